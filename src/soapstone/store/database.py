@@ -1,0 +1,125 @@
+"""One database, SQLite or PostgreSQL: connections, transactions, named statements."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+
+# How long a writer waits for another one before it gives up, in milliseconds.
+BUSY_TIMEOUT = 10_000
+
+
+class Database:
+    """The records of one installation.
+
+    `url` is `sqlite:///path` or `postgresql://…` (SQLAlchemy form). Nothing above `store` needs to know which one runs.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        elif parsed.get_backend_name() != "sqlite" or not parsed.database:
+            raise ValueError(f"not a database this server knows: {parsed.render_as_string()}")
+        self.url = parsed
+        self.kind = parsed.get_backend_name()
+        self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
+        if self.kind == "sqlite":
+            _tame_sqlite(self.engine)
+
+    @property
+    def path(self) -> Path | None:
+        """The file of a SQLite database; None for a server."""
+        return Path(self.url.database) if self.kind == "sqlite" and self.url.database else None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that sees one state of the records and changes nothing."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A transaction that may change records; committed at the end, rolled back by an exception.
+
+        It holds the only writer's place of SQLite from its begin, so that it never fails half way for another writer.
+        `durable` makes the commit outlive a loss of power (PostgreSQL's always does).
+        """
+        with self.engine.connect() as connection:
+            if self.kind == "postgresql":
+                with connection.begin():
+                    yield connection
+                return
+            # The pragma does nothing inside a transaction, so it goes to the driver before the transaction begins.
+            driver: Any = connection.connection.driver_connection
+            if durable:
+                driver.execute("PRAGMA synchronous=FULL")
+            try:
+                connection = connection.execution_options(writes=True)
+                with connection.begin():
+                    yield connection
+            finally:
+                if durable:
+                    driver.execute("PRAGMA synchronous=NORMAL")
+
+    def checkpoint(self) -> None:
+        """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.
+
+        TRUNCATE takes the writer's place while it works: the known fault of old SQLite versions needs a checkpoint
+        that races a writer. A busy database is left for the next time.
+        """
+        if self.kind != "sqlite":
+            return
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA busy_timeout=200")
+            try:
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            except sqlite3.OperationalError:
+                pass
+            finally:
+                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+
+    def statement(self, name: str) -> str:
+        """The text of a named SQL file: the one of this kind of database, or the one that serves both."""
+        return _statement(self.kind, name)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@cache
+def _statement(kind: str, name: str) -> str:
+    folder = resources.files("soapstone.store") / "sql"
+    own = folder / kind / f"{name}.sql"
+    return (own if own.is_file() else folder / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _tame_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver must not begin transactions by itself; SQLAlchemy's begin event below does.
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT}",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            # The worker alone moves the log into the file: see Database.checkpoint.
+            "wal_autocheckpoint=0",
+            "temp_store=FILE",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,352 @@
+"""The tables of the product. Every row carries its account, so that a database can be split by account later."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql.schema import SchemaItem
+
+from soapstone.store.instants import Instant
+
+# SQLite numbers rows by itself only in a column declared exactly INTEGER.
+Id = BigInteger().with_variant(Integer, "sqlite")
+Document = JSON().with_variant(JSONB(), "postgresql")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", Id, primary_key=True, autoincrement=True)
+
+
+def _account(index: bool = False) -> Column[int]:
+    return Column("account_id", Id, ForeignKey("account.id"), nullable=False, index=index)
+
+
+def _text(name: str, default: str = "") -> Column[str]:
+    return Column(name, Text, nullable=False, server_default=text(f"'{default}'"))
+
+
+def _flag(name: str, default: bool = False) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=true() if default else false())
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+def _document(name: str) -> Column[Any]:
+    return Column(name, Document, nullable=False, server_default=text("'{}'"))
+
+
+def _table(name: str, *items: SchemaItem, **options: Any) -> Table:
+    # AUTOINCREMENT: a number that was given once is never given again, not even after a delete.
+    return Table(name, metadata, *items, sqlite_autoincrement=True, **options)
+
+
+accounts = _table(
+    "account",
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("parent_id", Id, ForeignKey("account.id")),
+    Column("identifier", Text, nullable=False, server_default=text("'email'")),
+    Column("time_zone", Text, nullable=False),
+    # The last 32-bit contact number given out in this account (lk-35).
+    _count("last_number"),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("identifier IN ('email', 'custom_id')", name="identifier"),
+)
+
+allowed_addresses = _table(
+    "allowed_address",
+    _id(),
+    _account(index=True),
+    Column("network", Text, nullable=False),
+)
+
+logins = _table(
+    "login",
+    _id(),
+    _account(index=True),
+    Column("name", Text, nullable=False),
+    # Login names are compared without regard to case.
+    Column("name_key", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    _flag("may_call_api", True),
+    _flag("may_see_analytics", True),
+    _flag("all_lists", True),
+    Column("created_at", Instant, nullable=False),
+)
+
+granted_lists = Table(
+    "granted_list",
+    metadata,
+    Column("login_id", Id, ForeignKey("login.id"), primary_key=True),
+    Column("list_id", Id, ForeignKey("list.id"), primary_key=True),
+)
+
+logon_failures = _table(
+    "logon_failure",
+    _id(),
+    Column("name_key", Text, nullable=False),
+    Column("failed_at", Instant, nullable=False),
+    Index("ix_logon_failure_name_key_failed_at", "name_key", "failed_at"),
+)
+
+sessions = _table(
+    "session",
+    _id(),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("login_id", Id, ForeignKey("login.id"), nullable=False, index=True),
+    Column("purpose", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant, nullable=False),
+)
+
+lists = _table(
+    "list",
+    _id(),
+    _account(index=True),
+    Column("name", Text, nullable=False),
+    _document("settings"),
+    _flag("visible", True),
+    _flag("on_subscription_page"),
+    # Kept, not counted: all members, and those of them that are subscribed.
+    _count("members"),
+    _count("subscribed"),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant),
+    Column("updated_by", Id),
+    Column("deleted_at", Instant),
+)
+
+CUSTOM_FIELDS = tuple(f"custom{n}" for n in range(1, 31))
+
+# What a contact says of a person besides address and custom id, in the order of the upload field names (mm-43).
+PERSON_FIELDS = (
+    "first_name",
+    "last_name",
+    "phone",
+    "fax",
+    "address",
+    "address2",
+    "city",
+    "state",
+    "zip",
+    "company",
+    *CUSTOM_FIELDS,
+)
+
+contacts = _table(
+    "contact",
+    _id(),
+    _account(),
+    _text("email"),
+    # The address in lower case: how addresses are compared (mm-54, lk-64).
+    _text("email_key"),
+    # The same again in accounts identified by address, NULL elsewhere: unique only where the account says so (mm-53).
+    Column("unique_email", Text),
+    _text("custom_id"),
+    *(_text(name) for name in PERSON_FIELDS),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("account_id", "unique_email"),
+    Index(
+        "ix_contact_account_id_email_key",
+        "account_id",
+        "email_key",
+        sqlite_where=text("unique_email IS NULL"),
+        postgresql_where=text("unique_email IS NULL"),
+    ),
+    Index(
+        "ix_contact_account_id_custom_id",
+        "account_id",
+        "custom_id",
+        sqlite_where=text("custom_id <> ''"),
+        postgresql_where=text("custom_id <> ''"),
+    ),
+)
+
+memberships = Table(
+    "membership",
+    metadata,
+    Column("list_id", Id, ForeignKey("list.id"), primary_key=True),
+    Column("contact_id", Id, ForeignKey("contact.id"), primary_key=True),
+    _account(),
+    Column("number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("added_at", Instant, nullable=False),
+    _text("added_by"),
+    Column("removed_at", Instant),
+    _text("removed_by"),
+    # The job that touched the row last: how "replace" knows who stays.
+    Column("last_job", Id),
+    _document("profile"),
+    Index("ix_membership_contact_id", "contact_id"),
+    CheckConstraint("state IN ('subscribed', 'unsubscribed', 'waiting')", name="state"),
+    sqlite_with_rowid=False,
+)
+
+profile_headers = _table(
+    "profile_header",
+    _id(),
+    _account(),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+)
+
+profile_attributes = _table(
+    "profile_attribute",
+    _id(),
+    _account(),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False, index=True),
+    Column("header_id", Id, ForeignKey("profile_header.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("max_length", Integer, nullable=False, server_default=text("0")),
+)
+
+# Who gets no mail: kind "suppressed" or "banned", of the whole account (list_id 0) or of one list (lk-118).
+suppressions = _table(
+    "suppression",
+    _id(),
+    _account(),
+    Column("list_id", Id, nullable=False, server_default=text("0")),
+    Column("kind", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("account_id", "email_key", "kind", "list_id"),
+    CheckConstraint("kind IN ('suppressed', 'banned')", name="kind"),
+)
+
+JOB_STATES = ("queued", "running", "completed", "failed", "cancelled")
+
+jobs = _table(
+    "job",
+    _id(),
+    _account(),
+    Column("login_id", Id, ForeignKey("login.id")),
+    Column("kind", Text, nullable=False),
+    Column("list_id", Id, ForeignKey("list.id")),
+    Column("state", Text, nullable=False, server_default=text("'queued'")),
+    Column("step", Integer, nullable=False, server_default=text("0")),
+    Column("steps", Integer, nullable=False, server_default=text("1")),
+    # What was asked for; how far it got; what was counted so far.
+    _document("request"),
+    _document("checkpoint"),
+    _document("counters"),
+    # The blob with the input, if any, its size in bytes and the name that the user gave it.
+    Column("blob", Text),
+    _count("blob_size"),
+    _text("label"),
+    Column("submitted_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    # Fence: every transaction of a run names the attempt it belongs to.
+    Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("lease_until", Instant),
+    _text("worker"),
+    _flag("cancel_asked"),
+    _text("error"),
+    CheckConstraint(f"state IN {JOB_STATES!r}", name="state"),
+    CheckConstraint("step >= 0 AND step <= steps", name="step"),
+    CheckConstraint("(finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))", name="finished"),
+    Index("ix_job_account_id_kind_list_id", "account_id", "kind", "list_id"),
+    # Claiming looks only at work that is not over.
+    Index(
+        "ix_job_open",
+        "state",
+        "list_id",
+        sqlite_where=text("finished_at IS NULL"),
+        postgresql_where=text("finished_at IS NULL"),
+    ),
+)
+
+# Written by triggers: one row for each change of state, step or attempt.
+job_events = _table(
+    "job_event",
+    _id(),
+    Column("job_id", Id, ForeignKey("job.id"), nullable=False, index=True),
+    Column("state", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+# Rows of an input file that were not taken: physical line (from 1), reason code and the fields as they stood there.
+rejected_rows = Table(
+    "rejected_row",
+    metadata,
+    Column("job_id", Id, ForeignKey("job.id"), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("fields", Document, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+messages = _table(
+    "message",
+    _id(),
+    _account(),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False, index=True),
+    # A saved message waits to be used; any other belongs to the send that it was made for.
+    _flag("saved"),
+    _text("subject"),
+    _text("from_name"),
+    _text("from_address"),
+    _text("reply_address"),
+    _text("to_name"),
+    _text("html"),
+    _text("plain"),
+    Column("created_at", Instant, nullable=False),
+)
+
+# The ledger of a send: one row per recipient.
+deliveries = _table(
+    "delivery",
+    _id(),
+    _account(),
+    Column("job_id", Id, ForeignKey("job.id"), nullable=False),
+    Column("message_id", Id, ForeignKey("message.id"), nullable=False),
+    Column("contact_id", Id),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
+    # Merge values that the recipient brought along: the columns of a supplied file.
+    _document("fields"),
+    Column("state", Text, nullable=False),
+    # Why a recipient was skipped.
+    _text("reason"),
+    Column("handed_at", Instant),
+    CheckConstraint("state IN ('chosen', 'skipped', 'built', 'handed')", name="state"),
+    Index("ix_delivery_job_id_email_key", "job_id", "email_key"),
+    Index("ix_delivery_message_id", "message_id"),
+)
