@@ -1,0 +1,1 @@
+"""Jobs: one record for every long work, whatever its kind."""

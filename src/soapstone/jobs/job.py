@@ -1,0 +1,66 @@
+"""The job: what was asked for, how far it got, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+OVER = frozenset({"completed", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job as it stood when it was read.
+
+    `state` is one of queued, running, completed, failed, cancelled; the last three are final, but a failed job may be
+    retried. `step` counts finished steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that
+    belong to the kind of work. `blob_size` is in bytes.
+    """
+
+    id: int
+    account_id: int
+    login_id: int | None
+    kind: str
+    list_id: int | None
+    state: str
+    step: int
+    steps: int
+    request: Mapping[str, Any]
+    checkpoint: Mapping[str, Any]
+    counters: Mapping[str, int]
+    blob: str | None
+    blob_size: int
+    label: str
+    submitted_at: datetime
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    lease_until: datetime | None
+    worker: str
+    cancel_asked: bool
+    error: str
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has come to its end."""
+        return self.state in OVER
+
+    @classmethod
+    def of(cls, row: RowMapping) -> Job:
+        """The job in a row of the table."""
+        return cls(**row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobEvent:
+    """A change of a job's state, step or attempt."""
+
+    state: str
+    step: int
+    attempt: int
+    at: datetime

@@ -1,0 +1,175 @@
+"""The queue of jobs: submitting, looking up, cancelling, retrying, claiming."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, text, update
+
+from soapstone.jobs.job import Job, JobEvent
+from soapstone.store.database import Database
+from soapstone.store.instants import EPOCH, Instant, now
+from soapstone.store.tables import job_events, jobs
+
+# A lock of our own on PostgreSQL, so that two workers never claim at the same moment.
+CLAIM_LOCK = 7302
+
+
+class Jobs:
+    """All jobs of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
+        self,
+        connection: Connection,
+        *,
+        account_id: int,
+        kind: str,
+        login_id: int | None = None,
+        list_id: int | None = None,
+        steps: int = 1,
+        request: Mapping[str, Any] | None = None,
+        blob: str | None = None,
+        blob_size: int = 0,
+        label: str = "",
+        due_at: datetime | None = None,
+    ) -> int:
+        """Store a job in the caller's transaction and return its number.
+
+        The caller opens that transaction with `write(durable=True)`: a job is on disk before anybody is told of it.
+        """
+        moment = now()
+        result = connection.execute(
+            insert(jobs)
+            .values(
+                account_id=account_id,
+                login_id=login_id,
+                kind=kind,
+                list_id=list_id,
+                steps=steps,
+                request=dict(request or {}),
+                checkpoint={},
+                counters={},
+                blob=blob,
+                blob_size=blob_size,
+                label=label,
+                submitted_at=moment,
+                due_at=due_at or moment,
+            )
+            .returning(jobs.c.id)
+        )
+        return int(result.scalar_one())
+
+    def get(self, account_ids: Collection[int] | None, job_id: int) -> Job | None:
+        """The job of that number in one of the accounts (None = any account), or None."""
+        query = select(jobs).where(jobs.c.id == job_id)
+        if account_ids is not None:
+            query = query.where(jobs.c.account_id.in_(account_ids))
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else Job.of(row)
+
+    def find(
+        self,
+        *,
+        account_id: int | None = None,
+        kinds: Sequence[str] = (),
+        list_id: int | None = None,
+        submitted_from: datetime | None = None,
+        submitted_before: datetime | None = None,
+        ascending: bool = False,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Jobs by number, newest first unless `ascending`; empty filters mean all."""
+        query = select(jobs)
+        if account_id is not None:
+            query = query.where(jobs.c.account_id == account_id)
+        if kinds:
+            query = query.where(jobs.c.kind.in_(kinds))
+        if list_id is not None:
+            query = query.where(jobs.c.list_id == list_id)
+        if submitted_from is not None:
+            query = query.where(jobs.c.submitted_at >= submitted_from)
+        if submitted_before is not None:
+            query = query.where(jobs.c.submitted_at < submitted_before)
+        query = query.order_by(jobs.c.id if ascending else jobs.c.id.desc()).offset(offset).limit(limit)
+        with self._database.read() as connection:
+            return [Job.of(row) for row in connection.execute(query).mappings()]
+
+    def events(self, job_id: int) -> list[JobEvent]:
+        """The job's life so far, oldest first."""
+        query = select(job_events.c.state, job_events.c.step, job_events.c.attempt, job_events.c.at).where(
+            job_events.c.job_id == job_id
+        )
+        with self._database.read() as connection:
+            return [JobEvent(**row) for row in connection.execute(query.order_by(job_events.c.id)).mappings()]
+
+    def cancel(self, account_ids: Collection[int] | None, job_id: int) -> bool:
+        """Ask a job to end: a queued one ends at once, a running one after its chunk; False when it is over already.
+
+        What the job has done stays done and counted.
+        """
+        with self._database.write() as connection:
+            mine = jobs.c.id == job_id
+            if account_ids is not None:
+                mine &= jobs.c.account_id.in_(account_ids)
+            queued = connection.execute(
+                update(jobs).where(mine, jobs.c.state == "queued").values(state="cancelled", finished_at=now())
+            )
+            running = connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel_asked=True))
+            return bool(queued.rowcount or running.rowcount)
+
+    def retry(self, account_ids: Collection[int] | None, job_id: int) -> bool:
+        """Queue a failed job again, from its last checkpoint; False when it did not fail."""
+        with self._database.write(durable=True) as connection:
+            query = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "failed")
+            if account_ids is not None:
+                query = query.where(jobs.c.account_id.in_(account_ids))
+            values = {"state": "queued", "finished_at": None, "error": "", "due_at": now(), "cancel_asked": False}
+            return bool(connection.execute(query.values(**values)).rowcount)
+
+    def blobs_in_use(self) -> list[str]:
+        """Names of the blobs that jobs point to."""
+        with self._database.read() as connection:
+            return [name for (name,) in connection.execute(select(jobs.c.blob).where(jobs.c.blob.is_not(None)))]
+
+    def claim(self, worker: str, kinds: Collection[str], lease: timedelta) -> Job | None:
+        """Take the next job that may run, for as long as the lease lasts; None when there is none.
+
+        The rule is in `claim_job.sql`.
+        """
+        moment = now()
+        statement = text(self._database.statement("claim_job")).bindparams(
+            bindparam("kinds", list(kinds), expanding=True),
+            bindparam("now", moment, Instant),
+            bindparam("lease_until", moment + lease, Instant),
+            bindparam("worker", worker),
+        )
+        with self._database.write() as connection:
+            if self._database.kind == "postgresql":
+                connection.execute(select(text(f"pg_advisory_xact_lock({CLAIM_LOCK})")))
+            job_id = connection.execute(statement).scalar_one_or_none()
+            if job_id is None:
+                return None
+            return Job.of(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
+
+    def renew(self, worker: str, lease: timedelta) -> None:
+        """Prolong the leases of all jobs that this worker runs."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.finished_at.is_(None), jobs.c.state == "running", jobs.c.worker == worker)
+                .values(lease_until=now() + lease)
+            )
+
+    def expire_leases(self) -> None:
+        """Let every lease run out: for the only worker of a database, which knows that the one before it is dead."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(jobs).where(jobs.c.finished_at.is_(None), jobs.c.state == "running").values(lease_until=EPOCH)
+            )

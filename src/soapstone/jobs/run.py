@@ -1,0 +1,123 @@
+"""A run: one attempt at a job, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection, update
+
+from soapstone.jobs.job import Job
+from soapstone.store.blobs import Blobs
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import jobs
+
+
+class JobFailed(Exception):
+    """The job cannot be done; the message is the reason that its owner reads."""
+
+
+class Superseded(Exception):
+    """Another attempt has taken the job over: this one must not touch anything any more."""
+
+
+class Cancelled(Exception):
+    """The job's owner asked for its end."""
+
+
+class Stopped(Exception):
+    """The worker is stopping; the job goes on later from its checkpoint."""
+
+
+class Chunk:
+    """One transaction of a run: its data, the counters and the checkpoint are stored together or not at all.
+
+    Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`.
+    """
+
+    def __init__(self, connection: Connection, job: Job) -> None:
+        self.connection = connection
+        self.checkpoint: Mapping[str, Any] = job.checkpoint
+        self.step = job.step
+        self.counters = dict(job.counters)
+
+    def count(self, **amounts: int) -> None:
+        """Add to counters."""
+        for name, amount in amounts.items():
+            self.counters[name] = self.counters.get(name, 0) + amount
+
+
+class Run:
+    """One attempt at a job, as its runner sees it. `job` is kept as the last committed chunk left it."""
+
+    def __init__(
+        self, database: Database, blobs: Blobs, job: Job, *, lease: timedelta, stopping: Callable[[], bool]
+    ) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.job = job
+        self._lease = lease
+        self._stopping = stopping
+
+    @contextmanager
+    def chunk(self) -> Iterator[Chunk]:
+        """A fenced transaction for the next piece of work.
+
+        Raises Superseded, Cancelled or Stopped before anything is done; a runner lets them pass.
+        """
+        if self._stopping():
+            raise Stopped
+        with self.database.write() as connection:
+            self._fence(connection)
+            chunk = Chunk(connection, self.job)
+            yield chunk
+            values = {"checkpoint": dict(chunk.checkpoint), "counters": chunk.counters, "step": chunk.step}
+            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
+        self._reread(values)
+
+    def complete(self) -> None:
+        """The work is done: all steps are finished and the job is over."""
+        self._end(state="completed", step=self.job.steps)
+
+    def fail(self, reason: str) -> None:
+        """The job is over without success; its step and counters stay as they are."""
+        self._end(state="failed", error=reason)
+
+    def cancel(self) -> None:
+        """The job is over because its owner asked for it."""
+        self._end(state="cancelled")
+
+    def release(self, delay: timedelta = timedelta(0)) -> None:
+        """Give the job back to the queue, to go on from its checkpoint."""
+        with self.database.write() as connection:
+            self._fence(connection, heed_cancel=False)
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == self.job.id)
+                .values(state="queued", due_at=max(self.job.due_at, now() + delay), lease_until=None, worker="")
+            )
+
+    def _end(self, **values: Any) -> None:
+        with self.database.write() as connection:
+            self._fence(connection, heed_cancel=False)
+            values |= {"finished_at": now(), "lease_until": None}
+            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
+
+    def _fence(self, connection: Connection, *, heed_cancel: bool = True) -> None:
+        mine = (jobs.c.id == self.job.id) & (jobs.c.attempt == self.job.attempt) & (jobs.c.state == "running")
+        cancel_asked = connection.execute(
+            update(jobs).where(mine).values(lease_until=now() + self._lease).returning(jobs.c.cancel_asked)
+        ).scalar_one_or_none()
+        if cancel_asked is None:
+            raise Superseded
+        if cancel_asked and heed_cancel:
+            raise Cancelled
+
+    def _reread(self, values: Mapping[str, Any]) -> None:
+        self.job = Job(**(self.job.__dict__ | dict(values)))
+
+
+Runner = Callable[[Run], None]

@@ -1,0 +1,37 @@
+-- Take the next job that may run, and fence off whoever had it before by the next attempt number.
+-- A job may run when it is due and queued, or when its worker has let the lease run out. Jobs of one list run one after
+-- another in the order of their numbers; a job that is not due yet holds nobody up. Among accounts, the one with the
+-- fewest jobs under way comes first. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock).
+UPDATE job
+SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
+    started_at = coalesce(started_at, :now)
+WHERE id = (
+    SELECT candidate.id
+    FROM job AS candidate
+    WHERE candidate.finished_at IS NULL
+      AND candidate.kind IN :kinds
+      AND (
+          (candidate.state = 'queued' AND candidate.due_at <= :now)
+          OR (candidate.state = 'running' AND candidate.lease_until < :now)
+      )
+      AND NOT EXISTS (
+          SELECT 1
+          FROM job AS other
+          WHERE other.finished_at IS NULL
+            AND other.list_id = candidate.list_id
+            AND other.id <> candidate.id
+            AND (
+                other.state = 'running'
+                OR (other.state = 'queued' AND other.due_at <= :now AND other.id < candidate.id)
+            )
+      )
+    ORDER BY
+        (
+            SELECT count(*)
+            FROM job AS busy
+            WHERE busy.finished_at IS NULL AND busy.state = 'running' AND busy.account_id = candidate.account_id
+        ),
+        candidate.id
+    LIMIT 1
+)
+RETURNING id
