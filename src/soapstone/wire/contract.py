@@ -1,0 +1,175 @@
+"""A contract: its operations with their request and answer types, and all that is worked out from them, once.
+
+An operation is declared by its request class, whose name is the operation's name::
+
+    Operation(GetProcessStatus, "Tells how far a process is.", response=GetProcessStatusResponse)
+    Operation(getUploadJobStatus, "Tells how far an upload is.", result=UploadListResult | None)
+"""
+
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from soapstone.wire.schema import ArrayType, EnumType, Member, StructType, WireType, struct_type, walk
+from soapstone.wire.types import Struct
+
+SampleLabels = Literal["shared", "separate"]
+"""Headings of the samples on help pages: one per SOAP version over both blocks, or one per block (asmx-29)."""
+
+_UNSET: Any = object()
+
+
+class Operation:
+    """One operation.
+
+    `result` is the annotation of the one answer member `{name}Result`; `response` is a declared answer class instead
+    (an object in place of the result, or a result followed by by-reference members, asmx-27). With neither, the
+    answer is empty. `header` tells whether the contract's header belongs to the call. `deprecated` is a note for the
+    help pages ("use GetProcessStatus").
+    """
+
+    def __init__(
+        self,
+        request: type[Struct],
+        summary: str,
+        *,
+        result: Any | None = _UNSET,
+        response: type[Struct] | None = None,
+        header: bool = True,
+        deprecated: str = "",
+    ) -> None:
+        self.name = request.__name__
+        self.request = request
+        self.summary = summary
+        self.header = header
+        self.deprecated = deprecated
+        self.wraps_result = response is None and result is not _UNSET and result is not None
+        """The service answers the bare result value; otherwise an instance of `response`."""
+        if response is not None and self.wraps_result:
+            raise TypeError(f"{self.name}: give either result or response")
+        if response is None:
+            annotations = {f"{self.name}Result": result} if self.wraps_result else {}
+            namespace = {"__annotations__": annotations, "__module__": request.__module__}
+            response = types.new_class(f"{self.name}Response", (Struct,), exec_body=lambda body: body.update(namespace))
+        self.response = response
+
+    @property
+    def description(self) -> str:
+        """The summary as pages and WSDL show it, with the note of a deprecated operation before it."""
+        return f"[Deprecated: {self.deprecated}] {self.summary}" if self.deprecated else self.summary
+
+    @cached_property
+    def request_type(self) -> StructType:
+        return struct_type(self.request)
+
+    @cached_property
+    def response_type(self) -> StructType:
+        return struct_type(self.response)
+
+    @cached_property
+    def result_member(self) -> Member | None:
+        """The member that holds the bare result of an operation declared with `result`."""
+        return self.response_type.members[0] if self.wraps_result else None
+
+    def __repr__(self) -> str:
+        return f"Operation({self.name})"
+
+
+@dataclass(frozen=True, eq=False)
+class Contract:
+    """A service: name, target namespace, URL path, input header, operations in the order of the original port type.
+
+    Raises TypeError for two operations of one name, or two different types of one name.
+    """
+
+    name: str
+    namespace: str
+    path: str
+    header: type[Struct] | None
+    operations: Sequence[Operation]
+    soap_heading: SampleLabels = "shared"
+
+    def __post_init__(self) -> None:
+        if len(self.operations_by_name) != len(self.operations):
+            raise TypeError(f"{self.name}: an operation is declared twice")
+
+    @cached_property
+    def operations_by_name(self) -> dict[str, Operation]:
+        return {operation.name: operation for operation in self.operations}
+
+    @cached_property
+    def operations_by_action(self) -> dict[str, Operation]:
+        """By the value of SOAPAction: namespace and name run together (asmx-25)."""
+        return {self.namespace + operation.name: operation for operation in self.operations}
+
+    @cached_property
+    def header_type(self) -> StructType | None:
+        return None if self.header is None else struct_type(self.header)
+
+    @cached_property
+    def service_name(self) -> str:
+        """The name as an XML name: spaces are written `_x0020_` (asmx-25)."""
+        return encode_name(self.name)
+
+    @cached_property
+    def types(self) -> tuple[WireType, ...]:
+        """All types, each once, in the order in which the original schema first needs them."""
+        return tuple(kind for _, kinds in self.elements for kind in kinds)
+
+    @cached_property
+    def elements(self) -> tuple[tuple[StructType, tuple[WireType, ...]], ...]:
+        """The global elements in schema order, each with the types that it is the first to need.
+
+        The header element, whose own type is among those types, stands where it is first needed: after the answer of
+        the first operation that takes it.
+        """
+        listed: dict[str, WireType] = {}
+        found: list[tuple[StructType, tuple[WireType, ...]]] = []
+
+        def add(element: StructType, *, named: bool) -> None:
+            new: list[WireType] = []
+            for kind in walk(element):
+                if kind is element and not named:
+                    continue
+                known = listed.get(kind.name)
+                if known is None:
+                    listed[kind.name] = kind
+                    new.append(kind)
+                elif not _same(known, kind):
+                    raise TypeError(f"{self.name}: two different types are named {kind.name}")
+            found.append((element, tuple(new)))
+
+        header_pending = self.header_type is not None
+        for operation in self.operations:
+            add(operation.request_type, named=False)
+            add(operation.response_type, named=False)
+            if operation.header and header_pending and self.header_type is not None:
+                add(self.header_type, named=True)
+                header_pending = False
+        return tuple(found)
+
+    def derived(self, kind: StructType) -> tuple[StructType, ...]:
+        """The types of this contract that extend `kind`, at any depth."""
+        return tuple(
+            other
+            for other in self.types
+            if isinstance(other, StructType) and other is not kind and issubclass(other.cls, kind.cls)
+        )
+
+
+def _same(one: WireType, other: WireType) -> bool:
+    if isinstance(one, ArrayType) and isinstance(other, ArrayType):
+        return _same(one.item.type, other.item.type) or one.item.type == other.item.type
+    if isinstance(one, EnumType) and isinstance(other, EnumType):
+        return one.cls is other.cls
+    return one is other
+
+
+def encode_name(name: str) -> str:
+    """An XML name for any text: characters that a name may not hold become `_xHHHH_`."""
+    return "".join(
+        char if char.isalnum() or char == "_" or (char in "-." and at > 0) else f"_x{ord(char):04X}_"
+        for at, char in enumerate(name)
+    )
