@@ -94,7 +94,7 @@ class Worker:
             self._database.checkpoint()
 
     def _take_on(self) -> bool | None:
-        """Claim a job and start it: True when one was started, False when none may run, None when all slots are taken."""
+        """Claim a job and start it: True when one was started, False when none may run, None when no slot is free."""
         with self._changed:
             if len(self._running) >= self._slots:
                 return None

@@ -1,0 +1,191 @@
+"""Accounts and their logins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Row, Select, insert, select, update
+
+from soapstone.accounts.passwords import hash_password
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import accounts, allowed_addresses, granted_lists, logins
+
+
+class NameTaken(Exception):
+    """An account or login of that name exists."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """A customer. `identifier` says what makes a contact unique: "email" or "custom_id" (mm-53)."""
+
+    id: int
+    name: str
+    parent_id: int | None
+    parent_name: str | None
+    identifier: str
+    time_zone: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the account's wall-clock times."""
+        return ZoneInfo(self.time_zone)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A person or program that works for an account. Without `all_lists` it sees only the lists it was granted."""
+
+    id: int
+    account_id: int
+    name: str
+    may_call_api: bool
+    may_see_analytics: bool
+    all_lists: bool
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Login:
+        """The login in a row of the table."""
+        return cls(
+            id=row.id,
+            account_id=row.account_id,
+            name=row.name,
+            may_call_api=row.may_call_api,
+            may_see_analytics=row.may_see_analytics,
+            all_lists=row.all_lists,
+        )
+
+
+class Accounts:
+    """All accounts and logins of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, name: str, *, time_zone: str, identifier: str = "email", parent: str | None = None) -> Account:
+        """Create an account; its name is kept in upper case (mm-10). Raises NameTaken, LookupError for the parent."""
+        ZoneInfo(time_zone)
+        with self._database.write() as connection:
+            if connection.execute(select(accounts.c.id).where(accounts.c.name == name.upper())).first():
+                raise NameTaken(f"there is an account {name.upper()} already")
+            parent_id = None
+            if parent is not None:
+                parent_id = connection.execute(
+                    select(accounts.c.id).where(accounts.c.name == parent.upper())
+                ).scalar_one_or_none()
+                if parent_id is None:
+                    raise LookupError(f"there is no account {parent.upper()}")
+            values = {
+                "name": name.upper(),
+                "time_zone": time_zone,
+                "identifier": identifier,
+                "parent_id": parent_id,
+                "created_at": now(),
+            }
+            connection.execute(insert(accounts).values(**values))
+        created = self.named(name)
+        assert created is not None  # noqa: S101 - it was just committed
+        return created
+
+    def named(self, name: str) -> Account | None:
+        """The account of that name, letter case aside."""
+        return self._one(accounts.c.name == name.upper())
+
+    def get(self, account_id: int) -> Account | None:
+        """The account of that number."""
+        return self._one(accounts.c.id == account_id)
+
+    def all(self) -> list[Account]:
+        """All accounts by name."""
+        with self._database.read() as connection:
+            rows = connection.execute(_query().order_by(accounts.c.name)).all()
+        return [_account(row) for row in rows]
+
+    def reach(self, account_id: int) -> dict[str, int]:
+        """The accounts that a login of this account may name: its own and its children, name → number (mm-15)."""
+        mine = (accounts.c.id == account_id) | (accounts.c.parent_id == account_id)
+        with self._database.read() as connection:
+            rows = connection.execute(select(accounts.c.name, accounts.c.id).where(mine)).all()
+        return {row.name: row.id for row in rows}
+
+    def has_children(self, account_id: int) -> bool:
+        """Whether other accounts name this one as their parent."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(select(accounts.c.id).where(accounts.c.parent_id == account_id)).first() is not None
+            )
+
+    def add_login(
+        self,
+        account: Account,
+        name: str,
+        password: str,
+        *,
+        may_call_api: bool = True,
+        may_see_analytics: bool = True,
+        lists: Sequence[int] | None = None,
+    ) -> Login:
+        """Create a login; `lists` restricts it to those lists. Raises NameTaken."""
+        hashed = hash_password(password)
+        with self._database.write() as connection:
+            if connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first():
+                raise NameTaken(f"there is a login {name} already")
+            values = {
+                "account_id": account.id,
+                "name": name,
+                "name_key": name.casefold(),
+                "password_hash": hashed,
+                "may_call_api": may_call_api,
+                "may_see_analytics": may_see_analytics,
+                "all_lists": lists is None,
+                "created_at": now(),
+            }
+            row = connection.execute(insert(logins).values(**values).returning(logins)).one()
+            for list_id in lists or ():
+                connection.execute(insert(granted_lists).values(login_id=row.id, list_id=list_id))
+        return Login.of(row)
+
+    def set_password(self, name: str, password: str) -> bool:
+        """Change a login's password; False when there is no such login."""
+        hashed = hash_password(password)
+        with self._database.write() as connection:
+            query = update(logins).where(logins.c.name_key == name.casefold()).values(password_hash=hashed)
+            return bool(connection.execute(query).rowcount)
+
+    def allow_addresses(self, account: Account, networks: Sequence[str]) -> None:
+        """Restrict the account's API calls to these networks (`192.0.2.0/24`); none means no restriction (lk-9)."""
+        checked = [str(ip_network(network)) for network in networks]
+        with self._database.write() as connection:
+            connection.execute(allowed_addresses.delete().where(allowed_addresses.c.account_id == account.id))
+            for network in checked:
+                connection.execute(insert(allowed_addresses).values(account_id=account.id, network=network))
+
+    def _one(self, condition: ColumnElement[bool]) -> Account | None:
+        with self._database.read() as connection:
+            row = connection.execute(_query().where(condition)).one_or_none()
+        return None if row is None else _account(row)
+
+
+_parents = accounts.alias("parent")
+
+
+def _query() -> Select[Any]:
+    return select(accounts, _parents.c.name.label("parent_name")).join(
+        _parents, _parents.c.id == accounts.c.parent_id, isouter=True
+    )
+
+
+def _account(row: Row[Any]) -> Account:
+    return Account(
+        id=row.id,
+        name=row.name,
+        parent_id=row.parent_id,
+        parent_name=row.parent_name,
+        identifier=row.identifier,
+        time_zone=row.time_zone,
+    )

@@ -1,0 +1,67 @@
+"""Sessions: a token instead of name and password, for a while."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from uuid import uuid4
+
+from sqlalchemy import delete, insert, select, update
+
+from soapstone.accounts.account import Accounts, Login
+from soapstone.accounts.logon import Identity
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import logins, sessions
+
+# A session's last use is written at most this often: polls do not write.
+TOUCH = timedelta(minutes=1)
+
+
+class Sessions:
+    """Sessions of one purpose ("magnetmail", "console"), each ending `lifetime` after its last use (mm-13)."""
+
+    def __init__(self, database: Database, purpose: str, lifetime: timedelta) -> None:
+        self._database = database
+        self._accounts = Accounts(database)
+        self._purpose = purpose
+        self._lifetime = lifetime
+
+    def open(self, identity: Identity) -> str:
+        """Begin a session and return its token, which looks like a GUID (mm-10); only its digest is stored."""
+        token = str(uuid4())
+        moment = now()
+        with self._database.write() as connection:
+            over = (sessions.c.purpose == self._purpose) & (sessions.c.last_used_at < moment - self._lifetime - TOUCH)
+            connection.execute(delete(sessions).where(over))
+            values = {"token_hash": _digest(token), "login_id": identity.login.id, "purpose": self._purpose}
+            connection.execute(insert(sessions).values(**values, created_at=moment, last_used_at=moment))
+        return token
+
+    def find(self, token: str) -> Identity | None:
+        """Whose session this is; None when it is unknown or over."""
+        moment = now()
+        query = (
+            select(logins, sessions.c.id.label("session_id"), sessions.c.last_used_at)
+            .join(sessions, sessions.c.login_id == logins.c.id)
+            .where(sessions.c.token_hash == _digest(token), sessions.c.purpose == self._purpose)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None or row.last_used_at + self._lifetime < moment:
+            return None
+        if row.last_used_at + min(TOUCH, self._lifetime / 4) < moment:
+            with self._database.write() as connection:
+                connection.execute(update(sessions).where(sessions.c.id == row.session_id).values(last_used_at=moment))
+        account = self._accounts.get(row.account_id)
+        assert account is not None  # noqa: S101 - guarded by the foreign key
+        return Identity(account, Login.of(row))
+
+    def close(self, token: str) -> None:
+        """End a session."""
+        with self._database.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.token_hash == _digest(token)))
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

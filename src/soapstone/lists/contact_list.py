@@ -1,0 +1,166 @@
+"""The list: its settings, its figures, and who may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
+
+from soapstone.accounts.account import Login
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import contacts, granted_lists, lists, memberships, suppressions
+
+
+class NameTaken(Exception):
+    """A list of that name exists in the account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactList:
+    """One list. `settings` belongs to the contract that wrote it, but for `from_name` and `from_address`, the default
+    sender of its messages. `members` counts everybody on it, `subscribed` those who get its mail."""
+
+    id: int
+    account_id: int
+    name: str
+    settings: Mapping[str, Any]
+    visible: bool
+    on_subscription_page: bool
+    members: int
+    subscribed: int
+    created_at: datetime
+    updated_at: datetime | None
+    updated_by: int | None
+
+    @property
+    def from_name(self) -> str:
+        """The default sender's name."""
+        return str(self.settings.get("from_name") or "")
+
+    @property
+    def from_address(self) -> str:
+        """The default sender's address."""
+        return str(self.settings.get("from_address") or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListTotals:
+    """Members of a list, those suppressed, and those unsubscribed."""
+
+    members: int
+    suppressed: int
+    unsubscribed: int
+
+
+class Lists:
+    """All lists of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        account_id: int,
+        name: str,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        login_id: int | None = None,
+        unique_name: bool = False,
+    ) -> ContactList:
+        """Create a list, visible and not on the subscription page (mm-91).
+
+        Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTaken is raised (mm-91). A login that
+        sees only granted lists is granted the one it makes.
+        """
+        with self._database.write() as connection:
+            if unique_name:
+                same = (lists.c.account_id == account_id) & (func.lower(lists.c.name) == name.lower())
+                if connection.execute(select(lists.c.id).where(same, lists.c.deleted_at.is_(None))).first():
+                    raise NameTaken(name)
+            values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
+            row = connection.execute(insert(lists).values(**values).returning(lists)).one()
+            if login_id is not None:
+                connection.execute(insert(granted_lists).values(login_id=login_id, list_id=row.id))
+        return _list(row)
+
+    def get(self, account_id: int, list_id: int, login: Login | None = None) -> ContactList | None:
+        """The list of that number in the account, if the login may see it; None otherwise (mm-26, lk-19)."""
+        found = self._find((lists.c.account_id == account_id) & (lists.c.id == list_id), login)
+        return found[0] if found else None
+
+    def all(
+        self,
+        account_id: int,
+        login: Login | None = None,
+        *,
+        visible: bool | None = None,
+        on_subscription_page: bool | None = None,
+    ) -> list[ContactList]:
+        """The account's lists by number, those that the login may see; None as a filter means both."""
+        condition = lists.c.account_id == account_id
+        if visible is not None:
+            condition &= lists.c.visible == visible
+        if on_subscription_page is not None:
+            condition &= lists.c.on_subscription_page == on_subscription_page
+        return self._find(condition, login)
+
+    def totals(self, contact_list: ContactList) -> ListTotals:
+        """Figures of a list; suppression counts for the whole account or for this list."""
+        suppressed = (
+            select(func.count())
+            .select_from(memberships.join(contacts, contacts.c.id == memberships.c.contact_id))
+            .where(
+                memberships.c.list_id == contact_list.id,
+                select(suppressions.c.id)
+                .where(
+                    suppressions.c.account_id == contact_list.account_id,
+                    suppressions.c.email_key == contacts.c.email_key,
+                    suppressions.c.list_id.in_((0, contact_list.id)),
+                )
+                .exists(),
+            )
+        )
+        unsubscribed = (
+            select(func.count())
+            .select_from(memberships)
+            .where(memberships.c.list_id == contact_list.id, memberships.c.state == "unsubscribed")
+        )
+        with self._database.read() as connection:
+            return ListTotals(
+                members=contact_list.members,
+                suppressed=connection.execute(suppressed).scalar_one(),
+                unsubscribed=connection.execute(unsubscribed).scalar_one(),
+            )
+
+    def touch(self, list_id: int, login_id: int | None) -> None:
+        """Note that somebody changed the list."""
+        with self._database.write() as connection:
+            connection.execute(update(lists).where(lists.c.id == list_id).values(updated_at=now(), updated_by=login_id))
+
+    def _find(self, condition: ColumnElement[bool], login: Login | None) -> list[ContactList]:
+        condition &= lists.c.deleted_at.is_(None)
+        if login is not None and not login.all_lists:
+            granted = select(granted_lists.c.list_id).where(granted_lists.c.login_id == login.id)
+            condition &= lists.c.id.in_(granted)
+        with self._database.read() as connection:
+            return [_list(row) for row in connection.execute(select(lists).where(condition).order_by(lists.c.id))]
+
+
+def _list(row: Row[Any]) -> ContactList:
+    return ContactList(
+        id=row.id,
+        account_id=row.account_id,
+        name=row.name,
+        settings=row.settings,
+        visible=row.visible,
+        on_subscription_page=row.on_subscription_page,
+        members=row.members,
+        subscribed=row.subscribed,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        updated_by=row.updated_by,
+    )
