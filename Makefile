@@ -1,0 +1,68 @@
+# `make` alone prints what there is. Settings: PORT, DATA, PYTHON (the interpreter for .venv), PYTEST (further arguments).
+PORT = 8080
+DATA = ./data
+
+# `make lock UPGRADE=1` takes the newest versions; without it only what pyproject.toml asks for moves.
+UPGRADE =
+COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) -c requirements/constraints.txt
+
+export PYTHON
+
+.PHONY: help run test check interop bench soak lock clean
+
+help:
+	@echo "make run      serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
+	@echo "make test     all tests but those that drive foreign programs"
+	@echo "make check    lint, format, types and the manual"
+	@echo "make interop  tests that drive foreign clients, and the installed package"
+	@echo "make bench    the measurements of docs/measurements.md"
+	@echo "make soak     the long proofs"
+	@echo "make lock     resolve requirements/ anew (UPGRADE=1: to the newest versions)"
+	@echo "make clean    remove .venv and everything that was built; data stays"
+
+run:
+	@requirements/install.sh run
+	@exec .venv/bin/soapstone serve --demo --port "$(PORT)" --data "$(DATA)"
+
+test:
+	@requirements/install.sh dev
+	.venv/bin/python -m pytest -m "not interop" $(PYTEST)
+
+check:
+	@requirements/install.sh dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/mkdocs build --strict --quiet
+
+interop:
+	@requirements/install.sh dev
+	@tests/interop/install.sh
+	.venv/bin/python -m pytest -m interop $(PYTEST)
+
+bench:
+	@requirements/install.sh dev
+	@found=; for script in bench/*.py; do \
+		[ -f "$$script" ] || continue; \
+		found=yes; echo "== $$script"; .venv/bin/python "$$script" || exit 1; \
+	done; [ -n "$$found" ] || echo "There are no benchmarks yet: bench/ holds no script."
+
+soak:
+	@requirements/install.sh dev
+	@found=; for script in bench/soak/*.py; do \
+		[ -f "$$script" ] || continue; \
+		found=yes; echo "== $$script"; .venv/bin/python "$$script" || exit 1; \
+	done; [ -n "$$found" ] || echo "There are no long proofs yet: bench/soak/ holds no script."
+
+# The dev lock comes first and the others follow its versions, so that one environment can serve them all.
+lock:
+	@requirements/install.sh dev
+	$(COMPILE) pyproject.toml --extra postgresql --group dev --group docs -o requirements/dev.txt
+	$(COMPILE) -c requirements/dev.txt pyproject.toml --group demo -o requirements/run.txt
+	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra postgresql -o requirements/image.txt
+	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
+
+clean:
+	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/interop/node/node_modules
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,39 @@
+#!/bin/sh
+# Bring what the foreign clients need: PHP with its SOAP extension, Node.js, and the packages of node/package.json.
+# Debian's packages are installed only when something is missing; sudo is used only when we are not root.
+set -eu
+
+cd "$(dirname "$0")"
+
+fail() {
+    printf 'interop: %s\n' "$1" >&2
+    exit 1
+}
+
+missing=
+command -v php >/dev/null || missing="$missing php-cli"
+modules=$(php -m 2>/dev/null || :)
+printf '%s\n' "$modules" | grep -qix soap || missing="$missing php-soap"
+printf '%s\n' "$modules" | grep -qix dom || missing="$missing php-xml"
+command -v node >/dev/null || missing="$missing nodejs"
+command -v npm >/dev/null || missing="$missing npm"
+
+if [ -n "$missing" ]; then
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer and npm; missing:$missing"
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || fail "run as root: apt-get install$missing"
+        as_root=sudo
+    fi
+    printf 'Installing%s\n' "$missing"
+    $as_root apt-get update -qq </dev/null
+    # shellcheck disable=SC2086 # the list is meant to be split
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null
+fi
+
+stamp=node/node_modules/.installed
+if [ "$(cksum <node/package-lock.json)" != "$(cat "$stamp" 2>/dev/null || :)" ]; then
+    printf 'Installing the Node.js packages of tests/interop/node\n'
+    (cd node && npm ci --silent --ignore-scripts --no-audit --no-fund </dev/null)
+    cksum <node/package-lock.json >"$stamp"
+fi

@@ -1,0 +1,101 @@
+"""Imports run one way (docs: `wire` could be published on its own; a contract package never touches a table)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "soapstone"
+
+ROOMS = {"accounts", "lists", "imports", "sending", "tracking"}
+
+# Who may import what. Everything may import itself, the standard library and other projects.
+MAY_IMPORT: dict[str, set[str]] = {
+    "wire": set(),
+    "store": set(),
+    "jobs": {"store"},
+    "accounts": {"jobs", "store"},
+    "lists": {"jobs", "store", "accounts"},
+    "imports": {"jobs", "store", "accounts", "lists"},
+    "sending": {"jobs", "store", "accounts", "lists"},
+    "tracking": {"jobs", "store"},
+    "magnetmail": {"wire", "jobs", *ROOMS},
+    "listrak": {"wire", "jobs", *ROOMS},
+    "xmlhttp": {"wire", "jobs", *ROOMS},
+    # One place for what an operator may set; the server hands the values down, so nothing below reads it.
+    "settings": set(),
+}
+# What puts the parts together: it may import anything, and only its own kind imports it.
+ON_TOP = {"api", "console", "cli", "server"}
+
+# Wire and contracts know no tables, not even through the library.
+WITHOUT_SQLALCHEMY = {"wire", "magnetmail", "listrak", "xmlhttp"}
+
+
+def part_of(path: Path) -> str:
+    """The part of the package that a file belongs to: a folder or a module beside them."""
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imported(path: Path, source: Path = SOURCE) -> Iterator[tuple[int, str]]:
+    """Line and full dotted name of everything that a module imports, wherever in the module."""
+    package = ("soapstone", *path.relative_to(source).parts[:-1])
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) + 1 - node.level]] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            for alias in node.names:
+                yield node.lineno, f"{module}.{alias.name}"
+
+
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if part_of(path) != "__init__")
+
+
+def test_every_part_has_a_rule() -> None:
+    parts = {part_of(path) for path in MODULES} - {"__main__"}
+    assert parts - MAY_IMPORT.keys() - ON_TOP == set(), "add the new part to the table"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(SOURCE).as_posix())
+def test_imports_run_one_way(path: Path) -> None:
+    part = part_of(path)
+    wrong = []
+    for line, name in imported(path):
+        top, _, rest = name.partition(".")
+        theirs = rest.partition(".")[0]
+        # `from soapstone import __version__` names no part.
+        is_part = top == "soapstone" and theirs in MAY_IMPORT.keys() | ON_TOP
+        against_the_table = is_part and part in MAY_IMPORT and theirs not in MAY_IMPORT[part] | {part}
+        if against_the_table or (top == "sqlalchemy" and part in WITHOUT_SQLALCHEMY):
+            wrong.append(f"line {line}: {part} imports {name}")
+    assert wrong == []
+
+
+def test_the_rule_sees_every_form_of_import(tmp_path: Path) -> None:
+    module = tmp_path / "wire" / "reader.py"
+    module.parent.mkdir()
+    module.write_text(
+        "import soapstone.store.tables\n"
+        "from soapstone import store\n"
+        "from soapstone.store import tables\n"
+        "from . import faults\n"
+        "from .. import store\n"
+        "from ..store import tables\n"
+        "def late():\n"
+        "    from ..store.tables import jobs\n"
+    )
+    assert list(imported(module, tmp_path)) == [
+        (1, "soapstone.store.tables"),
+        (2, "soapstone.store"),
+        (3, "soapstone.store.tables"),
+        (4, "soapstone.wire.faults"),
+        (5, "soapstone.store"),
+        (6, "soapstone.store.tables"),
+        (8, "soapstone.store.tables.jobs"),
+    ]
