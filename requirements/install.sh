@@ -63,7 +63,8 @@ fits() {
     [ -f "$stamp" ] && [ "$(cat "$@" | cksum)" = "$(cat "$stamp")" ]
 }
 
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check --quiet "$@"; }
+# Errors only: warnings here are about the machine's own pip settings.
+pip() { "$venv/bin/python" -m pip --disable-pip-version-check --no-input -qq "$@"; }
 
 # An environment serves only where it was made (its scripts hold its path), while its Python is there and suitable,
 # and when it is the one that PYTHON names.
