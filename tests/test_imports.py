@@ -22,11 +22,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "imports": {"jobs", "store", "accounts", "lists"},
     "sending": {"jobs", "store", "accounts", "lists"},
     "tracking": {"jobs", "store"},
-    "magnetmail": {"wire", "jobs", *ROOMS},
-    "listrak": {"wire", "jobs", *ROOMS},
-    "xmlhttp": {"wire", "jobs", *ROOMS},
-    # One place for what an operator may set; the server hands the values down, so nothing below reads it.
+    # What an operator may set. Rooms get the values handed to them.
     "settings": set(),
+    # The rooms, opened on one set of records: what the contracts call.
+    "product": {"settings", "jobs", "store", *ROOMS},
+    "magnetmail": {"wire", "product", "jobs", *ROOMS},
+    "listrak": {"wire", "product", "jobs", *ROOMS},
+    "xmlhttp": {"wire", "product", "jobs", *ROOMS},
 }
 # What puts the parts together: it may import anything, and only its own kind imports it.
 ON_TOP = {"api", "console", "cli", "server"}
