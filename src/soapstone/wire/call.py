@@ -1,0 +1,245 @@
+"""One SOAP call from the first byte to the answer.
+
+The event loop parses; everything of the product runs in a worker thread. A small call takes one trip to a thread, for
+authorising, handling and writing together. Credentials come first: a call that is refused gets that answer whatever
+else is wrong with its body, however the body was cut into pieces.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from soapstone.wire.contract import Contract
+from soapstone.wire.envelope import SoapVersion
+from soapstone.wire.faults import Fault, ReadFault, render
+from soapstone.wire.negotiation import Negotiation
+from soapstone.wire.plan import Plans
+from soapstone.wire.reader import PIECE, MalformedXml, Reader, UnsupportedMedia
+from soapstone.wire.service import Caller, Service
+from soapstone.wire.types import Upload
+from soapstone.wire.writer import write_answer
+
+T = TypeVar("T")
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+BLOCK = 1024 * 1024
+"""Bytes of spooled content that are gathered before a thread writes them."""
+
+_POLITE_DRAIN = 64 * 1024 * 1024
+_TOO_LONG = ReadFault("Maximum request length exceeded.")
+
+_log = logging.getLogger(__name__)
+
+
+class Disconnected(Exception):
+    """The client went away."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer. `fault` is the text of the fault in it; `close` ends the connection, with body left unread."""
+
+    status: int
+    content_type: str = ""
+    body: bytes = b""
+    fault: str = ""
+    close: bool = False
+
+
+async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
+    """Run work in a thread. When the task is cancelled meanwhile, the work is still waited for."""
+    future = asyncio.get_running_loop().run_in_executor(executor, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
+
+
+class Call:
+    """The state of one call. After `run`, `operation_name`, `version` and `caller_name` tell what it was."""
+
+    def __init__(
+        self,
+        plans: Plans,
+        negotiation: Negotiation,
+        service: Service,
+        new_upload: Callable[[], Upload],
+        executor: Executor,
+        *,
+        max_body: int,
+        max_member: int,
+        peer: str,
+        base_url: str,
+    ) -> None:
+        self._contract: Contract = plans.contract
+        self._service = service
+        self._new_upload = new_upload
+        self._executor = executor
+        self._max_body = max_body
+        self._negotiation = negotiation
+        self._reader = Reader(plans, negotiation, max_member)
+        self._peer = peer
+        self._base_url = base_url
+        self._error: Exception | None = negotiation.fault
+        self._asked = False
+        self._authorised = False
+        self._context: Any = None
+        self._uploads: list[Upload] = []
+        self._closed = 0
+
+    @property
+    def version(self) -> SoapVersion:
+        return self._reader.version or self._negotiation.assumed
+
+    @property
+    def operation_name(self) -> str:
+        return self._reader.operation.name if self._reader.operation else ""
+
+    @property
+    def caller_name(self) -> str:
+        """Empty for a call that was not authorised."""
+        return self._service.caller_name(self._context) if self._authorised else ""
+
+    @property
+    def _caller(self) -> Caller:
+        return Caller(self._peer, self._base_url, self.version.name)
+
+    async def run(self, receive: Receive, announced: int | None, waits_for_leave: bool) -> Answer:
+        """Receive and answer. `announced` is the Content-Length; `waits_for_leave`: the client sent Expect.
+
+        Raises Disconnected. Uploads that nobody kept are discarded in any case.
+        """
+        try:
+            limit = self._max_body
+            if announced is not None and announced > limit:
+                # Nothing of it is read; a client that is sending already gets some time to see the answer.
+                self._error = _TOO_LONG
+                limit = 0 if waits_for_leave else min(limit, _POLITE_DRAIN)
+            if limit and await self._receive(receive, limit) and self._error is not _TOO_LONG:
+                return await self._conclude()
+            # The same for every cutting of the body, so in the assumed version.
+            return _refusal(_TOO_LONG, self._negotiation.assumed, close=True)
+        finally:
+            self._reader.close()
+            if self._uploads:
+                await in_thread(self._executor, self._discard)
+
+    async def _receive(self, receive: Receive, limit: int) -> bool:
+        """Read the body to its end, also when its answer is known already: a client that is cut off while it sends
+        sees a reset instead of the answer. False when the body is too long."""
+        total = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            body: bytes = message.get("body", b"")
+            more = bool(message.get("more_body", False))
+            total += len(body)
+            if total > limit:
+                return False
+            if self._error is None:
+                await self._feed(body, more)
+            if not more:
+                return True
+
+    async def _feed(self, body: bytes, more: bool) -> None:
+        reader = self._reader
+        for at in range(0, len(body), PIECE):
+            try:
+                reader.feed(body[at : at + PIECE])
+            except Exception as error:
+                self._error = error
+            last = not more and at + PIECE >= len(body)
+            if reader.ready and not self._asked and not last:
+                await self._guarded(self._authorise)
+            if self._error is None and sum(spool.size for spool in reader.spools) >= BLOCK:
+                await self._guarded(self._write)
+            if self._error is not None:
+                return
+
+    async def _guarded(self, work: Callable[[], None]) -> None:
+        """Do a part of the call in a thread; what it raises becomes the answer, once the body is received."""
+        try:
+            await in_thread(self._executor, work)
+        except Exception as error:
+            self._error = error
+
+    async def _conclude(self) -> Answer:
+        if self._error is None:
+            try:
+                self._reader.finish()
+            except Exception as error:
+                self._error = error
+        if self._error is not None and (self._asked or not self._reader.ready):
+            return self._answer_to(self._error)
+        return await in_thread(self._executor, self._serve)
+
+    # --- in a worker thread --------------------------------------------------------------------------------------
+
+    def _serve(self) -> Answer:
+        reader = self._reader
+        try:
+            if not self._asked:
+                self._authorise()
+            if self._error is not None:
+                raise self._error
+            self._write()
+            for spool, upload in zip(reader.spools, self._uploads, strict=True):
+                spool.place(upload)
+            assert reader.operation is not None and reader.request is not None  # noqa: S101, PT018  read to the end
+            value = self._service.handle(reader.operation, self._context, reader.request, self._caller)
+            body = write_answer(reader.operation, self._contract.namespace, self.version, value)
+            return Answer(200, self.version.media_type, body)
+        except Exception as error:
+            return self._answer_to(error)
+
+    def _authorise(self) -> None:
+        reader = self._reader
+        assert reader.operation is not None  # noqa: S101  the reader is ready
+        self._asked = True
+        header = reader.header if reader.operation.header else None
+        self._context = self._service.authorise(reader.operation, header, self._caller)
+        self._authorised = True
+
+    def _write(self) -> None:
+        """Hand all waiting content to its uploads."""
+        for at, spool in enumerate(self._reader.spools):
+            if at < self._closed:
+                continue
+            if at == len(self._uploads):
+                self._uploads.append(self._new_upload())
+            data = spool.take()
+            if data:
+                self._uploads[at].write(data)
+            if spool.complete:
+                self._uploads[at].close()
+                self._closed = at + 1
+
+    def _discard(self) -> None:
+        for upload in self._uploads:
+            try:
+                upload.discard()
+            except Exception:
+                _log.exception("an upload could not be discarded")
+
+    # --- answers -------------------------------------------------------------------------------------------------
+
+    def _answer_to(self, error: Exception) -> Answer:
+        if isinstance(error, MalformedXml):
+            if self._reader.operation is not None:
+                return Answer(400, fault=f"malformed XML: {error}")
+            return _refusal(Fault(str(error)), self.version)
+        if isinstance(error, UnsupportedMedia):
+            return Answer(415, fault="unsupported media type")
+        if isinstance(error, Fault):
+            return _refusal(error, self.version)
+        _log.error("%s %s failed", self._contract.name, self.operation_name, exc_info=error)
+        return _refusal(Fault(self._service.internal_error()), self.version)
+
+
+def _refusal(fault: Fault, version: SoapVersion, *, close: bool = False) -> Answer:
+    return Answer(500, version.media_type, render(fault, version), fault.text, close)

@@ -1,0 +1,206 @@
+"""The ASGI app of one contract: help pages, service description and SOAP at one path (asmx-1 to asmx-5)."""
+
+import datetime
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any
+from urllib.parse import parse_qsl
+
+from soapstone.wire.call import Answer, Call, Disconnected, Receive
+from soapstone.wire.contract import Contract
+from soapstone.wire.envelope import SOAP_11
+from soapstone.wire.negotiation import negotiate
+from soapstone.wire.origin import Origins
+from soapstone.wire.pages import error_page, index_page, operation_page, unrecognized_page
+from soapstone.wire.plan import Plans
+from soapstone.wire.service import Caller, CallRecord, Service
+from soapstone.wire.types import Upload
+from soapstone.wire.values import escape_attribute
+from soapstone.wire.wsdl import discovery, service_description
+
+__all__ = ["CallRecord", "Caller", "Endpoint", "Service"]
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_log = logging.getLogger(__name__)
+
+_HOST = "\ufdd0host\ufdd0"
+_URL = "\ufdd0url\ufdd0"
+"""Stand for the request's own host and URL in pages that are made once. No document can hold these characters."""
+
+
+class Endpoint:
+    """The app for exactly one path.
+
+    `max_body` bounds a request body, `max_member` all of its content that is not spooled; both in bytes.
+    `trusted_proxies` are addresses or networks whose X-Forwarded headers count. `on_call` is told of every SOAP call,
+    on the event loop. `threads` bounds how many calls are in the product at once.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        service: Service,
+        new_upload: Callable[[], Upload],
+        *,
+        max_body: int,
+        max_member: int = 16 * 1024 * 1024,
+        trusted_proxies: Sequence[str] = (),
+        on_call: Callable[[CallRecord], None] | None = None,
+        threads: int = 16,
+    ) -> None:
+        self.contract = contract
+        self._service = service
+        self._new_upload = new_upload
+        self._max_body = max_body
+        self._max_member = max_member
+        self._origins = Origins(trusted_proxies)
+        self._on_call = on_call
+        self._plans = Plans(contract)
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
+        self._operation_pages: dict[str, str] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, value)
+        peer, base_url = self._origins.read(scope, headers)
+        path = str(scope["path"])
+        ours = path[: len(self.contract.path)].lower() == self.contract.path.lower()
+        rest = path[len(self.contract.path) :] if ours else ""
+        if not ours or rest[:1] not in ("", "/"):
+            await _send_text(send, 404, "text/html", error_page("Nothing is here."))
+        elif rest:
+            await _send_text(send, 500, "text/html", unrecognized_page(rest.rpartition("/")[2]))
+        elif scope["method"] == "POST":
+            await self._post(headers, peer, base_url, receive, send)
+        elif scope["method"] == "GET":
+            media, text = self._document(scope.get("query_string", b""), base_url)
+            await _send_text(send, 200, media, text)
+        else:
+            await _send_text(send, 405, "text/html", error_page("Only GET and POST."), (b"allow", b"GET, POST"))
+
+    # --- GET -----------------------------------------------------------------------------------------------------
+
+    def _document(self, query_string: bytes, base_url: str) -> tuple[str, str]:
+        """(media type, text) of what a query asks for (asmx-2)."""
+        query = query_string.decode("latin-1")
+        url = escape_attribute(base_url + self.contract.path)
+        if query.lower() == "wsdl":
+            return "text/xml", self._wsdl.replace(_URL, url)
+        if query.lower() == "disco":
+            return "text/xml", self._disco.replace(_URL, url)
+        for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=100) if len(query) < 2000 else ():
+            operation = self.contract.operations_by_name.get(value) if name.lower() == "op" else None
+            if operation is not None:
+                page = self._operation_pages.get(operation.name)
+                if page is None:
+                    page = operation_page(self.contract, operation, _HOST)
+                    self._operation_pages[operation.name] = page
+                return "text/html", page.replace(_HOST, escape_attribute(base_url.partition("://")[2]))
+        return "text/html", self._index
+
+    @cached_property
+    def _wsdl(self) -> str:
+        return service_description(self.contract, _URL)
+
+    @cached_property
+    def _disco(self) -> str:
+        return discovery(self.contract, _URL)
+
+    @cached_property
+    def _index(self) -> str:
+        return index_page(self.contract)
+
+    # --- POST ----------------------------------------------------------------------------------------------------
+
+    async def _post(self, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
+        now = datetime.datetime.now(datetime.UTC)
+        action = headers.get(b"soapaction")
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        negotiation = negotiate(self.contract, content_type, None if action is None else action.decode("latin-1"))
+        version, operation, caller_name = SOAP_11, "", ""
+        try:
+            if negotiation is None:
+                await self._drain(receive)
+                answer = Answer(415, fault="unsupported media type")
+            else:
+                call = Call(
+                    self._plans,
+                    negotiation,
+                    self._service,
+                    self._new_upload,
+                    self._executor,
+                    max_body=self._max_body,
+                    max_member=self._max_member,
+                    peer=peer,
+                    base_url=base_url,
+                )
+                try:
+                    answer = await call.run(receive, _length(headers), b"expect" in headers)
+                finally:
+                    version, operation, caller_name = call.version, call.operation_name, call.caller_name
+        except Disconnected:
+            answer = Answer(499, fault="the client disconnected")
+        else:
+            await _send_answer(send, answer)
+        if self._on_call is not None:
+            seconds = time.perf_counter() - began
+            record = CallRecord(
+                now,
+                self.contract.name,
+                operation,
+                version.name,
+                answer.status,
+                answer.fault,
+                seconds,
+                peer,
+                caller_name,
+            )
+            try:
+                self._on_call(record)
+            except Exception:
+                _log.exception("a call could not be recorded")
+
+    async def _drain(self, receive: Receive) -> None:
+        """Take the rest of a body that nobody reads, within the limit."""
+        total = 0
+        while total <= self._max_body:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            total += len(message.get("body", b""))
+            if not message.get("more_body", False):
+                return
+
+
+def _length(headers: dict[bytes, bytes]) -> int | None:
+    value = headers.get(b"content-length", b"")
+    return int(value) if value.isdigit() and len(value) < 20 else None
+
+
+async def _send_answer(send: Send, answer: Answer) -> None:
+    headers = [(b"cache-control", b"private, max-age=0"), (b"content-length", str(len(answer.body)).encode())]
+    if answer.content_type:
+        headers.insert(0, (b"content-type", f"{answer.content_type}; charset=utf-8".encode()))
+    if answer.close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _send_text(send: Send, status: int, media: str, text: str, *more: tuple[bytes, bytes]) -> None:
+    body = text.encode()
+    headers = [
+        (b"content-type", f"{media}; charset=utf-8".encode()),
+        (b"cache-control", b"private, max-age=0"),
+        (b"content-length", str(len(body)).encode()),
+        *more,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

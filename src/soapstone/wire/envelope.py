@@ -1,0 +1,36 @@
+"""The two SOAP versions and the frame of every answer (asmx-14)."""
+
+from dataclasses import dataclass
+
+XSI = "http://www.w3.org/2001/XMLSchema-instance"
+XSD = "http://www.w3.org/2001/XMLSchema"
+DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
+
+
+@dataclass(frozen=True, eq=False)
+class SoapVersion:
+    """One SOAP version; `role` is the name of the attribute that aims a header at someone."""
+
+    name: str
+    namespace: str
+    media_type: str
+    role: str
+
+    @property
+    def head(self) -> str:
+        """The answer up to and with the Body tag."""
+        return (
+            f'{DECLARATION}<soap:Envelope xmlns:soap="{self.namespace}" xmlns:xsi="{XSI}" xmlns:xsd="{XSD}"><soap:Body>'
+        )
+
+
+SOAP_11 = SoapVersion("1.1", "http://schemas.xmlsoap.org/soap/envelope/", "text/xml", "actor")
+SOAP_12 = SoapVersion("1.2", "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml", "role")
+VERSIONS = {version.namespace: version for version in (SOAP_11, SOAP_12)}
+
+_HEADS = {version: version.head for version in (SOAP_11, SOAP_12)}
+
+
+def envelope(version: SoapVersion, body: str) -> bytes:
+    """The whole answer around the content of its Body: UTF-8, no BOM, one line."""
+    return f"{_HEADS[version]}{body}</soap:Body></soap:Envelope>".encode()

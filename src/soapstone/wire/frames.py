@@ -1,0 +1,262 @@
+"""The reader's stack: one frame per open element that the declaration knows (asmx-15 to asmx-17, mm-7).
+
+A frame puts its value into a `Place`: a dictionary under a key, or a list. Elements that no frame asks for are skipped
+by the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from soapstone.wire.faults import ValueFault
+from soapstone.wire.plan import NIL, TYPE, Convert, MemberPlan, StructPlan
+from soapstone.wire.values import READERS_OF_ANY, Base64Decoder, ValueRefused
+
+if TYPE_CHECKING:
+    from soapstone.wire.reader import Reader
+
+Attributes = dict[str, str]
+Place = Callable[[Any], None]
+
+ELEMENT_COST = 100
+"""What an element that is kept counts against the limit of kept data, in bytes, besides its text."""
+
+
+class Frame:
+    """An open element. `child` gives the frame of a child element, or None to skip it."""
+
+    __slots__ = ("parent",)
+    parent: Frame
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        return None
+
+    def text(self, reader: Reader, data: str) -> None:
+        """A piece of the element's text."""
+
+    def done(self, reader: Reader) -> None:
+        """The element has ended."""
+
+
+class StructFrame(Frame):
+    """Collects the members of a struct; order is free, the first of a repeated member counts (asmx-15)."""
+
+    __slots__ = ("place", "plan", "values")
+
+    def __init__(self, plan: StructPlan, place: Place) -> None:
+        self.plan = plan
+        self.place = place
+        self.values: dict[str, Any] = {}
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        member = self.plan.members.get(name)
+        if member is None:
+            return None
+        values = self.values
+        if member.flat:
+            return open_value(member, reader, values.setdefault(member.name, []).append, attributes)
+        if member.item is not None:
+            return _open_array(member, reader, values, attributes)
+        if member.name in values:
+            return None
+
+        def place(value: Any, key: str = member.name) -> None:
+            values[key] = value
+
+        return open_value(member, reader, place, attributes)
+
+    def done(self, reader: Reader) -> None:
+        self.place(self.plan.build(self.values))
+
+
+class ScalarFrame(Frame):
+    """Collects the text of one value and converts it at the end."""
+
+    __slots__ = ("column", "convert", "line", "parts", "place")
+
+    def __init__(self, convert: Convert, place: Place) -> None:
+        self.convert = convert
+        self.place = place
+        self.parts: list[str] = []
+        self.line = 0
+        self.column = 0
+
+    def text(self, reader: Reader, data: str) -> None:
+        if not self.parts and self.convert is not str:
+            self.line, self.column = reader.position()
+        self.parts.append(data)
+        reader.keep(len(data))
+
+    def done(self, reader: Reader) -> None:
+        parts = self.parts
+        text = parts[0] if len(parts) == 1 else "".join(parts)
+        if self.convert is str:
+            self.place(text)
+            return
+        try:
+            value = self.convert(text)
+        except ValueRefused as refused:
+            if not parts:
+                self.line, self.column = reader.position()
+            raise ValueFault(str(refused), self.line, self.column) from None
+        self.place(value)
+
+
+class NilFrame(Frame):
+    """A value type that is nil: its text does not count, and an empty text is no value (asmx-16)."""
+
+    __slots__ = ("convert", "place")
+
+    def __init__(self, convert: Convert, place: Place) -> None:
+        self.convert = convert
+        self.place = place
+
+    def done(self, reader: Reader) -> None:
+        try:
+            self.place(self.convert(""))
+        except ValueRefused as refused:
+            raise ValueFault(str(refused), *reader.position()) from None
+
+
+class ArrayFrame(Frame):
+    """Collects the items of a wrapped array, or the loose form: the value itself as text of a repeated element."""
+
+    __slots__ = ("column", "item", "item_key", "items", "line", "loose", "wrapped")
+
+    def __init__(self, item: MemberPlan, item_key: str, items: list[Any]) -> None:
+        self.item = item
+        self.item_key = item_key
+        self.items = items
+        self.loose: list[str] = []
+        self.wrapped = False
+        self.line = 0
+        self.column = 0
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        if name != self.item_key:
+            return None
+        self.wrapped = True
+        self.loose = []
+        return open_value(self.item, reader, self.items.append, attributes)
+
+    def text(self, reader: Reader, data: str) -> None:
+        if self.wrapped or self.item.convert is None or (not self.loose and not data.strip()):
+            return
+        if not self.loose:
+            self.line, self.column = reader.position()
+        self.loose.append(data)
+        reader.keep(len(data))
+
+    def done(self, reader: Reader) -> None:
+        if self.loose and self.item.convert is not None:
+            reader.keep(ELEMENT_COST)
+            try:
+                self.items.append(self.item.convert("".join(self.loose)))
+            except ValueRefused as refused:
+                raise ValueFault(str(refused), self.line, self.column) from None
+
+
+class SpoolFrame(Frame):
+    """Passes the content of a spooled member on, decoded."""
+
+    __slots__ = ("content", "decoder", "name")
+
+    def __init__(self, reader: Reader, member: MemberPlan, content: SpooledContent) -> None:
+        self.name = member.name
+        self.content = content
+        self.decoder = Base64Decoder() if member.spool is not None and member.spool.base64 else None
+        reader.join_text(True)
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        raise ValueFault("A file holds text, not elements.", *reader.position())
+
+    def text(self, reader: Reader, data: str) -> None:
+        if self.decoder is None:
+            self.content.append(data.encode())
+            return
+        try:
+            self.content.append(self.decoder.feed(data))
+        except ValueRefused as refused:
+            raise ValueFault(str(refused), *reader.position()) from None
+
+    def done(self, reader: Reader) -> None:
+        reader.join_text(False)
+        if self.decoder is not None:
+            try:
+                self.decoder.finish()
+            except ValueRefused as refused:
+                raise ValueFault(str(refused), *reader.position()) from None
+        self.content.complete = True
+
+
+class SpooledContent:
+    """Received content of a spooled member that has not been written yet, and where the upload belongs."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.blocks: list[bytes] = []
+        self.size = 0
+        self.complete = False
+
+    def append(self, data: bytes) -> None:
+        if data:
+            self.blocks.append(data)
+            self.size += len(data)
+
+    def take(self) -> bytes:
+        """All that is waiting, as one block."""
+        data = b"".join(self.blocks)
+        self.blocks = []
+        self.size = 0
+        return data
+
+
+def open_value(member: MemberPlan, reader: Reader, place: Place, attributes: Attributes) -> Frame | None:
+    """The frame of a value; None when it is nil, which is then already placed."""
+    reader.keep(ELEMENT_COST)
+    nil = bool(attributes) and is_nil(attributes)
+    if nil and member.may_be_null:
+        place(None)
+        return None
+    if member.convert is not None:
+        return NilFrame(member.convert, place) if nil else ScalarFrame(member.convert, place)
+    if member.struct is not None:
+        plan = member.struct
+        if attributes and TYPE in attributes and plan.derived:
+            plan = plan.derived.get(_local(attributes[TYPE]), plan)
+        return StructFrame(plan, place)
+    if member.spool is not None:
+        place(None)
+        return SpoolFrame(reader, member, reader.spool(place))
+    if member.any:
+        name = _local(attributes.get(TYPE, ""))
+        struct = member.plans.types_of_any.get(name)
+        return StructFrame(struct, place) if struct else ScalarFrame(READERS_OF_ANY.get(name, str), place)
+    if member.item is not None:
+        items: list[Any] = []
+        place(items)
+        return ArrayFrame(member.item, member.item_key, items)
+    raise AssertionError(f"{member.name} has no way to be read")
+
+
+def _open_array(member: MemberPlan, reader: Reader, values: dict[str, Any], attributes: Attributes) -> Frame | None:
+    """A wrapped array; when its element repeats, the items of all are collected (mm-7)."""
+    reader.keep(ELEMENT_COST)
+    if attributes and is_nil(attributes):
+        values.setdefault(member.name, None)
+        return None
+    items = values.get(member.name)
+    if items is None:
+        items = values[member.name] = []
+    assert member.item is not None  # noqa: S101  told apart by the caller
+    return ArrayFrame(member.item, member.item_key, items)
+
+
+def is_nil(attributes: Attributes) -> bool:
+    return attributes.get(NIL, "").strip() in ("true", "1")
+
+
+def _local(qualified: str) -> str:
+    """The local part of a prefixed name; clients differ in prefixes, and no two of our types differ only in those."""
+    return qualified.strip().rpartition(":")[2]

@@ -1,0 +1,340 @@
+"""A request read as it arrives: envelope, header, routing, body, by a push parser (asmx-6 to asmx-17, asmx-22).
+
+No document type, bounded depth, attributes, unfinished markup and kept data; only spooled members may be of any size,
+and their content waits in `spools` until the endpoint takes it.
+"""
+
+import codecs
+from collections.abc import Callable
+from typing import Any
+from xml.parsers import expat
+
+from soapstone.wire.contract import Operation
+from soapstone.wire.envelope import SOAP_11, VERSIONS, SoapVersion
+from soapstone.wire.faults import MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
+from soapstone.wire.frames import Attributes, Frame, Place, SpooledContent, StructFrame
+from soapstone.wire.negotiation import Negotiation
+from soapstone.wire.plan import SEPARATOR, Plans
+from soapstone.wire.schema import struct_type
+from soapstone.wire.types import Struct
+
+PIECE = 64 * 1024
+"""Bytes given to the parser at a time."""
+MAX_STALL = 256 * 1024
+"""Bytes of one unfinished token: the parser rescans it with every piece, so the work would grow with the square."""
+MAX_DEPTH = 100
+MAX_ATTRIBUTES = 64
+
+
+class MalformedXml(Exception):
+    """The body is not well-formed XML, or uses what is refused here (asmx-13)."""
+
+
+class UnsupportedMedia(Exception):
+    """A SOAP 1.1 envelope under the media type of 1.2 (asmx-11)."""
+
+
+class Reader:
+    """One request. `feed` it pieces, then `finish`; both raise Fault, MalformedXml or UnsupportedMedia.
+
+    `operation`, `version` and `header` are there as soon as they are read; `ready` tells that the operation is known
+    and the header complete; `request` is there after `finish`.
+    """
+
+    def __init__(self, plans: Plans, negotiation: Negotiation, max_kept: int) -> None:
+        self.plans = plans
+        self.negotiation = negotiation
+        self.version: SoapVersion | None = None
+        self.operation: Operation | None = negotiation.operation
+        self.header: Struct | None = None
+        self.request: Struct | None = None
+        self.header_complete = False
+        self.spools: list[SpooledContent] = []
+        self._max_kept = max_kept
+        self._kept = 0
+        self._unspooled = 0
+        self._frame: Frame = _RootFrame()
+        self._skip = 0
+        self._depth = 0
+        self._start_of_body = b""
+        self._parser: expat.XMLParserType | None = None
+        self._recode: Callable[[bytes, bool], bytes] | None = None
+        self._progress = -1
+        self._stalled = 0
+        self._header_refused = ""
+
+    @property
+    def ready(self) -> bool:
+        return self.header_complete and self.operation is not None
+
+    # --- input ---------------------------------------------------------------------------------------------------
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece, at most `PIECE` bytes."""
+        if self._parser is None:
+            self._start_of_body += piece
+            if len(self._start_of_body) < 4:
+                return
+            piece, self._start_of_body = self._start_of_body, b""
+            self._open(piece)
+        self._parse(piece, False)
+
+    def finish(self) -> None:
+        """The body has ended."""
+        piece, self._start_of_body = self._start_of_body, b""
+        if self._parser is None:
+            self._open(piece)
+        self._parse(piece, True)
+
+    def close(self) -> None:
+        """Let go of the parser, which holds this reader."""
+        parser, self._parser = self._parser, None
+        if parser is not None:
+            parser.StartElementHandler = None
+            parser.EndElementHandler = None
+            parser.CharacterDataHandler = None
+            parser.StartDoctypeDeclHandler = None
+        self._frame = _RootFrame()
+
+    def _open(self, start: bytes) -> None:
+        """Make the parser for the encoding: BOM, then charset, then what the XML itself says (asmx-12)."""
+        charset = self.negotiation.charset
+        encoding: str | None
+        if start[:3] == codecs.BOM_UTF8:
+            encoding = "utf-8"
+        elif start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            encoding = "utf-16"
+        elif charset in ("utf-16", "utf-16-le"):
+            encoding = "utf-16le"
+        elif charset == "utf-16-be":
+            encoding = "utf-16be"
+        elif charset is None or charset == "utf-8":
+            encoding = charset
+        else:
+            encoding = "utf-8"
+            decode = codecs.getincrementaldecoder(charset)().decode
+            self._recode = lambda data, final: decode(data, final).encode()
+        parser = expat.ParserCreate(encoding, SEPARATOR)
+        parser.buffer_size = PIECE
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        self._parser = parser
+
+    def _parse(self, piece: bytes, final: bool) -> None:
+        parser = self._parser
+        assert parser is not None  # noqa: S101  opened by the callers
+        spooling = self._spooling
+        try:
+            if self._recode is not None:
+                piece = self._recode(piece, final)
+            parser.Parse(piece, final)
+        except expat.ExpatError as error:
+            raise MalformedXml(str(error)) from None
+        except (ValueError, LookupError) as error:
+            # Bytes that are not of the charset, or an encoding in the XML declaration that is not known.
+            raise MalformedXml(str(error)) from None
+        if not (spooling and self._spooling):
+            self._unspooled += len(piece)
+            if self._unspooled > 4 * self._max_kept:
+                raise ReadFault("The request is too long.")
+        progress = parser.CurrentByteIndex
+        if progress != self._progress:
+            self._progress = progress
+            self._stalled = 0
+        else:
+            self._stalled += len(piece)
+            if self._stalled > MAX_STALL:
+                raise MalformedXml("a part of the markup is too long")
+
+    @property
+    def _spooling(self) -> bool:
+        return bool(self.spools) and not self.spools[-1].complete
+
+    # --- what frames ask for -------------------------------------------------------------------------------------
+
+    def position(self) -> tuple[int, int]:
+        """Line and column in the raw request, counted from 1 (asmx-22)."""
+        parser = self._parser
+        assert parser is not None  # noqa: S101  frames work inside the parser only
+        return parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
+
+    def keep(self, size: int) -> None:
+        """Count data that stays in memory. Raises ReadFault when the request holds too much of it."""
+        self._kept += size
+        if self._kept > self._max_kept:
+            raise ReadFault("The request is too long.")
+
+    def join_text(self, joined: bool) -> None:
+        """Have text in large pieces, or at once with its exact position."""
+        if self._parser is not None:
+            self._parser.buffer_text = joined
+
+    def spool(self, place: Place) -> SpooledContent:
+        """A place for the content of a spooled member."""
+        content = SpooledContent(place)
+        self.spools.append(content)
+        return content
+
+    # --- parser events -------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, attributes: Attributes) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
+            raise MalformedXml("the markup is nested too deeply or has too many attributes")
+        if self._skip:
+            self._skip += 1
+            return
+        frame = self._frame
+        child = frame.child(self, name, attributes)
+        if child is None:
+            self._skip = 1
+        else:
+            child.parent = frame
+            self._frame = child
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._skip:
+            self._skip -= 1
+            return
+        frame = self._frame
+        self._frame = frame.parent
+        frame.done(self)
+
+    def _text(self, data: str) -> None:
+        if not self._skip:
+            self._frame.text(self, data)
+
+    # --- envelope ------------------------------------------------------------------------------------------------
+
+    def open_envelope(self, name: str) -> Frame:
+        namespace, _, local = name.rpartition(SEPARATOR)
+        version = VERSIONS.get(namespace)
+        if version is None:
+            raise VersionMismatchFault(namespace)
+        self.version = version
+        if local != "Envelope":
+            raise ReadFault("Request format is invalid: Missing required soap:Envelope element.")
+        if version is SOAP_11 and self.negotiation.only_12:
+            raise UnsupportedMedia
+        return _EnvelopeFrame(version)
+
+    def open_header_block(self, version: SoapVersion, name: str, attributes: Attributes) -> Frame | None:
+        required = _must_understand(version, attributes)
+        local = name.rpartition(SEPARATOR)[2]
+        plans = self.plans
+        ours = name == plans.header_key and (self.operation is None or self.operation.header)
+        if not ours or plans.header is None:
+            if required:
+                raise MustUnderstandFault(local)
+            return None
+        if self.header is not None:
+            return None
+        if required:
+            self._header_refused = local
+
+        def place(value: Any) -> None:
+            self.header = value
+
+        return StructFrame(plans.header, place)
+
+    def open_payload(self, name: str) -> Frame | None:
+        if self.operation is None:
+            self.operation = self.plans.operations.get(name)
+            if self.operation is None:
+                raise unroutable(self.negotiation.action)
+            if not self.operation.header:
+                if self._header_refused:
+                    raise MustUnderstandFault(self._header_refused)
+                self.header = None
+        if name != self.plans.key(self.operation.name):
+            # The action decides; a wrapper of another name is a call without parameters (asmx-10).
+            self.request = self.operation.request()
+            return None
+
+        def place(value: Any) -> None:
+            self.request = value
+
+        return StructFrame(self.plans.struct(struct_type(self.operation.request)), place)
+
+    def close_body(self) -> None:
+        if self.operation is None:
+            raise unroutable(self.negotiation.action)
+        if self.request is None:
+            self.request = self.operation.request()
+
+
+def _refuse_doctype(*_: Any) -> None:
+    raise MalformedXml("a document type declaration is not allowed")
+
+
+def _must_understand(version: SoapVersion, attributes: Attributes) -> bool:
+    """Whether a header block is aimed at us and must be understood."""
+    if not attributes:
+        return False
+    flag = attributes.get(f"{version.namespace}{SEPARATOR}mustUnderstand", "").strip()
+    aimed_at = attributes.get(f"{version.namespace}{SEPARATOR}{version.role}", "").strip()
+    return flag in ("1", "true") and (not aimed_at or aimed_at.endswith(("/next", "/ultimateReceiver")))
+
+
+class _RootFrame(Frame):
+    __slots__ = ()
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        return reader.open_envelope(name)
+
+
+class _EnvelopeFrame(Frame):
+    __slots__ = ("body_key", "header_key", "seen_body", "seen_header", "version")
+
+    def __init__(self, version: SoapVersion) -> None:
+        self.version = version
+        self.header_key = f"{version.namespace}{SEPARATOR}Header"
+        self.body_key = f"{version.namespace}{SEPARATOR}Body"
+        self.seen_header = False
+        self.seen_body = False
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        if name == self.header_key and not self.seen_header and not self.seen_body:
+            self.seen_header = True
+            return _HeaderFrame(self.version)
+        if name == self.body_key and not self.seen_body:
+            self.seen_body = True
+            reader.header_complete = True
+            return _BodyFrame()
+        return None
+
+    def done(self, reader: Reader) -> None:
+        if not self.seen_body:
+            raise ReadFault("Request format is invalid: Missing required soap:Body element.")
+
+
+class _HeaderFrame(Frame):
+    __slots__ = ("version",)
+
+    def __init__(self, version: SoapVersion) -> None:
+        self.version = version
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        return reader.open_header_block(self.version, name, attributes)
+
+    def done(self, reader: Reader) -> None:
+        reader.header_complete = True
+
+
+class _BodyFrame(Frame):
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen = False
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        if self.seen:
+            return None
+        self.seen = True
+        return reader.open_payload(name)
+
+    def done(self, reader: Reader) -> None:
+        reader.close_body()

@@ -1,0 +1,51 @@
+"""What an endpoint asks of the product, and what it tells about each call."""
+
+import datetime
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from soapstone.wire.contract import Operation
+from soapstone.wire.types import Struct
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: peer address, base URL of the request as the client saw it (`https://host`), SOAP version."""
+
+    peer: str
+    base_url: str
+    soap_version: str
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One SOAP call that was answered or broken off (status 499). Holds no credentials and no values."""
+
+    time: datetime.datetime
+    """Start of the call, aware, UTC."""
+    contract: str
+    operation: str
+    """Empty when the call named none."""
+    soap_version: str
+    status: int
+    fault: str
+    """Fault text; empty for an answer."""
+    seconds: float
+    peer: str
+    caller_name: str
+
+
+class Service(Protocol):
+    """The product behind a contract. All methods are called in worker threads."""
+
+    def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Any:
+        """Check the credentials as soon as the header is complete; the result is passed on. Raises Fault."""
+
+    def handle(self, operation: Operation, context: Any, request: Struct, caller: Caller) -> Any:
+        """Do the work: the bare result, or the response struct when the operation declares one. Raises Fault."""
+
+    def internal_error(self) -> str:
+        """The message of the fault for an unexpected exception, which itself goes to the log."""
+
+    def caller_name(self, context: Any) -> str:
+        """How a call record names the caller."""
