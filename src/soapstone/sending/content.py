@@ -1,0 +1,105 @@
+"""The content of a message, ready to be merged: all parts compiled once, rendered for each recipient."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from soapstone.lists.addresses import is_address
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.fields import FIELDS
+from soapstone.sending.message import Draft, InvalidMessage, Parts
+from soapstone.sending.plain_text import plain_template
+from soapstone.sending.template import Template, merge_key
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+# Merge keys of every contact → column of the contact.
+CONTACT_KEYS = {merge_key(name): column for name, column in FIELDS.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rendered:
+    """What one recipient gets. `html` is None for a message without an HTML body."""
+
+    subject: str
+    from_name: str
+    to_name: str
+    html: str | None
+    plain: str
+
+
+class Content:
+    """The compiled parts of a message; `names` holds all merge keys that they use, with the name as written.
+
+    Raises InvalidMessage for a template that is not correct or uses what templates may not.
+    """
+
+    def __init__(self, message: Parts) -> None:
+        self._subject = Template(message.subject, "subject")
+        self._from_name = Template(message.from_name, "sender name")
+        self._to_name = Template(message.to_name, "recipient name")
+        self._html = Template(message.html, "HTML body", markup=True) if message.html.strip() else None
+        # The text that is made of the HTML body has no part that is not there, so no name is asked for twice.
+        plain = message.plain if message.plain.strip() or not self._html else plain_template(message.html)
+        self._plain = Template(plain, "text body")
+        parts = (self._subject, self._from_name, self._to_name, self._html, self._plain)
+        self.names: dict[str, str] = {}
+        for part in parts:
+            self.names = {**(part.names if part else {}), **self.names}
+
+    def check_names(self, known: Collection[str]) -> None:
+        """Raise InvalidMessage when the message asks for a merge field whose key is not among the known ones."""
+        unknown = [name for key, name in self.names.items() if key not in known]
+        if unknown:
+            fields = "merge fields" if len(unknown) > 1 else "merge field"
+            raise InvalidMessage(f"The message uses unknown {fields}: {', '.join(unknown)}.")
+
+    def render(self, values: Mapping[str, str]) -> Rendered:
+        """The parts for one recipient; a key without a value stands for empty text."""
+        complete = {key: values.get(key, "") for key in self.names}
+        return Rendered(
+            subject=self._subject.render(complete),
+            from_name=self._from_name.render(complete),
+            to_name=self._to_name.render(complete),
+            html=self._html.render(complete) if self._html else None,
+            plain=self._plain.render(complete),
+        )
+
+
+def check_storable(message: Parts) -> None:
+    """Raise InvalidMessage for text that neither a database nor a mail can hold."""
+    for part in Draft.__dataclass_fields__:
+        text: str = getattr(message, part)
+        if "\0" in text or _SURROGATE.search(text):
+            raise InvalidMessage("The message holds a character that cannot be stored.")
+
+
+def check_addresses(message: Parts) -> None:
+    """Raise InvalidMessage for a sender or reply address, if there is one, that is no address."""
+    for which, address in (("sender", message.from_address), ("reply", message.reply_address)):
+        if address and not is_address(address):
+            raise InvalidMessage(f"The {which} address is not a valid e-mail address: {address}")
+
+
+def ready_to_send(draft: Draft, contact_list: ContactList) -> Draft:
+    """The draft with the list's defaults in place of empty sender fields (lk-98).
+
+    Raises InvalidMessage when subject, bodies or sender are missing or cannot be used.
+    """
+    draft = replace(
+        draft,
+        from_name=draft.from_name.strip() or contact_list.from_name,
+        from_address=draft.from_address.strip() or contact_list.from_address,
+        reply_address=draft.reply_address.strip(),
+    )
+    check_storable(draft)
+    if not draft.subject.strip():
+        raise InvalidMessage("The message has no subject.")
+    if not draft.html.strip() and not draft.plain.strip():
+        raise InvalidMessage("The message has no body.")
+    if not draft.from_address:
+        raise InvalidMessage("The message has no sender address, and the list has none for its messages.")
+    check_addresses(draft)
+    return draft

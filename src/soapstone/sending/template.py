@@ -1,0 +1,203 @@
+"""Templates: text with merge fields.
+
+The language is a small part of Jinja's: `{{ First_Name }}`, `{{ field["any name"] }}`, some filters, `or`, `and`,
+`not`, comparisons of equality, and `{% if %}`. A template is checked before it is compiled, so what may run is what
+is listed here. There are no comments: their usual marks are found in style sheets and scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from jinja2 import TemplateError, nodes
+from jinja2.environment import Template as CompiledTemplate
+from jinja2.filters import do_capitalize, do_title, do_trim, do_urlencode
+from jinja2.sandbox import SandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+from markupsafe import escape
+
+from soapstone.sending.message import InvalidMessage
+
+
+def _default(value: str, other: str = "", _empty_too: bool = True) -> str:
+    # A field without a value is empty, never undefined, so empty is what the filter must look at.
+    return value or other
+
+
+FILTERS: dict[str, Callable[..., Any]] = {
+    "capitalize": do_capitalize,
+    "default": _default,
+    "e": escape,
+    "escape": escape,
+    "lower": str.lower,
+    "title": do_title,
+    "trim": do_trim,
+    "upper": str.upper,
+    "urlencode": do_urlencode,
+}
+
+# The name under which a template finds all values.
+VALUES = "field"
+
+
+def merge_key(name: str) -> str:
+    """How merge names are compared: letter case and surrounding white space aside."""
+    return name.strip().casefold()
+
+
+def _environment(markup: bool) -> SandboxedEnvironment:
+    environment = SandboxedEnvironment(
+        autoescape=markup,
+        keep_trailing_newline=True,
+        # Text with NUL characters is refused, so these marks occur in no template.
+        comment_start_string="\0<",
+        comment_end_string=">\0",
+    )
+    environment.globals.clear()
+    environment.tests.clear()
+    environment.filters.clear()
+    environment.filters.update(FILTERS)
+    return environment
+
+
+_ENVIRONMENTS = {markup: _environment(markup) for markup in (False, True)}
+
+
+class Template:
+    """A compiled template. `names` holds the keys (`merge_key`) of all values that it may ask for.
+
+    `part` names the text in sentences ("subject"); `markup` escapes values for HTML. Raises InvalidMessage.
+    """
+
+    def __init__(self, source: str, part: str, *, markup: bool = False) -> None:
+        environment = _ENVIRONMENTS[markup]
+        if "\0" in source:
+            raise InvalidMessage(f"The {part} holds a character that cannot be stored.")
+        try:
+            tree = environment.parse(source)
+            _check_body(tree.body)
+            names = _Names()
+            names.visit(tree)
+            code = environment.compile(tree)
+        except _NotAllowed as refused:
+            raise InvalidMessage(f"The {part} uses what a template may not use, in line {refused.line}.") from None
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            place = f", in line {line}" if line else ""
+            raise InvalidMessage(f"The {part} is not a correct template{place}: {error.message}") from None
+        except (SyntaxError, RecursionError, MemoryError):
+            raise InvalidMessage(f"The {part} is too deeply nested.") from None
+        self.names: Mapping[str, str] = names.found
+        self._template = CompiledTemplate.from_code(environment, code, {})
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The text for one recipient; `values` has an entry for every one of `names`."""
+        return self._template.render({VALUES: values})
+
+
+def tags(source: str) -> list[tuple[bool, str]]:
+    """The source cut into pieces: (whether it is a tag, its text); a piece of text stands for itself."""
+    pieces: list[tuple[bool, str]] = []
+    tag: list[str] = []
+    for _, kind, text in _ENVIRONMENTS[False].lex(source):
+        if kind == "data":
+            pieces.append((False, text))
+        elif kind in ("raw_begin", "raw_end"):
+            continue
+        else:
+            tag.append(text)
+            if kind in ("variable_end", "block_end"):
+                pieces.append((True, "".join(tag)))
+                tag.clear()
+    return pieces
+
+
+class _NotAllowed(Exception):
+    def __init__(self, node: nodes.Node) -> None:
+        super().__init__(type(node).__name__)
+        self.line = node.lineno
+
+
+def _check_body(body: Sequence[nodes.Node]) -> None:
+    for node in body:
+        if isinstance(node, nodes.Output):
+            for piece in node.nodes:
+                if not isinstance(piece, nodes.TemplateData):
+                    _check_text(piece)
+        elif isinstance(node, nodes.If):
+            _check_condition(node.test)
+            _check_body(node.body)
+            _check_body(node.elif_)
+            _check_body(node.else_)
+        else:
+            raise _NotAllowed(node)
+
+
+def _check_text(node: nodes.Node) -> None:
+    """Whether the expression always yields text, whatever the values are: then nothing fails while mails are built."""
+    match node:
+        case nodes.Name() | nodes.Const(value=str()):
+            pass
+        case nodes.Getitem(node=nodes.Name(name="field"), arg=nodes.Const(value=str())):
+            pass
+        case nodes.Filter(node=nodes.Expr() as inner, name=str(name), kwargs=[], dyn_args=None, dyn_kwargs=None):
+            arguments = list(node.args)
+            if name not in FILTERS or len(arguments) > (2 if name == "default" else 0):
+                raise _NotAllowed(node)
+            # The second argument of "default" is Jinja's "empty counts too", which is always so here.
+            if len(arguments) == 2 and isinstance(arguments[1], nodes.Const) and isinstance(arguments[1].value, bool):
+                arguments.pop()
+            for part in (inner, *arguments):
+                _check_text(part)
+        case nodes.Or(left=left, right=right) | nodes.And(left=left, right=right):
+            _check_text(left)
+            _check_text(right)
+        case nodes.CondExpr(test=test, expr1=first, expr2=nodes.Expr() as second):
+            _check_condition(test)
+            _check_text(first)
+            _check_text(second)
+        case _:
+            raise _NotAllowed(node)
+
+
+def _check_condition(node: nodes.Node) -> None:
+    match node:
+        case nodes.Not(node=inner):
+            _check_condition(inner)
+        case nodes.Or(left=left, right=right) | nodes.And(left=left, right=right):
+            _check_condition(left)
+            _check_condition(right)
+        case nodes.Compare(expr=expr, ops=operands):
+            _check_text(expr)
+            for operand in operands:
+                # Values are text: an order would put "10" before "9", so there is none.
+                if operand.op not in ("eq", "ne", "in", "notin"):
+                    raise _NotAllowed(operand)
+                several = operand.op in ("in", "notin") and isinstance(operand.expr, nodes.List | nodes.Tuple)
+                for part in operand.expr.items if several else [operand.expr]:  # type: ignore[attr-defined]
+                    _check_text(part)
+        case _:
+            _check_text(node)
+
+
+class _Names(NodeTransformer):
+    """Turns every name into a look-up of its key and remembers it: key → as written."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, str] = {}
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:
+        return self._look_up(node, node.name)
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
+        name: str = node.arg.value  # type: ignore[attr-defined]
+        return self._look_up(node, name)
+
+    def _look_up(self, node: nodes.Expr, name: str) -> nodes.Node:
+        key = merge_key(name)
+        self.found.setdefault(key, name)
+        values = nodes.Name(VALUES, "load", lineno=node.lineno)
+        look_up = nodes.Getitem(values, nodes.Const(key, lineno=node.lineno), "load", lineno=node.lineno)
+        look_up.environment = node.environment
+        return look_up
