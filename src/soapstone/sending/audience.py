@@ -1,0 +1,143 @@
+"""The audience: who gets a mail of a send and who does not, and why; one row each in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, union_all
+
+from soapstone.jobs.job import Job
+from soapstone.lists.addresses import address_key, is_address
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, deliveries, memberships, suppressions
+
+# No address is longer; what the ledger keeps of something that is no address.
+LONGEST_ADDRESS = 320
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """Somebody who may get a mail. `state` is the state on the list: subscribed, unsubscribed, waiting or "" (absent).
+
+    `fields` are values that the candidate brings along, by merge key.
+    """
+
+    email: str
+    contact_id: int | None = None
+    state: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class Audience:
+    """Chooses the recipients of one send."""
+
+    def __init__(self, database: Database, job: Job, message_id: int) -> None:
+        self._database = database
+        self._job = job
+        self._message_id = message_id
+
+    def members(self, after: int, limit: int) -> list[Candidate]:
+        """Subscribed members of the list, by number of the contact, from the one after `after`."""
+        query = (
+            select(memberships.c.contact_id, contacts.c.email)
+            .join(contacts, contacts.c.id == memberships.c.contact_id)
+            .where(
+                memberships.c.list_id == self._job.list_id,
+                memberships.c.contact_id > after,
+                memberships.c.state == "subscribed",
+            )
+            .order_by(memberships.c.contact_id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [
+                Candidate(email=row.email, contact_id=row.contact_id, state="subscribed")
+                for row in connection.execute(query)
+            ]
+
+    def strangers(self, people: Sequence[tuple[str, Mapping[str, str]]]) -> list[Candidate]:
+        """People of a file, address and values each, with what the account knows of them."""
+        known = self._known({address_key(email) for email, _ in people})
+        found = []
+        for email, values in people:
+            contact_id, state = known.get(address_key(email), (None, ""))
+            found.append(Candidate(email=email, contact_id=contact_id, state=state, fields=values))
+        return found
+
+    def judge(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
+        """The ledger's rows for these candidates; nobody is chosen whose address was judged before in this send."""
+        keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
+        seen, banned, suppressed = self._looked_up(set(keys))
+        rows = []
+        for candidate, key in zip(candidates, keys, strict=True):
+            if not is_address(candidate.email):
+                reason = "malformed"
+            elif key in seen:
+                reason = "repeated"
+            elif key in banned:
+                reason = "banned"
+            elif key in suppressed:
+                reason = "suppressed"
+            elif candidate.state in ("unsubscribed", "waiting"):
+                reason = candidate.state
+            else:
+                reason = ""
+            seen.add(key)
+            rows.append(
+                {
+                    "account_id": self._job.account_id,
+                    "job_id": self._job.id,
+                    "message_id": self._message_id,
+                    "contact_id": candidate.contact_id,
+                    "email": candidate.email[:LONGEST_ADDRESS],
+                    "email_key": key,
+                    "fields": dict(candidate.fields),
+                    "state": "skipped" if reason else "chosen",
+                    "reason": reason,
+                }
+            )
+        return rows
+
+    def _looked_up(self, keys: set[str]) -> tuple[set[str], set[str], set[str]]:
+        """Those of the keys that are in this send already, that are banned, and that are suppressed."""
+        before = select(deliveries.c.email_key).where(
+            deliveries.c.job_id == self._job.id, deliveries.c.email_key.in_(keys)
+        )
+        blocked = select(suppressions.c.kind, suppressions.c.email_key).where(
+            suppressions.c.account_id == self._job.account_id,
+            suppressions.c.email_key.in_(keys),
+            suppressions.c.list_id.in_((0, self._job.list_id)),
+        )
+        found: dict[str, set[str]] = {"banned": set(), "suppressed": set()}
+        with self._database.read() as connection:
+            seen = set(connection.execute(before).scalars())
+            for kind, key in connection.execute(blocked):
+                found[kind].add(key)
+        return seen, found["banned"], found["suppressed"]
+
+    def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
+        """Contact and state on the list of those addresses that the account knows.
+
+        Where several contacts share an address, one that left or waits speaks for all of them.
+        """
+        ours = contacts.c.account_id == self._job.account_id
+        # The two kinds of account (mm-53) have an index each.
+        either: list[ColumnElement[bool]] = [
+            ours & contacts.c.unique_email.in_(keys),
+            ours & contacts.c.unique_email.is_(None) & contacts.c.email_key.in_(keys),
+        ]
+        people = union_all(*(select(contacts.c.id, contacts.c.email_key).where(one) for one in either)).subquery()
+        query = select(people.c.id, people.c.email_key, func.coalesce(memberships.c.state, "").label("state")).join(
+            memberships,
+            (memberships.c.contact_id == people.c.id) & (memberships.c.list_id == self._job.list_id),
+            isouter=True,
+        )
+        rank = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
+        found: dict[str, tuple[int, str]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query.order_by(people.c.id)):
+                if row.email_key not in found or rank[row.state] > rank[found[row.email_key][1]]:
+                    found[row.email_key] = (row.id, row.state)
+        return found

@@ -1,0 +1,140 @@
+"""One mail: headers and bodies as bytes, ready to hand over.
+
+Written by hand rather than by `email.message.EmailMessage`: that one takes 1.1 ms for a mail of two bodies, this one
+a tenth of it, and it misreads a subject that happens to look like an encoded word. Every line that is written is ASCII
+(but for addresses with other letters before the @, RFC 6532) and ends in CR LF.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.header import Header
+from email.utils import format_datetime
+
+from email_validator import validate_email
+
+# Line breaks of all kinds and other control characters: none of them may enter a header.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]+")
+_LINE_BREAK = re.compile("\r\n?")
+
+# A header of printable ASCII that needs neither folding nor encoding, and an RFC 5322 phrase of plain words.
+_SHORT = re.compile(r"[!-~](?:[ -~]{0,58}[!-~])?")
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+# What RFC 5322 lets a line hold, without its end.
+_LONGEST_LINE = 998
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """A mail to one recipient. `key` is unique to it and made of letters, digits and points; `html` may be None.
+
+    `list_key` names the list within the sender's domain, as a domain label. Times are written in UTC.
+    """
+
+    key: str
+    date: datetime
+    from_name: str
+    from_address: str
+    to_name: str
+    to_address: str
+    reply_address: str
+    subject: str
+    list_name: str
+    list_key: str
+    html: str | None
+    plain: str
+
+    def content(self) -> bytes:
+        """The whole mail; the same for the same values, so that building it again changes nothing."""
+        domain = ascii_domain(self.from_address)
+        headers = [
+            f"Date: {format_datetime(self.date)}",
+            f"From: {_mailbox('From', self.from_name, self.from_address)}",
+            f"To: {_mailbox('To', self.to_name, self.to_address)}",
+            f"Subject: {_unstructured('Subject', self.subject)}",
+            f"Message-ID: <{self.key}@{domain}>",
+            f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}')}",
+            "MIME-Version: 1.0",
+        ]
+        if self.reply_address:
+            headers.insert(3, f"Reply-To: {_mailbox('Reply-To', '', self.reply_address)}")
+        head = "\r\n".join(headers).encode() + b"\r\n"
+        plain = _part("plain", self.plain)
+        if self.html is None:
+            return head + plain
+        boundary = f"=_{self.key}".encode()
+        kind = b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
+        between = b"--" + boundary + b"\r\n"
+        return b"".join((head, kind, between, plain, between, _part("html", self.html), b"--" + boundary + b"--\r\n"))
+
+
+def ascii_domain(address: str) -> str:
+    """The domain of an address as name servers know it."""
+    domain = address.rpartition("@")[2]
+    return domain if domain.isascii() else _split(address)[1]
+
+
+def header_text(text: str) -> str:
+    """Text as it may stand in a header: on one line, without control characters."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _split(address: str) -> tuple[str, str]:
+    checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
+    return checked.local_part, checked.ascii_domain
+
+
+def _mailbox(header: str, name: str, address: str) -> str:
+    if not address.isascii():
+        address = "@".join(_split(address))
+    return _named(header, name, address) if header_text(name) else address
+
+
+def _named(header: str, name: str, address: str) -> str:
+    name = header_text(name)
+    if not name:
+        return f"<{address}>"
+    if "=?" not in name and _SHORT.fullmatch(name):
+        if not _PHRASE.fullmatch(name):
+            name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    else:
+        name = _encoded(header, name)
+    return f"{name}\r\n <{address}>" if len(name) + len(address) > 60 else f"{name} <{address}>"
+
+
+def _unstructured(header: str, text: str) -> str:
+    text = header_text(text)
+    # What looks like an encoded word would be decoded by the reader, so it is encoded itself.
+    return text if "=?" not in text and _SHORT.fullmatch(text) else _encoded(header, text)
+
+
+def _encoded(header: str, text: str) -> str:
+    return Header(text, "utf-8", maxlinelen=76, header_name=header).encode(linesep="\r\n")
+
+
+def _part(subtype: str, text: str) -> bytes:
+    """A body with its headers; it ends in a line break."""
+    text = _LINE_BREAK.sub("\n", text)
+    if not text.endswith("\n"):
+        text += "\n"
+    encoding, body = _transfer(text)
+    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
+    return head.encode() + body.replace(b"\n", b"\r\n")
+
+
+def _transfer(text: str) -> tuple[str, bytes]:
+    """The transfer encoding that suits the text, and the text in it, with LF as line end."""
+    data = text.encode()
+    # Neither "--=_", the start of our boundaries, nor control characters may stand in the open.
+    plain = text.isascii() and "--=_" not in text and not _CONTROL.search(text.replace("\n", "").replace("\t", ""))
+    if plain and max(map(len, data.split(b"\n"))) <= _LONGEST_LINE:
+        return "7bit", data
+    # Text that is mostly not ASCII is three times as long when every byte of it is quoted.
+    if sum(byte > 0x7E for byte in data) * 6 > len(data):
+        return "base64", base64.encodebytes(data.replace(b"\n", b"\r\n"))
+    return "quoted-printable", binascii.b2a_qp(data)

@@ -1,0 +1,75 @@
+"""The way of a mail on disk: built in the drafts folder, handed over by one rename into the mail folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from soapstone.jobs.run import JobFailed
+
+
+class Outbox:
+    """The files of one attempt at one send. Folder faults raise JobFailed.
+
+    Both folders are on one file system, so a mail is in one of them or in the other, whole, whatever happens.
+    """
+
+    def __init__(self, mail: Path, drafts: Path, job_id: int, attempt: int) -> None:
+        self._mail = mail
+        self._drafts = drafts / f"{job_id:08d}"
+        self._job_id = job_id
+        self._attempt = attempt
+
+    def open(self) -> None:
+        """Make sure that both folders are there."""
+        with _told("The mail folder is not a folder that can be written to"):
+            self._mail.mkdir(parents=True, exist_ok=True)
+        with _told("The drafts folder is not a folder that can be written to"):
+            self._drafts.mkdir(parents=True, exist_ok=True)
+
+    def build(self, delivery_id: int, content: bytes) -> None:
+        """Put a mail into the drafts; one that is there is replaced."""
+        draft = self._draft(delivery_id)
+        # Another attempt that was given up may still be writing: each has names of its own, and a rename is whole.
+        partial = draft.with_suffix(f".{self._attempt}.partial")
+        with _told("A mail could not be written"):
+            partial.write_bytes(content)
+            partial.replace(draft)
+
+    def hand(self, delivery_id: int) -> bool:
+        """Move a mail from the drafts into the mail folder; False when it is in neither.
+
+        One that is in the mail folder already was handed over before.
+        """
+        draft, mail = self._draft(delivery_id), self._mail / f"{self._job_id:08d}-{delivery_id:010d}.eml"
+        with _told("A mail could not be put into the mail folder"):
+            try:
+                os.replace(draft, mail)  # noqa: PTH105 - the one call that all depends on
+            except FileNotFoundError:
+                if draft.exists():
+                    raise
+                return mail.exists()
+        return True
+
+    def clear(self) -> None:
+        """Remove what is left of the drafts."""
+        shutil.rmtree(self._drafts, ignore_errors=True)
+
+    def _draft(self, delivery_id: int) -> Path:
+        return self._drafts / f"{delivery_id:010d}.eml"
+
+
+def jobs_with_drafts(drafts: Path) -> list[int]:
+    """Numbers of the jobs that have drafts on disk."""
+    return [int(path.name) for path in drafts.iterdir() if path.name.isdigit()] if drafts.is_dir() else []
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JobFailed(f"{what}: {error.strerror or 'unknown reason'}.") from error
