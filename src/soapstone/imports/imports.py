@@ -1,0 +1,100 @@
+"""The imports of an installation: submitting one, and reading what became of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from soapstone.accounts.account import Account, Login
+from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
+from soapstone.imports.spec import ImportSpec, InvalidImport, check
+from soapstone.jobs.job import Job
+from soapstone.jobs.queue import Jobs
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.profiles import Profiles
+from soapstone.store.blobs import Blobs, Upload
+from soapstone.store.database import Database
+from soapstone.store.tables import rejected_rows
+
+# The kind of an import's job.
+KIND = "import"
+
+
+class Imports:
+    """All imports of one installation. Each is a job of kind "import" with one step."""
+
+    def __init__(self, database: Database, blobs: Blobs, jobs: Jobs) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._jobs = jobs
+
+    def submit(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList | None,
+        upload: Upload,
+        spec: ImportSpec,
+        label: str,
+    ) -> Job:
+        """Keep the file and queue the import; both are safe against a loss of power when this returns.
+
+        Without `contact_list` people are stored and put on no list (mm-61). Raises InvalidImport for a spec that
+        cannot work; nothing is kept then.
+        """
+        try:
+            self._check(account, contact_list, spec)
+        except InvalidImport:
+            upload.discard()
+            raise
+        blob = upload.keep()
+        try:
+            with self._database.write(durable=True) as connection:
+                job_id = self._jobs.add(
+                    connection,
+                    account_id=account.id,
+                    kind=KIND,
+                    login_id=None if login is None else login.id,
+                    list_id=None if contact_list is None else contact_list.id,
+                    request=spec.document(),
+                    blob=blob,
+                    blob_size=upload.size,
+                    label=label,
+                )
+        except Exception:
+            self._blobs.remove(blob)
+            raise
+        job = self._jobs.get([account.id], job_id)
+        assert job is not None  # noqa: S101 - it was just committed
+        return job
+
+    def spec(self, job: Job) -> ImportSpec:
+        """What the import was asked to do."""
+        return ImportSpec.of(job.request)
+
+    def counts(self, job: Job) -> ImportCounts:
+        """The figures of the import so far; all 0 before the first rows are merged."""
+        return ImportCounts.of(job.counters, int(job.checkpoint.get("list_members", 0)))
+
+    def rows(self, job: Job) -> int:
+        """How many data rows the file has, for showing progress; 0 until the file was read once."""
+        return int(job.checkpoint.get("rows", 0))
+
+    def rejected(self, job_id: int, *, offset: int = 0, limit: int = 1000) -> list[RejectedRow]:
+        """Rows that were not taken, in the order of the file."""
+        table = rejected_rows
+        query = select(table.c.line, table.c.reason, table.c.fields).where(table.c.job_id == job_id)
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(table.c.line).offset(offset).limit(limit)).all()
+        return [
+            RejectedRow(line=row.line, reason=row.reason, words=REASONS[row.reason], fields=row.fields) for row in found
+        ]
+
+    def _check(self, account: Account, contact_list: ContactList | None, spec: ImportSpec) -> None:
+        if contact_list is None:
+            attributes = None
+        elif contact_list.account_id != account.id:
+            raise InvalidImport("The list belongs to another account.")
+        else:
+            attributes = frozenset(attribute.id for attribute in Profiles(self._database).attributes(contact_list.id))
+        check(spec, identifier=account.identifier, attributes=attributes)

@@ -1,0 +1,126 @@
+"""Outcomes: what became of a row. Every data row has exactly one, and all counters are sums over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Rows that were taken.
+ADDED = "added"  # a new contact, put on the list
+JOINED = "joined"  # a known contact, its record as it was, newly on the list
+JOINED_UPDATED = "joined_updated"  # the same, its record changed
+UPDATED = "updated"  # was on the list (or known, without a list); record or profile changed
+UNCHANGED = "unchanged"  # was on the list (or known, without a list); nothing to change
+STILL_UNSUBSCRIBED = "still_unsubscribed"  # on the list but unsubscribed, and left so (mm-59)
+STILL_UNSUBSCRIBED_UPDATED = "still_unsubscribed_updated"  # the same, record or profile changed
+REMOVED = "removed"  # unsubscribed by this import
+ALREADY_REMOVED = "already_removed"  # to be unsubscribed, and was so already
+
+# Rows that were not taken, with the reason in words.
+DUPLICATE = "duplicate"
+INVALID_ADDRESS = "invalid_address"
+MISSING_KEY = "missing_key"
+ROLE_ADDRESS = "role_address"
+ENCODING = "encoding"
+UNTERMINATED_QUOTE = "unterminated_quote"
+TOO_LONG = "too_long"
+BANNED = "banned"
+SUPPRESSED = "suppressed"
+PREVIOUSLY_UNSUBSCRIBED = "previously_unsubscribed"
+NOT_ON_LIST = "not_on_list"
+NOTHING_TO_REMOVE = "nothing_to_remove"
+
+REASONS: dict[str, str] = {
+    DUPLICATE: "A later row is about the same contact.",
+    INVALID_ADDRESS: "The e-mail address is malformed.",
+    MISSING_KEY: "The row does not say whom it is about.",
+    ROLE_ADDRESS: "The e-mail address belongs to a role, not to a person.",
+    ENCODING: "The row holds bytes that are no text in the file's encoding.",
+    UNTERMINATED_QUOTE: "A quoted value has no end.",
+    TOO_LONG: "The line or one of its values is too long.",
+    BANNED: "The e-mail address is banned.",
+    SUPPRESSED: "The e-mail address is suppressed.",
+    PREVIOUSLY_UNSUBSCRIBED: "The contact has unsubscribed from the list.",
+    NOT_ON_LIST: "The contact is not on the list.",
+    NOTHING_TO_REMOVE: "The contact to be removed is not on the list.",
+}
+
+TAKEN = frozenset(
+    {
+        ADDED,
+        JOINED,
+        JOINED_UPDATED,
+        UPDATED,
+        UNCHANGED,
+        STILL_UNSUBSCRIBED,
+        STILL_UNSUBSCRIBED_UPDATED,
+        REMOVED,
+        ALREADY_REMOVED,
+    }
+)
+OUTCOMES = TAKEN | REASONS.keys()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportCounts:
+    """The figures of an import as both contracts show them; `total` is the number of data rows counted so far.
+
+    mm-48: `good` rows were accepted; of them `new_contacts` made a contact and `changed_contacts` changed one. A known
+    contact whose values did not differ is good and neither. Rejected = `total` - `good`. `list_members` is the size of
+    the list afterwards (of a dry run: as it would be), 0 without a list and before the end.
+
+    lk-93: `processed` and below, which add up to it. Rows of somebody already subscribed count as
+    `already_subscribed` whether their data changed or not; a removal of somebody who is not on the list counts as
+    `already_unsubscribed`.
+    """
+
+    total: int
+    good: int
+    new_contacts: int
+    changed_contacts: int
+    list_members: int
+    processed: int
+    invalid: int
+    subscribed: int
+    unsubscribed: int
+    already_subscribed: int
+    already_unsubscribed: int
+    previously_unsubscribed: int
+    suppressed: int
+    banned: int
+    skipped: int
+
+    @classmethod
+    def of(cls, counters: Mapping[str, int], list_members: int = 0) -> ImportCounts:
+        """The figures from the numbers of rows per outcome."""
+
+        def rows(*outcomes: str) -> int:
+            return sum(counters.get(outcome, 0) for outcome in outcomes)
+
+        return cls(
+            total=rows(*OUTCOMES),
+            good=rows(*TAKEN),
+            new_contacts=rows(ADDED),
+            changed_contacts=rows(JOINED_UPDATED, UPDATED, STILL_UNSUBSCRIBED_UPDATED),
+            list_members=list_members,
+            processed=rows(*OUTCOMES),
+            invalid=rows(INVALID_ADDRESS, MISSING_KEY, ROLE_ADDRESS, ENCODING, UNTERMINATED_QUOTE, TOO_LONG),
+            subscribed=rows(ADDED, JOINED, JOINED_UPDATED),
+            unsubscribed=rows(REMOVED),
+            already_subscribed=rows(UPDATED, UNCHANGED),
+            already_unsubscribed=rows(ALREADY_REMOVED, NOTHING_TO_REMOVE),
+            previously_unsubscribed=rows(PREVIOUSLY_UNSUBSCRIBED, STILL_UNSUBSCRIBED, STILL_UNSUBSCRIBED_UPDATED),
+            suppressed=rows(SUPPRESSED),
+            banned=rows(BANNED),
+            skipped=rows(DUPLICATE, NOT_ON_LIST),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedRow:
+    """A row that was not taken: its first physical line (from 1), the reason as code and in words, its fields."""
+
+    line: int
+    reason: str
+    words: str
+    fields: list[str]

@@ -1,0 +1,241 @@
+"""Records of a delimited text file, each with the physical line and the byte at which it begins.
+
+The csv module parses; this module feeds it physical lines and watches what it takes, so that a record of the file is
+known by its exact place and one bad record costs no other.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, NamedTuple
+
+from soapstone.imports import outcomes
+
+# A quoted value longer than this, in characters, or a record of more lines than this has lost its closing quote.
+VALUE_CHARACTERS = 1 << 20
+RECORD_LINES = 1000
+# A physical line longer than this, in bytes, is not kept in memory.
+LINE_BYTES = 4 << 20
+# Nor is a record.
+RECORD_BYTES = 16 << 20
+# So much is kept of the first line of a record that has no end.
+FLAWED_CHARACTERS = 4000
+BLOCK = 256 << 10
+
+# The limit belongs to the whole process; nobody else here reads values that long.
+csv.field_size_limit(VALUE_CHARACTERS)
+
+
+class Unreadable(Exception):
+    """The file does not keep to its dialect at all; the message is a sentence for its owner."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written. `encoding` is a Python codec in which line breaks are the bytes 10 and 13."""
+
+    delimiter: str
+    qualifier: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """The beginning of a record: byte offset and physical line (from 1)."""
+
+    offset: int
+    line: int
+
+
+class Record(NamedTuple):
+    """A record: its first physical line, its fields, and why it cannot be used ("" or an outcome)."""
+
+    line: int
+    fields: list[str]
+    flaw: str
+
+
+class _Runaway(Exception):
+    """The record under way takes too many lines."""
+
+
+class Records:
+    """Reads the records of a file from `start` on, or only those that begin before the byte `stop`.
+
+    Blank lines are no records. Line breaks are LF, CR LF and CR, inside quoted values too. `place` is the place behind
+    the record that was given last. Raises Unreadable when too much of the file had to be read over and over.
+    """
+
+    def __init__(self, file: BinaryIO, dialect: Dialect, start: Place, stop: int | None = None) -> None:
+        self.place = start
+        self._dialect = dialect
+        self._stop = stop
+        self._lines = _Lines(file, dialect.encoding, start.offset)
+
+    def __iter__(self) -> Iterator[Record]:
+        lines = self._lines
+        reader = self._reader(lines)
+        taken, stop, line = lines.taken, self._stop, self.place.line
+        while stop is None or lines.offset < stop:
+            lines.begin()
+            flaw = ""
+            try:
+                fields = next(reader)
+            except StopIteration:
+                self.place = Place(lines.offset, line)
+                return
+            except _Runaway:
+                flaw = outcomes.TOO_LONG if lines.flaw == outcomes.TOO_LONG else outcomes.UNTERMINATED_QUOTE
+            except csv.Error:
+                # The only error of a reader that is not strict, fed with single lines: a value over the limit.
+                quoted = bool(self._dialect.qualifier) and any(
+                    self._dialect.qualifier in taken_line.text for taken_line in taken
+                )
+                flaw = outcomes.UNTERMINATED_QUOTE if quoted else outcomes.TOO_LONG
+            else:
+                if lines.ended_early:
+                    flaw = outcomes.UNTERMINATED_QUOTE
+            if flaw:
+                fields = self._only_first_line(taken[0].text)
+                lines.give_back_all_but_first()
+                reader = self._reader(lines)
+            elif lines.flaw:
+                flaw = lines.flaw
+            first, line = line, line + len(taken)
+            if fields:
+                self.place = Place(lines.offset, line)
+                yield Record(first, fields, flaw)
+        self.place = Place(lines.offset, line)
+
+    def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
+        return _reader(lines, self._dialect.delimiter, self._dialect.qualifier)
+
+    def _only_first_line(self, text: str) -> list[str]:
+        # Without the qualifier any line is a record; a value too long for the csv module is cut.
+        cut = text[:FLAWED_CHARACTERS]
+        return next(_reader(iter([cut]), self._dialect.delimiter, ""))
+
+
+def _reader(lines: Iterator[str], delimiter: str, qualifier: str) -> Iterator[list[str]]:
+    if qualifier:
+        return csv.reader(lines, delimiter=delimiter, quotechar=qualifier)
+    return csv.reader(lines, delimiter=delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
+
+
+class _Line(NamedTuple):
+    text: str
+    # In bytes of the file; more than the text has when the line was cut.
+    size: int
+    flaw: str
+
+
+class _Lines:
+    """Physical lines of a file as text, one at a time, from a byte offset on.
+
+    `taken` holds the lines since `begin`; `flaw` says what was wrong with one of them; `ended_early` tells that the
+    file ended while more lines were asked for. `offset` is the byte behind the last line.
+    """
+
+    def __init__(self, file: BinaryIO, encoding: str, offset: int) -> None:
+        file.seek(offset)
+        self.offset = offset
+        self.taken: list[_Line] = []
+        self.flaw = ""
+        self.ended_early = False
+        self._begun = offset
+        self._encoding = encoding
+        self._source = _physical_lines(file)
+        self._again: deque[_Line] = deque()
+        # Lines read, and lines read again: what a file without regard for its own quotes costs is bounded.
+        self._read = self._reread = 0
+
+    def begin(self) -> None:
+        """The next line begins a record."""
+        self.taken.clear()
+        self.flaw = ""
+        self.ended_early = False
+        self._begun = self.offset
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if self.taken and self._must_end():
+            raise _Runaway
+        if self._again:
+            line = self._again.popleft()
+            self._reread += 1
+        else:
+            try:
+                raw, size = next(self._source)
+            except StopIteration:
+                self.ended_early = bool(self.taken)
+                raise
+            self._read += 1
+            line = self._line(raw, size)
+        if line.flaw:
+            self.flaw = line.flaw
+        self.taken.append(line)
+        self.offset += line.size
+        return line.text
+
+    def give_back_all_but_first(self) -> None:
+        """The record ends with its first line after all; the others are read again."""
+        if self._reread > 1_000_000 + 4 * self._read:
+            raise Unreadable("The file cannot be read: too many of its quoted values have no end.")
+        self._again.extendleft(reversed(self.taken[1:]))
+        del self.taken[1:]
+        self.offset = self._begun + self.taken[0].size
+
+    def _must_end(self) -> bool:
+        return (
+            len(self.taken) >= RECORD_LINES
+            or self.offset - self._begun > RECORD_BYTES
+            or self.flaw == outcomes.TOO_LONG
+        )
+
+    def _line(self, raw: bytes, size: int) -> _Line:
+        flaw = "" if size == len(raw) else outcomes.TOO_LONG
+        try:
+            text = raw.decode(self._encoding)
+        except UnicodeDecodeError:
+            text = raw.decode(self._encoding, "replace")
+            flaw = flaw or outcomes.ENCODING
+        if "\0" in text:
+            # No database keeps this character in texts, and no person has typed it.
+            text = text.replace("\0", "")
+        return _Line(text, size, flaw)
+
+
+def _physical_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """Lines with their ends, and their sizes; what goes beyond LINE_BYTES of a line counts but is not given."""
+    rest = b""
+    while block := file.read(BLOCK):
+        lines = (rest + block).splitlines(keepends=True)
+        # A CR at the end may be half of CR LF.
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        for line in lines:
+            yield line, len(line)
+        if len(rest) > LINE_BYTES:
+            kept, size = rest[:LINE_BYTES], len(rest)
+            size, rest = _skip_line(file, rest[-1:], size)
+            yield kept, size
+    if rest:
+        yield rest, len(rest)
+
+
+def _skip_line(file: BinaryIO, last: bytes, size: int) -> tuple[int, bytes]:
+    """Read to the end of a line that has `size` bytes so far; its size, and what was read behind it."""
+    while block := file.read(BLOCK):
+        if last == b"\r":
+            half = block.startswith(b"\n")
+            return size + half, block[half:]
+        head = block.splitlines(keepends=True)[0]
+        size += len(head)
+        last = head[-1:]
+        if last == b"\n" or (last == b"\r" and len(head) < len(block)):
+            return size, block[len(head) :]
+    return size, b""

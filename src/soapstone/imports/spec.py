@@ -1,0 +1,148 @@
+"""What an import is asked to do: the shape of its file, the use of its columns, the fate of people already known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from soapstone.lists.fields import FIELDS
+
+# A column whose target begins so fills a profile attribute of the list; its number follows.
+ATTRIBUTE = "attribute:"
+
+CONTACT_COLUMNS = frozenset(FIELDS.values())
+
+
+class InvalidImport(ValueError):
+    """The import cannot work as asked; the message is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One used column of the file.
+
+    `index` counts from 0. `target` is a column of the contact ("email", "custom_id", "first_name" …) or
+    "attribute:<id>", a profile attribute of the list. `default` serves rows without a value (lk-69).
+    """
+
+    index: int
+    target: str
+    default: str = ""
+
+    @property
+    def attribute_id(self) -> int | None:
+        """The number of the profile attribute; None for a column of the contact."""
+        return int(self.target.removeprefix(ATTRIBUTE)) if self.target.startswith(ATTRIBUTE) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportSpec:
+    """One import.
+
+    File: `header` says that the first row holds headings; `delimiter` is one character; `qualifier` is one character
+    or empty for none; `encoding` is "utf-8", or empty to find out: byte order mark, else UTF-8, else Windows-1252
+    (lk-68).
+
+    `action`: "add" puts people on the list (or only stores them, without a list), "update" touches only those who are
+    on it (lk-73), "remove" unsubscribes them, "remove_with_profile" clears their profile as well.
+
+    `known` says what happens to the record and profile of somebody who is known already: "keep" leaves them alone
+    (mm-58), "overwrite" takes the row as the truth, blanks included, "update" replaces by values that are not blank,
+    "append" fills only what is empty (lk-55). Columns that the file does not have stay in any case.
+
+    `blocked`: "keep" stores suppressed and unsubscribed people and puts them on the list, where they stay suppressed
+    and unsubscribed (mm-59); "skip" counts them as such and leaves them alone (lk-75).
+
+    `identified_by`: "account" follows the account's identifier (mm-53), "email" goes by the address always (lk-75).
+
+    `replace`: who is on the list and not in the file leaves it (mm-42, mm-60). `dry_run` counts and stores nothing
+    (mm-52). `reject_roles` refuses addresses such as info@ (mm-55). `source` is told in reports (lk-94).
+    """
+
+    columns: tuple[Column, ...]
+    header: bool = False
+    delimiter: str = ","
+    qualifier: str = '"'
+    encoding: Literal["", "utf-8"] = ""
+    action: Literal["add", "update", "remove", "remove_with_profile"] = "add"
+    known: Literal["keep", "overwrite", "update", "append"] = "keep"
+    blocked: Literal["keep", "skip"] = "keep"
+    identified_by: Literal["account", "email"] = "account"
+    replace: bool = False
+    dry_run: bool = False
+    reject_roles: bool = False
+    source: Literal["API", "File"] = "API"
+
+    def key(self, identifier: str) -> str:
+        """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""
+        return "email" if self.identified_by == "email" else identifier
+
+    @property
+    def removes(self) -> bool:
+        """Whether the import takes people off the list's mail."""
+        return self.action in ("remove", "remove_with_profile")
+
+    def document(self) -> dict[str, Any]:
+        """The spec as a document for the job's request."""
+        return asdict(self) | {"columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> ImportSpec:
+        """The spec that `document` made."""
+        columns = tuple(Column(**column) for column in document["columns"])
+        return cls(**dict(document) | {"columns": columns})
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "encoding": ("", "utf-8"),
+    "action": ("add", "update", "remove", "remove_with_profile"),
+    "known": ("keep", "overwrite", "update", "append"),
+    "blocked": ("keep", "skip"),
+    "identified_by": ("account", "email"),
+    "source": ("API", "File"),
+}
+
+
+def check(spec: ImportSpec, *, identifier: str, attributes: frozenset[int] | None) -> None:
+    """Raise InvalidImport for a spec that cannot work.
+
+    `identifier` is the account's; `attributes` are the numbers of the list's profile attributes, None without a list.
+    """
+    for name, choices in _CHOICES.items():
+        if getattr(spec, name) not in choices:
+            raise InvalidImport(f"{name} must be one of {', '.join(filter(None, choices))}.")
+    _check_dialect(spec)
+    _check_columns(spec, spec.key(identifier), attributes or frozenset())
+    if attributes is None and (spec.removes or spec.replace):
+        raise InvalidImport("An import that removes or replaces members needs a list.")
+    if spec.replace and spec.action != "add":
+        raise InvalidImport("Only an import that adds people can replace the members of a list.")
+
+
+def _check_dialect(spec: ImportSpec) -> None:
+    if len(spec.delimiter) != 1 or spec.delimiter in "\r\n\0":
+        raise InvalidImport("The delimiter must be one character and not a line break.")
+    if len(spec.qualifier) > 1 or (spec.qualifier and spec.qualifier in "\r\n\0"):
+        raise InvalidImport("The text qualifier must be one character, or empty for none, and not a line break.")
+    if spec.qualifier == spec.delimiter:
+        raise InvalidImport("The delimiter and the text qualifier must differ.")
+
+
+def _check_columns(spec: ImportSpec, key: str, attributes: frozenset[int]) -> None:
+    targets = set()
+    for column in spec.columns:
+        if column.index < 0:
+            raise InvalidImport("Columns of the file are counted from 0.")
+        if column.target in targets:
+            raise InvalidImport(f"Two columns of the file go to {column.target}.")
+        targets.add(column.target)
+        if column.target.startswith(ATTRIBUTE):
+            number = column.target.removeprefix(ATTRIBUTE)
+            if not (number.isascii() and number.isdecimal() and int(number) in attributes):
+                raise InvalidImport(f"The list has no profile attribute {number}.")
+        elif column.target not in CONTACT_COLUMNS:
+            raise InvalidImport(f"A contact has no field {column.target}.")
+    if key not in targets:
+        what = "the e-mail address" if key == "email" else "the custom member id"
+        raise InvalidImport(f"One column of the file must hold {what}: it tells people apart.")

@@ -1,0 +1,46 @@
+"""The sweep of an import that replaces the members of a list: who is not in the file leaves it (mm-60)."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, or_, select, update
+
+from soapstone.jobs.run import Run
+from soapstone.store.tables import lists, memberships
+
+# Members looked at in one transaction.
+SWEEP_ROWS = 20_000
+
+
+def sweep(run: Run, *, rows: int = SWEEP_ROWS) -> None:
+    """Take those off the list who were on it when the job began and whom no row of the file referred to.
+
+    They are deleted from the list, not unsubscribed. Whoever joined later has a higher number and stays. The
+    checkpoint's `swept` is the last contact looked at.
+    """
+    member = memberships.c
+    here = member.list_id == run.job.list_id
+    more = True
+    while more:
+        with run.chunk() as chunk:
+            connection, checkpoint = chunk.connection, chunk.checkpoint
+            behind = [here, member.contact_id > checkpoint.get("swept", 0)]
+            query = select(member.contact_id).where(*behind).order_by(member.contact_id).offset(rows - 1).limit(1)
+            last = connection.execute(query).scalar_one_or_none()
+            if last is not None:
+                behind.append(member.contact_id <= last)
+            leaving = [
+                *behind,
+                member.number <= checkpoint["last_number"],
+                or_(member.last_job.is_(None), member.last_job != run.job.id),
+            ]
+            gone = connection.execute(delete(memberships).where(*leaving).returning(member.state)).scalars().all()
+            if gone:
+                subscribed = gone.count("subscribed")
+                connection.execute(
+                    update(lists)
+                    .where(lists.c.id == run.job.list_id)
+                    .values(members=lists.c.members - len(gone), subscribed=lists.c.subscribed - subscribed)
+                )
+            more = last is not None
+            if more:
+                chunk.checkpoint = dict(checkpoint) | {"swept": last}
