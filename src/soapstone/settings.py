@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
 
 
 class Settings(BaseSettings):
@@ -30,6 +31,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL in full."""
         return self.database_url or f"sqlite:///{self.data_dir / 'soapstone.sqlite'}"
+
+    @property
+    def safe_database_url(self) -> str:
+        """The database's URL without its password."""
+        return make_url(self.database).render_as_string()
 
     @property
     def blobs(self) -> Path:

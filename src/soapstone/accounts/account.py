@@ -150,6 +150,13 @@ class Accounts:
                 connection.execute(insert(granted_lists).values(login_id=row.id, list_id=list_id))
         return Login.of(row)
 
+    def has_login(self, name: str) -> bool:
+        """Whether there is a login of that name, in any account."""
+        with self._database.read() as connection:
+            return (
+                connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first() is not None
+            )
+
     def set_password(self, name: str, password: str) -> bool:
         """Change a login's password; False when there is no such login."""
         hashed = hash_password(password)

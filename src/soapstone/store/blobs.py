@@ -64,6 +64,11 @@ class Upload:
         self._final = folder / self.name
         self._file: BinaryIO | None = None
 
+    @property
+    def path(self) -> Path:
+        """Where the content lies now."""
+        return self._final if self._kept else self._partial
+
     def write(self, data: bytes) -> None:
         """Append bytes."""
         if self._file is None:

@@ -1,0 +1,5 @@
+"""`python -m soapstone`."""
+
+from soapstone.cli import app
+
+app()

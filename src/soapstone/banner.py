@@ -1,0 +1,43 @@
+"""What a server says when it has begun to serve."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from soapstone.settings import Settings
+
+EXAMPLES = ("poll_upload.sh", "poll_legacy.sh")
+SCRIPTS = ("magnetmail_zeep.py", "listrak_zeep.py")
+
+
+def announce(base: str, settings: Settings, *, demo: bool) -> None:
+    """Print where everything is; with the demo account also its credentials and commands to paste."""
+    lines = [
+        "",
+        f"Soapstone serves on {base}",
+        f"  MagnetMail   {base}/mmapi.asmx                    (description: ?WSDL)",
+        f"  Listrak      {base}/v31/IntegrationService.asmx   (description: ?WSDL)",
+        f"  Help         {base}/mmapi.asmx?op=getUploadJobStatus",
+        f"               {base}/v31/IntegrationService.asmx?op=GetLegacyProcessStatus",
+        f"  Console      {base}/",
+        f"  Data         {settings.data_dir.resolve()}",
+    ]
+    if demo:
+        lines += ["", "Demo account DEMO, login demo, password demo (for both contracts and the console), list 1."]
+        lines += _commands(base)
+    print("\n".join([*lines, "", "Ctrl-C ends it."]), flush=True)
+
+
+def _commands(base: str) -> list[str]:
+    """Commands to paste in another terminal, when the examples lie in the working folder, as in a checkout."""
+    folder = Path("examples")
+    if not folder.is_dir():
+        return []
+    python = Path(sys.executable)
+    shown = python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python
+    return [
+        "Paste into another terminal:",
+        *(f"  sh {folder / name} {base}" for name in EXAMPLES),
+        *(f"  {shown} {folder / name} {base}" for name in SCRIPTS),
+    ]

@@ -1,0 +1,149 @@
+"""The command line: `soapstone …`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from importlib.metadata import version as installed_version
+from ipaddress import ip_address
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands import accounts, database, imports, jobs, lists
+from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
+from soapstone.jobs.lock import WorkerLock
+from soapstone.jobs.worker import Worker
+from soapstone.logs import configure_logs
+from soapstone.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="A self-hosted e-mail list server that speaks the MagnetMail and Listrak v31 SOAP contracts.",
+)
+app.add_typer(accounts.app, name="account")
+app.add_typer(lists.app, name="list")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(database.app, name="db")
+app.command("import")(imports.import_)
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
+
+# How long a worker waits for the one before it to end.
+LOCK_PATIENCE = 60.0
+
+
+@app.command()
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    demo: Annotated[bool, typer.Option("--demo", help="With a demo account; only on a loopback address.")] = False,
+    workers: Workers = 4,
+) -> None:
+    """Serve both contracts, the console and the worker."""
+    _web(settings_of(data, database), host, port, demo=demo, workers=workers)
+
+
+@app.command()
+def web(host: Host = "127.0.0.1", port: Port = 8080, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Serve both contracts and the console; workers run elsewhere."""
+    _web(settings_of(data, database), host, port, demo=False, workers=0)
+
+
+@app.command()
+def worker(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    workers: Workers = 4,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
+) -> None:
+    """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
+    from soapstone.server import runners
+
+    configure_logs()
+    settings = settings_of(data, database)
+    with opened(settings) as product:
+        lock = WorkerLock(settings.worker_lock)
+        if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
+            stop("Another worker serves this database.")
+        running = Worker(product.database, product.blobs, runners(product), slots=workers)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.stop())
+        if supervised:
+            threading.Thread(target=_stop_with_parent, args=(running,), daemon=True).start()
+        running.run()
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """Show all settings with their values and sources."""
+    settings, table = Settings(), Table("Setting", "Value", "Source", "Meaning")
+    for name, field in Settings.model_fields.items():
+        variable = f"SOAPSTONE_{name.upper()}"
+        source = variable if variable in os.environ else "default"
+        value = getattr(settings, name)
+        shown = settings.safe_database_url if name == "database_url" else str(value)
+        table.add_row(variable, shown, source, field.description or "")
+    console.print(table)
+
+
+@app.command()
+def version() -> None:
+    """Tell the version."""
+    console.print(installed_version("soapstone"))
+
+
+def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
+    from soapstone.banner import announce
+    from soapstone.demo import prepare_demo
+    from soapstone.server import Application, PortTaken, listen, serve
+    from soapstone.supervisor import Supervisor
+
+    configure_logs()
+    if demo and not _is_loopback(host):
+        stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
+    try:
+        listener = listen(host, port)
+    except PortTaken as trouble:
+        stop(str(trouble))
+    with opened(settings, upgrade=True) as product:
+        if demo:
+            prepare_demo(product)
+        supervisor = Supervisor(*_worker_call(settings, workers)) if workers else None
+        if supervisor:
+            supervisor.start()
+        try:
+            base = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+            serve(Application(product, demo=demo), [listener], ready=lambda: announce(base, settings, demo=demo))
+        finally:
+            if supervisor:
+                supervisor.stop()
+
+
+def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
+    arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
+    return arguments, {"SOAPSTONE_DATABASE_URL": settings.database_url}
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _stop_with_parent(running: Worker) -> None:
+    # The pipe ends when the supervising process does, however it dies.
+    sys.stdin.buffer.read()
+    running.stop()

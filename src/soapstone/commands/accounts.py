@@ -1,0 +1,124 @@
+"""`soapstone account …`: accounts and logins."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.accounts.account import NameTaken
+from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+
+app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")
+
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", help="File with the password on its first line; - for standard input.")
+]
+
+
+@app.command()
+def create(
+    name: str,
+    login: Annotated[str, typer.Option("--login", help="Name of the account's first login.")],
+    password_file: PasswordFile = None,
+    time_zone: Annotated[str | None, typer.Option(help="Zone of the account's wall-clock times.")] = None,
+    identifier: Annotated[str, typer.Option(help="What makes a contact unique: email or custom_id.")] = "email",
+    parent: Annotated[str | None, typer.Option(help="The account that this one belongs to.")] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Create an account with its first login."""
+    if identifier not in ("email", "custom_id"):
+        stop("--identifier is email or custom_id.")
+    with opened(settings_of(data, database)) as product:
+        secret = _password(password_file)
+        if product.accounts.has_login(login):
+            stop(f"There is a login {login} already.")
+        try:
+            zone = time_zone or product.settings.time_zone
+            account = product.accounts.create(name, time_zone=zone, identifier=identifier, parent=parent)
+            product.accounts.add_login(account, login, secret)
+        except (NameTaken, LookupError, ValueError) as trouble:
+            stop(f"{trouble}.")
+        console.print(f"Account {account.name} with login {login} is there.")
+
+
+@app.command("list")
+def list_(data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the accounts."""
+    table = Table("Account", "Parent", "Identifier", "Time zone")
+    with opened(settings_of(data, database)) as product:
+        for account in product.accounts.all():
+            table.add_row(account.name, account.parent_name or "", account.identifier, account.time_zone)
+    console.print(table)
+
+
+@app.command()
+def login(
+    name: str,
+    account: AccountName = None,
+    password_file: PasswordFile = None,
+    lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
+    api: Annotated[bool, typer.Option(help="May call the APIs.")] = True,
+    analytics: Annotated[bool, typer.Option(help="May see reports.")] = True,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Add a login to an account."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        for list_id in lists or ():
+            if product.lists.get(owner.id, list_id) is None:
+                stop(f"There is no list {list_id} in account {owner.name}.")
+        try:
+            product.accounts.add_login(
+                owner,
+                name,
+                _password(password_file),
+                may_call_api=api,
+                may_see_analytics=analytics,
+                lists=lists or None,
+            )
+        except NameTaken as trouble:
+            stop(f"{trouble}.")
+        console.print(f"Login {name} works for account {owner.name}.")
+
+
+@app.command()
+def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Change a login's password."""
+    with opened(settings_of(data, database)) as product:
+        if not product.accounts.set_password(login, _password(password_file)):
+            stop(f"There is no login {login}.")
+        console.print(f"Login {login} has a new password.")
+
+
+@app.command()
+def addresses(
+    networks: Annotated[list[str] | None, typer.Argument(help="Networks, such as 192.0.2.0/24; none lifts it.")] = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Restrict an account's API calls to these networks."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        try:
+            product.accounts.allow_addresses(owner, networks or [])
+        except ValueError as trouble:
+            stop(f"{trouble}.")
+        console.print(f"Account {owner.name} may be called from {', '.join(networks or ['anywhere'])}.")
+
+
+def _password(file: Path | None) -> str:
+    if file is None:
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except OSError as trouble:
+        stop(f"Cannot read {file}: {trouble.strerror}.")
+    secret = text.splitlines()[0] if text.strip() else ""
+    return secret or stop("The password is empty.")

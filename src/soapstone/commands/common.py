@@ -1,0 +1,67 @@
+"""What all commands share: opening the records, naming an account, ending with one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from soapstone.accounts.account import Account
+from soapstone.product import Product
+from soapstone.settings import Settings
+from soapstone.store import schema
+from soapstone.store.database import Database
+
+console = Console()
+
+Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything that the server keeps.")]
+DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
+AccountName = Annotated[str | None, typer.Option("--account", help="The account; may be left out when there is one.")]
+
+
+def stop(sentence: str) -> NoReturn:
+    """End with one line on standard error and exit code 1."""
+    typer.echo(sentence, err=True)
+    raise typer.Exit(1)
+
+
+def settings_of(data: Path | None, database: str | None, **others: Any) -> Settings:
+    """The settings, flags before environment variables before defaults."""
+    given = {"data_dir": data, "database_url": database, **others}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
+
+
+@contextmanager
+def opened(settings: Settings, *, upgrade: bool = False) -> Iterator[Product]:
+    """The product on the settings' records. A new database is set up; an old one only with `upgrade`."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        database = Database(settings.database)
+    except ValueError as trouble:
+        stop(str(trouble))
+    try:
+        if upgrade or schema.version(database) is None:
+            schema.upgrade(database)
+        schema.check(database)
+        yield Product.open(settings, database)
+    except schema.SchemaMismatch as trouble:
+        stop(f"{trouble}. Run: soapstone db upgrade")
+    finally:
+        database.close()
+
+
+def account_of(product: Product, name: str | None) -> Account:
+    """The account of that name, or the only one."""
+    if name is not None:
+        found = product.accounts.named(name)
+        return found if found is not None else stop(f"There is no account {name}.")
+    accounts = product.accounts.all()
+    if len(accounts) == 1:
+        return accounts[0]
+    if not accounts:
+        stop("There is no account yet. Make one: soapstone account create NAME --login LOGIN")
+    stop(f"Say which account with --account: {', '.join(account.name for account in accounts)}")

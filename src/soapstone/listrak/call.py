@@ -1,0 +1,95 @@
+"""A call that was let in: who asks, how dates are read and written, and what errors look like."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from soapstone.accounts.account import Account, Login
+from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
+from soapstone.listrak.types import WSException, WSUser
+from soapstone.lists.contact_list import ContactList
+from soapstone.product import Product
+from soapstone.wire.faults import Fault
+
+# A date without a value, where the contract wants one (lk-26).
+NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
+
+# Rows of a page of any paged report (lk-31).
+PAGE_ROWS = 2500
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a login that may make it."""
+
+    product: Product
+    account: Account
+    login: Login
+
+    def find_list(self, list_id: int) -> ContactList | None:
+        """The list, if it is there and the login may see it (lk-9, lk-19)."""
+        return self.product.lists.get(self.account.id, list_id, self.login)
+
+    def wall_clock(self, moment: datetime.datetime | None) -> datetime.datetime:
+        """Wall-clock time of the account without zone, whole seconds (lk-21, lk-23); year 1 for none (lk-26)."""
+        if moment is None:
+            return NO_DATE
+        return moment.astimezone(self.account.zone).replace(tzinfo=None, microsecond=0)
+
+    def range_start(self, given: datetime.datetime | None) -> datetime.datetime | None:
+        """The instant at which a range begins; None when that end is open (lk-23 to lk-25)."""
+        return self._instant(given, fold=0)
+
+    def range_end(self, given: datetime.datetime | None) -> datetime.datetime | None:
+        """The instant before which a range ends; None when that end is open (lk-23 to lk-25)."""
+        return self._instant(given, fold=1)
+
+    def failure(self, operation: str, description: str) -> WSException:
+        """A business error for the answer's by-reference member (lk-16)."""
+        return WSException(
+            SoapMethod=operation, DateTime=self.wall_clock(datetime.datetime.now(datetime.UTC)), Description=description
+        )
+
+    def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
+        if given is None or given.year == 1:
+            return None
+        if given.tzinfo is not None:
+            return given.astimezone(datetime.UTC)
+        # With fold 0 a time inside the gap of spring is read by the offset before it, which moves it forward.
+        ambiguous = (
+            given.replace(tzinfo=self.account.zone, fold=0).utcoffset()
+            != given.replace(tzinfo=self.account.zone, fold=1).utcoffset()
+        )
+        local = given.replace(tzinfo=self.account.zone, fold=0)
+        if ambiguous and fold and _exists(local):
+            local = local.replace(fold=1)
+        return local.astimezone(datetime.UTC)
+
+
+def _exists(local: datetime.datetime) -> bool:
+    """Whether a wall-clock time is ever shown, which a time inside the gap of spring is not."""
+    back = local.astimezone(datetime.UTC).astimezone(local.tzinfo)
+    return back.replace(tzinfo=None) == local.replace(tzinfo=None)
+
+
+def not_found(list_id: int) -> str:
+    """The sentence for a list that is not there or not granted (lk-18)."""
+    return f"[NotFound] List {list_id} does not exist or is not accessible."
+
+
+def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool) -> Call:
+    """Let a caller in, or raise the Fault that says why not (lk-10 to lk-13)."""
+    try:
+        identity = product.logons.identify((header and header.UserName) or "", (header and header.Password) or "", peer)
+    except AddressProhibited:
+        raise Fault("[ProhibitedIPAddress] Calls from this IP address are not allowed.") from None
+    except LoginLocked:
+        raise Fault("[LoginAttemptsExceeded] Too many failed logon attempts. The user is locked for a while.") from None
+    except InvalidLogon:
+        raise Fault("[InvalidLogonAttempt] The user name or password is not valid.") from None
+    if not identity.login.may_call_api:
+        raise Fault("[AccessDenied] The user does not have the API permission.")
+    if analytics and not identity.login.may_see_analytics:
+        raise Fault("[AccessDenied] The user does not have the Analytics permission.")
+    return Call(product, identity.account, identity.login)

@@ -1,0 +1,74 @@
+"""Processes: how far imports and sends are."""
+
+from __future__ import annotations
+
+from soapstone.imports.imports import KIND, TRIAL_KIND
+from soapstone.jobs.job import Job
+from soapstone.listrak.call import Call
+from soapstone.listrak.operations import GetLegacyProcessStatus, GetProcessStatus, GetProcessStatusResponse
+from soapstone.listrak.types import StatusEnum, WSLegacyProcessStatus, WSProcessStatus
+from soapstone.sending.send import SEND_TO_FILE, SEND_TO_LIST
+
+# Kind of job → the name of its process (lk-81, lk-84).
+NAMES = {
+    KIND: "BulkLoadContacts",
+    TRIAL_KIND: "BulkLoadContacts",
+    SEND_TO_LIST: "Send to List",
+    SEND_TO_FILE: "Send to File",
+}
+LEGACY_KINDS = (SEND_TO_LIST, SEND_TO_FILE)
+
+# State of a job → state of a process (lk-80).
+STATES = {
+    "queued": StatusEnum.DataReadyForProcessing,
+    "running": StatusEnum.ProcessingData,
+    "completed": StatusEnum.ProcessingCompleted,
+    "failed": StatusEnum.ProcessingFailed,
+    "cancelled": StatusEnum.ProcessingFailed,
+}
+
+# A list with more processes than this in the time of retention shows its newest.
+MOST_ROWS = 10_000
+
+
+def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatusResponse:
+    """How far one process is; nil for an unknown one (lk-19, lk-79)."""
+    job = call.product.jobs.get([call.account.id], request.ProcessID)
+    if job is None or not _may_see(call, job):
+        return GetProcessStatusResponse(WSProcessStatus=None)
+    status = WSProcessStatus(
+        ProcessID=job.id,
+        ListID=job.list_id or 0,
+        ProcessName=NAMES[job.kind],
+        ProcessStartTime=call.wall_clock(job.started_at or job.submitted_at),
+        ProcessCompleteTime=call.wall_clock(job.finished_at),
+        Status=STATES[job.state],
+    )
+    return GetProcessStatusResponse(WSProcessStatus=status)
+
+
+def get_legacy_process_status(call: Call, request: GetLegacyProcessStatus) -> list[WSLegacyProcessStatus]:
+    """The list's processes of the XML over HTTP interface, newest first; none for an unknown list (lk-83, lk-84)."""
+    if call.find_list(request.ListID) is None:
+        return []
+    jobs = call.product.jobs.find(
+        account_id=call.account.id, kinds=LEGACY_KINDS, list_id=request.ListID, limit=MOST_ROWS
+    )
+    return [
+        WSLegacyProcessStatus(
+            StatusID=job.id,
+            ListID=request.ListID,
+            ProcessType=NAMES[job.kind],
+            CurrentStep=job.step,
+            MaxStep=job.steps,
+            ProcessStartTime=call.wall_clock(job.started_at or job.submitted_at),
+            ProcessCompleteTime=call.wall_clock(job.finished_at),
+        )
+        for job in jobs
+    ]
+
+
+def _may_see(call: Call, job: Job) -> bool:
+    if job.kind not in NAMES:
+        return False
+    return call.login.all_lists or (job.list_id is not None and call.find_list(job.list_id) is not None)

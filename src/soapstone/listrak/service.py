@@ -1,0 +1,56 @@
+"""The Listrak service behind the endpoint: one handler for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from soapstone.listrak.call import Call, admit
+from soapstone.listrak.imports import bulk_load_contacts, report_list_import_history
+from soapstone.listrak.lists import (
+    create_contact_list,
+    get_contact_list,
+    get_contact_list_collection,
+    report_subscribed_contacts,
+)
+from soapstone.listrak.processes import get_legacy_process_status, get_process_status
+from soapstone.listrak.types import WSUser
+from soapstone.product import Product
+from soapstone.wire.contract import Operation
+from soapstone.wire.endpoint import Caller
+from soapstone.wire.types import Struct
+
+HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
+    "BulkLoadContacts": bulk_load_contacts,
+    "GetProcessStatus": get_process_status,
+    "GetLegacyProcessStatus": get_legacy_process_status,
+    "GetContactList": get_contact_list,
+    "GetContactListCollection": get_contact_list_collection,
+    "CreateContactList": create_contact_list,
+    "ReportSubscribedContacts": report_subscribed_contacts,
+    "ReportListImportHistory": report_list_import_history,
+}
+
+
+class ListrakService:
+    """Answers the operations of the contract from the product's records."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+
+    def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call:
+        """The call of the header's user; reports need the analytics permission (lk-9)."""
+        analytics = operation.name.startswith("Report")
+        return admit(self._product, cast(WSUser | None, header), caller.peer, analytics=analytics)
+
+    def handle(self, operation: Operation, context: Call, request: Struct, caller: Caller) -> Any:
+        """The operation's result or answer."""
+        return HANDLERS[operation.name](context, request)
+
+    def internal_error(self) -> str:
+        """The fault's message for a failure of our own (lk-18)."""
+        return "[InternalError] The server met an internal error."
+
+    def caller_name(self, context: Call) -> str:
+        """Account and login, for the list of calls."""
+        return f"{context.account.name}/{context.login.name}"

@@ -1,0 +1,44 @@
+"""A call that was let in: who asks, and for which account."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, replace
+
+from soapstone.accounts.account import Account
+from soapstone.accounts.logon import Identity
+from soapstone.product import Product
+from soapstone.wire.faults import Fault
+
+# A date without a value, where the contract wants one (mm-32).
+NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
+
+
+@dataclass(frozen=True)
+class Call:
+    """`account` is the one that the call works for; `reach` names all that it may work for (mm-15, mm-16)."""
+
+    product: Product
+    identity: Identity
+    account: Account
+    reach: dict[str, int]
+
+    def for_account(self, user_id: str | None) -> Call:
+        """The same call for the account that the request names; Fault when the session may not use it."""
+        name = (user_id or "").strip()
+        if not name or name.upper() == self.account.name:
+            return self
+        account_id = self.reach.get(name.upper())
+        account = None if account_id is None else self.product.accounts.get(account_id)
+        if account is None:
+            raise Fault(f"[AccessDenied] This session may not use account {name}.")
+        return replace(self, account=account)
+
+    def local(self, moment: datetime.datetime | None) -> datetime.datetime | None:
+        """Wall-clock time of the account, whole seconds, no zone (mm-30)."""
+        return None if moment is None else moment.astimezone(self.account.zone).replace(tzinfo=None, microsecond=0)
+
+    @staticmethod
+    def utc(moment: datetime.datetime | None) -> datetime.datetime | None:
+        """UTC, whole seconds (mm-30)."""
+        return None if moment is None else moment.astimezone(datetime.UTC).replace(microsecond=0)

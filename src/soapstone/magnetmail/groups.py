@@ -1,0 +1,123 @@
+"""Groups and their members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soapstone.lists.contact_list import ContactList, NameTaken
+from soapstone.lists.fields import FIELDS
+from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
+from soapstone.magnetmail.operations import (
+    addGroup,
+    getGroupDetails,
+    getGroupRecipients,
+    getGroupRecipientsCount,
+    getGroups,
+    getRecipientFields,
+)
+from soapstone.magnetmail.types import (
+    GroupRecipient,
+    GroupRecipients,
+    MailRecipientGroup,
+    SaveResult,
+    fieldDefn,
+    group,
+)
+
+LONGEST_NAME = 255
+LARGEST_PAGE = 2000
+
+# Filter value of getGroups → what it picks; any other value means both (mm-87, mm-88).
+PICKS = {0: False, 1: True}
+
+
+def add_group(call: Call, request: addGroup) -> SaveResult:
+    """Create a group (mm-19, mm-91)."""
+    name = (request.group_name or "").strip()
+    if not name:
+        return _refused(INVALID_ARGUMENT, "The group needs a name.")
+    if len(name) > LONGEST_NAME:
+        return _refused(INVALID_ARGUMENT, f"A group name has at most {LONGEST_NAME} characters.")
+    login = call.identity.login
+    try:
+        made = call.product.lists.create(
+            call.account.id, name, login_id=None if login.all_lists else login.id, unique_name=True
+        )
+    except NameTaken:
+        return _refused(NAME_EXISTS, f"There is a group named {name} already.")
+    return SaveResult(error=0, errorObj=no_error(), id=made.id, msg="The group has successfully been added!")
+
+
+def get_groups(call: Call, request: getGroups) -> list[group]:
+    """The groups that the login may see, by number."""
+    found = call.product.lists.all(
+        call.account.id,
+        call.identity.login,
+        visible=PICKS.get(request.display_status),
+        on_subscription_page=PICKS.get(request.subscription_groups),
+    )
+    return [group(**_common(call, each)) for each in found]
+
+
+def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGroup | None:
+    """One group with its totals; nothing for an unknown one (mm-24)."""
+    found = _find(call, request.groupId)
+    if found is None:
+        return None
+    totals = call.product.lists.totals(found)
+    return MailRecipientGroup(
+        **_common(call, found),
+        TotalInGroup=totals.members,
+        TotalEmailAndFaxSuppressed=0,
+        TotalFaxSuppressed=0,
+        TotalEmailSuppressed=totals.suppressed,
+        TotalUnsubscribed=totals.unsubscribed,
+    )
+
+
+def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipients:
+    """One page of members by recipient id (mm-36 to mm-40); an unknown group has none (mm-25)."""
+    found = _find(call, request.groupId)
+    if found is None:
+        return GroupRecipients(recipients=[])
+    size = request.pageCount if 0 < request.pageCount <= LARGEST_PAGE else LARGEST_PAGE
+    page = max(request.pageNumber, 1)
+    members = call.product.members.page(found.id, offset=(page - 1) * size, limit=size)
+    return GroupRecipients(
+        recipients=[
+            GroupRecipient(EmailId=m.email, CustomMemberId=m.custom_id, RecipientId=str(m.contact_id)) for m in members
+        ]
+    )
+
+
+def get_group_recipients_count(call: Call, request: getGroupRecipientsCount) -> int:
+    """The number of members; 0 for an unknown group (mm-25)."""
+    found = _find(call, request.groupId)
+    return found.members if found else 0
+
+
+def get_recipient_fields(call: Call, request: getRecipientFields) -> list[fieldDefn]:
+    """The fields of recipients (mm-43)."""
+    return [fieldDefn(fieldNameText=name.replace("_", " "), fieldNamevalue=name) for name in FIELDS]
+
+
+def _find(call: Call, group_id: int) -> ContactList | None:
+    return call.product.lists.get(call.account.id, group_id, call.identity.login)
+
+
+def _common(call: Call, found: ContactList) -> dict[str, Any]:
+    return {
+        "group_id": found.id,
+        "group_name": found.name,
+        "group_created": call.local(found.created_at),
+        "display_status": found.visible,
+        "subscription_group": found.on_subscription_page,
+        "last_updated_date": call.local(found.updated_at) or NO_DATE,
+        "last_updated_loginid": found.updated_by or 0,
+    }
+
+
+def _refused(number: int, sentence: str) -> SaveResult:
+    particulars = error_object(number, sentence, component="Group", function="addGroup")
+    return SaveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)

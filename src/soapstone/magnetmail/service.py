@@ -1,0 +1,75 @@
+"""The MagnetMail service behind the endpoint: one handler for each operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.errors import error_record
+from soapstone.magnetmail.groups import (
+    add_group,
+    get_group_details,
+    get_group_recipients,
+    get_group_recipients_count,
+    get_groups,
+    get_recipient_fields,
+)
+from soapstone.magnetmail.operations import Authenticate, getErrorDetails
+from soapstone.magnetmail.sessions import admit, authenticate
+from soapstone.magnetmail.types import mmAuthHeader
+from soapstone.magnetmail.uploads import (
+    get_upload_job_status,
+    get_upload_job_status_utc,
+    upload_list_queue,
+    upload_list_queue_test,
+)
+from soapstone.product import Product
+from soapstone.wire.contract import Operation
+from soapstone.wire.endpoint import Caller
+from soapstone.wire.types import Struct
+
+# Operations that need a session, by name.
+HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
+    "addGroup": add_group,
+    "getGroups": get_groups,
+    "getGroupDetails": get_group_details,
+    "getGroupRecipients": get_group_recipients,
+    "getGroupRecipientsCount": get_group_recipients_count,
+    "getRecipientFields": get_recipient_fields,
+    "uploadListQueue": upload_list_queue,
+    "uploadListQueueTest": upload_list_queue_test,
+    "getUploadJobStatus": get_upload_job_status,
+    "getUploadJobStatusUTC": get_upload_job_status_utc,
+}
+
+
+class MagnetMailService:
+    """Answers the operations of the contract from the product's records."""
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+
+    def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call | None:
+        """The call behind the session header; None for the operations that have none (mm-2)."""
+        if not operation.header:
+            return None
+        return admit(self._product, cast(mmAuthHeader | None, header))
+
+    def handle(self, operation: Operation, context: Call | None, request: Struct, caller: Caller) -> Any:
+        """The operation's result."""
+        if isinstance(request, Authenticate):
+            return authenticate(self._product, request, caller.peer)
+        if isinstance(request, getErrorDetails):
+            return error_record(request.error_nbr)
+        assert context is not None  # noqa: S101 - every other operation declares the header
+        call = context.for_account(getattr(request, "user_id", None))
+        return HANDLERS[operation.name](call, request)
+
+    def internal_error(self) -> str:
+        """The fault's message for a failure of our own (mm-27)."""
+        return "[InternalError] The server met an internal error."
+
+    def caller_name(self, context: Call | None) -> str:
+        """Account and login, for the list of calls."""
+        return "" if context is None else f"{context.account.name}/{context.identity.login.name}"

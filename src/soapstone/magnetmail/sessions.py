@@ -1,0 +1,56 @@
+"""Letting callers in: Authenticate, and the session header of later calls (mm-8 to mm-17)."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
+from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.operations import Authenticate
+from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
+from soapstone.product import Product
+from soapstone.wire.faults import Fault
+
+# A locked login is answered late (mm-12), but never by more threads than this at a time.
+_LATE_SECONDS = 1.0
+_late_answers = threading.BoundedSemaphore(4)
+
+
+def authenticate(product: Product, request: Authenticate, peer: str | None) -> AuthenticationResult:
+    """Open a session. A refused login is a normal answer (mm-11)."""
+    try:
+        identity = product.logons.identify(request.username or "", request.password or "", peer)
+    except LoginLocked:
+        if _late_answers.acquire(blocking=False):
+            try:
+                time.sleep(_LATE_SECONDS)
+            finally:
+                _late_answers.release()
+        return AuthenticationResult(authenticated=False)
+    except (InvalidLogon, AddressProhibited):
+        return AuthenticationResult(authenticated=False)
+    if not identity.login.may_call_api:
+        return AuthenticationResult(authenticated=False)
+    account = identity.account
+    return AuthenticationResult(
+        authenticated=True,
+        sessionId=product.sessions.open(identity),
+        loginid=identity.login.id,
+        login_name=identity.login.name,
+        user_nbr=account.id,
+        partition_id=1,
+        is_parent_mail_user=int(product.accounts.has_children(account.id)),
+        parent_user_id=account.parent_name,
+        user_id=account.name,
+    )
+
+
+def admit(product: Product, header: mmAuthHeader | None) -> Call:
+    """The call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15)."""
+    token = (header.sessionId or "").strip() if header else ""
+    identity = product.sessions.find(token) if token else None
+    if identity is None:
+        raise Fault("[InvalidSession] The session is unknown or has expired. Call Authenticate again.")
+    call = Call(product, identity, identity.account, product.accounts.reach(identity.account.id))
+    return call.for_account(header.user_id if header else None)

@@ -1,0 +1,173 @@
+"""Uploads: queueing an import, and telling how far it is."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import cast
+
+from soapstone.imports.imports import KINDS
+from soapstone.imports.spec import Column, ImportSpec, InvalidImport
+from soapstone.jobs.job import Job
+from soapstone.lists.fields import field_column
+from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.errors import (
+    IMPORT_FAILED,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    SEE_ERROR_OBJECT,
+    error_object,
+    no_error,
+)
+from soapstone.magnetmail.operations import (
+    getUploadJobStatus,
+    getUploadJobStatusUTC,
+    uploadListQueue,
+    uploadListQueueTest,
+)
+from soapstone.magnetmail.types import UploadListResult
+from soapstone.product import ReceivedUpload, received
+
+# State of a job → status number (mm-47).
+STATUS = {"queued": 0, "running": 1, "completed": 2, "failed": 3, "cancelled": 4}
+COMPONENT = "Upload"
+
+
+def upload_list_queue(call: Call, request: uploadListQueue) -> UploadListResult:
+    """Queue an upload (mm-41)."""
+    return _queue(call, request, "uploadListQueue", dry_run=False)
+
+
+def upload_list_queue_test(call: Call, request: uploadListQueueTest) -> UploadListResult:
+    """Queue a dry run (mm-52)."""
+    return _queue(call, cast(uploadListQueue, request), "uploadListQueueTest", dry_run=True)
+
+
+def get_upload_job_status(call: Call, request: getUploadJobStatus) -> UploadListResult:
+    """How far an upload is, dates in the account's zone."""
+    return _status(call, request.jobid, "getUploadJobStatus", call.local)
+
+
+def get_upload_job_status_utc(call: Call, request: getUploadJobStatusUTC) -> UploadListResult:
+    """How far an upload is, dates in UTC."""
+    return _status(call, request.jobid, "getUploadJobStatusUTC", call.utc)
+
+
+def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool) -> UploadListResult:
+    def refused(number: int, sentence: str) -> UploadListResult:
+        return _refused(call, number, sentence, function, groupid=request.groupid)
+
+    if request.csvData is None:
+        return refused(INVALID_ARGUMENT, "csvData is missing.")
+    group = None
+    if request.groupid != 0:
+        group = call.product.lists.get(call.account.id, request.groupid, call.identity.login)
+        if group is None:
+            return refused(NOT_FOUND, f"Group {request.groupid} does not exist.")
+    elif request.replace_group:
+        return refused(INVALID_ARGUMENT, "replace_group needs a group.")
+    upload = received(request.csvData)
+    try:
+        spec = ImportSpec(
+            columns=_columns(call, request, upload),
+            header=request.header_line,
+            encoding="utf-8",
+            action="add",
+            known="overwrite" if request.update_dups else "keep",
+            blocked="keep",
+            identified_by="account",
+            replace=request.replace_group,
+            dry_run=dry_run,
+            reject_roles=True,
+        )
+        job = call.product.imports.submit(
+            account=call.account,
+            login=call.identity.login,
+            contact_list=group,
+            upload=upload,
+            spec=spec,
+            label=request.mapping_name or "",
+        )
+    except InvalidImport as refusal:
+        return refused(INVALID_ARGUMENT, str(refusal))
+    return _record(call, job, function, call.local)
+
+
+def _columns(call: Call, request: uploadListQueue, upload: ReceivedUpload) -> tuple[Column, ...]:
+    """The columns that the request maps (mm-44), or those that the header line names (mm-45)."""
+    mapping = request.mapping()
+    if not mapping:
+        if not request.header_line:
+            raise InvalidImport("Without a header line the members MM_1 to MM_42 must say what the columns are.")
+        names = call.product.imports.header_names(upload, encoding="utf-8")
+        mapping = {n: name.strip() for n, name in enumerate(names) if name.strip()}
+    columns = []
+    for index, name in mapping.items():
+        target = field_column(name)
+        if target is None:
+            raise InvalidImport(f"There is no recipient field {name}.")
+        columns.append(Column(index=index, target=target))
+    return tuple(columns)
+
+
+def _status(
+    call: Call, job_id: int, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
+) -> UploadListResult:
+    job = call.product.jobs.get([call.account.id], job_id)
+    if job is None or job.kind not in KINDS or not _may_see(call, job):
+        return _refused(call, NOT_FOUND, f"There is no upload job {job_id}.", function, jobid=job_id)
+    return _record(call, job, function, date)
+
+
+def _may_see(call: Call, job: Job) -> bool:
+    login = call.identity.login
+    if login.all_lists or job.list_id is None:
+        return True
+    return call.product.lists.get(call.account.id, job.list_id, login) is not None
+
+
+def _record(
+    call: Call, job: Job, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
+) -> UploadListResult:
+    """The record of a job, whichever contract it came in by (mm-47 to mm-50)."""
+    spec, counts = call.product.imports.spec(job), call.product.imports.counts(job)
+    failed = job.state == "failed"
+    particulars = (
+        error_object(IMPORT_FAILED, job.error, component=COMPONENT, function=function) if failed else no_error()
+    )
+    return UploadListResult(
+        complete_date=date(job.finished_at),
+        error=SEE_ERROR_OBJECT if failed else 0,
+        errorObj=particulars,
+        good_records=counts.good,
+        group_count=counts.list_members,
+        groupid=job.list_id or 0,
+        header=int(spec.header),
+        jobid=job.id,
+        loginid=job.login_id or 0,
+        mm_filename=f"upload_{job.id}.csv",
+        msg=job.error,
+        new_added=counts.new_contacts,
+        old_updated=counts.changed_contacts,
+        replace_group=int(spec.replace),
+        status=STATUS[job.state],
+        total_records=counts.total,
+        update_dups=int(spec.known != "keep"),
+        upload_date=date(job.submitted_at),
+        user_filename=job.label,
+        user_id=call.account.name,
+    )
+
+
+def _refused(
+    call: Call, number: int, sentence: str, function: str, *, groupid: int | None = None, jobid: int | None = None
+) -> UploadListResult:
+    """An answer without a job: the error, what was asked for, and nothing else (mm-51)."""
+    return UploadListResult(
+        error=SEE_ERROR_OBJECT,
+        errorObj=error_object(number, sentence, component=COMPONENT, function=function),
+        groupid=groupid,
+        jobid=jobid,
+        msg=sentence,
+        user_id=call.account.name,
+    )

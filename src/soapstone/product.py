@@ -1,0 +1,75 @@
+"""The product: every room, opened on one set of records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from soapstone.accounts.account import Accounts
+from soapstone.accounts.logon import Logons
+from soapstone.accounts.sessions import Sessions
+from soapstone.imports.imports import Imports
+from soapstone.jobs.queue import Jobs
+from soapstone.lists.contact_list import Lists
+from soapstone.lists.members import Members
+from soapstone.lists.profiles import Profiles
+from soapstone.lists.suppression import Suppressions
+from soapstone.sending.messages import Messages
+from soapstone.sending.send import Sends
+from soapstone.settings import Settings
+from soapstone.store.blobs import Blobs, Upload
+from soapstone.store.database import Database
+
+
+@dataclass(frozen=True)
+class Product:
+    """What the contracts, the console and the command line call."""
+
+    settings: Settings
+    database: Database
+    blobs: Blobs
+    accounts: Accounts
+    logons: Logons
+    sessions: Sessions
+    lists: Lists
+    members: Members
+    profiles: Profiles
+    suppressions: Suppressions
+    jobs: Jobs
+    imports: Imports
+    messages: Messages
+    sends: Sends
+
+    @classmethod
+    def open(cls, settings: Settings, database: Database) -> Product:
+        """Open all rooms."""
+        blobs = Blobs(settings.blobs)
+        jobs = Jobs(database)
+        lock = timedelta(minutes=settings.lock_minutes)
+        return cls(
+            settings=settings,
+            database=database,
+            blobs=blobs,
+            accounts=Accounts(database),
+            logons=Logons(database, failures=settings.lock_failures, lock=lock),
+            sessions=Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes)),
+            lists=Lists(database),
+            members=Members(database),
+            profiles=Profiles(database),
+            suppressions=Suppressions(database),
+            jobs=jobs,
+            imports=Imports(database, blobs, jobs),
+            messages=Messages(database),
+            sends=Sends(database, blobs, jobs),
+        )
+
+
+# The blob behind a spooled member of a request.
+ReceivedUpload = Upload
+
+
+def received(upload: object) -> ReceivedUpload:
+    """The blob behind an upload that the wire layer took in; the endpoints are given `Blobs.new` to make them."""
+    if not isinstance(upload, Upload):
+        raise TypeError(f"not an upload of this product: {type(upload).__name__}")
+    return upload

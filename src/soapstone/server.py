@@ -1,0 +1,150 @@
+"""The server put together: every contract, the console and the worker on one set of records."""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+import uvicorn
+from starlette.responses import PlainTextResponse
+
+from soapstone.console.app import console
+from soapstone.imports.imports import KINDS
+from soapstone.imports.runner import run_import
+from soapstone.jobs.run import Runner
+from soapstone.listrak.operations import CONTRACT as LISTRAK
+from soapstone.listrak.service import ListrakService
+from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
+from soapstone.magnetmail.service import MagnetMailService
+from soapstone.product import Product
+from soapstone.sending.sender import Sender
+from soapstone.store import schema
+from soapstone.wire.endpoint import CallRecord, Endpoint
+from soapstone.xmlhttp.app import XmlOverHttp
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# How many of the last SOAP calls the console shows.
+CALLS_SHOWN = 20
+
+
+class Application:
+    """The ASGI app of one web process: picks the room by the path."""
+
+    def __init__(self, product: Product, *, demo: bool = False) -> None:
+        self._product = product
+        settings = product.settings
+        self._calls: deque[CallRecord] = deque(maxlen=CALLS_SHOWN)
+        self._contracts: list[tuple[str, App]] = []
+        for contract, service in ((MAGNETMAIL, MagnetMailService(product)), (LISTRAK, ListrakService(product))):
+            endpoint = Endpoint(
+                contract,
+                service,
+                product.blobs.new,
+                max_body=settings.max_upload_bytes,
+                trusted_proxies=settings.trusted_proxies,
+                on_call=self._calls.appendleft,
+            )
+            self._contracts.append((contract.path.lower(), endpoint))
+        self._xml = XmlOverHttp(product, max_body=settings.max_upload_bytes)
+        self._console = console(product, lambda: list(self._calls), demo=demo)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._room(str(scope["path"]))(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await _live(receive, send)
+
+    def _room(self, path: str) -> App:
+        lower = path.lower()
+        for prefix, endpoint in self._contracts:
+            if lower == prefix or lower.startswith(f"{prefix}/"):
+                return endpoint
+        if lower.startswith("/xml/"):
+            return self._xml
+        if path == "/healthz":
+            return PlainTextResponse("ok\n")
+        if path == "/readyz":
+            return self._ready
+        return self._console
+
+    async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.concurrency import run_in_threadpool
+
+        try:
+            await run_in_threadpool(schema.check, self._product.database)
+        except Exception:
+            answer = PlainTextResponse("the database is not ready\n", status_code=503)
+        else:
+            answer = PlainTextResponse("ready\n")
+        await answer(scope, receive, send)
+
+
+def runners(product: Product) -> dict[str, Runner]:
+    """What a worker can do: the rooms' runners by kind of job."""
+    sender = Sender(product.database, product.settings.mail, product.settings.drafts)
+    return {**dict.fromkeys(KINDS, run_import), **sender.runners}
+
+
+class WebServer(uvicorn.Server):
+    """uvicorn, telling when it has begun to serve."""
+
+    def __init__(self, app: App, *, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                loop="uvloop",
+                log_config=None,
+                access_log=False,
+                # Proxies are believed by the rooms, for the addresses that the operator names.
+                proxy_headers=False,
+                server_header=False,
+                timeout_graceful_shutdown=10,
+            )
+        )
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+class PortTaken(Exception):
+    """The address is not to be had; the message says what to do."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as trouble:
+        listener.close()
+        raise PortTaken(
+            f"Cannot listen on {host}:{port} ({trouble.strerror}). Choose another port: --port {port + 1}, "
+            f"or make run PORT={port + 1}."
+        ) from None
+    return listener
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def serve(app: App, listeners: Sequence[socket.socket], *, ready: Callable[[], None]) -> None:
+    """Serve until a signal ends it."""
+    WebServer(app, ready=ready).run(sockets=list(listeners))

@@ -1,0 +1,67 @@
+"""The supervisor: keeps one worker process beside the web process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+log = logging.getLogger(__name__)
+
+# A worker that lives shorter than this is not restarted at once.
+SHORT_LIFE = 2.0
+LONGEST_PAUSE = 10.0
+
+
+class Supervisor:
+    """Starts `soapstone worker` with these arguments and starts it again whenever it ends, until `stop`.
+
+    The worker holds the other end of a pipe as its standard input: when this process dies, however it dies, the worker
+    reads the end of the pipe and stops too.
+    """
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command = [sys.executable, "-m", "soapstone", "worker", "--supervised", *arguments]
+        self._environment = {**os.environ, **environment}
+        self._stop = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._watch, name="supervisor")
+
+    def start(self) -> None:
+        """Start the worker and watch it."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Let the worker finish the chunks under way, then end it."""
+        self._stop.set()
+        process = self._process
+        if process is not None and process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                log.warning("the worker did not end in time and is killed; its jobs go on at the next start")
+                process.kill()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        pause = 0.1
+        while not self._stop.is_set():
+            began = time.monotonic()
+            # The command is our own interpreter with our own arguments.
+            self._process = subprocess.Popen(self._command, env=self._environment, stdin=subprocess.PIPE)  # noqa: S603
+            if self._stop.is_set():
+                self._process.send_signal(signal.SIGTERM)
+            code = self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+            if self._stop.is_set():
+                return
+            pause = 0.1 if time.monotonic() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
+            log.warning("the worker ended with code %d; starting another in %.1f s", code, pause)
+            self._stop.wait(pause)
