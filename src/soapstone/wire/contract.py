@@ -45,7 +45,7 @@ class Operation:
         self.summary = summary
         self.header = header
         self.deprecated = deprecated
-        self.wraps_result = response is None and result is not _UNSET and result is not None
+        self.wraps_result = result is not _UNSET and result is not None
         """The service answers the bare result value; otherwise an instance of `response`."""
         if response is not None and self.wraps_result:
             raise TypeError(f"{self.name}: give either result or response")

@@ -66,9 +66,9 @@ class StructPlan:
         self._constants: dict[str, Any] = {}
         self._makers: list[tuple[str, Callable[[], Any]]] = []
         for member in kind.all_members:
-            value = member.default()
+            value = member.absent()
             if isinstance(value, list | Struct):
-                self._makers.append((member.name, member.default))
+                self._makers.append((member.name, member.absent))
             else:
                 self._constants[member.name] = value
 

@@ -89,6 +89,7 @@ class Reader:
     def close(self) -> None:
         """Let go of the parser, which holds this reader."""
         parser, self._parser = self._parser, None
+        self._skip = 1  # text that the parser still holds has no place to go
         if parser is not None:
             parser.StartElementHandler = None
             parser.EndElementHandler = None
@@ -115,7 +116,6 @@ class Reader:
             decode = codecs.getincrementaldecoder(charset)().decode
             self._recode = lambda data, final: decode(data, final).encode()
         parser = expat.ParserCreate(encoding, SEPARATOR)
-        parser.buffer_size = PIECE
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
@@ -168,8 +168,11 @@ class Reader:
 
     def join_text(self, joined: bool) -> None:
         """Have text in large pieces, or at once with its exact position."""
-        if self._parser is not None:
-            self._parser.buffer_text = joined
+        parser = self._parser
+        if parser is not None:
+            parser.buffer_text = joined
+            if joined:
+                parser.buffer_size = PIECE
 
     def spool(self, place: Place) -> SpooledContent:
         """A place for the content of a spooled member."""

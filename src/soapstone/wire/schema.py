@@ -11,7 +11,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -138,8 +138,14 @@ class Member:
     flat: bool = False
     """maxOccurs is unbounded: the element itself repeats."""
     spool: declared.Spool | None = None
-    default: Callable[[], Any] = lambda: None
-    """The value of a member that is left out."""
+    absent: Callable[[], Any] = lambda: None
+    """The value of a member that the wire leaves out (asmx-15)."""
+    written_default: Callable[[], Any] | None = None
+    """The default that the class declares. It is for those who make a struct; the wire knows nothing of it."""
+
+    def default(self) -> Any:
+        """The value of a member that the maker of a struct leaves out."""
+        return (self.written_default or self.absent)()
 
 
 _struct_types: dict[type[declared.Struct], StructType] = {}
@@ -159,9 +165,7 @@ def _member(cls: type[declared.Struct], name: str, annotation: Any) -> Member:
     if name not in cls.__dict__:
         return member
     written = cls.__dict__[name]
-    return Member(
-        name, member.type, member.required, member.nillable, member.flat, member.spool, lambda: copy.copy(written)
-    )
+    return replace(member, written_default=lambda: copy.copy(written))
 
 
 def member_of(name: str, annotation: Any) -> Member:
@@ -175,12 +179,12 @@ def member_of(name: str, annotation: Any) -> Member:
         if optional and not nillable and not primitive.reference:
             raise TypeError("a value type that may be None is written Nillable[...]")
         zero = None if nillable or primitive.reference else scalar.zero()
-        return Member(name, scalar, nillable or not primitive.reference, nillable, spool=spool, default=lambda: zero)
+        return Member(name, scalar, nillable or not primitive.reference, nillable, spool=spool, absent=lambda: zero)
     if get_origin(core) is list:
         (item,) = get_args(core)
         if any(isinstance(mark, declared.FlatMark) for mark in marks):
             inner = member_of(name, item)
-            return Member(name, inner.type, False, False, flat=True, default=list)
+            return Member(name, inner.type, False, False, flat=True, absent=list)
         if not optional:
             raise TypeError("a wrapped array is a reference: write list[...] | None")
         return Member(name, ArrayType(_item(item)), nillable, nillable)
@@ -188,18 +192,18 @@ def member_of(name: str, annotation: Any) -> Member:
         if optional and not nillable:
             raise TypeError("an enumeration that may be None is written Nillable[...]")
         kind = EnumType(core)
-        return Member(name, kind, True, nillable, default=lambda: None if nillable else kind.zero())
+        return Member(name, kind, True, nillable, absent=lambda: None if nillable else kind.zero())
     if isinstance(core, type) and issubclass(core, declared.Struct):
         if optional:
             return Member(name, struct_type(core), nillable, nillable)
-        return Member(name, struct_type(core), True, False, default=core)
+        return Member(name, struct_type(core), True, False, absent=core)
     raise TypeError(f"{annotation!r} is not a wire type")
 
 
 def _item(annotation: Any) -> Member:
     """The item of an array: named after its type, nillable unless it is a value type (asmx-26)."""
     inner = member_of("", annotation)
-    return Member(inner.type.name, inner.type, False, inner.nillable or inner.type.reference, default=inner.default)
+    return Member(inner.type.name, inner.type, False, inner.nillable or inner.type.reference, absent=inner.absent)
 
 
 def _unfold(annotation: Any) -> tuple[list[Any], Any, bool]:
