@@ -1,0 +1,98 @@
+"""Addresses agree with email-validator, whose rules they follow."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from soapstone.lists.addresses import address_key, is_address, is_role
+
+
+def by_the_rules(text: str) -> bool:
+    """What email-validator says itself; white space beside an address is not part of one."""
+    if any(character.isspace() for character in text):
+        return False
+    try:
+        validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+ATOMS = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-", max_size=66)
+LABELS = st.one_of(
+    st.text(string.ascii_letters + string.digits + "-", max_size=8),
+    st.text("a-", max_size=6),
+    st.sampled_from(["a" * 63, "a" * 64, "xn--nxasmq6b", "xn--a", "ab--c", "münchen", "example"]),
+)
+ENDS = st.sampled_from(
+    ["com", "org", "x", "1", "c0m", "com1", "test", "Local", "LOCALHOST", "invalid", "onion", "museum"]
+)
+NEAR_ADDRESSES = st.builds(
+    lambda local, at, labels, end: ".".join(local) + at + ".".join([*labels, end]),
+    st.lists(ATOMS, min_size=1, max_size=4),
+    st.sampled_from(["@", "@", "@", "@", "", "@@", " @", "@ "]),
+    st.lists(LABELS, max_size=6),
+    ENDS,
+)
+
+
+@given(NEAR_ADDRESSES)
+@example("a@example.com")
+@example("a@ab--cd.com")
+@example("a@xn--a.com")
+@example("a@x.test")
+@example("a@b")
+@example("a@example.com\n")
+@example("a@-a.com")
+@example("a@a-.com")
+@example("a@" + "a" * 64 + ".com")
+@example("a" * 64 + "@example.com")
+@example("a" * 65 + "@example.com")
+@example("a" * 64 + "@" + ".".join(["b" * 61] * 3) + ".com")
+@example("a" * 63 + "@" + ".".join(["b" * 61] * 3) + ".co")
+@example("a" * 60 + "@" + ".".join(["b" * 62] * 3) + ".com")
+@example("ü@münchen.de")
+def test_near_addresses_are_judged_as_email_validator_judges_them(text: str) -> None:
+    assert is_address(text) == by_the_rules(text)
+
+
+@given(st.text(max_size=30), st.sampled_from(["", "@", "@example.com"]))
+def test_any_text_is_judged_as_email_validator_judges_it(text: str, end: str) -> None:
+    assert is_address(text + end) == by_the_rules(text + end)
+
+
+@given(NEAR_ADDRESSES, st.integers(0, 80), st.characters())
+def test_one_character_more_is_judged_so_too(text: str, place: int, character: str) -> None:
+    changed = text[:place] + character + text[place:]
+    assert is_address(changed) == by_the_rules(changed)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "@", "a", "a@b", "a b@example.com", " a@example.com", "a@example.com ", "a@@b.com"]
+)
+def test_what_is_no_address(text: str) -> None:
+    assert not is_address(text)
+
+
+def test_a_long_text_costs_no_time() -> None:
+    assert not is_address("a" * 10_000_000)
+    assert not is_address("a." * 5_000_000 + "@example.com")
+
+
+def test_addresses_are_compared_in_lower_case() -> None:
+    """mm-54, lk-64."""
+    assert address_key("Ann.B@Example.COM") == "ann.b@example.com"
+
+
+@pytest.mark.parametrize(
+    ("address", "role"),
+    [("info@example.com", True), ("SALES@example.com", True), ("support@a.b", True), ("ann@info.example", False)],
+)
+def test_role_addresses(address: str, role: bool) -> None:
+    """mm-55."""
+    assert is_role(address) is role
