@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": {"jobs", "store"},
     "lists": {"jobs", "store", "accounts"},
     "imports": {"jobs", "store", "accounts", "lists"},
-    "sending": {"jobs", "store", "accounts", "lists"},
+    # A supplied file is read as an import file is.
+    "sending": {"jobs", "store", "accounts", "lists", "imports"},
     "tracking": {"jobs", "store"},
     # What an operator may set. Rooms get the values handed to them.
     "settings": set(),
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "xmlhttp": {"wire", "product", "jobs", *ROOMS},
 }
 # What puts the parts together: it may import anything, and only its own kind imports it.
-ON_TOP = {"api", "console", "cli", "server"}
+ON_TOP = {"api", "console", "cli", "commands", "server", "supervisor", "demo", "banner", "logs"}
 
 # Wire and contracts know no tables, not even through the library.
 WITHOUT_SQLALCHEMY = {"wire", "magnetmail", "listrak", "xmlhttp"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, func, select, union_all
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key, is_address
+from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships, suppressions
 
@@ -21,13 +22,14 @@ LONGEST_ADDRESS = 320
 class Candidate:
     """Somebody who may get a mail. `state` is the state on the list: subscribed, unsubscribed, waiting or "" (absent).
 
-    `fields` are values that the candidate brings along, by merge key.
+    `fields` are values that the candidate brings along, by merge key; `flawed` means that they cannot be relied on.
     """
 
     email: str
     contact_id: int | None = None
     state: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
+    flawed: bool = False
 
 
 class Audience:
@@ -57,13 +59,16 @@ class Audience:
                 for row in connection.execute(query)
             ]
 
-    def strangers(self, people: Sequence[tuple[str, Mapping[str, str]]]) -> list[Candidate]:
-        """People of a file, address and values each, with what the account knows of them."""
-        known = self._known({address_key(email) for email, _ in people})
+    def strangers(self, rows: Sequence[Row], wanted: Collection[str]) -> list[Candidate]:
+        """People of a file, with what the account knows of them. Of their values only the wanted ones are kept."""
+        known = self._known({address_key(row.address) for row in rows})
         found = []
-        for email, values in people:
-            contact_id, state = known.get(address_key(email), (None, ""))
-            found.append(Candidate(email=email, contact_id=contact_id, state=state, fields=values))
+        for row in rows:
+            contact_id, state = known.get(address_key(row.address), (None, ""))
+            values = {key: row.values.get(key, "") for key in wanted}
+            found.append(
+                Candidate(email=row.address, contact_id=contact_id, state=state, fields=values, flawed=row.flawed)
+            )
         return found
 
     def judge(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
@@ -72,7 +77,7 @@ class Audience:
         seen, banned, suppressed = self._looked_up(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
-            if not is_address(candidate.email):
+            if candidate.flawed or not is_address(candidate.email):
                 reason = "malformed"
             elif key in seen:
                 reason = "repeated"
@@ -84,7 +89,8 @@ class Audience:
                 reason = candidate.state
             else:
                 reason = ""
-            seen.add(key)
+            if reason != "malformed":
+                seen.add(key)
             rows.append(
                 {
                     "account_id": self._job.account_id,
@@ -103,7 +109,9 @@ class Audience:
     def _looked_up(self, keys: set[str]) -> tuple[set[str], set[str], set[str]]:
         """Those of the keys that are in this send already, that are banned, and that are suppressed."""
         before = select(deliveries.c.email_key).where(
-            deliveries.c.job_id == self._job.id, deliveries.c.email_key.in_(keys)
+            deliveries.c.job_id == self._job.id,
+            deliveries.c.email_key.in_(keys),
+            deliveries.c.reason != "malformed",
         )
         blocked = select(suppressions.c.kind, suppressions.c.email_key).where(
             suppressions.c.account_id == self._job.account_id,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, select
 from sqlalchemy.exc import OperationalError
 
+from soapstone.imports.records import Place
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, Run, Runner, Stopped, Superseded
 from soapstone.lists.addresses import is_address
@@ -136,7 +137,7 @@ class _Send:
         rows = usable = 0
         for batch in _batches(file.rows(), READ_ROWS):
             rows += len(batch)
-            usable += sum(is_address(row.address) for row in batch)
+            usable += sum(is_address(row.address) and not row.flawed for row in batch)
             with self._run.chunk() as chunk:
                 # Reading starts again after an interruption, so this is no sum.
                 chunk.counters["rows"] = rows
@@ -146,13 +147,14 @@ class _Send:
 
     def _choose_from(self, file: SuppliedFile) -> None:
         wanted = self._builder.content.names.keys() & file.columns
-        for batch in _batches(islice(file.rows(), self._place, None), CHOOSE_ROWS):
-            # What the message does not ask for is not kept.
-            people = [(row.address, {key: row.values.get(key, "") for key in wanted}) for row in batch]
-            rows = self._audience.judge(self._audience.strangers(people))
+        checkpoint = self._run.job.checkpoint
+        start = Place(checkpoint["place"], checkpoint["line"]) if "line" in checkpoint else None
+        for batch in _batches(file.rows(start), CHOOSE_ROWS):
+            rows = self._audience.judge(self._audience.strangers(batch, wanted))
             with self._run.chunk() as chunk:
                 ledger.enter(chunk, rows)
-                chunk.checkpoint = {"phase": "choose", "place": self._place + len(batch)}
+                end = batch[-1].end
+                chunk.checkpoint = {"phase": "choose", "place": end.offset, "line": end.line}
         self._chosen(2)
 
     def _choose_members(self) -> None:

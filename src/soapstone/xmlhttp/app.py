@@ -1,0 +1,174 @@
+"""The endpoint: an ASGI application for `/xml/SendToList` and `/xml/SendToFile`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from python_multipart.multipart import parse_options_header
+
+from soapstone.product import Product, ReceivedUpload
+from soapstone.xmlhttp import answer
+from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
+from soapstone.xmlhttp.parts import PartsReader
+from soapstone.xmlhttp.refusal import Refused, internal_error, invalid
+from soapstone.xmlhttp.request import RequestReader
+
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Result = TypeVar("Result")
+
+PATHS = {f"/xml/{call}": call for call in PROCESS_TYPES}
+
+# So much more is taken of a body that is too large, so that a client that sends all first can read the refusal.
+DRAIN = 16 << 20
+
+
+class Disconnected(Exception):
+    """The client went away in the middle of its request."""
+
+
+class Reader(Protocol):
+    """What takes the body."""
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes."""
+
+    def close(self) -> None:
+        """There are no more."""
+
+
+class XmlOverHttp:
+    """Takes the calls. `max_body` is the largest body in bytes; nothing of a call that is refused is kept."""
+
+    def __init__(self, product: Product, *, max_body: int) -> None:
+        self._product = product
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        body = _Body(receive, self._max_body)
+        headers: list[tuple[bytes, bytes]] = []
+        try:
+            status, document = 200, await self._answer(scope, body)
+        except Disconnected:
+            return
+        except Refused as refused:
+            status, document = refused.status, answer.error(refused)
+            if status == 405:
+                headers.append((b"allow", b"POST"))
+        except Exception:
+            log.exception("a call of %s failed by a fault of the server", scope["path"])
+            status, document = 500, answer.error(internal_error())
+        if not await body.drain():
+            headers.append((b"connection", b"close"))
+        headers += [
+            (b"content-type", answer.MEDIA_TYPE.encode()),
+            (b"content-length", str(len(document)).encode()),
+            (b"cache-control", b"private, max-age=0"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": document if scope["method"] != "HEAD" else b""})
+
+    async def _answer(self, scope: Scope, body: _Body) -> bytes:
+        call = PATHS.get(scope["path"])
+        if call is None:
+            raise Refused(404, "NotFound", "There is no such call.")
+        if scope["method"] != "POST":
+            raise invalid("This address takes POST only.", 405)
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        length = headers.get(b"content-length", "")
+        if length.isdecimal() and int(length) > self._max_body:
+            raise body.too_large()
+        peer = scope["client"][0] if scope.get("client") else None
+        uploads: list[ReceivedUpload] = []
+
+        def new_upload() -> ReceivedUpload:
+            uploads.append(self._product.blobs.new())
+            return uploads[-1]
+
+        try:
+            media, options = parse_options_header(headers.get(b"content-type"))
+            request = RequestReader(
+                call,
+                lambda name, password: logon(self._product, name, password, peer),
+                new_upload,
+                options.get(b"charset", b"").decode("latin-1").lower(),
+            )
+            reader: Reader
+            parts = None
+            if media in (b"application/xml", b"text/xml"):
+                reader = request
+            elif media == b"multipart/form-data" and options.get(b"boundary"):
+                reader = parts = PartsReader(options[b"boundary"], request, new_upload)
+            else:
+                raise invalid("The body must be application/xml, text/xml or multipart/form-data.", 415)
+            while data := await body.next():
+                # Parsing, the check of a password and writing to disk would all hold up the other calls.
+                await _in_thread(partial(reader.feed, data))
+            await _in_thread(reader.close)
+            upload = parts.upload if parts and parts.upload else request.upload
+            file_name = parts.file_name if parts else ""
+            members = await _in_thread(lambda: submit(self._product, call, request, upload, file_name))
+            return answer.document(f"{call}Response", members)
+        finally:
+            # What was kept by an accepted send stays.
+            for upload in uploads:
+                upload.discard()
+
+
+class _Body:
+    """The body of a request, piece by piece, up to a limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._size = 0
+        self._more = True
+
+    def too_large(self) -> Refused:
+        return invalid(f"The request is larger than {self._limit} bytes.", 413)
+
+    async def next(self) -> bytes:
+        """The next bytes; none at the end. Raises Refused over the limit, Disconnected when the client is gone."""
+        while self._more:
+            data = await self._take()
+            if self._size > self._limit:
+                raise self.too_large()
+            if data:
+                return data
+        return b""
+
+    async def drain(self) -> bool:
+        """Take and forget the rest; False when that is too much, or when the client is gone."""
+        try:
+            while self._more and self._size <= self._limit + DRAIN:
+                await self._take()
+        except Disconnected:
+            self._more = True
+        return not self._more
+
+    async def _take(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        data: bytes = message.get("body", b"")
+        self._size += len(data)
+        self._more = message.get("more_body", False)
+        return data
+
+
+async def _in_thread(work: Callable[[], Result]) -> Result:
+    """Do something in a thread; if we are cancelled, it is waited for, so that nothing is written behind our back."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

@@ -1,0 +1,160 @@
+"""The request document, read as it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from xml.parsers import expat
+
+from soapstone.accounts.logon import Identity
+from soapstone.product import ReceivedUpload
+from soapstone.xmlhttp.base64_stream import Base64Stream
+from soapstone.xmlhttp.refusal import invalid
+
+# Bounds of what is kept or followed: levels, characters of all members together, bytes of one unfinished token
+# (expat reads such a token again with every piece that comes in).
+DEPTH = 32
+TEXT_SIZE = 16 << 20
+TOKEN_SIZE = 256 << 10
+
+# Members of WSMessage that a mail needs, and the number of a saved message; others are ignored.
+MESSAGE_MEMBERS = frozenset(
+    {"SavedMsgID", "ToName", "ReplyEmailAddress", "FromName", "FromEmailAddress", "Subject", "HTMLBody", "TextBody"}
+)
+MEMBERS = frozenset({"UserName", "Password", "ListID"})
+
+_CHARSETS = frozenset({"utf-8", "utf-16", "iso-8859-1"})
+
+
+class RequestReader:
+    """Reads one request of a call ("SendToList", "SendToFile").
+
+    `logon` is called with name and password as soon as both are there; it raises Refused or says who calls. Only after
+    it the content of `<File>` is decoded, straight into an upload that `new_upload` makes. Element order is free but
+    for that; of repeated members the first counts; unknown ones are ignored (lk-85). Everything raises Refused.
+    """
+
+    def __init__(
+        self,
+        call: str,
+        logon: Callable[[str, str], Identity],
+        new_upload: Callable[[], ReceivedUpload],
+        charset: str = "",
+    ) -> None:
+        self.identity: Identity | None = None
+        self.members: dict[str, str] = {}
+        self.message: dict[str, str] | None = None
+        self.file: Mapping[str, str] | None = None
+        self.upload: ReceivedUpload | None = None
+        self._call = call
+        self._logon = logon
+        self._new_upload = new_upload
+        self._depth = 0
+        self._in_message = False
+        # Where the text under way goes, and the depth of its element.
+        self._text: list[str] = []
+        self._text_depth = 0
+        self._text_size = 0
+        self._base64: Base64Stream | None = None
+        self._fed = 0
+        self._parser = expat.ParserCreate(charset if charset in _CHARSETS else None)
+        self._parser.buffer_text = True
+        self._parser.buffer_size = 64 << 10
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+        self._parser.CharacterDataHandler = self._characters
+
+    def feed(self, data: bytes) -> None:
+        """The next bytes of the document."""
+        self._parse(data, False)
+        self._fed += len(data)
+        if self._fed - max(self._parser.CurrentByteIndex, 0) > TOKEN_SIZE:
+            raise invalid("The request has a tag that is too long.")
+
+    def close(self) -> None:
+        """The document is complete. A request without name and password is refused here."""
+        self._parse(b"", True)
+        self._check_logon()
+
+    def _parse(self, data: bytes, final: bool) -> None:
+        try:
+            self._parser.Parse(data, final)
+        except expat.ExpatError as error:
+            place = f"line {error.lineno}, column {error.offset + 1}"
+            raise invalid(f"The request is not well-formed XML: {expat.ErrorString(error.code)}, {place}.") from None
+
+    def _refuse_doctype(self, *_: object) -> None:
+        raise invalid("The request has a document type declaration; none is allowed.")
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise invalid("The request is nested too deeply.")
+        if self._depth == 1 and name != self._call:
+            raise invalid(f"The request is a {name[:100]} document, not {self._call}.")
+        if self._depth == 2:
+            if name in MEMBERS and name not in self.members:
+                self._collect()
+            elif name == "Message" and self.message is None:
+                self.message = {}
+                self._in_message = True
+            elif name == "File" and self._call == "SendToFile" and self.file is None:
+                self._begin_file(attributes)
+        elif self._depth == 3 and self._in_message and name in MESSAGE_MEMBERS and name not in (self.message or {}):
+            self._collect()
+
+    def _end(self, name: str) -> None:
+        if self._depth == self._text_depth:
+            self._text_depth = 0
+            text = "".join(self._text)
+            if self._in_message and self.message is not None:
+                self.message[name] = text
+            else:
+                self.members[name] = text
+                if name != "ListID" and self.members.keys() >= {"UserName", "Password"}:
+                    self._check_logon()
+        elif self._depth == 2:
+            self._in_message = False
+            if self._base64 is not None:
+                self._decode(None)
+        self._depth -= 1
+
+    def _characters(self, text: str) -> None:
+        if self._text_depth == self._depth:
+            self._text_size += len(text)
+            if self._text_size > TEXT_SIZE:
+                raise invalid(f"The request holds more than {TEXT_SIZE} characters besides the file.")
+            self._text.append(text)
+        elif self._base64 is not None and self._depth == 2:
+            self._decode(text)
+
+    def _collect(self) -> None:
+        self._text = []
+        self._text_depth = self._depth
+
+    def _check_logon(self) -> None:
+        if self.identity is None:
+            self.identity = self._logon(self.members.get("UserName", ""), self.members.get("Password", ""))
+
+    def _begin_file(self, attributes: dict[str, str]) -> None:
+        if self.identity is None:
+            raise invalid("UserName and Password must come before File.")
+        self.file = attributes
+        self._base64 = Base64Stream(self._write)
+
+    def _write(self, data: bytes) -> None:
+        if self.upload is None:
+            self.upload = self._new_upload()
+        self.upload.write(data)
+
+    def _decode(self, text: str | None) -> None:
+        """A piece of the file's content, or None at its end."""
+        assert self._base64 is not None  # noqa: S101 - asked by the callers
+        try:
+            if text is None:
+                self._base64.close()
+                self._base64 = None
+            else:
+                self._base64.feed(text)
+        except ValueError:
+            raise invalid("The content of File is not base64.") from None
