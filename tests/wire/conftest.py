@@ -1,4 +1,4 @@
-"""A small contract with every kind of type, a service that answers it, and a driver that calls the endpoint in-process."""
+"""A contract with every kind of type, a service that answers it, and a driver that calls the endpoint in-process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -298,7 +299,7 @@ class Driver:
     def __init__(self, runner: asyncio.Runner, contract: Contract = CONTRACT, **options: Any) -> None:
         self._runner = runner
         self.contract = contract
-        self.service = options.pop("service", None) or Depot()
+        self.service: Any = options.pop("service", None) or Depot()
         self.uploads: list[Any] = []
         self.records: list[CallRecord] = []
         self._make_upload = options.pop("make_upload", MemoryUpload)
@@ -367,7 +368,7 @@ class Driver:
         """`action` is the whole SOAPAction header; the body is cut at the given offsets."""
         data = body.encode() if isinstance(body, str) else body
         edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-        pieces = [data[low:high] for low, high in zip(edges, edges[1:], strict=False)]
+        pieces = [data[low:high] for low, high in pairwise(edges)]
         messages: list[dict[str, Any]] = [
             {"type": "http.request", "body": piece, "more_body": True} for piece in pieces
         ]

@@ -1,5 +1,7 @@
 """Values and their texts (asmx-16 to asmx-18)."""
 
+# ruff: noqa: DTZ001 - a wire dateTime without zone is naive
+
 from __future__ import annotations
 
 import base64
@@ -7,6 +9,7 @@ import datetime
 import decimal
 import math
 from datetime import UTC
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -112,7 +115,7 @@ def test_base64_may_be_cut_and_broken_anywhere(data: bytes, cuts: list[int]) -> 
     text = base64.encodebytes(data).decode().replace("\n", " \r\n\t")
     decoder = Base64Decoder()
     edges = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [decoder.feed(text[low:high]) for low, high in zip(edges, edges[1:], strict=False)]
+    pieces = [decoder.feed(text[low:high]) for low, high in pairwise(edges)]
     assert b"".join(pieces) + decoder.finish() == data
 
 
