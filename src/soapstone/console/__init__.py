@@ -1,0 +1,1 @@
+"""The console: pages that let an operator see what the server does."""

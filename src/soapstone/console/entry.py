@@ -1,0 +1,101 @@
+"""The way in: the login form, the session cookie, and who stands before a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from soapstone.accounts.logon import AddressProhibited, Identity, LoginLocked, LogonRefused
+from soapstone.accounts.sessions import Sessions
+from soapstone.console.forms import read_form
+from soapstone.console.render import Renderer
+from soapstone.product import Product
+
+COOKIE = "soapstone_session"
+REFUSALS: dict[type[LogonRefused], str] = {
+    AddressProhibited: "This account does not allow logins from your network address.",
+    LoginLocked: "This login is locked for a while because of too many failed attempts.",
+}
+WRONG = "The name or the password is not right."
+
+# Where to go after the login: a path of this server and nothing that a browser could take for another one.
+_OWN_PATH = re.compile(r"/(?:[\w.~-][\w.~/-]*)?(?:\?[\w.~=&-]*)?", re.ASCII)
+
+Page = Callable[[Request, Identity], Response]
+
+
+class Entry:
+    """Lets people in and out. `demo` fills the form in with the login of the demo account."""
+
+    def __init__(self, product: Product, renderer: Renderer, *, demo: bool) -> None:
+        self._logons = product.logons
+        self._sessions = Sessions(product.database, "console", timedelta(minutes=product.settings.session_minutes))
+        self._renderer = renderer
+        self._demo = demo
+
+    def signed_in(self, page: Page) -> Callable[[Request], Response]:
+        """The page for those who are logged in; everybody else is sent to the login form."""
+
+        def guarded(request: Request) -> Response:
+            identity = self._sessions.find(request.cookies.get(COOKIE, ""))
+            if identity is not None:
+                return page(request, identity)
+            if request.method == "POST":
+                return RedirectResponse("/login", 303)
+            path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            wanted = path != "/" and _OWN_PATH.fullmatch(path)
+            return RedirectResponse("/login?" + urlencode({"next": path}) if wanted else "/login", 303)
+
+        return guarded
+
+    def form(self, request: Request) -> Response:
+        """The login form; those who are logged in already go on."""
+        if self._sessions.find(request.cookies.get(COOKIE, "")) is not None:
+            return RedirectResponse("/", 303)
+        return self._form(request, next_path=request.query_params.get("next", ""))
+
+    async def log_in(self, request: Request) -> Response:
+        """Check name and password and open a session."""
+        return await run_in_threadpool(self._log_in, request, await read_form(request))
+
+    def log_out(self, request: Request) -> Response:
+        """End the session."""
+        self._sessions.close(request.cookies.get(COOKIE, ""))
+        response = RedirectResponse("/login", 303)
+        response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.scope["https"])
+        return response
+
+    def _log_in(self, request: Request, form: dict[str, str]) -> Response:
+        name, next_path = form.get("name", ""), form.get("next", "")
+        try:
+            # No record can hold this character; a database that is asked for it breaks the connection off.
+            if "\0" in name:
+                raise LogonRefused
+            identity = self._logons.identify(name, form.get("password", ""), request.scope["peer"] or None)
+        except LogonRefused as refusal:
+            return self._form(request, name=name, problem=REFUSALS.get(type(refusal), WRONG), next_path=next_path)
+        # A session that the browser had before is nobody's any more.
+        self._sessions.close(request.cookies.get(COOKIE, ""))
+        response = RedirectResponse(next_path if _OWN_PATH.fullmatch(next_path) else "/", 303)
+        token = self._sessions.open(identity)
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.scope["https"])
+        return response
+
+    def _form(self, request: Request, *, name: str = "", problem: str = "", next_path: str = "") -> Response:
+        status = 403 if problem else 200
+        return self._renderer.page(
+            request,
+            "login.html",
+            None,
+            status=status,
+            name=name,
+            problem=problem,
+            next_path=next_path,
+            demo=self._demo,
+        )

@@ -1,0 +1,131 @@
+"""The pages of jobs, and what an operator may do with a job."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+
+from soapstone.accounts.logon import Identity
+from soapstone.console.job_view import JobViews, is_import
+from soapstone.console.ledger import Ledger
+from soapstone.console.paging import page_of, record_number
+from soapstone.console.render import Renderer
+from soapstone.console.visible import VisibleJobs
+from soapstone.console.words import DELIVERIES
+from soapstone.jobs.job import Job
+from soapstone.product import Product
+
+JOBS_SHOWN = 25
+ROWS_SHOWN = 50
+# Rows that a download reads at a time.
+ROWS_FETCHED = 5000
+
+
+class JobPages:
+    """Pages about jobs."""
+
+    def __init__(self, product: Product, renderer: Renderer) -> None:
+        self._product = product
+        self._renderer = renderer
+        self._views = JobViews(product)
+        self._ledger = Ledger(product.database)
+
+    def index(self, request: Request, identity: Identity) -> Response:
+        """The jobs, newest first."""
+        return self._index(request, identity, "jobs.html")
+
+    def index_live(self, request: Request, identity: Identity) -> Response:
+        """The part of the list that moves."""
+        return self._index(request, identity, "jobs_live.html")
+
+    def page(self, request: Request, identity: Identity) -> Response:
+        """One job: how far it is, its figures, its rejected rows or its ledger."""
+        job = self._job(request, identity)
+        values = self._values(job, identity)
+        imports = self._product.imports
+        if is_import(job):
+            values["rejected"] = page_of(
+                request, lambda offset, limit: imports.rejected(job.id, offset=offset, limit=limit), ROWS_SHOWN
+            )
+        else:
+            state = request.query_params.get("state")
+            values["state"] = state = state if state in DELIVERIES else None
+            values["deliveries"] = DELIVERIES
+            values["ledger"] = page_of(
+                request,
+                lambda offset, limit: self._ledger.page(job.id, state=state, offset=offset, limit=limit),
+                ROWS_SHOWN,
+            )
+        return self._renderer.page(request, "job.html", identity, **values)
+
+    def live(self, request: Request, identity: Identity) -> Response:
+        """The part of it that moves."""
+        job = self._job(request, identity)
+        # Buttons and rows change with the end of the job, and they stand outside of this part.
+        headers = {"X-Page-Changed": "yes"} if job.over else None
+        return self._renderer.page(request, "job_live.html", identity, headers=headers, **self._values(job, identity))
+
+    def rejects(self, request: Request, identity: Identity) -> Response:
+        """The rejected rows as a CSV file: line, reason, and the fields as they stood in the input."""
+        job = self._job(request, identity)
+        if not is_import(job):
+            raise HTTPException(404)
+        return StreamingResponse(
+            self._rejects(job.id),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="job-{job.id}-rejects.csv"'},
+        )
+
+    def cancel(self, request: Request, identity: Identity) -> Response:
+        """Ask the job to end."""
+        job = self._job(request, identity)
+        self._product.jobs.cancel([job.account_id], job.id)
+        return RedirectResponse(f"/jobs/{job.id}", 303)
+
+    def retry(self, request: Request, identity: Identity) -> Response:
+        """Queue the failed job again."""
+        job = self._job(request, identity)
+        self._product.jobs.retry([job.account_id], job.id)
+        return RedirectResponse(f"/jobs/{job.id}", 303)
+
+    def _job(self, request: Request, identity: Identity) -> Job:
+        number = record_number(request.path_params["job_id"])
+        job = None if number is None else VisibleJobs(self._product, identity).get(number)
+        if job is None:
+            raise HTTPException(404)
+        return job
+
+    def _index(self, request: Request, identity: Identity, template: str) -> Response:
+        visible = VisibleJobs(self._product, identity)
+        page = page_of(
+            request, lambda offset, limit: [self._views.of(job) for job in visible.page(offset, limit)], JOBS_SHOWN
+        )
+        lists = self._product.lists.all(identity.account.id, identity.login)
+        names = {contact_list.id: contact_list.name for contact_list in lists}
+        return self._renderer.page(request, template, identity, page=page, list_names=names)
+
+    def _values(self, job: Job, identity: Identity) -> dict[str, Any]:
+        contact_list = None
+        if job.list_id is not None:
+            contact_list = self._product.lists.get(job.account_id, job.list_id, identity.login)
+        events = self._product.jobs.events(job.id)
+        return {"view": self._views.of(job), "job": job, "contact_list": contact_list, "events": events}
+
+    def _rejects(self, job_id: int) -> Iterator[bytes]:
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["line", "reason", "fields"])
+        offset = 0
+        while rows := self._product.imports.rejected(job_id, offset=offset, limit=ROWS_FETCHED):
+            writer.writerows([row.line, row.words, *row.fields] for row in rows)
+            yield text.getvalue().encode("utf-8", "replace")
+            text.seek(0)
+            text.truncate()
+            offset += len(rows)
+        yield text.getvalue().encode("utf-8", "replace")

@@ -1,0 +1,50 @@
+"""The page of one list."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from soapstone.accounts.logon import Identity
+from soapstone.console.job_view import JobViews
+from soapstone.console.paging import page_of, record_number
+from soapstone.console.render import Renderer
+from soapstone.console.visible import VisibleJobs
+from soapstone.product import Product
+
+MEMBERS_SHOWN = 50
+JOBS_SHOWN = 5
+
+
+class ListPages:
+    """Pages about lists."""
+
+    def __init__(self, product: Product, renderer: Renderer) -> None:
+        self._product = product
+        self._renderer = renderer
+        self._views = JobViews(product)
+
+    def page(self, request: Request, identity: Identity) -> Response:
+        """One list: settings, profile attributes, last jobs, members."""
+        list_id = record_number(request.path_params["list_id"])
+        found = None
+        if list_id is not None:
+            found = self._product.lists.get(identity.account.id, list_id, identity.login)
+        if found is None:
+            raise HTTPException(404)
+        jobs = VisibleJobs(self._product, identity).page(0, JOBS_SHOWN, list_id=found.id)
+        members = self._product.members
+        return self._renderer.page(
+            request,
+            "list.html",
+            identity,
+            list=found,
+            list_names={found.id: found.name},
+            totals=self._product.lists.totals(found),
+            attributes=self._product.profiles.attributes(found.id),
+            jobs=[self._views.of(job) for job in jobs],
+            page=page_of(
+                request, lambda offset, limit: members.page(found.id, offset=offset, limit=limit), MEMBERS_SHOWN
+            ),
+        )

@@ -1,0 +1,94 @@
+"""Turns templates into answers: every value is escaped, every time is given in the account's zone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from importlib.metadata import version
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from soapstone.accounts.logon import Identity
+from soapstone.console import words
+
+
+class Renderer:
+    """Renders the package's templates."""
+
+    def __init__(self) -> None:
+        self._templates = Environment(
+            loader=PackageLoader("soapstone.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {
+            "number": number,
+            "size": size,
+            "span": span,
+            "skipped": words.skipped,
+        }
+        self._templates.globals["version"] = version("soapstone")
+
+    def page(
+        self,
+        request: Request,
+        template: str,
+        identity: Identity | None,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> Response:
+        """An answer made from a template. `identity` is None for those who are not logged in."""
+        zone = identity.account.zone if identity else UTC
+        values |= {
+            "identity": identity,
+            "zone_name": identity.account.time_zone if identity else "UTC",
+            "path": request.url.path,
+            "when": lambda moment: when(moment, zone),
+        }
+        text = self._templates.get_template(template).render(values)
+        # Texts from files and mails may hold halves of surrogate pairs, which no encoding takes.
+        return HTMLResponse(text.encode("utf-8", "replace"), status, headers)
+
+
+def when(moment: datetime | None, zone: tzinfo) -> Markup:
+    """A moment in a zone, to the second, with the zone's short name; a dash for none."""
+    if moment is None:
+        return Markup("–")
+    local = moment.astimezone(zone)
+    return Markup('<time datetime="{}">{}</time>').format(
+        moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), local.strftime("%Y-%m-%d %H:%M:%S %Z")
+    )
+
+
+def number(value: float) -> str:
+    """A number with separated thousands."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def size(count: int) -> str:
+    """A number of bytes in a unit that fits."""
+    value = float(count)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            break
+        value /= 1000
+    return f"{count:,} bytes" if unit == "bytes" else f"{value:,.1f} {unit}"
+
+
+def span(seconds: float) -> str:
+    """How long something took."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -1,0 +1,48 @@
+"""What a login may see of its account's jobs."""
+
+from __future__ import annotations
+
+from soapstone.accounts.logon import Identity
+from soapstone.jobs.job import Job
+from soapstone.product import Product
+
+BATCH = 200
+
+
+class VisibleJobs:
+    """The jobs of one login's account; without `all_lists` those of its lists, and those that it submitted itself."""
+
+    def __init__(self, product: Product, identity: Identity) -> None:
+        self._jobs = product.jobs
+        self._account_id = identity.account.id
+        self._login_id = identity.login.id
+        self._lists: frozenset[int] | None = None
+        if not identity.login.all_lists:
+            granted = product.lists.all(identity.account.id, identity.login)
+            self._lists = frozenset(contact_list.id for contact_list in granted)
+
+    def get(self, job_id: int) -> Job | None:
+        """The job of that number, if the login may see it."""
+        job = self._jobs.get([self._account_id], job_id)
+        return job if job is not None and self._sees(job) else None
+
+    def sees(self, job_id: int) -> bool:
+        """Whether the login may see the job of that number."""
+        return self.get(job_id) is not None
+
+    def page(self, offset: int, limit: int, *, list_id: int | None = None) -> list[Job]:
+        """Jobs, newest first."""
+        if self._lists is None:
+            return self._jobs.find(account_id=self._account_id, list_id=list_id, offset=offset, limit=limit)
+        found: list[Job] = []
+        start = 0
+        while len(found) < offset + limit:
+            batch = self._jobs.find(account_id=self._account_id, list_id=list_id, offset=start, limit=BATCH)
+            found += filter(self._sees, batch)
+            if len(batch) < BATCH:
+                break
+            start += BATCH
+        return found[offset : offset + limit]
+
+    def _sees(self, job: Job) -> bool:
+        return self._lists is None or job.list_id in self._lists or job.login_id == self._login_id

@@ -1,0 +1,96 @@
+"""Names of kinds, counters, states and fields, as people say them."""
+
+from __future__ import annotations
+
+KINDS = {
+    "import": "Import",
+    "send_to_list": "Send to list",
+    "send_to_file": "Send to file",
+}
+
+# What became of rows (imports) and recipients (sends).
+COUNTERS = {
+    "added": "added as new contacts",
+    "joined": "put on the list, record as it was",
+    "joined_updated": "put on the list, record changed",
+    "updated": "changed",
+    "unchanged": "unchanged",
+    "still_unsubscribed": "left unsubscribed",
+    "still_unsubscribed_updated": "left unsubscribed, record changed",
+    "removed": "unsubscribed",
+    "already_removed": "unsubscribed before already",
+    "duplicate": "repeated further down",
+    "invalid_address": "with a malformed address",
+    "missing_key": "without address or custom id",
+    "role_address": "with the address of a role",
+    "encoding": "with unreadable bytes",
+    "unterminated_quote": "with a quote that does not end",
+    "too_long": "too long",
+    "banned": "banned",
+    "suppressed": "suppressed",
+    "previously_unsubscribed": "unsubscribed before, left so",
+    "not_on_list": "not on the list",
+    "nothing_to_remove": "not there to be removed",
+    "rows": "rows read",
+    "chosen": "recipients chosen",
+    "skipped": "left out",
+    "built": "mails built",
+    "handed": "mails handed over",
+}
+
+# Why somebody gets no mail of a send.
+SKIPPED = {
+    "malformed": "The address is malformed.",
+    "repeated": "The address was there before.",
+    "banned": "The address is banned.",
+    "suppressed": "The address is suppressed.",
+    "unsubscribed": "The contact has unsubscribed from the list.",
+    "waiting": "The contact has not confirmed the subscription.",
+}
+
+# The figures of an import as the contracts report them.
+FIGURES = {
+    "total": "Rows",
+    "good": "Good rows",
+    "new_contacts": "New contacts",
+    "changed_contacts": "Changed contacts",
+    "list_members": "Members afterwards",
+    "processed": "Processed",
+    "invalid": "Invalid",
+    "subscribed": "Subscribed",
+    "unsubscribed": "Unsubscribed",
+    "already_subscribed": "Subscribed before",
+    "already_unsubscribed": "Unsubscribed before (removals)",
+    "previously_unsubscribed": "Unsubscribed before, left so",
+    "suppressed": "Suppressed",
+    "banned": "Banned",
+    "skipped": "Skipped",
+}
+
+# States of the rows in a send's ledger.
+DELIVERIES = {
+    "chosen": "chosen",
+    "skipped": "left out",
+    "built": "mail built",
+    "handed": "handed over",
+}
+
+
+def kind(name: str) -> str:
+    """A kind of job."""
+    return KINDS.get(name, plain(name).capitalize())
+
+
+def counter(name: str) -> str:
+    """A counter, to be read after its number."""
+    return COUNTERS.get(name, plain(name))
+
+
+def skipped(reason: str) -> str:
+    """Why somebody gets no mail."""
+    return SKIPPED.get(reason, plain(reason).capitalize())
+
+
+def plain(name: str) -> str:
+    """A name of a program without its joints."""
+    return name.replace("_", " ")

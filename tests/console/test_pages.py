@@ -1,0 +1,410 @@
+"""Every page with real data: what it shows, to whom, and that texts from outside stay texts."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+from soapstone.accounts.account import Login
+from soapstone.console.app import console
+from soapstone.jobs.worker import Worker
+from soapstone.product import Product
+from soapstone.wire.endpoint import CallRecord
+
+if TYPE_CHECKING:
+    from tests.console.conftest import Browser, Customer
+
+HOSTILE = "<script>alert('x')</script>"
+HEADERS = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+def text(page: str) -> str:
+    """What a reader sees of a page."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+def record(caller: str, **values: object) -> CallRecord:
+    defaults: dict[str, object] = {
+        "time": datetime.datetime(2026, 7, 1, 12, 0, tzinfo=datetime.UTC),
+        "contract": "MagnetMail",
+        "operation": "getGroups",
+        "soap_version": "1.2",
+        "status": 200,
+        "fault": "",
+        "seconds": 0.0123,
+        "peer": "203.0.113.5",
+        "caller_name": caller,
+    }
+    return CallRecord(**(defaults | values))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def ann(visitor: Callable[[str], Browser], acme: Customer, other: Customer, work: Callable[[], None]) -> Browser:
+    """A login of ACME, after the jobs of both accounts."""
+    work()
+    return visitor("ann")
+
+
+def mails(product: Product, customer: Customer) -> list[str]:
+    return sorted(path.name for path in product.settings.mail.glob(f"{customer.sent.id:08d}-*.eml"))
+
+
+def pages(product: Product, customer: Customer) -> list[str]:
+    jobs = [f"/jobs/{job.id}{rest}" for job in (customer.imported, customer.sent) for rest in ("", "/live")]
+    letters = [f"/mail/{name}" for name in mails(product, customer)]
+    return ["/", "/live", "/jobs", "/jobs/live", "/mail", f"/lists/{customer.contact_list.id}", *jobs, *letters]
+
+
+def test_every_page_is_whole_and_guarded(ann: Browser, product: Product, acme: Customer) -> None:
+    for path in pages(product, acme):
+        answer = ann.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'; script-src 'self';" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert ("unsafe-inline" in policy) == path.startswith("/mail/"), "only mails bring their own style"
+        assert "script-src 'self';" in policy
+        if not path.endswith("/live"):
+            assert answer.text.startswith("<!doctype html>")
+            assert "times in Europe/Berlin" in answer.text
+
+
+def test_no_text_from_outside_is_markup(ann: Browser, product: Product, acme: Customer) -> None:
+    found = 0
+    for path in pages(product, acme):
+        page = ann.read(path)
+        found += page.count("&lt;script&gt;alert(")
+        assert re.findall(r"<script(?! src=\"/static/console.js\" defer>)", page) == [], path
+        assert re.findall(r"\son\w+=", page) == [], path
+    assert found > 10
+
+
+def test_the_overview_shows_lists_jobs_mail_and_calls(
+    ann: Browser, calls: list[CallRecord], acme: Customer, product: Product
+) -> None:
+    calls.append(record("ACME/ann", status=500, fault=f"[InvalidArgument] {HOSTILE}"))
+    page = ann.read("/")
+    assert ann.read("/live").strip() in page
+    assert f'<a href="/lists/{acme.contact_list.id}">ACME &lt;script&gt;' in page
+    assert f'<a href="/jobs/{acme.imported.id}">' in page
+    assert "Send to list" in page
+    assert f'<a href="/mail/{mails(product, acme)[-1]}">For Ada again of ACME' in page or "For Bob of ACME" in page
+    assert "2026-07-01 14:00:00 CEST" in page
+    assert "getGroups" in page
+    assert "12 ms" in page
+    assert "[InvalidArgument] &lt;script&gt;" in page
+    assert 'href="/mmapi.asmx"' in page
+    assert 'href="/v31/IntegrationService.asmx"' in page
+
+
+def test_calls_of_other_accounts_are_not_shown(ann: Browser, calls: list[CallRecord]) -> None:
+    calls.append(record("OTHER/olaf", operation="theirs"))
+    calls.append(record("ACME/ann", operation="ours"))
+    calls.append(record("", operation="nobodys", fault="[InvalidLogonAttempt]", peer="198.51.100.77"))
+    page = ann.read("/live")
+    assert "theirs" not in page
+    assert "olaf" not in page
+    assert "ours" in page
+    assert "203.0.113.5" in page
+    assert "nobodys" in page
+    assert "198.51.100.77" not in page
+
+
+def test_the_page_of_an_import(ann: Browser, acme: Customer) -> None:
+    page = ann.read(f"/jobs/{acme.imported.id}")
+    seen = text(page)
+    assert "completed · step 1 of 1" in seen
+    assert "2 added as new contacts" in seen
+    assert "1 repeated further down" in seen
+    assert "1 with a malformed address" in seen
+    assert "Good rows 2" in seen
+    assert "Rows read 4" in seen
+    assert "ACME.csv" in seen
+    assert re.search(r"2 A later row is about the same contact\. ada@example\.com Ada ", seen)
+    assert "3 The e-mail address is malformed. not an address" in seen
+    assert f'href="/jobs/{acme.imported.id}/rejects.csv"' in page
+    assert "CET" in page or "CEST" in page
+    assert "Cancel" not in page
+    assert "data-live=" not in page
+
+
+def test_the_rejected_rows_as_a_file(ann: Browser, acme: Customer) -> None:
+    answer = ann.get(f"/jobs/{acme.imported.id}/rejects.csv")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == f'attachment; filename="job-{acme.imported.id}-rejects.csv"'
+    assert list(csv.reader(io.StringIO(answer.text, newline=""))) == [
+        ["line", "reason", "fields"],
+        ["2", "A later row is about the same contact.", "ada@example.com", "Ada"],
+        ["3", "The e-mail address is malformed.", "not an address", f"{HOSTILE}, =1+1"],
+    ]
+    assert ann.get(f"/jobs/{acme.sent.id}/rejects.csv").status_code == 404
+
+
+def test_the_page_of_a_send(ann: Browser, acme: Customer) -> None:
+    seen = text(ann.read(f"/jobs/{acme.sent.id}"))
+    assert "completed · step 3 of 3" in seen
+    assert "2 recipients chosen" in seen
+    assert "2 mails handed over" in seen
+    assert re.search(r"ada@example\.com handed over – \d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T", seen)
+    assert "Try again" not in seen
+    assert "bob@example.com" in ann.read(f"/jobs/{acme.sent.id}?state=handed")
+    left_out = ann.read(f"/jobs/{acme.sent.id}?state=skipped")
+    assert "bob@example.com" not in left_out
+    assert "no more recipients" in left_out
+    assert "bob@example.com" in ann.read(f"/jobs/{acme.sent.id}?state=nonsense")
+
+
+def test_the_page_of_a_list(ann: Browser, acme: Customer) -> None:
+    seen = text(ann.read(f"/lists/{acme.contact_list.id}"))
+    assert "Members 2" in seen
+    assert "Subscribed 2" in seen
+    assert "News news@example.com" in seen
+    assert "Colour &lt;script&gt;" in seen
+    assert "ada@example.com" in seen
+    assert "There are no more members." in ann.read(f"/lists/{acme.contact_list.id}?page=2")
+
+
+def test_a_mail_is_shown_without_letting_it_do_anything(ann: Browser, product: Product, acme: Customer) -> None:
+    name = mails(product, acme)[0]
+    page = ann.read(f"/mail/{name}")
+    frame = re.search(r"<iframe[^>]*>", page)
+    assert frame is not None
+    assert 'sandbox=""' in frame[0]
+    assert 'srcdoc="' in frame[0]
+    assert "&lt;script&gt;" in frame[0]
+    assert "<pre>Dear " in page
+    source = ann.get(f"/mail/{name}/source")
+    assert source.headers["content-type"] == "message/rfc822"
+    assert source.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert source.content == (product.settings.mail / name).read_bytes()
+
+
+def test_mails_come_newest_first_and_page_by_page(ann: Browser, product: Product, acme: Customer) -> None:
+    for number in range(1, 61):
+        name = f"{acme.sent.id:08d}-{1000 + number:010d}.eml"
+        (product.settings.mail / name).write_bytes(f"Subject: mail {number:02}\r\n\r\nHello".encode())
+    found = [re.findall(r"mail (\d\d)</a>", ann.read(f"/mail?page={page}")) for page in (1, 2, 3)]
+    assert found[0] == [f"{number}" for number in range(60, 35, -1)]
+    assert [number for page in found for number in page] == [f"{number:02}" for number in range(60, 0, -1)]
+    assert "There are no more mails." in ann.read("/mail?page=9")
+
+
+def test_odd_mails_are_shown_as_far_as_they_can_be_read(ann: Browser, product: Product, acme: Customer) -> None:
+    odd = [
+        b"",
+        b"no header at all",
+        b"Subject: =?utf-8?b?/////w==?=\r\nTo: \xff\xfe <@@>\r\nDate: never\r\n\r\n\xff",
+        b"Content-Type: text/html; charset=nonsense\r\n\r\n<p>\xe4</p>",
+        b"Content-Type: multipart/alternative\r\n\r\nno boundary",
+        b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA",
+        b"Subject: long\r\n\r\n" + b"x" * (5 << 20),
+    ]
+    for number, content in enumerate(odd):
+        name = f"{acme.sent.id:08d}-{9000 + number:010d}.eml"
+        (product.settings.mail / name).write_bytes(content)
+        assert f"/mail/{name}/source" in ann.read(f"/mail/{name}"), content[:60]
+    listed = ann.read("/mail")
+    assert all(f"/mail/{acme.sent.id:08d}-{9000 + number:010d}.eml" in listed for number in range(len(odd)))
+
+
+def test_only_mails_of_the_folder_can_be_named(ann: Browser, product: Product) -> None:
+    (product.settings.mail / "secret.eml").write_text("Subject: secret\n\n")
+    (product.settings.data_dir / "secret").write_text("secret")
+    for name in (
+        "..%2Fsoapstone.sqlite",
+        "%2e%2e%2fsecret",
+        "00000001-0000000001.eml%00",
+        "00000001-0000000001.eml%0A",
+        "00000001-0000000001.eml/../../x",
+        "1-1.eml",
+        "00000001-0000000001.txt",
+        "٠٠٠٠٠٠٠١-٠٠٠٠٠٠٠٠٠١.eml",
+        "99999999999999999999-0000000001.eml",
+        "secret.eml",
+    ):
+        for path in (f"/mail/{name}", f"/mail/{name}/source"):
+            answer = ann.get(path)
+            assert answer.status_code == 404, path
+            assert "Subject: secret" not in answer.text
+
+
+def test_another_account_sees_nothing_of_it(
+    ann: Browser, visitor: Callable[[str], Browser], product: Product, acme: Customer, other: Customer
+) -> None:
+    olaf = visitor("olaf")
+    for mine, theirs, browser in ((acme, other, ann), (other, acme, olaf)):
+        for path in ("/", "/live", "/jobs", "/jobs/live", "/mail"):
+            page = browser.read(path)
+            assert theirs.account.name not in page, path
+            assert mine.account.name in page, path
+        hidden = [
+            f"/lists/{theirs.contact_list.id}",
+            f"/jobs/{theirs.imported.id}",
+            f"/jobs/{theirs.imported.id}/live",
+            f"/jobs/{theirs.imported.id}/rejects.csv",
+            f"/jobs/{theirs.sent.id}",
+            *(f"/mail/{name}" for name in mails(product, theirs)),
+            *(f"/mail/{name}/source" for name in mails(product, theirs)),
+        ]
+        for path in hidden:
+            answer = browser.get(path)
+            assert answer.status_code == 404, path
+            assert theirs.account.name not in answer.text
+            assert "secret@example.net" not in answer.text
+        for action in ("cancel", "retry"):
+            assert browser.post(f"/jobs/{theirs.sent.id}/{action}").status_code == 404
+
+
+def test_a_login_with_granted_lists_sees_only_those(
+    ann: Browser, visitor: Callable[[str], Browser], product: Product, acme: Customer, work: Callable[[], None]
+) -> None:
+    private = product.lists.create(acme.account.id, "Private")
+    granted: Login = product.accounts.add_login(acme.account, "greta", "secret", lists=[private.id])
+    with product.database.write() as connection:
+        shown = product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list", list_id=private.id)
+        own = product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list", login_id=granted.id)
+    greta = visitor("greta")
+    overview = greta.read("/")
+    assert "Private" in overview
+    assert f'"/lists/{acme.contact_list.id}"' not in overview
+    assert re.findall(r'<td><a href="/jobs/(\d+)">', greta.read("/jobs")) == [str(own), str(shown)]
+    assert "/mail/" not in greta.read("/mail")
+    assert greta.get(f"/jobs/{acme.imported.id}").status_code == 404
+    assert greta.get(f"/mail/{mails(product, acme)[0]}").status_code == 404
+    assert greta.get(f"/lists/{acme.contact_list.id}").status_code == 404
+
+
+def test_a_job_under_way_moves_and_can_be_cancelled(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer
+) -> None:
+    ann = visitor("ann")
+    page = ann.read(f"/jobs/{acme.imported.id}")
+    assert f'data-live="/jobs/{acme.imported.id}/live"' in page
+    assert "Cancel this job" in page
+    fragment = ann.get(f"/jobs/{acme.imported.id}/live")
+    assert "x-page-changed" not in fragment.headers
+    assert fragment.text.strip() in page
+    answer = ann.post(f"/jobs/{acme.imported.id}/cancel")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/jobs/{acme.imported.id}")
+    page = ann.read(f"/jobs/{acme.imported.id}")
+    assert "cancelled" in page
+    assert "Cancel this job" not in page
+    assert ann.get(f"/jobs/{acme.imported.id}/live").headers["x-page-changed"] == "yes"
+    assert ann.get(f"/jobs/{acme.sent.id}/cancel").status_code == 404, "looking changes nothing"
+
+
+def test_a_failed_job_tells_why_and_can_be_tried_again(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer, work: Callable[[], None]
+) -> None:
+    product.blobs.remove(acme.imported.blob or "")
+    work()
+    ann = visitor("ann")
+    page = ann.read(f"/jobs/{acme.imported.id}")
+    assert "The file of this import is gone." in page
+    assert "Try again" in page
+    assert ann.post(f"/jobs/{acme.imported.id}/retry").headers["location"] == f"/jobs/{acme.imported.id}"
+    job = product.jobs.get(None, acme.imported.id)
+    assert job is not None
+    assert job.state == "queued"
+
+
+def test_jobs_come_page_by_page(visitor: Callable[[str], Browser], product: Product, acme: Customer) -> None:
+    with product.database.write() as connection:
+        for _ in range(60):
+            product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list")
+    ann = visitor("ann")
+    found = [re.findall(r'<td><a href="/jobs/(\d+)">', ann.read(f"/jobs?page={page}")) for page in (1, 2, 3, 4)]
+    assert [len(page) for page in found] == [25, 25, 12, 0]
+    numbers = [int(number) for page in found for number in page]
+    assert numbers == sorted(numbers, reverse=True)
+    first = ann.read("/jobs")
+    assert 'rel="next" href="/jobs?page=2"' in first
+    assert 'rel="prev"' not in first
+    assert 'data-live="/jobs/live?page=2"' in ann.read("/jobs?page=2")
+
+
+def test_any_page_number_will_do(visitor: Callable[[str], Browser], acme: Customer) -> None:
+    ann = visitor("ann")
+    for page in ("0", "-1", "x", "9" * 30, "٣", "1.5", ""):
+        for path in ("/jobs", "/mail", f"/jobs/{acme.imported.id}", f"/lists/{acme.contact_list.id}"):
+            ann.read(f"{path}?page={page}")
+
+
+def test_numbers_of_nothing_are_not_found(visitor: Callable[[str], Browser], acme: Customer) -> None:
+    ann = visitor("ann")
+    for number in ("0", "99999", "9" * 30, "9" * 5000, "-1", "x", "٣"):
+        for path in (f"/jobs/{number}", f"/lists/{number}", f"/jobs/{number}/rejects.csv"):
+            answer = ann.get(path)
+            assert answer.status_code == 404
+            assert "Nothing is here" in answer.text
+            assert answer.headers["x-frame-options"] == "DENY"
+
+
+def test_an_empty_account_gets_friendly_lines(visitor: Callable[[str], Browser], product: Product) -> None:
+    account = product.accounts.create("EMPTY", time_zone="America/New_York")
+    product.accounts.add_login(account, "ann", "secret")
+    ann = visitor("ann")
+    page = ann.read("/")
+    for line in ("There are no lists yet.", "There are no jobs yet.", "No mail was handed over yet.", "No program has"):
+        assert line in page
+    assert "times in America/New_York" in page
+    assert "There are no jobs yet." in ann.read("/jobs")
+    assert "No mail was handed over yet." in ann.read("/mail")
+
+
+def test_an_error_of_the_server_tells_no_details(ann: Browser, product: Product) -> None:
+    def broken() -> list[CallRecord]:
+        raise ZeroDivisionError("secret")
+
+    browser = type(ann)(console(product, broken, demo=False)).log_in("ann")
+    answer = browser.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong" in answer.text
+    assert "secret" not in answer.text
+    assert "Traceback" not in answer.text
+    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+
+
+def test_static_files_are_there_for_everybody(browser: Browser) -> None:
+    for name, media in (("console.css", "text/css"), ("console.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
+        answer = browser.get(f"/static/{name}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(media)
+        assert answer.headers["cache-control"] == "no-cache"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    for name in ("../app.py", "..%2fapp.py", "%2e%2e/app.py", "nothing", ""):
+        assert browser.get(f"/static/{name}").status_code in (303, 404)
+
+
+def test_the_worker_is_seen_while_it_works(visitor: Callable[[str], Browser], product: Product, acme: Customer) -> None:
+    ann = visitor("ann")
+    job_id = acme.imported.id
+    seen: list[str] = []
+
+    def half(run: object) -> None:
+        from soapstone.jobs.run import Run
+
+        assert isinstance(run, Run)
+        with run.chunk() as chunk:
+            chunk.count(added=1)
+            chunk.checkpoint = {"rows": 4}
+        seen.append(ann.read(f"/jobs/{job_id}/live"))
+
+    worker = Worker(product.database, product.blobs, {acme.imported.kind: half}, idle=0.01)
+    worker.run(until=lambda: bool(seen))
+    assert "1 of 4 rows" in text(seen[0])
+    assert 'value="25"' in seen[0]
+    assert "running" in seen[0]
