@@ -153,6 +153,14 @@ def test_an_upload_is_written_in_large_blocks(driver: Driver, kit: Kit) -> None:
     assert all(MIB <= len(block) <= MIB + 128 * 1024 for block in upload.blocks[:-1])
 
 
+@pytest.mark.parametrize("shape", ["{}", "<![CDATA[{}]]>"])
+def test_an_upload_may_be_one_endless_line(driver: Driver, kit: Kit, shape: str) -> None:
+    data = "x" * 5 * MIB
+    assert f"n:{5 * MIB}:none" in driver.call("Store", f"<name>n</name><text>{shape.format(data)}</text>").text
+    file = base64.b64encode(data.encode()).decode()
+    assert f"n:none:{5 * MIB}" in driver.call("Store", f"<name>n</name><file>{shape.format(file)}</file>").text
+
+
 def test_memory_stays_flat_for_a_large_upload(kit: Kit) -> None:
     class Counter:
         size = 0

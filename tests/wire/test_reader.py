@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,6 +159,16 @@ def test_asmx_16_nil_is_null(driver: Driver, nil: str) -> None:
     assert read(driver, '<s xsi:nil="false">x</s>').s == "x"
 
 
+def test_asmx_16_nil_where_none_is_not_foreseen(driver: Driver, kit: Kit) -> None:
+    value = read(
+        driver,
+        '<must xsi:nil="1"><code>x</code></must><flat_boxes xsi:nil="1"/><flat_boxes/><flat_words xsi:nil="1"/>',
+    )
+    assert value.must == kit.Error(code=None, number=None)
+    assert value.flat_boxes == [kit.Box(id=0, label=None, inner=None)]
+    assert value.flat_words == [None]
+
+
 def test_mm_3_types_that_differ_by_letter_case_only(driver: Driver, kit: Kit) -> None:
     value = read(driver, "<upper><code>1</code><text>2</text></upper><lower><code>1</code><text>2</text></lower>")
     assert value.upper == kit.Error(code="1", number=None)
@@ -244,3 +255,13 @@ def test_bounds_of_markup(driver: Driver, kit: Kit) -> None:
 def test_the_billion_laughs_are_refused(driver: Driver, kit: Kit) -> None:
     body = '<!DOCTYPE a [<!ENTITY x "xx"><!ENTITY y "&x;&x;">]>' + kit.envelope("&y;").partition("?>")[2]
     assert driver.post(body, action=f"{kit.namespace}Add").status == 400
+
+
+def test_a_long_token_in_tiny_pieces_costs_no_more_than_in_large_ones(driver: Driver, kit: Kit) -> None:
+    """The parser scans an unfinished token again with every piece: 100,000 pieces of one byte must not do that."""
+    inner = f"<!--{'y' * 100_000}--><word>a</word>"
+    began = time.process_time()
+    assert "<PingResult>a<" in driver.call("Ping", inner, cuts=range(0, 101_000)).text
+    assert time.process_time() - began < 5
+    for inner in (f"<!--{'y' * 300_000}", f"<word>{'y' * 300_000}"):
+        assert driver.call("Ping", inner, cuts=range(0, 301_000, 7)).status == 400

@@ -61,6 +61,7 @@ class Endpoint:
         self._origins = Origins(trusted_proxies)
         self._on_call = on_call
         self._plans = Plans(contract)
+        self._plans.prepare()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
         self._operation_pages: dict[str, str] = {}
 

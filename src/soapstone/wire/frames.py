@@ -55,6 +55,8 @@ class StructFrame(Frame):
             return None
         values = self.values
         if member.flat:
+            if member.struct is not None and attributes and is_nil(attributes):
+                return None  # a list of structs holds no None
             return open_value(member, reader, values.setdefault(member.name, []).append, attributes)
         if member.item is not None:
             return _open_array(member, reader, values, attributes)
@@ -223,6 +225,9 @@ def open_value(member: MemberPlan, reader: Reader, place: Place, attributes: Att
         return NilFrame(member.convert, place) if nil else ScalarFrame(member.convert, place)
     if member.struct is not None:
         plan = member.struct
+        if nil:
+            place(plan.build({}))
+            return None
         if attributes and TYPE in attributes and plan.derived:
             plan = plan.derived.get(_local(attributes[TYPE]), plan)
         return StructFrame(plan, place)

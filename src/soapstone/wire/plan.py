@@ -10,6 +10,7 @@ from soapstone.wire.envelope import XSI
 from soapstone.wire.schema import ArrayType, EnumType, Member, StructType, struct_type
 from soapstone.wire.types import Spool, Struct
 from soapstone.wire.values import READERS, enum_reader
+from soapstone.wire.writer import struct_writer
 
 SEPARATOR = "\f"
 """Between namespace and local name in the parser's element names. No XML document can hold it."""
@@ -31,7 +32,7 @@ class MemberPlan:
         self.name = member.name
         self.plans = plans
         self.flat = member.flat
-        self.may_be_null = member.nillable or kind.reference
+        self.may_be_null = member.nillable or (kind.reference and not member.required)
         self.spool: Spool | None = member.spool
         self.any = False
         self.convert: Convert | None = None
@@ -107,6 +108,15 @@ class Plans:
     def struct(self, kind: StructType) -> StructPlan:
         """The one plan of a struct."""
         return self._structs.get(kind) or self._structs.setdefault(kind, StructPlan(self, kind))
+
+    def prepare(self) -> None:
+        """Compile everything now, so that a wrong declaration shows at start. Raises TypeError."""
+        for kind in self.contract.types:
+            if isinstance(kind, StructType):
+                _ = self.struct(kind).derived
+        for operation in self.contract.operations:
+            self.struct(operation.request_type)
+            struct_writer(operation.response)
 
     @cached_property
     def operations(self) -> dict[str, Operation]:

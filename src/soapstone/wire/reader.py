@@ -57,6 +57,7 @@ class Reader:
         self._skip = 0
         self._depth = 0
         self._start_of_body = b""
+        self._held = bytearray()
         self._parser: expat.XMLParserType | None = None
         self._recode: Callable[[bytes, bool], bytes] | None = None
         self._progress = -1
@@ -77,6 +78,13 @@ class Reader:
                 return
             piece, self._start_of_body = self._start_of_body, b""
             self._open(piece)
+        if self._held or len(piece) < self._stalled:
+            # The parser is inside a long token and would scan it all again for every few bytes.
+            self._held += piece
+            if len(self._held) < self._stalled:
+                return
+            piece = bytes(self._held)
+            self._held.clear()
         self._parse(piece, False)
 
     def finish(self) -> None:
@@ -84,7 +92,7 @@ class Reader:
         piece, self._start_of_body = self._start_of_body, b""
         if self._parser is None:
             self._open(piece)
-        self._parse(piece, True)
+        self._parse(bytes(self._held) + piece, True)
 
     def close(self) -> None:
         """Let go of the parser, which holds this reader."""
