@@ -21,7 +21,10 @@ from soapstone.wire.types import Struct
 PIECE = 64 * 1024
 """Bytes given to the parser at a time."""
 MAX_STALL = 256 * 1024
-"""Bytes of one unfinished token: the parser rescans it with every piece, so the work would grow with the square."""
+"""Bytes of one unfinished token: the parser rescans it with every piece, so the work would grow with the square.
+
+A guard, not an exact limit: where between one and three times this size a token is refused depends on the pieces.
+"""
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 64
 
@@ -124,6 +127,10 @@ class Reader:
             decode = codecs.getincrementaldecoder(charset)().decode
             self._recode = lambda data, final: decode(data, final).encode()
         parser = expat.ParserCreate(encoding, SEPARATOR)
+        # Newer parsers put events off to save rescans, which `feed` does as well, but not by the bytes received.
+        set_deferral = getattr(parser, "SetReparseDeferralEnabled", None)
+        if set_deferral is not None:
+            set_deferral(False)
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
