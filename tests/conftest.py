@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,3 +110,73 @@ def _administer(server: str, statement: str) -> None:
 
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+class Served:
+    """A server process of its own, with the demo account, on a free port of 127.0.0.1."""
+
+    def __init__(self, data: Path, *, database_url: str = "", demo: bool = True) -> None:
+        self.data = data
+        command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", "--data", str(data)]
+        environment = {**os.environ, "SOAPSTONE_DATABASE_URL": database_url}
+        self._log = (data.parent / f"{data.name}.log").open("ab")
+        self.process = subprocess.Popen(
+            [*command, *(["--demo"] if demo else [])],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if "serves on" in line:
+                self.base = line.split()[-1]
+                break
+        else:
+            raise AssertionError(f"the server did not start: {self.log()}")
+        if demo:
+            self.settle(database_url)
+
+    def settle(self, database_url: str = "") -> None:
+        """Wait until no job is left to do, the demo account's own ones to begin with."""
+        database = Database(database_url or f"sqlite:///{self.data / 'soapstone.sqlite'}")
+        jobs, end = Jobs(database), time.monotonic() + 60
+        while not all(job.over for job in jobs.find(limit=10_000)):
+            assert time.monotonic() < end, f"jobs do not end: {self.log()}"
+            time.sleep(0.02)
+        database.close()
+
+    def log(self) -> str:
+        """What the server wrote to its log so far."""
+        return Path(self._log.name).read_text()
+
+    def worker(self) -> int:
+        """The process id of the worker."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        listed = (
+            subprocess.run(
+                ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
+            ).stdout.split()
+            if not children.exists()
+            else children.read_text().split()
+        )
+        return int(listed[0])
+
+    def stop(self) -> None:
+        """End the server and its worker."""
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        finally:
+            self.process.kill()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
+            self._log.close()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A demo server for the tests of one module."""
+    running = Served(tmp_path_factory.mktemp("served") / "data")
+    yield running
+    running.stop()

@@ -58,7 +58,7 @@ def bulk_load_contacts(call: Call, request: BulkLoadContacts) -> int:
             account=call.account,
             login=call.login,
             contact_list=found,
-            upload=received(request.ImportFileStream),
+            upload=call.product.imports.unwrapped(received(request.ImportFileStream), spec.delimiter),
             spec=spec,
             label=directives.FileName or "",
         )

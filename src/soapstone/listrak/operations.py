@@ -2,7 +2,7 @@
 
 from soapstone.listrak import types as t
 from soapstone.wire.contract import Contract, Operation
-from soapstone.wire.types import Boolean, DateTime, Int, Nillable, SpooledBase64, String, Struct
+from soapstone.wire.types import Boolean, DateTime, Ignored, Int, Nillable, SpooledBase64, String, Struct
 
 
 class BulkLoadContacts(Struct):
@@ -66,7 +66,7 @@ class CreateContactListResponse(Struct):
 class ReportSubscribedContacts(Struct):
     ListID: Int
     Page: Int
-    WSException: Nillable[t.WSException]
+    WSException: Ignored[t.WSException]
 
 
 class ReportSubscribedContactsResponse(Struct):
@@ -79,7 +79,7 @@ class ReportListImportHistory(Struct):
     Page: Int
     StartDate: Nillable[DateTime]
     EndDate: Nillable[DateTime]
-    WSException: Nillable[t.WSException]
+    WSException: Ignored[t.WSException]
 
 
 class ReportListImportHistoryResponse(Struct):

@@ -63,7 +63,9 @@ class StructPlan:
         self.cls = kind.cls
         self.plans = plans
         self.kind = kind
-        self.members = {plans.key(member.name): MemberPlan(plans, member) for member in kind.all_members}
+        self.members = {
+            plans.key(member.name): MemberPlan(plans, member) for member in kind.all_members if not member.ignored
+        }
         self._constants: dict[str, Any] = {}
         self._makers: list[tuple[str, Callable[[], Any]]] = []
         for member in kind.all_members:

@@ -138,6 +138,8 @@ class Member:
     flat: bool = False
     """maxOccurs is unbounded: the element itself repeats."""
     spool: declared.Spool | None = None
+    ignored: bool = False
+    """The reader skips it."""
     absent: Callable[[], Any] = lambda: None
     """The value of a member that the wire leaves out (asmx-15)."""
     written_default: Callable[[], Any] | None = None
@@ -195,7 +197,8 @@ def member_of(name: str, annotation: Any) -> Member:
         return Member(name, kind, True, nillable, absent=lambda: None if nillable else kind.zero())
     if isinstance(core, type) and issubclass(core, declared.Struct):
         if optional:
-            return Member(name, struct_type(core), nillable, nillable)
+            ignored = any(isinstance(mark, declared.IgnoredMark) for mark in marks)
+            return Member(name, struct_type(core), nillable, nillable, ignored=ignored)
         return Member(name, struct_type(core), True, False, absent=core)
     raise TypeError(f"{annotation!r} is not a wire type")
 

@@ -63,6 +63,10 @@ class NillableMark:
     """Mark of a member that is always there and may be `xsi:nil` (asmx-26)."""
 
 
+class IgnoredMark:
+    """Mark of a request member whose content counts for nothing, whatever it is."""
+
+
 class FlatMark:
     """Mark of a flattened array: the member's own element repeats, without a wrapper."""
 
@@ -95,6 +99,8 @@ SpooledBase64 = Annotated[Upload | None, Primitive("base64Binary", reference=Tru
 
 Nillable = Annotated[T | None, NillableMark()]
 """`Nillable[Int]`, `Nillable[WSException]`: minOccurs 1, nillable; None is written as `xsi:nil="true"`."""
+Ignored = Annotated[T | None, NillableMark(), IgnoredMark()]
+"""`Ignored[WSException]`: declared as nillable, and skipped by the reader: the value is always None (lk-15)."""
 Flat = Annotated[list[T], FlatMark()]
 """`Flat[String]`: the element itself repeats; an empty list when there is none."""
 
