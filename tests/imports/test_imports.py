@@ -9,7 +9,6 @@ from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import Lists
-from soapstone.lists.members import Members
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 

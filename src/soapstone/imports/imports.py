@@ -5,8 +5,10 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from soapstone.accounts.account import Account, Login
+from soapstone.imports.heading import column_names
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
 from soapstone.imports.spec import ImportSpec, InvalidImport, check
+from soapstone.imports.unwrapping import unwrapped
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
@@ -15,8 +17,10 @@ from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.tables import rejected_rows
 
-# The kind of an import's job.
+# The kind of an import's job, and that of a dry run, which the history of a list does not show.
 KIND = "import"
+TRIAL_KIND = "trial_import"
+KINDS = (KIND, TRIAL_KIND)
 
 
 class Imports:
@@ -53,7 +57,7 @@ class Imports:
                 job_id = self._jobs.add(
                     connection,
                     account_id=account.id,
-                    kind=KIND,
+                    kind=TRIAL_KIND if spec.dry_run else KIND,
                     login_id=None if login is None else login.id,
                     list_id=None if contact_list is None else contact_list.id,
                     request=spec.document(),
@@ -75,6 +79,18 @@ class Imports:
     def counts(self, job: Job) -> ImportCounts:
         """The figures of the import so far; all 0 before the first rows are merged."""
         return ImportCounts.of(job.counters, int(job.checkpoint.get("list_members", 0)))
+
+    def unwrapped(self, upload: Upload, delimiter: str) -> Upload:
+        """The upload, decoded once more if it was encoded in base64 twice (lk-72)."""
+        return unwrapped(self._blobs, upload, delimiter)
+
+    def header_names(
+        self, upload: Upload, *, delimiter: str = ",", qualifier: str = '"', encoding: str = ""
+    ) -> list[str]:
+        """What the first row of an upload, which is not kept yet, calls the columns. Raises InvalidImport."""
+        if len(delimiter) != 1 or len(qualifier) > 1 or delimiter in "\r\n\0" or delimiter == qualifier:
+            raise InvalidImport("The delimiter must be one character, and differ from the text qualifier.")
+        return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding)
 
     def rows(self, job: Job) -> int:
         """How many data rows the file has, for showing progress; 0 until the file was read once."""

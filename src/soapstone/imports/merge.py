@@ -38,6 +38,9 @@ from soapstone.jobs.run import JobFailed
 from soapstone.store.tables import Document, Id, accounts, contacts, lists, memberships, suppressions
 
 LAST_NUMBER = (1 << 31) - 1
+# Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
+CHANGED = (o.UPDATED, o.JOINED_UPDATED, o.STILL_UNSUBSCRIBED_UPDATED)
+JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class Merge:
             )
         connection.execute(self._decide)
         found = connection.execute(select(stage.c.row, stage.c.outcome, stage.c.membership)).all()
-        joins = sum(row.outcome in (o.ADDED, o.JOINED, o.JOINED_UPDATED) and row.membership is None for row in found)
+        joins = sum(row.outcome in JOINED and row.membership is None for row in found)
         merged = Merged(
             outcomes={row.row: row.outcome for row in found},
             new_members=joins if self._list_id is not None else 0,
@@ -110,7 +113,7 @@ class Merge:
         if o.ADDED in outcomes:
             self._add_contacts(connection, moment)
             connection.execute(self._match.where(self._stage.c.outcome == o.ADDED))
-        if outcomes & {o.JOINED_UPDATED, o.UPDATED, o.STILL_UNSUBSCRIBED_UPDATED}:
+        if not outcomes.isdisjoint(CHANGED):
             self._change_contacts(connection, moment)
         if self._list_id is None:
             return
@@ -148,7 +151,7 @@ class Merge:
         if values:
             connection.execute(
                 update(contacts)
-                .where(contacts.c.id == stage.c.contact_id, stage.c.record_changed)
+                .where(contacts.c.id == stage.c.contact_id, stage.c.record_changed, stage.c.outcome.in_(CHANGED))
                 .values(**values, updated_at=moment)
             )
 
@@ -157,7 +160,9 @@ class Merge:
         here = [member.list_id == self._list_id, member.contact_id == stage.c.contact_id]
         if self._rows.has_profile:
             connection.execute(
-                update(memberships).where(*here, stage.c.profile_changed).values(profile=self._new_profile())
+                update(memberships)
+                .where(*here, stage.c.profile_changed, stage.c.outcome.in_(CHANGED))
+                .values(profile=self._new_profile())
             )
         waited = [stage.c.membership == "waiting", stage.c.outcome.in_((o.JOINED, o.JOINED_UPDATED))]
         connection.execute(update(memberships).where(*here, *waited).values(state="subscribed"))
@@ -181,9 +186,7 @@ class Merge:
         }
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
-        query = select(*columns.values()).where(
-            stage.c.outcome.in_((o.ADDED, o.JOINED, o.JOINED_UPDATED)), stage.c.membership.is_(None)
-        )
+        query = select(*columns.values()).where(stage.c.outcome.in_(JOINED), stage.c.membership.is_(None))
         connection.execute(insert(memberships).from_select(list(columns), query.order_by(stage.c.contact_id)))
         connection.execute(update(accounts).where(accounts.c.id == self._account.id).values(last_number=last + joins))
 

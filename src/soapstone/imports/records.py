@@ -223,8 +223,8 @@ def _physical_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
             kept, size = rest[:LINE_BYTES], len(rest)
             size, rest = _skip_line(file, rest[-1:], size)
             yield kept, size
-    if rest:
-        yield rest, len(rest)
+    for line in rest.splitlines(keepends=True):
+        yield line, len(line)
 
 
 def _skip_line(file: BinaryIO, last: bytes, size: int) -> tuple[int, bytes]:

@@ -11,6 +11,9 @@ from soapstone.lists.fields import FIELDS
 # A column whose target begins so fills a profile attribute of the list; its number follows.
 ATTRIBUTE = "attribute:"
 
+Action = Literal["add", "update", "remove", "remove_with_profile"]
+Known = Literal["keep", "overwrite", "update", "append"]
+
 CONTACT_COLUMNS = frozenset(FIELDS.values())
 
 
@@ -65,8 +68,8 @@ class ImportSpec:
     delimiter: str = ","
     qualifier: str = '"'
     encoding: Literal["", "utf-8"] = ""
-    action: Literal["add", "update", "remove", "remove_with_profile"] = "add"
-    known: Literal["keep", "overwrite", "update", "append"] = "keep"
+    action: Action = "add"
+    known: Known = "keep"
     blocked: Literal["keep", "skip"] = "keep"
     identified_by: Literal["account", "email"] = "account"
     replace: bool = False
