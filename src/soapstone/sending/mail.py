@@ -69,8 +69,10 @@ class Mail:
             return head + plain
         boundary = f"=_{self.key}".encode()
         kind = b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
-        between = b"--" + boundary + b"\r\n"
-        return b"".join((head, kind, between, plain, between, _part("html", self.html), b"--" + boundary + b"--\r\n"))
+        # The line break before a boundary is part of the boundary.
+        mark = b"\r\n--" + boundary
+        parts = (head, kind, mark[2:], b"\r\n", plain, mark, b"\r\n", _part("html", self.html), mark, b"--\r\n")
+        return b"".join(parts)
 
 
 def ascii_domain(address: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from python_multipart.multipart import parse_options_header
 
 from soapstone.product import Product, ReceivedUpload
+from soapstone.wire.origin import Origins
 from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
 from soapstone.xmlhttp.parts import PartsReader
@@ -50,10 +51,12 @@ class XmlOverHttp:
     def __init__(self, product: Product, *, max_body: int) -> None:
         self._product = product
         self._max_body = max_body
+        self._origins = Origins(product.settings.trusted_proxies)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        body = _Body(receive, self._max_body)
+        waits = any(name.lower() == b"expect" for name, _ in scope["headers"])
+        body = _Body(receive, self._max_body, waits=waits)
         headers: list[tuple[bytes, bytes]] = []
         try:
             status, document = 200, await self._answer(scope, body)
@@ -82,11 +85,11 @@ class XmlOverHttp:
             raise Refused(404, "NotFound", "There is no such call.")
         if scope["method"] != "POST":
             raise invalid("This address takes POST only.", 405)
-        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        length = headers.get(b"content-length", "")
-        if length.isdecimal() and int(length) > self._max_body:
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        length = headers.get(b"content-length", b"")
+        if length.isdigit() and len(length) < 20 and int(length) > self._max_body:
             raise body.too_large()
-        peer = scope["client"][0] if scope.get("client") else None
+        peer = self._origins.read(scope, headers)[0] or None
         uploads: list[ReceivedUpload] = []
 
         def new_upload() -> ReceivedUpload:
@@ -94,7 +97,7 @@ class XmlOverHttp:
             return uploads[-1]
 
         try:
-            media, options = parse_options_header(headers.get(b"content-type"))
+            media, options = parse_options_header(headers.get(b"content-type", b"").decode("latin-1"))
             request = RequestReader(
                 call,
                 lambda name, password: logon(self._product, name, password, peer),
@@ -126,9 +129,10 @@ class XmlOverHttp:
 class _Body:
     """The body of a request, piece by piece, up to a limit."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int, *, waits: bool) -> None:
         self._receive = receive
         self._limit = limit
+        self._waits = waits
         self._size = 0
         self._more = True
 
@@ -146,7 +150,13 @@ class _Body:
         return b""
 
     async def drain(self) -> bool:
-        """Take and forget the rest; False when that is too much, or when the client is gone."""
+        """Take and forget the rest; False when that is too much, or when the client is gone.
+
+        A client that is cut off while it sends sees a reset instead of the answer. One that waits for leave to send
+        gets none, so nothing is taken before the first piece was.
+        """
+        if self._waits and not self._size:
+            return not self._more
         try:
             while self._more and self._size <= self._limit + DRAIN:
                 await self._take()
