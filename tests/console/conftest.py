@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from soapstone.accounts.account import Account, Login
 from soapstone.console.app import console
-from soapstone.imports.imports import KIND as IMPORT
+from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
@@ -158,7 +158,7 @@ def work(product: Product) -> Callable[[], None]:
     def run() -> None:
         settings = product.settings
         sender = Sender(product.database, mail=settings.mail, drafts=settings.drafts)
-        runners = {IMPORT: run_import, **sender.runners}
+        runners = {**dict.fromkeys(KINDS, run_import), **sender.runners}
         worker = Worker(product.database, product.blobs, runners, idle=0.01)
         worker.run(until=lambda: all(job.over for job in product.jobs.find()))
 

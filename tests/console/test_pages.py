@@ -7,12 +7,15 @@ import datetime
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from soapstone.accounts.account import Login
 from soapstone.console.app import console
+from soapstone.console.job_view import JobViews
+from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.wire.endpoint import CallRecord
@@ -98,10 +101,12 @@ def test_the_overview_shows_lists_jobs_mail_and_calls(
     calls.append(record("ACME/ann", status=500, fault=f"[InvalidArgument] {HOSTILE}"))
     page = ann.read("/")
     assert ann.read("/live").strip() in page
-    assert f'<a href="/lists/{acme.contact_list.id}">ACME &lt;script&gt;' in page
-    assert f'<a href="/jobs/{acme.imported.id}">' in page
-    assert "Send to list" in page
-    assert f'<a href="/mail/{mails(product, acme)[-1]}">For Ada again of ACME' in page or "For Bob of ACME" in page
+    assert f'<a href="/lists/{acme.contact_list.id}">{acme.contact_list.id} ACME &lt;script&gt;' in page
+    assert f'<a href="/jobs/{acme.imported.id}">{acme.imported.id} Import</a>' in page
+    assert f'<a href="/jobs/{acme.sent.id}">{acme.sent.id} Send to list</a>' in page
+    assert "2 of 4 rows good, 2 new" in page
+    assert f'<a href="/mail/{mails(product, acme)[-1]}">For Bob of ACME' in page
+    assert "to bob@example.com" in page
     assert "2026-07-01 14:00:00 CEST" in page
     assert "getGroups" in page
     assert "12 ms" in page
@@ -280,7 +285,10 @@ def test_a_login_with_granted_lists_sees_only_those(
     overview = greta.read("/")
     assert "Private" in overview
     assert f'"/lists/{acme.contact_list.id}"' not in overview
-    assert re.findall(r'<td><a href="/jobs/(\d+)">', greta.read("/jobs")) == [str(own), str(shown)]
+    assert re.findall(r'<th scope="row" class="wrap"><a href="/jobs/(\d+)">', greta.read("/jobs")) == [
+        str(own),
+        str(shown),
+    ]
     assert "/mail/" not in greta.read("/mail")
     assert greta.get(f"/jobs/{acme.imported.id}").status_code == 404
     assert greta.get(f"/mail/{mails(product, acme)[0]}").status_code == 404
@@ -321,12 +329,47 @@ def test_a_failed_job_tells_why_and_can_be_tried_again(
     assert job.state == "queued"
 
 
+def test_mm_52_a_dry_run_is_called_so(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer, work: Callable[[], None]
+) -> None:
+    upload = product.blobs.new()
+    upload.write(b"x\nnew@example.com\nnobody\n")
+    spec = ImportSpec(columns=(Column(index=0, target="email"),), dry_run=True)
+    trial = product.imports.submit(
+        account=acme.account, login=None, contact_list=acme.contact_list, upload=upload, spec=spec, label=""
+    )
+    work()
+    seen = text(visitor("ann").read(f"/jobs/{trial.id}"))
+    assert f"Job {trial.id}: Import (dry run)" in seen
+    assert "1 added as new contacts" in seen
+    assert "3 The e-mail address is malformed. nobody" in seen
+
+
+def test_a_send_moves_within_its_steps(product: Product, acme: Customer) -> None:
+    views = JobViews(product)
+    counters = {"chosen": 10, "skipped": 1}
+    steps: list[tuple[int, dict[str, int], int]] = [
+        (0, {}, 0),
+        (0, counters, 0),
+        (1, counters | {"built": 5}, 50),
+        (2, counters | {"built": 10}, 66),
+        (2, counters | {"built": 10, "handed": 9}, 96),
+        (2, counters | {"built": 10, "handed": 10}, 99),
+    ]
+    for step, counted, percent in steps:
+        assert views.of(replace(acme.sent, state="running", step=step, counters=counted)).progress == percent
+    assert views.of(replace(acme.sent, state="completed", step=3, counters={})).progress == 100
+
+
 def test_jobs_come_page_by_page(visitor: Callable[[str], Browser], product: Product, acme: Customer) -> None:
     with product.database.write() as connection:
         for _ in range(60):
             product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list")
     ann = visitor("ann")
-    found = [re.findall(r'<td><a href="/jobs/(\d+)">', ann.read(f"/jobs?page={page}")) for page in (1, 2, 3, 4)]
+    found = [
+        re.findall(r'<th scope="row" class="wrap"><a href="/jobs/(\d+)">', ann.read(f"/jobs?page={page}"))
+        for page in (1, 2, 3, 4)
+    ]
     assert [len(page) for page in found] == [25, 25, 12, 0]
     numbers = [int(number) for page in found for number in page]
     assert numbers == sorted(numbers, reverse=True)

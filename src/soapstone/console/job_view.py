@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from soapstone.console import words
-from soapstone.imports.imports import KIND as IMPORT
+from soapstone.imports.imports import KINDS
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.store.instants import now
@@ -43,7 +43,9 @@ class JobViews:
         """How a job is shown."""
         title, figures, of_rows = words.kind(job.kind), [], 0
         rows, done, what = job.counters.get("rows", 0), job.counters.get("handed", 0), "mails"
-        counters = [(words.counter(name), amount) for name, amount in job.counters.items()]
+        # Databases give the counters in orders of their own.
+        order = [*words.COUNTERS, *sorted(job.counters.keys() - words.COUNTERS.keys())]
+        counters = [(words.counter(name), job.counters[name]) for name in order if name in job.counters]
         summary = ", ".join(f"{amount:,} {name}" for name, amount in counters if amount)
         if is_import(job):
             counts = self._imports.counts(job)
@@ -70,7 +72,7 @@ class JobViews:
 
 def is_import(job: Job) -> bool:
     """Whether the job is an import."""
-    return job.kind == IMPORT
+    return job.kind in KINDS
 
 
 def _progress(job: Job, share: float) -> int:

@@ -6,11 +6,15 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesHeaderParser, BytesParser
+from email.utils import parsedate_to_datetime
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 
@@ -21,20 +25,20 @@ NAME = re.compile(r"([0-9]{8,18})-([0-9]{10,18})\.eml")
 HEADER_BYTES = 64 << 10
 # A larger mail is offered as a file only.
 MOST_BYTES = 4 << 20
-# Reading a folder of a million files takes about a second; it is not read again before ten times that has passed.
+# Reading a folder of a million mails takes more than a second; it is not read again before ten times that has passed.
 REST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """One mail of the folder; its texts as they would be read, `size` in bytes."""
+    """One mail of the folder; its texts as they would be read, `date` None when it has no date, `size` in bytes."""
 
     name: str
     job_id: int
     sender: str
     to: str
     subject: str
-    date: str
+    date: datetime | None
     size: int
 
 
@@ -50,36 +54,30 @@ class OpenLetter:
 
 
 class MailFolder:
-    """Reads the mail folder; `sees` says whether the reader may see the mails of a job."""
+    """Reads the mail folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = Lock()
-        self._names: list[tuple[int, int, str]] = []
+        self._index: dict[int, list[tuple[int, str]]] = {}
         self._fresh_until = 0.0
 
-    def page(self, sees: Callable[[int], bool], offset: int, limit: int) -> list[Letter]:
-        """Mails, newest first: the last job's first, and in a job the last ones first."""
-        known: dict[int, bool] = {}
+    def page(self, sends: Iterable[int], offset: int, limit: int) -> list[Letter]:
+        """Mails of these jobs, newest first. `sends` are those whose mails the reader may see, newest first."""
+        by_job = self._by_job()
         letters: list[Letter] = []
-        for job_id, _, name in self._newest_first():
-            if job_id not in known:
-                known[job_id] = sees(job_id)
-            if not known[job_id]:
-                continue
-            if offset:
-                offset -= 1
-                continue
-            if len(letters) == limit:
-                break
-            try:
-                letters.append(self._letter(name, job_id))
-            except FileNotFoundError:
-                continue
+        for job_id in sends if by_job else ():
+            names = by_job.get(job_id, [])
+            for _, name in islice(names, offset, None):
+                if len(letters) == limit:
+                    return letters
+                with suppress(FileNotFoundError):
+                    letters.append(self._letter(name, job_id))
+            offset = max(0, offset - len(names))
         return letters
 
     def path(self, sees: Callable[[int], bool], name: str) -> Path | None:
-        """Where the mail of that name lies; None when there is none or the reader may not see it."""
+        """Where the mail of that name lies; None when there is none. `sees` says whether a job is for the reader."""
         match = NAME.fullmatch(name)
         if match is None or not sees(int(match[1])):
             return None
@@ -108,25 +106,36 @@ class MailFolder:
         with (self._folder / name).open("rb") as file:
             message = _parse_headers(file.read(HEADER_BYTES))
             size = os.fstat(file.fileno()).st_size
-        sender, to, subject, date = (_header(message, field) for field in ("From", "To", "Subject", "Date"))
-        return Letter(name=name, job_id=job_id, sender=sender, to=to, subject=subject, date=date, size=size)
+        return Letter(
+            name=name,
+            job_id=job_id,
+            sender=_header(message, "From"),
+            to=_header(message, "To"),
+            subject=_header(message, "Subject"),
+            date=_date(_header(message, "Date")),
+            size=size,
+        )
 
-    def _newest_first(self) -> list[tuple[int, int, str]]:
+    def _by_job(self) -> dict[int, list[tuple[int, str]]]:
+        """Delivery number and file name of each mail, newest first, by the number of its job."""
         with self._lock:
             begun = time.monotonic()
             if begun >= self._fresh_until:
-                self._names = sorted(self._read(), reverse=True)
+                self._index = self._read()
                 ended = time.monotonic()
                 self._fresh_until = ended + REST * (ended - begun)
-            return self._names
+            return self._index
 
-    def _read(self) -> Iterator[tuple[int, int, str]]:
-        if not self._folder.is_dir():
-            return
-        with os.scandir(self._folder) as entries:
-            for entry in entries:
-                if match := NAME.fullmatch(entry.name):
-                    yield int(match[1]), int(match[2]), entry.name
+    def _read(self) -> dict[int, list[tuple[int, str]]]:
+        found: dict[int, list[tuple[int, str]]] = {}
+        if self._folder.is_dir():
+            with os.scandir(self._folder) as entries:
+                for entry in entries:
+                    if match := NAME.fullmatch(entry.name):
+                        found.setdefault(int(match[1]), []).append((int(match[2]), entry.name))
+        for names in found.values():
+            names.sort(reverse=True)
+        return found
 
 
 def _parse_headers(start: bytes) -> EmailMessage:
@@ -140,6 +149,15 @@ def _header(message: EmailMessage, name: str) -> str:
         # The parser of structured headers has faults of its own; one odd header must not hide the mail.
         log.warning("header %s of a mail cannot be read", name, exc_info=True)
         return ""
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    # A date without a zone is said to be in UTC.
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _headers(message: EmailMessage) -> list[tuple[str, str]]:

@@ -29,8 +29,8 @@ class MailPages:
 
     def index(self, request: Request, identity: Identity) -> Response:
         """The mails, newest first."""
-        sees = VisibleJobs(self._product, identity).sees
-        page = page_of(request, lambda offset, limit: self._folder.page(sees, offset, limit), MAILS_SHOWN)
+        visible = VisibleJobs(self._product, identity)
+        page = page_of(request, lambda offset, limit: self._folder.page(visible.sends(), offset, limit), MAILS_SHOWN)
         return self._renderer.page(request, "mails.html", identity, page=page)
 
     def page(self, request: Request, identity: Identity) -> Response:

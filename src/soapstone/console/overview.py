@@ -48,7 +48,7 @@ class Overview:
             "lists": lists,
             "list_names": {contact_list.id: contact_list.name for contact_list in lists},
             "jobs": [self._views.of(job) for job in visible.page(0, JOBS_SHOWN)],
-            "letters": self._folder.page(visible.sees, 0, MAILS_SHOWN),
+            "letters": self._folder.page(visible.sends(), 0, MAILS_SHOWN),
             "calls": _own(self._calls(), identity),
         }
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+
 from soapstone.accounts.logon import Identity
 from soapstone.jobs.job import Job
 from soapstone.product import Product
+from soapstone.sending.send import KINDS
 
 BATCH = 200
 
@@ -34,15 +38,20 @@ class VisibleJobs:
         """Jobs, newest first."""
         if self._lists is None:
             return self._jobs.find(account_id=self._account_id, list_id=list_id, offset=offset, limit=limit)
-        found: list[Job] = []
-        start = 0
-        while len(found) < offset + limit:
-            batch = self._jobs.find(account_id=self._account_id, list_id=list_id, offset=start, limit=BATCH)
-            found += filter(self._sees, batch)
+        return list(islice(filter(self._sees, self._all(list_id=list_id)), offset, offset + limit))
+
+    def sends(self) -> Iterator[int]:
+        """Numbers of all sends, newest first, read as they are asked for."""
+        return (job.id for job in self._all(kinds=tuple(KINDS)) if self._sees(job))
+
+    def _all(self, *, kinds: Sequence[str] = (), list_id: int | None = None) -> Iterator[Job]:
+        for offset in count(0, BATCH):
+            batch = self._jobs.find(
+                account_id=self._account_id, kinds=kinds, list_id=list_id, offset=offset, limit=BATCH
+            )
+            yield from batch
             if len(batch) < BATCH:
-                break
-            start += BATCH
-        return found[offset : offset + limit]
+                return
 
     def _sees(self, job: Job) -> bool:
         return self._lists is None or job.list_id in self._lists or job.login_id == self._login_id

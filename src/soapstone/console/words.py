@@ -4,12 +4,18 @@ from __future__ import annotations
 
 KINDS = {
     "import": "Import",
+    "trial_import": "Import",
     "send_to_list": "Send to list",
     "send_to_file": "Send to file",
 }
 
-# What became of rows (imports) and recipients (sends).
+# What became of rows (imports) and recipients (sends), in the order in which pages show them.
 COUNTERS = {
+    "rows": "rows read",
+    "chosen": "recipients chosen",
+    "skipped": "left out",
+    "built": "mails built",
+    "handed": "mails handed over",
     "added": "added as new contacts",
     "joined": "put on the list, record as it was",
     "joined_updated": "put on the list, record changed",
@@ -31,11 +37,6 @@ COUNTERS = {
     "previously_unsubscribed": "unsubscribed before, left so",
     "not_on_list": "not on the list",
     "nothing_to_remove": "not there to be removed",
-    "rows": "rows read",
-    "chosen": "recipients chosen",
-    "skipped": "left out",
-    "built": "mails built",
-    "handed": "mails handed over",
 }
 
 # Why somebody gets no mail of a send.
