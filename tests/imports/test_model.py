@@ -194,7 +194,9 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=40, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+@settings(
+    deadline=None, max_examples=40, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
+)
 @given(st.sampled_from(["email", "custom_id"]), STEPS)
 def test_any_sequence_of_imports_does_what_the_model_does(
     database: Database,

@@ -15,6 +15,8 @@ from soapstone.imports.records import Place, Records
 # memory when duplicates are looked for: a 256th of all keys.
 HELD_KEYS = 250_000
 PARTS = 256
+# After so many rows the reader asks whether it may go on.
+HEED_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def build(
             if row % range_rows == 0:
                 ranges.append(Range(row - range_rows, range_rows, start, records.place.offset))
                 start = records.place
-            if row % 50_000 == 0:
+            if row % HEED_ROWS == 0:
                 heed()
         if rest := row % range_rows:
             ranges.append(Range(row - rest, rest, start, records.place.offset))

@@ -11,7 +11,7 @@ from soapstone.store.tables import lists, memberships
 SWEEP_ROWS = 20_000
 
 
-def sweep(run: Run, *, rows: int = SWEEP_ROWS) -> None:
+def sweep(run: Run) -> None:
     """Take those off the list who were on it when the job began and whom no row of the file referred to.
 
     They are deleted from the list, not unsubscribed. Whoever joined later has a higher number and stays. The
@@ -24,7 +24,7 @@ def sweep(run: Run, *, rows: int = SWEEP_ROWS) -> None:
         with run.chunk() as chunk:
             connection, checkpoint = chunk.connection, chunk.checkpoint
             behind = [here, member.contact_id > checkpoint.get("swept", 0)]
-            query = select(member.contact_id).where(*behind).order_by(member.contact_id).offset(rows - 1).limit(1)
+            query = select(member.contact_id).where(*behind).order_by(member.contact_id).offset(SWEEP_ROWS - 1).limit(1)
             last = connection.execute(query).scalar_one_or_none()
             if last is not None:
                 behind.append(member.contact_id <= last)

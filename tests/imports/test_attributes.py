@@ -1,0 +1,48 @@
+"""Values of profile attributes take their stored form (lk-46, lk-47)."""
+
+from __future__ import annotations
+
+import pytest
+
+from soapstone.imports.attributes import stored
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "form"),
+    [
+        ("check_box", "On", "on"),
+        ("check_box", " true ", "on"),
+        ("check_box", "1", "on"),
+        ("radio_button", "0", "off"),
+        ("radio_button", "FALSE", "off"),
+        ("radio_button", "off", "off"),
+        ("check_box", "yes", None),
+        ("numeric", "12", "12"),
+        ("numeric", " -1.5 ", "-1.5"),
+        ("numeric", ".25", ".25"),
+        ("numeric", "1.234", None),
+        ("numeric", "1,5", None),
+        ("numeric", "١", None),
+        ("numeric", ".", None),
+        ("date", "2/9/2024", "02/09/2024"),
+        ("date", "2024-02-09", "02/09/2024"),
+        ("date", "2024-02-09T10:00:00", "02/09/2024"),
+        ("date", "02/30/2024", None),
+        ("date", "0001-01-01", "01/01/0001"),
+        ("date", "9.2.2024", None),
+        ("text", " as it is ", " as it is "),
+        ("text_area", "a\nb", "a\nb"),
+        ("content_block", "<b>", "<b>"),
+        ("text", "", ""),
+        ("date", "  ", ""),
+        ("check_box", "", ""),
+    ],
+)
+def test_stored_form(kind: str, value: str, form: str | None) -> None:
+    assert stored(kind, value) == form
+
+
+def test_only_text_is_cut() -> None:
+    assert stored("text", "abcdef", 3) == "abc"
+    assert stored("text", "abcdef", 0) == "abcdef"
+    assert stored("date", "2024-02-09", 3) == "02/09/2024"
