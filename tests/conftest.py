@@ -152,15 +152,10 @@ class Served:
 
     def worker(self) -> int:
         """The process id of the worker."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        listed = (
-            subprocess.run(
-                ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
-            ).stdout.split()
-            if not children.exists()
-            else children.read_text().split()
-        )
-        return int(listed[0])
+        command = ["ps", "-A", "-o", "pid=,ppid="]
+        listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+        pairs = [line.split() for line in listed if line]
+        return next(int(pid) for pid, parent in pairs if int(parent) == self.process.pid)
 
     def stop(self) -> None:
         """End the server and its worker."""

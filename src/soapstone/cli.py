@@ -66,7 +66,7 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.server import runners
+    from soapstone.runners import runners
 
     configure_logs()
     settings = settings_of(data, database)

@@ -11,15 +11,11 @@ import uvicorn
 from starlette.responses import PlainTextResponse
 
 from soapstone.console.app import console
-from soapstone.imports.imports import KINDS
-from soapstone.imports.runner import run_import
-from soapstone.jobs.run import Runner
 from soapstone.listrak.operations import CONTRACT as LISTRAK
 from soapstone.listrak.service import ListrakService
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
-from soapstone.sending.sender import Sender
 from soapstone.store import schema
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.xmlhttp.app import XmlOverHttp
@@ -83,12 +79,6 @@ class Application:
         else:
             answer = PlainTextResponse("ready\n")
         await answer(scope, receive, send)
-
-
-def runners(product: Product) -> dict[str, Runner]:
-    """What a worker can do: the rooms' runners by kind of job."""
-    sender = Sender(product.database, product.settings.mail, product.settings.drafts)
-    return {**dict.fromkeys(KINDS, run_import), **sender.runners}
 
 
 class WebServer(uvicorn.Server):

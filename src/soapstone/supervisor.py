@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
-# A worker that lives shorter than this is not restarted at once.
+# A worker that ends by itself sooner than this, in seconds, is not restarted at once; one that was killed always is.
 SHORT_LIFE = 2.0
 LONGEST_PAUSE = 10.0
 
@@ -62,6 +62,7 @@ class Supervisor:
                 self._process.stdin.close()
             if self._stop.is_set():
                 return
-            pause = 0.1 if time.monotonic() - began > SHORT_LIFE else min(pause * 2, LONGEST_PAUSE)
+            killed, short = code < 0, time.monotonic() - began < SHORT_LIFE
+            pause = min(pause * 2, LONGEST_PAUSE) if short and not killed else 0.1
             log.warning("the worker ended with code %d; starting another in %.1f s", code, pause)
             self._stop.wait(pause)

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
+from functools import cache
 from threading import Lock
 
 from argon2 import PasswordHasher
@@ -13,8 +14,11 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 _hasher = PasswordHasher()
 
-# What an unknown login's password is compared with, so that the answer takes as long as for a known one.
-_nobody = _hasher.hash(secrets.token_hex(16))
+
+@cache
+def _nobody() -> str:
+    """What an unknown login's password is compared with, so that the answer takes as long as for a known one."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def hash_password(password: str) -> str:
@@ -42,7 +46,7 @@ class PasswordCheck:
                 self._known.move_to_end(digest)
                 return True
         try:
-            _hasher.verify(stored or _nobody, password)
+            _hasher.verify(stored or _nobody(), password)
         except (VerificationError, InvalidHashError):
             return False
         if stored is None:

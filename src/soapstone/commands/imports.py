@@ -121,7 +121,7 @@ def _columns(product: Product, list_id: int, names: list[str], maps: list[str]) 
 
 def _done(product: Product, job: Job) -> Job:
     """The job when it is over: done by the server's worker, or by this process when no worker lives."""
-    from soapstone.server import runners
+    from soapstone.runners import runners
 
     lock = WorkerLock(product.settings.worker_lock)
     if product.database.kind == "sqlite" and not lock.acquire():
