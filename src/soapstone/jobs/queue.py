@@ -41,7 +41,10 @@ class Jobs:
         """Store a job in the caller's transaction and return its number.
 
         The caller opens that transaction with `write(durable=True)`: a job is on disk before anybody is told of it.
+        Raises RuntimeError for any other transaction.
         """
+        if not connection.get_execution_options().get("durable"):
+            raise RuntimeError("a job is added in a durable transaction only")
         moment = now()
         result = connection.execute(
             insert(jobs)

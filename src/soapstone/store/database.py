@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
 
 # How long a writer waits for another one before it gives up, in milliseconds.
 BUSY_TIMEOUT = 10_000
@@ -23,7 +24,10 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 16) -> None:
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise ValueError("the database's URL cannot be read") from None
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         elif parsed.get_backend_name() != "sqlite" or not parsed.database:
@@ -53,6 +57,7 @@ class Database:
         `durable` makes the commit outlive a loss of power (PostgreSQL's always does).
         """
         with self.engine.connect() as connection:
+            connection = connection.execution_options(writes=True, durable=durable)
             if self.kind == "postgresql":
                 with connection.begin():
                     yield connection
@@ -62,7 +67,6 @@ class Database:
             if durable:
                 driver.execute("PRAGMA synchronous=FULL")
             try:
-                connection = connection.execution_options(writes=True)
                 with connection.begin():
                     yield connection
             finally:

@@ -1,0 +1,150 @@
+"""Transactions: all or nothing, one writer at a time, and on disk before anybody is told."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import DBAPIError
+
+from soapstone.accounts.account import Account
+from soapstone.jobs.queue import Jobs
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import accounts, jobs
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.execute(select(accounts.c.name).order_by(accounts.c.name)).scalars())
+
+
+def add(database: Database, name: str, *, durable: bool = False) -> None:
+    with database.write(durable=durable) as connection:
+        connection.execute(insert(accounts).values(name=name, time_zone="UTC", created_at=now()))
+
+
+def test_an_exception_undoes_a_transaction(database: Database) -> None:
+    def fail() -> None:
+        with database.write() as connection:
+            connection.execute(insert(accounts).values(name="GONE", time_zone="UTC", created_at=now()))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    add(database, "STAYS")
+    assert names(database) == ["STAYS"]
+
+
+def test_many_writers_wait_for_each_other(database: Database) -> None:
+    threads = [threading.Thread(target=add, args=(database, f"A{number:02}")) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert names(database) == [f"A{number:02}" for number in range(20)]
+
+
+def test_a_reader_sees_one_state(database: Database) -> None:
+    with database.read() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        before = connection.execute(select(accounts.c.id)).all()
+        if database.kind == "sqlite":
+            add(database, "LATER")
+            assert connection.execute(select(accounts.c.id)).all() == before
+
+
+def test_a_durable_commit_is_synchronous(tmp_path: Path, sqlite_template: Path) -> None:
+    """SQLite syncs its log at the commit when, and only when, the commit was asked to be durable."""
+    path = tmp_path / "durable.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}")
+    seen: list[Any] = []
+
+    def level() -> Any:
+        with database.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            return driver.execute("PRAGMA synchronous").fetchone()[0]
+
+    for durable in (True, False):
+        with database.write(durable=durable) as connection:
+            driver: Any = connection.connection.driver_connection
+            seen.append(driver.execute("PRAGMA synchronous").fetchone()[0])
+    full, normal = 2, 1
+    assert seen == [full, normal]
+    assert level() == normal
+    database.close()
+
+
+def test_every_job_is_accepted_durably(database: Database, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Adding a job outside a durable transaction is refused: its number would be told before it is on disk."""
+    with database.write() as connection, pytest.raises(RuntimeError, match="durable"):
+        Jobs(database).add(connection, account_id=account.id, kind="import")
+    with database.write(durable=True) as connection:
+        assert Jobs(database).add(connection, account_id=account.id, kind="import") > 0
+
+
+def test_only_the_worker_moves_the_log(tmp_path: Path, sqlite_template: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}")
+    for number in range(50):
+        add(database, f"A{number}")
+    log = path.with_name("log.sqlite-wal")
+    assert log.stat().st_size > 0
+    database.checkpoint()
+    assert log.stat().st_size == 0
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM account").fetchone() == (50,)
+    connection.close()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "then"),
+    [
+        ("queued", "completed"),
+        ("completed", "queued"),
+        ("completed", "running"),
+        ("cancelled", "queued"),
+        ("failed", "completed"),
+    ],
+)
+def test_states_are_guarded_by_the_database(database: Database, account: Account, state: str, then: str) -> None:
+    with database.write(durable=True) as connection:
+        job_id = Jobs(database).add(connection, account_id=account.id, kind="import")
+    path = {"queued": [], "completed": ["running", "completed"], "cancelled": ["cancelled"], "failed": ["failed"]}[
+        state
+    ]
+
+    def move(state: str) -> None:
+        over = now() if state in ("completed", "cancelled", "failed") else None
+        with database.write() as connection:
+            connection.execute(jobs.update().where(jobs.c.id == job_id).values(state=state, finished_at=over))
+
+    for step in path:
+        move(step)
+    with pytest.raises(DBAPIError, match="this change of state is not allowed"):
+        move(then)
+
+
+def test_a_step_never_goes_back(database: Database, account: Account) -> None:
+    with database.write(durable=True) as connection:
+        job_id = Jobs(database).add(connection, account_id=account.id, kind="import", steps=3)
+    mine = jobs.update().where(jobs.c.id == job_id)
+    with database.write() as connection:
+        connection.execute(mine.values(state="running", step=2))
+    with pytest.raises(DBAPIError, match="a step does not go back"), database.write() as connection:
+        connection.execute(mine.values(step=1))
+    with pytest.raises(DBAPIError), database.write() as connection:
+        connection.execute(mine.values(step=4))
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "nonsense"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="database"):
+        Database(url)

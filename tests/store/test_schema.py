@@ -1,0 +1,55 @@
+"""The schema: migrations make what the tables say, and a server knows which schema it may use."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from soapstone.store import schema
+from soapstone.store.database import Database
+from soapstone.store.tables import metadata
+
+
+def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_the_newest_version_is_the_head() -> None:
+    assert ScriptDirectory.from_config(schema.migrations()).get_current_head() == schema.NEWEST
+
+
+def test_a_new_database_is_set_up_and_an_upgraded_one_left_alone(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/new.sqlite")
+    assert schema.version(database) is None
+    with pytest.raises(schema.SchemaMismatch):
+        schema.check(database)
+    schema.upgrade(database)
+    schema.check(database)
+    schema.upgrade(database)
+    database.close()
+    assert list(tmp_path.glob("*.backup")) == []
+
+
+def test_a_schema_of_a_newer_version_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(schema.SchemaMismatch, match="9999"):
+        schema.check(database)
+    with pytest.raises(schema.SchemaMismatch, match="newer"):
+        schema.upgrade(database)
+
+
+def test_a_backup_is_a_whole_database(sqlite_template: Path, tmp_path: Path) -> None:
+    made = schema.backup(Database(f"sqlite:///{sqlite_template}"), tmp_path / "copy.sqlite")
+    assert made == tmp_path / "copy.sqlite"
+    copy = sqlite3.connect(made)
+    assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.NEWEST,)
+    copy.close()
