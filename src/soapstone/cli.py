@@ -66,7 +66,7 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.runners import runners
+    from soapstone.runners import chores, runners
 
     configure_logs()
     settings = settings_of(data, database)
@@ -74,7 +74,7 @@ def worker(
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
             stop("Another worker serves this database.")
-        running = Worker(product.database, product.blobs, runners(product), slots=workers)
+        running = Worker(product.database, product.blobs, runners(product), slots=workers, chores=chores(product))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if supervised:

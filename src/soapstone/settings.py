@@ -25,7 +25,11 @@ class Settings(BaseSettings):
     time_zone: str = Field("America/New_York", description="Time zone of new accounts.")
     lock_failures: int = Field(10, gt=0, description="Failed logons within the lock time that lock a login.")
     lock_minutes: int = Field(15, gt=0, description="How long failures are remembered and a lock lasts.")
-    retention_days: int = Field(30, ge=30, description="How long finished jobs are kept, at least 30 days.")
+    retention_days: int = Field(
+        30,
+        ge=30,
+        description="How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
+    )
 
     @property
     def database(self) -> str:

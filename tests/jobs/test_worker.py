@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 
 from soapstone.accounts.account import Account
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import JobFailed, Run
+from soapstone.jobs.run import JobFailed, Run, Superseded
 from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.store.instants import now
 
 
 def count_to_three(run: Run) -> None:
@@ -179,8 +181,6 @@ def test_a_stopped_worker_gives_its_job_back(database: Database, blobs: Blobs, a
 def test_an_attempt_that_was_taken_over_changes_nothing(
     database: Database, blobs: Blobs, account: Account, lateness: str
 ) -> None:
-    from datetime import timedelta
-
     jobs = Jobs(database)
     job_id = add(database, account)
     first = jobs.claim("first", ["count"], timedelta(seconds=30))
@@ -190,14 +190,60 @@ def test_an_attempt_that_was_taken_over_changes_nothing(
     assert second is not None
     assert (second.id, second.attempt) == (job_id, 2)
     late = Run(database, blobs, first, lease=timedelta(seconds=30), stopping=lambda: False)
-    from soapstone.jobs.run import Superseded
+
+    def act() -> None:
+        if lateness == "end":
+            late.complete()
+        with late.chunk() as chunk:
+            chunk.count(done=1)
 
     with pytest.raises(Superseded):
-        if lateness == "chunk":
-            with late.chunk() as chunk:
-                chunk.count(done=1)
-        else:
-            late.complete()
+        act()
     job = jobs.get([account.id], job_id)
     assert job is not None
     assert (job.state, job.counters, job.worker) == ("running", {}, "second")
+
+
+def test_chores_are_done_at_the_start_and_a_failing_one_harms_nothing(
+    database: Database, blobs: Blobs, account: Account
+) -> None:
+    done = threading.Event()
+
+    def fail() -> None:
+        raise RuntimeError
+
+    worker = Worker(database, blobs, {"count": count_to_three}, idle=0.01, chores=[fail, done.set])
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        assert done.wait(10)
+        job_id = add(database, account)
+        end = time.monotonic() + 10
+        while not all(job.over for job in Jobs(database).find()) and time.monotonic() < end:
+            time.sleep(0.01)
+    finally:
+        worker.stop()
+        thread.join()
+    job = Jobs(database).get(None, job_id)
+    assert job is not None
+    assert job.state == "completed"
+
+
+def test_inputs_are_forgotten_after_their_time(database: Database, blobs: Blobs, account: Account) -> None:
+    """mm-69, lk-82: the job's record stays."""
+    jobs = Jobs(database)
+    with database.write(durable=True) as connection:
+        job_id = jobs.add(connection, account_id=account.id, kind="count", blob=blobs.new().keep(), blob_size=1)
+
+    def fail(run: Run) -> None:
+        raise JobFailed("no")
+
+    run_until_over(database, blobs, count=fail)
+    jobs.forget_inputs(now() - timedelta(days=30))
+    assert len(jobs.blobs_in_use()) == 1
+    jobs.forget_inputs(now())
+    assert jobs.blobs_in_use() == []
+    job = jobs.get([account.id], job_id)
+    assert job is not None
+    assert job.state == "failed"
+    assert not jobs.retry([account.id], job_id)

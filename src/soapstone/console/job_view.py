@@ -32,6 +32,11 @@ class JobView:
     seconds: float | None
     rate: str
 
+    @property
+    def can_be_retried(self) -> bool:
+        """Whether the job failed and still has the input that it needs."""
+        return self.job.state == "failed" and (self.job.blob is not None or self.job.blob_size == 0)
+
 
 class JobViews:
     """Makes views of jobs."""

@@ -128,13 +128,21 @@ class Jobs:
             return bool(queued.rowcount or running.rowcount)
 
     def retry(self, account_ids: Collection[int] | None, job_id: int) -> bool:
-        """Queue a failed job again, from its last checkpoint; False when it did not fail."""
+        """Queue a failed job again, from its last checkpoint; False when it did not fail, or its input file is gone."""
         with self._database.write(durable=True) as connection:
-            query = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "failed")
+            has_input = jobs.c.blob.is_not(None) | (jobs.c.blob_size == 0)
+            query = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "failed", has_input)
             if account_ids is not None:
                 query = query.where(jobs.c.account_id.in_(account_ids))
             values = {"state": "queued", "finished_at": None, "error": "", "due_at": now(), "cancel_asked": False}
             return bool(connection.execute(query.values(**values)).rowcount)
+
+    def forget_inputs(self, before: datetime) -> None:
+        """Let go of the input files of jobs that ended before then; the jobs themselves stay."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(jobs).where(jobs.c.finished_at < before, jobs.c.blob.is_not(None)).values(blob=None)
+            )
 
     def blobs_in_use(self) -> list[str]:
         """Names of the blobs that jobs point to."""

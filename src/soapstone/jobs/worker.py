@@ -7,7 +7,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,12 +26,15 @@ LEASE = timedelta(seconds=15)
 MOST_ATTEMPTS = 100
 # SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do.
 LOG_BYTES = 64 << 20
+# Seconds between two rounds of chores.
+CHORES_PAUSE = 3600.0
 
 
 class Worker:
     """Runs jobs in up to `slots` threads until `stop` is called.
 
-    `runners` says which kinds of job it can do, and how.
+    `runners` says which kinds of job it can do, and how. `chores` are done at the start and then every hour, while
+    there is nothing else to do.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class Worker:
         slots: int = 4,
         lease: timedelta = LEASE,
         idle: float = 0.1,
+        chores: Sequence[Callable[[], object]] = (),
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns():x}"
         self._database = database
@@ -52,6 +56,8 @@ class Worker:
         self._slots = slots
         self._lease = lease
         self._idle = idle
+        self._chores = chores
+        self._chores_due = 0.0
         self._stop = threading.Event()
         self._running: set[threading.Thread] = set()
         self._changed = threading.Condition()
@@ -83,6 +89,8 @@ class Worker:
                     resting = claimed is False and not self._running
                 if resting and until():
                     break
+                if resting and time.monotonic() >= self._chores_due:
+                    self._do_chores()
                 self._tidy()
                 with self._changed:
                     self._changed.wait(self._idle)
@@ -149,6 +157,14 @@ class Worker:
                     self._jobs.renew(self.name, self._lease)
                 except OperationalError:
                     log.exception("leases could not be renewed")
+
+    def _do_chores(self) -> None:
+        self._chores_due = time.monotonic() + CHORES_PAUSE
+        for chore in self._chores:
+            try:
+                chore()
+            except Exception:
+                log.exception("a chore failed; it is tried again later")
 
     def _tidy(self) -> None:
         path = self._database.path

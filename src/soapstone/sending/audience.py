@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, select, union_all
 
 from soapstone.jobs.job import Job
-from soapstone.lists.addresses import address_key, is_address
+from soapstone.lists.addresses import address_key
+from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships, suppressions
@@ -77,7 +78,7 @@ class Audience:
         seen, banned, suppressed = self._looked_up(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
-            if candidate.flawed or not is_address(candidate.email):
+            if candidate.flawed or not is_mailbox(candidate.email):
                 reason = "malformed"
             elif key in seen:
                 reason = "repeated"

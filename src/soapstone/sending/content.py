@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from soapstone.lists.addresses import is_address
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
+from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft, InvalidMessage, Parts
 from soapstone.sending.plain_text import plain_template
 from soapstone.sending.template import Template, merge_key
@@ -79,7 +79,7 @@ def check_storable(message: Parts) -> None:
 def check_addresses(message: Parts) -> None:
     """Raise InvalidMessage for a sender or reply address, if there is one, that is no address."""
     for which, address in (("sender", message.from_address), ("reply", message.reply_address)):
-        if address and not is_address(address):
+        if address and not is_mailbox(address):
             raise InvalidMessage(f"The {which} address is not a valid e-mail address: {address}")
 
 

@@ -17,11 +17,11 @@ from sqlalchemy.exc import OperationalError
 from soapstone.imports.records import Place
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, Run, Runner, Stopped, Superseded
-from soapstone.lists.addresses import is_address
 from soapstone.lists.profiles import Profiles
 from soapstone.sending import ledger
 from soapstone.sending.audience import Audience
 from soapstone.sending.builder import MailBuilder
+from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.send import SEND_TO_FILE, SEND_TO_LIST, known_names
@@ -137,7 +137,7 @@ class _Send:
         rows = usable = 0
         for batch in _batches(file.rows(), READ_ROWS):
             rows += len(batch)
-            usable += sum(is_address(row.address) and not row.flawed for row in batch)
+            usable += sum(is_mailbox(row.address) and not row.flawed for row in batch)
             with self._run.chunk() as chunk:
                 # Reading starts again after an interruption, so this is no sum.
                 chunk.counters["rows"] = rows
