@@ -15,15 +15,13 @@ from starlette.types import ASGIApp
 
 from soapstone.accounts.account import Account, Login
 from soapstone.console.app import console
-from soapstone.imports.imports import KINDS
-from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
+from soapstone.runners import runners
 from soapstone.sending.message import Draft
-from soapstone.sending.sender import Sender
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.wire.endpoint import CallRecord
@@ -156,10 +154,7 @@ def work(product: Product) -> Callable[[], None]:
     """Runs all jobs to their end."""
 
     def run() -> None:
-        settings = product.settings
-        sender = Sender(product.database, mail=settings.mail, drafts=settings.drafts)
-        runners = {**dict.fromkeys(KINDS, run_import), **sender.runners}
-        worker = Worker(product.database, product.blobs, runners, idle=0.01)
+        worker = Worker(product.database, product.blobs, runners(product), idle=0.01)
         worker.run(until=lambda: all(job.over for job in product.jobs.find()))
 
     return run

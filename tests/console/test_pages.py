@@ -18,6 +18,7 @@ from soapstone.console.job_view import JobViews
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
+from soapstone.store.instants import now
 from soapstone.wire.endpoint import CallRecord
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ HOSTILE = "<script>alert('x')</script>"
 HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
+    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 
@@ -278,7 +279,7 @@ def test_a_login_with_granted_lists_sees_only_those(
 ) -> None:
     private = product.lists.create(acme.account.id, "Private")
     granted: Login = product.accounts.add_login(acme.account, "greta", "secret", lists=[private.id])
-    with product.database.write() as connection:
+    with product.database.write(durable=True) as connection:
         shown = product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list", list_id=private.id)
         own = product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list", login_id=granted.id)
     greta = visitor("greta")
@@ -327,6 +328,11 @@ def test_a_failed_job_tells_why_and_can_be_tried_again(
     job = product.jobs.get(None, acme.imported.id)
     assert job is not None
     assert job.state == "queued"
+    work()
+    product.jobs.forget_inputs(now())
+    page = ann.read(f"/jobs/{acme.imported.id}")
+    assert "failed" in page
+    assert "Try again" not in page, "without its input it cannot be"
 
 
 def test_mm_52_a_dry_run_is_called_so(
@@ -362,7 +368,7 @@ def test_a_send_moves_within_its_steps(product: Product, acme: Customer) -> None
 
 
 def test_jobs_come_page_by_page(visitor: Callable[[str], Browser], product: Product, acme: Customer) -> None:
-    with product.database.write() as connection:
+    with product.database.write(durable=True) as connection:
         for _ in range(60):
             product.jobs.add(connection, account_id=acme.account.id, kind="send_to_list")
     ann = visitor("ann")
