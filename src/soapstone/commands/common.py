@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database
 
-console = Console()
+# A pipe has no width of its own; tables there are not folded to a terminal's.
+console = Console(width=None if sys.stdout.isatty() else 200)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything that the server keeps.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]

@@ -1,0 +1,163 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from soapstone.cli import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in a folder of its own; fails the test unless the exit code is the expected one."""
+    monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(tmp_path / "data"))
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+
+    def call(*arguments: str, code: int = 0) -> Result:
+        filled = [argument.replace("PASSWORD", str(password)) for argument in arguments]
+        result = CliRunner().invoke(app, filled)
+        assert result.exit_code == code, result.output
+        return result
+
+    return call
+
+
+@pytest.fixture
+def ready(run: Run) -> Run:
+    """With an account and a list."""
+    run("account", "create", "acme", "--login", "ann", "--password-file", "PASSWORD")
+    run("list", "create", "News", "--from-address", "news@example.com")
+    return run
+
+
+def test_accounts_and_logins(run: Run) -> None:
+    run("account", "create", "acme", "--login", "ann", "--password-file", "PASSWORD", "--time-zone", "Europe/Berlin")
+    assert "ACME" in run("account", "list").output
+    assert "already" in run("account", "create", "Acme", "--login", "bob", "--password-file", "PASSWORD", code=1).output
+    assert (
+        "already" in run("account", "create", "other", "--login", "ANN", "--password-file", "PASSWORD", code=1).output
+    )
+    assert "OTHER" not in run("account", "list").output
+    run("account", "login", "bob", "--password-file", "PASSWORD", "--no-analytics")
+    assert "no list 7" in run("account", "login", "c", "--password-file", "PASSWORD", "--list", "7", code=1).output
+    run("account", "password", "bob", "--password-file", "PASSWORD")
+    assert "no login" in run("account", "password", "nobody", "--password-file", "PASSWORD", code=1).output
+    run("account", "addresses", "192.0.2.0/24")
+    assert "192" in run("account", "addresses", "192.0.2.1/24", code=1).output
+    run("account", "create", "child", "--login", "dan", "--password-file", "PASSWORD", "--parent", "acme")
+    assert "--account" in run("list", "list", code=1).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--time-zone", "Mars/Base"], "Mars/Base"),
+        (["--identifier", "shoe_size"], "identifier"),
+        (["--parent", "nobody"], "NOBODY"),
+    ],
+)
+def test_refused_accounts(run: Run, arguments: list[str], words: str) -> None:
+    result = run("account", "create", "acme", "--login", "ann", "--password-file", "PASSWORD", *arguments, code=1)
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert "ACME" not in run("account", "list").output
+
+
+def test_an_import_without_a_server(ready: Run, tmp_path: Path) -> None:
+    """The command does the work itself when no worker lives."""
+    file = tmp_path / "people.csv"
+    file.write_text("E-mail,First_Name,Shoe size\nann@example.org,Ann,38\nnobody,N,1\ninfo@example.org,I,2\n")
+    output = ready("import", str(file), "--list", "1").output
+    assert "Not used: Shoe size" in output
+    assert "3 rows, 1 good, 1 new, 0 changed, 2 rejected" in output
+    rejects = list(csv.reader(io.StringIO(ready("jobs", "rejects", "1").output)))
+    assert [(row[0], *row[2:]) for row in rejects] == [("3", "nobody", "N", "1"), ("4", "info@example.org", "I", "2")]
+    assert all(row[1] for row in rejects)
+    listed = ready("list", "list").output
+    assert "News" in listed
+    assert "completed" in ready("jobs", "list").output
+    shown = ready("jobs", "show", "1").output
+    assert "people.csv" in shown
+    assert "running, step 0, attempt 1" in shown
+    assert "1 good" in ready("jobs", "watch", "1").output
+    assert "over already" in ready("jobs", "cancel", "1", code=1).output
+    assert "Only a failed job" in ready("jobs", "retry", "1", code=1).output
+
+
+def test_import_options(ready: Run, tmp_path: Path) -> None:
+    file = tmp_path / "people.tsv"
+    file.write_text("Ann\tann@example.org\n")
+    common = ["import", str(file), "--list", "1", "--no-header", "--delimiter", r"\t"]
+    dry = ready(*common, "--map", "2=Email", "--map", "1=first_name", "--dry-run").output
+    assert "1 good, 1 new" in dry
+    assert "1 good, 1 new" in ready(*common, "--map", "2=Email").output
+    assert "1 good, 0 new, 1 changed" in ready(*common, "--map", "2=Email", "--map", "1=First_Name").output
+    assert "1 good, 0 new, 0 changed" in ready(*common, "--map", "2=Email", "--keep").output
+    assert "failed" in ready(*common, "--map", "1=Email", "--replace", code=1).output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--list", "9"], "no list 9"),
+        (["--list", "1", "--map", "Email"], "COLUMN=FIELD"),
+        (["--list", "1", "--map", "0=Email"], "COLUMN=FIELD"),
+        (["--list", "1", "--map", "1=Shoe"], "Shoe"),
+        (["--list", "1", "--no-header"], "mail"),
+        (["--list", "1", "--delimiter", "ab"], "delimiter"),
+    ],
+)
+def test_refused_imports_keep_nothing(ready: Run, tmp_path: Path, arguments: list[str], words: str) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("Email\nann@example.org\n")
+    result = ready("import", str(file), *arguments, code=1)
+    assert words in result.output
+    assert "Traceback" not in result.output
+    assert list((tmp_path / "data" / "blobs").iterdir()) == []
+
+
+def test_messages_and_suppression(ready: Run, tmp_path: Path) -> None:
+    body = tmp_path / "body.html"
+    body.write_text("<p>Hello {{ First_Name }}</p>")
+    assert "Message 1" in ready("list", "message", "--list", "1", "--subject", "Hi", "--html", str(body)).output
+    assert (
+        "Cannot read" in ready("list", "message", "--list", "1", "--subject", "x", "--html", "nowhere", code=1).output
+    )
+    assert "suppressed" in ready("list", "suppress", "ann@example.org").output
+    assert "banned" in ready("list", "suppress", "ann@example.org", "--ban", "--list", "1").output
+    assert "not an e-mail" in ready("list", "suppress", "ann", code=1).output
+
+
+def test_database_commands(ready: Run, tmp_path: Path) -> None:
+    assert "as this version needs it" in ready("db", "check").output
+    ready("db", "upgrade")
+    target = tmp_path / "copy.sqlite"
+    ready("db", "backup", str(target))
+    assert target.stat().st_size > 0
+    assert "exists already" in ready("db", "backup", str(target), code=1).output
+
+
+def test_settings_tell_their_sources_and_no_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSTONE_DATABASE_URL", "postgresql://soap:geheim@localhost/soap")
+    output = run("settings").output
+    assert "SOAPSTONE_DATA_DIR" in output
+    assert "geheim" not in output
+    assert "default" in output
+
+
+def test_unknown_jobs(ready: Run) -> None:
+    for command in ("show", "watch", "cancel", "retry", "rejects"):
+        assert "no job 99" in ready("jobs", command, "99", code=1).output
+
+
+def test_the_demo_is_for_loopback_only(run: Run) -> None:
+    assert "loopback" in run("serve", "--demo", "--host", "0.0.0.0", code=1).output

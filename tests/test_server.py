@@ -1,0 +1,151 @@
+"""The server process: starting, stopping, and what is at which path."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
+
+
+def wait_for(condition: Any, what: str) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/healthz", 200, "ok"),
+        ("/readyz", 200, "ready"),
+        ("/mmapi.asmx", 200, "getUploadJobStatus"),
+        ("/mmapi.asmx?op=getUploadJobStatus", 200, "SOAP 1.2"),
+        ("/mmapi.asmx?WSDL", 200, "wsdl:definitions"),
+        ("/mmapi.asmx?wsdl", 200, "wsdl:definitions"),
+        ("/v31/IntegrationService.asmx", 200, "GetLegacyProcessStatus"),
+        ("/v31/integrationservice.asmx?wsdl", 200, "wsdl:definitions"),
+        ("/v31/IntegrationService.asmx?disco", 200, "contractRef"),
+        ("/mmapi.asmx/getUploadJobStatus", 500, "Request format is unrecognized"),
+        ("/xml/SendToList", 405, ""),
+        ("/xml/Nothing", 404, ""),
+        ("/login", 200, "password"),
+        ("/", 303, ""),
+    ],
+)
+def test_paths(served: Any, path: str, status: int, words: str) -> None:
+    answer = httpx.get(served.base + path)
+    assert answer.status_code == status
+    assert words in answer.text
+
+
+def test_the_description_names_the_host_of_the_request(served: Any) -> None:
+    """asmx-5"""
+    answer = httpx.get(f"{served.base}/mmapi.asmx?WSDL", headers={"Host": "soap.example:81"})
+    assert 'location="http://soap.example:81/mmapi.asmx"' in answer.text
+
+
+def test_proxies_are_not_believed_unasked(served: Any) -> None:
+    """asmx-5"""
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}
+    assert "evil.example" not in httpx.get(f"{served.base}/mmapi.asmx?WSDL", headers=headers).text
+
+
+def test_a_worker_that_dies_is_replaced(served: Any) -> None:
+    first = served.worker()
+    os.kill(first, signal.SIGKILL)
+
+    def replaced() -> bool:
+        try:
+            return bool(served.worker() != first)
+        except StopIteration:
+            return False
+
+    wait_for(replaced, "no new worker was started")
+    wait_for(lambda: httpx.get(f"{served.base}/readyz").status_code == 200, "the server is not ready")
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_worker_ends_with_the_server(tmp_path: Path, served: Any, how: signal.Signals) -> None:
+    other = type(served)(tmp_path / "data", demo=False)
+    worker = other.worker()
+    other.process.send_signal(how)
+    other.process.wait(30)
+    wait_for(lambda: not alive(worker), "the worker lives on")
+    other.stop()
+
+
+def test_a_busy_port_has_a_one_line_remedy(served: Any, tmp_path: Path) -> None:
+    port = served.base.rpartition(":")[2]
+    command = [sys.executable, "-m", "soapstone", "serve", "--port", port, "--data", str(tmp_path / "data")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    (line,) = result.stderr.strip().splitlines()
+    assert f"Cannot listen on 127.0.0.1:{port}" in line
+    assert "--port" in line
+
+
+def test_a_second_worker_for_one_sqlite_database_is_refused(served: Any) -> None:
+    command = [sys.executable, "-m", "soapstone", "worker", "--data", str(served.data)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert result.stderr.strip() == "Another worker serves this database."
+
+
+def test_starting_again_keeps_everything(tmp_path: Path, served: Any) -> None:
+    first = type(served)(tmp_path / "data")
+    first.stop()
+    second = type(served)(tmp_path / "data")
+    mails = list((tmp_path / "data" / "mail").glob("*.eml"))
+    second.stop()
+    assert len(mails) == 10
+    assert "Traceback" not in second.log()
+
+
+def test_the_import_command_uses_the_servers_worker(served: Any, tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("Email\nann@command.example\n")
+    command = [sys.executable, "-m", "soapstone", "import", str(file), "--list", "1", "--data", str(served.data)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "1 rows, 1 good, 1 new" in result.stdout
+
+
+def test_a_silent_client_harms_nobody(served: Any) -> None:
+    host, port = served.base.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as quiet:
+        quiet.sendall(
+            b"POST /mmapi.asmx HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 100\r\n\r\n<a"
+        )
+        assert httpx.get(f"{served.base}/healthz").status_code == 200
+
+
+def test_it_runs_on_postgresql(postgresql_server: str, tmp_path: Path, served: Any) -> None:
+    import psycopg
+
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE served")
+    url = postgresql_server.replace("/postgres?", "/served?")
+    other = type(served)(tmp_path / "data", database_url=url)
+    mails = len(list((tmp_path / "data" / "mail").glob("*.eml")))
+    description = httpx.get(f"{other.base}/mmapi.asmx?WSDL").status_code
+    other.stop()
+    assert (mails, description) == (10, 200)
+    assert not (tmp_path / "data" / "soapstone.sqlite").exists()
