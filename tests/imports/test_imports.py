@@ -293,3 +293,23 @@ def test_encodings_are_found_out(
         data = b"\xfe\xff" + data
     run_file(account, newsletter, data, ADD)
     assert dict(look(account.id)["contacts"][0])["first_name"] == "Jürgen €"
+
+
+def test_the_names_of_the_columns_are_read_before_the_upload_is_kept(imports: Imports, blobs: Blobs) -> None:
+    """mm-45."""
+
+    def names(data: bytes, **dialect: str) -> list[str]:
+        upload = blobs.new()
+        upload.write(data)
+        upload.close()
+        try:
+            return imports.header_names(upload, **dialect)
+        finally:
+            upload.discard()
+
+    assert names(b'\xef\xbb\xbf\r\nEmail,"First, Name"\r\na,b\r\n', encoding="utf-8") == ["Email", "First, Name"]
+    assert names(b"Email;City", delimiter=";", qualifier="") == ["Email", "City"]
+    assert names(b"") == []
+    with pytest.raises(InvalidImport):
+        names(b"Email", delimiter="")
+    assert list(blobs.folder.iterdir()) == []

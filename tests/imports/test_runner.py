@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,13 +14,15 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.imports import index, runner, sweep
+from soapstone.imports import index, sweep
 from soapstone.imports.imports import KINDS, Imports
 from soapstone.imports.merge import Merge
+from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, Run, Stopped
+from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs
@@ -119,19 +122,19 @@ def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
     monkeypatch: pytest.MonkeyPatch,
     case: str,
 ) -> None:
-    monkeypatch.setattr(sweep, "SWEEP_ROWS", 2)
+    monkeypatch.setattr(sweep, "SWEEP_ROWS", 4)
 
     def outcome(*crashes: tuple[int, str]) -> tuple[Any, ...]:
         account, here = prepare(case)
         job_id = submit(account, here, SECOND, CASES[case]).id
         for at, when in crashes:
             try:
-                work_off(chunk_rows=2, run_type=crashing(at, when))
+                work_off(chunk_rows=4, run_type=crashing(at, when))
             except Crash:
                 continue
             break
         else:
-            work_off(chunk_rows=2)
+            work_off(chunk_rows=4)
         job = Jobs(database).get(None, job_id)
         assert job is not None
         kept = Lists(database).get(account.id, here.id)
@@ -156,8 +159,8 @@ def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
         if attempt == 1:
             break
         chunks += 1
-    # Begin, five pairs of rows, the end, and the sweep.
-    assert chunks >= 7
+    # The beginning, ten rows by four, the end; replacing sweeps in between.
+    assert chunks >= 5
     *found, attempt = outcome(*((1, "before"), (1, "after")) * chunks)
     assert found == undisturbed
     assert attempt > chunks / 2
@@ -298,6 +301,23 @@ def test_somebody_who_was_stored_meanwhile_is_found_on_the_second_try(
     assert (job.state, job.counters, len(tries)) == ("completed", {"added": 1}, 2)
 
 
+def test_imports_of_one_account_run_at_once_and_store_nobody_twice(
+    database: Database, blobs: Blobs, account: Account, submit: Callable[..., Job], look: Look
+) -> None:
+    data = b"".join(b"u%d@x.com,,Name %d\n" % (n, n) for n in range(200))
+    people = ImportSpec(columns=(EMAIL, NAME), known="overwrite")
+    for name in ("one", "two", "three"):
+        submit(account, Lists(database).create(account.id, name), data, people)
+    runners = dict.fromkeys(KINDS, partial(run_import, chunk_rows=10))
+    jobs = Jobs(database)
+    Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(job.over for job in jobs.find()))
+    assert [job.state for job in jobs.find()] == ["completed"] * 3
+    assert sum(job.counters.get("added", 0) for job in jobs.find()) == 200
+    assert sum(sum(job.counters.values()) for job in jobs.find()) == 600
+    found = look(account.id)
+    assert (len(found["contacts"]), len(found["members"]), found["last_number"]) == (200, 600, 600)
+
+
 def test_it_stops_and_is_cancelled_while_it_reads_the_file(
     database: Database,
     blobs: Blobs,
@@ -312,11 +332,11 @@ def test_it_stops_and_is_cancelled_while_it_reads_the_file(
     assert job is not None
     run = Run(database, blobs, job, lease=timedelta(minutes=5), stopping=lambda: True)
     with pytest.raises(Stopped):
-        runner.run_import(run)
+        run_import(run)
     assert Jobs(database).cancel(None, job.id)
     run = Run(database, blobs, job, lease=timedelta(minutes=5), stopping=lambda: False)
     with pytest.raises(Cancelled):
-        runner.run_import(run)
+        run_import(run)
     found = Jobs(database).get(None, job.id)
     assert found is not None
     assert (found.counters, found.checkpoint) == ({}, {})
