@@ -50,7 +50,7 @@ class Listrak:
             "EnableListRemoveHeader",
         ]
         given: dict[str, Any] = dict.fromkeys(switches, False)
-        given |= {"ListName": str(uuid4()), "FromName": "Ann", "FromEmail": "ann@example.com"}
+        given |= {"ListName": str(uuid4()), "FromName": "Ann", "FromEmail": "ann@example"}
         given |= {"BounceHandling": 0, "VmtaID": 0, "BounceUnsubscribeCount": 0}
         return int(self.CreateContactList(**{**given, **members})["ListID"])
 

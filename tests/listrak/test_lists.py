@@ -27,7 +27,7 @@ def test_create_contact_list(listrak: Any) -> None:
         list_id,
         "Shoes",
         "Ann",
-        "ann@example.com",
+        "ann@example",
     )
     assert (got["bounceHandling"], got["BounceUnsubscribeCount"], got["DomainAliasLink"]) == (2, 3, "links.example")
     assert got["Vmta"] == {"VmtaID": 1, "Description": "Default"}

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.lists.addresses import is_address
+from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft, InvalidMessage
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
@@ -25,7 +26,7 @@ def create(
     database: DatabaseUrl = None,
 ) -> None:
     """Create a list."""
-    if from_address and not is_address(from_address):
+    if from_address and not is_mailbox(from_address):
         stop(f"{from_address} is not an e-mail address.")
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)

@@ -13,8 +13,8 @@ from soapstone.listrak.operations import (
     ReportSubscribedContactsResponse,
 )
 from soapstone.listrak.types import WSContactList, WSContactSubscriptionInfo, WSVmta
-from soapstone.lists.addresses import is_address
 from soapstone.lists.contact_list import ContactList
+from soapstone.sending.mailbox import is_mailbox
 from soapstone.wire.faults import Fault
 
 # The sending pool that always exists (lk-40).
@@ -59,7 +59,7 @@ def create_contact_list(call: Call, request: CreateContactList) -> CreateContact
         raise Fault(f"[InvalidArgument] There is no sending pool {request.VmtaID}.")
     if request.BounceUnsubscribeCount < 0:
         raise Fault("[InvalidArgument] BounceUnsubscribeCount is negative.")
-    if request.FromEmail and not is_address(request.FromEmail):
+    if request.FromEmail and not is_mailbox(request.FromEmail):
         raise Fault("[InvalidArgument] FromEmail is not an e-mail address.")
     settings: dict[str, object] = {
         "from_name": request.FromName or "",
