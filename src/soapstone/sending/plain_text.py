@@ -16,17 +16,17 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _APART = frozenset({"blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
 _HIDDEN = frozenset({"script", "style", "template", "title"})
 
-# Stands for a tag of the template while the HTML around it is read: characters of no alphabet.
-_TAG = re.compile("\ue000(\\d+)\ue001")
+# Stands for a tag of the template while the HTML around it is read: no characters, not even where entities ask for them.
+_TAG = re.compile("\ufdd0(\\d+)\ufdd1")
 
 
 def plain_template(html: str) -> str:
     """The template of the text part that belongs to an HTML body: tags of the template stay where they were."""
     kept: list[str] = []
     pieces: list[str] = []
-    for is_tag, text in tags(html.replace("\ue000", "").replace("\ue001", "")):
+    for is_tag, text in tags(html.replace("\ufdd0", "").replace("\ufdd1", "")):
         if is_tag:
-            pieces.append(f"\ue000{len(kept)}\ue001")
+            pieces.append(f"\ufdd0{len(kept)}\ufdd1")
             kept.append(text)
         else:
             pieces.append(text)

@@ -81,11 +81,9 @@ class Template:
             names.visit(tree)
             code = environment.compile(tree)
         except _NotAllowed as refused:
-            raise InvalidMessage(f"The {part} uses what a template may not use, in line {refused.line}.") from None
+            raise InvalidMessage(f"The {part} uses what a template may not use{_line(refused)}.") from None
         except TemplateError as error:
-            line = getattr(error, "lineno", None)
-            place = f", in line {line}" if line else ""
-            raise InvalidMessage(f"The {part} is not a correct template{place}: {error.message}") from None
+            raise InvalidMessage(f"The {part} is not a correct template{_line(error)}: {error.message}") from None
         except (SyntaxError, RecursionError, MemoryError):
             raise InvalidMessage(f"The {part} is too deeply nested.") from None
         self.names: Mapping[str, str] = names.found
@@ -116,7 +114,13 @@ def tags(source: str) -> list[tuple[bool, str]]:
 class _NotAllowed(Exception):
     def __init__(self, node: nodes.Node) -> None:
         super().__init__(type(node).__name__)
-        self.line = node.lineno
+        # Some nodes know only where their first child stands.
+        self.lineno = node.lineno or next((child.lineno for child in node.iter_child_nodes() if child.lineno), None)
+
+
+def _line(error: Exception) -> str:
+    line = getattr(error, "lineno", None)
+    return f", in line {line}" if line else ""
 
 
 def _check_body(body: Sequence[nodes.Node]) -> None:
@@ -173,7 +177,7 @@ def _check_condition(node: nodes.Node) -> None:
             for operand in operands:
                 # Values are text: an order would put "10" before "9", so there is none.
                 if operand.op not in ("eq", "ne", "in", "notin"):
-                    raise _NotAllowed(operand)
+                    raise _NotAllowed(node)
                 several = operand.op in ("in", "notin") and isinstance(operand.expr, nodes.List | nodes.Tuple)
                 for part in operand.expr.items if several else [operand.expr]:  # type: ignore[attr-defined]
                     _check_text(part)
