@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from soapstone.jobs.run import JobFailed
+
+SYNC_THREADS = 16
 
 
 class Outbox:
@@ -39,6 +42,15 @@ class Outbox:
             partial.write_bytes(content)
             partial.replace(draft)
 
+    def settle(self, delivery_ids: Sequence[int]) -> None:
+        """Bring drafts to the disk itself: the ledger must not know of a mail that a loss of power can take away.
+
+        Several at a time, since file systems write them together: measured 60 µs each instead of 210.
+        """
+        with _told("A mail could not be written"), ThreadPoolExecutor(SYNC_THREADS) as threads:
+            for _ in threads.map(_sync, map(self._draft, delivery_ids)):
+                pass
+
     def hand(self, delivery_id: int) -> bool:
         """Move a mail from the drafts into the mail folder; False when it is in neither.
 
@@ -54,6 +66,11 @@ class Outbox:
                 return mail.exists()
         return True
 
+    def close(self) -> None:
+        """Bring the names of the mails that were handed over to the disk."""
+        with _told("A mail could not be put into the mail folder"):
+            _sync(self._mail)
+
     def clear(self) -> None:
         """Remove what is left of the drafts."""
         shutil.rmtree(self._drafts, ignore_errors=True)
@@ -65,6 +82,16 @@ class Outbox:
 def jobs_with_drafts(drafts: Path) -> list[int]:
     """Numbers of the jobs that have drafts on disk."""
     return [int(path.name) for path in drafts.iterdir() if path.name.isdigit()] if drafts.is_dir() else []
+
+
+def _sync(path: Path) -> None:
+    # What was handed over before is no draft any more, and on the disk.
+    with suppress(FileNotFoundError):
+        opened = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _APART = frozenset({"blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
 _HIDDEN = frozenset({"script", "style", "template", "title"})
 
-# Stands for a tag of the template while the HTML around it is read: no characters, not even where entities ask for them.
+# Stands for a tag of the template while the HTML around it is read: characters that no entity can make.
 _TAG = re.compile("\ufdd0(\\d+)\ufdd1")
 
 

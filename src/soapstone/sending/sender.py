@@ -178,6 +178,7 @@ class _Send:
 
     def _hand(self) -> None:
         while batch := self._built(HAND_MAILS):
+            self._outbox.settle([row.id for row in batch])
             # Within the fenced transaction, so that a job that was cancelled or taken over hands nothing over.
             self._move("built", "handed", batch, before=self._hand_batch, handed_at=now())
             self._may_be_done = False
@@ -187,6 +188,7 @@ class _Send:
             # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
             if not self._outbox.hand(row.id) and not self._may_be_done:
                 raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
+        self._outbox.close()
 
     def _built(self, limit: int) -> Sequence[Row[Any]]:
         table = deliveries
