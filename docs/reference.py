@@ -1,0 +1,104 @@
+"""The parts of the manual that follow from the code: the settings and the command line.
+
+Run `.venv/bin/python docs/reference.py` after a change of either; a test compares.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+from soapstone.cli import app
+from soapstone.settings import Settings
+
+DOCS = Path(__file__).parent
+
+# What stands between these two lines of a page is written by this script.
+BEGIN, END = "<!-- begin: docs/reference.py -->", "<!-- end -->"
+
+# Options that nearly every command has; the page explains them once.
+COMMON = ("--data", "--database")
+
+
+def settings() -> str:
+    """The table of settings."""
+    rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
+    for name, field in Settings.model_fields.items():
+        value = field.get_default(call_default_factory=True)
+        shown = f"`{json.dumps(value) if isinstance(value, list) else value}`" if value != "" else "empty"
+        rows.append(f"| `SOAPSTONE_{name.upper()}` | {shown} | {field.description} |")
+    return "\n".join(rows)
+
+
+def commands(command: Any = None, words: tuple[str, ...] = ("soapstone",)) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, with the words that call it."""
+    command = command or typer.main.get_command(app)
+    inner = getattr(command, "commands", {})
+    for name, each in inner.items():
+        yield from commands(each, (*words, name))
+    if not inner:
+        yield " ".join(words), command
+
+
+def command_line() -> str:
+    """A section for each command: what it does, its usage, its own options."""
+    return "\n\n".join("\n\n".join(_section(words, command)) for words, command in commands())
+
+
+def _section(words: str, command: Any) -> Iterator[str]:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option" and not each.hidden]
+    own = [each for each in options if each.opts[0] not in COMMON]
+    usage = [words, *(_argument(each) for each in arguments), *(_option(each) for each in own if each.required)]
+    if any(not each.required for each in options):
+        usage.append("[OPTIONS]")
+    yield f"## {words}"
+    yield command.help
+    yield f"```text\n{' '.join(usage)}\n```"
+    rows = [f"| `{_argument(each)}` | {each.help} |" for each in arguments if each.help]
+    rows += [f"| {_names(each)} | {_meaning(each)} |" for each in own]
+    if rows:
+        yield "\n".join(["| | |", "| --- | --- |", *rows])
+
+
+def _argument(argument: Any) -> str:
+    name = argument.name.upper() + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
+
+
+def _option(option: Any) -> str:
+    value = "" if option.is_flag else f" {option.name.upper()}"
+    return f"{option.opts[0]}{value}"
+
+
+def _names(option: Any) -> str:
+    return ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+
+
+def _meaning(option: Any) -> str:
+    text = option.help.replace("\\", "\\\\")
+    if option.required:
+        return f"{text} Required."
+    if option.is_flag:
+        return f"{text} Default: `{option.opts[0]}`." if option.default else text
+    return f"{text} Default: `{option.default}`." if option.default else text
+
+
+PARTS: dict[str, Callable[[], str]] = {"settings.md": settings, "command-line.md": command_line}
+
+
+def page(name: str) -> str:
+    """The page as it should be."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    return pattern.sub(lambda _: f"{BEGIN}\n\n{PARTS[name]()}\n\n{END}", text, count=1)
+
+
+if __name__ == "__main__":
+    for part in PARTS:
+        (DOCS / part).write_text(page(part), encoding="utf-8")
