@@ -1,5 +1,6 @@
 #!/bin/sh
-# Bring what the foreign clients need: PHP with its SOAP extension, Node.js, and the packages of node/package.json.
+# Bring what the foreign clients need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
+# and curl, which the example scripts use.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
 
@@ -17,9 +18,10 @@ printf '%s\n' "$modules" | grep -qix soap || missing="$missing php-soap"
 printf '%s\n' "$modules" | grep -qix dom || missing="$missing php-xml"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
+command -v curl >/dev/null || missing="$missing curl"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer and npm; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm and curl; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"

@@ -1,0 +1,61 @@
+<?php
+// PHP's SoapClient, driven by tests/interop/conftest.py: client.php 1.1|1.2 ITEM,…
+//
+// ITEM,… are the names of elements that are the items of an array.
+// Each line of standard input is one call, as JSON: wsdl, namespace, operation, header (an object or null), arguments.
+// Each line of standard output is what came of it: answer or fault, and the SOAP version of what was sent.
+// A response is given as the value of its one member; one with WSException, which goes in and out, as an object.
+// Arrays are lists.
+// ImportFileStream, the one member of type base64Binary, comes in base64.
+
+// Warnings and notices are failures.
+set_error_handler(function ($level, $message, $file, $line) {
+    throw new ErrorException($message, 0, $level, $file, $line);
+});
+
+define('ITEMS', explode(',', $argv[2]));
+
+function plain($value)
+{
+    if (!is_object($value)) {
+        return is_array($value) ? array_map('plain', $value) : $value;
+    }
+    $members = get_object_vars($value);
+    if (count($members) === 1 && in_array(key($members), ITEMS, true)) {
+        $rows = reset($members);
+        // By default, an array of one element arrives as that element; the option SOAP_SINGLE_ELEMENT_ITEMS is off by default.
+        return array_map('plain', is_array($rows) ? $rows : [$rows]);
+    }
+    return $members ? array_map('plain', $members) : null;
+}
+
+$clients = [];
+$options = [
+    'soap_version' => $argv[1] === '1.2' ? SOAP_1_2 : SOAP_1_1,
+    'cache_wsdl' => WSDL_CACHE_NONE,
+    'trace' => true,
+];
+
+while (($line = fgets(STDIN)) !== false) {
+    $call = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
+    $client = $clients[$call['wsdl']] ??= new SoapClient($call['wsdl'], $options);
+    if (isset($call['arguments']['ImportFileStream'])) {
+        // SoapClient encodes what is of type base64Binary by itself.
+        $call['arguments']['ImportFileStream'] = base64_decode($call['arguments']['ImportFileStream'], true);
+    }
+    $headers = [];
+    foreach ($call['header'] ?? [] as $name => $members) {
+        $headers[] = new SoapHeader($call['namespace'], $name, $members);
+    }
+    try {
+        $response = $client->__soapCall($call['operation'], [$call['arguments']], null, $headers);
+        $members = get_object_vars($response);
+        $only = $members ? reset($members) : null;
+        $result = ['answer' => plain(array_key_exists('WSException', $members) ? $response : $only)];
+    } catch (SoapFault $fault) {
+        $result = ['fault' => ['code' => $fault->faultcode, 'text' => $fault->getMessage()]];
+    }
+    $is12 = str_contains($client->__getLastRequest(), 'http://www.w3.org/2003/05/soap-envelope');
+    $result['version'] = $is12 ? '1.2' : '1.1';
+    echo json_encode($result, JSON_THROW_ON_ERROR), "\n";
+}
