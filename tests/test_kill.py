@@ -98,7 +98,7 @@ class Site:
 
     def mails(self, number: int) -> Counter[str]:
         parser = BytesParser(policy=policy.default)
-        found = Counter()
+        found: Counter[str] = Counter()
         for path in self.served.data.joinpath("mail").glob(f"{number:08}-*.eml"):
             with path.open("rb") as file:
                 found[str(parser.parse(file, headersonly=True)["To"])] += 1

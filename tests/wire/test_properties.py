@@ -1,7 +1,5 @@
 """General rules: any cutting, any value, any damage."""
 
-# ruff: noqa: DTZ001 - a wire dateTime without zone is naive
-
 from __future__ import annotations
 
 import datetime

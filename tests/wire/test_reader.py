@@ -1,7 +1,5 @@
 """How requests are read: routing, encodings, values, arrays, limits (asmx-6 to asmx-17, mm-7)."""
 
-# ruff: noqa: DTZ001 - a wire dateTime without zone is naive
-
 from __future__ import annotations
 
 import datetime

@@ -1,7 +1,5 @@
 """Declarations and what the schema makes of them."""
 
-# ruff: noqa: DTZ001 - a wire dateTime without zone is naive
-
 from __future__ import annotations
 
 import datetime

@@ -1,7 +1,5 @@
 """Values and their texts (asmx-16 to asmx-18)."""
 
-# ruff: noqa: DTZ001 - a wire dateTime without zone is naive
-
 from __future__ import annotations
 
 import base64

@@ -1,7 +1,5 @@
 """Answers as bytes (asmx-14, asmx-18)."""
 
-# ruff: noqa: DTZ001 - a wire dateTime without zone is naive
-
 from __future__ import annotations
 
 import datetime

@@ -35,11 +35,11 @@ def plain(value: Any) -> Any:
 
 def main(version: str) -> None:
     clients: dict[str, Any] = {}
-    history = HistoryPlugin()  # type: ignore[no-untyped-call]
+    history = HistoryPlugin()
     for line in sys.stdin:
         call = json.loads(line)
         if call["wsdl"] not in clients:
-            client = zeep.Client(call["wsdl"], plugins=[history])  # type: ignore[no-untyped-call]
+            client = zeep.Client(call["wsdl"], plugins=[history])
             (service,) = client.wsdl.services.values()
             port = next(name for name in service.ports if name.endswith("Soap12") == (version == "1.2"))
             clients[call["wsdl"]] = client.bind(service.name, port)
@@ -50,7 +50,7 @@ def main(version: str) -> None:
         try:
             operation = clients[call["wsdl"]][call["operation"]]
             answer = operation(**call["arguments"], _soapheaders=call["header"])
-            result["answer"] = plain(serialize_object(answer, dict))  # type: ignore[no-untyped-call]
+            result["answer"] = plain(serialize_object(answer, dict))
             if call["operation"] == "getGroupRecipients":
                 # zeep gives the only member of an only member instead of the object around it.
                 result["answer"] = {"recipients": result["answer"]}
