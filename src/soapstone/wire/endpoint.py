@@ -3,7 +3,7 @@
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
-from soapstone.wire.envelope import SOAP_11
+from soapstone.wire.memory import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.negotiation import negotiate
 from soapstone.wire.origin import Origins
 from soapstone.wire.pages import error_page, index_page, operation_page, unrecognized_page
@@ -28,6 +28,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
+_KEY_HEADERS = (b"content-type", b"soapaction", b"content-encoding")
+"""Headers that an answer depends on, besides the body and the peer."""
+
 _HOST = "\ufdd0host\ufdd0"
 _URL = "\ufdd0url\ufdd0"
 """Stand for the request's own host and URL in pages that are made once. No document can hold these characters."""
@@ -39,6 +42,10 @@ class Endpoint:
     `max_body` bounds a request body, `max_member` all of its content that is not spooled; both in bytes.
     `trusted_proxies` are addresses or networks whose X-Forwarded headers count. `on_call` is told of every SOAP call,
     on the event loop. `threads` bounds how many calls are in the product at once.
+
+    `repeatable` names operations whose answer depends on the records alone: the same request gets the same answer
+    again for some seconds, while `freshness` gives the same token. It is called on the event loop and must not wait;
+    None says that there is no telling.
     """
 
     def __init__(
@@ -52,6 +59,8 @@ class Endpoint:
         trusted_proxies: Sequence[str] = (),
         on_call: Callable[[CallRecord], None] | None = None,
         threads: int = 16,
+        repeatable: Collection[str] = (),
+        freshness: Callable[[], Hashable | None] = lambda: None,
     ) -> None:
         self.contract = contract
         self._service = service
@@ -64,6 +73,8 @@ class Endpoint:
         self._plans.prepare()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
         self._operation_pages: dict[str, str] = {}
+        self._memory = AnswerMemory(repeatable)
+        self._freshness = freshness
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = {}
@@ -122,51 +133,72 @@ class Endpoint:
     async def _post(self, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive, send: Send) -> None:
         began = time.perf_counter()
         now = datetime.datetime.now(datetime.UTC)
-        action = headers.get(b"soapaction")
-        content_type = headers.get(b"content-type", b"").decode("latin-1")
-        negotiation = negotiate(self.contract, content_type, None if action is None else action.decode("latin-1"))
-        version, operation, caller_name = SOAP_11, "", ""
+        key = token = None
+        what = What()
         try:
-            if negotiation is None:
-                await self._drain(receive)
-                answer = Answer(415, fault="unsupported media type")
+            if 0 < (_length(headers) or 0) <= LARGEST_BODY and b"expect" not in headers:
+                body, receive = await _peek(receive)
+                token = None if body is None else self._freshness()
+                if token is not None and body is not None:
+                    key = self._memory.key(peer.encode(), *(headers.get(name, b"") for name in _KEY_HEADERS), body)
+            known = None if key is None else self._memory.get(key, token)
+            if known is not None:
+                answer, what = known.answer, known.what
             else:
-                call = Call(
-                    self._plans,
-                    negotiation,
-                    self._service,
-                    self._new_upload,
-                    self._executor,
-                    max_body=self._max_body,
-                    max_member=self._max_member,
-                    peer=peer,
-                    base_url=base_url,
-                )
-                try:
-                    answer = await call.run(receive, _length(headers), b"expect" in headers)
-                finally:
-                    version, operation, caller_name = call.version, call.operation_name, call.caller_name
+                answer = await self._call(what, headers, peer, base_url, receive)
         except Disconnected:
             answer = Answer(499, fault="the client disconnected")
         else:
             await _send_answer(send, answer)
+            if key is not None and known is None:
+                self._memory.put(key, token, answer, what)
         if self._on_call is not None:
             seconds = time.perf_counter() - began
             record = CallRecord(
                 now,
                 self.contract.name,
-                operation,
-                version.name,
+                what.operation,
+                what.soap_version,
                 answer.status,
                 answer.fault,
                 seconds,
                 peer,
-                caller_name,
+                what.caller_name,
             )
             try:
                 self._on_call(record)
             except Exception:
                 _log.exception("a call could not be recorded")
+
+    async def _call(
+        self, what: What, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive
+    ) -> Answer:
+        """Work a call out, and say in `what` as much of it as became known. Raises Disconnected."""
+        action = headers.get(b"soapaction")
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        negotiation = negotiate(self.contract, content_type, None if action is None else action.decode("latin-1"))
+        if negotiation is None:
+            await self._drain(receive)
+            return Answer(415, fault="unsupported media type")
+        call = Call(
+            self._plans,
+            negotiation,
+            self._service,
+            self._new_upload,
+            self._executor,
+            max_body=self._max_body,
+            max_member=self._max_member,
+            peer=peer,
+            base_url=base_url,
+        )
+        try:
+            return await call.run(receive, _length(headers), b"expect" in headers)
+        finally:
+            what.soap_version, what.operation, what.caller_name = (
+                call.version.name,
+                call.operation_name,
+                call.caller_name,
+            )
 
     async def _drain(self, receive: Receive) -> None:
         """Take the rest of a body that nobody reads, within the limit."""
@@ -178,6 +210,19 @@ class Endpoint:
             total += len(message.get("body", b""))
             if not message.get("more_body", False):
                 return
+
+
+async def _peek(receive: Receive) -> tuple[bytes | None, Receive]:
+    """The whole body if it comes in one piece, and a `receive` that begins with it again. Raises Disconnected."""
+    first = await receive()
+    if first["type"] == "http.disconnect":
+        raise Disconnected
+    again = [first]
+
+    async def replay() -> MutableMapping[str, Any]:
+        return again.pop() if again else await receive()
+
+    return (None if first.get("more_body", False) else first.get("body", b"")), replay
 
 
 def _length(headers: dict[bytes, bytes]) -> int | None:

@@ -1,0 +1,77 @@
+"""Answers given again: a client that polls asks the same thing until something changes."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass
+
+from soapstone.wire.call import Answer
+from soapstone.wire.envelope import SOAP_11
+
+LARGEST_BODY = 8192
+"""Bytes of a request body that is looked up; polls are far smaller."""
+LIFETIME = 5.0
+"""Seconds for which an answer is given again: what ends by time alone, as a session, is noticed so late at most."""
+MOST_ANSWERS = 4096
+
+
+@dataclass
+class What:
+    """What a call was, as far as it became known."""
+
+    soap_version: str = SOAP_11.name
+    operation: str = ""
+    caller_name: str = ""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """An answer and its call."""
+
+    answer: Answer
+    what: What
+    token: Hashable
+    until: float
+
+
+class AnswerMemory:
+    """Answers by a keyed digest of the whole request, so that no credentials are kept.
+
+    An answer is good while the token that was current before it was worked out is still current.
+    """
+
+    def __init__(self, operations: Collection[str]) -> None:
+        self.operations = frozenset(operations)
+        self._key = secrets.token_bytes(32)
+        self._answers: OrderedDict[bytes, Remembered] = OrderedDict()
+
+    def key(self, *parts: bytes) -> bytes:
+        """The digest of a request's parts."""
+        digest = hashlib.blake2b(key=self._key, digest_size=16)
+        for part in parts:
+            digest.update(len(part).to_bytes(4, "big"))
+            digest.update(part)
+        return digest.digest()
+
+    def get(self, key: bytes, token: Hashable) -> Remembered | None:
+        """The answer to the same request, unless something may have changed since."""
+        found = self._answers.get(key)
+        if found is None:
+            return None
+        if found.token != token or found.until < time.monotonic():
+            del self._answers[key]
+            return None
+        return found
+
+    def put(self, key: bytes, token: Hashable, answer: Answer, what: What) -> None:
+        """Remember an answer to an operation that may be answered again; `token` is from before the work began."""
+        if what.operation not in self.operations or answer.status != 200:
+            return
+        until = time.monotonic() + LIFETIME
+        self._answers[key] = Remembered(answer, what, token, until)
+        if len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
