@@ -17,6 +17,7 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.store import schema
+from soapstone.store.watch import Watch
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.xmlhttp.app import XmlOverHttp
 
@@ -25,6 +26,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# The calls that clients poll with: their answers depend on the records alone.
+POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
 # How many of the last SOAP calls the console shows.
 CALLS_SHOWN = 20
 
@@ -36,6 +39,7 @@ class Application:
         self._product = product
         settings = product.settings
         self._calls: deque[CallRecord] = deque(maxlen=CALLS_SHOWN)
+        self._watch = Watch(product.database)
         self._contracts: list[tuple[str, App]] = []
         for contract, service in ((MAGNETMAIL, MagnetMailService(product)), (LISTRAK, ListrakService(product))):
             endpoint = Endpoint(
@@ -45,6 +49,8 @@ class Application:
                 max_body=settings.max_upload_bytes,
                 trusted_proxies=settings.trusted_proxies,
                 on_call=self._calls.appendleft,
+                repeatable=POLLS,
+                freshness=self._watch.token,
             )
             self._contracts.append((contract.path.lower(), endpoint))
         self._xml = XmlOverHttp(product, max_body=settings.max_upload_bytes)
