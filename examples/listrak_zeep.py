@@ -13,6 +13,7 @@ column = {"AttributeID": 0, "FileColumn": 0, "IsEmailAddressColumn": True}
 for each in lk.GetContactListCollection(_soapheaders=header):
     print(each.ListID, each.ListName)
 process = lk.BulkLoadContacts(1, directives, {"WSFileMappings": [column]}, b"xena@example.org\n", _soapheaders=header)
-while not (status := lk.GetProcessStatus(process, _soapheaders=header)).Status.startswith("ProcessingC"):
+over = ("ProcessingCompleted", "ProcessingFailed")
+while (status := lk.GetProcessStatus(process, _soapheaders=header)).Status not in over:
     time.sleep(0.2)
 print(status, lk.GetLegacyProcessStatus(1, _soapheaders=header))
