@@ -33,6 +33,8 @@ app.command("import")(imports.import_)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
+TlsCert = Annotated[str | None, typer.Option(help="File with the certificate and its chain, PEM, to serve https.")]
+TlsKey = Annotated[str | None, typer.Option(help="File with the key of the certificate, PEM, without a password.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
 
 # How long a worker waits for the one before it to end.
@@ -45,17 +47,27 @@ def serve(
     port: Port = 8080,
     data: Data = None,
     database: DatabaseUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     demo: Annotated[bool, typer.Option("--demo", help="With a demo account; only on a loopback address.")] = False,
     workers: Workers = 4,
 ) -> None:
     """Serve both contracts, the console and the worker."""
-    _web(settings_of(data, database), host, port, demo=demo, workers=workers)
+    settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
+    _web(settings, host, port, demo=demo, workers=workers)
 
 
 @app.command()
-def web(host: Host = "127.0.0.1", port: Port = 8080, data: Data = None, database: DatabaseUrl = None) -> None:
+def web(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
     """Serve both contracts and the console; workers run elsewhere."""
-    _web(settings_of(data, database), host, port, demo=False, workers=0)
+    _web(settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key), host, port, demo=False, workers=0)
 
 
 @app.command()
@@ -104,15 +116,16 @@ def version() -> None:
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.banner import announce
     from soapstone.demo import prepare_demo
-    from soapstone.server import Application, PortTaken, listen, serve
+    from soapstone.server import Application, PortTaken, TlsUnusable, listen, serve, tls_context
     from soapstone.supervisor import Supervisor
 
     configure_logs()
     if demo and not _is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
     try:
+        tls = tls_context(settings.tls_cert, settings.tls_key)
         listener = listen(host, port)
-    except PortTaken as trouble:
+    except (TlsUnusable, PortTaken) as trouble:
         stop(str(trouble))
     with opened(settings, upgrade=True) as product:
         if demo:
@@ -121,8 +134,10 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
         if supervisor:
             supervisor.start()
         try:
-            base = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-            serve(Application(product, demo=demo), [listener], ready=lambda: announce(base, settings, demo=demo))
+            scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
+            base = f"{scheme}://{name}:{listener.getsockname()[1]}"
+            app = Application(product, demo=demo)
+            serve(app, [listener], ready=lambda: announce(base, settings, demo=demo), tls=tls)
         finally:
             if supervisor:
                 supervisor.stop()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import uvicorn
 from starlette.responses import PlainTextResponse
 
 from soapstone.console.app import console
+from soapstone.demo import LOGIN, PASSWORD
 from soapstone.listrak.operations import CONTRACT as LISTRAK
+from soapstone.listrak.prefill import prefill as listrak_prefill
 from soapstone.listrak.service import ListrakService
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
+from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.store import schema
@@ -41,7 +46,11 @@ class Application:
         self._calls: deque[CallRecord] = deque(maxlen=CALLS_SHOWN)
         self._watch = Watch(product.database)
         self._contracts: list[tuple[str, App]] = []
-        for contract, service in ((MAGNETMAIL, MagnetMailService(product)), (LISTRAK, ListrakService(product))):
+        known = (LOGIN, PASSWORD) if demo else ()
+        for contract, service, prefill in (
+            (MAGNETMAIL, MagnetMailService(product), magnetmail_prefill(*known)),
+            (LISTRAK, ListrakService(product), listrak_prefill(*known)),
+        ):
             endpoint = Endpoint(
                 contract,
                 service,
@@ -51,6 +60,7 @@ class Application:
                 on_call=self._calls.appendleft,
                 repeatable=POLLS,
                 freshness=self._watch.token,
+                prefill=prefill,
             )
             self._contracts.append((contract.path.lower(), endpoint))
         self._xml = XmlOverHttp(product, max_body=settings.max_upload_bytes)
@@ -90,7 +100,7 @@ class Application:
 class WebServer(uvicorn.Server):
     """uvicorn, telling when it has begun to serve."""
 
-    def __init__(self, app: App, *, ready: Callable[[], None]) -> None:
+    def __init__(self, app: App, *, ready: Callable[[], None], tls: ssl.SSLContext | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -102,6 +112,7 @@ class WebServer(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=10,
+                ssl_context_factory=(lambda *_: tls) if tls else None,
             )
         )
         self._ready = ready
@@ -133,6 +144,38 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+class TlsUnusable(Exception):
+    """There can be no TLS with these files; the message says why."""
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
+    """TLS 1.2 and newer with these PEM files; None when there are none. Raises TlsUnusable."""
+    if not certificate and not key:
+        return None
+    if not certificate or not key:
+        raise TlsUnusable("TLS needs both a certificate and its key: --tls-cert and --tls-key.")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        for path in (certificate, key):
+            with Path(path).open("rb"):
+                pass
+    except OSError as trouble:
+        raise TlsUnusable(f"Cannot read {path} ({trouble.strerror}).") from None
+
+    def asked() -> NoReturn:
+        # A server that starts unattended cannot ask for a password.
+        raise TlsUnusable(f"The key in {key} has a password. Give it without one.")
+
+    try:
+        context.load_cert_chain(certificate, key, asked)
+    except ssl.SSLError as trouble:
+        if trouble.reason == "KEY_VALUES_MISMATCH":
+            raise TlsUnusable(f"The key in {key} is not that of the certificate in {certificate}.") from None
+        raise TlsUnusable(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
+    return context
+
+
 async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
@@ -141,6 +184,8 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-def serve(app: App, listeners: Sequence[socket.socket], *, ready: Callable[[], None]) -> None:
+def serve(
+    app: App, listeners: Sequence[socket.socket], *, ready: Callable[[], None], tls: ssl.SSLContext | None = None
+) -> None:
     """Serve until a signal ends it."""
-    WebServer(app, ready=ready).run(sockets=list(listeners))
+    WebServer(app, ready=ready, tls=tls).run(sockets=list(listeners))

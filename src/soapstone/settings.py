@@ -16,12 +16,18 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("./data"), description="Folder of everything that this server keeps.")
     database_url: str = Field("", description="Database; empty means a SQLite file in the data folder.")
-    public_url: str = Field("", description="URL at which browsers reach the console; empty means as they say in the request.")
+    public_url: str = Field(
+        "", description="URL at which browsers reach the console; empty means as they say in the request."
+    )
     trusted_proxies: list[str] = Field(
         default_factory=list, description="Addresses of proxies whose X-Forwarded headers are believed."
     )
+    tls_cert: str = Field("", description="File with the certificate and its chain, PEM; empty means no TLS.")
+    tls_key: str = Field("", description="File with the key of the certificate, PEM, without a password.")
     max_upload_bytes: int = Field(2 << 30, gt=0, description="Largest request body, in bytes.")
-    session_minutes: int = Field(60, gt=0, description="A session of MagnetMail or the console ends this long after its last use.")
+    session_minutes: int = Field(
+        60, gt=0, description="A session of MagnetMail or the console ends this long after its last use."
+    )
     time_zone: str = Field("America/New_York", description="Time zone of new accounts.")
     lock_failures: int = Field(10, gt=0, description="Failed logons within the lock time that lock a login.")
     lock_minutes: int = Field(15, gt=0, description="How long failures are remembered and a lock lasts.")

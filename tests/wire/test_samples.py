@@ -141,7 +141,7 @@ def test_an_operation_page(kit: Kit) -> None:
     assert '<a href="/v31/IntegrationService.asmx">' in page
     assert "<h2>GetLegacyProcessStatus</h2>" in page
     assert "[Deprecated: use GetProcessStatus.] State of the processes of a list." in page
-    assert "requests that come from the machine" in page
+    assert "offered only to requests that come from the local machine" in page
     assert 'name="viewport"' in page
 
 

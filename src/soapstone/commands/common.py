@@ -40,7 +40,8 @@ def settings_of(data: Path | None, database: str | None, **others: Any) -> Setti
 @contextmanager
 def opened(settings: Settings, *, upgrade: bool = False) -> Iterator[Product]:
     """The product on the settings' records. A new database is set up; an old one only with `upgrade`."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    # Addresses and mails lie in it: nobody else of this machine shall read them.
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         database = Database(settings.database)
     except ValueError as trouble:

@@ -11,10 +11,11 @@ from urllib.parse import parse_qsl
 
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
+from soapstone.wire.form import Prefill
 from soapstone.wire.memory import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.negotiation import negotiate
-from soapstone.wire.origin import Origins
-from soapstone.wire.pages import error_page, index_page, operation_page, unrecognized_page
+from soapstone.wire.origin import Origins, is_foreign, is_local
+from soapstone.wire.pages import FORM_POLICY, POLICY, error_page, index_page, operation_page, unrecognized_page
 from soapstone.wire.plan import Plans
 from soapstone.wire.service import Caller, CallRecord, Service
 from soapstone.wire.types import Upload
@@ -35,6 +36,14 @@ _HOST = "\ufdd0host\ufdd0"
 _URL = "\ufdd0url\ufdd0"
 """Stand for the request's own host and URL in pages that are made once. No document can hold these characters."""
 
+_FOREIGN = Answer(
+    403,
+    "text/html",
+    error_page("This call comes from a page of another site. Such calls are refused.").encode(),
+    "a page of another site called",
+)
+"""The answer to a cross-origin call (lk-7)."""
+
 
 class Endpoint:
     """The app for exactly one path.
@@ -46,6 +55,8 @@ class Endpoint:
     `repeatable` names operations whose answer depends on the records alone: the same request gets the same answer
     again for some seconds, while `freshness` gives the same token. It is called on the event loop and must not wait;
     None says that there is no telling.
+
+    `prefill` is what the test forms of the help pages hold when they are opened.
     """
 
     def __init__(
@@ -61,6 +72,7 @@ class Endpoint:
         threads: int = 16,
         repeatable: Collection[str] = (),
         freshness: Callable[[], Hashable | None] = lambda: None,
+        prefill: Prefill | None = None,
     ) -> None:
         self.contract = contract
         self._service = service
@@ -72,7 +84,8 @@ class Endpoint:
         self._plans = Plans(contract)
         self._plans.prepare()
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
-        self._operation_pages: dict[str, str] = {}
+        self._prefill = prefill or Prefill()
+        self._operation_pages: dict[tuple[str, bool], str] = {}
         self._memory = AnswerMemory(repeatable)
         self._freshness = freshness
 
@@ -91,30 +104,32 @@ class Endpoint:
         elif scope["method"] == "POST":
             await self._post(headers, peer, base_url, receive, send)
         elif scope["method"] == "GET":
-            media, text = self._document(scope.get("query_string", b""), base_url)
-            await _send_text(send, 200, media, text)
+            media, text, policy = self._document(scope, base_url)
+            await _send_text(send, 200, media, text, policy=policy)
         else:
             await _send_text(send, 405, "text/html", error_page("Only GET and POST."), (b"allow", b"GET, POST"))
 
     # --- GET -----------------------------------------------------------------------------------------------------
 
-    def _document(self, query_string: bytes, base_url: str) -> tuple[str, str]:
-        """(media type, text) of what a query asks for (asmx-2)."""
-        query = query_string.decode("latin-1")
+    def _document(self, scope: Scope, base_url: str) -> tuple[str, str, str]:
+        """(media type, text, content security policy) of what a query asks for (asmx-2)."""
+        query = bytes(scope.get("query_string", b"")).decode("latin-1")
         url = escape_attribute(base_url + self.contract.path)
         if query.lower() == "wsdl":
-            return "text/xml", self._wsdl.replace(_URL, url)
+            return "text/xml", self._wsdl.replace(_URL, url), POLICY
         if query.lower() == "disco":
-            return "text/xml", self._disco.replace(_URL, url)
+            return "text/xml", self._disco.replace(_URL, url), POLICY
         for name, value in parse_qsl(query, keep_blank_values=True, max_num_fields=100) if len(query) < 2000 else ():
             operation = self.contract.operations_by_name.get(value) if name.lower() == "op" else None
             if operation is not None:
-                page = self._operation_pages.get(operation.name)
+                local = is_local(scope)
+                page = self._operation_pages.get((operation.name, local))
                 if page is None:
-                    page = operation_page(self.contract, operation, _HOST)
-                    self._operation_pages[operation.name] = page
-                return "text/html", page.replace(_HOST, escape_attribute(base_url.partition("://")[2]))
-        return "text/html", self._index
+                    page = operation_page(self.contract, operation, _HOST, self._prefill if local else None)
+                    self._operation_pages[operation.name, local] = page
+                page = page.replace(_HOST, escape_attribute(base_url.partition("://")[2]))
+                return "text/html", page, FORM_POLICY if local else POLICY
+        return "text/html", self._index, POLICY
 
     @cached_property
     def _wsdl(self) -> str:
@@ -135,8 +150,9 @@ class Endpoint:
         now = datetime.datetime.now(datetime.UTC)
         key = token = None
         what = What()
+        foreign = is_foreign(headers, base_url)
         try:
-            if 0 < (_length(headers) or 0) <= LARGEST_BODY and b"expect" not in headers:
+            if not foreign and 0 < (_length(headers) or 0) <= LARGEST_BODY and b"expect" not in headers:
                 body, receive = await _peek(receive)
                 token = None if body is None else self._freshness()
                 if token is not None and body is not None:
@@ -144,6 +160,9 @@ class Endpoint:
             known = None if key is None else self._memory.get(key, token)
             if known is not None:
                 answer, what = known.answer, known.what
+            elif foreign:
+                await self._drain(receive)
+                answer = _FOREIGN
             else:
                 answer = await self._call(what, headers, peer, base_url, receive)
         except Disconnected:
@@ -240,7 +259,9 @@ async def _send_answer(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.body})
 
 
-async def _send_text(send: Send, status: int, media: str, text: str, *more: tuple[bytes, bytes]) -> None:
+async def _send_text(
+    send: Send, status: int, media: str, text: str, *more: tuple[bytes, bytes], policy: str = POLICY
+) -> None:
     body = text.encode()
     headers = [
         (b"content-type", f"{media}; charset=utf-8".encode()),
@@ -248,5 +269,7 @@ async def _send_text(send: Send, status: int, media: str, text: str, *more: tupl
         (b"content-length", str(len(body)).encode()),
         *more,
     ]
+    if media == "text/html":
+        headers += [(b"content-security-policy", policy.encode()), (b"x-content-type-options", b"nosniff")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

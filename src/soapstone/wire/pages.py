@@ -1,24 +1,27 @@
 """The help pages: the list of operations, and one page per operation (asmx-2, asmx-29)."""
 
+import base64
+import hashlib
 from html import escape
+from importlib.resources import files
 
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import SOAP_11, SOAP_12, SoapVersion
+from soapstone.wire.form import SCRIPT, Prefill, request_form
 from soapstone.wire.samples import sample_request, sample_response
 
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .5rem; }
-h2 { font-size: 1.25rem; margin: 1.5rem 0 .5rem; }
-h3 { font-size: 1.05rem; margin: 1.5rem 0 .25rem; }
-a { color: #0b62a8; }
-dt { margin-top: .75rem; overflow-wrap: anywhere; }
-dd { margin: 0 0 0 1rem; opacity: .85; }
-pre { background: #8881; border: 1px solid #8884; border-radius: 6px; padding: .75rem; overflow-x: auto;
-  font: 13px/1.45 ui-monospace, monospace; }
-@media (prefers-color-scheme: dark) { a { color: #7fbdf0; } }
-"""
+_STYLE = files("soapstone.wire").joinpath("pages.css").read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """A source expression of a content security policy that allows exactly this text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+POLICY = f"default-src 'none'; style-src {_hash(_STYLE)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""The content security policy of a page."""
+FORM_POLICY = f"{POLICY}; script-src {_hash(SCRIPT)}; connect-src 'self'"
+"""That of a page with a test form: its one script may run, and may call this server."""
 
 
 def _page(title: str, body: str) -> str:
@@ -44,15 +47,19 @@ def index_page(contract: Contract) -> str:
     )
 
 
-def operation_page(contract: Contract, operation: Operation, host: str) -> str:
-    """Description, test note and the four sample blocks of one operation."""
+def operation_page(contract: Contract, operation: Operation, host: str, prefill: Prefill | None) -> str:
+    """Description, test form and the four sample blocks of one operation; no prefill means a note and no form."""
+    test = (
+        "<p>A form to try this operation is offered only to requests that come from the local machine.</p>\n"
+        if prefill is None
+        else request_form(contract, operation, prefill)
+    )
     return _page(
         f"{operation.name} - {contract.name}",
         f"<h1>{escape(contract.name)}</h1>\n"
         f'<p><a href="{escape(contract.path)}">All operations of this service</a></p>\n'
         f"<h2>{escape(operation.name)}</h2>\n<p>{escape(operation.description)}</p>\n"
-        "<h3>Test</h3>\n<p>A form to try this operation is offered only to requests that come from the machine"
-        " that runs the server.</p>\n"
+        f"<h3>Test</h3>\n{test}"
         + "".join(_samples(contract, operation, version, host) for version in (SOAP_11, SOAP_12)),
     )
 
