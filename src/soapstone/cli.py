@@ -137,7 +137,13 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
             scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
             base = f"{scheme}://{name}:{listener.getsockname()[1]}"
             app = Application(product, demo=demo)
-            serve(app, [listener], ready=lambda: announce(base, settings, demo=demo), tls=tls)
+            serve(
+                app,
+                [listener],
+                ready=lambda: announce(base, settings, demo=demo),
+                idle_seconds=settings.idle_seconds,
+                tls=tls,
+            )
         finally:
             if supervisor:
                 supervisor.stop()

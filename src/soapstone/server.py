@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import uvicorn
 from starlette.responses import PlainTextResponse
 
+from soapstone.connection import Connection, close_idle
 from soapstone.console.app import console
 from soapstone.demo import LOGIN, PASSWORD
 from soapstone.listrak.operations import CONTRACT as LISTRAK
@@ -23,6 +24,7 @@ from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.store import schema
 from soapstone.store.watch import Watch
+from soapstone.wire.compressed import Decompressed
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.xmlhttp.app import XmlOverHttp
 
@@ -62,8 +64,8 @@ class Application:
                 freshness=self._watch.token,
                 prefill=prefill,
             )
-            self._contracts.append((contract.path.lower(), endpoint))
-        self._xml = XmlOverHttp(product, max_body=settings.max_upload_bytes)
+            self._contracts.append((contract.path.lower(), Decompressed(endpoint)))
+        self._xml = Decompressed(XmlOverHttp(product, max_body=settings.max_upload_bytes))
         self._console = console(product, lambda: list(self._calls), demo=demo)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,13 +100,13 @@ class Application:
 
 
 class WebServer(uvicorn.Server):
-    """uvicorn, telling when it has begun to serve."""
+    """uvicorn, telling when it has begun to serve. Clients that stand still within a request lose their connection."""
 
-    def __init__(self, app: App, *, ready: Callable[[], None], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, app: App, *, ready: Callable[[], None], idle_seconds: float, tls: ssl.SSLContext | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=Connection,
                 loop="uvloop",
                 log_config=None,
                 access_log=False,
@@ -116,6 +118,13 @@ class WebServer(uvicorn.Server):
             )
         )
         self._ready = ready
+        self._idle_seconds = idle_seconds
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second."""
+        if counter % 10 == 0:
+            close_idle(self.server_state.connections, self._idle_seconds)
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -185,7 +194,12 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 def serve(
-    app: App, listeners: Sequence[socket.socket], *, ready: Callable[[], None], tls: ssl.SSLContext | None = None
+    app: App,
+    listeners: Sequence[socket.socket],
+    *,
+    ready: Callable[[], None],
+    idle_seconds: float,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until a signal ends it."""
-    WebServer(app, ready=ready, tls=tls).run(sockets=list(listeners))
+    WebServer(app, ready=ready, idle_seconds=idle_seconds, tls=tls).run(sockets=list(listeners))

@@ -7,12 +7,15 @@ import hmac
 import secrets
 from collections import OrderedDict
 from functools import cache
-from threading import Lock
+from threading import BoundedSemaphore, Lock
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-_hasher = PasswordHasher()
+# 19 MiB and two passes, OWASP's recommendation: with the library's 64 MiB a few logons at once outgrow the server.
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+# Whoever guesses passwords on many connections takes no more memory than this many hashes.
+_hashing = BoundedSemaphore(2)
 
 
 @cache
@@ -46,7 +49,8 @@ class PasswordCheck:
                 self._known.move_to_end(digest)
                 return True
         try:
-            _hasher.verify(stored or _nobody(), password)
+            with _hashing:
+                _hasher.verify(stored or _nobody(), password)
         except (VerificationError, InvalidHashError):
             return False
         if stored is None:

@@ -114,12 +114,13 @@ class Call:
         Raises Disconnected. Uploads that nobody kept are discarded in any case.
         """
         try:
-            limit = self._max_body
-            if announced is not None and announced > limit:
-                # Nothing of it is read; a client that is sending already gets some time to see the answer.
+            too_long = announced is not None and announced > self._max_body
+            if too_long:
                 self._error = _TOO_LONG
-                limit = 0 if waits_for_leave else min(limit, _POLITE_DRAIN)
-            if limit and await self._receive(receive, limit) and self._error is not _TOO_LONG:
+            # One that waits for leave to send gets none. Others get some time to see the answer.
+            if not (too_long and waits_for_leave):
+                await self._receive(receive)
+            if self._error is not _TOO_LONG:
                 return await self._conclude()
             # The same for every cutting of the body, so in the assumed version.
             return _refusal(_TOO_LONG, self._negotiation.assumed, close=True)
@@ -128,10 +129,11 @@ class Call:
             if self._uploads:
                 await in_thread(self._executor, self._discard)
 
-    async def _receive(self, receive: Receive, limit: int) -> bool:
+    async def _receive(self, receive: Receive) -> None:
         """Read the body to its end, also when its answer is known already: a client that is cut off while it sends
-        sees a reset instead of the answer. False when the body is too long."""
+        sees a reset instead of the answer. Of a body that is too long, `_POLITE_DRAIN` bytes more are taken."""
         total = 0
+        limit = _POLITE_DRAIN if self._error is _TOO_LONG else self._max_body
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -140,11 +142,14 @@ class Call:
             more = bool(message.get("more_body", False))
             total += len(body)
             if total > limit:
-                return False
+                if self._error is _TOO_LONG:
+                    return
+                self._error = _TOO_LONG
+                limit += _POLITE_DRAIN
             if self._error is None:
                 await self._feed(body, more)
             if not more:
-                return True
+                return
 
     async def _feed(self, body: bytes, more: bool) -> None:
         reader = self._reader
