@@ -1,6 +1,6 @@
-"""The parts of the manual that follow from the code: the settings and the command line.
+"""The parts of the manual that follow from the code: the settings, the command line and the operations.
 
-Run `.venv/bin/python docs/reference.py` after a change of either; a test compares.
+Run `.venv/bin/python docs/reference.py` after a change of any of them; a test compares.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ from typing import Any
 import typer.main
 
 from soapstone.cli import app
+from soapstone.listrak import operations as listrak
+from soapstone.listrak import service as listrak_service
+from soapstone.magnetmail import operations as magnetmail
+from soapstone.magnetmail import service as magnetmail_service
 from soapstone.settings import Settings
 
 DOCS = Path(__file__).parent
@@ -89,7 +93,28 @@ def _meaning(option: Any) -> str:
     return f"{text} Default: `{option.default}`." if option.default else text
 
 
-PARTS: dict[str, Callable[[], str]] = {"settings.md": settings, "command-line.md": command_line}
+def operations() -> str:
+    """A table for each contract: its operations in the order of the port type, with their state."""
+    contracts = (
+        ("MagnetMail", magnetmail.CONTRACT, magnetmail_service.AVAILABLE),
+        ("Listrak", listrak.CONTRACT, listrak_service.AVAILABLE),
+    )
+    parts = []
+    for title, contract, available in contracts:
+        parts += [f"## {title}", f"`{contract.path}`, {len(available)} of {len(contract.operations)} available."]
+        rows = ["| operation | state | what it does |", "| --- | --- | --- |"]
+        for operation in contract.operations:
+            state = "available" if operation.name in available else "not available yet"
+            rows.append(f"| `{operation.name}` | {state} | {operation.description} |")
+        parts.append("\n".join(rows))
+    return "\n\n".join(parts)
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "settings.md": settings,
+    "command-line.md": command_line,
+    "operations.md": operations,
+}
 
 
 def page(name: str) -> str:

@@ -10,10 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from soapstone.listrak.operations import CONTRACT as LISTRAK
-from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
-from soapstone.wire.contract import Contract
-
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / "docs" / "compatibility"
 
@@ -138,18 +134,3 @@ def test_an_entry_has_marks_a_state_and_a_text(entry: Entry) -> None:
     assert entry.text.endswith((".", "|"))
     # What is missing is said.
     assert match[2] != "in part" or re.search(r"\b(not|no|only|cannot|nothing)\b", entry.text, re.IGNORECASE)
-
-
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(("heading", "contract", "number"), [("MagnetMail", MAGNETMAIL, 55), ("Listrak", LISTRAK, 97)])
-def test_the_page_of_operations_agrees_with_the_served_contract(heading: str, contract: Contract, number: int) -> None:
-    section = OPERATIONS.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| `(\w+)` \| ([^|]*) \|", section, re.MULTILINE)
-    names = [name for name, _ in rows]
-    assert len(names) == len(set(names)) == number
-    assert {state for _, state in rows} == {"available", "not available yet"}
-    served = [operation.name for operation in contract.operations]
-    assert [name for name, state in rows if state == "available"] == served
-    assert f"{len(served)} of {number}" in section

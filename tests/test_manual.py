@@ -63,10 +63,23 @@ def reference() -> ModuleType:
 # --- what follows from the code --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["settings.md", "command-line.md"])
-def test_settings_and_command_line_are_those_of_the_program(name: str) -> None:
+GENERATED = ["settings.md", "command-line.md", "operations.md"]
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_settings_command_line_and_operations_are_those_of_the_program(name: str) -> None:
     assert text(name) == reference().page(name), "run .venv/bin/python docs/reference.py"
-    assert reference().PARTS.keys() == {"settings.md", "command-line.md"}
+    assert [*reference().PARTS] == GENERATED
+
+
+@pytest.mark.parametrize(("contract", "number"), [("magnetmail", 55), ("listrak", 97)])
+def test_the_page_of_operations_names_all_of_them(contract: str, number: int) -> None:
+    facts = (ROOT / "tests" / "contracts" / f"{contract}.txt").read_text(encoding="utf-8")
+    names = re.findall(r"^operation (\w+)", facts, re.MULTILINE)
+    assert len(names) == number
+    rows = re.findall(r"^\| `(\w+)` \| (?:available|not available yet) \|", text("operations.md"), re.MULTILINE)
+    assert [name for name in rows if name in names] == names
+    assert len(rows) == 152
 
 
 def test_variables_that_the_manual_names_are_settings() -> None:

@@ -81,7 +81,10 @@ def not_found(list_id: int) -> str:
 def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool) -> Call:
     """Let a caller in, or raise the Fault that says why not (lk-10 to lk-13)."""
     try:
-        identity = product.logons.identify((header and header.UserName) or "", (header and header.Password) or "", peer)
+        if header is None or not header.UserName:
+            # Nobody in particular, so nobody to lock out: it stays this refusal, however often (lk-12).
+            raise InvalidLogon
+        identity = product.logons.identify(header.UserName, header.Password or "", peer)
     except AddressProhibited:
         raise Fault("[ProhibitedIPAddress] Calls from this IP address are not allowed.") from None
     except LoginLocked:

@@ -1,4 +1,4 @@
-"""The Listrak service behind the endpoint: one handler for each operation."""
+"""The Listrak service behind the endpoint: one handler for each operation that is available."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from soapstone.listrak.types import WSUser
 from soapstone.product import Product
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
+from soapstone.wire.faults import Fault
 from soapstone.wire.types import Struct
 
 HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
@@ -30,6 +31,8 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "ReportSubscribedContacts": report_subscribed_contacts,
     "ReportListImportHistory": report_list_import_history,
 }
+
+AVAILABLE = HANDLERS.keys()
 
 
 class ListrakService:
@@ -44,8 +47,11 @@ class ListrakService:
         return admit(self._product, cast(WSUser | None, header), caller.peer, analytics=analytics)
 
     def handle(self, operation: Operation, context: Call, request: Struct, caller: Caller) -> Any:
-        """The operation's result or answer."""
-        return HANDLERS[operation.name](context, request)
+        """The operation's result or answer. Raises Fault for an operation that is not available yet."""
+        handler = HANDLERS.get(operation.name)
+        if handler is None:
+            raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
+        return handler(context, request)
 
     def internal_error(self) -> str:
         """The fault's message for a failure of our own (lk-18)."""

@@ -1,4 +1,4 @@
-"""The MagnetMail service behind the endpoint: one handler for each operation."""
+"""The MagnetMail service behind the endpoint: one handler for each operation that is available."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from soapstone.magnetmail.groups import (
     get_groups,
     get_recipient_fields,
 )
-from soapstone.magnetmail.operations import Authenticate, getErrorDetails
 from soapstone.magnetmail.sessions import admit, authenticate
 from soapstone.magnetmail.types import mmAuthHeader
 from soapstone.magnetmail.uploads import (
@@ -27,6 +26,7 @@ from soapstone.magnetmail.uploads import (
 from soapstone.product import Product
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
+from soapstone.wire.faults import Fault
 from soapstone.wire.types import Struct
 
 # Operations that need a session, by name.
@@ -43,6 +43,14 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "getUploadJobStatusUTC": get_upload_job_status_utc,
 }
 
+# Operations without a session (mm-2).
+OPEN_HANDLERS: dict[str, Callable[[Product, Any, Caller], Any]] = {
+    "Authenticate": lambda product, request, caller: authenticate(product, request, caller.peer),
+    "getErrorDetails": lambda product, request, caller: error_record(request.error_nbr),
+}
+
+AVAILABLE = HANDLERS.keys() | OPEN_HANDLERS.keys()
+
 
 class MagnetMailService:
     """Answers the operations of the contract from the product's records."""
@@ -57,14 +65,14 @@ class MagnetMailService:
         return admit(self._product, cast(mmAuthHeader | None, header))
 
     def handle(self, operation: Operation, context: Call | None, request: Struct, caller: Caller) -> Any:
-        """The operation's result."""
-        if isinstance(request, Authenticate):
-            return authenticate(self._product, request, caller.peer)
-        if isinstance(request, getErrorDetails):
-            return error_record(request.error_nbr)
-        assert context is not None  # noqa: S101 - every other operation declares the header
+        """The operation's result. Raises Fault for an operation that is not available yet."""
+        if context is None:
+            return OPEN_HANDLERS[operation.name](self._product, request, caller)
         call = context.for_account(getattr(request, "user_id", None))
-        return HANDLERS[operation.name](call, request)
+        handler = HANDLERS.get(operation.name)
+        if handler is None:
+            raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
+        return handler(call, request)
 
     def internal_error(self) -> str:
         """The fault's message for a failure of our own (mm-27)."""

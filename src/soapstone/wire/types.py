@@ -112,7 +112,7 @@ class Enumeration(enum.StrEnum):
     """
 
 
-_SECRET = ("password", "sessionid")
+_SECRET = ("password", "sessionid", "card")
 
 
 _members: "dict[type[Struct], dict[str, Member]]" = {}

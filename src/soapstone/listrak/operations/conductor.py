@@ -1,0 +1,27 @@
+"""Automation."""
+
+from soapstone.listrak import types as t
+from soapstone.wire.contract import Operation
+from soapstone.wire.types import Int, Struct
+
+
+class ConductorGetExternalEvents(Struct):
+    ListID: Int
+
+
+class ConductorGetConversations(Struct):
+    listID: Int
+
+
+CONDUCTOR_OPERATIONS = (
+    Operation(
+        ConductorGetExternalEvents,
+        "Gives the events of a list that calls and imports can raise.",
+        result=list[t.WSConductorExternalEvent] | None,
+    ),
+    Operation(
+        ConductorGetConversations,
+        "Gives the conversations of a list with their state.",
+        result=list[t.WSConductorConversation] | None,
+    ),
+)

@@ -1,0 +1,115 @@
+"""Imports, setting an attribute of a whole list, and the reports of what came of imports."""
+
+from soapstone.listrak import types as t
+from soapstone.wire.contract import Operation
+from soapstone.wire.types import DateTime, Ignored, Int, Nillable, SpooledBase64, String, Struct
+
+
+class BulkLoadContacts(Struct):
+    ListID: Int
+    WSImportDirectives: Nillable[t.WSImportDirectives]
+    fileMappings: list[t.WSFileMappings] | None
+    ImportFileStream: SpooledBase64
+
+
+class BulkLoadContactsWithOptions(Struct):
+    ListID: Int
+    WSImportDirectives: Nillable[t.WSImportDirectives]
+    fileMappings: list[t.WSFileMappings] | None
+    ImportFileStream: SpooledBase64
+    WSBulkLoadOptions: Nillable[t.WSBulkLoadOptions]
+
+
+class UpdateSubscribedContactAttribute(Struct):
+    AttributeID: Int
+    Value: String
+
+
+class UpdateSubscribedContactAttributeWithOptions(Struct):
+    AttributeID: Int
+    Value: String
+    WSUpdateSubcribedContactAttributeOptions: Nillable[t.WSUpdateSubcribedContactAttributeOptions]
+
+
+class ConductorBulkLoadAndTriggerContacts(Struct):
+    ListID: Int
+    WSImportDirectives: Nillable[t.WSImportDirectives]
+    TriggerFileMappings: list[t.WSTriggerFileMappings] | None
+    ImportFileStream: SpooledBase64
+
+
+class ConductorBulkLoadAndTriggerContactsWithOptions(Struct):
+    ListID: Int
+    WSImportDirectives: Nillable[t.WSImportDirectives]
+    TriggerFileMappings: list[t.WSTriggerFileMappings] | None
+    ImportFileStream: SpooledBase64
+    WSConductorBulkLoadOptions: Nillable[t.WSConductorBulkLoadOptions]
+
+
+class ReportListImportHistory(Struct):
+    ListID: Int
+    Page: Int
+    StartDate: Nillable[DateTime]
+    EndDate: Nillable[DateTime]
+    WSException: Ignored[t.WSException]
+
+
+class ReportListImportHistoryResponse(Struct):
+    ReportListImportHistoryResult: list[t.WSImportHistory] | None
+    WSException: Nillable[t.WSException]
+
+
+class ReportImportContactDetail(Struct):
+    ImportFileID: Int
+    Page: Int
+    ImportResult: t.WSImportResultEnum
+    WSException: Ignored[t.WSException]
+
+
+class ReportImportContactDetailResponse(Struct):
+    ReportImportContactDetailResult: list[t.WSImportContact] | None
+    WSException: Nillable[t.WSException]
+
+
+IMPORT_OPERATIONS = (
+    Operation(
+        BulkLoadContacts,
+        "Starts the import of a delimited file into a list and answers the number of the process.",
+        result=Int,
+    ),
+    Operation(
+        BulkLoadContactsWithOptions,
+        "Starts an import as BulkLoadContacts does; an option leaves out the mail about the result.",
+        result=Int,
+    ),
+    Operation(
+        UpdateSubscribedContactAttribute,
+        "Starts giving an attribute the same value at all subscribed contacts; answers the number of the process.",
+        result=Int,
+    ),
+    Operation(
+        UpdateSubscribedContactAttributeWithOptions,
+        "Starts giving an attribute the same value; an option leaves out the mail about the result.",
+        result=Int,
+    ),
+    Operation(
+        ConductorBulkLoadAndTriggerContacts,
+        "Starts an import in which a column may name the events to raise for its row.",
+        result=Int,
+    ),
+    Operation(
+        ConductorBulkLoadAndTriggerContactsWithOptions,
+        "Starts an import that raises events; an option leaves out the mail about the result.",
+        result=Int,
+    ),
+    Operation(
+        ReportListImportHistory,
+        "Gives the import runs of a list within a range of dates, with their counters, page by page.",
+        response=ReportListImportHistoryResponse,
+    ),
+    Operation(
+        ReportImportContactDetail,
+        "Gives the rows of an import that had one outcome, page by page.",
+        response=ReportImportContactDetailResponse,
+    ),
+)

@@ -1,0 +1,183 @@
+"""Recipients, their fields, and how they are searched for."""
+
+from soapstone.wire.types import Boolean, DateTime, Double, Int, Nillable, String, Struct
+
+
+class Asset(Struct):
+    """What objects of an account extend; it has no members."""
+
+
+class Recipient(Asset):
+    """A person with all fields of the account."""
+
+    id: String
+    email: String
+    first_name: String
+    last_name: String
+    fax: String
+    Custom_Id: String
+    phone: String
+    address: String
+    address_2: String
+    city: String
+    state: String
+    zip: String
+    company: String
+    unsubscribed: Nillable[Boolean]
+    fax_send_suppress: Nillable[Boolean]
+    email_send_suppress: Nillable[Boolean]
+    email_confirm: Nillable[Boolean]
+    text_only: Nillable[Boolean]
+    custom1: String
+    custom2: String
+    custom3: String
+    custom4: String
+    custom5: String
+    custom6: String
+    custom7: String
+    custom8: String
+    custom9: String
+    custom10: String
+    custom11: String
+    custom12: String
+    custom13: String
+    custom14: String
+    custom15: String
+    custom16: String
+    custom17: String
+    custom18: String
+    custom19: String
+    custom20: String
+    custom21: String
+    custom22: String
+    custom23: String
+    custom24: String
+    custom25: String
+    custom26: String
+    custom27: String
+    custom28: String
+    custom29: String
+    custom30: String
+    suppressed: Nillable[Boolean]
+    suppressed_date: Nillable[DateTime]
+
+
+class fieldDefn(Struct):
+    """A field of recipients: the account's label and the name that upload mappings use (mm-43)."""
+
+    fieldNameText: String
+    fieldNamevalue: String
+
+
+class ExtendedField(Struct):
+    """An enhanced field of the account and its name in upload mappings (mm-43)."""
+
+    fieldId: Nillable[Double]
+    fieldName: String
+    loginId: Nillable[Double]
+    uploadMappingName: String
+
+
+class RecipientExtendedField(Struct):
+    """A further field by name, with its value."""
+
+    field_name: String
+    field_value: String
+
+
+class RecipientExtended(Struct):
+    """A recipient with further fields."""
+
+    recipient: Recipient | None
+    extended_field: list[RecipientExtendedField] | None
+
+
+class subscription(Struct):
+    """A recipient who subscribed, and the groups that were joined."""
+
+    recipient: Recipient | None
+    add_update_date: DateTime
+    groups: list[Int] | None
+
+
+class MagnetMailQueries(Struct):
+    """A saved search, all of it as text."""
+
+    Search_Name: String
+    Search_Id: String
+    Create_Date: String
+    LoginId: String
+
+
+class SearchCriteria(Struct):
+    """The page that a search asks for (mm-36)."""
+
+    pageNo: Int
+    pageSize: Int
+
+
+class RecipientSearchCriteria(SearchCriteria):
+    """Example values: what is given must match."""
+
+    mail_user_id: String
+    id: String
+    email: String
+    first_name: String
+    last_name: String
+    fax: String
+    Custom_Id: String
+    phone: String
+    address: String
+    address_2: String
+    city: String
+    state: String
+    zip: String
+    company: String
+    unsubscribed: Nillable[Boolean]
+    fax_send_suppress: Nillable[Boolean]
+    email_send_suppress: Nillable[Boolean]
+    email_confirm: Nillable[Boolean]
+    text_only: Nillable[Boolean]
+    custom1: String
+    custom2: String
+    custom3: String
+    custom4: String
+    custom5: String
+    custom6: String
+    custom7: String
+    custom8: String
+    custom9: String
+    custom10: String
+    custom11: String
+    custom12: String
+    custom13: String
+    custom14: String
+    custom15: String
+    custom16: String
+    custom17: String
+    custom18: String
+    custom19: String
+    custom20: String
+    custom21: String
+    custom22: String
+    custom23: String
+    custom24: String
+    custom25: String
+    custom26: String
+    custom27: String
+    custom28: String
+    custom29: String
+    custom30: String
+    suppressed: Nillable[Boolean]
+    suppressed_start_date: Nillable[DateTime]
+    suppressed_end_date: Nillable[DateTime]
+
+
+class SearchResults(Struct, abstract=True):
+    """What answers of searches extend."""
+
+
+class RecipientSearchResults(SearchResults):
+    """One page of recipients, without a total."""
+
+    recipients: list[Recipient] | None

@@ -1,0 +1,119 @@
+"""Operations that are declared and not available yet: a fault that says so, after the checks of every call."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from soapstone.listrak import service as listrak
+from soapstone.magnetmail import service as magnetmail
+from soapstone.product import Product
+from soapstone.settings import Settings
+from soapstone.store.database import Database
+from soapstone.wire.contract import Contract
+
+if TYPE_CHECKING:
+    from tests.contracts.conftest import Driver, Upload
+
+SERVICES = {
+    "magnetmail": (magnetmail.MagnetMailService, magnetmail.AVAILABLE),
+    "listrak": (listrak.ListrakService, listrak.AVAILABLE),
+}
+REFUSALS = {
+    "magnetmail": "[InvalidSession] The session is unknown or has expired. Call Authenticate again.",
+    "listrak": "[InvalidLogonAttempt] The user name or password is not valid.",
+}
+CODES = {"1.1": "Server", "1.2": "Receiver"}
+
+
+@pytest.fixture(scope="module")
+def product(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
+    folder = tmp_path_factory.mktemp("product")
+    path = folder / "soapstone.sqlite"
+    shutil.copy(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    yield Product.open(Settings(data_dir=folder), database)
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def header(name: str, product: Product) -> str:
+    """A header block with good credentials."""
+    if product.accounts.named("ACME") is None:
+        account = product.accounts.create("ACME", time_zone="America/New_York")
+        product.accounts.add_login(account, "ann", "secret")
+    if name == "listrak":
+        words = "<UserName>ann</UserName><Password>secret</Password>"
+        return f'<WSUser xmlns="http://webservices.listrak.com/v31/">{words}</WSUser>'
+    session = product.sessions.open(product.logons.identify("ann", "secret", None))
+    return f'<mmAuthHeader xmlns="http://www.magnetmail.net/"><sessionId>{session}</sessionId></mmAuthHeader>'
+
+
+@pytest.fixture
+def served(name: str, product: Product, make_driver: Callable[..., Driver]) -> Driver:
+    return make_driver(name, SERVICES[name][0](product))
+
+
+def fault(content: bytes) -> tuple[str, str]:
+    """(code, text) of a fault of either version."""
+    text = content.decode()
+    found = re.search(r"<faultcode>soap:(.*)</faultcode><faultstring>(.*)</faultstring>", text) or re.search(
+        r'<soap:Value>soap:(.*)</soap:Value>.*<soap:Text xml:lang="en">(.*)</soap:Text>', text
+    )
+    assert found, text
+    return found[1], unescape(found[2])
+
+
+def waiting(name: str, contract: Contract) -> list[str]:
+    return [operation.name for operation in contract.operations if operation.name not in SERVICES[name][1]]
+
+
+def test_what_has_a_handler_is_declared(name: str, contract: Contract) -> None:
+    assert SERVICES[name][1] <= contract.operations_by_name.keys()
+
+
+@pytest.mark.parametrize("version", CODES)
+def test_a_good_call_is_told(served: Driver, name: str, header: str, version: str) -> None:
+    prefix = "Server was unable to process request. ---> "
+    for operation in waiting(name, served.contract):
+        reply = served.call(operation, header=header, version=version)
+        assert reply.status == 500, operation
+        wanted = f"{prefix}[NotImplemented] {operation} is not available yet."
+        assert fault(reply.content) == (CODES[version], wanted)
+
+
+@pytest.mark.parametrize("version", CODES)
+def test_credentials_come_first(served: Driver, name: str, version: str) -> None:
+    prefix = "Server was unable to process request. ---> "
+    for operation in waiting(name, served.contract):
+        reply = served.call(operation, version=version)
+        assert (reply.status, *fault(reply.content)) == (500, CODES[version], prefix + REFUSALS[name]), operation
+
+
+@pytest.mark.parametrize("name", ["magnetmail"], scope="module")
+def test_mm_16_the_account_of_the_body_is_checked_first(served: Driver, header: str) -> None:
+    reply = served.call("getUserDetails", "<user_id>OTHER</user_id>", header)
+    assert fault(reply.content)[1].endswith("[AccessDenied] This session may not use account OTHER.")
+
+
+@pytest.mark.parametrize("name", ["magnetmail"], scope="module")
+def test_a_file_that_came_along_is_not_kept(
+    name: str, product: Product, header: str, make_driver: Callable[..., Driver], upload_class: type[Upload]
+) -> None:
+    uploads: list[Upload] = []
+
+    def new_upload() -> Upload:
+        uploads.append(upload_class())
+        return uploads[-1]
+
+    driver = make_driver(name, SERVICES[name][0](product), new_upload)
+    job = "<Job><UserId>ACME</UserId><CsvData>a@example.org</CsvData></Job>"
+    reply = driver.call("UploadListInitialQueue", job, header)
+    assert "[NotImplemented]" in fault(reply.content)[1]
+    assert [(upload.content, upload.discarded) for upload in uploads] == [(b"a@example.org", True)]
