@@ -193,3 +193,15 @@ def leaves(value: Any) -> Iterator[str]:
             yield from leaves(getattr(value, name))
     else:
         yield str(value)
+
+
+@pytest.mark.parametrize("name", ["magnetmail"], scope="module")
+def test_mm_3_case_only_pairs_stay_apart_in_zeep(contract: Contract, zeep_client: zeep.Client) -> None:
+    for upper, lower in (("Error", "error"), ("SaveResult", "saveResult")):
+        one, other = (zeep_client.get_type(f"{{{contract.namespace}}}{each}") for each in (upper, lower))
+        assert (one.name, other.name) == (upper, lower)
+    holders = {"addGroup": "Error", "addRecipient": "error"}
+    for operation, wanted in holders.items():
+        element = zeep_client.get_element(f"{{{contract.namespace}}}{operation}Response")
+        ((_, result),) = element.type.elements
+        assert dict(result.type.elements)["errorObj"].type.name == wanted
