@@ -131,6 +131,15 @@ def test_a_closed_session_is_gone(database: Database, logons: Logons) -> None:
     assert opened.find(two) is not None
 
 
+def test_a_session_ends_by_time_alone(database: Database, logons: Logons, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mm-13: also when nothing in the records has changed since it was found last."""
+    opened = Sessions(database, "magnetmail", timedelta(minutes=60))
+    token = opened.open(logons.identify("ann", "secret", None))
+    assert opened.find(token) is not None
+    monkeypatch.setattr("soapstone.accounts.sessions.now", lambda: now() + timedelta(minutes=61))
+    assert opened.find(token) is None
+
+
 def test_a_new_password_ends_the_sessions(database: Database, logons: Logons) -> None:
     opened = Sessions(database, "magnetmail", timedelta(minutes=60))
     token = opened.open(logons.identify("ann", "secret", None))

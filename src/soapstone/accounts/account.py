@@ -98,7 +98,7 @@ class Accounts:
 
     def get(self, account_id: int) -> Account | None:
         """The account of that number."""
-        return self._one(accounts.c.id == account_id)
+        return self._database.recall(("account", account_id), lambda: self._one(accounts.c.id == account_id))
 
     def all(self) -> list[Account]:
         """All accounts by name."""
@@ -108,10 +108,7 @@ class Accounts:
 
     def reach(self, account_id: int) -> dict[str, int]:
         """The accounts that a login of this account may name: its own and its children, name → number (mm-15)."""
-        mine = (accounts.c.id == account_id) | (accounts.c.parent_id == account_id)
-        with self._database.read() as connection:
-            rows = connection.execute(select(accounts.c.name, accounts.c.id).where(mine)).all()
-        return {row.name: row.id for row in rows}
+        return dict(self._database.recall(("reach", account_id), lambda: self._reach(account_id)))
 
     def has_children(self, account_id: int) -> bool:
         """Whether other accounts name this one as their parent."""
@@ -173,6 +170,12 @@ class Accounts:
             connection.execute(allowed_addresses.delete().where(allowed_addresses.c.account_id == account.id))
             for network in checked:
                 connection.execute(insert(allowed_addresses).values(account_id=account.id, network=network))
+
+    def _reach(self, account_id: int) -> dict[str, int]:
+        mine = (accounts.c.id == account_id) | (accounts.c.parent_id == account_id)
+        with self._database.read() as connection:
+            rows = connection.execute(select(accounts.c.name, accounts.c.id).where(mine)).all()
+        return {row.name: row.id for row in rows}
 
     def _one(self, condition: ColumnElement[bool]) -> Account | None:
         with self._database.read() as connection:

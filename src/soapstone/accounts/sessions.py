@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import delete, insert, select, update
@@ -16,6 +17,13 @@ from soapstone.store.tables import logins, sessions
 
 # A session's last use is written at most this often: polls do not write.
 TOUCH = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class _Session:
+    id: int
+    last_used_at: datetime
+    identity: Identity
 
 
 class Sessions:
@@ -40,27 +48,33 @@ class Sessions:
 
     def find(self, token: str) -> Identity | None:
         """Whose session this is; None when it is unknown or over."""
-        moment = now()
-        query = (
-            select(logins, sessions.c.id.label("session_id"), sessions.c.last_used_at)
-            .join(sessions, sessions.c.login_id == logins.c.id)
-            .where(sessions.c.token_hash == _digest(token), sessions.c.purpose == self._purpose)
-        )
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None or row.last_used_at + self._lifetime < moment:
+        digest, moment = _digest(token), now()
+        session = self._database.recall(("session", self._purpose, digest), lambda: self._read(digest))
+        if session is None or session.last_used_at + self._lifetime < moment:
             return None
-        if row.last_used_at + min(TOUCH, self._lifetime / 4) < moment:
+        if session.last_used_at + min(TOUCH, self._lifetime / 4) < moment:
             with self._database.write() as connection:
-                connection.execute(update(sessions).where(sessions.c.id == row.session_id).values(last_used_at=moment))
-        account = self._accounts.get(row.account_id)
-        assert account is not None  # noqa: S101 - guarded by the foreign key
-        return Identity(account, Login.of(row))
+                connection.execute(update(sessions).where(sessions.c.id == session.id).values(last_used_at=moment))
+        return session.identity
 
     def close(self, token: str) -> None:
         """End a session."""
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.token_hash == _digest(token)))
+
+    def _read(self, digest: str) -> _Session | None:
+        query = (
+            select(logins, sessions.c.id.label("session_id"), sessions.c.last_used_at)
+            .join(sessions, sessions.c.login_id == logins.c.id)
+            .where(sessions.c.token_hash == digest, sessions.c.purpose == self._purpose)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        account = self._accounts.get(row.account_id)
+        assert account is not None  # noqa: S101 - guarded by the foreign key
+        return _Session(row.session_id, row.last_used_at, Identity(account, Login.of(row)))
 
 
 def _digest(token: str) -> str:

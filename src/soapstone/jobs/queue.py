@@ -69,11 +69,12 @@ class Jobs:
 
     def get(self, account_ids: Collection[int] | None, job_id: int) -> Job | None:
         """The job of that number in one of the accounts (None = any account), or None."""
-        query = select(jobs).where(jobs.c.id == job_id)
-        if account_ids is not None:
-            query = query.where(jobs.c.account_id.in_(account_ids))
+        job = self._database.recall(("job", job_id), lambda: self._read(job_id))
+        return job if job is not None and (account_ids is None or job.account_id in account_ids) else None
+
+    def _read(self, job_id: int) -> Job | None:
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().one_or_none()
+            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
         return None if row is None else Job.of(row)
 
     def find(

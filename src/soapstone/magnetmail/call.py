@@ -16,19 +16,18 @@ NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
 
 @dataclass(frozen=True)
 class Call:
-    """`account` is the one that the call works for; `reach` names all that it may work for (mm-15, mm-16)."""
+    """`account` is the one that the call works for, one of those that the session may name (mm-15, mm-16)."""
 
     product: Product
     identity: Identity
     account: Account
-    reach: dict[str, int]
 
     def for_account(self, user_id: str | None) -> Call:
         """The same call for the account that the request names; Fault when the session may not use it."""
         name = (user_id or "").strip()
         if not name or name.upper() == self.account.name:
             return self
-        account_id = self.reach.get(name.upper())
+        account_id = self.product.accounts.reach(self.identity.account.id).get(name.upper())
         account = None if account_id is None else self.product.accounts.get(account_id)
         if account is None:
             raise Fault(f"[AccessDenied] This session may not use account {name}.")

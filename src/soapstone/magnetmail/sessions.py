@@ -52,5 +52,4 @@ def admit(product: Product, header: mmAuthHeader | None) -> Call:
     identity = product.sessions.find(token) if token else None
     if identity is None:
         raise Fault("[InvalidSession] The session is unknown or has expired. Call Authenticate again.")
-    call = Call(product, identity, identity.account, product.accounts.reach(identity.account.id))
-    return call.for_account(header.user_id if header else None)
+    return Call(product, identity, identity.account).for_account(header.user_id if header else None)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+
+from soapstone.store.recall import Recall
+
+T = TypeVar("T")
 
 # How long a writer waits for another one before it gives up, in milliseconds.
 BUSY_TIMEOUT = 10_000
@@ -35,6 +39,7 @@ class Database:
         self.url = parsed
         self.kind = parsed.get_backend_name()
         self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
+        self._recall = Recall(self)
         if self.kind == "sqlite":
             _tame_sqlite(self.engine)
 
@@ -48,6 +53,10 @@ class Database:
         """A transaction that sees one state of the records and changes nothing."""
         with self.engine.connect() as connection, connection.begin():
             yield connection
+
+    def recall(self, key: Hashable, read: Callable[[], T]) -> T:
+        """What `read` gives, or gave under this key after the last commit of anybody: see Recall.get."""
+        return self._recall.get(key, read)
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
@@ -97,6 +106,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self._recall.close()
         self.engine.dispose()
 
 
