@@ -76,18 +76,56 @@ def test_soap_12_with_unknown_action_and_element(driver: Driver, kit: Kit) -> No
     ("body", "namespace"), [('<Envelope xmlns="urn:other"/>', "urn:other"), ("<html></html>", ""), ("<Envelope/>", "")]
 )
 def test_version_mismatch(driver: Driver, kit: Kit, body: str, namespace: str) -> None:
-    reply = driver.post(body, action=f"{kit.namespace}Add")
-    assert reply.status == 500
+    """Of no known version, so it is answered in the older one."""
+    choices = [{"action": f"{kit.namespace}Add"}, {"content_type": "application/soap+xml"}]
+    for options in choices:
+        reply = driver.post(body, **options)
+        assert (reply.status, reply.headers["content-type"]) == (500, "text/xml; charset=utf-8")
+        assert reply.fault == (
+            "VersionMismatch",
+            f"Possible SOAP version mismatch: Envelope namespace {namespace} was unexpected. "
+            "Expecting http://schemas.xmlsoap.org/soap/envelope/.",
+        )
+
+
+@pytest.mark.parametrize("before", ["text", '<x xmlns="urn:x"/>', "<s:Header/><s:Header/>"])
+def test_nothing_but_one_header_stands_before_the_body(driver: Driver, kit: Kit, before: str) -> None:
+    body = kit.envelope(f'<Add xmlns="{kit.namespace}"/>', token=None).replace("<s:Body>", f"{before}<s:Body>")
+    reply = driver.post(body, action=f"{kit.namespace}Ping")
     assert reply.fault == (
-        "VersionMismatch",
-        f"Possible SOAP version mismatch: Envelope namespace {namespace} was unexpected. "
-        "Expecting http://schemas.xmlsoap.org/soap/envelope/.",
+        "Client",
+        "Server was unable to read request. ---> Request format is invalid: Missing required soap:Body element.",
     )
+
+
+def test_text_before_the_payload_names_no_operation(driver: Driver, kit: Kit) -> None:
+    body = kit.envelope(f'text<Ping xmlns="{kit.namespace}"/>', token=None)
+    assert driver.post(body, action=f"{kit.namespace}Ping").status == 200
+    assert driver.post(body).fault[1].startswith("Unable to handle request without a valid action parameter.")
+
+
+@pytest.mark.parametrize("inside", ["a<b/>", "<b/>", "a<!-- c -->", "<?p i?>a"])
+@pytest.mark.parametrize("member", ["s", "i", "raw"])
+def test_markup_inside_a_text_counts_as_malformed(driver: Driver, member: str, inside: str) -> None:
+    """As the runtime answered it (asmx-20): 400, empty."""
+    reply = driver.call("Echo", f"<value><{member}>{inside}</{member}></value>")
+    assert (reply.status, reply.content) == (400, b"")
 
 
 @pytest.mark.parametrize(
     "body",
-    ["", "<a", "no xml", "{E}<a></b>", "{E}<a>&#0;</a>", "{E}<a>\x0b</a>", "{E}<a>&#xFFFE;", "<!DOCTYPE a>{E}", "{E}"],
+    [
+        "",
+        "<a",
+        "no xml",
+        "{E}<s:Header><a></b>",
+        "{E}<s:Header><a>&#0;</a>",
+        "{E}<s:Header><a>\x0b</a>",
+        "{E}<s:Header><a>&#xFFFE;",
+        "<!DOCTYPE a>{E}",
+        "{E}",
+        "<?xml version='1.1'?>{E}<s:Body/></s:Envelope>",
+    ],
 )
 def test_malformed_xml_with_a_known_action(driver: Driver, kit: Kit, body: str) -> None:
     """asmx-20, asmx-13: 400 with an empty body."""
@@ -99,7 +137,7 @@ def test_malformed_xml_with_a_known_action(driver: Driver, kit: Kit, body: str) 
     for options in choices:
         reply = driver.post(body, **options)
         assert (reply.status, reply.content) == (400, b"")
-        assert "content-type" not in reply.headers
+        assert reply.headers["content-type"].endswith("; charset=utf-8")
     assert driver.service.log == []
 
 
@@ -185,10 +223,17 @@ def test_unknown_header_that_must_be_understood(driver: Driver, kit: Kit, versio
     assert driver.service.log == []
 
 
+def test_a_header_for_someone_else_must_be_understood_all_the_same(driver: Driver, kit: Kit) -> None:
+    """The runtime did not look at whom a header is aimed at."""
+    header = '<c:Hop xmlns:c="urn:c" s:mustUnderstand="1" s:actor="urn:someone-else"/>'
+    reply = driver.post(kit.envelope(f'<Add xmlns="{kit.namespace}"/>', header=header))
+    assert reply.fault == ("MustUnderstand", "SOAP header Hop was not understood.")
+
+
 def test_other_headers_are_ignored(driver: Driver, kit: Kit) -> None:
     header = (
         '<a:Action xmlns:a="urn:a">x</a:Action><b:To xmlns:b="urn:b" s:mustUnderstand="0"/>'
-        '<c:Hop xmlns:c="urn:c" s:mustUnderstand="1" s:actor="urn:someone-else"/>'
+        '<c:Hop xmlns:c="urn:c" mustUnderstand="1"/>'
     )
     reply = driver.post(kit.envelope(f'<Add xmlns="{kit.namespace}"/>', header=header))
     assert reply.result == f'<AddResponse xmlns="{kit.namespace}"><AddResult>0</AddResult></AddResponse>'

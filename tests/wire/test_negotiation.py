@@ -28,7 +28,9 @@ def test_the_assumed_version(kit: Kit) -> None:
         ("application/soap+xml;action=%41", None, "A"),
         ("application/soap+xml; charset=base64", None, None),
         ("application/soap+xml; charset=\x00; action=", None, ""),
-        ('application/soap+xml; action="', None, '"'),
+        ('application/soap+xml; action="', None, ""),
+        ("application/soap+xml; action=\"urn:a; charset='utf-8'", "utf-8", "urn:a"),
+        ('application/soap+xml; action=" urn:a "', None, "urn:a"),
         ("application/soap+xml;;;", None, None),
     ],
 )

@@ -61,10 +61,17 @@ def test_asmx_10_a_wrong_wrapper_calls_the_method_without_parameters(driver: Dri
     assert driver.service.requests[-1] == kit.Add(a=0, b=0, note=None)
 
 
+def test_asmx_10_the_wrapper_may_stand_behind_others(driver: Driver, kit: Kit) -> None:
+    body = kit.envelope(f'<Foo xmlns="urn:x"/><Add xmlns="{kit.namespace}"><a>1</a></Add>')
+    driver.post(body, action=f"{kit.namespace}Add")
+    assert driver.service.requests[-1] == kit.Add(a=1, b=0, note=None)
+
+
 @pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/xml", "multipart/related; x=text/xml"])
 def test_asmx_11_other_media_types(driver: Driver, kit: Kit, content_type: str | None) -> None:
     reply = driver.post(kit.envelope(""), action=f"{kit.namespace}Add", content_type=content_type)
     assert (reply.status, reply.content) == (415, b"")
+    assert reply.headers["content-type"] == "text/xml; charset=utf-8"
     assert not driver.unread
 
 
@@ -111,7 +118,9 @@ def test_asmx_12_encodings(driver: Driver, kit: Kit, content_type: str, declared
 def test_asmx_12_bytes_that_are_not_of_the_charset(driver: Driver, kit: Kit) -> None:
     start = f'<s:Envelope xmlns:s="{kit.soap_11}">'.encode()
     for content_type in ("text/xml; charset=utf-8", "text/xml; charset=gb18030"):
-        reply = driver.post(start + b"<a>\xff\xff</a>", action=f"{kit.namespace}Add", content_type=content_type)
+        reply = driver.post(
+            start + b"<s:Header><a>\xff\xff</a>", action=f"{kit.namespace}Add", content_type=content_type
+        )
         assert reply.status == 400
 
 
@@ -155,6 +164,14 @@ def test_asmx_16_nil_is_null(driver: Driver, nil: str) -> None:
     value = read(driver, "".join(f'<{name} xsi:nil="{nil}">x</{name}>' for name in names))
     assert [getattr(value, name) for name in names] == [None] * len(names)
     assert read(driver, '<s xsi:nil="false">x</s>').s == "x"
+
+
+def test_asmx_16_nil_that_is_no_boolean(driver: Driver) -> None:
+    """Looked at only where nil is foreseen."""
+    reply = driver.call("Echo", '<value><ni xsi:nil="TRUE">1</ni></value>')
+    assert reply.fault[1].endswith("The string 'TRUE' is not a valid Boolean value.")
+    assert read(driver, '<ni xsi:nil="">1</ni>').ni == 1
+    assert read(driver, '<s xsi:nil="TRUE">x</s>').s == "x"
 
 
 def test_asmx_16_nil_where_none_is_not_foreseen(driver: Driver, kit: Kit) -> None:

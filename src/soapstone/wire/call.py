@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from soapstone.wire.contract import Contract
-from soapstone.wire.envelope import SoapVersion
-from soapstone.wire.faults import Fault, ReadFault, render
+from soapstone.wire.envelope import SOAP_11, SoapVersion
+from soapstone.wire.faults import Fault, MalformedXml, ReadFault, VersionMismatchFault, render
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import Plans
-from soapstone.wire.reader import PIECE, MalformedXml, Reader, UnsupportedMedia
+from soapstone.wire.reader import PIECE, Reader, UnsupportedMedia
 from soapstone.wire.service import Caller, Service
 from soapstone.wire.types import Upload
 from soapstone.wire.writer import write_answer
@@ -236,10 +236,12 @@ class Call:
     def _answer_to(self, error: Exception) -> Answer:
         if isinstance(error, MalformedXml):
             if self._reader.operation is not None:
-                return Answer(400, fault=f"malformed XML: {error}")
+                return Answer(400, self.version.media_type, fault=f"malformed XML: {error}")
             return _refusal(Fault(str(error)), self.version)
         if isinstance(error, UnsupportedMedia):
-            return Answer(415, fault="unsupported media type")
+            return Answer(415, self.version.media_type, fault="unsupported media type")
+        if isinstance(error, VersionMismatchFault):
+            return _refusal(error, SOAP_11)
         if isinstance(error, Fault):
             return _refusal(error, self.version)
         _log.error("%s %s failed", self._contract.name, self.operation_name, exc_info=error)

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
+from soapstone.wire.envelope import SOAP_11, SOAP_12
 from soapstone.wire.form import Prefill
 from soapstone.wire.memory import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.negotiation import negotiate
@@ -198,7 +199,8 @@ class Endpoint:
         negotiation = negotiate(self.contract, content_type, None if action is None else action.decode("latin-1"))
         if negotiation is None:
             await self._drain(receive)
-            return Answer(415, fault="unsupported media type")
+            assumed = SOAP_12 if action is None else SOAP_11
+            return Answer(415, assumed.media_type, fault="unsupported media type")
         call = Call(
             self._plans,
             negotiation,

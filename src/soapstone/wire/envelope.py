@@ -9,12 +9,11 @@ DECLARATION = '<?xml version="1.0" encoding="utf-8"?>'
 
 @dataclass(frozen=True, eq=False)
 class SoapVersion:
-    """One SOAP version; `role` is the name of the attribute that aims a header at someone."""
+    """One SOAP version."""
 
     name: str
     namespace: str
     media_type: str
-    role: str
 
     @property
     def head(self) -> str:
@@ -24,8 +23,8 @@ class SoapVersion:
         )
 
 
-SOAP_11 = SoapVersion("1.1", "http://schemas.xmlsoap.org/soap/envelope/", "text/xml", "actor")
-SOAP_12 = SoapVersion("1.2", "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml", "role")
+SOAP_11 = SoapVersion("1.1", "http://schemas.xmlsoap.org/soap/envelope/", "text/xml")
+SOAP_12 = SoapVersion("1.2", "http://www.w3.org/2003/05/soap-envelope", "application/soap+xml")
 VERSIONS = {version.namespace: version for version in (SOAP_11, SOAP_12)}
 
 _HEADS = {version: version.head for version in (SOAP_11, SOAP_12)}

@@ -6,6 +6,10 @@ from soapstone.wire.values import escape
 _CODES_12 = {"Client": "Sender", "Server": "Receiver"}
 
 
+class MalformedXml(Exception):
+    """The body is not well-formed XML, or uses what is refused here (asmx-13)."""
+
+
 class Fault(Exception):
     """An exception in a method: `Server was unable to process request. ---> {message}`, HTTP 500.
 

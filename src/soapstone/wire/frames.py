@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from soapstone.wire.faults import ValueFault
+from soapstone.wire.faults import MalformedXml, ValueFault
 from soapstone.wire.plan import NIL, TYPE, Convert, MemberPlan, StructPlan
-from soapstone.wire.values import READERS_OF_ANY, Base64Decoder, ValueRefused
+from soapstone.wire.values import READERS, READERS_OF_ANY, Base64Decoder, ValueRefused
 
 if TYPE_CHECKING:
     from soapstone.wire.reader import Reader
@@ -35,8 +35,23 @@ class Frame:
     def text(self, reader: Reader, data: str) -> None:
         """A piece of the element's text."""
 
+    def aside(self) -> None:
+        """A comment or a processing instruction stands in the element."""
+
     def done(self, reader: Reader) -> None:
         """The element has ended."""
+
+
+class TextFrame(Frame):
+    """An element that holds text. Any other markup in it made the runtime give up as for malformed XML."""
+
+    __slots__ = ()
+
+    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+        raise MalformedXml("an element stands where a text is expected")
+
+    def aside(self) -> None:
+        raise MalformedXml("a comment or an instruction stands where a text is expected")
 
 
 class StructFrame(Frame):
@@ -72,7 +87,7 @@ class StructFrame(Frame):
         self.place(self.plan.build(self.values))
 
 
-class ScalarFrame(Frame):
+class ScalarFrame(TextFrame):
     """Collects the text of one value and converts it at the end."""
 
     __slots__ = ("column", "convert", "line", "parts", "place")
@@ -105,7 +120,7 @@ class ScalarFrame(Frame):
         self.place(value)
 
 
-class NilFrame(Frame):
+class NilFrame(TextFrame):
     """A value type that is nil: its text does not count, and an empty text is no value (asmx-16)."""
 
     __slots__ = ("convert", "place")
@@ -159,7 +174,7 @@ class ArrayFrame(Frame):
                 raise ValueFault(str(refused), self.line, self.column) from None
 
 
-class SpoolFrame(Frame):
+class SpoolFrame(TextFrame):
     """Passes the content of a spooled member on, decoded."""
 
     __slots__ = ("content", "decoder", "name")
@@ -170,26 +185,24 @@ class SpoolFrame(Frame):
         self.decoder = Base64Decoder() if member.spool is not None and member.spool.base64 else None
         reader.join_text(True)
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
-        raise ValueFault("A file holds text, not elements.", *reader.position())
-
     def text(self, reader: Reader, data: str) -> None:
         if self.decoder is None:
             self.content.append(data.encode())
             return
-        try:
-            self.content.append(self.decoder.feed(data))
-        except ValueRefused as refused:
-            raise ValueFault(str(refused), *reader.position()) from None
+        self._take(self.decoder.feed, data)
 
     def done(self, reader: Reader) -> None:
         reader.join_text(False)
         if self.decoder is not None:
-            try:
-                self.decoder.finish()
-            except ValueRefused as refused:
-                raise ValueFault(str(refused), *reader.position()) from None
+            self._take(self.decoder.finish)
         self.content.complete = True
+
+    def _take(self, decode: Callable[..., bytes], *data: str) -> None:
+        """Pass on what is decoded. The runtime took a text that is no base64 for malformed XML."""
+        try:
+            self.content.append(decode(*data))
+        except ValueRefused as refused:
+            raise MalformedXml(str(refused)) from None
 
 
 class SpooledContent:
@@ -217,7 +230,7 @@ class SpooledContent:
 def open_value(member: MemberPlan, reader: Reader, place: Place, attributes: Attributes) -> Frame | None:
     """The frame of a value; None when it is nil, which is then already placed."""
     reader.keep(ELEMENT_COST)
-    nil = bool(attributes) and is_nil(attributes)
+    nil = bool(attributes) and (is_nil(attributes) if not member.nillable else _nil(reader, attributes))
     if nil and member.may_be_null:
         place(None)
         return None
@@ -260,6 +273,15 @@ def _open_array(member: MemberPlan, reader: Reader, values: dict[str, Any], attr
 
 def is_nil(attributes: Attributes) -> bool:
     return attributes.get(NIL, "").strip() in ("true", "1")
+
+
+def _nil(reader: Reader, attributes: Attributes) -> bool:
+    """As `is_nil`, where null is foreseen: anything but a boolean is then refused, though nothing at all is not."""
+    text = attributes.get(NIL, "")
+    try:
+        return bool(text) and bool(READERS["boolean"](text))
+    except ValueRefused as refused:
+        raise ValueFault(str(refused), *reader.position()) from None
 
 
 def _local(qualified: str) -> str:

@@ -9,6 +9,8 @@ from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import SOAP_11, SOAP_12, SoapVersion
 from soapstone.wire.faults import ClientFault, unknown_action
 
+# What the runtime takes off both ends of a media type's parameter, paired or not.
+_AROUND = " \t\"'"
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 
 
@@ -34,7 +36,7 @@ def negotiate(contract: Contract, content_type: str, soap_action: str | None) ->
     if media not in (SOAP_11.media_type, SOAP_12.media_type):
         return None
     parameters = {
-        match[1].lower(): _unquote(match[2].strip()) for match in _PARAMETER.finditer(";" + rest if rest else "")
+        match[1].lower(): match[2].strip(_AROUND) for match in _PARAMETER.finditer(";" + rest if rest else "")
     }
     charset = _charset(parameters.get("charset"))
     only_12 = media == SOAP_12.media_type

@@ -32,6 +32,7 @@ class MemberPlan:
         self.name = member.name
         self.plans = plans
         self.flat = member.flat
+        self.nillable = member.nillable
         self.may_be_null = member.nillable or (kind.reference and not member.required)
         self.spool: Spool | None = member.spool
         self.any = False

@@ -11,7 +11,7 @@ from xml.parsers import expat
 
 from soapstone.wire.contract import Operation
 from soapstone.wire.envelope import SOAP_11, VERSIONS, SoapVersion
-from soapstone.wire.faults import MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
+from soapstone.wire.faults import MalformedXml, MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
 from soapstone.wire.frames import Attributes, Frame, Place, SpooledContent, StructFrame
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import SEPARATOR, Plans
@@ -27,10 +27,6 @@ A guard, not an exact limit: where between one and three times this size a token
 """
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 64
-
-
-class MalformedXml(Exception):
-    """The body is not well-formed XML, or uses what is refused here (asmx-13)."""
 
 
 class UnsupportedMedia(Exception):
@@ -106,6 +102,9 @@ class Reader:
             parser.EndElementHandler = None
             parser.CharacterDataHandler = None
             parser.StartDoctypeDeclHandler = None
+            parser.XmlDeclHandler = None
+            parser.CommentHandler = None
+            parser.ProcessingInstructionHandler = None
         self._frame = _RootFrame()
 
     def _open(self, start: bytes) -> None:
@@ -135,6 +134,9 @@ class Reader:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
         parser.StartDoctypeDeclHandler = _refuse_doctype
+        parser.XmlDeclHandler = _check_declaration
+        parser.CommentHandler = self._aside
+        parser.ProcessingInstructionHandler = self._aside
         self._parser = parser
 
     def _parse(self, piece: bytes, final: bool) -> None:
@@ -225,6 +227,11 @@ class Reader:
         if not self._skip:
             self._frame.text(self, data)
 
+    def _aside(self, *_: str) -> None:
+        """A comment or a processing instruction."""
+        if not self._skip:
+            self._frame.aside()
+
     # --- envelope ------------------------------------------------------------------------------------------------
 
     def open_envelope(self, name: str) -> Frame:
@@ -268,8 +275,7 @@ class Reader:
                     raise MustUnderstandFault(self._header_refused)
                 self.header = None
         if name != self.plans.key(self.operation.name):
-            # The action decides; a wrapper of another name is a call without parameters (asmx-10).
-            self.request = self.operation.request()
+            # The action decides; without a wrapper of its name it is a call without parameters (asmx-10).
             return None
 
         def place(value: Any) -> None:
@@ -277,24 +283,32 @@ class Reader:
 
         return StructFrame(self.plans.struct(struct_type(self.operation.request)), place)
 
-    def close_body(self) -> None:
+    def require_operation(self) -> Operation:
+        """The operation. Raises a fault while nothing has named one."""
         if self.operation is None:
             raise unroutable(self.negotiation.action)
+        return self.operation
+
+    def close_body(self) -> None:
+        operation = self.require_operation()
         if self.request is None:
-            self.request = self.operation.request()
+            self.request = operation.request()
 
 
 def _refuse_doctype(*_: Any) -> None:
     raise MalformedXml("a document type declaration is not allowed")
 
 
+def _check_declaration(version: str, encoding: str | None, standalone: int) -> None:
+    if version != "1.0":
+        raise MalformedXml(f"the version of XML is {version}")
+
+
 def _must_understand(version: SoapVersion, attributes: Attributes) -> bool:
-    """Whether a header block is aimed at us and must be understood."""
+    """Whether a header block must be understood. Whom it is aimed at did not count for the runtime (fault table)."""
     if not attributes:
         return False
-    flag = attributes.get(f"{version.namespace}{SEPARATOR}mustUnderstand", "").strip()
-    aimed_at = attributes.get(f"{version.namespace}{SEPARATOR}{version.role}", "").strip()
-    return flag in ("1", "true") and (not aimed_at or aimed_at.endswith(("/next", "/ultimateReceiver")))
+    return attributes.get(f"{version.namespace}{SEPARATOR}mustUnderstand", "").strip() in ("1", "true")
 
 
 class _RootFrame(Frame):
@@ -322,7 +336,17 @@ class _EnvelopeFrame(Frame):
             self.seen_body = True
             reader.header_complete = True
             return _BodyFrame()
+        self._expect_body()
         return None
+
+    def text(self, reader: Reader, data: str) -> None:
+        if data.strip():
+            self._expect_body()
+
+    def _expect_body(self) -> None:
+        """Before the Body nothing may stand but one Header."""
+        if not self.seen_body:
+            raise ReadFault("Request format is invalid: Missing required soap:Body element.")
 
     def done(self, reader: Reader) -> None:
         if not self.seen_body:
@@ -351,8 +375,13 @@ class _BodyFrame(Frame):
     def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
         if self.seen:
             return None
-        self.seen = True
-        return reader.open_payload(name)
+        frame = reader.open_payload(name)
+        self.seen = frame is not None
+        return frame
+
+    def text(self, reader: Reader, data: str) -> None:
+        if not self.seen and data.strip():
+            reader.require_operation()
 
     def done(self, reader: Reader) -> None:
         reader.close_body()

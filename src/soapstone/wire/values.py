@@ -51,7 +51,7 @@ def _double(text: str) -> float:
         if value in (float("inf"), float("-inf")):
             raise ValueRefused("Value was either too large or too small for a Double.")
         return value
-    if text in ("NaN", "INF", "-INF"):
+    if text in ("NaN", "INF", "-INF", "Infinity", "-Infinity"):
         return float(text)
     raise ValueRefused(_BAD_FORMAT)
 
@@ -70,13 +70,14 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _boolean(text: str) -> bool:
-    value = _BOOLEANS.get(text.strip(_SPACE))
+    text = text.strip(_SPACE)
+    value = _BOOLEANS.get(text)
     if value is None:
         raise ValueRefused(f"The string '{_excerpt(text)}' is not a valid Boolean value.")
     return value
 
 
-_ZONE = r"(?P<zone>Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])?"
+_ZONE = r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})?"
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
 _YEAR = r"(?P<year>[0-9]{4})"
 _DATE_FORMS = tuple(
@@ -110,10 +111,12 @@ def _date_time(text: str) -> datetime.datetime:
 
 def _from_parts(parts: dict[str, str | None]) -> datetime.datetime:
     """Raises ValueError for a day or time that does not exist."""
+    today = datetime.datetime.now(datetime.UTC)
     if "year" in parts or "month" in parts or "day" in parts:
-        year, month, day = int(parts.get("year") or 1904), int(parts.get("month") or 1), int(parts.get("day") or 1)
+        # Without a year: a day of a month is one of the leap year 1904, a month or a day alone is of this year.
+        year = int(parts.get("year") or (1904 if "month" in parts and "day" in parts else today.year))
+        month, day = int(parts.get("month") or 1), int(parts.get("day") or 1)
     else:
-        today = datetime.datetime.now(datetime.UTC)
         year, month, day = today.year, today.month, today.day
     hour = int(parts.get("hour") or 0)
     minute, second = int(parts.get("minute") or 0), int(parts.get("second") or 0)
@@ -122,7 +125,7 @@ def _from_parts(parts: dict[str, str | None]) -> datetime.datetime:
     value = datetime.datetime(year, month, day, 0 if end_of_day else hour, minute, second, micro)  # noqa: DTZ001
     zone = parts.get("zone")
     ahead = datetime.timedelta(days=1 if end_of_day else 0)
-    if zone and zone != "Z":
+    if zone and zone not in "Zz":
         offset = datetime.timedelta(hours=int(zone[1:3]), minutes=int(zone[4:6]))
         ahead += offset if zone[0] == "-" else -offset
     try:
@@ -187,7 +190,8 @@ def _excerpt(text: str) -> str:
 
 
 class Base64Decoder:
-    """Decodes base64 in pieces; white space may stand anywhere. Raises ValueRefused for anything else."""
+    """Decodes base64 in pieces, as lenient as the runtime: white space may stand anywhere, padding may be missing, and
+    behind it more padding may follow. Raises ValueRefused for anything else."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -195,29 +199,31 @@ class Base64Decoder:
 
     def feed(self, text: str) -> bytes:
         try:
-            data = self._rest + text.encode("ascii").translate(None, b" \t\r\n")
+            data = text.encode("ascii").translate(None, b" \t\r\n")
         except UnicodeEncodeError:
             raise ValueRefused(_BAD_FORMAT) from None
-        if self._ended and data:
+        content, pad, behind = data.partition(b"=")
+        if behind.strip(b"=") or (self._ended and content):
             raise ValueRefused(_BAD_FORMAT)
+        self._ended = self._ended or bool(pad)
+        data = self._rest + content
         whole = len(data) & ~3
         self._rest = data[whole:]
-        if not whole:
-            return b""
-        try:
-            decoded = binascii.a2b_base64(data[:whole], strict_mode=True)
-        except binascii.Error:
-            raise ValueRefused(_BAD_FORMAT) from None
-        if data[whole - 1 : whole] == b"=":
-            self._ended = True
-            if self._rest:
-                raise ValueRefused(_BAD_FORMAT)
-        return decoded
+        return _decoded(data[:whole]) if whole else b""
 
     def finish(self) -> bytes:
-        if self._rest:
-            raise ValueRefused(_BAD_FORMAT)
-        return b""
+        """What the characters behind the last whole group of four still hold."""
+        rest, self._rest = self._rest, b""
+        if len(rest) < 2:
+            return _decoded(rest + b"AAA")[:0] if rest else b""
+        return _decoded(rest + b"A" * (4 - len(rest)))[: len(rest) - 1]
+
+
+def _decoded(data: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(data, strict_mode=True)
+    except binascii.Error:
+        raise ValueRefused(_BAD_FORMAT) from None
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
