@@ -142,12 +142,13 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
+# Not kept for the module: with tests spread over processes a kept one can outlive the name that it was made for.
+@pytest.fixture
 def contract(name: str) -> Contract:
     return CONTRACTS[name]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def facts(name: str) -> str:
     """What the contract consists of."""
     return (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8")
