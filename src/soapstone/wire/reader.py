@@ -157,7 +157,8 @@ class Reader:
             if self._unspooled > 4 * self._max_kept:
                 raise ReadFault("The request is too long.")
         progress = parser.CurrentByteIndex
-        if progress != self._progress:
+        # It is -1 while a parser that cannot be told otherwise puts events off (Debian's for Python 3.11): no progress.
+        if progress > self._progress:
             self._progress = progress
             self._stalled = 0
         else:
