@@ -328,7 +328,7 @@ class Sizes:
         ]
         sent: list[int] = []
         threads = [
-            threading.Thread(target=lambda kind=kinds[number % len(kinds)]: sent.append(kind()))
+            threading.Thread(target=lambda kind: sent.append(kind()), args=(kinds[number % len(kinds)],))
             for number in range(self.at_once)
         ]
         for thread in threads:
@@ -375,7 +375,12 @@ def poll(port: int, session: str, job: int) -> str:
 def poll_until_told(port: int, session: str) -> None:
     """Poll a finished job twenty times a second until a line comes in; print what was measured."""
     over = threading.Event()
-    threading.Thread(target=lambda: (sys.stdin.readline(), over.set()), daemon=True).start()
+
+    def listen() -> None:
+        sys.stdin.readline()
+        over.set()
+
+    threading.Thread(target=listen, daemon=True).start()
     poll(port, session, 1)
     print("ready", flush=True)
     times, wrong = [], 0

@@ -100,13 +100,20 @@ class ScalarFrame(TextFrame):
         self.column = 0
 
     def text(self, reader: Reader, data: str) -> None:
-        if not self.parts and self.convert is not str:
-            self.line, self.column = reader.position()
-        self.parts.append(data)
-        reader.keep(len(data))
+        parts = self.parts
+        if not parts:
+            if self.convert is not str:
+                self.line, self.column = reader.position()
+        elif len(parts) == 1:
+            # Every line end is a piece of its own: many small ones take far more memory than their text.
+            reader.join_text(True)
+        parts.append(data)
+        reader.keep_text(data)
 
     def done(self, reader: Reader) -> None:
         parts = self.parts
+        if len(parts) > 1:
+            reader.join_text(False)
         text = parts[0] if len(parts) == 1 else "".join(parts)
         if self.convert is str:
             self.place(text)
@@ -163,7 +170,8 @@ class ArrayFrame(Frame):
         if not self.loose:
             self.line, self.column = reader.position()
         self.loose.append(data)
-        reader.keep(len(data))
+        reader.keep_text(data)
+        reader.keep(ELEMENT_COST)
 
     def done(self, reader: Reader) -> None:
         if self.loose and self.item.convert is not None:

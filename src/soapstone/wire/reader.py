@@ -27,6 +27,8 @@ A guard, not an exact limit: where between one and three times this size a token
 """
 MAX_DEPTH = 100
 MAX_ATTRIBUTES = 64
+MAX_NAMES = 10_000
+"""Different names of elements and attributes, and different prefixes: the parser remembers every one."""
 
 
 class UnsupportedMedia(Exception):
@@ -59,6 +61,8 @@ class Reader:
         self._held = bytearray()
         self._parser: expat.XMLParserType | None = None
         self._recode: Callable[[bytes, bool], bytes] | None = None
+        self._names: dict[str, str] = {}
+        self._prefixes: dict[str | None, str] = {}
         self._progress = -1
         self._stalled = 0
         self._header_refused = ""
@@ -105,6 +109,7 @@ class Reader:
             parser.XmlDeclHandler = None
             parser.CommentHandler = None
             parser.ProcessingInstructionHandler = None
+            parser.StartNamespaceDeclHandler = None
         self._frame = _RootFrame()
 
     def _open(self, start: bytes) -> None:
@@ -125,7 +130,7 @@ class Reader:
             encoding = "utf-8"
             decode = codecs.getincrementaldecoder(charset)().decode
             self._recode = lambda data, final: decode(data, final).encode()
-        parser = expat.ParserCreate(encoding, SEPARATOR)
+        parser = expat.ParserCreate(encoding, SEPARATOR, intern=self._names)
         # Newer parsers put events off to save rescans, which `feed` does as well, but not by the bytes received.
         set_deferral = getattr(parser, "SetReparseDeferralEnabled", None)
         if set_deferral is not None:
@@ -137,6 +142,8 @@ class Reader:
         parser.XmlDeclHandler = _check_declaration
         parser.CommentHandler = self._aside
         parser.ProcessingInstructionHandler = self._aside
+        # Counts different prefixes without a call into Python code.
+        parser.StartNamespaceDeclHandler = self._prefixes.setdefault
         self._parser = parser
 
     def _parse(self, piece: bytes, final: bool) -> None:
@@ -152,6 +159,8 @@ class Reader:
         except (ValueError, LookupError) as error:
             # Bytes that are not of the charset, or an encoding in the XML declaration that is not known.
             raise MalformedXml(str(error)) from None
+        if len(self._names) > MAX_NAMES or len(self._prefixes) > MAX_NAMES:
+            raise MalformedXml("the markup has too many different names")
         if not (spooling and self._spooling):
             self._unspooled += len(piece)
             if self._unspooled > 4 * self._max_kept:
@@ -177,6 +186,10 @@ class Reader:
         parser = self._parser
         assert parser is not None  # noqa: S101  frames work inside the parser only
         return parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
+
+    def keep_text(self, text: str) -> None:
+        """Count text that stays in memory, by what it takes there at most."""
+        self.keep(len(text) if text.isascii() else 4 * len(text))
 
     def keep(self, size: int) -> None:
         """Count data that stays in memory. Raises ReadFault when the request holds too much of it."""

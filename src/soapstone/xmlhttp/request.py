@@ -15,6 +15,8 @@ from soapstone.xmlhttp.refusal import invalid
 DEPTH = 32
 TEXT_SIZE = 16 << 20
 TOKEN_SIZE = 256 << 10
+# Different names of elements and attributes: the parser remembers every one.
+NAMES = 10_000
 
 # Members of WSMessage that a mail needs, and the number of a saved message; others are ignored.
 MESSAGE_MEMBERS = frozenset(
@@ -56,7 +58,8 @@ class RequestReader:
         self._text_size = 0
         self._base64: Base64Stream | None = None
         self._fed = 0
-        self._parser = expat.ParserCreate(charset if charset in _CHARSETS else None)
+        self._names: dict[str, str] = {}
+        self._parser = expat.ParserCreate(charset if charset in _CHARSETS else None, intern=self._names)
         self._parser.buffer_text = True
         self._parser.buffer_size = 64 << 10
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
@@ -70,6 +73,8 @@ class RequestReader:
         self._fed += len(data)
         if self._fed - max(self._parser.CurrentByteIndex, 0) > TOKEN_SIZE:
             raise invalid("The request has a tag that is too long.")
+        if len(self._names) > NAMES:
+            raise invalid("The request has too many different names.")
 
     def close(self) -> None:
         """The document is complete. A request without name and password is refused here."""
@@ -82,6 +87,9 @@ class RequestReader:
         except expat.ExpatError as error:
             place = f"line {error.lineno}, column {error.offset + 1}"
             raise invalid(f"The request is not well-formed XML: {expat.ErrorString(error.code)}, {place}.") from None
+        except (ValueError, LookupError):
+            # The parser's own: everything that its handlers raise is a Refused.
+            raise invalid("The request is in an encoding that is not known here.") from None
 
     def _refuse_doctype(self, *_: object) -> None:
         raise invalid("The request has a document type declaration; none is allowed.")
