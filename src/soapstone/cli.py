@@ -165,6 +165,8 @@ def _is_loopback(host: str) -> bool:
 
 
 def _stop_with_parent(running: Worker) -> None:
-    # The pipe ends when the supervising process does, however it dies.
-    sys.stdin.buffer.read()
+    # The pipe ends when the supervising process does, however it dies. Read without Python's buffer: a thread that
+    # waits inside it holds its lock, and the interpreter aborts when the worker ends for another reason.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
     running.stop()
