@@ -1,6 +1,6 @@
 #!/bin/sh
-# Bring what the foreign clients need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
-# and curl, which the example scripts use.
+# Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
+# curl, which the example scripts use, Chromium for the test forms, and nginx for the page of the manual about it.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
 
@@ -19,9 +19,13 @@ printf '%s\n' "$modules" | grep -qix dom || missing="$missing php-xml"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v curl >/dev/null || missing="$missing curl"
+command -v openssl >/dev/null || missing="$missing openssl"
+command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+    missing="$missing chromium"
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm and curl; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium and nginx; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"
