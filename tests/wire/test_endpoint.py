@@ -212,12 +212,18 @@ def test_an_upload_is_discarded_when_the_rest_is_wrong(driver: Driver, kit: Kit,
     assert ("handle", "Store") not in driver.service.log
 
 
-@pytest.mark.parametrize("text", ["!!!!", "YQ==YQ==", "YWJj<b/>", "YWJj<!-- c -->"])
+@pytest.mark.parametrize("text", ["!!!!", "YQ==YQ==", "YWJj<b/>", "YW<!-- c -->*"])
 def test_broken_base64_counts_as_malformed(driver: Driver, text: str) -> None:
     """As the runtime answered it (asmx-20): 400, empty."""
     reply = driver.call("Store", f"<file>{text}</file>")
     assert (reply.status, reply.content) == (400, b"")
     assert all(upload.discarded for upload in driver.uploads)
+
+
+def test_comments_inside_base64_are_no_part_of_it(driver: Driver) -> None:
+    reply = driver.call("Store", "<file>YW<!-- c -->Jj<?p i?></file>")
+    assert reply.status == 200
+    assert [bytes(upload.content) for upload in driver.uploads] == [b"abc"]
 
 
 def test_an_upload_is_discarded_when_the_client_goes_away(driver: Driver, kit: Kit) -> None:

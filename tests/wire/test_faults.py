@@ -77,7 +77,7 @@ def test_soap_12_with_unknown_action_and_element(driver: Driver, kit: Kit) -> No
 )
 def test_version_mismatch(driver: Driver, kit: Kit, body: str, namespace: str) -> None:
     """Of no known version, so it is answered in the older one."""
-    choices = [{"action": f"{kit.namespace}Add"}, {"content_type": "application/soap+xml"}]
+    choices: list[dict[str, Any]] = [{"action": f"{kit.namespace}Add"}, {"content_type": "application/soap+xml"}]
     for options in choices:
         reply = driver.post(body, **options)
         assert (reply.status, reply.headers["content-type"]) == (500, "text/xml; charset=utf-8")
@@ -86,6 +86,8 @@ def test_version_mismatch(driver: Driver, kit: Kit, body: str, namespace: str) -
             f"Possible SOAP version mismatch: Envelope namespace {namespace} was unexpected. "
             "Expecting http://schemas.xmlsoap.org/soap/envelope/.",
         )
+        assert f'<soap12:SupportedEnvelope qname="soap12:Envelope" xmlns:soap12="{kit.soap_12}" />' in reply.text
+        assert "<soap:Header><soap12:Upgrade " in reply.text
 
 
 @pytest.mark.parametrize("before", ["text", '<x xmlns="urn:x"/>', "<s:Header/><s:Header/>"])

@@ -1,6 +1,6 @@
 """SOAP faults: the cases of the runtime's fault table, and their form in SOAP 1.1 and 1.2 (asmx-19 to asmx-21)."""
 
-from soapstone.wire.envelope import SOAP_11, SoapVersion, envelope
+from soapstone.wire.envelope import SOAP_11, SOAP_12, SoapVersion, envelope
 from soapstone.wire.values import escape
 
 _CODES_12 = {"Client": "Sender", "Server": "Receiver"}
@@ -19,6 +19,8 @@ class Fault(Exception):
     code = "Server"
     """The SOAP 1.1 name; 1.2 calls Client Sender and Server Receiver."""
     has_detail = True
+    header = ""
+    """What the Header of the answer holds, as XML."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -66,9 +68,15 @@ class MustUnderstandFault(ClientFault):
 
 
 class VersionMismatchFault(ClientFault):
-    """The root element is not of a SOAP namespace."""
+    """The root element is not of a SOAP namespace. Written in SOAP 1.1 always; the Header tells what is understood."""
 
     code = "VersionMismatch"
+    header = (
+        f'<soap12:Upgrade xmlns:soap12="{SOAP_12.namespace}">'
+        f'<soap12:SupportedEnvelope qname="soap:Envelope" xmlns:soap="{SOAP_11.namespace}" />'
+        f'<soap12:SupportedEnvelope qname="soap12:Envelope" xmlns:soap12="{SOAP_12.namespace}" />'
+        "</soap12:Upgrade>"
+    )
 
     def __init__(self, namespace: str) -> None:
         super().__init__(
@@ -101,4 +109,4 @@ def render(fault: Fault, version: SoapVersion) -> bytes:
             f"<soap:Code><soap:Value>soap:{_CODES_12.get(fault.code, fault.code)}</soap:Value></soap:Code>"
             f'<soap:Reason><soap:Text xml:lang="en">{text}</soap:Text></soap:Reason>{detail}'
         )
-    return envelope(version, f"<soap:Fault>{inner}</soap:Fault>")
+    return envelope(version, f"<soap:Fault>{inner}</soap:Fault>", fault.header)

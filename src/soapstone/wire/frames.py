@@ -43,7 +43,7 @@ class Frame:
 
 
 class TextFrame(Frame):
-    """An element that holds text. Any other markup in it made the runtime give up as for malformed XML."""
+    """An element that holds text. Any other markup in it made the runtime give up as for malformed XML (asmx-20)."""
 
     __slots__ = ()
 
@@ -192,6 +192,10 @@ class SpoolFrame(TextFrame):
         self.content = content
         self.decoder = Base64Decoder() if member.spool is not None and member.spool.base64 else None
         reader.join_text(True)
+
+    def aside(self) -> None:
+        if self.decoder is None:
+            super().aside()
 
     def text(self, reader: Reader, data: str) -> None:
         if self.decoder is None:
