@@ -1,6 +1,7 @@
 #!/bin/sh
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
-# curl, which the example scripts use, Chromium for the test forms, and nginx for the page of the manual about it.
+# curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, and Mono
+# behind nginx, whose answers are compared with ours.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
 
@@ -23,9 +24,12 @@ command -v openssl >/dev/null || missing="$missing openssl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     missing="$missing chromium"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v mcs >/dev/null || missing="$missing mono-mcs"
+command -v wsdl >/dev/null || missing="$missing mono-devel"
+command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium and nginx; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx and Mono; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"
