@@ -42,9 +42,9 @@ interop:
 	.venv/bin/python -m pytest -m interop $(PYTEST)
 
 bench:
-	@requirements/install.sh dev
+	@requirements/install.sh bench
 	@found=; for script in bench/*.py; do \
-		[ -f "$$script" ] || continue; \
+		grep -qs __main__ "$$script" || continue; \
 		found=yes; echo "== $$script"; .venv/bin/python "$$script" || exit 1; \
 	done; [ -n "$$found" ] || echo "There are no benchmarks yet: bench/ holds no script."
 
@@ -62,6 +62,7 @@ lock:
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --group demo -o requirements/run.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra postgresql -o requirements/image.txt
 	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
+	$(COMPILE) -c requirements/dev.txt --group bench -o requirements/bench.txt
 
 clean:
 	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/interop/node/node_modules

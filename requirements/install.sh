@@ -1,7 +1,8 @@
 #!/bin/sh
-# Make .venv hold what a make target needs: requirements/install.sh run|dev
+# Make .venv hold what a make target needs: requirements/install.sh run|dev|bench
 #
 # run: the server and the printed example scripts. dev: the same, and all that tests, checks and the manual need.
+# bench: the dev set, and the servers that the benches compare with.
 # Both locks pin the same versions, so the dev set serves `make run` as well and nothing is taken away on a switch.
 # Stamps in .venv hold checksums of what was installed; when they still fit, this ends at once.
 # PYTHON=… chooses the interpreter; without it the first suitable one on PATH is taken.
@@ -9,6 +10,8 @@ set -eu
 
 cd "$(dirname "$0")/.."
 wanted=$1
+bench=
+[ "$wanted" != bench ] || bench=yes wanted=dev
 venv=.venv
 
 fail() {
@@ -89,4 +92,12 @@ if ! fits package pyproject.toml; then
     # --no-index proves it: the package is built with what the locks brought.
     pip install --no-index --no-deps --no-build-isolation --editable .
     cksum <pyproject.toml >"$venv/.package"
+fi
+
+if [ -n "$bench" ] && ! fits bench requirements/bench.txt; then
+    printf 'Installing the bench set from requirements/ into %s\n' "$venv"
+    # One of them is built here, and uv can hold the builder to the lock as well.
+    "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --require-hashes \
+        --build-constraints requirements/bench.txt -r requirements/bench.txt
+    cksum <requirements/bench.txt >"$venv/.bench"
 fi

@@ -23,6 +23,7 @@ SECTIONS = {
     "Example scripts": GROUPS["demo"],
     "Tests and checks": GROUPS["dev"],
     "Manual": GROUPS["docs"],
+    "Bench": GROUPS["bench"],
     "Build": GROUPS["build"],
 }
 
@@ -45,8 +46,11 @@ def names(requirements: list[object]) -> set[str]:
 
 
 def expression(package: str) -> str | None:
-    """The SPDX expression that an installed package states, where it does."""
-    stated = metadata.metadata(package).get_all("License-Expression")
+    """The SPDX expression that a package states, where it does and is installed; those of the bench need not be."""
+    try:
+        stated = metadata.metadata(package).get_all("License-Expression")
+    except metadata.PackageNotFoundError:
+        return None
     return stated[0] if stated else None
 
 
