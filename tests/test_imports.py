@@ -32,7 +32,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "xmlhttp": {"wire", "product", "jobs", *ROOMS},
 }
 # What puts the parts together: it may import anything, and only its own kind imports it.
-ON_TOP = {"api", "console", "cli", "commands", "server", "supervisor", "demo", "banner", "logs", "runners"}
+ON_TOP = {
+    "api",
+    "console",
+    "cli",
+    "commands",
+    "server",
+    "connection",
+    "supervisor",
+    "demo",
+    "banner",
+    "logs",
+    "runners",
+}
 
 # Wire and contracts know no tables, not even through the library.
 WITHOUT_SQLALCHEMY = {"wire", "magnetmail", "listrak", "xmlhttp"}
