@@ -54,6 +54,13 @@ def test_prefilled_and_kept_fields_exist() -> None:
             assert all(f"&lt;{name}&gt;" in answer for name in prefill.kept)
 
 
+def test_what_the_server_does_not_read_is_marked() -> None:
+    """lk-15"""
+    form = request_form(LISTRAK, LISTRAK.operations_by_name["ReportListImportHistory"], Prefill())
+    assert "<legend>WSException <small>not read</small></legend>" in form
+    assert form.count("not read") == 1
+
+
 AUTHENTICATE = "/mmapi.asmx?op=Authenticate"
 POLL = "/v31/IntegrationService.asmx?op=GetLegacyProcessStatus"
 

@@ -80,7 +80,8 @@ def _member(member: Member, path: str, prefill: Prefill, within: tuple[StructTyp
         return _field(member, kind, path, prefill.values.get(path, ""))
     if not inner:
         return ""
-    return f'<fieldset name="{escape(path)}">\n<legend>{escape(member.name)}</legend>\n{inner}</fieldset>\n'
+    note = " <small>not read</small>" if member.ignored else ""
+    return f'<fieldset name="{escape(path)}">\n<legend>{escape(member.name)}{note}</legend>\n{inner}</fieldset>\n'
 
 
 def _field(member: Member, kind: ScalarType | EnumType, path: str, value: str) -> str:
@@ -100,5 +101,4 @@ def _field(member: Member, kind: ScalarType | EnumType, path: str, value: str) -
         control = f'<input {name} value="{shown}" type="password" autocomplete="new-password">'
     else:
         control = f'<input {name} value="{shown}" spellcheck="false">'
-    note = f"{kind.name}, not read" if member.ignored else kind.name
-    return f"<label><span>{escape(member.name)} <small>{escape(note)}</small></span>{control}</label>\n"
+    return f"<label><span>{escape(member.name)} <small>{escape(kind.name)}</small></span>{control}</label>\n"
