@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from soapstone.accounts.account import Account
 from soapstone.jobs.queue import Jobs
+from soapstone.store import database as database_module
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, jobs
@@ -47,6 +49,29 @@ def test_many_writers_wait_for_each_other(database: Database) -> None:
     for thread in threads:
         thread.join()
     assert names(database) == [f"A{number:02}" for number in range(20)]
+
+
+def test_a_writer_waits_for_its_place_and_not_for_ever(
+    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "soapstone.sqlite"
+    shutil.copy(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    with monkeypatch.context() as short:
+        short.setattr(database_module, "BUSY_TIMEOUT", 20)
+        with pytest.raises(OperationalError, match="locked"):
+            add(database, "early")
+    leaving = threading.Timer(0.05, lambda: other.execute("COMMIT"))
+    leaving.start()
+    add(database, "later")
+    assert names(database) == ["later"]
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar_one() == 10_000
+    leaving.join()
+    other.close()
+    database.close()
 
 
 def test_a_reader_sees_one_state(database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 # How long a writer waits for another one before it gives up, in milliseconds.
 BUSY_TIMEOUT = 10_000
+# How long it waits between two looks, in milliseconds.
+BUSY_PAUSE = 5
 
 
 class Database:
@@ -136,4 +139,30 @@ def _tame_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if writes:
+            _begin_writing(connection)
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+
+def _begin_writing(connection: Connection) -> None:
+    """Take the only writer's place, waiting for it up to the time-out.
+
+    SQLite's own waiting soon looks only every 100 ms, and an import leaves shorter gaps between its transactions:
+    other writers would miss them again and again.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        for _ in range(BUSY_TIMEOUT // BUSY_PAUSE):
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    break
+            time.sleep(BUSY_PAUSE / 1000)
+        # The last try fails as all statements do.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
