@@ -169,6 +169,30 @@ def test_mm_35_whole_doubles_have_no_point(value: float, text: str) -> None:
     assert WRITERS["double"](value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0001, "0.0001"),
+        (1.5e-5, "1.5E-05"),
+        (-1e-10, "-1E-10"),
+        (4.35, "4.35"),
+        (3.3333333333333335, "3.3333333333333335"),
+        (0.1234567890123456, "0.12345678901234559"),
+        (5e-324, "4.94065645841247E-324"),
+    ],
+)
+def test_doubles_have_the_digits_of_the_runtime(value: float, text: str) -> None:
+    """asmx-14: the same bytes as ever."""
+    assert WRITERS["double"](value) == text
+    assert READERS["double"](text) == value
+
+
+def test_the_largest_decimal() -> None:
+    assert READERS["decimal"]("79228162514264337593543950335") == 2**96 - 1
+    with pytest.raises(ValueRefused):
+        READERS["decimal"]("79228162514264337593543950336")
+
+
 def test_a_value_that_does_not_fit_is_an_error_of_ours() -> None:
     for kind, value in [("int", 2**31), ("unsignedByte", 256), ("decimal", decimal.Decimal("NaN"))]:
         with pytest.raises(ValueError, match="wire"):
@@ -178,8 +202,12 @@ def test_a_value_that_does_not_fit_is_an_error_of_ours() -> None:
 
 
 def test_asmx_18_characters_that_xml_forbids_are_replaced() -> None:
-    assert escape("a&b<c>d\re\x00f\x1bg\ud800h\uffff\n\t\x85😀") == "a&amp;b&lt;c&gt;d&#xD;e�f�g�h�\n\t\x85😀"
-    assert escape_attribute('a"b\n<') == "a&quot;b&#xA;&lt;"
+    assert escape("a&b<c>d\x00f\x1bg\ud800h\uffff\n\t\x85😀") == "a&amp;b&lt;c&gt;d�f�g�h�\n\t\x85😀"
+
+
+def test_line_ends_stay_as_they_are_outside_attributes() -> None:
+    assert escape("a\rb\r\nc") == "a\rb\r\nc"
+    assert escape_attribute('a"b\r\n\t<') == "a&quot;b&#xD;&#xA;&#x9;&lt;"
 
 
 @given(st.floats(allow_nan=False))

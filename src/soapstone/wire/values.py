@@ -61,7 +61,7 @@ def _decimal(text: str) -> decimal.Decimal:
     if not _DECIMAL.fullmatch(text):
         raise ValueRefused(_BAD_FORMAT)
     value = decimal.Decimal(text)
-    if abs(value) > _DECIMAL_LIMIT:
+    if value.copy_abs() > _DECIMAL_LIMIT:  # abs() would round to 28 digits
         raise ValueRefused("Value was either too large or too small for a Decimal.")
     return value
 
@@ -228,12 +228,15 @@ def _decoded(data: bytes) -> bytes:
 
 # --- writing -----------------------------------------------------------------------------------------------------
 
-_SPECIAL = re.compile("[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#xD;"}
+_SPECIAL = re.compile("[&<>\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def escape(text: str) -> str:
-    """Text content. Characters that XML 1.0 forbids become U+FFFD: strict clients refuse the whole answer otherwise."""
+    """Text content; line ends stay as they are, as the runtime wrote them.
+
+    Characters that XML 1.0 forbids become U+FFFD: strict clients refuse the whole answer otherwise.
+    """
     if _SPECIAL.search(text) is None:
         return text
     return _SPECIAL.sub(lambda match: _ESCAPES.get(match[0], "\ufffd"), text)
@@ -241,7 +244,8 @@ def escape(text: str) -> str:
 
 def escape_attribute(text: str) -> str:
     """Attribute content in double quotes."""
-    return escape(text).replace('"', "&quot;").replace("\n", "&#xA;").replace("\t", "&#x9;")
+    text = escape(text).replace('"', "&quot;")
+    return text.replace("\r", "&#xD;").replace("\n", "&#xA;").replace("\t", "&#x9;")
 
 
 def _write_integer(low: int, high: int) -> Callable[[Any], str]:
@@ -254,12 +258,16 @@ def _write_integer(low: int, high: int) -> Callable[[Any], str]:
 
 
 def _write_double(value: Any) -> str:
+    """A whole number without point and exponent (mm-35); others with 15 digits if those say all, or with 17."""
     number = float(value)
     if number != number:
         return "NaN"
     if number in (float("inf"), float("-inf")):
         return "INF" if number > 0 else "-INF"
-    return str(int(number)) if number == int(number) else repr(number)
+    if number == int(number):
+        return str(int(number))
+    text = f"{number:.15g}"
+    return (text if float(text) == number else f"{number:.17g}").replace("e", "E")
 
 
 def _write_decimal(value: Any) -> str:

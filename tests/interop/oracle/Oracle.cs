@@ -1,5 +1,6 @@
 // What the methods of the generated service classes do: fill answers with sample values, or tell what they were given.
-// The request header X-Answer says which. service.py does the same on our side, value by value.
+// The request header X-Answer says which; "value=..." is filled with that value wherever it can be. service.py does the
+// same on our side, value by value.
 using System;
 using System.Collections.Generic;
 using System.Globalization;
@@ -47,6 +48,11 @@ public static class Oracle
             return Default(type);
         bool edges = mode == "edges";
         Type core = Nullable.GetUnderlyingType(type) ?? type;
+        if (mode.StartsWith("value="))
+        {
+            object given = Given(core, Uri.UnescapeDataString(mode.Substring("value=".Length)));
+            if (given != null) return given;
+        }
         if (core == typeof(string)) return edges ? "\u00e9 <&> \"'\t\n]]>\u20ac " : "text";
         if (core == typeof(int)) return edges ? int.MinValue : 42;
         if (core == typeof(long)) return edges ? long.MinValue : 42L;
@@ -79,6 +85,22 @@ public static class Oracle
         foreach (PropertyInfo property in Members(value.GetType()))
             property.SetValue(value, Sample(property.PropertyType, mode, inside), null);
         return value;
+    }
+
+    // The value that a text stands for in a type; null when it is none.
+    static object Given(Type type, string text)
+    {
+        CultureInfo culture = CultureInfo.InvariantCulture;
+        double number;
+        decimal amount;
+        DateTime time;
+        if (type == typeof(string)) return text;
+        if (type == typeof(double) && double.TryParse(text, NumberStyles.Float, culture, out number)) return number;
+        if (type == typeof(decimal) && decimal.TryParse(text, NumberStyles.Float, culture, out amount)) return amount;
+        const string form = "yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK";
+        if (type == typeof(DateTime)
+            && DateTime.TryParseExact(text, form, culture, DateTimeStyles.RoundtripKind, out time)) return time;
+        return null;
     }
 
     // An abstract type is stood in for by one that extends it; with "edges" every other type is too, where it can be.

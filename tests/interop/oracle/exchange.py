@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
-from tests.interop.oracle.service import MODES, Kept, SampleService
+from tests.interop.oracle.service import Kept, SampleService
 
 from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import Endpoint
@@ -18,6 +18,9 @@ from soapstone.wire.endpoint import Endpoint
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+MAX_BODY = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,8 @@ class Ours:
 
     def __init__(self, contracts: Sequence[Contract], port: int) -> None:
         self.port = port
-        self._endpoints = {
-            (contract.path.lower(), mode): Endpoint(
-                contract, SampleService(contract, mode), Kept, max_body=64 * 1024 * 1024, threads=2
-            )
-            for contract in contracts
-            for mode in MODES
-        }
+        self._contracts = {contract.path.lower(): contract for contract in contracts}
+        self._endpoints: dict[tuple[str, str], Endpoint] = {}
         config = uvicorn.Config(
             self,
             interface="asgi3",
@@ -109,8 +107,10 @@ class Ours:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         mode = dict(scope["headers"]).get(b"x-answer", b"filled").decode()
         path = str(scope["path"]).lower()
-        for (prefix, kind), endpoint in self._endpoints.items():
-            if kind == mode and path.startswith(prefix):
-                await endpoint(scope, receive, send)
-                return
-        raise AssertionError(f"no contract at {path}")
+        (contract,) = (contract for prefix, contract in self._contracts.items() if path.startswith(prefix))
+        endpoint = self._endpoints.get((contract.name, mode))
+        if endpoint is None:
+            service = SampleService(contract, mode)
+            endpoint = Endpoint(contract, service, Kept, max_body=MAX_BODY, threads=1)
+            self._endpoints[contract.name, mode] = endpoint
+        await endpoint(scope, receive, send)

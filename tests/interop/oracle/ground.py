@@ -102,6 +102,21 @@ class Ground:
         """An element that repeats without a wrapper."""
         return self.find(lambda member: member.flat)
 
+    def answering(self, kind: str) -> Operation | None:
+        """The first operation whose answer holds a built-in type."""
+
+        def holds(struct: StructType, above: tuple[StructType, ...] = ()) -> bool:
+            for member in struct.all_members:
+                inner = member.type.item.type if isinstance(member.type, ArrayType) else member.type
+                if isinstance(inner, StructType):
+                    if not inner.abstract and inner not in above and holds(inner, (*above, inner)):
+                        return True
+                elif isinstance(inner, ScalarType) and inner.name == kind:
+                    return True
+            return False
+
+        return next((op for op in self.contract.operations if holds(op.response_type)), None)
+
     @cached_property
     def call(self) -> Spot:
         """A plain call that takes the header: an int of an operation that has a string too."""

@@ -7,6 +7,7 @@ import decimal
 import struct
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.endpoint import Caller
@@ -15,7 +16,10 @@ from soapstone.wire.schema import ArrayType, EnumType, Member, StructType, WireT
 from soapstone.wire.types import Enumeration, Struct
 
 MODES = ("filled", "edges", "hollow", "bare", "fails", "told")
-"""What the request header X-Answer may say: four kinds of samples, an exception, or what the method was given."""
+"""What the request header X-Answer may say: four kinds of samples, an exception, or what the method was given.
+
+Besides these, `value=` and a value, URL-encoded, which is then filled in wherever it can be.
+"""
 
 _PLAIN: dict[str, Callable[[bool], Any]] = {
     "string": lambda edges: "é <&> \"'\t\n]]>€ " if edges else "text",
@@ -89,6 +93,10 @@ class Samples:
             concrete = self._concrete(kind)
             inside = (*open_types, kind)
             return concrete.cls(**{inner.name: self.of(inner, inside) for inner in concrete.all_members})
+        if self._mode.startswith("value="):
+            given = _given(kind.name, unquote(self._mode.removeprefix("value=")))
+            if given is not None:
+                return given
         return _PLAIN[kind.name](self._edges)
 
     def _concrete(self, kind: StructType) -> StructType:
@@ -122,6 +130,21 @@ class SampleService:
 
     def caller_name(self, context: Any) -> str:
         return ""
+
+
+def _given(kind: str, text: str) -> Any:
+    """The value that a text stands for in a type; None when it is none."""
+    try:
+        if kind == "double":
+            return float(text)
+        if kind == "decimal":
+            value = decimal.Decimal(text)
+            return value if value.is_finite() and value.copy_abs() < 2**96 else None
+        if kind == "dateTime":
+            return datetime.datetime.fromisoformat(text)
+    except (ValueError, decimal.InvalidOperation):
+        return None
+    return text if kind == "string" else None
 
 
 def told(value: Any) -> str:
