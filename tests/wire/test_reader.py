@@ -124,6 +124,14 @@ def test_asmx_12_bytes_that_are_not_of_the_charset(driver: Driver, kit: Kit) -> 
         assert reply.status == 400
 
 
+def test_asmx_12_bytes_that_are_not_of_the_charset_count_where_they_stand(driver: Driver, kit: Kit) -> None:
+    """What comes before them is judged first, however the body is cut."""
+    body = b"<Envelope xmlns='urn:x'>\xff\xff"
+    for cuts in ([], range(0, 30)):
+        reply = driver.post(body, content_type="text/xml; charset=gb18030", cuts=cuts)
+        assert reply.fault[0] == "VersionMismatch"
+
+
 def test_asmx_13_line_ends_in_text_become_lf(driver: Driver) -> None:
     driver.call("Ping", "<word>a\r\nb\rc&#13;d</word>")
     assert driver.service.requests[-1].word == "a\nb\nc\rd"

@@ -56,6 +56,13 @@ def _unquote(text: str) -> str:
     return text[1:-1] if len(text) >= 2 and text[0] == text[-1] == '"' else text
 
 
+# What Python counts among the encodings of text and nobody writes documents in; decoding punycode takes the square of
+# its length.
+_NO_CHARSETS = frozenset(
+    {"ascii", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
+
+
 def _charset(name: str | None) -> str | None:
     """A charset that Python knows, by its own name. Any other, and US-ASCII, which UTF-8 contains, count as none."""
     if not name:
@@ -64,4 +71,4 @@ def _charset(name: str | None) -> str | None:
         found = codecs.lookup(name)
     except (LookupError, ValueError):
         return None
-    return found.name if found._is_text_encoding and found.name != "ascii" else None
+    return found.name if found._is_text_encoding and found.name not in _NO_CHARSETS else None

@@ -31,6 +31,19 @@ MAX_NAMES = 10_000
 """Different names of elements and attributes, and different prefixes: the parser remembers every one."""
 
 
+# Bytes that are not of the charset become what no XML may hold, so that the parser refuses them where they stand, after
+# what comes before them, however the body was cut.
+_AS_NUL = "soapstone.wire.nul"
+
+
+def _nul(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError | UnicodeEncodeError)  # noqa: S101  there is no other kind here
+    return "\0", error.end
+
+
+codecs.register_error(_AS_NUL, _nul)
+
+
 class UnsupportedMedia(Exception):
     """A SOAP 1.1 envelope under the media type of 1.2 (asmx-11)."""
 
@@ -128,8 +141,8 @@ class Reader:
             encoding = charset
         else:
             encoding = "utf-8"
-            decode = codecs.getincrementaldecoder(charset)().decode
-            self._recode = lambda data, final: decode(data, final).encode()
+            decode = codecs.getincrementaldecoder(charset)(_AS_NUL).decode
+            self._recode = lambda data, final: decode(data, final).encode("utf-8", _AS_NUL)
         parser = expat.ParserCreate(encoding, SEPARATOR, intern=self._names)
         # Newer parsers put events off to save rescans, which `feed` does as well, but not by the bytes received.
         set_deferral = getattr(parser, "SetReparseDeferralEnabled", None)

@@ -1,0 +1,222 @@
+"""Every available operation with another account's numbers, with headers and bodies that disagree, and without a right
+to call at all: nothing of one account reaches another (mm-14 to mm-16, mm-26, lk-9 to lk-12, lk-19)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from soapstone.accounts.account import Accounts
+from soapstone.listrak.service import HANDLERS as LISTRAK_HANDLERS
+from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
+from soapstone.magnetmail.service import AVAILABLE as MAGNETMAIL_AVAILABLE
+from soapstone.store.database import Database
+
+MM, LK = "http://www.magnetmail.net/", "http://webservices.listrak.com/v31/"
+SOAP = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
+MEDIA = {"1.1": "text/xml", "1.2": "application/soap+xml"}
+UNKNOWN = 987654
+
+# The demo account's numbers: its list, its upload, its send. Each operation gets them where it takes a number.
+UPLOAD = "<csvData>a@foreign.example</csvData><replace_group>1</replace_group><MM_1>email</MM_1>"
+IMPORT = (
+    "<WSImportDirectives><ImportTypeEnum>RemoveSubscribers</ImportTypeEnum>"
+    "<ImportProfileTypeEnum>NotDefined</ImportProfileTypeEnum></WSImportDirectives><fileMappings><WSFileMappings>"
+    "<IsEmailAddressColumn>1</IsEmailAddressColumn></WSFileMappings></fileMappings>"
+    "<ImportFileStream>YWRhQGV4YW1wbGUuY29t</ImportFileStream>"
+)
+CALLS = {
+    (MM, "addGroup"): "<group_name>group {number}</group_name><categoryId>{number}</categoryId>",
+    (MM, "getGroups"): "<display_status>2</display_status><subscription_groups>2</subscription_groups>",
+    (MM, "uploadListQueue"): "<groupid>{number}</groupid>" + UPLOAD,
+    (MM, "uploadListQueueTest"): "<groupid>{number}</groupid>" + UPLOAD,
+    (MM, "getUploadJobStatus"): "<jobid>{number}</jobid>",
+    (MM, "getUploadJobStatusUTC"): "<jobid>{number}</jobid>",
+    (MM, "getRecipientFields"): "",
+    (MM, "getErrorDetails"): "<error_nbr>{number}</error_nbr>",
+    (MM, "Authenticate"): "<username>demo</username><password>stranger</password>",
+    (MM, "getGroupDetails"): "<groupId>{number}</groupId>",
+    (MM, "getGroupRecipients"): "<groupId>{number}</groupId>",
+    (MM, "getGroupRecipientsCount"): "<groupId>{number}</groupId>",
+    (LK, "BulkLoadContacts"): "<ListID>{number}</ListID>" + IMPORT,
+    (LK, "GetProcessStatus"): "<ProcessID>{number}</ProcessID>",
+    (LK, "GetLegacyProcessStatus"): "<ListID>{number}</ListID>",
+    (LK, "GetContactList"): "<ListID>{number}</ListID>",
+    (LK, "GetContactListCollection"): "",
+    (LK, "CreateContactList"): "<ListName>list {number}</ListName>",
+    (LK, "ReportSubscribedContacts"): "<ListID>{number}</ListID><Page>1</Page>",
+    (LK, "ReportListImportHistory"): "<ListID>{number}</ListID><Page>1</Page>",
+}
+# These make something new in the caller's own account, whatever numbers they are given.
+MAKERS = {"addGroup", "CreateContactList"}
+OPEN = {"getErrorDetails", "Authenticate"}
+WITH_SESSION = [name for space, name in CALLS if space == MM and name not in OPEN]
+WITH_USER_ID = [
+    operation.name
+    for operation in MAGNETMAIL.operations
+    if operation.name in WITH_SESSION and "user_id" in operation.request.__annotations__
+]
+EVERY = pytest.mark.parametrize(("space", "name"), CALLS, ids=[name for _, name in CALLS])
+VERSIONS = pytest.mark.parametrize("version", ["1.1", "1.2"])
+
+
+class World:
+    """A demo server with a second account, and what the demo account had at the start."""
+
+    def __init__(self, served: Any) -> None:
+        self.base = served.base
+        database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+        accounts = Accounts(database)
+        accounts.add_login(accounts.create("STRANGER", time_zone="UTC"), "stranger", "stranger")
+        database.close()
+        self.sessions = {name: self._log_on(name) for name in ("demo", "stranger")}
+        self.before = self.belongings()
+
+    def post(self, space: str, name: str, inner: str, header: str, version: str = "1.1") -> httpx.Response:
+        body = (
+            f'<s:Envelope xmlns:s="{SOAP[version]}"><s:Header>{header}</s:Header><s:Body>'
+            f'<{name} xmlns="{space}">{inner}</{name}></s:Body></s:Envelope>'
+        )
+        path = "/mmapi.asmx" if space == MM else "/v31/IntegrationService.asmx"
+        return httpx.post(self.base + path, content=body, headers={"Content-Type": MEDIA[version]})
+
+    def call(self, space: str, name: str, number: int, login: str, version: str = "1.1") -> httpx.Response:
+        """A call as a login, with its own credentials."""
+        header = session(self.sessions[login]) if space == MM else user(login, login)
+        return self.post(space, name, CALLS[space, name].format(number=number), header, version)
+
+    def belongings(self) -> list[str]:
+        """What the demo account sees of its own."""
+        calls = [(MM, "getGroups"), (MM, "getGroupDetails"), (MM, "getGroupRecipients"), (MM, "getUploadJobStatus")]
+        calls += [(LK, "GetContactListCollection"), (LK, "ReportSubscribedContacts"), (LK, "ReportListImportHistory")]
+        return [self.call(space, name, 1, "demo").text for space, name in calls]
+
+    def _log_on(self, login: str) -> str:
+        inner = f"<username>{login}</username><password>{login}</password>"
+        found = re.search("<sessionId>(.*?)</sessionId>", self.post(MM, "Authenticate", inner, "").text)
+        assert found is not None
+        return found[1]
+
+
+def session(token: str, account: str | None = None) -> str:
+    named = "" if account is None else f"<user_id>{account}</user_id>"
+    return f'<mmAuthHeader xmlns="{MM}"><sessionId>{token}</sessionId>{named}</mmAuthHeader>'
+
+
+def user(name: str, password: str) -> str:
+    return f'<WSUser xmlns="{LK}"><UserName>{name}</UserName><Password>{password}</Password></WSUser>'
+
+
+def timeless(answer: httpx.Response) -> str:
+    """An answer without the time of an error."""
+    return re.sub("<DateTime>.*?</DateTime>", "", answer.text)
+
+
+@pytest.fixture(scope="module")
+def world(served: Any) -> World:
+    return World(served)
+
+
+@pytest.fixture(autouse=True)
+def _untouched(world: World) -> Iterator[None]:
+    """Whatever a test does, the demo account's belongings stay as they were."""
+    yield
+    assert world.belongings() == world.before
+
+
+def test_the_table_is_complete() -> None:
+    assert {name for space, name in CALLS if space == MM} == set(MAGNETMAIL_AVAILABLE)
+    assert {name for space, name in CALLS if space == LK} == set(LISTRAK_HANDLERS)
+
+
+@VERSIONS
+@EVERY
+def test_a_foreign_number_is_like_one_that_does_not_exist(world: World, space: str, name: str, version: str) -> None:
+    """mm-26, lk-19"""
+    unknown = world.call(space, name, UNKNOWN, "stranger", version)
+    # List 1 is the demo account's only one; jobs 1 and 2 are its upload and its send.
+    for number in (1, 2) if "jobid" in CALLS[space, name] or "ProcessID" in CALLS[space, name] else (1,):
+        foreign = world.call(space, name, number, "stranger", version)
+        assert foreign.status_code == unknown.status_code
+        assert not any(word in foreign.text for word in ("Newsletter", "example.com", "people.csv", "DEMO"))
+        if name not in MAKERS | OPEN:
+            takes_number = "{number}" in CALLS[space, name]
+            expected = timeless(unknown).replace(str(UNKNOWN), str(number) if takes_number else str(UNKNOWN))
+            assert timeless(foreign) == expected
+
+
+@VERSIONS
+@pytest.mark.parametrize("name", WITH_SESSION)
+def test_a_session_may_not_name_another_account(world: World, name: str, version: str) -> None:
+    """mm-15, mm-16: in the header, in the body, or in both, whatever the other one says."""
+    inner, own = CALLS[MM, name].format(number=1), world.sessions["stranger"]
+    named = f"<user_id>DEMO</user_id>{inner}"
+    tries = [(session(own, "DEMO"), inner), (session(own, "demo "), inner), (session(own, "DEMO"), named)]
+    tries += [(session(own, "DEMO") + session(own), inner)]
+    if name in WITH_USER_ID:
+        tries += [(session(own), named), (session(own, "STRANGER"), named)]
+        tries += [(session(own, "DEMO"), f"<user_id>STRANGER</user_id>{inner}")]
+    for header, body in tries:
+        answer = world.post(MM, name, body, header, version)
+        assert answer.status_code == 500
+        assert "[AccessDenied] This session may not use account" in answer.text
+
+
+@VERSIONS
+@pytest.mark.parametrize("name", WITH_SESSION)
+def test_without_a_session(world: World, name: str, version: str) -> None:
+    """mm-14"""
+    inner = CALLS[MM, name].format(number=1)
+    for header in (
+        "",
+        session(""),
+        session("00000000-0000-0000-0000-000000000000", "DEMO"),
+        session(world.sessions["demo"][:-1]),
+        user("demo", "demo"),
+        session(world.sessions["demo"]).replace(MM, LK),
+        session("no") + session(world.sessions["demo"]),
+    ):
+        answer = world.post(MM, name, f"<user_id>DEMO</user_id>{inner}", header, version)
+        assert answer.status_code == 500
+        assert "[InvalidSession] The session is unknown or has expired. Call Authenticate again." in answer.text
+
+
+@VERSIONS
+@pytest.mark.parametrize("name", [name for space, name in CALLS if space == LK])
+def test_without_a_user(world: World, name: str, version: str) -> None:
+    """lk-9 to lk-12: refused before anything else is looked at. Each test may fail ten logons before they lock."""
+    inner = CALLS[LK, name].format(number=1)
+    for header in (
+        "",
+        user("", ""),
+        user(f"nobody-{name}-{version}", "demo"),
+        user(f"stranger {name} {version}", "stranger"),
+        session(world.sessions["demo"]),
+        user("demo", "demo").replace(LK, MM),
+    ):
+        for body in (inner, inner + "<Page>x</Page>"):
+            answer = world.post(LK, name, body, header, version)
+            assert answer.status_code == 500
+            assert "[InvalidLogonAttempt] The user name or password is not valid." in answer.text
+
+
+@pytest.mark.parametrize("login", ["stranger"])
+def test_another_accounts_password(world: World, login: str) -> None:
+    """lk-12, once: failures add up to a lock."""
+    answer = world.post(LK, "GetContactListCollection", "", user("demo", login))
+    assert "[InvalidLogonAttempt]" in answer.text
+    answer = world.post(MM, "Authenticate", CALLS[MM, "Authenticate"], "")
+    assert "<authenticated>false</authenticated>" in answer.text
+
+
+def test_what_a_stranger_makes_is_the_strangers(world: World) -> None:
+    for space, name in CALLS:
+        if name in MAKERS:
+            assert world.call(space, name, 1, "stranger").status_code == 200
+    groups = world.call(MM, "getGroups", 1, "stranger").text
+    assert "<group_id>1</group_id>" not in groups
+    assert world.belongings() == world.before
