@@ -95,15 +95,16 @@ class ImportCounts:
         """The figures from the numbers of rows per outcome."""
 
         def rows(*outcomes: str) -> int:
-            return sum(counters.get(outcome, 0) for outcome in outcomes)
+            return sum([counters.get(outcome, 0) for outcome in outcomes])
 
+        total = rows(*OUTCOMES)
         return cls(
-            total=rows(*OUTCOMES),
+            total=total,
             good=rows(*TAKEN),
             new_contacts=rows(ADDED),
             changed_contacts=rows(JOINED_UPDATED, UPDATED, STILL_UNSUBSCRIBED_UPDATED),
             list_members=list_members,
-            processed=rows(*OUTCOMES),
+            processed=total,
             invalid=rows(INVALID_ADDRESS, MISSING_KEY, ROLE_ADDRESS, ENCODING, UNTERMINATED_QUOTE, TOO_LONG),
             subscribed=rows(ADDED, JOINED, JOINED_UPDATED),
             unsubscribed=rows(REMOVED),

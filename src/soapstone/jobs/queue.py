@@ -16,6 +16,9 @@ from soapstone.store.tables import job_events, jobs
 # A lock of our own on PostgreSQL, so that two workers never claim at the same moment.
 CLAIM_LOCK = 7302
 
+# Made once: building it costs half as much as running it.
+_ONE = select(jobs).where(jobs.c.id == bindparam("job_id"))
+
 
 class Jobs:
     """All jobs of one installation."""
@@ -74,7 +77,7 @@ class Jobs:
 
     def _read(self, job_id: int) -> Job | None:
         with self._database.read() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one_or_none()
+            row = connection.execute(_ONE, {"job_id": job_id}).mappings().one_or_none()
         return None if row is None else Job.of(row)
 
     def find(

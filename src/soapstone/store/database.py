@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -46,7 +46,7 @@ class Database:
         if self.kind == "sqlite":
             _tame_sqlite(self.engine)
 
-    @property
+    @cached_property
     def path(self) -> Path | None:
         """The file of a SQLite database; None for a server."""
         return Path(self.url.database) if self.kind == "sqlite" and self.url.database else None
