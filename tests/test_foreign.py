@@ -67,8 +67,9 @@ VERSIONS = pytest.mark.parametrize("version", ["1.1", "1.2"])
 class World:
     """A demo server with a second account, and what the demo account had at the start."""
 
-    def __init__(self, served: Any) -> None:
+    def __init__(self, served: Any, client: httpx.Client) -> None:
         self.base = served.base
+        self.client = client
         database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
         accounts = Accounts(database)
         accounts.add_login(accounts.create("STRANGER", time_zone="UTC"), "stranger", "stranger")
@@ -82,7 +83,7 @@ class World:
             f'<{name} xmlns="{space}">{inner}</{name}></s:Body></s:Envelope>'
         )
         path = "/mmapi.asmx" if space == MM else "/v31/IntegrationService.asmx"
-        return httpx.post(self.base + path, content=body, headers={"Content-Type": MEDIA[version]})
+        return self.client.post(self.base + path, content=body, headers={"Content-Type": MEDIA[version]})
 
     def call(self, space: str, name: str, number: int, login: str, version: str = "1.1") -> httpx.Response:
         """A call as a login, with its own credentials."""
@@ -117,8 +118,9 @@ def timeless(answer: httpx.Response) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(served: Any) -> World:
-    return World(served)
+def world(served: Any) -> Iterator[World]:
+    with httpx.Client(timeout=30) as client:
+        yield World(served, client)
 
 
 @pytest.fixture(autouse=True)

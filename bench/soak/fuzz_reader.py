@@ -2,11 +2,13 @@
 
     python bench/soak/fuzz_reader.py [SECONDS]
 
-Ten minutes by default. Ends with another status than 0 at the first finding, which it stores in the working folder.
+Ten minutes by default. Ends with another status than 0 at the first finding, which it shows and stores in the folder
+for temporary files.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -149,20 +151,28 @@ WORDS = [
 ]
 
 
-def main() -> None:
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 600
+def fuzz(folder: Path, seconds: int) -> None:
+    """Ends the process."""
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for number, seed in enumerate(seeds()):
+        (corpus / str(number)).write_bytes(seed)
+    words = folder / "words"
+    words.write_text("".join('"{}"\n'.format(word.replace('"', '\\"')) for word in WORDS))
+    options = [f"-max_total_time={seconds}", "-max_len=8192", f"-dict={words}", "-rss_limit_mb=1024", "-timeout=10"]
+    options.append(f"-artifact_prefix={tempfile.gettempdir()}/soapstone-fuzz-")
+    atheris.Setup([sys.argv[0], *options, str(corpus)], one_input)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Fuzz in a process of its own: the fuzzer leaves no time to tidy up."""
+    seconds = sys.argv[1] if len(sys.argv) > 1 else "600"
     with tempfile.TemporaryDirectory(prefix="soapstone-fuzz-") as folder:
-        corpus = Path(folder) / "corpus"
-        corpus.mkdir()
-        for number, seed in enumerate(seeds()):
-            (corpus / str(number)).write_bytes(seed)
-        words = Path(folder) / "words"
-        words.write_text("".join('"{}"\n'.format(word.replace('"', '\\"')) for word in WORDS))
-        options = [f"-max_total_time={seconds}", "-max_len=8192", f"-dict={words}", "-rss_limit_mb=1024", "-timeout=10"]
-        atheris.Setup([sys.argv[0], *options, str(corpus)], one_input)
-        # Ends the process.
-        atheris.Fuzz()
+        return subprocess.run([sys.executable, __file__, seconds, folder], check=False).returncode
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 2:
+        fuzz(Path(sys.argv[2]), int(sys.argv[1]))
+    sys.exit(main())
