@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_VALUES = 4096
+MOST_VALUES = 1024
 
 
 class Recall:
