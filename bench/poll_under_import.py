@@ -114,10 +114,14 @@ def beside_import(folder: Path, number: int, rows: int) -> tuple[list[load.Load]
 
 def beside_loops(folder: Path, number: int, session: str, job: int, seconds: float, niceness: int) -> list[load.Load]:
     """The loads of the same on a server without a worker, beside loops."""
+
+    def calmed() -> None:
+        os.setpriority(os.PRIO_PROCESS, 0, niceness)
+
     with served.soapstone(folder, worker=False) as server, ExitStack() as stack:
         served.wait_for_job(server.port, session, job)
         for _ in range(LOOPS):
-            loop = subprocess.Popen([sys.executable, "-c", SPIN], preexec_fn=lambda: os.nice(niceness))
+            loop = subprocess.Popen([sys.executable, "-c", SPIN], preexec_fn=calmed)
             stack.callback(loop.wait)
             stack.callback(loop.kill)
         return load.steady(server.port, streams(session, job, f"l{number}"), going=lambda past: past < seconds)
