@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.wire.conftest import Driver, Kit
 
 
@@ -127,7 +129,8 @@ def test_asmx_12_bytes_that_are_not_of_the_charset(driver: Driver, kit: Kit) -> 
 def test_asmx_12_bytes_that_are_not_of_the_charset_count_where_they_stand(driver: Driver, kit: Kit) -> None:
     """What comes before them is judged first, however the body is cut."""
     body = b"<Envelope xmlns='urn:x'>\xff\xff"
-    for cuts in ([], range(0, 30)):
+    uncut: Sequence[int] = ()
+    for cuts in (uncut, range(0, 30)):
         reply = driver.post(body, content_type="text/xml; charset=gb18030", cuts=cuts)
         assert reply.fault[0] == "VersionMismatch"
 
