@@ -24,12 +24,14 @@ command -v openssl >/dev/null || missing="$missing openssl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     missing="$missing chromium"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v javac >/dev/null || missing="$missing default-jdk-headless"
+command -v wsimport >/dev/null || missing="$missing jaxws"
 command -v mcs >/dev/null || missing="$missing mono-mcs"
 command -v wsdl >/dev/null || missing="$missing mono-devel"
 command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx and Mono; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS and Mono; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"
