@@ -159,7 +159,7 @@ def fuzz(folder: Path, seconds: int) -> None:
         (corpus / str(number)).write_bytes(seed)
     words = folder / "words"
     words.write_text("".join('"{}"\n'.format(word.replace('"', '\\"')) for word in WORDS))
-    options = [f"-max_total_time={seconds}", "-max_len=8192", f"-dict={words}", "-rss_limit_mb=1024", "-timeout=10"]
+    options = [f"-max_total_time={seconds}", "-max_len=8192", f"-dict={words}", "-rss_limit_mb=1024", "-timeout=120"]
     options.append(f"-artifact_prefix={tempfile.gettempdir()}/soapstone-fuzz-")
     atheris.Setup([sys.argv[0], *options, str(corpus)], one_input)
     atheris.Fuzz()

@@ -135,6 +135,16 @@ def test_asmx_12_bytes_that_are_not_of_the_charset_count_where_they_stand(driver
         assert reply.fault[0] == "VersionMismatch"
 
 
+def test_text_before_broken_markup_is_judged_first(kit: Kit) -> None:
+    """Long texts are collected by the parser; what it holds when it meets the error counts, however the body is cut."""
+    driver = kit.driver(max_member=10_000)
+    lines = "x\n" * 6000
+    body = kit.envelope(f'<Ping xmlns="{kit.namespace}"><word>{lines}</wrong>')
+    for cuts in ([], range(0, len(body), 100), [len(body) - 100]):
+        reply = driver.post(body, action=f"{kit.namespace}Ping", cuts=cuts)
+        assert reply.fault[1].endswith("The request is too long.")
+
+
 def test_asmx_13_line_ends_in_text_become_lf(driver: Driver) -> None:
     driver.call("Ping", "<word>a\r\nb\rc&#13;d</word>")
     assert driver.service.requests[-1].word == "a\nb\nc\rd"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MM, LK = "http://www.magnetmail.net/", "http://webservices.listrak.com/v31/"
 MM_PATH, LK_PATH = "/mmapi.asmx", "/v31/IntegrationService.asmx"
@@ -404,11 +404,17 @@ def faults() -> Iterator[Case]:
     ignored = '<a:Action xmlns:a="urn:a">x</a:Action><b:To xmlns:b="urn:b" s:mustUnderstand="0"/>'
     known = envelope(f'<getErrorDetails xmlns="{MM}"/>', header=ignored)
     yield works("row: other headers are ignored", http(MM_PATH, known))
+    upgrade = (
+        f'<soap:Header><soap12:Upgrade xmlns:soap12="{SOAP["1.2"]}"><soap12:SupportedEnvelope qname="soap:Envelope" '
+        f'xmlns:soap="{SOAP["1.1"]}" /><soap12:SupportedEnvelope qname="soap12:Envelope" '
+        f'xmlns:soap12="{SOAP["1.2"]}" /></soap12:Upgrade></soap:Header>'
+    )
     for root, namespace in (('<Envelope xmlns="urn:other"/>', "urn:other"), ("<html></html>", "")):
         text = (
             f"Possible SOAP version mismatch: Envelope namespace {namespace} was unexpected. Expecting {SOAP['1.1']}."
         )
-        yield refused(f"row: root {root}", http(MM_PATH, root, action=ACTION), "VersionMismatch", text)
+        case = refused(f"row: root {root}", http(MM_PATH, root, action=ACTION), "VersionMismatch", text)
+        yield replace(case, body=str(case.body).replace("<soap:Body>", f"{upgrade}<soap:Body>"))
     for body in ("", "no xml", "<a", details()[:-5], details().replace("</getErrorDetails>", "</x>")):
         yield empty(f"row: malformed {body[-9:]!r}", http(MM_PATH, body, action=ACTION), "400 Bad Request")
     text = f"{PROCESS}no element found: line 1, column 0"

@@ -168,6 +168,8 @@ class Reader:
                 piece = self._recode(piece, final)
             parser.Parse(piece, final)
         except expat.ExpatError as error:
+            # Text that is held back comes before the error, as it does when a piece ends there.
+            parser.buffer_text = False
             raise MalformedXml(str(error)) from None
         except (ValueError, LookupError) as error:
             # Bytes that are not of the charset, or an encoding in the XML declaration that is not known.
