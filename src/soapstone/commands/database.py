@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,35 +16,37 @@ from soapstone.store.database import Database
 app = typer.Typer(no_args_is_help=True, help="The database's schema.")
 
 
-def _open(data: Path | None, url: str | None) -> Database:
+@contextmanager
+def _opened(data: Path | None, url: str | None) -> Iterator[Database]:
     settings = settings_of(data, url)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    # Addresses and mails lie in it: nobody else of this machine shall read them.
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return Database(settings.database)
+        opened = Database(settings.database)
     except ValueError as trouble:
         stop(str(trouble))
+    try:
+        yield opened
+    except schema.SchemaMismatch as trouble:
+        stop(f"{trouble}.")
+    finally:
+        opened.close()
 
 
 @app.command()
 def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
     """Bring the schema to this version, after a backup."""
-    opened = _open(data, database)
-    try:
+    with _opened(data, database) as opened:
         schema.upgrade(opened)
-    except schema.SchemaMismatch as trouble:
-        stop(f"{trouble}.")
-    console.print(f"The schema is {schema.version(opened)}.")
+        console.print(f"The schema is {schema.version(opened)}.")
 
 
 @app.command()
 def check(data: Data = None, database: DatabaseUrl = None) -> None:
     """Tell whether this version knows the schema."""
-    opened = _open(data, database)
-    try:
+    with _opened(data, database) as opened:
         schema.check(opened)
-    except schema.SchemaMismatch as trouble:
-        stop(f"{trouble}.")
-    console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
+        console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
 
 
 @app.command()
@@ -52,10 +56,10 @@ def backup(
     database: DatabaseUrl = None,
 ) -> None:
     """Copy a SQLite database as it stands."""
-    opened = _open(data, database)
-    if target is not None and target.exists():
-        stop(f"{target} exists already.")
-    made = schema.backup(opened, target)
-    if made is None:
-        stop("PostgreSQL has its own tools for this: pg_dump.")
-    console.print(f"Copied to {made}.")
+    with _opened(data, database) as opened:
+        if target is not None and target.exists():
+            stop(f"{target} exists already.")
+        made = schema.backup(opened, target)
+        if made is None:
+            stop("PostgreSQL has its own tools for this: pg_dump.")
+        console.print(f"Copied to {made}.")
