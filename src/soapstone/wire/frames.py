@@ -161,23 +161,33 @@ class ArrayFrame(Frame):
         if name != self.item_key:
             return None
         self.wrapped = True
-        self.loose = []
+        self._end_loose(reader)
         return open_value(self.item, reader, self.items.append, attributes)
 
     def text(self, reader: Reader, data: str) -> None:
-        if self.wrapped or self.item.convert is None or (not self.loose and not data.strip()):
+        if self.wrapped or self.item.convert is None:
             return
         if not self.loose:
             self.line, self.column = reader.position()
+        elif len(self.loose) == 1:
+            reader.join_text(True)  # as in a scalar
         self.loose.append(data)
         reader.keep_text(data)
-        reader.keep(ELEMENT_COST)
+
+    def _end_loose(self, reader: Reader) -> str:
+        """The text so far, which counts no longer."""
+        if len(self.loose) > 1:
+            reader.join_text(False)
+        text = "".join(self.loose)
+        self.loose = []
+        return text
 
     def done(self, reader: Reader) -> None:
-        if self.loose and self.item.convert is not None:
+        text = self._end_loose(reader)
+        if text.strip() and self.item.convert is not None:
             reader.keep(ELEMENT_COST)
             try:
-                self.items.append(self.item.convert("".join(self.loose)))
+                self.items.append(self.item.convert(text))
             except ValueRefused as refused:
                 raise ValueFault(str(refused), self.line, self.column) from None
 
