@@ -95,10 +95,12 @@ def test_the_worker_ends_with_the_server(tmp_path: Path, served: Any, how: signa
 def test_a_worker_that_is_told_to_end_ends_cleanly(tmp_path: Path, served: Any) -> None:
     """As by Ctrl-C, which reaches server and worker at once, and as the server itself does: its pipe is still open."""
     other = type(served)(tmp_path / "data")
-    os.kill(other.worker(), signal.SIGTERM)
-    wait_for(lambda: "the worker ended with code" in other.log(), "the worker does not end")
-    assert "the worker ended with code 0;" in other.log()
-    other.stop()
+    try:
+        os.kill(other.worker(), signal.SIGTERM)
+        wait_for(lambda: "the worker ended with code" in other.log(), "the worker does not end")
+        assert "the worker ended with code 0;" in other.log()
+    finally:
+        other.stop()
 
 
 def test_a_busy_port_has_a_one_line_remedy(served: Any, tmp_path: Path) -> None:
