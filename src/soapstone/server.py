@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 
 from soapstone.connection import Connection, close_idle
@@ -63,8 +64,9 @@ class Application:
                 repeatable=POLLS,
                 freshness=self._watch.token,
                 prefill=prefill,
+                allowed_origins=settings.allowed_origins,
             )
-            self._contracts.append((contract.path.lower(), Decompressed(endpoint)))
+            self._contracts.append((contract.path.lower(), _shared(Decompressed(endpoint), settings.allowed_origins)))
         self._xml = Decompressed(XmlOverHttp(product, max_body=settings.max_upload_bytes))
         self._console = console(product, lambda: list(self._calls), demo=demo)
 
@@ -183,6 +185,14 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
             raise TlsUnusable(f"The key in {key} is not that of the certificate in {certificate}.") from None
         raise TlsUnusable(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
     return context
+
+
+def _shared(app: App, origins: Sequence[str]) -> App:
+    """The app, telling browsers that pages of these origins may call it (lk-7)."""
+    if not origins:
+        return app
+    headers = ("Content-Type", "SOAPAction")
+    return CORSMiddleware(app, allow_origins=origins, allow_methods=("GET", "POST"), allow_headers=headers)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -53,6 +53,8 @@ class Endpoint:
     `trusted_proxies` are addresses or networks whose X-Forwarded headers count. `on_call` is told of every SOAP call,
     on the event loop. `threads` bounds how many calls are in the product at once.
 
+    Pages of other sites may call only from `allowed_origins` (lk-7); telling browsers so is left to a middleware.
+
     `repeatable` names operations whose answer depends on the records alone: the same request gets the same answer
     again for some seconds, while `freshness` gives the same token. It is called on the event loop and must not wait;
     None says that there is no telling.
@@ -73,6 +75,7 @@ class Endpoint:
         threads: int = 16,
         repeatable: Collection[str] = (),
         freshness: Callable[[], Hashable | None] = lambda: None,
+        allowed_origins: Collection[str] = (),
         prefill: Prefill | None = None,
     ) -> None:
         self.contract = contract
@@ -89,6 +92,7 @@ class Endpoint:
         self._operation_pages: dict[tuple[str, bool], str] = {}
         self._memory = AnswerMemory(repeatable)
         self._freshness = freshness
+        self._allowed_origins = {origin.encode() for origin in allowed_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers: dict[bytes, bytes] = {}
@@ -151,7 +155,7 @@ class Endpoint:
         now = datetime.datetime.now(datetime.UTC)
         key = token = None
         what = What()
-        foreign = is_foreign(headers, base_url)
+        foreign = is_foreign(headers, base_url) and headers[b"origin"] not in self._allowed_origins
         try:
             if not foreign and 0 < (_length(headers) or 0) <= LARGEST_BODY and b"expect" not in headers:
                 body, receive = await _peek(receive)
