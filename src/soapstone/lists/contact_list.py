@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select
 
 from soapstone.accounts.account import Login
 from soapstone.store.database import Database
@@ -135,11 +135,6 @@ class Lists:
                 suppressed=connection.execute(suppressed).scalar_one(),
                 unsubscribed=connection.execute(unsubscribed).scalar_one(),
             )
-
-    def touch(self, list_id: int, login_id: int | None) -> None:
-        """Note that somebody changed the list."""
-        with self._database.write() as connection:
-            connection.execute(update(lists).where(lists.c.id == list_id).values(updated_at=now(), updated_by=login_id))
 
     def _find(self, condition: ColumnElement[bool], login: Login | None) -> list[ContactList]:
         condition &= lists.c.deleted_at.is_(None)
