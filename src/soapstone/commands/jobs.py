@@ -105,11 +105,10 @@ def rejects(number: int, data: Data = None, database: DatabaseUrl = None) -> Non
     with opened(settings_of(data, database)) as product:
         _job(product, number)
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        offset = 0
-        while rows := product.imports.rejected(number, offset=offset, limit=1000):
-            for row in rows:
-                writer.writerow([row.line, row.words, *row.fields])
-            offset += len(rows)
+        line = 0
+        while rows := product.imports.rejected(number, after_line=line):
+            writer.writerows([row.line, row.words, *row.fields] for row in rows)
+            line = rows[-1].line
 
 
 def follow(product: Product, number: int) -> Job:
@@ -144,7 +143,7 @@ def _tell(product: Product, job: Job) -> None:
 
 def _progress(product: Product, job: Job) -> tuple[int, int]:
     """(done, all) of a job: rows of an import once they are counted, steps of anything else."""
-    rows = product.imports.rows(job) if job.kind in KINDS else 0
+    rows = (product.imports.progress(job).rows or 0) if job.kind in KINDS else 0
     if rows:
         return sum(job.counters.values()), rows
     return job.step, job.steps

@@ -121,11 +121,11 @@ class JobPages:
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(["line", "reason", "fields"])
-        offset = 0
-        while rows := self._product.imports.rejected(job_id, offset=offset, limit=ROWS_FETCHED):
+        line = 0
+        while rows := self._product.imports.rejected(job_id, after_line=line, limit=ROWS_FETCHED):
             writer.writerows([row.line, row.words, *row.fields] for row in rows)
             yield text.getvalue().encode("utf-8", "replace")
             text.seek(0)
             text.truncate()
-            offset += len(rows)
+            line = rows[-1].line
         yield text.getvalue().encode("utf-8", "replace")

@@ -55,7 +55,7 @@ class JobViews:
         if is_import(job):
             counts = self._imports.counts(job)
             rows = done = counts.total
-            what, of_rows = "rows", self._imports.rows(job)
+            what, of_rows = "rows", self._imports.progress(job).rows or 0
             figures = [(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()]
             summary = f"{counts.good:,} of {rows:,} rows good, {counts.new_contacts:,} new" if rows else ""
             if self._imports.spec(job).dry_run:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from soapstone.accounts.account import Account, Login
 from soapstone.imports.heading import column_names
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
+from soapstone.imports.progress import Progress
 from soapstone.imports.spec import ImportSpec, InvalidImport, check
 from soapstone.imports.unwrapping import unwrapped
 from soapstone.jobs.job import Job
@@ -92,16 +93,17 @@ class Imports:
             raise InvalidImport("The delimiter must be one character, and differ from the text qualifier.")
         return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding)
 
-    def rows(self, job: Job) -> int:
-        """How many data rows the file has, for showing progress; 0 until the file was read once."""
-        return int(job.checkpoint.get("rows", 0))
+    def progress(self, job: Job) -> Progress:
+        """How far the import is."""
+        return Progress.of(job)
 
-    def rejected(self, job_id: int, *, offset: int = 0, limit: int = 1000) -> list[RejectedRow]:
-        """Rows that were not taken, in the order of the file."""
+    def rejected(self, job_id: int, *, after_line: int = 0, offset: int = 0, limit: int = 1000) -> list[RejectedRow]:
+        """Rows that were not taken, in the order of the file, behind the physical line `after_line`."""
         table = rejected_rows
         query = select(table.c.line, table.c.reason, table.c.fields).where(table.c.job_id == job_id)
+        query = query.where(table.c.line > after_line).order_by(table.c.line).offset(offset).limit(limit)
         with self._database.read() as connection:
-            found = connection.execute(query.order_by(table.c.line).offset(offset).limit(limit)).all()
+            found = connection.execute(query).all()
         return [
             RejectedRow(line=row.line, reason=row.reason, words=REASONS[row.reason], fields=row.fields) for row in found
         ]
