@@ -8,6 +8,7 @@ from datetime import timedelta
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.logon import Logons
 from soapstone.accounts.sessions import Sessions
+from soapstone.imports.entries import Entries
 from soapstone.imports.imports import Imports
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import Lists
@@ -37,6 +38,7 @@ class Product:
     suppressions: Suppressions
     jobs: Jobs
     imports: Imports
+    entries: Entries
     messages: Messages
     sends: Sends
 
@@ -45,6 +47,7 @@ class Product:
         """Open all rooms."""
         blobs = Blobs(settings.blobs)
         jobs = Jobs(database)
+        imports = Imports(database, blobs, jobs)
         lock = timedelta(minutes=settings.lock_minutes)
         return cls(
             settings=settings,
@@ -58,7 +61,8 @@ class Product:
             profiles=Profiles(database),
             suppressions=Suppressions(database),
             jobs=jobs,
-            imports=Imports(database, blobs, jobs),
+            imports=imports,
+            entries=Entries(database, jobs, imports),
             messages=Messages(database),
             sends=Sends(database, blobs, jobs),
         )

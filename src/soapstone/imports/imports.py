@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, select
 
 from soapstone.accounts.account import Account, Login
 from soapstone.imports.heading import column_names
@@ -48,30 +51,68 @@ class Imports:
         cannot work; nothing is kept then.
         """
         try:
-            self._check(account, contact_list, spec)
+            self.check(account, contact_list, spec)
         except InvalidImport:
             upload.discard()
             raise
-        blob = upload.keep()
-        try:
-            with self._database.write(durable=True) as connection:
-                job_id = self._jobs.add(
-                    connection,
-                    account_id=account.id,
-                    kind=TRIAL_KIND if spec.dry_run else KIND,
-                    login_id=None if login is None else login.id,
-                    list_id=None if contact_list is None else contact_list.id,
-                    request=spec.document(),
-                    blob=blob,
-                    blob_size=upload.size,
-                    label=label,
-                )
-        except Exception:
-            self._blobs.remove(blob)
-            raise
+        with self.keeping(upload) as connection:
+            job_id = self.add(
+                connection,
+                account=account,
+                login=login,
+                contact_list=contact_list,
+                upload=upload,
+                spec=spec,
+                label=label,
+            )
         job = self._jobs.get([account.id], job_id)
         assert job is not None  # noqa: S101 - it was just committed
         return job
+
+    @contextmanager
+    def keeping(self, upload: Upload) -> Iterator[Connection]:
+        """A durable transaction in which a kept upload finds the job that it belongs to, or it is not kept."""
+        blob = upload.keep()
+        try:
+            with self._database.write(durable=True) as connection:
+                yield connection
+        except Exception:
+            self._blobs.remove(blob)
+            raise
+
+    def add(
+        self,
+        connection: Connection,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList | None,
+        upload: Upload,
+        spec: ImportSpec,
+        label: str,
+    ) -> int:
+        """Queue an import that was checked, in the transaction that keeps its upload; the job's number."""
+        return self._jobs.add(
+            connection,
+            account_id=account.id,
+            kind=TRIAL_KIND if spec.dry_run else KIND,
+            login_id=None if login is None else login.id,
+            list_id=None if contact_list is None else contact_list.id,
+            request=spec.document(),
+            blob=upload.name,
+            blob_size=upload.size,
+            label=label,
+        )
+
+    def check(self, account: Account, contact_list: ContactList | None, spec: ImportSpec) -> None:
+        """Raise InvalidImport for a spec that cannot work."""
+        if contact_list is None:
+            attributes = None
+        elif contact_list.account_id != account.id:
+            raise InvalidImport("The list belongs to another account.")
+        else:
+            attributes = frozenset(attribute.id for attribute in Profiles(self._database).attributes(contact_list.id))
+        check(spec, identifier=account.identifier, attributes=attributes)
 
     def spec(self, job: Job) -> ImportSpec:
         """What the import was asked to do."""
@@ -97,22 +138,13 @@ class Imports:
         """How far the import is."""
         return Progress.of(job)
 
-    def rejected(self, job_id: int, *, after_line: int = 0, offset: int = 0, limit: int = 1000) -> list[RejectedRow]:
+    def rejected(self, job_id: int, *, after_line: int = 0, limit: int = 1000) -> list[RejectedRow]:
         """Rows that were not taken, in the order of the file, behind the physical line `after_line`."""
         table = rejected_rows
         query = select(table.c.line, table.c.reason, table.c.fields).where(table.c.job_id == job_id)
-        query = query.where(table.c.line > after_line).order_by(table.c.line).offset(offset).limit(limit)
+        query = query.where(table.c.line > after_line).order_by(table.c.line).limit(limit)
         with self._database.read() as connection:
             found = connection.execute(query).all()
         return [
             RejectedRow(line=row.line, reason=row.reason, words=REASONS[row.reason], fields=row.fields) for row in found
         ]
-
-    def _check(self, account: Account, contact_list: ContactList | None, spec: ImportSpec) -> None:
-        if contact_list is None:
-            attributes = None
-        elif contact_list.account_id != account.id:
-            raise InvalidImport("The list belongs to another account.")
-        else:
-            attributes = frozenset(attribute.id for attribute in Profiles(self._database).attributes(contact_list.id))
-        check(spec, identifier=account.identifier, attributes=attributes)

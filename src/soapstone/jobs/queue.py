@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, text, update
 
-from soapstone.jobs.job import Job, JobEvent
+from soapstone.jobs.job import OVER, Job, JobEvent
 from soapstone.store.database import Database
 from soapstone.store.instants import EPOCH, Instant, now
 from soapstone.store.tables import job_events, jobs
@@ -40,11 +40,14 @@ class Jobs:
         blob_size: int = 0,
         label: str = "",
         due_at: datetime | None = None,
+        state: str = "queued",
+        error: str = "",
     ) -> int:
         """Store a job in the caller's transaction and return its number.
 
         The caller opens that transaction with `write(durable=True)`: a job is on disk before anybody is told of it.
-        Raises RuntimeError for any other transaction.
+        Raises RuntimeError for any other transaction. A `state` of "completed" or "failed" is for what was decided
+        while it was asked for: no worker ever sees it.
         """
         if not connection.get_execution_options().get("durable"):
             raise RuntimeError("a job is added in a durable transaction only")
@@ -56,6 +59,8 @@ class Jobs:
                 login_id=login_id,
                 kind=kind,
                 list_id=list_id,
+                state=state,
+                step=steps if state == "completed" else 0,
                 steps=steps,
                 request=dict(request or {}),
                 checkpoint={},
@@ -65,10 +70,16 @@ class Jobs:
                 label=label,
                 submitted_at=moment,
                 due_at=due_at or moment,
+                finished_at=moment if state in OVER else None,
+                error=error,
             )
             .returning(jobs.c.id)
         )
         return int(result.scalar_one())
+
+    def note(self, connection: Connection, job_id: int, checkpoint: Mapping[str, Any]) -> None:
+        """Set the checkpoint of a job that the caller's transaction has added."""
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(checkpoint=dict(checkpoint)))
 
     def get(self, account_ids: Collection[int] | None, job_id: int) -> Job | None:
         """The job of that number in one of the accounts (None = any account), or None."""
@@ -132,10 +143,14 @@ class Jobs:
             return bool(queued.rowcount or running.rowcount)
 
     def retry(self, account_ids: Collection[int] | None, job_id: int) -> bool:
-        """Queue a failed job again, from its last checkpoint; False when it did not fail, or its input file is gone."""
+        """Queue a failed job again, from its last checkpoint; False when it did not fail, or its input file is gone.
+
+        What failed without ever having begun was refused (`add`): there is nothing to go on with.
+        """
         with self._database.write(durable=True) as connection:
             has_input = jobs.c.blob.is_not(None) | (jobs.c.blob_size == 0)
-            query = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "failed", has_input)
+            began = jobs.c.started_at.is_not(None)
+            query = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "failed", began, has_input)
             if account_ids is not None:
                 query = query.where(jobs.c.account_id.in_(account_ids))
             values = {"state": "queued", "finished_at": None, "error": "", "due_at": now(), "cancel_asked": False}
