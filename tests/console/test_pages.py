@@ -132,12 +132,12 @@ def test_calls_of_other_accounts_are_not_shown(ann: Browser, calls: list[CallRec
 def test_the_page_of_an_import(ann: Browser, acme: Customer) -> None:
     page = ann.read(f"/jobs/{acme.imported.id}")
     seen = text(page)
-    assert "completed · step 1 of 1" in seen
+    assert "completed · 4 of 4 rows" in seen
     assert "2 added as new contacts" in seen
     assert "1 repeated further down" in seen
     assert "1 with a malformed address" in seen
     assert "Good rows 2" in seen
-    assert "Rows read 4" in seen
+    assert "Rows read 4 Rows done 4 of 4" in seen
     assert "ACME.csv" in seen
     assert re.search(r"2 A later row is about the same contact\. ada@example\.com Ada ", seen)
     assert "3 The e-mail address is malformed. not an address" in seen
@@ -152,7 +152,7 @@ def test_the_rejected_rows_as_a_file(ann: Browser, acme: Customer) -> None:
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["content-disposition"] == f'attachment; filename="job-{acme.imported.id}-rejects.csv"'
     assert list(csv.reader(io.StringIO(answer.text, newline=""))) == [
-        ["line", "reason", "fields"],
+        ["line", "reason", "Email", "First_Name"],
         ["2", "A later row is about the same contact.", "ada@example.com", "Ada"],
         ["3", "The e-mail address is malformed.", "not an address", f"{HOSTILE}, =1+1"],
     ]
@@ -363,8 +363,8 @@ def test_a_send_moves_within_its_steps(product: Product, acme: Customer) -> None
         (2, counters | {"built": 10, "handed": 10}, 99),
     ]
     for step, counted, percent in steps:
-        assert views.of(replace(acme.sent, state="running", step=step, counters=counted)).progress == percent
-    assert views.of(replace(acme.sent, state="completed", step=3, counters={})).progress == 100
+        assert views.of(replace(acme.sent, state="running", step=step, counters=counted)).share == percent
+    assert views.of(replace(acme.sent, state="completed", step=3, counters={})).share == 100
 
 
 def test_jobs_come_page_by_page(visitor: Callable[[str], Browser], product: Product, acme: Customer) -> None:
@@ -449,7 +449,7 @@ def test_the_worker_is_seen_while_it_works(visitor: Callable[[str], Browser], pr
         assert isinstance(run, Run)
         with run.chunk() as chunk:
             chunk.count(added=1)
-            chunk.checkpoint = {"rows": 4}
+            chunk.checkpoint = {"rows": 4, "done": 1}
         seen.append(ann.read(f"/jobs/{job_id}/live"))
 
     worker = Worker(product.database, product.blobs, {acme.imported.kind: half}, idle=0.01)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -15,6 +12,7 @@ from soapstone.accounts.logon import Identity
 from soapstone.console.job_view import JobViews, is_import
 from soapstone.console.ledger import Ledger
 from soapstone.console.paging import page_of, record_number
+from soapstone.console.rejects import rejects_file, rejects_page
 from soapstone.console.render import Renderer
 from soapstone.console.visible import VisibleJobs
 from soapstone.console.words import DELIVERIES
@@ -23,8 +21,6 @@ from soapstone.product import Product
 
 JOBS_SHOWN = 25
 ROWS_SHOWN = 50
-# Rows that a download reads at a time.
-ROWS_FETCHED = 5000
 
 
 class JobPages:
@@ -48,11 +44,9 @@ class JobPages:
         """One job: how far it is, its figures, its rejected rows or its ledger."""
         job = self._job(request, identity)
         values = self._values(job, identity)
-        imports = self._product.imports
         if is_import(job):
-            values["rejected"] = page_of(
-                request, lambda offset, limit: imports.rejected(job.id, offset=offset, limit=limit), ROWS_SHOWN
-            )
+            after = record_number(request.query_params.get("after", "")) or 0
+            values["rejected"] = rejects_page(self._product, job, after=after, size=ROWS_SHOWN)
         else:
             state = request.query_params.get("state")
             values["state"] = state = state if state in DELIVERIES else None
@@ -77,7 +71,7 @@ class JobPages:
         if not is_import(job):
             raise HTTPException(404)
         return StreamingResponse(
-            self._rejects(job.id),
+            rejects_file(self._product, job),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="job-{job.id}-rejects.csv"'},
         )
@@ -116,16 +110,3 @@ class JobPages:
             contact_list = self._product.lists.get(job.account_id, job.list_id, identity.login)
         events = self._product.jobs.events(job.id)
         return {"view": self._views.of(job), "job": job, "contact_list": contact_list, "events": events}
-
-    def _rejects(self, job_id: int) -> Iterator[bytes]:
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(["line", "reason", "fields"])
-        line = 0
-        while rows := self._product.imports.rejected(job_id, after_line=line, limit=ROWS_FETCHED):
-            writer.writerows([row.line, row.words, *row.fields] for row in rows)
-            yield text.getvalue().encode("utf-8", "replace")
-            text.seek(0)
-            text.truncate()
-            line = rows[-1].line
-        yield text.getvalue().encode("utf-8", "replace")

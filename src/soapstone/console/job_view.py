@@ -1,41 +1,73 @@
-"""A job as pages show it."""
+"""A job as people see it, on pages and in a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
-from soapstone.console import words
+from soapstone.console import figures, words
 from soapstone.imports.imports import KINDS
 from soapstone.jobs.job import Job
 from soapstone.product import Product
+from soapstone.sending import send as sends
 from soapstone.store.instants import now
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobView:
-    """`progress` is in percent, `summary` the main counters in one line, `counters` all of them with their words.
+    """What is told of a job; texts are "" when there is nothing to say.
 
-    `rows` are those read so far, `of_rows` those in the file (0 while unknown). `figures` are an import's counters as
-    the contracts report them. `seconds` is how long the job took, or has taken so far; None before it began. `rate`
-    says how much of what was done in a second, "" when there is nothing to say.
+    `state` is the job's own, or "cancelling". `phase` is what a running job is doing. `share` is how much is done, in
+    percent; None while there is no telling.
+
+    Of an import: `read` rows were read, `done` rows have their outcome, `rows` are in the file (None while unknown);
+    `left` says how much longer it will take. All are 0, None or "" of other jobs.
+
+    `rate` says how much is done in a second. `seconds` is how long the job took, or has taken so far; None before it
+    began. `summary` are the main counters in one line, `counters` all of them with their words, `figures` an import's
+    as the contracts report them.
     """
 
     job: Job
     title: str
-    progress: int
-    summary: str
+    state: str
     counters: Sequence[tuple[str, int]]
-    figures: Sequence[tuple[str, int]]
-    rows: int
-    of_rows: int
     seconds: float | None
-    rate: str
+    phase: str = ""
+    share: int | None = 0
+    read: int = 0
+    done: int = 0
+    rows: int | None = None
+    rate: str = ""
+    left: str = ""
+    summary: str = ""
+    figures: Sequence[tuple[str, int]] = ()
 
     @property
     def can_be_retried(self) -> bool:
-        """Whether the job failed and still has the input that it needs."""
-        return self.job.state == "failed" and (self.job.blob is not None or self.job.blob_size == 0)
+        """Whether the job began, failed and still has the input that it needs."""
+        failed = self.job.state == "failed" and self.job.started_at is not None
+        return failed and (self.job.blob is not None or self.job.blob_size == 0)
+
+    @property
+    def advance(self) -> str:
+        """How far the job is: rows of an import, steps of anything else."""
+        if not is_import(self.job):
+            return f"step {self.job.step} of {self.job.steps}"
+        if self.rows is not None:
+            return f"{self.done:,} of {self.rows:,} rows"
+        return f"{self.read:,} rows read" if self.read else ""
+
+    @property
+    def facts(self) -> list[str]:
+        """What is said of the job in one line, behind its state."""
+        rate = "" if self.job.over else self.rate
+        return list(filter(None, (self.phase, self.advance, rate, f"{self.left} left" if self.left else "")))
+
+    @property
+    def counted(self) -> str:
+        """All counters that are not 0, in words."""
+        return ", ".join(f"{amount:,} {name}" for name, amount in self.counters if amount)
 
 
 class JobViews:
@@ -46,32 +78,46 @@ class JobViews:
 
     def of(self, job: Job) -> JobView:
         """How a job is shown."""
-        title, figures, of_rows = words.kind(job.kind), [], 0
-        rows, done, what = job.counters.get("rows", 0), job.counters.get("handed", 0), "mails"
         # Databases give the counters in orders of their own.
         order = [*words.COUNTERS, *sorted(job.counters.keys() - words.COUNTERS.keys())]
-        counters = [(words.counter(name), job.counters[name]) for name in order if name in job.counters]
-        summary = ", ".join(f"{amount:,} {name}" for name, amount in counters if amount)
-        if is_import(job):
-            counts = self._imports.counts(job)
-            rows = done = counts.total
-            what, of_rows = "rows", self._imports.progress(job).rows or 0
-            figures = [(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()]
-            summary = f"{counts.good:,} of {rows:,} rows good, {counts.new_contacts:,} new" if rows else ""
-            if self._imports.spec(job).dry_run:
-                title += " (dry run)"
-        seconds = ((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None
-        return JobView(
+        view = JobView(
             job=job,
-            title=title,
-            progress=_progress(job, rows / of_rows if of_rows else _share_of_mails(job)),
-            summary=summary,
-            counters=counters,
-            figures=figures,
+            title=words.kind(job.kind),
+            state="cancelling" if job.cancel_asked and not job.over else job.state,
+            counters=[(words.counter(name), job.counters[name]) for name in order if name in job.counters],
+            seconds=((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None,
+        )
+        if is_import(job):
+            return self._of_import(view)
+        return _of_send(view) if job.kind in sends.KINDS else replace(view, share=_share(job, 0), summary=view.counted)
+
+    def _of_import(self, view: JobView) -> JobView:
+        job = view.job
+        spec, progress, counts = self._imports.spec(job), self._imports.progress(job), self._imports.counts(job)
+        done, rows, running = progress.done, progress.rows, job.state == "running"
+        phase = ""
+        if running and rows is None:
+            phase = words.LOOKING
+        elif running and done < (rows or 0):
+            phase = words.COMPARING if spec.dry_run else words.MERGING
+        elif running and spec.replace and not spec.dry_run:
+            phase = words.LEAVING
+        merging = phase in (words.MERGING, words.COMPARING)
+        rate = progress.rate
+        if not rate and job.over and view.seconds:
+            rate = done / view.seconds
+        return replace(
+            view,
+            title=f"{view.title} (dry run)" if spec.dry_run else view.title,
+            phase=phase,
+            share=None if phase == words.LOOKING else _share(job, done / rows if rows else 0.0),
+            read=progress.read,
+            done=done,
             rows=rows,
-            of_rows=of_rows,
-            seconds=seconds,
-            rate=f"{done / seconds:,.0f} {what} a second" if done and seconds else "",
+            rate=f"{rate:,.0f} rows/s" if rate and (merging or job.over) else "",
+            left=figures.left(progress.seconds_left) if merging and progress.seconds_left is not None else "",
+            summary=f"{counts.good:,} of {done:,} rows good, {counts.new_contacts:,} new" if done else "",
+            figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )
 
 
@@ -80,8 +126,19 @@ def is_import(job: Job) -> bool:
     return job.kind in KINDS
 
 
-def _progress(job: Job, share: float) -> int:
-    """Finished steps and the share of the step under way; 100 is for what is completed."""
+def _of_send(view: JobView) -> JobView:
+    job, handed = view.job, view.job.counters.get("handed", 0)
+    return replace(
+        view,
+        phase=words.SEND_STEPS.get(job.steps - job.step, "") if job.state == "running" else "",
+        share=_share(job, _share_of_mails(job)),
+        rate=f"{handed / view.seconds:,.0f} mails/s" if handed and view.seconds else "",
+        summary=view.counted,
+    )
+
+
+def _share(job: Job, share: float) -> int:
+    """Finished steps and the share of the step under way, in percent; 100 is for what is completed."""
     if job.state == "completed":
         return 100
     return min(99, int(100 * (job.step + min(share, 1.0)) / job.steps))

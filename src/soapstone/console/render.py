@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 from soapstone.accounts.logon import Identity
 from soapstone.console import words
+from soapstone.console.figures import number, size, span
 
 
 class Renderer:
@@ -66,29 +67,3 @@ def when(moment: datetime | None, zone: tzinfo) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(
         moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), local.strftime("%Y-%m-%d %H:%M:%S %Z")
     )
-
-
-def number(value: float) -> str:
-    """A number with separated thousands."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def size(count: int) -> str:
-    """A number of bytes in a unit that fits."""
-    value = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            break
-        value /= 1000
-    return f"{count:,} bytes" if unit == "bytes" else f"{value:,.1f} {unit}"
-
-
-def span(seconds: float) -> str:
-    """How long something took."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

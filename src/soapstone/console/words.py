@@ -5,6 +5,7 @@ from __future__ import annotations
 KINDS = {
     "import": "Import",
     "trial_import": "Import",
+    "attribute_update": "Attribute update",
     "send_to_list": "Send to list",
     "send_to_file": "Send to file",
 }
@@ -38,6 +39,14 @@ COUNTERS = {
     "not_on_list": "not on the list",
     "nothing_to_remove": "not there to be removed",
 }
+
+# What a job that is under way is doing.
+LOOKING = "looking through the file"
+MERGING = "merging"
+COMPARING = "comparing"
+LEAVING = "members leaving"
+# The steps of a send, counted from its end: a Send to File has one more at its beginning.
+SEND_STEPS = {4: "reading the file", 3: "choosing recipients", 2: "building mails", 1: "handing over"}
 
 # Why somebody gets no mail of a send.
 SKIPPED = {

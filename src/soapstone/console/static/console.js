@@ -5,7 +5,8 @@
 (() => {
   const part = document.querySelector("[data-live]");
   if (!part) return;
-  const every = 1000;
+  // Figures move at least once a second: answers and their showing take time too.
+  const every = 500;
   const say = document.querySelector("[data-live-state]");
   const reload = document.querySelector("[data-live-reload]");
   const pause = document.createElement("button");
