@@ -1,6 +1,6 @@
 """Files of made-up people whose import is known beforehand: the rejected lines with their reasons, and all counters.
 
-    python bench/people.py 5000000 people.csv --seed 7
+    make(Path("people.csv"), Recipe(rows=5_000_000, seed=7))
 
 writes `people.csv` and, beside it, `people.csv.truth`: one `line,reason` for each row that an import must not take, in
 the order of the file. Memory stays flat for any number of rows: nothing is remembered of a row once it is written.
@@ -13,12 +13,12 @@ them and do no harm. One row in 10,000 opens a quote that nothing closes for the
 
 from __future__ import annotations
 
-import argparse
-import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from shuffle import Shuffle
 
 HEADING = (
     "Email",
@@ -47,14 +47,15 @@ RARE_EVERY = 500_000
 BATCH = 2000
 
 # A fifth of the names is beyond ASCII: less, and an import could take the damaged lines for another encoding.
-FIRST = """
+_FIRST = """
 Ada Alan Anna Barbara Carl Clara Donald Dora Edsger Emil Frances Frank Grace Hedy Ida Jean John Katherine Ken Linus
 Margaret Mary Max Niklaus Otto Paul Peter Radia Robert Rosa Ruth Tim Zoë Łukasz Øyvind José Ñata 李 Сергей Ελένη
-""".split()
-LAST = """
+"""
+_LAST = """
 Allen Babbage Backus Bell Clarke Dijkstra Easley Floyd Goldberg Hamilton Hopper Johnson Kay Knuth Lamarr Lamport Liskov
 Lovelace McCarthy Naur Perlis Perlman Ritchie Shaw Spärck Thompson Turing Wilkes Wing Wirth Yao
-""".split()
+"""
+FIRST, LAST = _FIRST.split(), _LAST.split()
 CITIES = ["Aachen", "Bergen", "Cambridge", "Delft", "Espoo", "Florence", "Ghent", "Hull", "Ithaca", "Zürich"]
 STATES = ["AK", "CA", "FL", "MA", "NY", "OR", "PA", "TX", "WA"]
 
@@ -104,49 +105,6 @@ ODD = (
 ODD_KINDS = 53
 # Blank lines stand before one row in so many.
 BLANK_EVERY = 101
-
-
-class Shuffle:
-    """A random order of the numbers below `size`, the same for the same seed, without a table of them.
-
-    A Feistel network over the next power of two; what falls outside is sent through again.
-    """
-
-    def __init__(self, size: int, seed: int) -> None:
-        bits = max(2, (size - 1).bit_length())
-        self.size, self._bits, self._mask = size, bits // 2, (1 << bits // 2) - 1
-        dice = random.Random(seed)
-        highs, lows = 1 << bits - bits // 2, 1 << bits // 2
-        self._rounds = [
-            ([dice.randrange(lows) for _ in range(highs)], [dice.randrange(highs) for _ in range(lows)])
-            for _ in range(2)
-        ]
-
-    def place(self, number: int) -> int:
-        """Where the number stands in the order."""
-        (a, b), (c, d) = self._rounds
-        while True:
-            high, low = number >> self._bits, number & self._mask
-            low ^= a[high]
-            high ^= b[low]
-            low ^= c[high]
-            high ^= d[low]
-            number = high << self._bits | low
-            if number < self.size:
-                return number
-
-    def number(self, place: int) -> int:
-        """The number that stands there."""
-        (a, b), (c, d) = self._rounds
-        while True:
-            high, low = place >> self._bits, place & self._mask
-            high ^= d[low]
-            low ^= c[high]
-            high ^= b[low]
-            low ^= a[high]
-            place = high << self._bits | low
-            if place < self.size:
-                return place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +177,11 @@ def make(file: Path, recipe: Recipe) -> Truth:
 
 
 class _Maker:
-    """Writes rows in order and keeps the books. Slots are the rows in a random order: first the bad ones, then pairs and
-    triples about one person each, then everybody else."""
+    """Writes rows in order and keeps the books.
+
+    Slots are the rows in a random order: first the bad ones, then pairs and triples about one person each, then
+    everybody else.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         self.rejects: list[str] = []
@@ -412,25 +373,3 @@ def _quoted(fields: list[str], kind: int, slot: int) -> int:
         fields[11] = '"' + "\r\n".join(f"{n}. a line of a note" for n in range(slot % 40)) + '"'
         return max(0, slot % 40 - 1)
     return 0
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Writes a file of made-up people, and its truth beside it.")
-    parser.add_argument("rows", type=int)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--bad", type=float, help="share of bad rows")
-    parser.add_argument("--clean", action="store_true", help="no quotes, no duplicates, no bad rows unless --bad")
-    given = parser.parse_args()
-    if given.clean:
-        recipe = clean(given.rows, bad=given.bad or 0.0, seed=given.seed)
-    else:
-        recipe = Recipe(rows=given.rows, seed=given.seed, bad=0.02 if given.bad is None else given.bad)
-    truth = make(given.file, recipe)
-    print(f"{truth.rows:,} rows on {truth.lines:,} lines, rejects in {truth.rejects}")
-    for outcome, rows in sorted(truth.counters.items()):
-        print(f"  {outcome}: {rows:,}")
-
-
-if __name__ == "__main__":
-    main()

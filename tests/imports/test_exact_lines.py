@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Callable
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -16,18 +15,14 @@ from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 
+BENCH = Path(__file__).parents[2] / "bench"
 
-@pytest.fixture(scope="module")
-def people() -> ModuleType:
+
+@pytest.fixture
+def people(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The generator of files, which belongs to the benches."""
-    spec = spec_from_file_location("people", Path(__file__).parents[2] / "bench/people.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    # Its dataclasses look their module up.
-    sys.modules["people"] = module
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.syspath_prepend(BENCH)
+    return import_module("people")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
