@@ -6,17 +6,28 @@ import codecs
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from soapstone.imports import encodings
-from soapstone.imports.encodings import readable
+from soapstone.imports.encodings import WIDE, Plain, plain, readable
+
+shared_folder = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def found(tmp_path: Path, data: bytes, asked: str = "") -> tuple[str, bytes]:
+    """Codec and text of a file, which both ways of reading must agree on."""
     path = tmp_path / "file"
     path.write_bytes(data)
     with readable(path, asked) as (file, codec, offset):
         file.seek(offset)
-        return codec, file.read()
+        text = file.read()
+    folder = tmp_path / "folder"
+    folder.mkdir(exist_ok=True)
+    told = plain(path, asked, folder)
+    assert told.codec == codec
+    assert told.path.read_bytes()[told.skip :] == text
+    return codec, text
 
 
 GOOD, BAD = "é\n".encode(), b"\xe9\n"
@@ -30,6 +41,7 @@ GOOD, BAD = "é\n".encode(), b"\xe9\n"
         (GOOD, "utf-8"),
         (BAD, "cp1252"),
         (GOOD * 99 + BAD, "utf-8"),
+        (BAD + GOOD * 99, "utf-8"),
         (GOOD * 98 + BAD, "cp1252"),
         ((GOOD * 99 + BAD + b"ascii\n" * 500) * 20, "utf-8"),
         ((GOOD * 98 + BAD + b"ascii\n" * 500) * 20, "cp1252"),
@@ -51,15 +63,86 @@ def test_ninety_nine_of_a_hundred_lines_decide(
     assert found(tmp_path, data)[0] == expected
 
 
+@shared_folder
+@given(
+    st.lists(st.tuples(st.sampled_from([GOOD, BAD, b"a\n", b"\xc3\r\n", b"\xf0\x9f\x98\x80x\r"]), st.integers(1, 150))),
+    st.sampled_from([3, 64, 1 << 18]),
+)
+@example([(BAD, 1), (GOOD, 99)], 3)
+@example([(BAD, 1), (GOOD, 98)], 3)
+def test_the_rule_in_one_sentence(tmp_path: Path, parts: list[tuple[bytes, int]], block: int) -> None:
+    """lk-68: the answer given early is the one of all lines together."""
+    lines = [line for line, times in parts for _ in range(times) if not line.isascii()]
+    invalid = sum("�" in line.decode("utf-8", "replace") for line in lines)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encodings, "BLOCK", block)
+        codec, _ = found(tmp_path, b"".join(line * times for line, times in parts))
+    assert codec == ("utf-8" if invalid * 100 <= len(lines) else "cp1252")
+
+
 def test_what_is_asked_for_is_not_doubted(tmp_path: Path) -> None:
     assert found(tmp_path, BAD, "utf-8") == ("utf-8", BAD)
-    assert found(tmp_path, codecs.BOM_UTF8 + GOOD, "utf-8") == ("utf-8", GOOD)
+    assert found(tmp_path, GOOD, "windows-1252") == ("cp1252", GOOD)
+    assert found(tmp_path, "āđ".encode("utf-16-le"), "utf-16") == ("utf-8", "āđ".encode())
+    for mark in WIDE:
+        assert found(tmp_path, mark + b"a", "utf-8") == ("utf-8", mark + b"a")
 
 
 def test_byte_order_marks(tmp_path: Path) -> None:
     assert found(tmp_path, codecs.BOM_UTF8 + BAD) == ("utf-8", BAD)
+    assert found(tmp_path, codecs.BOM_UTF8 + GOOD, "utf-8") == ("utf-8", GOOD)
     text = "é€😀\r\n" * 1000
-    for mark, codec in encodings.WIDE.items():
-        assert found(tmp_path, mark + text.encode(codec)) == ("utf-8", text.encode())
-    assert found(tmp_path, codecs.BOM_UTF16_LE + b"a") == ("utf-8", "�".encode())
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    for mark, codec in WIDE.items():
+        for asked in ("", "utf-16"):
+            assert found(tmp_path, mark + text.encode(codec), asked) == ("utf-8", text.encode())
+    assert {path.name for path in tmp_path.iterdir()} == {"file", "folder"}
+
+
+@pytest.mark.parametrize("codec", WIDE.values())
+def test_utf_16_without_a_mark(tmp_path: Path, codec: str) -> None:
+    for text in ("Email,Name\r\n", "a", "e-mail;имя\nann@example.org;Анна\n", "a@example.org,一\n" * 100):
+        assert found(tmp_path, text.encode(codec)) == ("utf-8", text.encode())
+
+
+@pytest.mark.parametrize("data", [b"ann@example.org,\0\n", b"\0" * 1000, b"a\0\0b" * 100, "ā,ē\n".encode()])
+def test_other_files_are_not_utf_16(tmp_path: Path, data: bytes) -> None:
+    assert found(tmp_path, data) == ("utf-8", data)
+
+
+@shared_folder
+@given(st.text(), st.sampled_from(list(WIDE.items())), st.sampled_from([1, 2, 3, 1 << 18]))
+def test_a_copy_holds_the_same_text(tmp_path: Path, text: str, form: tuple[bytes, str], block: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encodings, "BLOCK", block)
+        assert found(tmp_path, form[0] + text.encode(form[1])) == ("utf-8", text.encode())
+
+
+@shared_folder
+@given(st.binary(), st.sampled_from(list(WIDE.items())))
+@example(b"\n\0a", (codecs.BOM_UTF16_LE, "utf-16-le"))
+@example(b"\x00\xd8", (codecs.BOM_UTF16_LE, "utf-16-le"))
+@example(b"\xd8\x00\xd8", (codecs.BOM_UTF16_BE, "utf-16-be"))
+def test_what_is_no_text_is_none_in_the_copy(tmp_path: Path, data: bytes, form: tuple[bytes, str]) -> None:
+    """A row with half a character is told, like a row in any other encoding."""
+    _, copy = found(tmp_path, form[0] + data)
+    try:
+        text = data.decode(form[1])
+    except UnicodeDecodeError:
+        with pytest.raises(UnicodeDecodeError):
+            copy.decode()
+    else:
+        assert copy.decode() == text
+
+
+def test_only_utf_16_is_copied(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for data, told in (
+        (codecs.BOM_UTF8 + GOOD, Plain(path, "utf-8", 3)),
+        (GOOD, Plain(path, "utf-8", 0)),
+        (BAD, Plain(path, "cp1252", 0)),
+    ):
+        path.write_bytes(data)
+        assert plain(path, "", tmp_path) == told
+    path.write_bytes("é".encode("utf-16"))
+    assert plain(path, "", tmp_path).path.parent == tmp_path
+    assert plain(path, "", tmp_path).path != path

@@ -1,0 +1,126 @@
+"""Files that come packed: as gzip, or as a zip archive with one file. One layer is taken off, not more."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from soapstone.imports.records import Unreadable
+
+GZIP = b"\x1f\x8b\x08"
+# An archive with files, and one without.
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+BLOCK = 256 << 10
+# What programs write unless told otherwise. zipfile bounds what comes out of one read for these methods only: 2 KB of
+# bzip2 filled 6 GB of memory.
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+# zipfile reads the directory of an archive at one go. This is room for 10,000 files, and one is wanted.
+DIRECTORY_BYTES = 1 << 20
+ENCRYPTED = 1
+# What Finder of macOS adds to every archive, beside the file itself.
+FOREIGN_FOLDER = "__MACOSX/"
+# Every office document of either family has one of these.
+OFFICE_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
+
+
+def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
+    """The path of the file's plain bytes: the file itself, or what it unpacks to as a new file in `folder`.
+
+    Whether a file is packed is told by its first bytes. Raises Unreadable for a damaged archive, for one that does not
+    hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
+    """
+    pieces = _pieces(path)
+    if pieces is None:
+        return path
+    target = folder / "unpacked"
+    size = 0
+    with target.open("wb") as plain:
+        for piece in pieces:
+            size += len(piece)
+            if size > limit:
+                raise Unreadable(f"The file is too large: unpacked it has more than {limit:,} bytes.")
+            plain.write(piece)
+    return target
+
+
+def beginning(path: Path, size: int) -> bytes:
+    """The first `size` plain bytes of a file, packed or not. Raises Unreadable."""
+    pieces = _pieces(path)
+    if pieces is None:
+        with path.open("rb") as file:
+            return file.read(size)
+    found = bytearray()
+    for piece in pieces:
+        found += piece
+        if len(found) >= size:
+            break
+    return bytes(found[:size])
+
+
+def _pieces(path: Path) -> Iterator[bytes] | None:
+    """The content of a packed file, piece by piece; None for one that is not packed."""
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head.startswith(GZIP):
+        return _checked(_from_gzip(path))
+    if head.startswith(ZIP):
+        return _checked(_from_zip(path))
+    return None
+
+
+def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The pieces; what can be wrong with an archive becomes one sentence."""
+    try:
+        yield from pieces
+    except (EOFError, ValueError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as damage:
+        raise Unreadable("The packed file is damaged or incomplete.") from damage
+    except OSError as damage:
+        # Damage has no error number, or it sent the reader to an impossible place. Others are troubles of this machine.
+        if damage.errno not in (None, errno.EINVAL):
+            raise
+        raise Unreadable("The packed file is damaged or incomplete.") from damage
+
+
+def _from_gzip(path: Path) -> Iterator[bytes]:
+    # Several members in a row are one content, and zeros may follow the last.
+    with gzip.open(path) as content:
+        while piece := content.read(BLOCK):
+            yield piece
+
+
+def _from_zip(path: Path) -> Iterator[bytes]:
+    with _ArchiveFile(path) as file, zipfile.ZipFile(file) as archive, archive.open(_only_file(archive)) as content:
+        while piece := content.read(BLOCK):
+            yield piece
+
+
+def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    if any(entry.filename in OFFICE_PARTS for entry in entries):
+        raise Unreadable(
+            "The file is an office document and no text. Save it as CSV, or import it by the command line "
+            "under a name such as people.xlsx."
+        )
+    entries = [entry for entry in entries if not entry.filename.startswith(FOREIGN_FOLDER)]
+    if len(entries) != 1:
+        raise Unreadable(f"The zip archive must hold one file and holds {len(entries):,}.")
+    if entries[0].flag_bits & ENCRYPTED:
+        raise Unreadable("The zip archive is protected by a password.")
+    if entries[0].compress_type not in METHODS:
+        raise Unreadable("The zip archive is compressed in another way than deflate, the usual one.")
+    return entries[0]
+
+
+class _ArchiveFile(io.FileIO):
+    """A zip archive whose directory cannot fill the memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > DIRECTORY_BYTES:
+            raise Unreadable("The zip archive must hold one file and holds far more.")
+        return super().read(size) or b""
