@@ -43,11 +43,19 @@ CALLS = {
     (MM, "getGroupRecipients"): "<groupId>{number}</groupId>",
     (MM, "getGroupRecipientsCount"): "<groupId>{number}</groupId>",
     (LK, "BulkLoadContacts"): "<ListID>{number}</ListID>" + IMPORT,
+    (LK, "BulkLoadContactsWithOptions"): "<ListID>{number}</ListID>" + IMPORT,
+    (LK, "UpdateSubscribedContactAttribute"): "<AttributeID>{number}</AttributeID><Value>foreign</Value>",
+    (LK, "UpdateSubscribedContactAttributeWithOptions"): "<AttributeID>{number}</AttributeID><Value>foreign</Value>",
     (LK, "GetProcessStatus"): "<ProcessID>{number}</ProcessID>",
     (LK, "GetLegacyProcessStatus"): "<ListID>{number}</ListID>",
     (LK, "GetContactList"): "<ListID>{number}</ListID>",
     (LK, "GetContactListCollection"): "",
     (LK, "CreateContactList"): "<ListName>list {number}</ListName>",
+    (LK, "GetProfileHeaderCollection"): "<ListID>{number}</ListID>",
+    (LK, "CreateProfileHeader"): "<WSProfileHeader><ListID>{number}</ListID><Name>foreign</Name></WSProfileHeader>",
+    (LK, "CreateProfileAttribute"): (
+        "<WSProfileAttribute><HeaderID>{number}</HeaderID><Name>foreign</Name></WSProfileAttribute>"
+    ),
     (LK, "ReportSubscribedContacts"): "<ListID>{number}</ListID><Page>1</Page>",
     (LK, "ReportListImportHistory"): "<ListID>{number}</ListID><Page>1</Page>",
 }
@@ -94,6 +102,7 @@ class World:
         """What the demo account sees of its own."""
         calls = [(MM, "getGroups"), (MM, "getGroupDetails"), (MM, "getGroupRecipients"), (MM, "getUploadJobStatus")]
         calls += [(LK, "GetContactListCollection"), (LK, "ReportSubscribedContacts"), (LK, "ReportListImportHistory")]
+        calls += [(LK, "GetProfileHeaderCollection")]
         return [self.call(space, name, 1, "demo").text for space, name in calls]
 
     def _log_on(self, login: str) -> str:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.logon import Logons
 from soapstone.accounts.sessions import Sessions
+from soapstone.imports.attribute_update import AttributeUpdates
 from soapstone.imports.entries import Entries
 from soapstone.imports.imports import Imports
 from soapstone.jobs.queue import Jobs
@@ -38,6 +39,7 @@ class Product:
     suppressions: Suppressions
     jobs: Jobs
     imports: Imports
+    attribute_updates: AttributeUpdates
     entries: Entries
     messages: Messages
     sends: Sends
@@ -62,6 +64,7 @@ class Product:
             suppressions=Suppressions(database),
             jobs=jobs,
             imports=imports,
+            attribute_updates=AttributeUpdates(database, jobs),
             entries=Entries(database, jobs, imports),
             messages=Messages(database),
             sends=Sends(database, blobs, jobs),

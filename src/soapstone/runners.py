@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
+from soapstone.imports.attribute_update import run_attribute_update
 from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
@@ -16,7 +18,7 @@ from soapstone.store.instants import now
 def runners(product: Product) -> dict[str, Runner]:
     """Kind of job → its runner."""
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
-    return {**dict.fromkeys(KINDS, run_import), **sender.runners}
+    return {**dict.fromkeys(KINDS, run_import), ATTRIBUTE_UPDATE: run_attribute_update, **sender.runners}
 
 
 def chores(product: Product) -> list[Callable[[], object]]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import zeep
+from sqlalchemy import select
 from zeep.helpers import serialize_object
+
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, memberships
 
 OVER = ("ProcessingCompleted", "ProcessingFailed")
 
@@ -19,7 +24,7 @@ class Listrak:
     """zeep on a served contract, with its header."""
 
     def __init__(self, base: str, version: str, login: str = "demo", password: str = "demo") -> None:
-        self.base = base
+        self.base, self.version = base, version
         self.login, self.password = login, password
         client = zeep.Client(f"{base}/v31/IntegrationService.asmx?WSDL")
         self.service = client.bind(
@@ -76,6 +81,23 @@ class Listrak:
         assert answer is None or answer["WSException"] is None
         return list(rows["WSContactSubscriptionInfo"]) if rows else []
 
+    def attribute(self, list_id: int, name: str, kind: str = "Text", **members: Any) -> int:
+        """Make a profile attribute under the list's only header and tell its number."""
+        answer = self.GetProfileHeaderCollection(ListID=list_id, WSException=None)
+        if answer is None:
+            made = self.CreateProfileHeader(
+                WSProfileHeader={"HeaderID": 0, "ListID": list_id, "Name": "Header", "Position": 0}, WSException=None
+            )
+            header = made["WSProfileHeader"]
+        else:
+            header = answer["GetProfileHeaderCollectionResult"]["WSProfileHeader"][0]
+        given = {"AttributeID": 0, "HeaderID": header["HeaderID"], "Name": name, "DataType": kind}
+        made = self.CreateProfileAttribute(
+            WSProfileAttribute={**given, "MaxLength": 0, "Position": 0, **members}, WSException=None
+        )
+        assert made["CreateProfileAttributeResult"] is True, made
+        return int(made["WSProfileAttribute"]["AttributeID"])
+
     def wait(self, process: int) -> Any:
         """Poll a process until it is over."""
         end = time.monotonic() + 60
@@ -109,6 +131,27 @@ def _nil_as_none(answer: Any) -> Any:
 def listrak(request: pytest.FixtureRequest, served: Any) -> Listrak:
     """A client in one of the SOAP versions."""
     return Listrak(served.base, request.param)
+
+
+Profiles = Callable[[int], dict[str, tuple[str, dict[str, str]]]]
+
+
+@pytest.fixture(scope="module")
+def profiles(served: Any) -> Iterator[Profiles]:
+    """What the records say of the members of a list: address → state, and values by the attributes' numbers."""
+    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+
+    def profiles(list_id: int) -> dict[str, tuple[str, dict[str, str]]]:
+        query = (
+            select(contacts.c.email, memberships.c.state, memberships.c.profile)
+            .join(contacts, contacts.c.id == memberships.c.contact_id)
+            .where(memberships.c.list_id == list_id)
+        )
+        with database.read() as connection:
+            return {row.email: (row.state, row.profile) for row in connection.execute(query)}
+
+    yield profiles
+    database.close()
 
 
 @pytest.fixture(scope="module")

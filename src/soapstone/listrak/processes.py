@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
 from soapstone.imports.imports import KIND, TRIAL_KIND
 from soapstone.jobs.job import Job
 from soapstone.listrak.call import Call
@@ -13,6 +14,7 @@ from soapstone.sending.send import SEND_TO_FILE, SEND_TO_LIST
 NAMES = {
     KIND: "BulkLoadContacts",
     TRIAL_KIND: "BulkLoadContacts",
+    ATTRIBUTE_UPDATE: "UpdateSubscribedContactAttribute",
     SEND_TO_LIST: "Send to List",
     SEND_TO_FILE: "Send to File",
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
+from soapstone.listrak.attribute_updates import update_subscribed_contact_attribute
 from soapstone.listrak.call import Call, admit
-from soapstone.listrak.imports import bulk_load_contacts, report_list_import_history
+from soapstone.listrak.import_history import report_list_import_history
+from soapstone.listrak.imports import bulk_load_contacts
 from soapstone.listrak.lists import (
     create_contact_list,
     get_contact_list,
@@ -14,6 +16,11 @@ from soapstone.listrak.lists import (
     report_subscribed_contacts,
 )
 from soapstone.listrak.processes import get_legacy_process_status, get_process_status
+from soapstone.listrak.profiles import (
+    create_profile_attribute,
+    create_profile_header,
+    get_profile_header_collection,
+)
 from soapstone.listrak.types import WSUser
 from soapstone.product import Product
 from soapstone.wire.contract import Operation
@@ -23,11 +30,17 @@ from soapstone.wire.types import Struct
 
 HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "BulkLoadContacts": bulk_load_contacts,
+    "BulkLoadContactsWithOptions": bulk_load_contacts,
+    "UpdateSubscribedContactAttribute": update_subscribed_contact_attribute,
+    "UpdateSubscribedContactAttributeWithOptions": update_subscribed_contact_attribute,
     "GetProcessStatus": get_process_status,
     "GetLegacyProcessStatus": get_legacy_process_status,
     "GetContactList": get_contact_list,
     "GetContactListCollection": get_contact_list_collection,
     "CreateContactList": create_contact_list,
+    "GetProfileHeaderCollection": get_profile_header_collection,
+    "CreateProfileHeader": create_profile_header,
+    "CreateProfileAttribute": create_profile_attribute,
     "ReportSubscribedContacts": report_subscribed_contacts,
     "ReportListImportHistory": report_list_import_history,
 }

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, Table, func, insert, select, update
 
 from soapstone.store.database import Database
-from soapstone.store.tables import profile_attributes, profile_headers
+from soapstone.store.tables import accounts, lists, profile_attributes, profile_headers
 
 KINDS = ("text", "text_area", "numeric", "date", "check_box", "radio_button", "content_block")
+LONGEST_NAME = 255
+
+
+class InvalidProfile(ValueError):
+    """A header or attribute cannot be as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileAttribute:
-    """One attribute of a list. Its values lie in the memberships' `profile` documents under `str(id)`."""
+    """One attribute of a list. Its values lie in the memberships' `profile` documents under `str(id)`.
+
+    `position` counts from 1 within the header. `max_length` is in characters, 0 means no limit; it counts for text.
+    """
 
     id: int
     list_id: int
@@ -25,46 +36,169 @@ class ProfileAttribute:
     max_length: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProfileHeader:
+    """A heading with its attributes in order. `position` counts from 1 within the list."""
+
+    id: int
+    list_id: int
+    name: str
+    position: int
+    attributes: tuple[ProfileAttribute, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttributeDraft:
+    """An attribute that is to be made: see ProfileAttribute; position 0 is the last one (lk-48)."""
+
+    name: str
+    kind: str = "text"
+    max_length: int = 0
+    position: int = 0
+
+
+_ATTRIBUTE: list[Column[Any]] = [
+    profile_attributes.c[name] for name in ("id", "list_id", "header_id", "name", "kind", "position", "max_length")
+]
+
+
 class Profiles:
-    """Profile headers and attributes of lists."""
+    """Profile headers and attributes of lists.
+
+    Messages and the headings of files name attributes, so an attribute's name is there once in a list, letter case
+    aside; the same holds for headers.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_header(self, account_id: int, list_id: int, name: str) -> int:
-        """Add a header at the end; its number."""
-        last = select(func.coalesce(func.max(profile_headers.c.position), 0)).where(
-            profile_headers.c.list_id == list_id
-        )
-        with self._database.write() as connection:
+    def add_header(
+        self,
+        account_id: int,
+        list_id: int,
+        name: str,
+        *,
+        position: int = 0,
+        attributes: Iterable[AttributeDraft] = (),
+    ) -> int:
+        """Add a header with attributes, all of them or nothing; its number.
+
+        It goes to that position and moves the others on; 0, or one behind the end, makes it the last (lk-48). Raises
+        InvalidProfile.
+        """
+        table = profile_headers
+        with self._changing(account_id) as connection:
+            here = table.c.list_id == list_id
+            name = _free_name(connection, table, here, name, "header")
             values = {"account_id": account_id, "list_id": list_id, "name": name}
-            position = connection.execute(last).scalar_one() + 1
-            query = insert(profile_headers).values(**values, position=position).returning(profile_headers.c.id)
-            return int(connection.execute(query).scalar_one())
+            values["position"] = _make_room(connection, table, here, position)
+            header_id = int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+            for draft in attributes:
+                self._add_attribute(connection, account_id, list_id, header_id, draft)
+        return header_id
 
     def add_attribute(
-        self, account_id: int, list_id: int, header_id: int, name: str, *, kind: str = "text", max_length: int = 0
+        self,
+        account_id: int,
+        list_id: int,
+        header_id: int,
+        name: str,
+        *,
+        kind: str = "text",
+        max_length: int = 0,
+        position: int = 0,
     ) -> int:
-        """Add an attribute at the end of its header; its number. `max_length` 0 means no limit."""
-        if kind not in KINDS:
-            raise ValueError(f"not a kind of attribute: {kind}")
-        table = profile_attributes
-        last = select(func.coalesce(func.max(table.c.position), 0)).where(table.c.header_id == header_id)
-        with self._database.write() as connection:
-            values = {"account_id": account_id, "list_id": list_id, "header_id": header_id, "name": name}
-            position = connection.execute(last).scalar_one() + 1
-            values |= {"kind": kind, "position": position, "max_length": max_length}
-            return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+        """Add an attribute to a header; its number. Position as for headers. Raises InvalidProfile."""
+        draft = AttributeDraft(name=name, kind=kind, max_length=max_length, position=position)
+        with self._changing(account_id) as connection:
+            return self._add_attribute(connection, account_id, list_id, header_id, draft)
+
+    def headers(self, list_id: int) -> list[ProfileHeader]:
+        """The list's headers in order, with their attributes."""
+        return self._headers(profile_headers.c.list_id == list_id)
+
+    def header(self, account_id: int, header_id: int) -> ProfileHeader | None:
+        """The header of that number in the account; None when there is none, or its list was deleted."""
+        found = self._headers((profile_headers.c.account_id == account_id) & (profile_headers.c.id == header_id))
+        return found[0] if found else None
 
     def attributes(self, list_id: int) -> list[ProfileAttribute]:
         """The list's attributes in order."""
-        table = profile_attributes
-        columns = [table.c[name] for name in ("id", "list_id", "header_id", "name", "kind", "position", "max_length")]
-        query = (
-            select(*columns)
-            .join(profile_headers, profile_headers.c.id == table.c.header_id)
-            .where(table.c.list_id == list_id)
-            .order_by(profile_headers.c.position, table.c.position)
-        )
         with self._database.read() as connection:
-            return [ProfileAttribute(**row) for row in connection.execute(query).mappings()]
+            return _attributes(connection, profile_headers.c.list_id == list_id)
+
+    def attribute(self, account_id: int, attribute_id: int) -> ProfileAttribute | None:
+        """The attribute of that number in the account; None when there is none, or its list was deleted."""
+        table = profile_attributes
+        query = select(*_ATTRIBUTE).join(lists, lists.c.id == table.c.list_id)
+        query = query.where(table.c.account_id == account_id, table.c.id == attribute_id, lists.c.deleted_at.is_(None))
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else ProfileAttribute(**row)
+
+    def _headers(self, condition: ColumnElement[bool]) -> list[ProfileHeader]:
+        table = profile_headers
+        query = select(table.c.id, table.c.list_id, table.c.name, table.c.position)
+        query = query.join(lists, lists.c.id == table.c.list_id).where(condition, lists.c.deleted_at.is_(None))
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(table.c.position)).mappings().all()
+            found = _attributes(connection, condition)
+        return [
+            ProfileHeader(**row, attributes=tuple(each for each in found if each.header_id == row["id"]))
+            for row in rows
+        ]
+
+    @contextmanager
+    def _changing(self, account_id: int) -> Iterator[Connection]:
+        """A transaction that nobody else's change of the account's profiles runs beside: names and places stay free."""
+        with self._database.write() as connection:
+            # Imports take hold of this row first as well, so that the two never wait for each other in a circle.
+            connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+            yield connection
+
+    def _add_attribute(
+        self, connection: Connection, account_id: int, list_id: int, header_id: int, draft: AttributeDraft
+    ) -> int:
+        table = profile_attributes
+        if draft.kind not in KINDS:
+            raise InvalidProfile(f"{draft.kind} is no kind of attribute.")
+        if draft.max_length < 0:
+            raise InvalidProfile("The longest length of an attribute cannot be negative; 0 means no limit.")
+        name = _free_name(connection, table, table.c.list_id == list_id, draft.name, "attribute")
+        values = {"account_id": account_id, "list_id": list_id, "header_id": header_id, "name": name}
+        values["position"] = _make_room(connection, table, table.c.header_id == header_id, draft.position)
+        values |= {"kind": draft.kind, "max_length": draft.max_length}
+        return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+
+
+def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[ProfileAttribute]:
+    """The attributes of headers that meet the condition, in order."""
+    query = select(*_ATTRIBUTE).join(profile_headers, profile_headers.c.id == profile_attributes.c.header_id)
+    query = query.where(condition).order_by(profile_headers.c.position, profile_attributes.c.position)
+    return [ProfileAttribute(**row) for row in connection.execute(query).mappings()]
+
+
+def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], name: str, what: str) -> str:
+    """The name without white space around it, if nothing here has it yet. Raises InvalidProfile."""
+    name = name.strip()
+    if not name:
+        raise InvalidProfile(f"The name of the {what} is missing.")
+    if len(name) > LONGEST_NAME:
+        raise InvalidProfile(f"The name of the {what} is longer than {LONGEST_NAME} characters.")
+    # Databases fold letters beyond ASCII in ways of their own, and a list has few of these names.
+    if name.casefold() in {
+        other.casefold() for other in connection.execute(select(table.c.name).where(here)).scalars()
+    }:
+        raise InvalidProfile(f"The list has the {what} {name} already.")
+    return name
+
+
+def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], position: int) -> int:
+    """The place of a newcomer, after those at and behind it moved on by one. Raises InvalidProfile."""
+    if position < 0:
+        raise InvalidProfile("Positions count from 1; 0 is the last one.")
+    last = int(connection.execute(select(func.coalesce(func.max(table.c.position), 0)).where(here)).scalar_one())
+    if position == 0 or position > last:
+        return last + 1
+    connection.execute(update(table).where(here, table.c.position >= position).values(position=table.c.position + 1))
+    return position

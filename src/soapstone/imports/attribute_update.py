@@ -1,0 +1,101 @@
+"""Attribute updates: one attribute gets one value for everybody who is subscribed to its list (lk-66).
+
+The job goes through the list by contact number. All that it knows of its progress is in its checkpoint, which every
+chunk's transaction carries along: `through` is the last contact looked at, `over` says that there are no more.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, literal, select, update
+
+from soapstone.accounts.account import Account, Login
+from soapstone.imports.attributes import stored
+from soapstone.imports.documents import Documents
+from soapstone.imports.outcomes import UNCHANGED, UPDATED
+from soapstone.jobs.job import Job
+from soapstone.jobs.queue import Jobs
+from soapstone.jobs.run import Chunk, JobFailed, Run
+from soapstone.lists.profiles import ProfileAttribute
+from soapstone.store.database import Database
+from soapstone.store.tables import Document, lists, memberships, profile_attributes
+
+KIND = "attribute_update"
+
+# Members looked at in one transaction.
+CHUNK_ROWS = 20_000
+
+
+class InvalidValue(ValueError):
+    """The value does not fit the attribute's kind; the message is a sentence for whoever asked."""
+
+
+class AttributeUpdates:
+    """All attribute updates of one installation. Each is a job of kind "attribute_update" with one step."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    def submit(self, *, account: Account, login: Login | None, attribute: ProfileAttribute, value: str) -> Job:
+        """Queue the update; it is safe against a loss of power when this returns.
+
+        The value takes its stored form (lk-47); a blank one empties the attribute. Raises InvalidValue for one that
+        does not fit.
+        """
+        kept = stored(attribute.kind, value, attribute.max_length)
+        if kept is None:
+            raise InvalidValue(f"The value does not fit the attribute {attribute.name}.")
+        with self._database.write(durable=True) as connection:
+            job_id = self._jobs.add(
+                connection,
+                account_id=account.id,
+                kind=KIND,
+                login_id=None if login is None else login.id,
+                list_id=attribute.list_id,
+                request={"attribute": attribute.id, "value": kept},
+                label=attribute.name,
+            )
+        job = self._jobs.get([account.id], job_id)
+        assert job is not None  # noqa: S101 - it was just committed
+        return job
+
+
+def run_attribute_update(run: Run, *, chunk_rows: int = CHUNK_ROWS) -> None:
+    """Do an attribute update, or what is left of it. Raises JobFailed with a sentence for its owner.
+
+    Subscribed members count as updated, or as unchanged where the value was there already.
+    """
+    while not run.job.checkpoint.get("over"):
+        with run.chunk() as chunk:
+            _update_chunk(chunk, run.job, Documents(run.database.kind), chunk_rows)
+
+
+def _update_chunk(chunk: Chunk, job: Job, documents: Documents, chunk_rows: int) -> None:
+    connection, member = chunk.connection, memberships.c
+    key, value = str(job.request["attribute"]), job.request["value"] or None
+    _require_attribute(connection, int(key))
+    here = [member.list_id == job.list_id, member.contact_id > chunk.checkpoint.get("through", 0)]
+    ends = select(member.contact_id).where(*here).order_by(member.contact_id).offset(chunk_rows - 1).limit(1)
+    last = connection.execute(ends).scalar_one_or_none()
+    if last is not None:
+        here.append(member.contact_id <= last)
+    here.append(member.state == "subscribed")
+    updated = connection.execute(
+        update(memberships)
+        .where(*here, member.profile[key].as_string().is_distinct_from(value))
+        .values(profile=documents.patched(member.profile, literal({key: value}, Document)))
+    ).rowcount
+    # After the update, which holds its rows: whoever leaves the list meanwhile is none of them.
+    subscribed = connection.execute(select(func.count()).select_from(memberships).where(*here)).scalar_one()
+    chunk.count(**{UPDATED: updated, UNCHANGED: subscribed - updated})
+    chunk.checkpoint = dict(chunk.checkpoint) | ({"over": True} if last is None else {"through": last})
+
+
+def _require_attribute(connection: Connection, attribute_id: int) -> None:
+    query = (
+        select(profile_attributes.c.id)
+        .join(lists, lists.c.id == profile_attributes.c.list_id)
+        .where(profile_attributes.c.id == attribute_id, lists.c.deleted_at.is_(None))
+    )
+    if connection.execute(query).first() is None:
+        raise JobFailed("The attribute or its list no longer exists.")

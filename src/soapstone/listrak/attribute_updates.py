@@ -1,0 +1,27 @@
+"""Setting one attribute for everybody who is subscribed to a list."""
+
+from __future__ import annotations
+
+from soapstone.imports.attribute_update import InvalidValue
+from soapstone.listrak.call import Call
+from soapstone.listrak.operations import (
+    UpdateSubscribedContactAttribute,
+    UpdateSubscribedContactAttributeWithOptions,
+)
+from soapstone.wire.faults import Fault
+
+
+def update_subscribed_contact_attribute(
+    call: Call, request: UpdateSubscribedContactAttribute | UpdateSubscribedContactAttributeWithOptions
+) -> int:
+    """Start it; the number of its process (lk-66, lk-77). A blank value empties the attribute."""
+    attribute = call.product.profiles.attribute(call.account.id, request.AttributeID)
+    if attribute is None or call.find_list(attribute.list_id) is None:
+        raise Fault(f"[NotFound] Attribute {request.AttributeID} does not exist or is not accessible.")
+    try:
+        job = call.product.attribute_updates.submit(
+            account=call.account, login=call.login, attribute=attribute, value=request.Value or ""
+        )
+    except InvalidValue as refusal:
+        raise Fault(f"[InvalidArgument] {refusal}") from None
+    return job.id

@@ -1,0 +1,63 @@
+"""The history of a list's imports."""
+
+from __future__ import annotations
+
+from soapstone.imports.imports import KIND
+from soapstone.jobs.job import Job
+from soapstone.listrak.call import PAGE_ROWS, Call, not_found
+from soapstone.listrak.operations import ReportListImportHistory, ReportListImportHistoryResponse
+from soapstone.listrak.types import WSImportHistory
+
+PROFILE_TEXTS = {"update": "Update", "append": "Append", "overwrite": "Overwrite"}
+LARGEST_INT = 2147483647
+
+
+def report_list_import_history(call: Call, request: ReportListImportHistory) -> ReportListImportHistoryResponse:
+    """The imports of a list that were submitted within the range, oldest first (lk-25, lk-30, lk-34, lk-92)."""
+    found = call.find_list(request.ListID)
+    if found is None:
+        failure = call.failure("ReportListImportHistory", not_found(request.ListID))
+        return ReportListImportHistoryResponse(ReportListImportHistoryResult=None, WSException=failure)
+    jobs = call.product.jobs.find(
+        account_id=call.account.id,
+        kinds=(KIND,),
+        list_id=found.id,
+        submitted_from=call.range_start(request.StartDate),
+        submitted_before=call.range_end(request.EndDate),
+        ascending=True,
+        offset=(max(request.Page, 1) - 1) * PAGE_ROWS,
+        limit=PAGE_ROWS,
+    )
+    rows = [_run(call, job) for job in jobs]
+    return ReportListImportHistoryResponse(ReportListImportHistoryResult=rows, WSException=None)
+
+
+def _run(call: Call, job: Job) -> WSImportHistory:
+    spec, counts = call.product.imports.spec(job), call.product.imports.counts(job)
+    with_profile = spec.known != "keep" or any(column.attribute_id is not None for column in spec.columns)
+    texts = {
+        "add": "Add Subscriber and Segment Data" if with_profile else "Add Subscriber",
+        "update": "Update Subscriber",
+        "remove": "Remove Subscriber",
+        "remove_with_profile": "Remove Subscriber and Segment Data",
+    }
+    return WSImportHistory(
+        ImportFileID=job.id,
+        ImportSource=spec.source,
+        ImportType=texts[spec.action],
+        ProfileImportType=PROFILE_TEXTS.get(spec.known, ""),
+        FileName=job.label,
+        FileSize=min(job.blob_size, LARGEST_INT),
+        StartDate=call.wall_clock(job.submitted_at),
+        EndDate=call.wall_clock(job.finished_at),
+        ProcessedCount=counts.processed,
+        InvalidEmailCount=counts.invalid,
+        SubscribedCount=counts.subscribed,
+        UnSubscribedCount=counts.unsubscribed,
+        AlreadySubscribedCount=counts.already_subscribed,
+        AlreadyUnsubscribedCount=counts.already_unsubscribed,
+        PreviouslyUnsubscribedCount=counts.previously_unsubscribed,
+        SuppressedCount=counts.suppressed,
+        BannedCount=counts.banned,
+        SkippedCount=counts.skipped,
+    )
