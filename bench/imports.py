@@ -1,136 +1,240 @@
-"""Rows per second of an import on SQLite, against the bare rate at which the same rows can be inserted.
+"""Imports against the bare limits of both databases, against what else people import with, and against themselves.
 
-Each round makes a fresh database and runs both: `executemany` of contacts and memberships as they end up, by the
-standard library's driver in transactions of the same size, and the import of a CSV file with those rows, from its
-start to its end. Prints medians and their ratio. Arguments: rows (100000) and rounds (3).
+    python bench/imports.py                                   all of it, in sizes for a coffee break
+    python bench/imports.py limit --rows 1000000 --rounds 3
+    python bench/imports.py peers --rows 10000 --many 1000000
+    python bench/imports.py size --small 100000 --large 10000000 --rows 100000
+    python bench/imports.py postgresql --rows 1000000
+
+An import here is a complete one: `soapstone worker` runs as a process of its own, and the time is that of the job, from
+its being taken on to its end: reading, checking, storing people, memberships, outcomes, counters and progress, with
+each chunk committed. Files have twelve columns; see bench/people.py. Every part runs in interleaved rounds, each on a
+fresh database, and prints seconds and ratios as medians of the rounds. A ratio to a limit is the limit's seconds
+divided by ours: 1.0 means as fast as the store alone.
+
+limit       SQLite. Three files against bench/limits.py, where the same rows lie in memory as tuples:
+            a clean file into an empty list, against plain `executemany` of contacts and memberships into the same
+            tables with the same indexes and pragmas, in the order of the file, in one transaction;
+            a file with 2 % bad rows, against the same for the rows that are good;
+            the clean file once more with half of its rows changed, against
+            `executemany("UPDATE contact SET … WHERE account_id=? AND unique_email=?")` with all of its rows, changed or
+            not, in one transaction on a database that holds them.
+peers       SQLite. The same addresses and columns by django-import-export, and the same addresses by Mailman 3: see
+            bench/peers. Ours with as many rows, and with many, since a worker has its pace after the first seconds.
+size        SQLite. New rows into a list that has few contacts, and into one that has many, all made by our imports.
+postgresql  A server that this starts, with the settings it comes with. A clean file into an empty list, against the
+            upsert of each row by psycopg's pipeline in transactions of 10,000, and against COPY of the finished rows.
 """
 
 from __future__ import annotations
 
-import resource
-import sqlite3
+import argparse
+import os
+import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from soapstone.accounts.account import Accounts
-from soapstone.imports.imports import KINDS, Imports
-from soapstone.imports.runner import CHUNK_ROWS, run_import
-from soapstone.imports.spec import Column, ImportSpec
-from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Run
-from soapstone.lists.contact_list import Lists
-from soapstone.store import schema
-from soapstone.store.blobs import Blobs
-from soapstone.store.database import Database
+import limits
+import people
+import postgresql
+from installation import Installation
+from peers import mailman_members
 
-COLUMNS = ["email", "first_name", "last_name", "phone", "address", "city", "state", "zip", "company", "custom1"]
+DJANGO = Path(__file__).parent / "peers" / "django_import.py"
 
 
-def row(n: int) -> list[str]:
-    # Addresses come in no order, as in a customer's file.
-    name = f"{n * 2654435761 % (1 << 32):08x}"
-    return [
-        f"{name}@example{n % 97}.com",
-        f"First{n % 1000}",
-        f"Last{n % 5000}",
-        f"555-{n % 10000:04}",
-        f"{n % 900} Main Street",
-        f"City{n % 300}",
-        "NY",
-        f"{n % 99999:05}",
-        f"Company {n % 2000}",
-        name,
-    ]
+class Rounds:
+    """Seconds of several rounds by what was measured."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, list[float]] = {}
+
+    def add(self, name: str, seconds: float) -> None:
+        """One more figure; it is shown at once, so that a long bench can be watched."""
+        self._seconds.setdefault(name, []).append(seconds)
+        print(f"    {name}: {seconds:.2f} s", flush=True)
+
+    def names(self) -> set[str]:
+        """What was measured."""
+        return set(self._seconds)
+
+    def median(self, name: str) -> float:
+        """Seconds."""
+        return median(self._seconds[name])
+
+    def ratio(self, ours: str, other: str) -> float:
+        """How many of our seconds go into those of the other: the median over the rounds."""
+        return median(b / a for a, b in zip(self._seconds[ours], self._seconds[other], strict=True))
+
+    def show(self, rows: int, ours: str, other: str, what: str) -> None:
+        print(
+            f"{what}: ours {rows / self.median(ours):,.0f} rows/s, {other} {rows / self.median(other):,.0f} rows/s, "
+            f"ratio {self.ratio(ours, other):.2f}",
+            flush=True,
+        )
 
 
-def fresh(folder: Path) -> Database:
-    database = Database(f"sqlite:///{folder / 'bench.sqlite'}")
-    schema.upgrade(database)
-    return database
+def imported(installation: Installation, file: Path, **expected: int) -> float:
+    """Seconds of a complete import, which must come to these counters."""
+    done = installation.run(file)
+    found = {outcome: rows for outcome, rows in done.job.counters.items() if rows}
+    if found != {outcome: rows for outcome, rows in expected.items() if rows}:
+        raise SystemExit(f"the counters are {found}, not {expected}")
+    return done.seconds
 
 
-def bare(folder: Path, rows: int) -> float:
-    """Seconds for inserting the rows without any work on them."""
-    database = fresh(folder)
-    account = Accounts(database).create("BENCH", time_zone="UTC")
-    here = Lists(database).create(account.id, "List")
-    database.close()
-    connection = sqlite3.connect(folder / "bench.sqlite", isolation_level=None)
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "wal_autocheckpoint=0"):
-        connection.execute(f"PRAGMA {pragma}")
-    names = ["id", "account_id", *COLUMNS, "email_key", "unique_email", "created_at", "updated_at"]
-    contact = f"INSERT INTO contact ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    membership = (
-        "INSERT INTO membership (list_id, contact_id, account_id, number, state, added_at) VALUES (?,?,?,?,?,?)"
-    )
-    people = [[n, account.id, *(cells := row(n)), cells[0], cells[0], 0, 0] for n in range(1, rows + 1)]
-    members = [(here.id, n, account.id, n, "subscribed", 0) for n in range(1, rows + 1)]
-    began = time.perf_counter()
-    for start in range(0, rows, CHUNK_ROWS):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(contact, people[start : start + CHUNK_ROWS])
-        connection.executemany(membership, members[start : start + CHUNK_ROWS])
-        connection.execute("COMMIT")
-    seconds = time.perf_counter() - began
-    connection.close()
-    return seconds
+@contextmanager
+def fresh(folder: Path, url: str = "") -> Iterator[Installation]:
+    """An installation that is gone after the block."""
+    with Installation(folder, url) as installation:
+        yield installation
+    shutil.rmtree(folder)
 
 
-def imported(folder: Path, rows: int) -> float:
-    """Seconds for importing a file with the rows."""
-    database, blobs = fresh(folder), Blobs(folder / "blobs")
-    jobs = Jobs(database)
-    account = Accounts(database).create("BENCH", time_zone="UTC")
-    here = Lists(database).create(account.id, "List")
-    upload = blobs.new()
-    for n in range(1, rows + 1):
-        upload.write((",".join(row(n)) + "\r\n").encode())
-    columns = tuple(Column(index=n, target=target) for n, target in enumerate(COLUMNS))
-    Imports(database, blobs, jobs).submit(
-        account=account,
-        login=None,
-        contact_list=here,
-        upload=upload,
-        spec=ImportSpec(columns=columns, known="overwrite"),
-        label="bench",
-    )
-    job = jobs.claim("bench", KINDS, timedelta(hours=1))
-    assert job is not None
-    run = Run(database, blobs, job, lease=timedelta(hours=1), stopping=lambda: False)
-    began = time.perf_counter()
-    run_import(run)
-    run.complete()
-    seconds = time.perf_counter() - began
-    assert run.job.counters == {"added": rows}, run.job.counters
-    database.close()
-    return seconds
+def limit(folder: Path, given: argparse.Namespace) -> None:
+    rows, rounds = given.rows, Rounds()
+    files = {name: folder / f"{name}.csv" for name in ("clean", "bad", "changed")}
+    clean = people.make(files["clean"], people.clean(rows))
+    bad = people.make(files["bad"], people.clean(rows, bad=0.02))
+    changed = people.make(files["changed"], people.clean(rows, edition=1))
+    updates = {"updated": changed.changed, "unchanged": rows - changed.changed}
+    for number in range(given.rounds):
+        print(f"  round {number + 1}")
+        with fresh(folder / "ours") as here:
+            rounds.add("clean", imported(here, files["clean"], **clean.counters))
+            rounds.add("half changed", imported(here, files["changed"], **updates))
+        with fresh(folder / "ours") as here:
+            rounds.add("2 % bad", imported(here, files["bad"], **bad.counters))
+        with fresh(folder / "bare") as here:
+            rounds.add("bare insert", limits.insert_sqlite(here, limits.taken(files["clean"], clean)))
+            rounds.add("bare update", limits.update_sqlite(here, limits.taken(files["changed"], changed)))
+        with fresh(folder / "bare") as here:
+            rounds.add("bare insert of the good", limits.insert_sqlite(here, limits.taken(files["bad"], bad)))
+    print(f"{rows:,} rows on SQLite, median of {given.rounds} rounds")
+    rounds.show(rows, "clean", "bare insert", "clean file into an empty list")
+    rounds.show(rows, "2 % bad", "bare insert of the good", "2 % bad rows")
+    rounds.show(rows, "half changed", "bare update", "again with half of the rows changed")
 
 
-def measured(measure: Callable[[Path, int], float], rows: int) -> float:
-    with TemporaryDirectory() as folder:
-        return rows / measure(Path(folder), rows)
+def peers(folder: Path, given: argparse.Namespace) -> None:
+    rows, many, subscribers, rounds = given.rows, given.many, given.subscribers, Rounds()
+    files = {count: folder / f"{count}.csv" for count in (rows, many, subscribers)}
+    for count, file in files.items():
+        people.make(file, people.clean(count))
+    addresses = [line.split(",")[0] for line in files[subscribers].read_text(encoding="utf-8").splitlines()[1:]]
+    for number in range(given.rounds):
+        print(f"  round {number + 1}")
+        for count, file in files.items():
+            with fresh(folder / "ours") as here:
+                rounds.add(f"ours, {count:,} rows", imported(here, file, added=count))
+        for mode in ("usual", "bulk"):
+            seconds = _django(files[rows], folder / "django.sqlite", mode)
+            rounds.add(f"django-import-export ({mode}), {rows:,} rows", seconds)
+        if mailman_members.PROGRAM.exists():
+            rounds.add(f"Mailman, {subscribers:,} rows", mailman_members.subscribe(folder / "mailman", addresses))
+            shutil.rmtree(folder / "mailman")
+        else:
+            print("    Mailman is not here: it is only installed on Python 3.11 and 3.12")
+    print(f"SQLite, median of {given.rounds} rounds")
+    django = [(f"django-import-export ({mode})", rows) for mode in ("usual", "bulk")]
+    for peer, count in (*django, ("Mailman", subscribers)):
+        if f"{peer}, {count:,} rows" not in rounds.names():
+            continue
+        theirs = count / rounds.median(f"{peer}, {count:,} rows")
+        ours, ours_many = (each / rounds.median(f"ours, {each:,} rows") for each in (count, many))
+        print(
+            f"{peer}, {count:,} rows: {theirs:,.0f} rows/s; ours {ours:,.0f} rows/s, {ours / theirs:.1f} times; "
+            f"ours with {many:,} rows {ours_many:,.0f} rows/s, {ours_many / theirs:.1f} times",
+            flush=True,
+        )
+
+
+def _django(file: Path, database: Path, mode: str) -> float:
+    done = subprocess.run([sys.executable, DJANGO, file, database, mode], capture_output=True, text=True)
+    for path in database.parent.glob(f"{database.name}*"):
+        path.unlink()
+    if done.returncode:
+        raise SystemExit(f"django-import-export: {done.stdout}{done.stderr}")
+    return float(done.stdout)
+
+
+def size(folder: Path, given: argparse.Namespace) -> None:
+    rounds, rows = Rounds(), given.rows
+    for name in ("small", "large"):
+        held = getattr(given, name)
+        people.make(folder / "people.csv", people.clean(held))
+        with Installation(folder / name) as installation:
+            seconds = imported(installation, folder / "people.csv", added=held)
+            for blob in installation.product.blobs.folder.iterdir():
+                blob.unlink()
+        print(f"  {name}: {held:,} contacts in {seconds:.1f} s ({held / seconds:,.0f} rows/s)", flush=True)
+    for number in range(given.rounds):
+        print(f"  round {number + 1}")
+        file = folder / "people.csv"
+        people.make(file, people.clean(rows, first_person=given.large + number * rows))
+        shutil.copytree(folder / "small", folder / "copy")
+        # The large one is not copied: it grows by a little.
+        for place, held in (("copy", given.small), ("large", given.large)):
+            with Installation(folder / place) as installation:
+                rounds.add(f"into {held:,}", imported(installation, file, added=rows))
+        shutil.rmtree(folder / "copy")
+    ratio = rounds.ratio(f"into {given.small:,}", f"into {given.large:,}")
+    print(f"{rows:,} new rows, SQLite, median of {given.rounds} rounds")
+    for held in (given.small, given.large):
+        print(f"at {held:,} contacts: {rounds.median(f'into {held:,}') / rows * 1e6:.1f} µs a row")
+    print(f"a row at {given.large:,} costs {ratio:.2f} times that at {given.small:,}", flush=True)
+
+
+def on_postgresql(folder: Path, given: argparse.Namespace) -> None:
+    rows, rounds, file = given.rows, Rounds(), folder / "clean.csv"
+    truth = people.make(file, people.clean(rows))
+    measures: dict[str, Callable[[Installation], float]] = {
+        "ours": lambda here: imported(here, file, **truth.counters),
+        "upsert": lambda here: limits.upsert_postgresql(here, limits.taken(file, truth)),
+        "COPY": lambda here: limits.copy_postgresql(here, limits.taken(file, truth)),
+    }
+    with postgresql.server() as server:
+        for number in range(given.rounds):
+            print(f"  round {number + 1}")
+            for name, measure in measures.items():
+                with server.database(f"bench_{name.lower()}") as url, fresh(folder / "data", url) as here:
+                    rounds.add(name, measure(here))
+        version = server.version()
+    print(f"{rows:,} rows on PostgreSQL {version}, median of {given.rounds} rounds")
+    rounds.show(rows, "ours", "upsert", "upsert of each row")
+    rounds.show(rows, "ours", "COPY", "bare COPY")
+
+
+PARTS: dict[str, tuple[Callable[[Path, argparse.Namespace], None], dict[str, int]]] = {
+    "limit": (limit, {"rows": 200_000, "rounds": 3}),
+    "peers": (peers, {"rows": 10_000, "subscribers": 2000, "many": 200_000, "rounds": 3}),
+    "size": (size, {"small": 100_000, "large": 1_000_000, "rows": 100_000, "rounds": 3}),
+    "postgresql": (on_postgresql, {"rows": 200_000, "rounds": 3}),
+}
 
 
 def main() -> None:
-    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    rates = []
-    memory = 0
-    for _ in range(rounds):
-        importing = measured(imported, rows)
-        # Before the bare inserts, which hold all rows in memory.
-        memory = memory or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        rates.append((measured(bare, rows), importing))
-    inserting, importing = median(pair[0] for pair in rates), median(pair[1] for pair in rates)
-    ratio = median(pair[1] / pair[0] for pair in rates)
-    print(f"rows: {rows}, columns: {len(COLUMNS)}, rows per transaction: {CHUNK_ROWS}, median of {rounds} rounds")
-    print(f"bare insert: {inserting:,.0f} rows/s   import: {importing:,.0f} rows/s   ratio: {ratio:.2f}")
-    print(f"largest memory of the import: {memory // 1024} MB")
+    parser = argparse.ArgumentParser(description="Measures imports.")
+    parts = parser.add_subparsers(dest="part")
+    for name, (_, options) in PARTS.items():
+        part = parts.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        for option, value in options.items():
+            part.add_argument(f"--{option}", type=int, default=value)
+    given: Any = parser.parse_args()
+    print(f"load average at the start: {os.getloadavg()[0]:.2f}")
+    for name in [given.part] if given.part else PARTS:
+        print(f"-- {name}", flush=True)
+        began = time.perf_counter()
+        with TemporaryDirectory(prefix="soapstone-bench-") as folder:
+            PARTS[name][0](Path(folder), given if given.part else parser.parse_args([name]))
+        print(f"({time.perf_counter() - began:.0f} s)", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +83,8 @@ class Installation:
     def run(self, file: Path, *, measure_memory: bool = False) -> Done:
         """Import a file: a worker is started, does it and is stopped. Ends the program unless it is completed."""
         number = self.submit(file)
+        # What others have written shall not be on its way to the disk meanwhile.
+        os.sync()
         with self._worker() as process:
             memory = Memory(process.pid) if measure_memory else None
             while not (job := self._job(number)).over:
@@ -96,12 +97,6 @@ class Installation:
         if job.attempt != 1:
             raise SystemExit(f"the import took {job.attempt} attempts:\n{self._log.read_text()}")
         return Done(job=job, seconds=(job.finished_at - job.started_at).total_seconds(), memory=most)
-
-    def copy(self, folder: Path) -> Installation:
-        """The same once more, in another folder; this one must be on SQLite and is closed."""
-        self.database.close()
-        shutil.copytree(self.folder, folder)
-        return Installation(folder)
 
     @property
     def _log(self) -> Path:

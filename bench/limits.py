@@ -7,9 +7,11 @@ and the clock ends with the commit. No file is read, no address checked, nobody 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,9 @@ def taken(file: Path, truth: people.Truth) -> list[list[str]]:
     rejected = {line for line, _ in truth.rejected()}
     lines = file.read_bytes().split(b"\r\n")
     return [
-        line.decode().split(",") for number, line in enumerate(lines, 1) if line and number > 1 and number not in rejected
+        line.decode().split(",")
+        for number, line in enumerate(lines, 1)
+        if line and number > 1 and number not in rejected
     ]
 
 
@@ -46,17 +50,13 @@ def contact_rows(installation: Installation, rows: list[list[str]]) -> list[Row]
     """Finished rows of contacts, numbered from 1."""
     account, moment = installation.account.id, time.time_ns() // 1000
     keys = [name in contacts.c for name in ("email_key", "unique_email")].count(True)
-    return [
-        (number, account, *row, *[row[0].lower()] * keys, moment, moment) for number, row in enumerate(rows, 1)
-    ]
+    return [(number, account, *row, *[row[0].lower()] * keys, moment, moment) for number, row in enumerate(rows, 1)]
 
 
 def membership_rows(installation: Installation, rows: list[list[str]]) -> list[Row]:
     """Finished rows of memberships of these contacts."""
     here, account, moment = installation.list.id, installation.account.id, time.time_ns() // 1000
-    return [
-        (here, number, account, number, "subscribed", moment, "Import", 1) for number in range(1, len(rows) + 1)
-    ]
+    return [(here, number, account, number, "subscribed", moment, "Import", 1) for number in range(1, len(rows) + 1)]
 
 
 def insert_sqlite(installation: Installation, rows: list[list[str]]) -> float:
@@ -64,13 +64,13 @@ def insert_sqlite(installation: Installation, rows: list[list[str]]) -> float:
     people_rows, members = contact_rows(installation, rows), membership_rows(installation, rows)
     contact = _insert("contact", contact_columns())
     membership = _insert("membership", MEMBERSHIP)
-    driver = _driver(installation)
-    began = time.perf_counter()
-    driver.execute("BEGIN IMMEDIATE")
-    driver.executemany(contact, people_rows)
-    driver.executemany(membership, members)
-    driver.execute("COMMIT")
-    return time.perf_counter() - began
+    with _driver(installation) as driver:
+        began = time.perf_counter()
+        driver.execute("BEGIN IMMEDIATE")
+        driver.executemany(contact, people_rows)
+        driver.executemany(membership, members)
+        driver.execute("COMMIT")
+        return time.perf_counter() - began
 
 
 def update_sqlite(installation: Installation, rows: list[list[str]]) -> float:
@@ -79,12 +79,12 @@ def update_sqlite(installation: Installation, rows: list[list[str]]) -> float:
     account, moment = installation.account.id, time.time_ns() // 1000
     values = [(*row[1:], moment, account, row[0].lower()) for row in rows]
     update = f"UPDATE contact SET {', '.join(f'{name}=?' for name in columns)} WHERE account_id=? AND unique_email=?"
-    driver = _driver(installation)
-    began = time.perf_counter()
-    driver.execute("BEGIN IMMEDIATE")
-    changed = driver.executemany(update, values).rowcount
-    driver.execute("COMMIT")
-    seconds = time.perf_counter() - began
+    with _driver(installation) as driver:
+        began = time.perf_counter()
+        driver.execute("BEGIN IMMEDIATE")
+        changed = driver.executemany(update, values).rowcount
+        driver.execute("COMMIT")
+        seconds = time.perf_counter() - began
     if changed != len(rows):
         raise SystemExit(f"{changed} of {len(rows)} contacts were found")
     return seconds
@@ -94,6 +94,7 @@ def copy_postgresql(installation: Installation, rows: list[list[str]]) -> float:
     """Seconds of COPY of contacts and of memberships in one transaction; the text that is sent lies in memory, too."""
     import psycopg
 
+    os.sync()
     contact = list(_copy_blocks(contact_rows(installation, rows)))
     membership = list(_copy_blocks(membership_rows(installation, rows)))
     with psycopg.connect(_dsn(installation)) as connection, connection.cursor() as cursor:
@@ -131,6 +132,7 @@ def upsert_postgresql(installation: Installation, rows: list[list[str]]) -> floa
         (account, *row, *[row[0].lower()] * len(keys), moment, moment, here, account, number, moment)
         for number, row in enumerate(rows, 1)
     ]
+    os.sync()
     with psycopg.connect(_dsn(installation)) as connection, connection.cursor() as cursor:
         began = time.perf_counter()
         with connection.pipeline():
@@ -144,11 +146,19 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-def _driver(installation: Installation) -> sqlite3.Connection:
-    """A connection of the standard library with all settings that the product gives its own."""
-    driver = installation.database.engine.raw_connection().driver_connection
-    assert isinstance(driver, sqlite3.Connection)
-    return driver
+@contextmanager
+def _driver(installation: Installation) -> Iterator[sqlite3.Connection]:
+    """A connection of the standard library with all settings that the product gives its own.
+
+    What was written before, and what is written in the block, is in the file and on disk afterwards, as our worker
+    leaves it when it ends.
+    """
+    os.sync()
+    with closing(installation.database.engine.raw_connection()) as pooled:
+        driver = pooled.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        yield driver
+    installation.database.checkpoint()
 
 
 def _dsn(installation: Installation) -> str:

