@@ -23,6 +23,11 @@ UNKNOWN = 987654
 
 # The demo account's numbers: its list, its upload, its send. Each operation gets them where it takes a number.
 UPLOAD = "<csvData>a@foreign.example</csvData><replace_group>1</replace_group><MM_1>email</MM_1>"
+ENTRY = (
+    "<Job><CsvData>a@foreign.example</CsvData><Settings><GroupId>{number}</GroupId><AddReplace>REPLACE</AddReplace>"
+    "<ColumnMappings><UploadColumnMapping><CsvColumnOrder>1</CsvColumnOrder><RMColumnName>Email</RMColumnName>"
+    "</UploadColumnMapping></ColumnMappings></Settings></Job>"
+)
 IMPORT = (
     "<WSImportDirectives><ImportTypeEnum>RemoveSubscribers</ImportTypeEnum>"
     "<ImportProfileTypeEnum>NotDefined</ImportProfileTypeEnum></WSImportDirectives><fileMappings><WSFileMappings>"
@@ -36,6 +41,8 @@ CALLS = {
     (MM, "uploadListQueueTest"): "<groupid>{number}</groupid>" + UPLOAD,
     (MM, "getUploadJobStatus"): "<jobid>{number}</jobid>",
     (MM, "getUploadJobStatusUTC"): "<jobid>{number}</jobid>",
+    (MM, "UploadListInitialQueue"): ENTRY,
+    (MM, "GetUploadInitialQueueJobStatus"): "<initialQueueId>{number}</initialQueueId>",
     (MM, "getRecipientFields"): "",
     (MM, "getErrorDetails"): "<error_nbr>{number}</error_nbr>",
     (MM, "Authenticate"): "<username>demo</username><password>stranger</password>",
@@ -60,7 +67,7 @@ CALLS = {
     (LK, "ReportListImportHistory"): "<ListID>{number}</ListID><Page>1</Page>",
 }
 # These make something new in the caller's own account, whatever numbers they are given.
-MAKERS = {"addGroup", "CreateContactList"}
+MAKERS = {"addGroup", "UploadListInitialQueue", "CreateContactList"}
 OPEN = {"getErrorDetails", "Authenticate"}
 WITH_SESSION = [name for space, name in CALLS if space == MM and name not in OPEN]
 WITH_USER_ID = [

@@ -174,8 +174,3 @@ def make_driver(runner: asyncio.Runner) -> Callable[..., Driver]:
         return Driver(runner, found, service, new_upload)
 
     return make
-
-
-@pytest.fixture
-def upload_class() -> type[Upload]:
-    return Upload

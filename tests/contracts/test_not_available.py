@@ -19,7 +19,7 @@ from soapstone.store.database import Database
 from soapstone.wire.contract import Contract
 
 if TYPE_CHECKING:
-    from tests.contracts.conftest import Driver, Upload
+    from tests.contracts.conftest import Driver
 
 SERVICES = {
     "magnetmail": (magnetmail.MagnetMailService, magnetmail.AVAILABLE),
@@ -100,20 +100,3 @@ def test_credentials_come_first(served: Driver, name: str, version: str) -> None
 def test_mm_16_the_account_of_the_body_is_checked_first(served: Driver, header: str) -> None:
     reply = served.call("getUserDetails", "<user_id>OTHER</user_id>", header)
     assert fault(reply.content)[1].endswith("[AccessDenied] This session may not use account OTHER.")
-
-
-@pytest.mark.parametrize("name", ["magnetmail"], scope="module")
-def test_a_file_that_came_along_is_not_kept(
-    name: str, product: Product, header: str, make_driver: Callable[..., Driver], upload_class: type[Upload]
-) -> None:
-    uploads: list[Upload] = []
-
-    def new_upload() -> Upload:
-        uploads.append(upload_class())
-        return uploads[-1]
-
-    driver = make_driver(name, SERVICES[name][0](product), new_upload)
-    job = "<Job><UserId>ACME</UserId><CsvData>a@example.org</CsvData></Job>"
-    reply = driver.call("UploadListInitialQueue", job, header)
-    assert "[NotImplemented]" in fault(reply.content)[1]
-    assert [(upload.content, upload.discarded) for upload in uploads] == [(b"a@example.org", True)]

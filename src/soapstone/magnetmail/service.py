@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.entries import get_upload_initial_queue_job_status, upload_list_initial_queue
 from soapstone.magnetmail.errors import error_record
 from soapstone.magnetmail.groups import (
     add_group,
@@ -41,6 +42,8 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "uploadListQueueTest": upload_list_queue_test,
     "getUploadJobStatus": get_upload_job_status,
     "getUploadJobStatusUTC": get_upload_job_status_utc,
+    "UploadListInitialQueue": upload_list_initial_queue,
+    "GetUploadInitialQueueJobStatus": get_upload_initial_queue_job_status,
 }
 
 # Operations without a session (mm-2).

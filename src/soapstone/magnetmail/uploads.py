@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import cast
 
 from soapstone.imports.imports import KINDS
-from soapstone.imports.spec import Column, ImportSpec, InvalidImport
+from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
-from soapstone.lists.fields import field_column
 from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.columns import ENCODING, columns_of, heading_names
 from soapstone.magnetmail.errors import (
     IMPORT_FAILED,
     INVALID_ARGUMENT,
@@ -69,13 +69,10 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
     upload = received(request.csvData)
     try:
         spec = ImportSpec(
-            columns=_columns(call, request, upload),
+            columns=columns_of(call, group, _names(call, request, upload)),
             header=request.header_line,
-            encoding="utf-8",
-            action="add",
+            encoding=ENCODING,
             known="overwrite" if request.update_dups else "keep",
-            blocked="keep",
-            identified_by="account",
             replace=request.replace_group,
             dry_run=dry_run,
             reject_roles=True,
@@ -93,37 +90,30 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
     return _record(call, job, function, call.local)
 
 
-def _columns(call: Call, request: uploadListQueue, upload: ReceivedUpload) -> tuple[Column, ...]:
-    """The columns that the request maps (mm-44), or those that the header line names (mm-45)."""
-    mapping = request.mapping()
-    if not mapping:
-        if not request.header_line:
-            raise InvalidImport("Without a header line the members MM_1 to MM_42 must say what the columns are.")
-        names = call.product.imports.header_names(upload, encoding="utf-8")
-        mapping = {n: name.strip() for n, name in enumerate(names) if name.strip()}
-    columns = []
-    for index, name in mapping.items():
-        target = field_column(name)
-        if target is None:
-            raise InvalidImport(f"There is no recipient field {name}.")
-        columns.append(Column(index=index, target=target))
-    return tuple(columns)
+def _names(call: Call, request: uploadListQueue, upload: ReceivedUpload) -> dict[int, str]:
+    """The names that the request gives to columns (mm-44), or those in the header line (mm-45)."""
+    if names := request.mapping():
+        return names
+    if not request.header_line:
+        raise InvalidImport("Without a header line the members MM_1 to MM_42 must say what the columns are.")
+    return heading_names(call, upload)
 
 
 def _status(
     call: Call, job_id: int, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
 ) -> UploadListResult:
     job = call.product.jobs.get([call.account.id], job_id)
-    if job is None or job.kind not in KINDS or not _may_see(call, job):
+    if job is None or job.kind not in KINDS or not may_see(call, job.list_id):
         return _refused(call, NOT_FOUND, f"There is no upload job {job_id}.", function, jobid=job_id)
     return _record(call, job, function, date)
 
 
-def _may_see(call: Call, job: Job) -> bool:
+def may_see(call: Call, list_id: int | None) -> bool:
+    """Whether the login may ask for uploads into this group; those without a group are everybody's."""
     login = call.identity.login
-    if login.all_lists or job.list_id is None:
+    if login.all_lists or list_id is None:
         return True
-    return call.product.lists.get(call.account.id, job.list_id, login) is not None
+    return call.product.lists.get(call.account.id, list_id, login) is not None
 
 
 def _record(

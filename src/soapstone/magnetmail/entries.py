@@ -1,0 +1,115 @@
+"""The queue in front of the uploads: an upload with explicit mappings, and what became of it (mm-62 to mm-65)."""
+
+from __future__ import annotations
+
+from soapstone.imports.spec import ImportSpec, InvalidImport
+from soapstone.lists.contact_list import ContactList
+from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.columns import ENCODING, columns_of, heading_names
+from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
+from soapstone.magnetmail.types import (
+    UploadGroupOption,
+    UploadInitialJob,
+    UploadInitialQueueStatus,
+    UploadJobSettings,
+)
+from soapstone.magnetmail.uploads import may_see
+from soapstone.product import ReceivedUpload, received
+from soapstone.wire.faults import Fault
+
+# A double holds every whole number below this one exactly; no entry has a higher one.
+NUMBERS = 1 << 53
+
+
+def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> UploadInitialJob:
+    """Take an upload in, whether it can work or not; the answer is the job as sent, with its number (mm-62, mm-64).
+
+    The account is the one that the job names (mm-16). Fault when there is no job at all (mm-27).
+    """
+    job = request.Job
+    if job is None:
+        raise Fault("[InvalidRequest] Job is missing.")
+    call = call.for_account(job.UserId)
+    return UploadInitialJob(
+        InitialQueueId=_enter(call, job),
+        UserId=job.UserId,
+        LoginId=job.LoginId,
+        CsvData=None,
+        Settings=job.Settings,
+    )
+
+
+def get_upload_initial_queue_job_status(
+    call: Call, request: GetUploadInitialQueueJobStatus
+) -> UploadInitialQueueStatus | None:
+    """Which upload job an entry became, or why it was refused; nothing for an unknown entry (mm-65)."""
+    number = request.initialQueueId
+    if not 0 < number < NUMBERS or number != int(number):
+        return None
+    entry = call.product.entries.get(call.account.id, int(number))
+    if entry is None or not may_see(call, entry.list_id):
+        return None
+    return UploadInitialQueueStatus(
+        UploadId=entry.id,
+        MailUserId=call.account.name,
+        UploadDate=call.local(entry.submitted_at) or NO_DATE,
+        JobId=entry.job_id or 0,
+        errorMessage=entry.error or None,
+    )
+
+
+def _enter(call: Call, job: UploadInitialJob) -> int:
+    """The number of the upload's entry in the queue."""
+    account, login, entries = call.account, call.identity.login, call.product.entries
+    settings, group, label = job.Settings, None, ""
+    upload = None if job.CsvData is None else received(job.CsvData)
+    if settings is not None:
+        group, label = call.product.lists.get(account.id, settings.GroupId, login), settings.MappingName or ""
+    try:
+        if settings is None:
+            raise InvalidImport("Settings are missing.")
+        if upload is None:
+            raise InvalidImport("CsvData is missing.")
+        spec = _spec(call, group, upload, settings)
+    except InvalidImport as refusal:
+        return entries.refuse(
+            account=account, login=login, contact_list=group, upload=upload, label=label, reason=str(refusal)
+        )
+    return entries.admit(account=account, login=login, contact_list=group, upload=upload, spec=spec, label=label)
+
+
+def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, settings: UploadJobSettings) -> ImportSpec:
+    """What the settings ask for, in the words of uploadListQueue. Raises InvalidImport."""
+    replace = settings.AddReplace == UploadGroupOption.REPLACE
+    if group is None and settings.GroupId:
+        raise InvalidImport(f"Group {settings.GroupId} does not exist.")
+    if group is None and replace:
+        raise InvalidImport("REPLACE needs a group.")
+    names = _names(settings)
+    if not names:
+        if not settings.HasHeaderRow:
+            raise InvalidImport("Without a header row ColumnMappings must say what the columns are.")
+        names = heading_names(call, upload)
+    return ImportSpec(
+        columns=columns_of(call, group, names),
+        header=settings.HasHeaderRow,
+        encoding=ENCODING,
+        known="overwrite" if settings.UpdateExistingRecipients else "keep",
+        replace=replace,
+        reject_roles=True,
+    )
+
+
+def _names(settings: UploadJobSettings) -> dict[int, str]:
+    """The names that the mappings give to columns, by column of the file (from 0); theirs count from 1 (mm-63)."""
+    names: dict[int, str] = {}
+    for mapping in filter(None, settings.ColumnMappings or []):
+        name, index = (mapping.RMColumnName or "").strip(), mapping.CsvColumnOrder - 1
+        if not name:
+            continue
+        if index < 0:
+            raise InvalidImport("CsvColumnOrder counts the columns of the file from 1.")
+        if index in names:
+            raise InvalidImport(f"Column {index + 1} of the file is mapped twice.")
+        names[index] = name
+    return names
