@@ -14,6 +14,8 @@ import zeep
 from sqlalchemy import select
 from zeep.helpers import serialize_object
 
+from soapstone.accounts.account import Accounts
+from soapstone.lists.suppression import Suppressions
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships
 
@@ -151,6 +153,20 @@ def profiles(served: Any) -> Iterator[Profiles]:
             return {row.email: (row.state, row.profile) for row in connection.execute(query)}
 
     yield profiles
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def suppress(served: Any) -> Iterator[Callable[[str, str, int], None]]:
+    """Block an address as an operator does: "suppressed" or "banned", on a list or (0) in the whole account."""
+    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    demo = Accounts(database).named("DEMO")
+    assert demo is not None
+
+    def suppress(address: str, kind: str, list_id: int) -> None:
+        Suppressions(database).add(demo.id, address, kind=kind, list_id=list_id)
+
+    yield suppress
     database.close()
 
 

@@ -122,6 +122,21 @@ def test_refused_imports(listrak: Any, mappings: list[dict[str, Any]], code: str
     assert len(listrak.history(1)) == before
 
 
+def test_pages_of_the_history(listrak: Any) -> None:
+    """lk-30, lk-34: rows by number; pages count from 1, 0 and less are the first, and behind the end there is none."""
+    list_id = listrak.create()
+    numbers = [listrak.load(list_id, b"ann@example.org\n") for _ in range(3)]
+
+    def page(number: int) -> list[int]:
+        answer = listrak.ReportListImportHistory(
+            ListID=list_id, Page=number, StartDate=None, EndDate=None, WSException=None
+        )
+        rows = answer and answer["ReportListImportHistoryResult"]
+        return [row["ImportFileID"] for row in rows["WSImportHistory"]] if rows else []
+
+    assert [page(number) for number in (-2147483648, 0, 1, 2, 2147483647)] == [numbers, numbers, numbers, [], []]
+
+
 def test_history_ranges(listrak: Any) -> None:
     """lk-24, lk-25, lk-33"""
     list_id = listrak.create()
@@ -135,6 +150,10 @@ def test_history_ranges(listrak: Any) -> None:
         return len(rows["WSImportHistory"]) if rows else 0
 
     assert ask(now - day, now + day) == 1
+    # The date that a row shows is the one that is asked for, and it is part of a range that begins with it.
+    shown = listrak.history(list_id)[0]["StartDate"]
+    assert ask(shown, shown + timedelta(seconds=1)) == ask(shown, None) == 1
+    assert ask(None, shown) == ask(shown + timedelta(seconds=1), None) == 0
     assert ask(now - day, now - day / 2) == 0
     assert ask(now + day, now - day) == 0
     assert ask(datetime.min, None) == 1

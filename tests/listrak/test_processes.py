@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import base64
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import zeep
+from sqlalchemy import update
+
+from soapstone.accounts.account import Accounts
+from soapstone.jobs.queue import Jobs
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import jobs
 
 NEVER = datetime.min
 
@@ -109,6 +116,34 @@ def test_a_slow_send_shows_every_step(listrak: Any) -> None:
         time.sleep(0.005)
     assert seen == sorted(seen)
     assert set(seen) == {0, 1, 2, 3}
+
+
+def test_states(listrak: Any, served: Any) -> None:
+    """lk-26, lk-79 to lk-81: what a process looks like from its queueing to its end."""
+    list_id = listrak.create()
+    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    account = Accounts(database).named("DEMO")
+    assert account is not None
+    later = now() + timedelta(days=30)
+    with database.write(durable=True) as connection:
+        job = Jobs(database).add(connection, account_id=account.id, kind="import", list_id=list_id, due_at=later)
+
+    def status(**values: Any) -> tuple[str, bool, bool]:
+        if values:
+            with database.write() as connection:
+                connection.execute(update(jobs).where(jobs.c.id == job).values(**values))
+        found = listrak.GetProcessStatus(job)
+        assert (found["ProcessID"], found["ListID"], found["ProcessName"]) == (job, list_id, "BulkLoadContacts")
+        return found["Status"], found["ProcessStartTime"] != NEVER, found["ProcessCompleteTime"] != NEVER
+
+    assert status() == ("DataReadyForProcessing", True, False)
+    assert status(state="running", attempt=1, lease_until=later, started_at=now()) == ("ProcessingData", True, False)
+    assert status(state="failed", finished_at=now()) == ("ProcessingFailed", True, True)
+    # Tried again, the end is open again.
+    assert status(state="queued", finished_at=None, due_at=later) == ("DataReadyForProcessing", True, False)
+    assert Jobs(database).cancel([account.id], job)
+    assert status() == ("ProcessingFailed", True, True)
+    database.close()
 
 
 def test_an_unknown_list_and_an_unknown_process(listrak: Any) -> None:
