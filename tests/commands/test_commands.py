@@ -80,7 +80,11 @@ def test_an_import_without_a_server(ready: Run, tmp_path: Path) -> None:
     assert "Not used: Shoe size" in output
     assert "3 rows, 1 good, 1 new, 0 changed, 2 rejected" in output
     rejects = list(csv.reader(io.StringIO(ready("jobs", "rejects", "1").output)))
-    assert [(row[0], *row[2:]) for row in rejects] == [("3", "nobody", "N", "1"), ("4", "info@example.org", "I", "2")]
+    assert [(row[0], *row[2:]) for row in rejects] == [
+        ("line", "Email", "First_Name", "column 3"),
+        ("3", "nobody", "N", "1"),
+        ("4", "info@example.org", "I", "2"),
+    ]
     assert all(row[1] for row in rejects)
     listed = ready("list", "list").output
     assert "News" in listed

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
-from soapstone.commands.jobs import follow
+from soapstone.commands.working import work_off
 from soapstone.imports.spec import Column, ImportSpec, InvalidImport
-from soapstone.jobs.job import Job
-from soapstone.jobs.lock import WorkerLock
-from soapstone.jobs.worker import Worker
 from soapstone.lists.fields import field_column
 from soapstone.product import Product
 from soapstone.store.blobs import Upload
@@ -73,7 +69,7 @@ def import_(
             stop(str(trouble))
         finally:
             upload.discard()
-        if _done(product, job).state != "completed":
+        if work_off(product, job).state != "completed":
             raise typer.Exit(1)
 
 
@@ -117,26 +113,3 @@ def _columns(product: Product, list_id: int, names: list[str], maps: list[str]) 
     if unused:
         console.print(f"Not used: {', '.join(unused)} (no such field or attribute).")
     return tuple(found)
-
-
-def _done(product: Product, job: Job) -> Job:
-    """The job when it is over: done by the server's worker, or by this process when no worker lives."""
-    from soapstone.runners import runners
-
-    lock = WorkerLock(product.settings.worker_lock)
-    if product.database.kind == "sqlite" and not lock.acquire():
-        return follow(product, job.id)
-
-    def over() -> bool:
-        now = product.jobs.get(None, job.id)
-        return now is None or now.over
-
-    worker = Worker(product.database, product.blobs, runners(product))
-    thread = threading.Thread(target=worker.run, kwargs={"until": over})
-    thread.start()
-    try:
-        return follow(product, job.id)
-    finally:
-        worker.stop()
-        thread.join()
-        lock.release()

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
+import os
 import sys
-import time
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
-from soapstone.imports.imports import KINDS
-from soapstone.jobs.job import Job
-from soapstone.product import Product
+from soapstone.commands.watching import advance, found
+from soapstone.commands.working import watched
+from soapstone.console.figures import span
+from soapstone.console.job_view import JobView, JobViews, is_import
+from soapstone.console.rejects import rejects_file
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
-
-# Seconds between two looks at a job.
-PACE = 0.25
 
 
 @app.command("list")
@@ -29,53 +28,69 @@ def list_(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """List the newest jobs."""
-    table = Table("Job", "Kind", "List", "State", "Step", "Submitted (UTC)", "Label")
+    """List the newest jobs with how far they are."""
+    table = Table("Job", "Kind", "List", "State", "Progress", "Submitted (UTC)", "Label")
     with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
+        owner, views = account_of(product, account), JobViews(product)
         for job in product.jobs.find(account_id=owner.id, limit=limit):
+            view = views.of(job)
             table.add_row(
                 str(job.id),
-                job.kind,
+                view.title,
                 str(job.list_id or ""),
-                job.state,
-                f"{job.step}/{job.steps}",
+                view.state,
+                "; ".join(filter(None, (advance(view), view.counted))),
                 f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
-                job.label,
+                Text(job.label),
             )
     console.print(table)
 
 
 @app.command()
 def show(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Show one job with its counters and its life."""
+    """Show one job: how far it is, its counters and its life."""
     with opened(settings_of(data, database)) as product:
-        job = _job(product, number)
+        view = JobViews(product).of(found(product, number))
         table = Table(show_header=False)
-        for name, value in (
-            ("Kind", job.kind),
-            ("State", job.state),
-            ("Step", f"{job.step} of {job.steps}"),
-            ("List", job.list_id or ""),
-            ("Label", job.label),
-            ("Submitted", f"{job.submitted_at:%Y-%m-%d %H:%M:%S} UTC"),
-            ("Finished", f"{job.finished_at:%Y-%m-%d %H:%M:%S} UTC" if job.finished_at else ""),
-            ("Attempts", job.attempt),
-            ("Error", job.error),
-            *((name.replace("_", " "), count) for name, count in sorted(job.counters.items())),
-        ):
-            table.add_row(name, str(value))
+        for name, value in _facts(view):
+            table.add_row(Text(name), Text(value))
         console.print(table)
         for event in product.jobs.events(number):
             console.print(f"{event.at:%H:%M:%S.%f} {event.state}, step {event.step}, attempt {event.attempt}")
 
 
+def _facts(view: JobView) -> Iterator[tuple[str, str]]:
+    job = view.job
+    yield "Kind", view.title
+    yield "State", view.state
+    if view.phase:
+        yield "Phase", view.phase
+    yield "Step", f"{job.step} of {job.steps}"
+    if is_import(job):
+        yield "Rows read", f"{view.read:,}"
+        yield "Rows done", f"{view.done:,}" if view.rows is None else f"{view.done:,} of {view.rows:,}"
+    if view.rate:
+        yield "Rate", view.rate
+    if view.left:
+        yield "Time left", view.left
+    yield "List", str(job.list_id or "")
+    yield "Label", job.label
+    yield "Submitted", f"{job.submitted_at:%Y-%m-%d %H:%M:%S} UTC"
+    yield "Finished", f"{job.finished_at:%Y-%m-%d %H:%M:%S} UTC" if job.finished_at else ""
+    if view.seconds is not None:
+        yield "Took", span(view.seconds)
+    yield "Attempts", str(job.attempt)
+    yield "Error", job.error
+    for name, amount in view.counters:
+        yield name, f"{amount:,}"
+
+
 @app.command()
 def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Watch a job until it is over; exit code 1 unless it was completed."""
+    """Watch a job until it is over; exit code 1 unless it was completed, 130 when the watching was interrupted."""
     with opened(settings_of(data, database)) as product:
-        _job(product, number)
-        if follow(product, number).state != "completed":
+        found(product, number)
+        if watched(product, number).state != "completed":
             raise typer.Exit(1)
 
 
@@ -83,72 +98,39 @@ def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
 def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
     """Ask a job to end; what it has done stays done."""
     with opened(settings_of(data, database)) as product:
-        job = _job(product, number)
+        job = found(product, number)
         if not product.jobs.cancel(None, number):
             stop(f"Job {number} is over already: it is {job.state}.")
-        console.print(f"Job {number} ends after the work under way.")
+        if found(product, number).over:
+            console.print(f"Job {number} is cancelled.")
+        else:
+            console.print(f"Job {number} ends after the work under way.")
 
 
 @app.command()
 def retry(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
     """Queue a failed job again; it goes on where it stood."""
     with opened(settings_of(data, database)) as product:
-        job = _job(product, number)
+        job = found(product, number)
         if not product.jobs.retry(None, number):
+            if job.state == "failed":
+                stop(f"The input file of job {number} was removed; it cannot be retried.")
             stop(f"Only a failed job can be retried; job {number} is {job.state}.")
         console.print(f"Job {number} is queued again.")
 
 
 @app.command()
 def rejects(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Write the rejected rows of an import as CSV: line, reason, and the fields as they stood in the file."""
+    """Write the rejected rows of an import as CSV in UTF-8: line, reason, and the fields as they stood in the file."""
     with opened(settings_of(data, database)) as product:
-        _job(product, number)
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        line = 0
-        while rows := product.imports.rejected(number, after_line=line):
-            writer.writerows([row.line, row.words, *row.fields] for row in rows)
-            line = rows[-1].line
-
-
-def follow(product: Product, number: int) -> Job:
-    """Show a job's progress until it is over."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[done]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        task = progress.add_task(f"Job {number}", total=None, done="")
-        while True:
-            job = _job(product, number)
-            done, total = _progress(product, job)
-            words = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in job.counters.items() if count)
-            progress.update(task, description=f"Job {number} {job.state}", completed=done, total=total, done=words)
-            if job.over:
-                progress.stop()
-                _tell(product, job)
-                return job
-            time.sleep(PACE)
-
-
-def _tell(product: Product, job: Job) -> None:
-    if job.kind not in KINDS:
-        console.print(f"Job {job.id} is {job.state}. {job.error}".rstrip())
-        return
-    counts = product.imports.counts(job)
-    console.print(
-        f"Job {job.id} is {job.state}: {counts.total:,} rows, {counts.good:,} good, {counts.new_contacts:,} new, "
-        f"{counts.changed_contacts:,} changed, {counts.total - counts.good:,} rejected. {job.error}".rstrip()
-    )
-    if counts.total > counts.good:
-        console.print(f"Rejected rows with their reasons: soapstone jobs rejects {job.id}")
-
-
-def _progress(product: Product, job: Job) -> tuple[int, int]:
-    """(done, all) of a job: rows of an import once they are counted, steps of anything else."""
-    rows = (product.imports.progress(job).rows or 0) if job.kind in KINDS else 0
-    if rows:
-        return sum(job.counters.values()), rows
-    return job.step, job.steps
-
-
-def _job(product: Product, number: int) -> Job:
-    job = product.jobs.get(None, number)
-    return job if job is not None else stop(f"There is no job {number}.")
+        job = found(product, number)
+        if not is_import(job):
+            stop(f"Job {number} is no import.")
+        output = typer.get_binary_stream("stdout")
+        try:
+            for piece in rejects_file(product, job):
+                output.write(piece)
+                output.flush()
+        except BrokenPipeError:
+            # Whoever read has seen enough. What Python still holds back for the pipe goes nowhere.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
