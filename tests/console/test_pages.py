@@ -8,7 +8,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -349,6 +349,27 @@ def test_mm_52_a_dry_run_is_called_so(
     assert f"Job {trial.id}: Import (dry run)" in seen
     assert "1 added as new contacts" in seen
     assert "3 The e-mail address is malformed. nobody" in seen
+
+
+def test_mm_65_an_entry_of_the_upload_queue_tells_what_it_became(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer
+) -> None:
+    upload = product.blobs.new()
+    upload.write(b"new@example.com\n")
+    spec = ImportSpec(columns=(Column(index=0, target="email"),))
+    known: Any = {"account": acme.account, "login": None, "contact_list": acme.contact_list, "label": "mapping"}
+    number = product.entries.admit(upload=upload, spec=spec, **known)
+    entry = product.entries.get(acme.account.id, number)
+    assert entry is not None
+    ann = visitor("ann")
+    page = ann.read(f"/jobs/{number}")
+    assert f"Job {number}: Entry of the upload queue" in text(page)
+    assert f'<a href="/jobs/{entry.job_id}">job {entry.job_id}</a>' in page
+    assert "Recipients" not in page
+    refused = ann.read(f"/jobs/{product.entries.refuse(upload=None, reason='Group 5 does not exist.', **known)}")
+    assert "Group 5 does not exist." in refused
+    assert "Became" not in refused
+    assert "Try again" not in refused
 
 
 def test_a_send_moves_within_its_steps(product: Product, acme: Customer) -> None:

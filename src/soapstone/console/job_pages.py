@@ -18,6 +18,7 @@ from soapstone.console.visible import VisibleJobs
 from soapstone.console.words import DELIVERIES
 from soapstone.jobs.job import Job
 from soapstone.product import Product
+from soapstone.sending.send import KINDS as SENDS
 
 JOBS_SHOWN = 25
 ROWS_SHOWN = 50
@@ -47,7 +48,7 @@ class JobPages:
         if is_import(job):
             after = record_number(request.query_params.get("after", "")) or 0
             values["rejected"] = rejects_page(self._product, job, after=after, size=ROWS_SHOWN)
-        else:
+        elif job.kind in SENDS:
             state = request.query_params.get("state")
             values["state"] = state = state if state in DELIVERIES else None
             values["deliveries"] = DELIVERIES
@@ -109,4 +110,12 @@ class JobPages:
         if job.list_id is not None:
             contact_list = self._product.lists.get(job.account_id, job.list_id, identity.login)
         events = self._product.jobs.events(job.id)
-        return {"view": self._views.of(job), "job": job, "contact_list": contact_list, "events": events}
+        entry = self._product.entries.get(job.account_id, job.id)
+        return {
+            "view": self._views.of(job),
+            "job": job,
+            "contact_list": contact_list,
+            "events": events,
+            # The import that an entry of the upload queue turned into.
+            "became": entry.job_id if entry else None,
+        }

@@ -6,6 +6,7 @@ KINDS = {
     "import": "Import",
     "trial_import": "Import",
     "attribute_update": "Attribute update",
+    "upload_entry": "Entry of the upload queue",
     "send_to_list": "Send to list",
     "send_to_file": "Send to file",
 }
