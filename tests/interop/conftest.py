@@ -111,8 +111,10 @@ ITEMS = [
     "GroupRecipient",
     "WSContactList",
     "WSContactSubscriptionInfo",
+    "WSImportContact",
     "WSImportHistory",
     "WSLegacyProcessStatus",
+    "WSProfileHeader",
 ]
 PROGRAMS: dict[str, list[str | Path]] = {
     "zeep": [sys.executable, HERE / "python" / "zeep_client.py"],

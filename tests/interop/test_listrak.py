@@ -7,6 +7,9 @@ import time
 import urllib.request
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from email import policy
+from email.parser import BytesParser
+from functools import partial
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -93,6 +96,96 @@ def test_imports_and_sends(client: Any, server: Any) -> None:
     first, second = sends(client, list_id)
     mails = {process: len(list((server.data / "mail").glob(f"{process:08}-*.eml"))) for process in (first, second)}
     assert mails == {first: len(people[50:]), second: 2}
+
+
+def test_profiles(client: Any, server: Any) -> None:
+    """lk-45 to lk-48, lk-66, lk-77, lk-81, lk-95: attributes are made, imported, set for everybody, and read back."""
+    call, mark = client.listrak, uuid4().hex
+    made = call(
+        "CreateContactList",
+        ListName=f"Profile {mark}",
+        BounceHandling=0,
+        VmtaID=0,
+        BounceUnsubscribeCount=0,
+        **dict.fromkeys(SWITCHES, False),
+    )
+    list_id = made["ListID"]
+    empty = call("GetProfileHeaderCollection", ListID=list_id, WSException=None)
+    assert not empty["GetProfileHeaderCollectionResult"]
+    asked = {"HeaderID": 0, "ListID": list_id, "Name": "Größen", "Position": 0}
+    answer = call("CreateProfileHeader", WSProfileHeader=asked, WSException=None)
+    assert (answer["CreateProfileHeaderResult"], answer["WSException"]) == (True, None)
+    header = answer["WSProfileHeader"]["HeaderID"]
+    numbers = {}
+    for name, kind, place in (("Schuh", "Numeric", 0), ("Gruß", "Text", 1), ("Post", "CheckBox", 0)):
+        asked = {
+            "AttributeID": 0,
+            "HeaderID": header,
+            "Name": name,
+            "DataType": kind,
+            "MaxLength": 9,
+            "Position": place,
+        }
+        answer = call("CreateProfileAttribute", WSProfileAttribute=asked, WSException=None)
+        assert (answer["CreateProfileAttributeResult"], answer["WSException"]) == (True, None)
+        numbers[name] = answer["WSProfileAttribute"]["AttributeID"]
+    again = call("CreateProfileAttribute", WSProfileAttribute=asked, WSException=None)
+    assert again["CreateProfileAttributeResult"] is False
+    assert again["WSException"]["Description"] == "[InvalidArgument] The list has the attribute Post already."
+    answer = call("GetProfileHeaderCollection", ListID=list_id, WSException=None)
+    (found,) = answer["GetProfileHeaderCollectionResult"]
+    assert (found["Name"], [each["Name"] for each in found["WSProfileAttributes"]]) == (
+        "Größen",
+        ["Gruß", "Schuh", "Post"],
+    )
+    assert [each["AttributeID"] for each in found["WSProfileAttributes"]] == [
+        numbers[name] for name in ("Gruß", "Schuh", "Post")
+    ]
+
+    mappings = [{"AttributeID": 0, "FileColumn": 0, "IsEmailAddressColumn": True}]
+    mappings += [
+        {"AttributeID": numbers[name], "FileColumn": place, "IsEmailAddressColumn": False}
+        for place, name in enumerate(("Schuh", "Gruß"), 1)
+    ]
+    process = call(
+        "BulkLoadContactsWithOptions",
+        ListID=list_id,
+        WSImportDirectives={
+            "ImportTypeEnum": "AddSubscribersAndProfileData",
+            "ImportProfileTypeEnum": "Append",
+            "HasColumnNames": False,
+        },
+        fileMappings={"WSFileMappings": mappings},
+        ImportFileStream=base64.b64encode(f"ann@{mark}.example,38.5,Grüße\nbob@{mark}.example\nx\n".encode()).decode(),
+        WSBulkLoadOptions={"SuppressEmailNotifications": True},
+    )
+    on = call("UpdateSubscribedContactAttribute", AttributeID=numbers["Post"], Value="1")
+    greeting = call(
+        "UpdateSubscribedContactAttributeWithOptions",
+        AttributeID=numbers["Gruß"],
+        Value="Hej ☃",
+        WSUpdateSubcribedContactAttributeOptions={"SuppressEmailNotifications": False},
+    )
+    update = "UpdateSubscribedContactAttribute"
+    for number, name in ((process, "BulkLoadContacts"), (on, update), (greeting, update)):
+        status = wait(partial(call, "GetProcessStatus", ProcessID=number), "ProcessCompleteTime")
+        assert status["Status"] == "ProcessingCompleted"
+        assert (status["ListID"], status["ProcessName"]) == (list_id, name)
+    body = '{{ Email }} {{ Schuh }} {{ field["Gruß"] }} {{ Post }}'
+    first = submit(
+        client.base,
+        "SendToList",
+        f"""<SendToList><UserName>demo</UserName><Password>demo</Password><ListID>{list_id}</ListID><Message>
+        <FromEmailAddress>ann@example.com</FromEmailAddress><Subject>{body}</Subject><TextBody>.</TextBody></Message>
+        </SendToList>""",
+    )
+    wait(partial(call, "GetProcessStatus", ProcessID=first), "ProcessCompleteTime")
+    mails = [path.read_bytes() for path in (server.data / "mail").glob(f"{first:08}-*.eml")]
+    parser = BytesParser(policy=policy.default)
+    assert sorted(parser.parsebytes(mail)["Subject"] for mail in mails) == [
+        f"ann@{mark}.example 38.5 Hej ☃ on",
+        f"bob@{mark}.example  Hej ☃ on",
+    ]
 
 
 def imports(call: Callable[..., Any], list_id: int, mark: str) -> Callable[..., None]:
