@@ -61,8 +61,8 @@ def test_a_worker_does_it(
     assert imports.rejected(job.id, after_line=duplicate.line, limit=1) == [invalid]
     members = Members(database).page(newsletter.id)
     assert [(m.number, m.email, m.state, m.added_by) for m in members] == [
-        (1, "b@example.com", "subscribed", "Import"),
-        (2, "A@example.com", "subscribed", "Import"),
+        (1, "A@example.com", "subscribed", "Import"),
+        (2, "b@example.com", "subscribed", "Import"),
     ]
     kept = Lists(database).get(account.id, newsletter.id)
     assert kept is not None

@@ -68,17 +68,19 @@ class Model:
     members: dict[int, Membership] = field(default_factory=dict)
     last_number: int = 0
 
-    def run(self, spec: ImportSpec, rows: list[dict[str, str]], on_list: bool) -> tuple[list[str], bool]:
-        """Outcomes of the rows, and whether the job failed."""
+    def run(
+        self, spec: ImportSpec, rows: list[dict[str, str]], on_list: bool, chunk_rows: int
+    ) -> tuple[list[str], bool]:
+        """Outcomes of the rows, and whether the job failed. In a chunk rows are merged in the order of their keys."""
         key = "email" if spec.identified_by == "email" else self.identifier
         outcomes = [self.flaw(spec, key, row) for row in rows]
         last = {row[key].lower() if key == "email" else row[key]: n for n, row in enumerate(rows) if not outcomes[n]}
         for member in self.members.values():
             member.touched = False
-        for n, row in enumerate(rows):
+        keys = [row[key].lower() if key == "email" else row[key] for row in rows]
+        for n in sorted(range(len(rows)), key=lambda n: (n // chunk_rows, keys[n])):
             if not outcomes[n]:
-                this = row[key].lower() if key == "email" else row[key]
-                outcomes[n] = self.merge(spec, key, row, on_list) if last[this] == n else "duplicate"
+                outcomes[n] = self.merge(spec, key, rows[n], on_list) if last[keys[n]] == n else "duplicate"
         if spec.replace:
             if not any(outcome in TAKEN for outcome in outcomes):
                 return outcomes, True
@@ -238,7 +240,7 @@ def test_any_sequence_of_imports_does_what_the_model_does(
         rehearsal = run_file(account, where, data, replaced(spec, dry_run=True), chunk_rows=chunk_rows)
         assert look(account.id) == before
 
-        expected, failed = model.run(spec, rows, on_list)
+        expected, failed = model.run(spec, rows, on_list, chunk_rows)
         job = run_file(account, where, data, spec, chunk_rows=chunk_rows)
         assert job.state == ("failed" if failed else "completed")
         assert job.counters == dict(Counter(expected))

@@ -14,7 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.imports import index, sweep
+from soapstone.imports import index, reading, sweep
 from soapstone.imports.imports import KINDS, Imports
 from soapstone.imports.merge import Merge
 from soapstone.imports.runner import run_import
@@ -139,7 +139,8 @@ def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
         assert job is not None
         kept = Lists(database).get(account.id, here.id)
         assert kept is not None
-        progress = {name: value for name, value in job.checkpoint.items() if name != "swept"}
+        passing = ("swept", "read", "since", "at", "done_before")
+        progress = {name: value for name, value in job.checkpoint.items() if name not in passing}
         return (
             portable(look(account.id), here),
             (kept.members, kept.subscribed),
@@ -177,13 +178,14 @@ def test_the_size_of_chunks_makes_no_difference(
     case: str,
     chunk_rows: int,
 ) -> None:
+    """But for the order in which new members are numbered: in a chunk it is that of their keys."""
     results = []
     for size in (5000, chunk_rows):
         account, here = prepare(case)
         job = run_file(account, here, SECOND, CASES[case], chunk_rows=size)
-        results.append(
-            (portable(look(account.id), here), job.counters, job.checkpoint["list_members"], rejects(job.id))
-        )
+        found = portable(look(account.id), here)
+        found["members"] = [member[:-1] for member in found["members"]]
+        results.append((found, job.counters, job.checkpoint["list_members"], rejects(job.id)))
     assert results[0] == results[1]
 
 
@@ -325,7 +327,7 @@ def test_it_stops_and_is_cancelled_while_it_reads_the_file(
     submit: Callable[..., Job],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(index, "HEED_ROWS", 2)
+    monkeypatch.setattr(reading, "NEWS", -1)
     account, here = prepare("add")
     submit(account, here, SECOND, CASES["add"])
     job = Jobs(database).claim("test", KINDS, timedelta(minutes=5))

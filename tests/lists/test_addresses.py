@@ -9,7 +9,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from soapstone.lists.addresses import address_key, is_address, is_role
+from soapstone.lists.addresses import address_key, invalid, is_address, is_role
 
 
 def by_the_rules(text: str) -> bool:
@@ -70,6 +70,12 @@ def test_any_text_is_judged_as_email_validator_judges_it(text: str, end: str) ->
 def test_one_character_more_is_judged_so_too(text: str, place: int, character: str) -> None:
     changed = text[:place] + character + text[place:]
     assert is_address(changed) == by_the_rules(changed)
+
+
+@given(st.lists(NEAR_ADDRESSES | st.text(max_size=70), max_size=5))
+@example(["ab@example.com", "ab@", "ab@b", "a@EXAMPLE.com", "a" * 65 + "@example.com", "é@example.com"])
+def test_many_at_once_are_judged_as_one_by_one(texts: list[str]) -> None:
+    assert invalid(texts) == [position for position, text in enumerate(texts) if not is_address(text)]
 
 
 @pytest.mark.parametrize(

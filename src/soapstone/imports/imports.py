@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, select
@@ -11,6 +11,7 @@ from soapstone.accounts.account import Account, Login
 from soapstone.imports.heading import column_names
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
 from soapstone.imports.progress import Progress
+from soapstone.imports.report import RowOutcome, outcomes
 from soapstone.imports.spec import ImportSpec, InvalidImport, check
 from soapstone.imports.unwrapping import unwrapped
 from soapstone.jobs.job import Job
@@ -137,6 +138,13 @@ class Imports:
     def progress(self, job: Job) -> Progress:
         """How far the import is."""
         return Progress.of(job)
+
+    def outcomes(
+        self, job_id: int, wanted: Collection[str] | None = None, *, offset: int = 0, limit: int = 1000
+    ) -> list[RowOutcome]:
+        """What became of rows, in the order of the file: of those with one of the outcomes, or of all."""
+        job = self._jobs.get(None, job_id)
+        return [] if job is None else outcomes(self._database, job, wanted, offset, limit)
 
     def rejected(self, job_id: int, *, after_line: int = 0, limit: int = 1000) -> list[RejectedRow]:
         """Rows that were not taken, in the order of the file, behind the physical line `after_line`."""

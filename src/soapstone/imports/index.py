@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
-from soapstone.imports.records import Place, Records
+from soapstone.imports.blocks import Block
+from soapstone.imports.records import Place
 
 # Keys held in memory before they go to disk, and the number of parts they go to there. One part at a time is in
-# memory when duplicates are looked for: a 256th of all keys.
-HELD_KEYS = 250_000
-PARTS = 256
-# After so many rows the reader asks whether it may go on.
-HEED_ROWS = 50_000
+# memory when duplicates are looked for: a 128th of all keys.
+HELD_KEYS = 400_000
+PARTS = 128
+# Between two keys on disk: no text of a file holds it.
+BETWEEN = "\0"
 
 
 @dataclass(frozen=True)
@@ -37,45 +38,53 @@ class FileIndex:
     ranges: list[Range]
     superseded: bytearray
 
-    def is_superseded(self, row: int) -> bool:
-        """Whether a later row is about the same contact."""
-        return bool(self.superseded[row >> 3] >> (row & 7) & 1)
+    def superseded_in(self, first: int, rows: int) -> list[int]:
+        """Of so many rows from the first on, the positions of those that a later row supersedes."""
+        bits = int.from_bytes(self.superseded[first >> 3 : (first + rows + 7) >> 3], "little") >> (first & 7)
+        if not bits & ((1 << rows) - 1):
+            return []
+        flags = bin(bits)[:1:-1]
+        found, position = [], flags.find("1")
+        while 0 <= position < rows:
+            found.append(position)
+            position = flags.find("1", position + 1)
+        return found
 
 
 def build(
-    records: Records,
-    key_of: Callable[[list[str]], str],
+    blocks: Iterable[Block],
+    keys_of: Callable[[Block], Sequence[str]],
     *,
     header: bool,
     range_rows: int,
     scratch: Path,
-    heed: Callable[[], None],
-) -> FileIndex:
-    """Read the file once. `key_of` gives the key of a valid row, "" for any other, which supersedes none.
+) -> Generator[int, None, FileIndex]:
+    """Read the file once, block by block, giving the number of rows so far; it returns the index.
 
-    Memory stays flat: ranges and one bit per row, keys go through a nameless file in the folder `scratch`. `heed` is
-    called now and then; it may raise to end the work.
+    `keys_of` gives the keys of a block's rows, "" for a row that supersedes none. Memory stays flat: ranges and one bit
+    per row, keys go through a nameless file in the folder `scratch`.
     """
     ranges: list[Range] = []
     row = 0
-    start = records.place
+    start: Place | None = None
     with Keys(scratch) as keys:
-        pending_header = header
-        for record in records:
-            if pending_header:
-                pending_header = False
-                start = records.place
-                continue
-            if not record.flaw and (key := key_of(record.fields)):
-                keys.add(key, row)
-            row += 1
-            if row % range_rows == 0:
-                ranges.append(Range(row - range_rows, range_rows, start, records.place.offset))
-                start = records.place
-            if row % HEED_ROWS == 0:
-                heed()
-        if rest := row % range_rows:
-            ranges.append(Range(row - rest, rest, start, records.place.offset))
+        for block in blocks:
+            found, skipped = keys_of(block), 0
+            if header:
+                header, skipped, found = False, 1, found[1:]
+            if start is None:
+                start = block.place(skipped)
+            keys.add(found, row)
+            # Ranges end where their rows are complete, amid a block or at its end.
+            read, goal = row, row + len(found)
+            while (end := (len(ranges) + 1) * range_rows) <= goal:
+                place = block.place(skipped + end - read)
+                ranges.append(Range(end - range_rows, range_rows, start, place.offset))
+                start = place
+            row, last = goal, block.end
+            yield row
+        if start is not None and (rest := row % range_rows):
+            ranges.append(Range(row - rest, rest, start, last.offset))
         superseded = bytearray(row + 7 >> 3)
         for earlier in keys.superseded():
             superseded[earlier >> 3] |= 1 << (earlier & 7)
@@ -87,9 +96,12 @@ class Keys:
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
-        self._held: list[tuple[str, int]] = []
         self._file: IO[bytes] | None = None
-        self._parts: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]
+        self._held: list[list[str]] = [[] for _ in range(PARTS)]
+        self._rows = [array("q") for _ in range(PARTS)]
+        self._count = 0
+        # Where the pieces of each part lie on disk: offset, bytes of keys, bytes of row numbers.
+        self._pieces: list[list[tuple[int, int, int]]] = [[] for _ in range(PARTS)]
 
     def __enter__(self) -> Keys:
         return self
@@ -98,44 +110,44 @@ class Keys:
         if self._file is not None:
             self._file.close()
 
-    def add(self, key: str, row: int) -> None:
-        """The row has this key; rows come in ascending order."""
-        self._held.append((key, row))
-        if len(self._held) >= HELD_KEYS:
+    def add(self, keys: Sequence[str], first: int) -> None:
+        """The rows from this one on have these keys; rows come in ascending order, those without a key count too."""
+        held, rows = self._held, self._rows
+        for row, key in enumerate(keys, first):
+            if key:
+                part = hash(key) % PARTS
+                held[part].append(key)
+                rows[part].append(row)
+        self._count += len(keys)
+        if self._count >= HELD_KEYS:
             self._spill()
 
     def superseded(self) -> Iterator[int]:
         """Rows whose key comes again later."""
-        if self._file is None:
-            yield from _repeated(self._held)
-            return
-        self._spill()
-        for part in self._parts:
-            yield from _repeated([pair for offset, size in part for pair in self._load(offset, size)])
+        for keys, rows, pieces in zip(self._held, self._rows, self._pieces, strict=True):
+            all_keys, all_rows = [], array("q")
+            for offset, key_bytes, row_bytes in pieces:
+                assert self._file is not None  # noqa: S101 - pieces exist only on disk
+                self._file.seek(offset)
+                all_keys += self._file.read(key_bytes).decode("utf-8", "surrogatepass").split(BETWEEN)
+                all_rows.frombytes(self._file.read(row_bytes))
+            all_keys += keys
+            all_rows += rows
+            last = dict(zip(all_keys, all_rows, strict=True))
+            if len(last) < len(all_keys):
+                yield from (row for key, row in zip(all_keys, all_rows, strict=True) if last[key] != row)
 
     def _spill(self) -> None:
         if self._file is None:
             # Without a name the file is gone when the process is, however that ends: nothing is left to sweep.
             self._file = TemporaryFile(dir=self._scratch)  # noqa: SIM115 - closed by __exit__
-        parts: list[list[tuple[str, int]]] = [[] for _ in range(PARTS)]
-        for pair in self._held:
-            parts[hash(pair[0]) % PARTS].append(pair)
-        self._held.clear()
-        for place, pairs in zip(self._parts, parts, strict=True):
-            if pairs:
-                data = json.dumps(pairs).encode()
-                place.append((self._file.tell(), len(data)))
-                self._file.write(data)
-
-    def _load(self, offset: int, size: int) -> list[tuple[str, int]]:
-        assert self._file is not None  # noqa: S101 - parts exist only on disk
-        self._file.seek(offset)
-        return [(key, row) for key, row in json.loads(self._file.read(size))]
-
-
-def _repeated(pairs: list[tuple[str, int]]) -> Iterator[int]:
-    last: dict[str, int] = {}
-    for key, row in pairs:
-        if (earlier := last.get(key)) is not None:
-            yield earlier
-        last[key] = row
+        self._file.seek(0, 2)
+        for part, (keys, rows) in enumerate(zip(self._held, self._rows, strict=True)):
+            if keys:
+                key_bytes, row_bytes = BETWEEN.join(keys).encode("utf-8", "surrogatepass"), rows.tobytes()
+                self._pieces[part].append((self._file.tell(), len(key_bytes), len(row_bytes)))
+                self._file.write(key_bytes)
+                self._file.write(row_bytes)
+                keys.clear()
+                del rows[:]
+        self._count = 0

@@ -1,56 +1,57 @@
-"""The merge: checked rows of one chunk become contacts and memberships by a few set statements, in one transaction."""
+"""The merge: the staged rows of a chunk become contacts and memberships by a few set statements, in one transaction."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
-    MetaData,
-    Table,
-    Text,
-    and_,
-    case,
-    exists,
-    false,
+    delete,
     func,
     insert,
     literal,
     null,
-    or_,
     select,
+    text,
     update,
 )
-from sqlalchemy import Column as TableColumn
 
 from soapstone.accounts.account import Account
 from soapstone.imports import outcomes as o
 from soapstone.imports.documents import Documents
-from soapstone.imports.rows import Rows
+from soapstone.imports.judgement import Judgement
+from soapstone.imports.outcomes import CODES, NAMES
 from soapstone.imports.spec import ImportSpec
+from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
-from soapstone.store.tables import Document, Id, accounts, contacts, lists, memberships, suppressions
+from soapstone.store.tables import accounts, contacts, lists, memberships
 
 LAST_NUMBER = (1 << 31) - 1
 # Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
 CHANGED = (o.UPDATED, o.JOINED_UPDATED, o.STILL_UNSUBSCRIBED_UPDATED)
 JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
+# Bytes of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk.
+CACHE_KIB = 48 << 10
+COPY_BLOCK = 256 << 10
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a chunk came to: the outcome of each row by its number, how many memberships are new, and how many rows
-    refer to somebody who was on the list."""
+    """What a chunk came to: outcome code and contact (0 for none) by the number of the row, how many memberships are
+    new, and how many rows refer to somebody who was on the list; `refused` are rows that were not taken, with their
+    fields."""
 
-    outcomes: dict[int, str]
+    rows: list[tuple[int, int, int]]
     new_members: int
     old_members: int
+    refused: list[tuple[int, str, list[str]]]
 
 
 class Merge:
@@ -60,59 +61,119 @@ class Merge:
     imports never store one person twice.
     """
 
-    def __init__(self, kind: str, account: Account, list_id: int | None, job_id: int, spec: ImportSpec, rows: Rows):
-        self._account, self._list_id, self._job_id, self._spec, self._rows = account, list_id, job_id, spec, rows
-        self._documents = Documents(kind)
+    def __init__(self, account: Account, list_id: int | None, job_id: int, spec: ImportSpec, stage: Stage) -> None:
+        self._account, self._list_id, self._job_id, self._spec = account, list_id, job_id, spec
+        self._shape, self._stage, self._rows = stage, stage.table, stage.rows
+        self._sqlite = stage.kind == "sqlite"
+        self._documents = Documents(stage.kind)
         self._unique = account.identifier == "email"
-        self._stage = self._make_stage()
-        self._match = self._make_match()
-        self._decide = self._make_decision()
+        self._judgement = Judgement(account, list_id, spec, stage)
+        self._judged = self._judgement.table
+
+    @contextmanager
+    def prepared(self, connection: Connection) -> Iterator[None]:
+        """Make the connection ready for chunks, as long as this lasts."""
+        driver: Any = connection.connection.driver_connection
+        if self._sqlite:
+            cache = driver.execute("PRAGMA cache_size").fetchone()[0]
+            driver.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            driver.execute("PRAGMA temp_store=MEMORY")
+        tables = [self._judged] if self._sqlite else [self._judged, self._stage]
+        try:
+            with connection.begin():
+                for table in tables:
+                    table.create(connection, checkfirst=False)
+            yield
+        finally:
+            # A connection that broke takes its temporary tables along.
+            with suppress(Exception):
+                with connection.begin():
+                    for table in tables:
+                        table.drop(connection, checkfirst=False)
+                if self._sqlite:
+                    driver.execute(f"PRAGMA cache_size={cache}")
+                    driver.execute("PRAGMA temp_store=FILE")
+
+    @contextmanager
+    def staged(self, connection: Connection, path: str) -> Iterator[None]:
+        """Bring the stage at this path to the connection, for one chunk and outside of its transaction."""
+        driver: Any = connection.connection.driver_connection
+        if self._sqlite:
+            driver.execute(f"ATTACH ? AS {SCHEMA}", (path,))
+            try:
+                yield
+            finally:
+                driver.execute(f"DETACH {SCHEMA}")
+            return
+        # In a transaction of its own, so that the job's row is not held meanwhile.
+        with connection.begin():
+            connection.execute(text(f"TRUNCATE {self._stage.name}"))
+            names = ", ".join(column.name for column in self._stage.c)
+            copy = f"COPY {self._stage.name} ({names}) FROM STDIN"
+            with Path(path).open("rb") as file, driver.cursor() as cursor, cursor.copy(copy) as target:
+                while block := file.read(COPY_BLOCK):
+                    target.write(block)
+            connection.execute(text(f"ANALYZE {self._stage.name}"))
+        yield
 
     def lock(self, connection: Connection) -> int:
         """Hold the account's row until the transaction ends; the last contact number given out in it."""
         query = select(accounts.c.last_number).where(accounts.c.id == self._account.id).with_for_update()
         return int(connection.execute(query).scalar_one())
 
-    def apply(self, connection: Connection, values: Sequence[Mapping[str, Any]], moment: datetime) -> Merged:
-        """Merge rows: `values` are those of `Rows.values` with the row's number as `row`."""
-        stage, real = self._stage, not self._spec.dry_run
-        stage.create(connection, checkfirst=False)
-        connection.execute(insert(stage), values)
-        connection.execute(self._match)
-        on_list = memberships.c.list_id == self._list_id
-        if real and self._list_id is not None:
-            # Before the rows are judged: this takes hold of the memberships, so that nobody changes them meanwhile.
-            mentioned = select(stage.c.contact_id).where(stage.c.contact_id.is_not(None))
-            connection.execute(
-                update(memberships)
-                .where(on_list, memberships.c.contact_id.in_(mentioned))
-                .values(last_job=self._job_id)
-            )
-        connection.execute(self._decide)
-        found = connection.execute(select(stage.c.row, stage.c.outcome, stage.c.membership)).all()
-        joins = sum(row.outcome in JOINED and row.membership is None for row in found)
-        merged = Merged(
-            outcomes={row.row: row.outcome for row in found},
-            new_members=joins if self._list_id is not None else 0,
-            old_members=sum(row.membership is not None for row in found),
+    def apply(self, connection: Connection, moment: datetime) -> Merged:
+        """Merge the rows of the stage; the transaction holds the account's row."""
+        stage, judged = self._stage, self._judged
+        connection.execute(delete(judged) if self._sqlite else text(f"TRUNCATE {judged.name}"))
+        if not self._sqlite and self._list_id is not None and not self._spec.dry_run:
+            self._hold_memberships(connection)
+        connection.execute(self._judgement.statement)
+        groups = select(judged.c.outcome, judged.c.membership, func.count()).group_by(
+            judged.c.outcome, judged.c.membership
         )
-        if real:
-            counted = Counter((row.outcome, row.membership) for row in found)
-            self._store(connection, merged, counted, moment)
-        stage.drop(connection, checkfirst=False)
-        return merged
+        counted: Counter[tuple[str, str | None]] = Counter(
+            {(NAMES[code], membership): count for code, membership, count in connection.execute(groups)}
+        )
+        joins = sum(count for (outcome, state), count in counted.items() if outcome in JOINED and state is None)
+        new_members = joins if self._list_id is not None else 0
+        if not self._spec.dry_run:
+            self._store(connection, counted, new_members, moment)
+        result = select(stage.c.row, judged.c.outcome, func.coalesce(judged.c.contact_id, 0)).join(
+            judged, judged.c.n == stage.c.n
+        )
+        refused = []
+        if any(outcome in o.REASONS for outcome, _ in counted):
+            codes = [CODES[outcome] for outcome in o.REASONS]
+            query = select(stage.c.row, judged.c.outcome, stage.c.fields).join(judged, judged.c.n == stage.c.n)
+            found = connection.execute(query.where(judged.c.outcome.in_(codes)).order_by(stage.c.row))
+            refused = [(row, NAMES[code], fields) for row, code, fields in found]
+        return Merged(
+            rows=[tuple(row) for row in connection.execute(result)],
+            new_members=new_members,
+            old_members=sum(count for (_, state), count in counted.items() if state is not None),
+            refused=refused,
+        )
+
+    def _hold_memberships(self, connection: Connection) -> None:
+        """Take hold of the memberships before they are judged, so that nobody changes them meanwhile."""
+        held = (
+            select(memberships.c.contact_id)
+            .where(
+                memberships.c.list_id == self._list_id,
+                memberships.c.contact_id.in_(select(self._judgement.match(self._stage)).select_from(self._stage)),
+            )
+            .order_by(memberships.c.contact_id)
+            .with_for_update()
+            .subquery()
+        )
+        connection.execute(select(func.count()).select_from(held))
 
     def _store(
-        self,
-        connection: Connection,
-        merged: Merged,
-        counted: Mapping[tuple[str, str | None], int],
-        moment: datetime,
+        self, connection: Connection, counted: Counter[tuple[str, str | None]], new_members: int, moment: datetime
     ) -> None:
         outcomes = {outcome for outcome, _ in counted}
-        if o.ADDED in outcomes:
-            self._add_contacts(connection, moment)
-            connection.execute(self._match.where(self._stage.c.outcome == o.ADDED))
+        if added := sum(count for (outcome, _), count in counted.items() if outcome == o.ADDED):
+            self._add_contacts(connection, added == counted.total(), moment)
         if not outcomes.isdisjoint(CHANGED):
             self._change_contacts(connection, moment)
         if self._list_id is None:
@@ -120,224 +181,129 @@ class Merge:
         if self._spec.removes:
             self._unsubscribe(connection, moment)
         else:
-            self._change_memberships(connection, moment)
-            self._add_memberships(connection, merged.new_members, moment)
-        subscribed = merged.new_members - counted.get((o.REMOVED, "subscribed"), 0)
+            self._change_memberships(connection, outcomes, moment)
+            self._add_memberships(connection, new_members, moment)
+        if self._spec.replace and any(state is not None for _, state in counted):
+            self._mark(connection)
+        subscribed = new_members - counted.get((o.REMOVED, "subscribed"), 0)
         subscribed += counted.get((o.JOINED, "waiting"), 0) + counted.get((o.JOINED_UPDATED, "waiting"), 0)
-        if merged.new_members or subscribed:
+        if new_members or subscribed:
             connection.execute(
                 update(lists)
                 .where(lists.c.id == self._list_id)
-                .values(members=lists.c.members + merged.new_members, subscribed=lists.c.subscribed + subscribed)
+                .values(members=lists.c.members + new_members, subscribed=lists.c.subscribed + subscribed)
             )
 
-    def _add_contacts(self, connection: Connection, moment: datetime) -> None:
-        stage = self._stage
-        columns: dict[str, Any] = {name: stage.c[name] for name in self._rows.columns}
-        columns |= {"email": stage.c.email, "email_key": stage.c.email_key}
-        columns |= {self._rows.key: stage.c.key} if self._rows.key == "custom_id" else {}
-        columns |= {"unique_email": stage.c.email_key if self._unique else null()}
+    def _add_contacts(self, connection: Connection, only: bool, moment: datetime) -> None:
+        stage, judged = self._stage, self._judged
+        self._number_contacts(connection, only)
+        columns: dict[str, Any] = {"id": judged.c.contact_id, self._rows.key: stage.c.key}
+        columns |= {name: stage.c[name] for name in self._rows.texts[1:]}
+        if self._rows.key == "email":
+            columns |= {"email": stage.c.email, "email_key": stage.c.key}
+        columns["unique_email"] = columns["email_key"] if self._unique else null()
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
-        query = select(*columns.values()).where(stage.c.outcome == o.ADDED).order_by(stage.c.row)
-        connection.execute(insert(contacts).from_select(list(columns), query))
+        query = select(*columns.values()).join_from(judged, stage, judged.c.n == stage.c.n)
+        query = query.where(judged.c.outcome == CODES[o.ADDED]).order_by(judged.c.n)
+        connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
+
+    def _number_contacts(self, connection: Connection, only: bool) -> None:
+        """Give the new contacts their numbers, in the order of their keys."""
+        judged = self._judged
+        new = judged.c.outcome == CODES[o.ADDED]
+        if not self._sqlite:
+            connection.execute(update(judged).where(new).values(contact_id=func.nextval(text("'contact_id_seq'"))))
+            return
+        # The writer's place is ours, so nobody else takes these.
+        last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'contact'")).scalar_one_or_none()
+        if only:
+            connection.execute(update(judged).values(contact_id=judged.c.n + (last or 0)))
+            return
+        order = func.row_number().over(order_by=judged.c.n)
+        numbers = select(judged.c.n, (order + (last or 0)).label("id")).where(new).subquery("numbers")
+        connection.execute(update(judged).where(judged.c.n == numbers.c.n).values(contact_id=numbers.c.id))
 
     def _change_contacts(self, connection: Connection, moment: datetime) -> None:
-        stage = self._stage
-        values: dict[str, Any] = {name: self._new_value(name) for name in self._rows.columns}
+        stage, judged = self._stage, self._judged
+        values: dict[str, Any] = {name: self._judgement.new_value(name) for name in self._rows.columns}
         if "email" in values:
             # The address is data here; its comparable form follows it.
-            values["email_key"] = self._new_value("email", "email_key")
+            values["email_key"] = self._judgement.new_value("email", "email_key")
         if values:
             connection.execute(
                 update(contacts)
-                .where(contacts.c.id == stage.c.contact_id, stage.c.record_changed, stage.c.outcome.in_(CHANGED))
+                .where(
+                    contacts.c.id == judged.c.contact_id,
+                    judged.c.n == stage.c.n,
+                    judged.c.record_changed,
+                    self._has(CHANGED),
+                )
                 .values(**values, updated_at=moment)
             )
 
-    def _change_memberships(self, connection: Connection, moment: datetime) -> None:
-        stage, member = self._stage, memberships.c
-        here = [member.list_id == self._list_id, member.contact_id == stage.c.contact_id]
-        if self._rows.has_profile:
+    def _change_memberships(self, connection: Connection, outcomes: set[str], moment: datetime) -> None:
+        stage, judged, member = self._stage, self._judged, memberships.c
+        here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
             connection.execute(
                 update(memberships)
-                .where(*here, stage.c.profile_changed, stage.c.outcome.in_(CHANGED))
-                .values(profile=self._new_profile())
+                .where(*here, judged.c.n == stage.c.n, judged.c.profile_changed, self._has(CHANGED))
+                .values(profile=self._judgement.new_profile(stage.c.profile))
             )
-        waited = [stage.c.membership == "waiting", stage.c.outcome.in_((o.JOINED, o.JOINED_UPDATED))]
-        connection.execute(update(memberships).where(*here, *waited).values(state="subscribed"))
+        if not outcomes.isdisjoint((o.JOINED, o.JOINED_UPDATED)):
+            waited = [judged.c.membership == "waiting", self._has((o.JOINED, o.JOINED_UPDATED))]
+            connection.execute(update(memberships).where(*here, *waited).values(state="subscribed"))
 
     def _add_memberships(self, connection: Connection, joins: int, moment: datetime) -> None:
         if not joins:
             return
-        stage = self._stage
+        stage, judged = self._stage, self._judged
         last = self.lock(connection)
         if last + joins > LAST_NUMBER:
             raise JobFailed("The account has given out all its contact numbers.")
         columns: dict[str, Any] = {
             "list_id": literal(self._list_id),
-            "contact_id": stage.c.contact_id,
+            "contact_id": judged.c.contact_id,
             "account_id": literal(self._account.id),
-            "number": last + func.row_number().over(order_by=stage.c.row),
+            "number": last + func.row_number().over(order_by=judged.c.n),
             "state": literal("subscribed"),
             "added_at": literal(moment, memberships.c.added_at.type),
             "added_by": literal("Import"),
             "last_job": literal(self._job_id),
         }
+        source: Any = judged
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
-        query = select(*columns.values()).where(stage.c.outcome.in_(JOINED), stage.c.membership.is_(None))
-        connection.execute(insert(memberships).from_select(list(columns), query.order_by(stage.c.contact_id)))
+            source = judged.join(stage, judged.c.n == stage.c.n)
+        query = select(*columns.values()).select_from(source)
+        query = query.where(self._has(JOINED), judged.c.membership.is_(None)).order_by(judged.c.n)
+        connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
         connection.execute(update(accounts).where(accounts.c.id == self._account.id).values(last_number=last + joins))
 
     def _unsubscribe(self, connection: Connection, moment: datetime) -> None:
-        stage, member = self._stage, memberships.c
-        here = [member.list_id == self._list_id, member.contact_id == stage.c.contact_id]
+        judged, member = self._judged, memberships.c
+        here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
         connection.execute(
             update(memberships)
-            .where(*here, stage.c.outcome == o.REMOVED)
+            .where(*here, self._has((o.REMOVED,)))
             .values(state="unsubscribed", removed_at=moment, removed_by="Import")
         )
         if self._spec.action == "remove_with_profile":
             connection.execute(update(memberships).where(*here).values(profile={}))
 
-    # ---- the statements that do not change from chunk to chunk
-
-    def _make_stage(self) -> Table:
-        texts = dict.fromkeys(("key", "email", "email_key", *self._rows.columns))
-        columns: list[TableColumn[Any]] = [TableColumn(name, Text, nullable=False) for name in texts]
-        if self._rows.has_profile:
-            columns.append(TableColumn("profile", Document, nullable=False))
-        return Table(
-            "import_stage",
-            MetaData(),
-            TableColumn("row", Id, primary_key=True, autoincrement=False),
-            *columns,
-            # Filled by the statements: the contact, its state on the list before this import, and the judgement.
-            TableColumn("contact_id", Id),
-            TableColumn("membership", Text),
-            TableColumn("outcome", Text),
-            TableColumn("record_changed", Boolean),
-            TableColumn("profile_changed", Boolean),
-            prefixes=["TEMPORARY"],
-            postgresql_on_commit="DROP",
-        )
-
-    def _make_match(self) -> Any:
-        """Find the contact of each row; of several, the one that came first, members of the list before others."""
-        stage = self._stage
-        mine = contacts.c.account_id == self._account.id
-        if self._rows.key == "custom_id":
-            condition = and_(mine, contacts.c.custom_id == stage.c.key, contacts.c.custom_id != "")
-        elif self._unique:
-            condition = and_(mine, contacts.c.unique_email == stage.c.key)
-        else:
-            condition = and_(mine, contacts.c.email_key == stage.c.key, contacts.c.unique_email.is_(None))
-        found: ColumnElement[Any] = select(func.min(contacts.c.id)).where(condition).scalar_subquery()
-        if not self._unique and self._list_id is not None:
-            joined = contacts.join(memberships, memberships.c.contact_id == contacts.c.id)
-            on_list = and_(condition, memberships.c.list_id == self._list_id)
-            member = select(func.min(contacts.c.id)).select_from(joined).where(on_list).scalar_subquery()
-            found = func.coalesce(member, found)
-        return update(stage).values(contact_id=found)
-
-    def _make_decision(self) -> Any:
-        """One statement that judges every row of the stage."""
-        staged = self._stage.alias("staged")
-        member = and_(memberships.c.list_id == self._list_id, memberships.c.contact_id == staged.c.contact_id)
-        source: Any = staged.outerjoin(contacts, contacts.c.id == staged.c.contact_id)
-        state: ColumnElement[Any] = null()
-        if self._list_id is not None:
-            source = source.outerjoin(memberships, member)
-            state = memberships.c.state
-        known = contacts.c.id.is_not(None)
-        record_changed = and_(known, self._record_changed(staged))
-        profile_changed: ColumnElement[bool] = false()
-        if self._list_id is not None and self._rows.has_profile and self._spec.known != "keep":
-            profile_changed = and_(state.is_not(None), self._profile_changed(staged))
-        judged = (
-            select(
-                staged.c.row,
-                state.label("membership"),
-                record_changed.label("record_changed"),
-                profile_changed.label("profile_changed"),
-                self._outcome(staged, known, state, or_(record_changed, profile_changed)).label("outcome"),
-            )
-            .select_from(source)
-            .subquery("judged")
-        )
-        return (
-            update(self._stage)
-            .where(self._stage.c.row == judged.c.row)
-            .values({name: judged.c[name] for name in ("membership", "outcome", "record_changed", "profile_changed")})
-        )
-
-    def _outcome(
-        self, staged: Any, known: ColumnElement[bool], state: ColumnElement[Any], changed: ColumnElement[bool]
-    ) -> ColumnElement[str]:
-        spec = self._spec
-        if spec.removes:
-            return case(
-                (state.is_(None), o.NOTHING_TO_REMOVE), (state == "unsubscribed", o.ALREADY_REMOVED), else_=o.REMOVED
-            )
-        # The order of the checks is that of the single calls (lk-54); address syntax was checked before.
-        cases: list[tuple[ColumnElement[bool], Any]] = []
-        if spec.blocked == "skip":
-            cases += [(self._is(kind, staged), kind) for kind in (o.BANNED, o.SUPPRESSED)]
-            cases += [(state == "unsubscribed", literal(o.PREVIOUSLY_UNSUBSCRIBED))]
-        unsubscribed = case((changed, o.STILL_UNSUBSCRIBED_UPDATED), else_=o.STILL_UNSUBSCRIBED)
-        same = case((changed, o.UPDATED), else_=o.UNCHANGED)
-        cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
-        if spec.action == "update":
-            if self._list_id is None:
-                cases += [(known, same)]
-            return case(*cases, else_=o.NOT_ON_LIST)
-        cases += [(~known, literal(o.ADDED))]
-        if self._list_id is None:
-            return case(*cases, else_=same)
-        return case(*cases, else_=case((changed, o.JOINED_UPDATED), else_=o.JOINED))
-
-    def _is(self, kind: str, staged: Any) -> ColumnElement[bool]:
-        """Whether the row's address, or the one that the contact has, is blocked for this list."""
-        return exists(
-            select(suppressions.c.id)
+    def _mark(self, connection: Connection) -> None:
+        """Members whom rows refer to stay when all others are replaced."""
+        judged, member = self._judged, memberships.c
+        connection.execute(
+            update(memberships)
             .where(
-                suppressions.c.account_id == self._account.id,
-                suppressions.c.kind == kind,
-                suppressions.c.list_id.in_((0, self._list_id or 0)),
-                suppressions.c.email_key.in_((staged.c.email_key, contacts.c.email_key)),
-                suppressions.c.email_key != "",
+                member.list_id == self._list_id,
+                member.contact_id == judged.c.contact_id,
+                judged.c.membership.is_not(None),
             )
-            .correlate(staged, contacts)
+            .values(last_job=self._job_id)
         )
 
-    def _record_changed(self, staged: Any) -> ColumnElement[bool]:
-        old, columns = contacts.c, self._rows.columns
-        if self._spec.known == "keep" or not columns:
-            return false()
-        if self._spec.known == "append":
-            return or_(*(and_(old[name] == "", staged.c[name] != "") for name in columns))
-        if self._spec.known == "update":
-            return or_(*(and_(staged.c[name] != "", old[name] != staged.c[name]) for name in columns))
-        return or_(*(old[name] != staged.c[name] for name in columns))
-
-    def _new_value(self, name: str, follower: str | None = None) -> ColumnElement[str]:
-        """The new value of a contact's column, or of one that goes along with it."""
-        old, new = contacts.c[name], self._stage.c[name]
-        taken, kept = self._stage.c[follower or name], contacts.c[follower or name]
-        if self._spec.known == "append":
-            return case((old == "", taken), else_=kept)
-        if self._spec.known == "update":
-            return case((new != "", taken), else_=kept)
-        return taken
-
-    def _profile_changed(self, staged: Any) -> ColumnElement[bool]:
-        old = memberships.c.profile
-        return self._documents.differ(old, self._merged_profile(staged.c.profile))
-
-    def _new_profile(self) -> ColumnElement[Any]:
-        return self._merged_profile(self._stage.c.profile)
-
-    def _merged_profile(self, patch: ColumnElement[Any]) -> ColumnElement[Any]:
-        merge = self._documents.filled if self._spec.known == "append" else self._documents.patched
-        return merge(memberships.c.profile, patch)
+    def _has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
+        return self._judged.c.outcome.in_([CODES[outcome] for outcome in outcomes])

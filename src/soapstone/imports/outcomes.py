@@ -60,6 +60,32 @@ TAKEN = frozenset(
 )
 OUTCOMES = TAKEN | REASONS.keys()
 
+# The outcomes as they are stored for each row. A number that was given once stays; new outcomes take new ones.
+CODES: dict[str, int] = {
+    ADDED: 1,
+    JOINED: 2,
+    JOINED_UPDATED: 3,
+    UPDATED: 4,
+    UNCHANGED: 5,
+    STILL_UNSUBSCRIBED: 6,
+    STILL_UNSUBSCRIBED_UPDATED: 7,
+    REMOVED: 8,
+    ALREADY_REMOVED: 9,
+    DUPLICATE: 10,
+    INVALID_ADDRESS: 11,
+    MISSING_KEY: 12,
+    ROLE_ADDRESS: 13,
+    ENCODING: 14,
+    UNTERMINATED_QUOTE: 15,
+    TOO_LONG: 16,
+    BANNED: 17,
+    SUPPRESSED: 18,
+    PREVIOUSLY_UNSUBSCRIBED: 19,
+    NOT_ON_LIST: 20,
+    NOTHING_TO_REMOVE: 21,
+}
+NAMES = {code: name for name, code in CODES.items()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImportCounts:

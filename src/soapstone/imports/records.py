@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from soapstone.imports import outcomes
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 # A quoted value longer than this, in characters, or a record of more lines than this has lost its closing quote.
 VALUE_CHARACTERS = 1 << 20
@@ -110,19 +113,20 @@ class Records:
                 yield Record(first, fields, flaw)
         self.place = Place(lines.offset, line)
 
-    def _reader(self, lines: Iterator[str]) -> Iterator[list[str]]:
-        return _reader(lines, self._dialect.delimiter, self._dialect.qualifier)
+    def _reader(self, lines: Iterator[str]) -> Reader:
+        return reader_of(lines, self._dialect)
 
     def _only_first_line(self, text: str) -> list[str]:
         # Without the qualifier any line is a record; a value too long for the csv module is cut.
         cut = text[:FLAWED_CHARACTERS]
-        return next(_reader(iter([cut]), self._dialect.delimiter, ""))
+        return next(reader_of(iter([cut]), replace(self._dialect, qualifier="")))
 
 
-def _reader(lines: Iterator[str], delimiter: str, qualifier: str) -> Iterator[list[str]]:
-    if qualifier:
-        return csv.reader(lines, delimiter=delimiter, quotechar=qualifier)
-    return csv.reader(lines, delimiter=delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
+def reader_of(lines: Iterator[str], dialect: Dialect) -> Reader:
+    """The csv module's reader of lines of this dialect."""
+    if dialect.qualifier:
+        return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.qualifier)
+    return csv.reader(lines, delimiter=dialect.delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
 
 
 class _Line(NamedTuple):

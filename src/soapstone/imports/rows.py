@@ -1,29 +1,43 @@
-"""Rows: the fields of a record, checked and put where the spec wants them."""
+"""Rows: the fields of records, checked and put where the spec wants them, a column at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from soapstone.imports import outcomes
 from soapstone.imports.attributes import stored
-from soapstone.imports.spec import ImportSpec
-from soapstone.lists.addresses import address_key, is_address, is_role
+from soapstone.imports.spec import Column, ImportSpec
+from soapstone.lists.addresses import invalid, is_role
 from soapstone.lists.profiles import ProfileAttribute
+
+Record = Sequence[str]
+
+
+class Checked(NamedTuple):
+    """Some rows, checked: the key and the address of each, and the flaws of some (position → outcome).
+
+    A row with a flaw has no key.
+    """
+
+    keys: list[str]
+    emails: list[str]
+    flaws: dict[int, str]
 
 
 class Rows:
-    """Reads rows by a spec. `key` is the column that tells people apart, "email" or "custom_id"."""
+    """Reads rows by a spec. `key` is the column that tells people apart, "email" or "custom_id".
+
+    `columns` are the contact's columns that a row fills besides the key; `has_profile` tells whether it fills profile
+    attributes; `key_columns` is how many columns of the file, from the first, are needed to check rows; `texts` names
+    what `values` gives.
+    """
 
     def __init__(self, spec: ImportSpec, key: str, attributes: Sequence[ProfileAttribute]) -> None:
         self.key = key
-        # Contact columns that the file has, without the key.
-        self.columns = [
-            column.target for column in spec.columns if column.attribute_id is None and column.target != key
-        ]
-        self._others = [
-            column for column in spec.columns if column.attribute_id is None and column.target not in ("email", key)
-        ]
+        self._mapped = [column for column in spec.columns if column.attribute_id is None and column.target != key]
+        self.columns = [column.target for column in self._mapped]
         by_target = {column.target: column for column in spec.columns}
         self._email = by_target.get("email")
         self._custom_id = by_target.get("custom_id") if key == "custom_id" else None
@@ -33,55 +47,73 @@ class Rows:
             (column, kinds[column.attribute_id]) for column in spec.columns if column.attribute_id in kinds
         ]
         self.has_profile = bool(self._attributes)
+        # The address and its comparable form, where they are not the key itself.
+        self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
+        self.texts = ["key", *filter(None, [self._follower]), *self.columns]
+        self.key_columns = 1 + max(column.index for column in (self._email, self._custom_id) if column is not None)
         self._reject_roles = spec.reject_roles
         self._blanks_count = spec.known == "overwrite"
 
-    def check(self, fields: list[str]) -> tuple[str, str, str]:
-        """Key, address and flaw of a row: the flaw is "" or the outcome of a row that cannot be used."""
-        email = key = ""
-        if (column := self._email) is not None:
-            email = _value(fields, column.index, column.default).strip()
-        if (column := self._custom_id) is not None:
-            key = _value(fields, column.index, column.default).strip()
-            if not key:
-                return "", email, outcomes.MISSING_KEY
-        elif not email:
-            return "", "", outcomes.MISSING_KEY
-        if email:
-            if not is_address(email):
-                return "", email, outcomes.INVALID_ADDRESS
-            if self._reject_roles and is_role(email):
-                return "", email, outcomes.ROLE_ADDRESS
-        return key or address_key(email), email, ""
+    def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
+        """Check rows; some of them have flaws already."""
+        emails = [value.strip() for value in _values(rows, self._email)]
+        found: dict[int, str] = {}
+        if self._reject_roles:
+            found = {position: outcomes.ROLE_ADDRESS for position, email in enumerate(emails) if is_role(email)}
+        wrong = invalid(emails)
+        if self._custom_id is not None:
+            keys = [value.strip() for value in _values(rows, self._custom_id)]
+            # The address is data here, and may be missing.
+            wrong = [position for position in wrong if emails[position]]
+        else:
+            keys = list(map(str.lower, emails))
+        found |= dict.fromkeys(wrong, outcomes.INVALID_ADDRESS)
+        if "" in keys:
+            found |= {position: outcomes.MISSING_KEY for position, key in enumerate(keys) if not key}
+        found |= flaws
+        for position in found:
+            keys[position] = ""
+        return Checked(keys, emails, found)
 
-    def key_of(self, fields: list[str]) -> str:
-        """The key of a valid row, "" for any other."""
-        return self.check(fields)[0]
+    def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
+        """The columns that `texts` names, and last the profiles where there are any.
 
-    def values(self, fields: list[str], key: str, email: str) -> dict[str, Any]:
-        """What a checked row says: `key`, `email`, the contact's other columns, `profile` where there is one.
-
-        The profile is a patch: attribute number → stored value, None for one to be emptied.
+        A profile is the JSON document of a patch: attribute number → stored value, null for one to be emptied.
         """
-        values: dict[str, Any] = {"key": key, "email": email, "email_key": address_key(email)}
-        for column in self._others:
-            values[column.target] = _value(fields, column.index, column.default)
+        columns: list[Sequence[str]] = [checked.keys]
+        if self._follower == "email":
+            columns.append(checked.emails)
+        elif self._follower:
+            columns.append(list(map(str.lower, checked.emails)))
+        for column in self._mapped:
+            columns.append(checked.emails if column is self._email else _values(rows, column))
         if self.has_profile:
-            values["profile"] = self._profile(fields)
-        return values
+            columns.append(self._profiles(rows))
+        return columns
 
-    def _profile(self, fields: list[str]) -> dict[str, str | None]:
-        patch: dict[str, str | None] = {}
+    def _profiles(self, rows: Sequence[Record]) -> list[str]:
+        patches: list[dict[str, str | None]] = [{} for _ in rows]
         for column, attribute in self._attributes:
-            value = stored(attribute.kind, _value(fields, column.index, column.default), attribute.max_length)
-            if value:
-                patch[str(attribute.id)] = value
-            elif value == "" and self._blanks_count:
-                patch[str(attribute.id)] = None
-        return patch
+            name, kind, most = str(attribute.id), attribute.kind, attribute.max_length
+            for patch, given in zip(patches, _values(rows, column), strict=True):
+                value = stored(kind, given, most)
+                if value:
+                    patch[name] = value
+                elif value == "" and self._blanks_count:
+                    patch[name] = None
+        return [json.dumps(patch, ensure_ascii=False, separators=(",", ":")) for patch in patches]
 
 
-def _value(fields: list[str], index: int, default: str) -> str:
-    # Short rows are padded (mm-46).
-    value = fields[index] if index < len(fields) else ""
-    return value if value and not value.isspace() else default or value
+def _values(rows: Sequence[Record], column: Column | None) -> list[str]:
+    """One column; its default serves rows without a value (lk-69)."""
+    if column is None:
+        return [""] * len(rows)
+    index, default = column.index, column.default
+    try:
+        values = [row[index] for row in rows]
+    except IndexError:
+        # Short rows are padded (mm-46).
+        values = [row[index] if len(row) > index else "" for row in rows]
+    if default:
+        values = [value if value and not value.isspace() else default for value in values]
+    return values

@@ -2,7 +2,8 @@
 
 All that the job knows of its progress is in its checkpoint, which every chunk's transaction carries along:
 
-- `rows`: data rows of the file; `encoding`: how it is read;
+- `read`: data rows seen by the first look through the file; `rows`: all data rows; `encoding`: how it is read;
+- `chunk_rows`: rows of one transaction; `since`, `at`, `done_before`: see Progress;
 - `last_number`: the account's last contact number when the job began: members beyond it came later (replace);
 - `done`: rows that have their outcome; `joined`, `stayed`: memberships made, and members that rows referred to;
 - `swept`: replace has looked at members up to this contact; `list_members`: the size of the list at the end.
@@ -10,28 +11,32 @@ All that the job knows of its progress is in its checkpoint, which every chunk's
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+import time
+from contextlib import closing
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.imports import index, outcomes, sweep
-from soapstone.imports.encodings import readable
+from soapstone.imports import scratch, sweep
 from soapstone.imports.merge import Merge
-from soapstone.imports.outcomes import REASONS, ImportCounts
-from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
+from soapstone.imports.outcomes import CODES, NAMES, ImportCounts
+from soapstone.imports.parts import Part
+from soapstone.imports.reader import events
+from soapstone.imports.reading import Event, Indexed, Looking, Refused, Staged, Task
+from soapstone.imports.records import Unreadable
 from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
+from soapstone.imports.stage import Stage
 from soapstone.jobs.run import Chunk, JobFailed, Run
 from soapstone.lists.profiles import Profiles
 from soapstone.store.instants import now
 from soapstone.store.tables import lists, rejected_rows
 
-# Rows of one transaction: see bench/imports.py.
-CHUNK_ROWS = 5000
+# Rows of one transaction: see docs/decisions.
+CHUNK_ROWS = 25_000
+# A packed file must not have more bytes than this when it is unpacked.
+MOST_BYTES = 64 << 30
 # Somebody else may store the same person between look-up and insert, outside of imports; then the chunk is done again.
 TRIES = 5
 
@@ -50,108 +55,111 @@ class _Import:
         if account is None:
             raise JobFailed("The account no longer exists.")
         self._account: Account = account
-        attributes = [] if run.job.list_id is None else Profiles(run.database).attributes(run.job.list_id)
-        self._rows = Rows(self._spec, self._spec.key(account.identifier), attributes)
-        self._merge = Merge(run.database.kind, account, run.job.list_id, run.job.id, self._spec, self._rows)
+        list_id = run.job.list_id
+        self._attributes = [] if list_id is None else Profiles(run.database).attributes(list_id)
+        rows = Rows(self._spec, self._spec.key(account.identifier), self._attributes)
+        stage = Stage(run.database.kind, rows, keeps_fields=self._spec.may_refuse)
+        self._merge = Merge(account, list_id, run.job.id, self._spec, stage)
 
     def run(self) -> None:
         if "list_members" in self._run.job.checkpoint:
             return
-        if self._run.job.blob is None:
+        with self._run.connected() as connection:
+            self._read_and_merge(connection)
+            if self._spec.replace:
+                if not ImportCounts.of(self._run.job.counters).good:
+                    raise JobFailed("The file has no good row; the list keeps its members.")
+                if not self._spec.dry_run:
+                    sweep.sweep(self._run)
+            self._finish()
+
+    def _read_and_merge(self, connection: Connection) -> None:
+        job, blobs = self._run.job, self._run.blobs
+        if job.blob is None:
             raise JobFailed("The file of this import is gone.")
+        checkpoint = job.checkpoint
         try:
-            with readable(self._run.blobs.path(self._run.job.blob), self._spec.encoding) as (file, codec, skip):
-                self._read_and_merge(file, codec, skip)
+            with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id) as folder:
+                task = Task(
+                    path=str(blobs.path(job.blob)),
+                    folder=str(folder),
+                    spec=self._spec,
+                    key=self._spec.key(self._account.identifier),
+                    attributes=self._attributes,
+                    kind=self._run.database.kind,
+                    # Chunks stay as they were cut by the first attempt.
+                    chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
+                    done=checkpoint.get("done", 0),
+                    most_bytes=MOST_BYTES,
+                )
+                with closing(events(task, size=job.blob_size)) as found:
+                    for event in found:
+                        self._take(connection, event)
         except FileNotFoundError:
             raise JobFailed("The file of this import is gone.") from None
         except Unreadable as problem:
             raise JobFailed(str(problem)) from None
-        if self._spec.replace:
-            if not ImportCounts.of(self._run.job.counters).good:
-                raise JobFailed("The file has no good row; the list keeps its members.")
-            if not self._spec.dry_run:
-                sweep.sweep(self._run)
-        self._finish()
 
-    def _read_and_merge(self, file: BinaryIO, codec: str, skip: int) -> None:
-        dialect = Dialect(self._spec.delimiter, self._spec.qualifier, codec)
-        found = index.build(
-            Records(file, dialect, Place(skip, 1)),
-            self._rows.key_of,
-            header=self._spec.header,
-            range_rows=self._chunk_rows,
-            scratch=self._run.blobs.folder,
-            heed=self._heed,
-        )
-        if "rows" not in self._run.job.checkpoint:
-            self._begin(found.rows, codec)
-        for part in found.ranges:
-            done = self._run.job.checkpoint["done"]
-            if part.first + part.rows > done:
-                records = Records(file, dialect, part.start, part.stop)
-                rows = [(row, record) for row, record in enumerate(records, part.first) if row >= done]
-                self._merge_chunk(found, rows)
+    def _take(self, connection: Connection, event: Event) -> None:
+        if isinstance(event, Looking):
+            # Also sees a request to stop or cancel, or another attempt.
+            with self._run.chunk() as chunk:
+                chunk.checkpoint = dict(chunk.checkpoint) | {"read": event.rows}
+        elif isinstance(event, Indexed):
+            self._begin(event)
+        else:
+            self._merge_chunk(connection, event)
 
-    def _heed(self) -> None:
-        # Reading a large file takes a while: a request to stop or cancel, or another attempt, is seen meanwhile.
-        with self._run.chunk():
-            pass
-
-    def _begin(self, rows: int, codec: str) -> None:
+    def _begin(self, found: Indexed) -> None:
         with self._run.chunk() as chunk:
-            last = self._merge.lock(chunk.connection)
-            checkpoint = {"rows": rows, "encoding": codec, "last_number": last, "done": 0, "joined": 0, "stayed": 0}
-            chunk.checkpoint = dict(chunk.checkpoint) | checkpoint
+            checkpoint = dict(chunk.checkpoint)
+            if "rows" not in checkpoint:
+                last = self._merge.lock(chunk.connection)
+                checkpoint |= {"rows": found.rows, "encoding": found.codec, "last_number": last}
+                checkpoint |= {"chunk_rows": self._chunk_rows, "done": 0, "joined": 0, "stayed": 0}
+            moment = time.time()
+            chunk.checkpoint = checkpoint | {"since": moment, "at": moment, "done_before": checkpoint["done"]}
 
-    def _merge_chunk(self, found: index.FileIndex, rows: list[tuple[int, Record]]) -> None:
-        judged: dict[int, str] = {}
-        values: list[dict[str, Any]] = []
-        for row, record in rows:
-            outcome = record.flaw
-            if not outcome:
-                key, email, outcome = self._rows.check(record.fields)
-                if not outcome and found.is_superseded(row):
-                    outcome = outcomes.DUPLICATE
-            if outcome:
-                judged[row] = outcome
-            else:
-                values.append({"row": row, **self._rows.values(record.fields, key, email)})
+    def _merge_chunk(self, connection: Connection, staged: Staged) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                with self._run.chunk() as chunk:
-                    self._apply(chunk, rows, judged, values)
+                with self._merge.staged(connection, staged.path), self._run.chunk() as chunk:
+                    self._apply(chunk, staged)
                 return
             except IntegrityError:
                 if attempt == TRIES:
                     raise
 
-    def _apply(
-        self, chunk: Chunk, rows: list[tuple[int, Record]], judged: dict[int, str], values: list[dict[str, Any]]
-    ) -> None:
-        connection = chunk.connection
+    def _apply(self, chunk: Chunk, staged: Staged) -> None:
+        connection, first, lines = chunk.connection, staged.first, staged.lines
         self._require_list(chunk)
         checkpoint = dict(chunk.checkpoint)
-        all_judged = judged
-        if values:
+        codes, contact_ids = bytearray(len(lines)), [0] * len(lines)
+        refused = list(staged.refused)
+        if staged.staged:
             self._merge.lock(connection)
-            merged = self._merge.apply(connection, values, now())
-            all_judged = judged | merged.outcomes
+            merged = self._merge.apply(connection, now())
+            for row, code, contact_id in merged.rows:
+                codes[row - first], contact_ids[row - first] = code, contact_id
+            refused += [Refused(row - first, reason, fields) for row, reason, fields in merged.refused]
             checkpoint["joined"] += merged.new_members
             checkpoint["stayed"] += merged.old_members
-        if rejects := list(self._rejects(rows, all_judged)):
-            connection.execute(insert(rejected_rows), rejects)
-        chunk.count(**Counter(all_judged.values()))
-        chunk.checkpoint = checkpoint | {"done": rows[-1][0] + 1}
+        for position, reason, _ in refused:
+            codes[position] = CODES[reason]
+        counts = {NAMES[code]: codes.count(code) for code in set(codes)}
+        if refused:
+            self._reject(connection, lines, refused)
+        part = Part(first=first, counts=counts, lines=lines, codes=codes, contact_ids=contact_ids)
+        part.store(connection, self._run.job.id)
+        chunk.count(**counts)
+        chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": time.time()}
 
-    def _rejects(self, rows: list[tuple[int, Record]], judged: dict[int, str]) -> Iterator[dict[str, Any]]:
-        for row, record in rows:
-            if (outcome := judged[row]) in REASONS:
-                yield {
-                    "job_id": self._run.job.id,
-                    "line": record.line,
-                    "reason": outcome,
-                    "fields": record.fields,
-                }
+    def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
+        rows = [
+            {"job_id": self._run.job.id, "line": lines[position], "reason": reason, "fields": fields}
+            for position, reason, fields in refused
+        ]
+        connection.execute(insert(rejected_rows), rows)
 
     def _require_list(self, chunk: Chunk) -> int:
         """The members of the list now, 0 without one. Raises JobFailed when it was deleted meanwhile."""

@@ -13,6 +13,7 @@ ATTRIBUTE = "attribute:"
 
 Action = Literal["add", "update", "remove", "remove_with_profile"]
 Known = Literal["keep", "overwrite", "update", "append"]
+Encoding = Literal["", "utf-8", "utf-16", "windows-1252"]
 
 CONTACT_COLUMNS = frozenset(FIELDS.values())
 
@@ -44,8 +45,8 @@ class ImportSpec:
     """One import.
 
     File: `header` says that the first row holds headings; `delimiter` is one character; `qualifier` is one character
-    or empty for none; `encoding` is "utf-8", or empty to find out: byte order mark, else UTF-8, else Windows-1252
-    (lk-68).
+    or empty for none; `encoding` is "utf-8", "utf-16" or "windows-1252", or empty to find out: byte order mark, else
+    UTF-8, else Windows-1252 (lk-68).
 
     `action`: "add" puts people on the list (or only stores them, without a list), "update" touches only those who are
     on it (lk-73), "remove" unsubscribes them, "remove_with_profile" clears their profile as well.
@@ -67,7 +68,7 @@ class ImportSpec:
     header: bool = False
     delimiter: str = ","
     qualifier: str = '"'
-    encoding: Literal["", "utf-8"] = ""
+    encoding: Encoding = ""
     action: Action = "add"
     known: Known = "keep"
     blocked: Literal["keep", "skip"] = "keep"
@@ -86,6 +87,11 @@ class ImportSpec:
         """Whether the import takes people off the list's mail."""
         return self.action in ("remove", "remove_with_profile")
 
+    @property
+    def may_refuse(self) -> bool:
+        """Whether a good row may be refused for what the records say of its contact."""
+        return self.blocked == "skip" or self.action != "add"
+
     def document(self) -> dict[str, Any]:
         """The spec as a document for the job's request."""
         return asdict(self) | {"columns": [asdict(column) for column in self.columns]}
@@ -98,7 +104,7 @@ class ImportSpec:
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "encoding": ("", "utf-8"),
+    "encoding": ("", "utf-8", "utf-16", "windows-1252"),
     "action": ("add", "update", "remove", "remove_with_profile"),
     "known": ("keep", "overwrite", "update", "append"),
     "blocked": ("keep", "skip"),

@@ -18,7 +18,8 @@ class Job:
 
     `state` is one of queued, running, completed, failed, cancelled; the last three are final, but a failed job may be
     retried. `step` counts finished steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that
-    belong to the kind of work. `blob_size` is in bytes.
+    belong to the kind of work. `blob_size` is in bytes. `deaths` counts the last attempts in a row whose worker died
+    before they had counted anything or finished a step.
     """
 
     id: int
@@ -40,6 +41,7 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     attempt: int
+    deaths: int
     lease_until: datetime | None
     worker: str
     cancel_asked: bool

@@ -61,6 +61,16 @@ class Run:
         self.job = job
         self._lease = lease
         self._stopping = stopping
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """Use one connection for all chunks inside, and for what belongs to them but not into their transactions."""
+        with self.database.connect() as self._connection:
+            try:
+                yield self._connection
+            finally:
+                self._connection = None
 
     @contextmanager
     def chunk(self) -> Iterator[Chunk]:
@@ -70,11 +80,17 @@ class Run:
         """
         if self._stopping():
             raise Stopped
-        with self.database.write() as connection:
+        with self.database.write(connection=self._connection) as connection:
             self._fence(connection)
             chunk = Chunk(connection, self.job)
             yield chunk
-            values = {"checkpoint": dict(chunk.checkpoint), "counters": chunk.counters, "step": chunk.step}
+            values: dict[str, Any] = {
+                "checkpoint": dict(chunk.checkpoint),
+                "counters": chunk.counters,
+                "step": chunk.step,
+            }
+            if (chunk.counters, chunk.step) != (self.job.counters, self.job.step):
+                values["deaths"] = 0
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
         self._reread(values)
 
@@ -90,14 +106,15 @@ class Run:
         """The job is over because its owner asked for it."""
         self._end(state="cancelled")
 
-    def release(self, delay: timedelta = timedelta(0)) -> None:
-        """Give the job back to the queue, to go on from its checkpoint."""
+    def release(self, delay: timedelta = timedelta(0), reason: str = "") -> None:
+        """Give the job back to the queue, to go on from its checkpoint; its error is the reason why it waits."""
+        due = max(self.job.due_at, now() + delay)
         with self.database.write() as connection:
             self._fence(connection, heed_cancel=False)
             connection.execute(
                 update(jobs)
                 .where(jobs.c.id == self.job.id)
-                .values(state="queued", due_at=max(self.job.due_at, now() + delay), lease_until=None, worker="")
+                .values(state="queued", due_at=due, lease_until=None, worker="", error=reason)
             )
 
     def _end(self, **values: Any) -> None:

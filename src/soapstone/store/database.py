@@ -62,28 +62,43 @@ class Database:
         return self._recall.get(key, read)
 
     @contextmanager
-    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+    def write(self, *, durable: bool = False, connection: Connection | None = None) -> Iterator[Connection]:
         """A transaction that may change records; committed at the end, rolled back by an exception.
 
         It holds the only writer's place of SQLite from its begin, so that it never fails half way for another writer.
-        `durable` makes the commit outlive a loss of power (PostgreSQL's always does).
+        `durable` makes the commit outlive a loss of power (PostgreSQL's always does). `connection` is one of `connect`
+        to use instead of any; it is in no transaction.
         """
+        if connection is not None:
+            with self._writing(connection, durable):
+                yield connection
+        else:
+            with self.engine.connect() as connection, self._writing(connection, durable):
+                yield connection
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection for several transactions, one after another, and for what lies between them."""
         with self.engine.connect() as connection:
-            connection = connection.execution_options(writes=True, durable=durable)
-            if self.kind == "postgresql":
-                with connection.begin():
-                    yield connection
-                return
-            # The pragma does nothing inside a transaction, so it goes to the driver before the transaction begins.
-            driver: Any = connection.connection.driver_connection
+            yield connection
+
+    @contextmanager
+    def _writing(self, connection: Connection, durable: bool) -> Iterator[None]:
+        connection.execution_options(writes=True, durable=durable)
+        if self.kind == "postgresql":
+            with connection.begin():
+                yield
+            return
+        # The pragma does nothing inside a transaction, so it goes to the driver before the transaction begins.
+        driver: Any = connection.connection.driver_connection
+        if durable:
+            driver.execute("PRAGMA synchronous=FULL")
+        try:
+            with connection.begin():
+                yield
+        finally:
             if durable:
-                driver.execute("PRAGMA synchronous=FULL")
-            try:
-                with connection.begin():
-                    yield connection
-            finally:
-                if durable:
-                    driver.execute("PRAGMA synchronous=NORMAL")
+                driver.execute("PRAGMA synchronous=NORMAL")
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -205,7 +206,7 @@ memberships = Table(
     _text("added_by"),
     Column("removed_at", Instant),
     _text("removed_by"),
-    # The job that touched the row last: how "replace" knows who stays.
+    # The import that made the row, or the last one with "replace" that named it: how "replace" knows who stays.
     Column("last_job", Id),
     _document("profile"),
     Index("ix_membership_contact_id", "contact_id"),
@@ -273,6 +274,8 @@ jobs = _table(
     Column("finished_at", Instant),
     # Fence: every transaction of a run names the attempt it belongs to.
     Column("attempt", Integer, nullable=False, server_default=text("0")),
+    # Attempts in a row that ended without a word, with their worker, and had done nothing.
+    Column("deaths", Integer, nullable=False, server_default=text("0")),
     Column("lease_until", Instant),
     _text("worker"),
     _flag("cancel_asked"),
@@ -311,6 +314,20 @@ rejected_rows = Table(
     Column("reason", Text, nullable=False),
     Column("fields", Document, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# What became of the rows of one chunk of an import: rows per outcome, and packed (soapstone.imports.parts) the physical
+# line, outcome and contact (0 for none) of each row.
+import_parts = Table(
+    "import_part",
+    metadata,
+    Column("job_id", Id, ForeignKey("job.id"), primary_key=True),
+    Column("first_row", BigInteger, primary_key=True),
+    Column("rows", Integer, nullable=False),
+    _document("counts"),
+    Column("lines", LargeBinary, nullable=False),
+    Column("outcomes", LargeBinary, nullable=False),
+    Column("contact_ids", LargeBinary, nullable=False),
 )
 
 messages = _table(

@@ -1,10 +1,12 @@
 -- Take the next job that may run, and fence off whoever had it before by the next attempt number.
 -- A job may run when it is due and queued, or when its worker has let the lease run out. Jobs of one list run one after
--- another in the order of their numbers; a job that is not due yet holds nobody up. Among accounts, the one with the
--- fewest jobs under way comes first. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock).
+-- another in the order of their numbers; a job that is not due yet holds nobody up, unless it has begun and only waits
+-- to go on. Among accounts, the one with the fewest jobs under way comes first. The caller serialises claims (SQLite: the
+-- writer's place; PostgreSQL: a lock). An attempt that is taken over has died.
 UPDATE job
 SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
-    started_at = coalesce(started_at, :now)
+    started_at = coalesce(started_at, :now), error = '',
+    deaths = CASE WHEN state = 'running' THEN deaths + 1 ELSE 0 END
 WHERE id = (
     SELECT candidate.id
     FROM job AS candidate
@@ -22,7 +24,7 @@ WHERE id = (
             AND other.id <> candidate.id
             AND (
                 other.state = 'running'
-                OR (other.state = 'queued' AND other.due_at <= :now AND other.id < candidate.id)
+                OR (other.state = 'queued' AND (other.due_at <= :now OR other.attempt > 0) AND other.id < candidate.id)
             )
       )
     ORDER BY

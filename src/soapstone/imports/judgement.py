@@ -1,0 +1,186 @@
+"""The judgement: one statement that finds the contact of each staged row and says what becomes of the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy import Column as TableColumn
+
+from soapstone.accounts.account import Account
+from soapstone.imports import outcomes as o
+from soapstone.imports.documents import Documents
+from soapstone.imports.outcomes import CODES
+from soapstone.imports.spec import ImportSpec
+from soapstone.imports.stage import Stage
+from soapstone.store.tables import Id, contacts, memberships, suppressions
+
+
+class Judgement:
+    """Judges the rows of one import's stages.
+
+    `statement` fills `table`, a temporary one, with a row for each row of the stage.
+    """
+
+    def __init__(self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage) -> None:
+        self._account, self._list_id, self._spec = account, list_id, spec
+        self._stage, self._rows = stage.table, stage.rows
+        self._documents = Documents(stage.kind)
+        self._unique = account.identifier == "email"
+        self.table = Table(
+            "import_judged",
+            MetaData(),
+            # The row's place in the stage; its contact, the contact's state on the list so far, and the judgement.
+            TableColumn("n", Integer, primary_key=True, autoincrement=False),
+            TableColumn("contact_id", Id),
+            TableColumn("membership", Text),
+            TableColumn("outcome", Integer, nullable=False),
+            TableColumn("record_changed", Boolean, nullable=False),
+            TableColumn("profile_changed", Boolean, nullable=False),
+            prefixes=["TEMPORARY"],
+        )
+        self.statement = self._statement()
+
+    def match(self, staged: Any) -> ColumnElement[Any]:
+        """The contact of a row; of several, the one that came first, members of the list before others."""
+        mine = contacts.c.account_id == self._account.id
+        if self._rows.key == "custom_id":
+            condition = and_(mine, contacts.c.custom_id == staged.c.key, contacts.c.custom_id != "")
+        elif self._unique:
+            condition = and_(mine, contacts.c.unique_email == staged.c.key)
+        else:
+            condition = and_(mine, contacts.c.email_key == staged.c.key, contacts.c.unique_email.is_(None))
+        found: ColumnElement[Any] = select(func.min(contacts.c.id)).where(condition).correlate(staged).scalar_subquery()
+        if not self._unique and self._list_id is not None:
+            joined = contacts.join(memberships, memberships.c.contact_id == contacts.c.id)
+            on_list = and_(condition, memberships.c.list_id == self._list_id)
+            member = (
+                select(func.min(contacts.c.id)).select_from(joined).where(on_list).correlate(staged).scalar_subquery()
+            )
+            found = func.coalesce(member, found)
+        return found
+
+    def _statement(self) -> Any:
+        """One statement that judges every row of the stage."""
+        staged = self._stage.alias("staged")
+        source: Any
+        if self._unique and self._rows.key == "email":
+            contact_id: ColumnElement[Any] = contacts.c.id
+            mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
+            source = staged.outerjoin(contacts, mine)
+        else:
+            found = select(staged.c.n, self.match(staged).label("contact_id")).cte("found")
+            contact_id = found.c.contact_id
+            source = staged.join(found, found.c.n == staged.c.n).outerjoin(contacts, contacts.c.id == contact_id)
+        state: ColumnElement[Any] = null()
+        if self._list_id is not None:
+            member = and_(memberships.c.list_id == self._list_id, memberships.c.contact_id == contact_id)
+            source = source.outerjoin(memberships, member)
+            state = memberships.c.state
+        known = contacts.c.id.is_not(None)
+        record_changed = and_(known, self._record_changed(staged))
+        profile_changed: ColumnElement[bool] = false()
+        if self._list_id is not None and self._rows.has_profile and self._spec.known != "keep":
+            profile_changed = and_(state.is_not(None), self._profile_changed(staged))
+        outcome = self._outcome(staged, known, state, or_(record_changed, profile_changed))
+        query = select(staged.c.n, contact_id, state, outcome, record_changed, profile_changed).select_from(source)
+        names = ["n", "contact_id", "membership", "outcome", "record_changed", "profile_changed"]
+        return insert(self.table).from_select(names, query.order_by(staged.c.n), include_defaults=False)
+
+    def _outcome(
+        self, staged: Any, known: ColumnElement[bool], state: ColumnElement[Any], changed: ColumnElement[bool]
+    ) -> ColumnElement[int]:
+        spec = self._spec
+        if spec.removes:
+            return case(
+                (state.is_(None), code(o.NOTHING_TO_REMOVE)),
+                (state == "unsubscribed", code(o.ALREADY_REMOVED)),
+                else_=code(o.REMOVED),
+            )
+        # The order of the checks is that of the single calls (lk-54); address syntax was checked before.
+        cases: list[tuple[ColumnElement[bool], Any]] = []
+        if spec.blocked == "skip":
+            cases += [(self._is(kind, staged), code(kind)) for kind in (o.BANNED, o.SUPPRESSED)]
+            cases += [(state == "unsubscribed", code(o.PREVIOUSLY_UNSUBSCRIBED))]
+        unsubscribed = case((changed, code(o.STILL_UNSUBSCRIBED_UPDATED)), else_=code(o.STILL_UNSUBSCRIBED))
+        same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
+        cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
+        if spec.action == "update":
+            if self._list_id is None:
+                cases += [(known, same)]
+            return case(*cases, else_=code(o.NOT_ON_LIST))
+        cases += [(~known, code(o.ADDED))]
+        if self._list_id is None:
+            return case(*cases, else_=same)
+        return case(*cases, else_=case((changed, code(o.JOINED_UPDATED)), else_=code(o.JOINED)))
+
+    def _is(self, kind: str, staged: Any) -> ColumnElement[bool]:
+        """Whether the row's address, or the one that the contact has, is blocked for this list."""
+        return exists(
+            select(suppressions.c.id)
+            .where(
+                suppressions.c.account_id == self._account.id,
+                suppressions.c.kind == kind,
+                suppressions.c.list_id.in_((0, self._list_id or 0)),
+                suppressions.c.email_key.in_((self._email_key(staged), contacts.c.email_key)),
+                suppressions.c.email_key != "",
+            )
+            .correlate(staged, contacts)
+        )
+
+    def _record_changed(self, staged: Any) -> ColumnElement[bool]:
+        old, columns = contacts.c, self._rows.columns
+        if self._spec.known == "keep" or not columns:
+            return false()
+        if self._spec.known == "append":
+            return or_(*(and_(old[name] == "", staged.c[name] != "") for name in columns))
+        if self._spec.known == "update":
+            return or_(*(and_(staged.c[name] != "", old[name] != staged.c[name]) for name in columns))
+        return or_(*(old[name] != staged.c[name] for name in columns))
+
+    def new_value(self, name: str, follower: str | None = None) -> ColumnElement[str]:
+        """The new value of a contact's column, or of one that goes along with it."""
+        old, new = contacts.c[name], self._stage.c[name]
+        taken, kept = self._stage.c[follower or name], contacts.c[follower or name]
+        if self._spec.known == "append":
+            return case((old == "", taken), else_=kept)
+        if self._spec.known == "update":
+            return case((new != "", taken), else_=kept)
+        return taken
+
+    def _profile_changed(self, staged: Any) -> ColumnElement[bool]:
+        old = memberships.c.profile
+        return self._documents.differ(old, self.new_profile(staged.c.profile))
+
+    def new_profile(self, patch: ColumnElement[Any]) -> ColumnElement[Any]:
+        merge = self._documents.filled if self._spec.known == "append" else self._documents.patched
+        return merge(memberships.c.profile, patch)
+
+    def _email_key(self, staged: Any) -> ColumnElement[Any]:
+        """The comparable form of the row's address, blank for a row without one."""
+        if self._rows.key == "email":
+            return staged.c.key  # type: ignore[no-any-return]
+        return staged.c.email_key if "email_key" in staged.c else literal("")
+
+
+def code(outcome: str) -> ColumnElement[int]:
+    """The outcome as it is stored."""
+    return literal_column(str(CODES[outcome]), Integer)

@@ -1,0 +1,93 @@
+"""Parts: what became of the rows of one chunk, packed into a few bytes per row.
+
+A part is stored in the transaction of its chunk, so that outcomes and counters never disagree.
+"""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from array import array
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert
+
+from soapstone.store.tables import import_parts
+
+# The rows of a part lie close together: the lightest compression finds that.
+LEVEL = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The rows of a chunk from the file's row `first` on: rows per outcome, and of each row its physical line, its
+    outcome's code and its contact, 0 for none."""
+
+    first: int
+    counts: Mapping[str, int]
+    lines: Sequence[int]
+    codes: bytes | bytearray
+    contact_ids: Sequence[int]
+
+    def store(self, connection: Connection, job_id: int) -> None:
+        """Store the part in the chunk's transaction."""
+        values = {
+            "job_id": job_id,
+            "first_row": self.first,
+            "rows": len(self.lines),
+            "counts": dict(self.counts),
+            "lines": pack_lines(self.lines),
+            "outcomes": pack_codes(self.codes),
+            "contact_ids": pack_numbers(self.contact_ids),
+        }
+        connection.execute(insert(import_parts).values(**values))
+
+
+def pack_lines(lines: Sequence[int]) -> bytes:
+    """Physical lines in ascending order, as distances from the line before."""
+    distances = array("Q", map(int.__sub__, lines, [0, *lines[:-1]]))
+    return _packed(distances)
+
+
+def unpack_lines(data: bytes) -> list[int]:
+    """The lines that were packed."""
+    lines, line = [], 0
+    for distance in _unpacked("Q", data):
+        line += distance
+        lines.append(line)
+    return lines
+
+
+def pack_numbers(numbers: Sequence[int]) -> bytes:
+    """Numbers of up to 64 bits."""
+    return _packed(array("q", numbers))
+
+
+def unpack_numbers(data: bytes) -> Sequence[int]:
+    """The numbers that were packed."""
+    return _unpacked("q", data)
+
+
+def pack_codes(codes: bytes | bytearray) -> bytes:
+    """One byte per row."""
+    return zlib.compress(codes, LEVEL)
+
+
+def unpack_codes(data: bytes) -> bytes:
+    """The codes that were packed."""
+    return zlib.decompress(data)
+
+
+def _packed(numbers: array[int]) -> bytes:
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return zlib.compress(numbers.tobytes(), LEVEL)
+
+
+def _unpacked(kind: str, data: bytes) -> array[int]:
+    numbers: array[int] = array(kind)
+    numbers.frombytes(zlib.decompress(data))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

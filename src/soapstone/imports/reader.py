@@ -1,0 +1,105 @@
+"""The reader: reads an import's file for the merge, for a large file in a process of its own.
+
+On two cores the next chunk is parsed, checked and staged while the one before is merged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+from soapstone.imports.reading import Event, Staged, Task, read
+from soapstone.imports.records import Unreadable
+
+log = logging.getLogger(__name__)
+
+# Smaller files, in bytes, are read before a process has started.
+LARGE_BYTES = 4 << 20
+# Chunks that may be staged ahead of the merge, the one being merged included.
+AHEAD = 2
+
+
+def events(task: Task, *, size: int) -> Generator[Event, None, None]:
+    """What `read` gives for a file of so many bytes.
+
+    A reader process ends when this iterator is closed, or when this process ends, however that happens. Raises
+    Unreadable, OSError, and ChildProcessError when the process was ended from outside.
+    """
+    if size < LARGE_BYTES:
+        yield from read(task)
+        return
+    # The command is our own interpreter with our own module.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "soapstone.imports.reader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdin is not None  # noqa: S101 - as asked for
+    assert process.stdout is not None  # noqa: S101
+    try:
+        with suppress(BrokenPipeError):
+            pickle.dump(task, process.stdin)
+            process.stdin.flush()
+        while (event := _next(process.stdout)) is not None:
+            yield event
+            if isinstance(event, Staged):
+                with suppress(BrokenPipeError):
+                    process.stdin.write(b"\n")
+                    process.stdin.flush()
+    finally:
+        process.kill()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdout.close()
+        process.wait()
+
+
+def _next(pipe: Any) -> Event | None:
+    try:
+        # The other end is our own process.
+        event: Event | Exception | None = pickle.load(pipe)  # noqa: S301
+    except (EOFError, pickle.UnpicklingError):
+        raise ChildProcessError("the process that reads the file has ended") from None
+    if isinstance(event, Exception):
+        raise event
+    return event
+
+
+def _main() -> None:
+    # Ctrl-C goes to all processes of a terminal; the worker decides when the reading ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301
+    room = threading.Semaphore(AHEAD)
+    threading.Thread(target=_listen, args=(room,), daemon=True).start()
+    answer: Event | Exception | None = None
+    try:
+        for event in read(task):
+            if isinstance(event, Staged):
+                room.acquire()
+            _send(event)
+    except (Unreadable, OSError) as failure:
+        # Plainly, without what cannot be sent.
+        answer = type(failure)(*failure.args)
+    _send(answer)
+
+
+def _send(event: Event | Exception | None) -> None:
+    pickle.dump(event, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+    sys.stdout.buffer.flush()
+
+
+def _listen(room: threading.Semaphore) -> None:
+    # One byte for each chunk that was merged; the end when nobody is there any more.
+    while os.read(sys.stdin.fileno(), 1):
+        room.release()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _main()

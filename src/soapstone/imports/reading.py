@@ -1,0 +1,145 @@
+"""Reading: everything that is done to an import's file before its rows are merged.
+
+The file is looked through once for its index, then staged chunk by chunk. It needs nothing of the records, so it can
+run in a process of its own beside the merge.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from soapstone.imports import index, outcomes
+from soapstone.imports.blocks import Block, blocks
+from soapstone.imports.encodings import plain
+from soapstone.imports.opening import unpacked
+from soapstone.imports.records import Dialect, Place
+from soapstone.imports.rows import Checked, Rows
+from soapstone.imports.spec import ImportSpec
+from soapstone.imports.stage import Stage
+from soapstone.lists.profiles import ProfileAttribute
+
+# Seconds between two news of the look through the file.
+NEWS = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be read, and how: all in plain values, so that it can be sent to another process.
+
+    `folder` is there for this reading alone. `kind` is that of the database, `done` the number of rows that were merged
+    already, `most_bytes` the limit for a packed file.
+    """
+
+    path: str
+    folder: str
+    spec: ImportSpec
+    key: str
+    attributes: list[ProfileAttribute]
+    kind: str
+    chunk_rows: int
+    done: int
+    most_bytes: int
+
+    def rows(self) -> Rows:
+        """The reader of single rows."""
+        return Rows(self.spec, self.key, self.attributes)
+
+    def stage(self) -> Stage:
+        """The shape of the stages."""
+        return Stage(self.kind, self.rows(), keeps_fields=self.spec.may_refuse)
+
+
+class Looking(NamedTuple):
+    """The first look through the file has come so far, in data rows."""
+
+    rows: int
+
+
+class Indexed(NamedTuple):
+    """The file was looked through: its data rows, and the codec it is read with."""
+
+    rows: int
+    codec: str
+
+
+class Refused(NamedTuple):
+    """A row that is not taken whatever the records say; `position` counts from the chunk's first row."""
+
+    position: int
+    reason: str
+    fields: list[str]
+
+
+class Staged(NamedTuple):
+    """A chunk is ready to be merged: its first row, the physical line of each row, how many rows lie at `path`."""
+
+    first: int
+    lines: list[int]
+    staged: int
+    path: str
+    refused: list[Refused]
+
+
+Event = Looking | Indexed | Staged
+
+
+def read(task: Task) -> Iterator[Event]:
+    """Read the file; the next chunk is staged when the next event is asked for. Raises Unreadable."""
+    folder, spec = Path(task.folder), task.spec
+    opened = plain(unpacked(Path(task.path), folder, limit=task.most_bytes), spec.encoding, folder)
+    dialect, stage = Dialect(spec.delimiter, spec.qualifier, opened.codec), task.stage()
+    rows = stage.rows
+    with opened.path.open("rb") as file:
+        building = index.build(
+            blocks(file, dialect, Place(opened.skip, 1), columns=rows.key_columns),
+            lambda block: rows.check(block.rows, block.flaws).keys,
+            header=spec.header,
+            range_rows=task.chunk_rows,
+            scratch=folder,
+        )
+        found = yield from _news(building)
+        yield Indexed(found.rows, opened.codec)
+        for number, part in enumerate(found.ranges):
+            if part.first + part.rows > task.done:
+                superseded = found.superseded_in(part.first, part.rows)
+                # Three names in turn: one chunk is merged, one is ready, one is being staged.
+                path = folder / f"stage-{number % 3}"
+                yield _staged(stage, blocks(file, dialect, part.start, part.stop), part, superseded, path)
+
+
+def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking, None, index.FileIndex]:
+    heard = time.monotonic()
+    while True:
+        try:
+            count = next(building)
+        except StopIteration as end:
+            found: index.FileIndex = end.value
+            return found
+        if time.monotonic() - heard > NEWS:
+            heard = time.monotonic()
+            yield Looking(count)
+
+
+def _staged(stage: Stage, found: Iterator[Block], part: index.Range, superseded: list[int], path: Path) -> Staged:
+    records: list[list[str]] = []
+    lines: list[int] = []
+    keys: list[str] = []
+    emails: list[str] = []
+    flaws: dict[int, str] = {}
+    for block in found:
+        checked = stage.rows.check(block.rows, block.flaws)
+        flaws |= {len(records) + position: flaw for position, flaw in checked.flaws.items()}
+        records += block.rows
+        lines += block.lines
+        keys += checked.keys
+        emails += checked.emails
+    for position in superseded:
+        keys[position] = ""
+        flaws[position] = outcomes.DUPLICATE
+    staged = stage.write(path, records, Checked(keys, emails, flaws), part.first)
+    refused = [Refused(position, reason, records[position]) for position, reason in sorted(flaws.items())]
+    return Staged(part.first, lines, staged, str(path), refused)

@@ -1,0 +1,128 @@
+"""The report of an import: what became of every row, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from soapstone.imports.outcomes import CODES, NAMES
+from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
+from soapstone.imports.spec import ImportSpec
+from soapstone.jobs.job import Job
+from soapstone.lists.addresses import address_key
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, import_parts, memberships, rejected_rows
+
+# Databases take so many values in one statement without complaint.
+MOST_VALUES = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOutcome:
+    """What became of a row.
+
+    `line` is its first physical line, `contact_id` the contact that it is about and `number` that contact's 32-bit
+    number on the import's list (lk-35); None where there is none. `email` is the contact's address as it is now, or the
+    row's own for a row without contact.
+    """
+
+    line: int
+    outcome: str
+    contact_id: int | None
+    number: int | None
+    email: str
+
+
+def outcomes(database: Database, job: Job, wanted: Collection[str] | None, offset: int, limit: int) -> list[RowOutcome]:
+    """Rows with one of the outcomes (None = all), in the order of the file.
+
+    Parts that lie before the page are passed over by their counts alone, so every page costs about the same.
+    """
+    with database.read() as connection:
+        found = list(_rows(connection, job.id, wanted, offset, limit))
+        return [
+            row
+            for start in range(0, len(found), MOST_VALUES)
+            for row in _told(connection, job, found[start : start + MOST_VALUES])
+        ]
+
+
+def _rows(
+    connection: Connection, job_id: int, wanted: Collection[str] | None, offset: int, limit: int
+) -> Iterator[tuple[int, str, int]]:
+    """Physical line, outcome and contact (0 for none)."""
+    part = import_parts.c
+    query = select(part.first_row, part.rows, part.counts).where(part.job_id == job_id).order_by(part.first_row)
+    codes = None if wanted is None else {CODES[name] for name in wanted}
+    for first, rows, counts in connection.execute(query).all():
+        count = rows if wanted is None else sum(counts.get(name, 0) for name in wanted)
+        if offset >= count:
+            offset -= count
+            continue
+        packed = connection.execute(
+            select(part.lines, part.outcomes, part.contact_ids).where(part.job_id == job_id, part.first_row == first)
+        ).one()
+        lines, outcome_codes = unpack_lines(packed.lines), unpack_codes(packed.outcomes)
+        contact_ids = unpack_numbers(packed.contact_ids)
+        positions = [n for n, code in enumerate(outcome_codes) if codes is None or code in codes]
+        for n in positions[offset : offset + limit]:
+            yield lines[n], NAMES[outcome_codes[n]], contact_ids[n]
+        limit -= len(positions[offset : offset + limit])
+        offset = 0
+        if limit <= 0:
+            return
+
+
+def _told(connection: Connection, job: Job, rows: Sequence[tuple[int, str, int]]) -> list[RowOutcome]:
+    own = _own_addresses(connection, job, [line for line, _, contact_id in rows if not contact_id])
+    same = _contacts_of(connection, job, {address_key(email) for email in own.values() if email})
+    numbered = [contact_id or same.get(address_key(own.get(line, "")), 0) for line, _, contact_id in rows]
+    ids = [contact_id for contact_id in numbered if contact_id]
+    emails = _pairs(connection, select(contacts.c.id, contacts.c.email).where(contacts.c.id.in_(ids)))
+    member = memberships.c
+    query = select(member.contact_id, member.number).where(member.list_id == job.list_id, member.contact_id.in_(ids))
+    numbers = _pairs(connection, query) if job.list_id is not None else {}
+    return [
+        RowOutcome(
+            line=line,
+            outcome=outcome,
+            contact_id=contact_id if contact_id in emails else None,
+            number=numbers.get(contact_id),
+            email=own[line] if line in own else emails.get(contact_id, ""),
+        )
+        for (line, outcome, _), contact_id in zip(rows, numbered, strict=True)
+    ]
+
+
+def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> dict[int, str]:
+    """The addresses as they stood in rows that were not taken, by line."""
+    columns = [column for column in ImportSpec.of(job.request).columns if column.target == "email"]
+    table = rejected_rows
+    query = select(table.c.line, table.c.fields).where(table.c.job_id == job.id, table.c.line.in_(lines))
+    found = {}
+    for line, fields in connection.execute(query):
+        values = [fields[column.index] if column.index < len(fields) else "" for column in columns]
+        found[line] = "".join(values).strip() or "".join(column.default for column in columns)
+    return found
+
+
+def _contacts_of(connection: Connection, job: Job, keys: Collection[str]) -> dict[str, int]:
+    """The account's contacts with these addresses: of several the one that came first."""
+    if not keys:
+        return {}
+    mine = contacts.c.account_id == job.account_id
+    found: dict[str, int] = {}
+    for column, condition in (
+        (contacts.c.unique_email, contacts.c.unique_email.in_(keys)),
+        (contacts.c.email_key, contacts.c.email_key.in_(keys) & contacts.c.unique_email.is_(None)),
+    ):
+        query = select(column, func.min(contacts.c.id)).where(mine, condition).group_by(column)
+        found |= _pairs(connection, query)
+    return found
+
+
+def _pairs(connection: Connection, query: Select[tuple[Any, Any]]) -> dict[Any, Any]:
+    return {row[0]: row[1] for row in connection.execute(query)}

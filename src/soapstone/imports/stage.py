@@ -1,0 +1,94 @@
+"""The stage: checked rows of one chunk on their way into the records, written beside them and read by the merge.
+
+For SQLite a stage is a database of its own, which the merge attaches; for PostgreSQL it is the text that COPY takes.
+Rows lie in the order of their keys, so that the merge walks through its indexes from one end to the other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import Column, Integer, MetaData, Table, Text
+
+from soapstone.imports.rows import Checked, Record, Rows
+from soapstone.store.tables import Document, Id
+
+# The name under which SQLite attaches a stage.
+SCHEMA = "stage"
+# What COPY's text form cannot hold as it is.
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+class Stage:
+    """The shape of the stages of one import.
+
+    `keeps_fields` says that rows bring their original fields along, for imports whose merge may refuse a row.
+    """
+
+    def __init__(self, kind: str, rows: Rows, *, keeps_fields: bool) -> None:
+        self.kind = kind
+        self.rows = rows
+        self.keeps_fields = keeps_fields
+        documents = [*(["profile"] if rows.has_profile else []), *(["fields"] if keeps_fields else [])]
+        self.table = Table(
+            "import_stage",
+            MetaData(),
+            # The place in the order of keys, from 1; the key; the number of the row in the file; what the row says.
+            Column("n", Integer, primary_key=True, autoincrement=False),
+            Column("key", Text, nullable=False),
+            Column("row", Id, nullable=False),
+            *(Column(name, Text, nullable=False) for name in rows.texts[1:]),
+            *(Column(name, Document, nullable=False) for name in documents),
+            schema=SCHEMA if kind == "sqlite" else None,
+            prefixes=[] if kind == "sqlite" else ["TEMPORARY"],
+        )
+
+    def write(self, path: Path, rows: Sequence[Record], checked: Checked, first: int) -> int:
+        """Write those rows that have a key; how many these are. `first` is the number of the first row."""
+        columns = [checked.keys, range(first, first + len(rows)), *self.rows.values(rows, checked)[1:]]
+        if self.keeps_fields:
+            columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
+        # By the key, which is in front for that; no two are equal.
+        lines = sorted(zip(*columns, strict=True))
+        for place, line in enumerate(lines):
+            if line[0]:
+                lines = lines[place:]
+                break
+        else:
+            lines = []
+        if self.kind == "sqlite":
+            self._write_database(path, lines)
+        else:
+            self._write_copy(path, lines)
+        return len(lines)
+
+    def _write_database(self, path: Path, lines: Sequence[Sequence[object]]) -> None:
+        path.unlink(missing_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-8000"):
+                connection.execute(f"PRAGMA {pragma}")
+            connection.execute("BEGIN")
+            # The names are our own.
+            names = [column.name for column in self.table.c][1:]
+            connection.execute(f"CREATE TABLE {self.table.name} (n INTEGER PRIMARY KEY, {', '.join(names)})")
+            marks = ", ".join("?" * len(names))
+            connection.executemany(f"INSERT INTO {self.table.name} VALUES (NULL, {marks})", lines)  # noqa: S608
+            connection.execute("COMMIT")
+        finally:
+            connection.close()
+
+    def _write_copy(self, path: Path, lines: Sequence[Sequence[object]]) -> None:
+        columns: list[Sequence[object]] = list(zip(*lines, strict=True)) if lines else []
+        for position, column in enumerate(columns):
+            if position != 1 and _SPECIAL.search("".join(map(str, column))):
+                columns[position] = [str(value).translate(_ESCAPES) for value in column]
+        if columns:
+            columns[1] = list(map(str, columns[1]))
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(f"{n}\t" + "\t".join(line) + "\n" for n, line in enumerate(zip(*columns, strict=True), 1))

@@ -1,0 +1,75 @@
+"""Blocks hold the same records as a reading record by record, wherever the blocks are cut."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soapstone.imports import blocks as module
+from soapstone.imports.blocks import blocks
+from soapstone.imports.records import Dialect, Place, Record, Records
+
+DATA = (
+    st.binary(max_size=80)
+    | st.text(st.sampled_from('ab,"\n\r'), max_size=80).map(str.encode)
+    | st.lists(
+        st.sampled_from(
+            [b"a,b\n", b'"a","b"\r\n', b'"a\nb",c\n', b"\n", b"\xff,b\n", b"\xc3\xa9,b\n", b'"', b"a\r", b"\0"]
+        )
+    ).map(b"".join)
+)
+DIALECTS = st.builds(
+    Dialect, st.sampled_from([",", "b"]), st.sampled_from(['"', ""]), st.sampled_from(["utf-8", "cp1252"])
+)
+
+BEGIN = Place(0, 1)
+
+
+def truth(data: bytes, dialect: Dialect, start: Place = BEGIN, stop: int | None = None) -> list[Record]:
+    return list(Records(io.BytesIO(data), dialect, start, stop))
+
+
+def read(data: bytes, dialect: Dialect, start: Place = BEGIN, stop: int | None = None) -> list[Record]:
+    found = []
+    for block in blocks(io.BytesIO(data), dialect, start, stop):
+        for position, (row, line) in enumerate(zip(block.rows, block.lines, strict=True)):
+            found.append(Record(line, row, block.flaws.get(position, "")))
+    return found
+
+
+@given(DATA, DIALECTS, st.sampled_from([7, 20, 1 << 20]))
+def test_the_records_are_the_same_as_one_by_one(data: bytes, dialect: Dialect, size: int) -> None:
+    """mm-46, lk-67, lk-68."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_BYTES", size)
+        assert read(data, dialect) == truth(data, dialect)
+
+
+@given(DATA, DIALECTS, st.sampled_from([7, 20, 1 << 20]))
+def test_reading_goes_on_at_the_place_of_any_record(data: bytes, dialect: Dialect, size: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK_BYTES", size)
+        everything = truth(data, dialect)
+        number = 0
+        for block in list(blocks(io.BytesIO(data), dialect, Place(0, 1))):
+            for position in range(len(block.rows) + 1):
+                place = block.place(position)
+                assert read(data, dialect, place) == everything[number + position :]
+                assert read(data, dialect, Place(0, 1), place.offset) == everything[: number + position]
+            number += len(block.rows)
+
+
+@given(DATA, DIALECTS, st.integers(1, 3))
+def test_the_first_columns_are_the_same_when_only_they_are_wanted(data: bytes, dialect: Dialect, columns: int) -> None:
+    everything = truth(data, dialect)
+    found = [row for block in blocks(io.BytesIO(data), dialect, Place(0, 1), columns=columns) for row in block.rows]
+    assert [row[:columns] for row in found] == [record.fields[:columns] for record in everything]
+
+
+def test_a_record_of_too_many_lines_is_none_in_a_block_either() -> None:
+    fits, too_long = (b'"' + b"x\n" * lines + b'",1\n' for lines in (999, 1000))
+    for data in (fits, too_long, b"a,b\n" + too_long + b"c,d\n" + fits):
+        assert read(data, Dialect(",", '"', "utf-8")) == truth(data, Dialect(",", '"', "utf-8"))
