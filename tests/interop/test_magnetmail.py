@@ -144,6 +144,41 @@ def test_from_the_logon_to_the_members(call: Callable[..., Any]) -> None:
     assert first == members[0]
 
 
+def test_an_upload_with_mappings_of_its_own(call: Callable[..., Any]) -> None:
+    """mm-62 to mm-65: an object with a file inside, what it became, and why another one became nothing."""
+    mark = uuid4().hex
+    people = addresses(30, "ada", mark)
+    group = int(call("addGroup", group_name=f"Queue {mark}", categoryId=0)["id"])
+    columns = [(2, "Email"), (1, "Custom_Member_Id"), (5, "city")]
+    settings = {
+        "HasHeaderRow": True,
+        "GroupId": group,
+        "ContainsNonWesternCharacters": True,
+        "AddReplace": "REPLACE",
+        "UpdateExistingRecipients": True,
+        "ColumnMappings": {
+            "UploadColumnMapping": [{"CsvColumnOrder": number, "RMColumnName": name} for number, name in columns]
+        },
+        "MappingName": "Größe",
+    }
+    job = {"InitialQueueId": 0, "UserId": "DEMO", "LoginId": 7, "CsvData": table(people, city="Bern")}
+    taken = call("UploadListInitialQueue", Job={**job, "Settings": settings})
+    assert taken["InitialQueueId"] > 0
+    assert (taken["UserId"], taken["LoginId"], taken["CsvData"]) == ("DEMO", 7, None)
+    assert taken["Settings"]["AddReplace"] == "REPLACE"
+    entry = call("GetUploadInitialQueueJobStatus", initialQueueId=taken["InitialQueueId"])
+    assert (entry["UploadId"], entry["MailUserId"]) == (taken["InitialQueueId"], "DEMO")
+    assert not entry["errorMessage"]
+    status = wait(call, call("getUploadJobStatus", jobid=entry["JobId"]))
+    assert (status["jobid"], status["replace_group"], status["user_filename"]) == (entry["JobId"], 1, "Größe")
+    assert (status["total_records"], status["good_records"], status["group_count"]) == (30, 30, 30)
+
+    refused = call("UploadListInitialQueue", Job={**job, "Settings": {**settings, "GroupId": 987654}})
+    entry = call("GetUploadInitialQueueJobStatus", initialQueueId=refused["InitialQueueId"])
+    assert (entry["JobId"], entry["errorMessage"]) == (0, "Group 987654 does not exist.")
+    assert not call("GetUploadInitialQueueJobStatus", initialQueueId=987654)
+
+
 def test_wrong_credentials(client: Any, login: str, refused: Any) -> None:
     """mm-11, mm-14: a wrong password is a normal answer, an unknown session is a fault."""
     answer = client.magnetmail("Authenticate", username=login, password="wrong")
