@@ -27,6 +27,11 @@ def span(seconds: float) -> str:
     return _minutes(round(seconds))
 
 
+def rate(each_second: float, what: str) -> str:
+    """How much of something is done in a second."""
+    return f"{each_second:,.{1 if each_second < 10 else 0}f} {what}/s"
+
+
 def left(seconds: float) -> str:
     """How long something will take: in whole seconds, for it is a guess."""
     whole = round(seconds)

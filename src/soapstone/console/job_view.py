@@ -114,7 +114,7 @@ class JobViews:
             read=progress.read,
             done=done,
             rows=rows,
-            rate=f"{rate:,.0f} rows/s" if rate and (merging or job.over) else "",
+            rate=figures.rate(rate, "rows") if rate and (merging or job.over) else "",
             left=figures.left(progress.seconds_left) if merging and progress.seconds_left is not None else "",
             summary=f"{counts.good:,} of {done:,} rows good, {counts.new_contacts:,} new" if done else "",
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
@@ -132,7 +132,7 @@ def _of_send(view: JobView) -> JobView:
         view,
         phase=words.SEND_STEPS.get(job.steps - job.step, "") if job.state == "running" else "",
         share=_share(job, _share_of_mails(job)),
-        rate=f"{handed / view.seconds:,.0f} mails/s" if handed and view.seconds else "",
+        rate=figures.rate(handed / view.seconds, "mails") if handed and view.seconds else "",
         summary=view.counted,
     )
 
