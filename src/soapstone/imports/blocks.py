@@ -1,7 +1,8 @@
 """Blocks: the records of a delimited text file, some thousands at a time.
 
-Where a block keeps to its dialect the csv module reads it as a whole, which is many times faster than record by record.
-Any other block is read by `Records`; both give the same records, flaws and places.
+A block without qualifiers is split into lines and values; where one with qualifiers keeps to its dialect, the csv
+module reads it as a whole. Both are many times as fast as reading record by record, which `Records` does for any other
+block, with the same records, flaws and places.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import BinaryIO
 
 from soapstone.imports import outcomes
@@ -97,60 +99,52 @@ def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Bloc
 
 
 def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> Block | None:
-    """The block as the csv module reads it; None when that would not do."""
-    no_text = False
-    try:
-        text = raw.decode(dialect.encoding)
-    except UnicodeDecodeError:
-        text = raw.decode(dialect.encoding, "surrogateescape")
-        no_text = True
+    """The block at one go; None when that would not do."""
+    text, all_text = _decoded(raw, dialect.encoding)
     if "\0" in text:
         return None
-    if columns is not None and not no_text and not (dialect.qualifier and dialect.qualifier in text):
-        return _keys_only(raw, text, dialect, start, columns)
+    if all_text and not (dialect.qualifier and dialect.qualifier in text):
+        return _split(raw, text, dialect, start, columns)
     physical = list(io.StringIO(text, newline=""))
     reader = reader_of(iter([*physical, _END]), dialect)
     rows: list[list[str]] = []
-    ends: list[int] = []
+    # Which line each record begins on, from 0, and the last one ends before.
+    bounds = [0]
     try:
-        # Each record takes at least one line, so as many records as lines are one on each.
-        rows = list(reader)
-        if len(rows) <= len(physical):
-            reader = reader_of(iter([*physical, _END]), dialect)
-            rows = []
-            for row in reader:
-                rows.append(row)
-                ends.append(reader.line_num)
+        for row in reader:
+            rows.append(row)
+            bounds.append(reader.line_num)
     except csv.Error:
         return None
-    if ends:
-        if len(rows) < 2:
-            return None
-        open_end = ends[-2] != len(physical)
-        firsts = [0, *ends[:-1]]
-        if max(end - first for end, first in zip(ends, firsts, strict=True)) > RECORD_LINES:
-            return None
-    else:
-        open_end = False
-        firsts = list(range(len(rows)))
     rows.pop()
-    taken = firsts.pop()
-    end = Place(start.offset + len(raw), start.line + len(physical))
-    if open_end:
-        size = sum(map(len, raw.splitlines(keepends=True)[:taken]))
-        raw, end = raw[:size], Place(start.offset + size, start.line + taken)
-    flaws = _flawed(physical, firsts, taken, rows, dialect.encoding) if no_text else {}
-    lines = [start.line + first for first in firsts]
+    bounds.pop()
+    lines = len(physical)
+    if (bounds[-1] != lines and not rows) or max(map(int.__sub__, bounds[1:], bounds), default=0) > RECORD_LINES:
+        return None
+    if bounds[-1] != lines:
+        # The last record has no end in this block: it begins the next one.
+        lines = bounds[-1]
+        raw = b"".join(raw.splitlines(keepends=True)[:lines])
+    end = Place(start.offset + len(raw), start.line + lines)
+    flaws = {} if all_text else _flawed(physical, bounds, rows, dialect.encoding)
+    numbers = [start.line + line for line in bounds[:-1]]
     if [] in rows:
         kept = [position for position, row in enumerate(rows) if row]
-        news = {old: new for new, old in enumerate(kept)}
-        rows, lines = [rows[position] for position in kept], [lines[position] for position in kept]
-        flaws = {news[position]: flaw for position, flaw in flaws.items()}
-    return Block(rows=rows, lines=lines, flaws=flaws, start=start, end=end, _raw=raw)
+        flaws = {new: flaws[old] for new, old in enumerate(kept) if old in flaws}
+        rows, numbers = [rows[position] for position in kept], [numbers[position] for position in kept]
+    return Block(rows=rows, lines=numbers, flaws=flaws, start=start, end=end, _raw=raw)
 
 
-def _keys_only(raw: bytes, text: str, dialect: Dialect, start: Place, columns: int) -> Block:
-    """The first columns of a block without qualifiers, where each line is a record."""
+def _decoded(raw: bytes, codec: str) -> tuple[str, bool]:
+    """The text, and whether all of it is one; bytes that are none stand in it as `_NO_TEXT` finds them."""
+    try:
+        return raw.decode(codec), True
+    except UnicodeDecodeError:
+        return raw.decode(codec, "surrogateescape"), False
+
+
+def _split(raw: bytes, text: str, dialect: Dialect, start: Place, columns: int | None) -> Block:
+    """A block without qualifiers, where each line is a record."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     physical = text.split("\n")
@@ -161,16 +155,16 @@ def _keys_only(raw: bytes, text: str, dialect: Dialect, start: Place, columns: i
     if "" in physical:
         lines = [line for line, content in zip(lines, physical, strict=True) if content]
         physical = [content for content in physical if content]
-    delimiter = dialect.delimiter
-    rows = [content.split(delimiter, columns) for content in physical]
+    most = -1 if columns is None else columns
+    rows = [content.split(dialect.delimiter, most) for content in physical]
     return Block(rows=rows, lines=lines, start=start, end=end, _raw=raw)
 
 
-def _flawed(physical: list[str], firsts: list[int], taken: int, rows: list[list[str]], codec: str) -> dict[int, str]:
+def _flawed(physical: list[str], bounds: list[int], rows: list[list[str]], codec: str) -> dict[int, str]:
     """Records with bytes that are no text; these bytes are replaced in them."""
     flaws = {}
-    for position, (first, last) in enumerate(zip(firsts, [*firsts[1:], taken], strict=True)):
-        if any(not line.isascii() and _NO_TEXT.search(line) for line in physical[first:last]) and rows[position]:
+    for position, (first, last) in enumerate(pairwise(bounds)):
+        if rows[position] and any(not line.isascii() and _NO_TEXT.search(line) for line in physical[first:last]):
             flaws[position] = outcomes.ENCODING
             rows[position] = [
                 value.encode(codec, "surrogateescape").decode(codec, "replace") for value in rows[position]
