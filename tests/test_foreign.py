@@ -65,6 +65,9 @@ CALLS = {
     ),
     (LK, "ReportSubscribedContacts"): "<ListID>{number}</ListID><Page>1</Page>",
     (LK, "ReportListImportHistory"): "<ListID>{number}</ListID><Page>1</Page>",
+    (LK, "ReportImportContactDetail"): (
+        "<ImportFileID>{number}</ImportFileID><Page>1</Page><ImportResult>All</ImportResult>"
+    ),
 }
 # These make something new in the caller's own account, whatever numbers they are given.
 MAKERS = {"addGroup", "UploadListInitialQueue", "CreateContactList"}

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from soapstone.listrak.attribute_updates import update_subscribed_contact_attribute
 from soapstone.listrak.call import Call, admit
+from soapstone.listrak.import_detail import report_import_contact_detail
 from soapstone.listrak.import_history import report_list_import_history
 from soapstone.listrak.imports import bulk_load_contacts
 from soapstone.listrak.lists import (
@@ -43,6 +44,7 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "CreateProfileAttribute": create_profile_attribute,
     "ReportSubscribedContacts": report_subscribed_contacts,
     "ReportListImportHistory": report_list_import_history,
+    "ReportImportContactDetail": report_import_contact_detail,
 }
 
 AVAILABLE = HANDLERS.keys()

@@ -1,0 +1,51 @@
+"""What became of the rows of an import, row by row."""
+
+from __future__ import annotations
+
+from soapstone.imports.imports import KIND
+from soapstone.imports.outcomes import OUTCOMES, ImportCounts
+from soapstone.jobs.job import Job
+from soapstone.listrak.call import PAGE_ROWS, Call
+from soapstone.listrak.operations import ReportImportContactDetail, ReportImportContactDetailResponse
+from soapstone.listrak.types import WSImportContact, WSImportResultEnum
+
+# Result class → the counter of the history that counts its rows (lk-93, lk-95).
+COUNTERS = {
+    WSImportResultEnum.Invalid: "invalid",
+    WSImportResultEnum.All: "processed",
+    WSImportResultEnum.Subscribed: "subscribed",
+    WSImportResultEnum.UnSubscribed: "unsubscribed",
+    WSImportResultEnum.AlreadySubscribed: "already_subscribed",
+    WSImportResultEnum.AlreadyUnSubscribed: "already_unsubscribed",
+    WSImportResultEnum.Suppressed: "suppressed",
+    WSImportResultEnum.Banned: "banned",
+    WSImportResultEnum.Skipped: "skipped",
+}
+# Result class → the outcomes of its rows: those that its counter counts.
+RESULTS = {
+    result: frozenset(outcome for outcome in OUTCOMES if getattr(ImportCounts.of({outcome: 1}), counter))
+    for result, counter in COUNTERS.items()
+}
+
+
+def report_import_contact_detail(call: Call, request: ReportImportContactDetail) -> ReportImportContactDetailResponse:
+    """The rows of an import that came to one result, in the order of the file (lk-30, lk-31, lk-95)."""
+    job = _find(call, request.ImportFileID)
+    if job is None:
+        sentence = f"[NotFound] Import {request.ImportFileID} does not exist or is not accessible."
+        failure = call.failure("ReportImportContactDetail", sentence)
+        return ReportImportContactDetailResponse(ReportImportContactDetailResult=None, WSException=failure)
+    wanted = None if request.ImportResult is WSImportResultEnum.All else RESULTS[request.ImportResult]
+    rows = call.product.imports.outcomes(job.id, wanted, offset=(max(request.Page, 1) - 1) * PAGE_ROWS, limit=PAGE_ROWS)
+    contacts = [WSImportContact(EmailAddress=row.email, ContactID=row.number or 0) for row in rows]
+    return ReportImportContactDetailResponse(ReportImportContactDetailResult=contacts, WSException=None)
+
+
+def _find(call: Call, import_id: int) -> Job | None:
+    """The import, if it is one that the histories of the caller's lists show, or one without a list."""
+    job = call.product.jobs.get([call.account.id], import_id)
+    if job is None or job.kind != KIND:
+        return None
+    if job.list_id is None:
+        return job if call.login.all_lists else None
+    return job if call.find_list(job.list_id) is not None else None
