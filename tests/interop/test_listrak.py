@@ -171,6 +171,15 @@ def test_profiles(client: Any, server: Any) -> None:
         status = wait(partial(call, "GetProcessStatus", ProcessID=number), "ProcessCompleteTime")
         assert status["Status"] == "ProcessingCompleted"
         assert (status["ListID"], status["ProcessName"]) == (list_id, name)
+    rows = [
+        (row["EmailAddress"], row["ContactID"] > 0)
+        for page in (1, 2)
+        for row in call("ReportImportContactDetail", ImportFileID=process, Page=page, ImportResult="All")[
+            "ReportImportContactDetailResult"
+        ]
+        or ()
+    ]
+    assert rows == [(f"ann@{mark}.example", True), (f"bob@{mark}.example", True), ("x", False)]
     body = '{{ Email }} {{ Schuh }} {{ field["Gruß"] }} {{ Post }}'
     first = submit(
         client.base,
