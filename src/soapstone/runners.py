@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from soapstone.imports import scratch
 from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
 from soapstone.imports.attribute_update import run_attribute_update
 from soapstone.imports.imports import KINDS
@@ -27,6 +28,7 @@ def chores(product: Product) -> list[Callable[[], object]]:
     def sweep_inputs() -> None:
         product.jobs.forget_inputs(now() - timedelta(days=product.settings.retention_days))
         product.blobs.sweep(product.jobs.blobs_in_use())
+        scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
     return [sweep_inputs, sender.sweep]

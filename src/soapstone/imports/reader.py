@@ -5,7 +5,7 @@ On two cores the next chunk is parsed, checked and staged while the one before i
 
 from __future__ import annotations
 
-import logging
+import gc
 import os
 import pickle
 import signal
@@ -18,8 +18,6 @@ from typing import Any
 
 from soapstone.imports.reading import Event, Staged, Task, read
 from soapstone.imports.records import Unreadable
-
-log = logging.getLogger(__name__)
 
 # Smaller files, in bytes, are read before a process has started.
 LARGE_BYTES = 4 << 20
@@ -75,6 +73,10 @@ def _main() -> None:
     # Ctrl-C goes to all processes of a terminal; the worker decides when the reading ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301
+    # Rows are no cycles, but the collector looks through all of them again and again: without it, reading takes three
+    # quarters of the time.
+    gc.freeze()
+    gc.disable()
     room = threading.Semaphore(AHEAD)
     threading.Thread(target=_listen, args=(room,), daemon=True).start()
     answer: Event | Exception | None = None
@@ -83,6 +85,7 @@ def _main() -> None:
             if isinstance(event, Staged):
                 room.acquire()
             _send(event)
+            gc.collect()
     except (Unreadable, OSError) as failure:
         # Plainly, without what cannot be sent.
         answer = type(failure)(*failure.args)

@@ -168,6 +168,11 @@ class Jobs:
         with self._database.read() as connection:
             return [name for (name,) in connection.execute(select(jobs.c.blob).where(jobs.c.blob.is_not(None)))]
 
+    def unfinished(self) -> list[int]:
+        """Numbers of the jobs that are not over."""
+        with self._database.read() as connection:
+            return list(connection.execute(select(jobs.c.id).where(jobs.c.finished_at.is_(None))).scalars())
+
     def claim(self, worker: str, kinds: Collection[str], lease: timedelta) -> Job | None:
         """Take the next job that may run, for as long as the lease lasts; None when there is none.
 

@@ -1,0 +1,108 @@
+"""The reader gives the same from a process of its own, and leaves none behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soapstone.imports import reader
+from soapstone.imports.reading import Event, Staged, Task, read
+from soapstone.imports.records import Unreadable
+from soapstone.imports.spec import Column, ImportSpec
+
+SPEC = ImportSpec(columns=(Column(index=0, target="email"), Column(index=1, target="city")))
+LARGE = 1 << 40
+MakeTask = Callable[..., Task]
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> MakeTask:
+    def task(data: bytes, *, chunk_rows: int = 3, done: int = 0, kind: str = "sqlite") -> Task:
+        (tmp_path / "file").write_bytes(data)
+        return Task(
+            path=str(tmp_path / "file"),
+            folder=str(tmp_path),
+            spec=SPEC,
+            key="email",
+            attributes=[],
+            kind=kind,
+            chunk_rows=chunk_rows,
+            done=done,
+            most_bytes=1 << 20,
+        )
+
+    return task
+
+
+def told(events: Iterator[Event]) -> list[tuple[Event, bytes]]:
+    """Events, with what was staged while they were the last."""
+    return [(event, Path(event.path).read_bytes() if isinstance(event, Staged) else b"") for event in events]
+
+
+DATA = b'b@x.com,Ulm\na@x.com,"Bad\nEms"\nbad,x\n\nc@x.com,a\\b\tc\na@x.com,Rom\nd@x.com\n'
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("done", [0, 3, 6])
+def test_a_process_of_its_own_tells_the_same(task: MakeTask, kind: str, done: int) -> None:
+    given = task(DATA, done=done, kind=kind)
+    here = told(read(given))
+    assert told(reader.events(given, size=LARGE)) == here
+    assert [event.first for event, _ in here if isinstance(event, Staged)] == list(range(done, 6, 3))
+
+
+def test_what_a_stage_holds(task: MakeTask) -> None:
+    found = told(read(task(DATA, kind="postgresql")))
+    rows = [data.decode() for event, data in found if isinstance(event, Staged)]
+    # In the order of the keys: place, key, row of the file, address, city. The first row of a@x.com is superseded.
+    assert rows == [
+        "1\tb@x.com\t0\tb@x.com\tUlm\n",
+        "1\ta@x.com\t4\ta@x.com\tRom\n2\tc@x.com\t3\tc@x.com\ta\\\\b\\tc\n3\td@x.com\t5\td@x.com\t\n",
+    ]
+
+
+def test_a_process_tells_why_a_file_cannot_be_read(task: MakeTask) -> None:
+    with pytest.raises(Unreadable, match="damaged"):
+        list(reader.events(task(b"\x1f\x8b\x08 no archive"), size=LARGE))
+    gone = task(DATA)
+    Path(gone.path).unlink()
+    with pytest.raises(FileNotFoundError):
+        list(reader.events(gone, size=LARGE))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[bytes]]:
+    """The processes that readers start."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    class Recorded(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            found.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    return found
+
+
+def test_no_process_stays_when_the_reading_is_broken_off(
+    task: MakeTask, started: list[subprocess.Popen[bytes]]
+) -> None:
+    with closing(reader.events(task(DATA, chunk_rows=1), size=LARGE)) as events:
+        next(events)
+        assert started[0].poll() is None
+    assert started[0].poll() is not None
+
+
+def test_a_killed_process_is_told_from_a_bad_file(task: MakeTask, started: list[subprocess.Popen[bytes]]) -> None:
+    with closing(reader.events(task(DATA, chunk_rows=1), size=LARGE)) as events:
+        next(events)
+        os.kill(started[0].pid, signal.SIGKILL)
+        with pytest.raises(ChildProcessError):
+            list(events)
