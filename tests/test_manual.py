@@ -164,7 +164,8 @@ def test_calls_of_the_program_parse(
     page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("people.csv").write_text("Email\n")
+    for name in ("people.csv", "people.xlsx"):
+        Path(name).write_text("Email\n")
     command, rest = resolve(words)
     assert not hasattr(command, "commands"), f"{words} is not a command"
     if rest != ["--help"]:

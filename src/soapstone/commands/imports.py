@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.working import work_off
-from soapstone.imports.spec import Column, ImportSpec, InvalidImport
+from soapstone.imports.records import Unreadable
+from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known
+from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
 from soapstone.lists.fields import field_column
 from soapstone.product import Product
 from soapstone.store.blobs import Upload
@@ -20,8 +23,17 @@ BLOCK = 1 << 20
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(help="A delimited text file.", exists=True, dir_okay=False, readable=True)],
-    list_id: Annotated[int, typer.Option("--list", help="The list that the contacts join.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A delimited text file, also packed as gzip or zip, or a spreadsheet (.xlsx, .xls, .ods).",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+        ),
+    ],
+    list_id: Annotated[int | None, typer.Option("--list", help="The list that the contacts join.")] = None,
+    no_list: Annotated[bool, typer.Option("--no-list", help="Store the contacts and put them on no list.")] = False,
     account: AccountName = None,
     columns: Annotated[
         list[str] | None, typer.Option("--map", help="COLUMN=FIELD, columns from 1; else the header line names fields.")
@@ -29,43 +41,70 @@ def import_(
     header: Annotated[bool, typer.Option(help="Whether the first line is a header.")] = True,
     delimiter: Annotated[str, typer.Option(help=r"Between two fields; \t for a tab.")] = ",",
     qualifier: Annotated[str, typer.Option(help="Around a field; empty for none.")] = '"',
-    keep: Annotated[bool, typer.Option("--keep", help="Leave contacts that are known as they are.")] = False,
+    encoding: Annotated[
+        Literal["auto", "utf-8", "utf-16", "windows-1252"],
+        typer.Option(help="auto, utf-8, utf-16 or windows-1252; auto finds out."),
+    ] = "auto",
+    sheet: Annotated[str, typer.Option(help="The sheet of a spreadsheet; the first by default.")] = "",
+    known: Annotated[
+        Known | None,
+        typer.Option(
+            help="Contacts that are known: overwrite takes all values of the file (the default), update those that are "
+            "not blank, append fills what is empty, keep leaves them as they are."
+        ),
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave contacts that are known as they are: --known keep.")
+    ] = False,
+    members_only: Annotated[
+        bool, typer.Option("--members-only", help="Change those who are on the list; nobody joins it.")
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Members that are not in the file leave the list.")
     ] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Unsubscribe those in the file from the list.")] = False,
+    clear: Annotated[bool, typer.Option("--clear", help="With --remove: empty their profile attributes too.")] = False,
     roles: Annotated[bool, typer.Option("--roles", help="Take addresses such as info@ too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and count; store nothing.")] = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Import a file of contacts into a list and watch it; exit code 1 unless it was completed."""
-    separator = "\t" if delimiter == r"\t" else delimiter
+    if no_list == (list_id is not None):
+        stop("Say which list with --list, or --no-list.")
+    if keep and known not in (None, "keep"):
+        stop(f"--keep and --known {known} exclude each other.")
+    action = _action(members_only=members_only, remove=remove, clear=clear)
+    form = _form(file, sheet, delimiter, qualifier, encoding)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        found = product.lists.get(owner.id, list_id)
-        if found is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
-        upload = _copied(product, file)
+        found = None
+        if list_id is not None:
+            found = product.lists.get(owner.id, list_id)
+            if found is None:
+                stop(f"There is no list {list_id} in account {owner.name}.")
+        upload = product.blobs.new()
         try:
-            names = product.imports.header_names(upload, delimiter=separator, qualifier=qualifier) if header else []
+            _copy(file, sheet, upload)
+            names = product.imports.header_names(upload, **asdict(form)) if header else []
             spec = ImportSpec(
                 columns=_columns(product, list_id, names, columns or []),
                 header=header,
-                delimiter=separator,
-                qualifier=qualifier,
-                action="add",
-                known="keep" if keep else "overwrite",
+                **asdict(form),
+                action=action,
+                known="keep" if keep else known or "overwrite",
                 blocked="keep",
                 identified_by="account",
                 replace=replace,
                 dry_run=dry_run,
-                reject_roles=not roles,
+                # Those who are on the list already may be changed and removed.
+                reject_roles=action == "add" and not roles,
                 source="File",
             )
             job = product.imports.submit(
                 account=owner, login=None, contact_list=found, upload=upload, spec=spec, label=file.name
             )
-        except InvalidImport as trouble:
+        except (InvalidImport, Unreadable) as trouble:
             stop(str(trouble))
         finally:
             upload.discard()
@@ -73,18 +112,51 @@ def import_(
             raise typer.Exit(1)
 
 
-def _copied(product: Product, file: Path) -> Upload:
-    upload = product.blobs.new()
-    with file.open("rb") as source:
-        while block := source.read(BLOCK):
-            upload.write(block)
+@dataclass(frozen=True)
+class _Form:
+    """How the text is written, as in ImportSpec."""
+
+    delimiter: str
+    qualifier: str
+    encoding: Encoding
+
+
+def _form(file: Path, sheet: str, delimiter: str, qualifier: str, encoding: str) -> _Form:
+    """The form that the options tell; that of `as_csv` for a spreadsheet."""
+    if is_spreadsheet(file):
+        return _Form(",", '"', "utf-8")
+    if sheet:
+        stop(f"--sheet is for spreadsheets, and {file.name} is none by its name.")
+    told = "" if encoding == "auto" else cast(Encoding, encoding)
+    return _Form("\t" if delimiter == r"\t" else delimiter, qualifier, told)
+
+
+def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
+    if clear and not remove:
+        stop("--clear goes with --remove.")
+    if remove and members_only:
+        stop("--remove and --members-only exclude each other.")
+    if remove:
+        return "remove_with_profile" if clear else "remove"
+    return "update" if members_only else "add"
+
+
+def _copy(file: Path, sheet: str, upload: Upload) -> None:
+    """Write the file's text to the upload. Raises Unreadable for a spreadsheet that cannot be read."""
+    if is_spreadsheet(file):
+        for piece in as_csv(file, sheet):
+            upload.write(piece)
+    else:
+        with file.open("rb") as source:
+            while block := source.read(BLOCK):
+                upload.write(block)
     upload.close()
-    return upload
 
 
-def _columns(product: Product, list_id: int, names: list[str], maps: list[str]) -> tuple[Column, ...]:
+def _columns(product: Product, list_id: int | None, names: list[str], maps: list[str]) -> tuple[Column, ...]:
     """The used columns: those of the --map options, else those whose heading names a field or an attribute."""
-    attributes = {attribute.name.lower(): attribute.id for attribute in product.profiles.attributes(list_id)}
+    profile = [] if list_id is None else product.profiles.attributes(list_id)
+    attributes = {attribute.name.lower(): attribute.id for attribute in profile}
 
     def target(name: str) -> str | None:
         lower = name.strip().lower()

@@ -1,0 +1,47 @@
+"""Spreadsheets: a sheet of a workbook (XLSX, XLS, ODS) as CSV, one line for each row of the sheet."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from soapstone.imports.records import Unreadable
+
+# By these names a file is taken for a workbook.
+SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
+# The program that reads them; with this exit code it has said on standard error what is wrong with the file.
+PROGRAM = "soapstone.imports.workbook"
+REFUSED = 3
+BLOCK = 1 << 20
+
+
+def is_spreadsheet(path: Path) -> bool:
+    """Whether a file is a workbook, by its name."""
+    return path.suffix.lower() in SUFFIXES
+
+
+def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
+    """A sheet as CSV in UTF-8 with commas and double quotes, piece by piece; without a name the first that is shown.
+
+    Line n is row n of the sheet, and column n its column n: an empty row makes a blank line, and a line break within a
+    cell becomes a space. Numbers have no needless decimals, dates are YYYY-MM-DD, what is true or false is written so,
+    and errors such as #N/A are empty. Raises Unreadable.
+    """
+    # In a process of its own: broken files have made the library give up the whole process.
+    command = [sys.executable, "-P", "-m", PROGRAM, str(path.absolute()), *([sheet] if sheet else [])]
+    with TemporaryFile() as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:  # noqa: S603
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            while piece := process.stdout.read(BLOCK):
+                yield piece
+        finally:
+            process.stdout.close()
+        code = process.wait()
+        errors.seek(0)
+        if code == REFUSED:
+            raise Unreadable(errors.read().decode())
+        if code:
+            raise Unreadable("The sheet cannot be read: the file is broken, or too large.")

@@ -1,0 +1,211 @@
+"""`soapstone import` with every kind of file and every mode."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from tests.imports.workbooks import Cell, encrypted, ods, xls, xlsx
+from typer.testing import CliRunner, Result
+
+from soapstone.cli import app
+from soapstone.product import Product
+from soapstone.settings import Settings
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, memberships
+
+Run = Callable[..., Result]
+
+ROWS = "Email,First_Name,Größe\nann@example.org,Ann,38\nnobody,Nobody,\nzoe@example.org,Zoë,39\n"
+CELLS: list[list[Cell]] = [
+    ["Email", "First_Name", "Größe"],
+    ["ann@example.org", "Ann", 38],
+    ["nobody", "Nobody"],
+    ["zoe@example.org", "Zoë", 39.0],
+]
+
+
+@pytest.fixture
+def product(database: Database, tmp_path: Path) -> Product:
+    """With an account and a list that has one profile attribute."""
+    product = Product.open(Settings(data_dir=tmp_path / "data"), database)
+    account = product.accounts.create("ACME", time_zone="UTC")
+    news = product.lists.create(account.id, "News")
+    header = product.profiles.add_header(account.id, news.id, "Feet")
+    product.profiles.add_attribute(account.id, news.id, header, "Größe")
+    return product
+
+
+@pytest.fixture
+def run(product: Product, tmp_path: Path) -> Run:
+    """`soapstone import` with a file of that name and content; fails the test unless the exit code is as expected."""
+
+    def call(name: str, content: bytes | str, *options: str, code: int = 0) -> Result:
+        file = tmp_path / name
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        url = product.database.url.render_as_string(hide_password=False)
+        arguments = ["import", str(file), *options, "--data", str(product.settings.data_dir), "--database", url]
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return call
+
+
+def people(product: Product) -> dict[str, tuple[str, str, str]]:
+    """The members of the list: state, first name, and the value of the attribute."""
+    joined = memberships.join(contacts, contacts.c.id == memberships.c.contact_id)
+    query = select(contacts.c.email, memberships.c.state, contacts.c.first_name, memberships.c.profile)
+    with product.database.read() as connection:
+        found = connection.execute(query.select_from(joined)).all()
+    return {row.email: (row.state, row.first_name, row.profile.get("1", "")) for row in found}
+
+
+def zipped(content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("people.csv", content)
+    return file.getvalue()
+
+
+NORMAL = {"ann@example.org": ("subscribed", "Ann", "38"), "zoe@example.org": ("subscribed", "Zoë", "39")}
+
+FILES = {
+    "as it is": ("people.csv", ROWS.encode(), []),
+    "Windows-1252": ("people.csv", ROWS.encode("cp1252"), []),
+    "said to be Windows-1252": ("people.csv", ROWS.encode("cp1252"), ["--encoding", "windows-1252"]),
+    "UTF-16": ("people.csv", ROWS.encode("utf-16"), []),
+    "UTF-16 without mark": ("people.csv", ROWS.encode("utf-16-be"), ["--encoding", "utf-16"]),
+    "gzip": ("people.csv.gz", gzip.compress(ROWS.encode()), []),
+    "gzip, whatever the name": ("people.csv", gzip.compress(ROWS.encode("utf-16")), []),
+    "zip": ("people.zip", zipped(ROWS.encode("cp1252")), []),
+    "tabs": ("people.tsv", ROWS.replace(",", "\t").encode(), ["--delimiter", r"\t"]),
+    "single quotes": ("people.csv", ROWS.replace("Ann", "'Ann'").encode(), ["--qualifier", "'"]),
+    "XLSX": ("people.xlsx", xlsx({"People": CELLS}), []),
+    "XLSX, the second sheet": ("people.xlsx", xlsx({"Notes": [["x"]], "People": CELLS}), ["--sheet", "People"]),
+    "XLS": ("people.xls", xls({"People": CELLS}), []),
+    "ODS": ("people.ods", ods({"People": CELLS}), []),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "options"), FILES.values(), ids=FILES)
+def test_files(run: Run, product: Product, name: str, content: bytes, options: list[str]) -> None:
+    """The same people from each, and the rejected row by its line."""
+    output = run(name, content, "--list", "1", *options).output
+    assert "3 rows, 2 good, 2 new" in output
+    assert people(product) == NORMAL
+    assert [(row.line, row.reason, row.fields[0]) for row in product.imports.rejected(1)] == [
+        (3, "invalid_address", "nobody")
+    ]
+    assert product.jobs.find()[0].label == name
+
+
+def test_no_text_qualifier(run: Run, product: Product) -> None:
+    run("people.csv", 'Email,First_Name\nann@example.org,"Ann\n', "--list", "1", "--qualifier", "")
+    assert people(product) == {"ann@example.org": ("subscribed", '"Ann', "")}
+
+
+def test_lines_of_a_sheet_are_its_rows(run: Run, product: Product) -> None:
+    rows = [[], ["Email", "First_Name"], [], ["ann@example.org", "A\nnn"], ["nobody"]]
+    run("people.xlsx", xlsx({"People": rows}), "--list", "1")
+    assert people(product) == {"ann@example.org": ("subscribed", "A nn", "")}
+    assert [row.line for row in product.imports.rejected(1)] == [5]
+
+
+@pytest.mark.parametrize(
+    ("options", "changed"),
+    [
+        ([], ("", "40")),
+        (["--known", "overwrite"], ("", "40")),
+        (["--known", "update"], ("Ann", "40")),
+        (["--known", "append"], ("Ann", "38")),
+        (["--known", "keep"], ("Ann", "38")),
+        (["--keep"], ("Ann", "38")),
+        (["--keep", "--known", "keep"], ("Ann", "38")),
+        (["--dry-run"], ("Ann", "38")),
+    ],
+)
+def test_known_contacts(run: Run, product: Product, options: list[str], changed: tuple[str, str]) -> None:
+    """lk-55, mm-58."""
+    run("people.csv", ROWS, "--list", "1")
+    run("more.csv", "Email,First_Name,Größe\nann@example.org,,40\nnew@example.org,New,1\n", "--list", "1", *options)
+    now = people(product)
+    assert now["ann@example.org"] == ("subscribed", *changed)
+    assert ("new@example.org" in now) == ("--dry-run" not in options)
+
+
+def test_only_members(run: Run, product: Product) -> None:
+    """lk-73."""
+    run("people.csv", ROWS, "--list", "1")
+    run("more.csv", "Email,First_Name\nann@example.org,Anna\nnew@example.org,New\n", "--list", "1", "--members-only")
+    assert people(product) == NORMAL | {"ann@example.org": ("subscribed", "Anna", "38")}
+
+
+@pytest.mark.parametrize(("options", "profile"), [([], "38"), (["--clear"], "")])
+def test_removal(run: Run, product: Product, options: list[str], profile: str) -> None:
+    """lk-73; a role address that is on the list can be removed too."""
+    run("people.csv", ROWS + "info@example.org,,\n", "--list", "1", "--roles")
+    run("gone.csv", "Email\nann@example.org\ninfo@example.org\n", "--list", "1", "--remove", *options)
+    assert people(product) == NORMAL | {
+        "ann@example.org": ("unsubscribed", "Ann", profile),
+        "info@example.org": ("unsubscribed", "", ""),
+    }
+
+
+def test_replacing(run: Run, product: Product) -> None:
+    """mm-42."""
+    run("people.csv", ROWS, "--list", "1")
+    run("new.csv", "Email\nnew@example.org\n", "--list", "1", "--replace")
+    assert list(people(product)) == ["new@example.org"]
+
+
+def test_contacts_on_no_list(run: Run, product: Product) -> None:
+    """mm-61; profile attributes belong to lists."""
+    output = run("people.csv", ROWS, "--no-list").output
+    assert "Not used: Größe" in output
+    assert "2 good, 2 new" in output
+    assert people(product) == {}
+
+
+REFUSED = {
+    "no list": ("people.csv", ROWS, [], "--list"),
+    "a list and none": ("people.csv", ROWS, ["--list", "1", "--no-list"], "--no-list"),
+    "replacing nothing": ("people.csv", ROWS, ["--no-list", "--replace"], "needs a list"),
+    "removing from nothing": ("people.csv", ROWS, ["--no-list", "--remove"], "needs a list"),
+    "removing and replacing": ("people.csv", ROWS, ["--list", "1", "--remove", "--replace"], "replace the members"),
+    "removing and changing": ("people.csv", ROWS, ["--list", "1", "--remove", "--members-only"], "exclude"),
+    "clearing without removing": ("people.csv", ROWS, ["--list", "1", "--clear"], "--remove"),
+    "two answers": ("people.csv", ROWS, ["--list", "1", "--keep", "--known", "append"], "exclude"),
+    "a sheet of a text": ("people.csv", ROWS, ["--list", "1", "--sheet", "x"], "none by its name"),
+    "an unknown sheet": ("people.xlsx", xlsx({"P": CELLS}), ["--list", "1", "--sheet", "x"], "workbook has: P"),
+    "a broken workbook": ("people.xlsx", xlsx({"P": CELLS})[:500], ["--list", "1"], "broken"),
+    "a workbook with a password": ("people.xlsx", encrypted(), ["--list", "1"], "password"),
+    "a workbook without suffix": ("people", xlsx({"P": CELLS}), ["--list", "1"], "people.xlsx"),
+    "a broken archive": ("people.zip", zipped(ROWS.encode())[:-9], ["--list", "1"], "damaged"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "options", "words"), REFUSED.values(), ids=REFUSED)
+def test_refused(run: Run, product: Product, name: str, content: bytes | str, options: list[str], words: str) -> None:
+    """One line says why, and nothing is kept."""
+    assert words in run(name, content, *options, code=1).output
+    assert product.jobs.find() == []
+    assert list(product.blobs.folder.iterdir()) == []
+
+
+def test_an_archive_whose_damage_shows_later_fails_with_a_reason(run: Run, product: Product) -> None:
+    content = gzip.compress((ROWS + "ann@example.org,Ann,38\n" * 400_000).encode())
+    output = run("people.csv.gz", content[:-8] + bytes(8), "--list", "1", code=1).output
+    assert "damaged" in output
+    assert people(product) == {}
+
+
+def test_unknown_words_are_not_understood(run: Run) -> None:
+    assert "utf-7" in run("people.csv", ROWS, "--list", "1", "--encoding", "utf-7", code=2).output
+    run("people.csv", ROWS, "--list", "1", "--known", "forget", code=2)

@@ -1,0 +1,180 @@
+"""A sheet of a workbook becomes CSV in which the numbers of rows and columns are those of the sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.imports.workbooks import Cell, Sheets, encrypted, ods, xls, xlsx, zipped
+
+from soapstone.imports import workbook
+from soapstone.imports.attributes import stored
+from soapstone.imports.records import Dialect, Place, Records, Unreadable
+from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
+
+PEOPLE: list[list[Cell]] = [["Email", "Name", "Shoe"], ["ann@example.org", "Ann", 38], ["bob@example.org", None, 41.5]]
+TEXT = "Email,Name,Shoe\nann@example.org,Ann,38\nbob@example.org,,41.5\n"
+
+
+def written(tmp_path: Path, data: bytes, name: str = "people.xlsx", sheet: str = "") -> str:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return b"".join(as_csv(path, sheet)).decode()
+
+
+@pytest.mark.parametrize(("make", "suffix"), [(xlsx, ".xlsx"), (xls, ".xls"), (ods, ".ods")])
+def test_the_same_rows_from_each_kind(tmp_path: Path, make: Callable[[Sheets], bytes], suffix: str) -> None:
+    data = make({"People": PEOPLE, "Größen": [["x", True, False]]})
+    assert written(tmp_path, data, f"people{suffix}") == TEXT
+    assert written(tmp_path, data, f"people{suffix}", "Größen") == "x,true,false\n"
+    # Whatever it is called.
+    assert written(tmp_path, data, "people.xls") == TEXT
+
+
+@pytest.mark.parametrize(("make", "suffix"), [(xlsx, ".xlsx"), (xls, ".xls"), (ods, ".ods")])
+def test_line_n_is_row_n(tmp_path: Path, make: Callable[[Sheets], bytes], suffix: str) -> None:
+    """Empty rows are blank lines, at the top too; empty columns on the left count; a cell never takes two lines."""
+    rows: list[list[Cell]] = [
+        [],
+        [None],
+        [None, "Email", "Note"],
+        [],
+        [None, "ann@example.org", "one\ntwo"],
+        [None, "b"],
+    ]
+    text = written(tmp_path, make({"People": rows}), f"people{suffix}")
+    assert text == "\n\n,Email,Note\n\n,ann@example.org,one two\n,b,\n"
+    records = list(Records(io.BytesIO(text.encode()), Dialect(",", '"', "utf-8"), Place(0, 1)))
+    assert [(record.line, record.fields[1]) for record in records] == [(3, "Email"), (5, "ann@example.org"), (6, "b")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (38, "38"),
+        (-1.5, "-1.5"),
+        (0.1 + 0.2, "0.3"),
+        (0.0000001, "0.0000001"),
+        (1e20, "100000000000000000000"),
+        (491234567890.0, "491234567890"),
+        (True, "true"),
+        (False, "false"),
+        (date(1970, 1, 2), "1970-01-02"),
+        (datetime(2024, 2, 29, 0, 0), "2024-02-29"),
+        (datetime(2024, 2, 29, 13, 5, 7), "2024-02-29 13:05:07"),
+        (time(13, 5, 7), "13:05:07"),
+        (timedelta(days=1, hours=2, minutes=3), "26:03:00"),
+        ("007", "007"),
+        ('say "a, b"', '"say ""a, b"""'),
+        ("a\r\nb\rc\n", '"a b c "'),
+        (" é😀 ", " é😀 "),
+    ],
+)
+def test_cells(tmp_path: Path, cell: Cell, text: str) -> None:
+    found = written(tmp_path, xlsx({"People": [["x", cell]]}))
+    assert next(csv.reader([found])) == ["x", next(csv.reader([text]))[0]]
+    if isinstance(cell, date | bool) or cell == 38:
+        kind = "check_box" if isinstance(cell, bool) else "date" if isinstance(cell, date) else "numeric"
+        assert stored(kind, text)
+
+
+# What XML can hold and the format does not use for escapes.
+texts = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn"]), max_size=10).filter(
+    lambda text: "_x" not in text
+)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(texts | st.none() | st.integers(-(10**9), 10**9), max_size=5), max_size=8))
+def test_any_text_comes_back(tmp_path: Path, rows: list[list[str | int | None]]) -> None:
+    """Read again as an import reads it."""
+    path = tmp_path / "people.xlsx"
+    path.write_bytes(xlsx({"People": rows}))
+    text = b"".join(workbook.as_csv(path))
+    found = {
+        record.line: record.fields for record in Records(io.BytesIO(text), Dialect(",", '"', "utf-8"), Place(0, 1))
+    }
+    expected = {line: ["" if cell is None else str(cell) for cell in row] for line, row in enumerate(rows, 1)}
+    # A cell at the end that holds nothing is no cell.
+    assert shortened(found) == shortened(expected)
+
+
+def shortened(rows: dict[int, list[str]]) -> dict[int, list[str]]:
+    for fields in rows.values():
+        while fields and not fields[-1]:
+            fields.pop()
+    return {line: fields for line, fields in rows.items() if fields}
+
+
+def test_many_rows(tmp_path: Path) -> None:
+    rows: list[list[Cell]] = [[f"person{n}@example.org", n] for n in range(2 * workbook.PIECE_ROWS + 1)]
+    assert (
+        written(tmp_path, xlsx({"People": rows})).splitlines()[-1] == f"person{rows[-1][1]}@example.org,{rows[-1][1]}"
+    )
+
+
+def test_the_first_sheet_that_is_shown(tmp_path: Path) -> None:
+    sheets: Sheets = {"Lists": [["a"]], "People": PEOPLE}
+    assert written(tmp_path, xlsx(sheets, hidden=["Lists"])) == TEXT
+    assert written(tmp_path, xlsx(sheets, hidden=["Lists"]), sheet="Lists") == "a\n"
+    assert written(tmp_path, xlsx(sheets, hidden=list(sheets))) == "a\n"
+    assert written(tmp_path, xlsx({"Empty": []})) == ""
+
+
+@pytest.mark.parametrize(
+    ("data", "sheet", "words"),
+    [
+        (xlsx({"People": PEOPLE, "Other": []}), "Nobody", "no sheet Nobody. The workbook has: People, Other."),
+        (xlsx({"People": PEOPLE})[:-30], "", "broken"),
+        (xlsx({"People": PEOPLE})[:300], "", "broken"),
+        (b"Email,Name\nann@example.org,Ann\n", "", "no workbook"),
+        (b"", "", "no workbook"),
+        (zipped({"people.csv": TEXT}), "", "no workbook"),
+        (xlsx({}), "", "no sheet with rows"),
+        (encrypted(), "", "password"),
+    ],
+    ids=range(8),
+)
+def test_refused_workbooks(tmp_path: Path, data: bytes, sheet: str, words: str) -> None:
+    with pytest.raises(Unreadable, match=words):
+        written(tmp_path, data, sheet=sheet)
+
+
+def test_a_file_that_ends_the_reader_does_not_end_us(tmp_path: Path) -> None:
+    """One cell so far off that all cells before it need more memory than there is."""
+    rows = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    parts = xlsx({"People": PEOPLE})
+    path = tmp_path / "people.xlsx"
+    path.write_bytes(replaced(parts, "xl/worksheets/sheet1.xml", rows))
+    with pytest.raises(Unreadable, match="broken, or too large"):
+        list(as_csv(path))
+
+
+def replaced(data: bytes, name: str, rows: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = {each: archive.read(each).decode() for each in archive.namelist()}
+    begin, _, rest = parts[name].partition("<sheetData>")
+    parts[name] = f"{begin}<sheetData>{rows}</sheetData>{rest.partition('</sheetData>')[2]}"
+    return zipped(parts)
+
+
+def test_whoever_stops_reading_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "people.xlsx"
+    path.write_bytes(xlsx({"People": [[f"person{n}@example.org"] * 20 for n in range(20_000)]}))
+    pieces = as_csv(path)
+    assert next(pieces)
+    pieces.close()  # type: ignore[attr-defined]
+
+
+def test_names_of_workbooks() -> None:
+    assert is_spreadsheet(Path("people.XLSX"))
+    assert is_spreadsheet(Path("people.ods"))
+    assert not is_spreadsheet(Path("people.csv"))
+    assert not is_spreadsheet(Path("xlsx"))
