@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 from soapstone.cli import app
 from soapstone.imports.imports import Imports
 from soapstone.imports.progress import Progress
+from soapstone.imports.reader import LARGE_BYTES
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
@@ -92,6 +93,7 @@ class Office:
             env={**self.environment, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            process_group=0,
         )
         try:
             yield process
@@ -243,6 +245,20 @@ def test_ctrl_c_in_an_import_without_a_server_stops_it_and_says_how_it_goes_on(o
         assert worker.wait(30) == 0
     assert code == 0
     assert "3 rows, 1 good, 1 new, 0 changed, 2 rejected" in output
+
+
+def test_ctrl_c_leaves_the_reading_of_a_large_file_to_the_worker(office: Office, tmp_path: Path) -> None:
+    """A terminal sends it to every process of the command, also to one that has just begun."""
+    file = tmp_path / "people.csv"
+    file.write_bytes(b"Email\n" + b"".join(b"user%d@example.org\n" % number for number in range(200_000)))
+    assert file.stat().st_size > LARGE_BYTES
+    with office.started("import", str(file), "--list", str(office.list.id)) as process:
+        lines_until(process, "running")
+        os.killpg(process.pid, signal.SIGINT)
+        code, output = rest(process)
+    assert code == 130, output
+    assert output.startswith("Stopping after the rows under way.\nJob 1 has stopped at ")
+    assert office.state(1) == "queued"
 
 
 def test_ctrl_c_in_an_import_that_the_servers_worker_does_ends_the_watching(

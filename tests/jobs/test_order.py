@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select, update
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.jobs.run import JobFailed, Run
+from soapstone.jobs.run import JobFailed, Run, Superseded
 from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -123,6 +123,22 @@ def test_an_import_that_a_stopped_worker_gave_back_comes_first_again(
     assert office.begun[0] == first
     assert office.begun[-1] == second
     assert office.begun == sorted(office.begun)
+    assert name_of(database, "a@x.com") == "1"
+
+
+def test_an_import_that_was_hindered_is_not_overtaken(office: Office, database: Database, account: Account) -> None:
+    """It has begun and waits to go on: what comes later in its list must come later."""
+    (here,) = lists(database, account, "News")
+    first, second = (office.submit(account, here, b"a@x.com,%d\n" % number) for number in range(2))
+
+    def begin(run: Run) -> None:
+        if run.job.id == first and run.job.attempt == 1:
+            run.release(timedelta(seconds=0.5))
+            raise Superseded
+
+    office.begin = begin
+    office.work()
+    assert office.begun == [first, first, second]
     assert name_of(database, "a@x.com") == "1"
 
 

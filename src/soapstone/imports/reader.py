@@ -8,7 +8,6 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
@@ -34,10 +33,10 @@ def events(task: Task, *, size: int) -> Generator[Event, None, None]:
     if size < LARGE_BYTES:
         yield from read(task)
         return
-    # The command is our own interpreter with our own module.
-    process = subprocess.Popen(
-        [sys.executable, "-m", "soapstone.imports.reader"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    # The command is our own interpreter with our own module. Ctrl-C goes to all processes of a terminal's group: in a
+    # group of its own the reader does not see it, and the worker decides when the reading ends.
+    command = [sys.executable, "-m", "soapstone.imports.reader"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)  # noqa: S603
     assert process.stdin is not None  # noqa: S101 - as asked for
     assert process.stdout is not None  # noqa: S101
     try:
@@ -70,8 +69,6 @@ def _next(pipe: Any) -> Event | None:
 
 
 def _main() -> None:
-    # Ctrl-C goes to all processes of a terminal; the worker decides when the reading ends.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301
     # Rows are no cycles, but the collector looks through all of them again and again: without it, reading takes three
     # quarters of the time.
