@@ -49,6 +49,10 @@ def test_everybody_subscribed(listrak: Any, profiles: Any, options: dict[str, An
     # It is no import, and no send.
     assert len(listrak.history(list_id)) == 2
     assert listrak.GetLegacyProcessStatus(list_id) is None
+    magnetmail = zeep.Client(f"{listrak.base}/mmapi.asmx?WSDL").service
+    header = {"mmAuthHeader": {"sessionId": magnetmail.Authenticate("demo", "demo").sessionId}}
+    answer = magnetmail.getUploadJobStatus(jobid=status["ProcessID"], _soapheaders=header)
+    assert answer.errorObj.errorNumber == 9002
 
 
 @pytest.mark.parametrize("blank", [None, "", "  "])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -67,6 +68,21 @@ def test_positions(profiles: Profiles, account: Account, here: ContactList, posi
         ("cc", 3),
     ]
     assert "".join(attribute.name for attribute in profiles.attributes(here.id)) == f"{order}aabbcc"
+
+
+def test_any_order_of_positions(profiles: Profiles, account: Account, here: ContactList) -> None:
+    """lk-48: the places are those of a plain list into which each one was inserted."""
+    chance = random.Random(48)
+    for header_name in "AB":
+        header, expected = profiles.add_header(account.id, here.id, header_name), list[str]()
+        for number in range(25):
+            position, name = chance.randrange(number + 3), f"{header_name}{number}"
+            expected.insert(position - 1 if position else len(expected), name)
+            profiles.add_attribute(account.id, here.id, header, name, position=position)
+        found = profiles.header(account.id, header)
+        assert found is not None
+        assert [attribute.name for attribute in found.attributes] == expected
+        assert [attribute.position for attribute in found.attributes] == [*range(1, 26)]
 
 
 @pytest.mark.parametrize("name", ["", " \t", "x" * (LONGEST_NAME + 1), "Größe", "GRÖSSE", " größe "])
