@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 from typer.testing import CliRunner
 
 from soapstone.cli import app
+from soapstone.commands import watching
 from soapstone.imports.imports import Imports
 from soapstone.imports.progress import Progress
 from soapstone.imports.reader import LARGE_BYTES
@@ -178,6 +180,27 @@ def test_in_a_terminal_the_figures_move_in_their_place(office: Office) -> None:
     seen, code = in_terminal(office, ["jobs", "watch", str(number)], lambda: None, TERM="dumb")
     assert code == 0
     assert b"\x1b" not in seen
+
+
+def test_watching_asks_the_database_no_more_than_it_must(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite tells whether anything was committed; PostgreSQL is asked once for each look."""
+    number, looks, asked = office.submit(), [], []
+
+    def look_again(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 20:
+            office.product.jobs.cancel(None, number)
+
+    def listen(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("SELECT"):
+            asked.append(statement)
+
+    monkeypatch.setattr(watching, "time", SimpleNamespace(sleep=look_again, monotonic=time.monotonic))
+    event.listen(office.product.database.engine, "before_cursor_execute", listen)
+    assert watching.follow(office.product, number).state == "cancelled"
+    assert len(looks) == 20
+    assert max(looks) <= 0.25, "several times a second"
+    assert len(asked) <= (2 if office.product.database.kind == "sqlite" else 21)
 
 
 def in_terminal(
