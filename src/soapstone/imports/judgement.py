@@ -22,6 +22,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    text,
 )
 from sqlalchemy import Column as TableColumn
 
@@ -43,7 +44,9 @@ class Judgement:
     def __init__(self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage) -> None:
         self._account, self._list_id, self._spec = account, list_id, spec
         self._stage, self._rows = stage.table, stage.rows
+        self._kind = stage.kind
         self._documents = Documents(stage.kind)
+        self._sqlite = stage.kind == "sqlite"
         self._unique = account.identifier == "email"
         self.table = Table(
             "import_judged",
@@ -67,16 +70,17 @@ class Judgement:
         elif self._unique:
             condition = and_(mine, contacts.c.unique_email == staged.c.key)
         else:
-            condition = and_(mine, contacts.c.email_key == staged.c.key, contacts.c.unique_email.is_(None))
-        found: ColumnElement[Any] = select(func.min(contacts.c.id)).where(condition).correlate(staged).scalar_subquery()
-        if not self._unique and self._list_id is not None:
-            joined = contacts.join(memberships, memberships.c.contact_id == contacts.c.id)
-            on_list = and_(condition, memberships.c.list_id == self._list_id)
-            member = (
-                select(func.min(contacts.c.id)).select_from(joined).where(on_list).correlate(staged).scalar_subquery()
-            )
-            found = func.coalesce(member, found)
-        return found
+            repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
+            if self._sqlite:
+                # Or SQLite takes this for a find in the unique index, and looks at all contacts of the account.
+                repeatable = func.likely(repeatable)
+            condition = and_(mine, contacts.c.email_key == staged.c.key, repeatable)
+        first = select(func.min(contacts.c.id)).where(condition).correlate(staged)
+        if self._unique or self._list_id is None:
+            return first.scalar_subquery()
+        on_list = and_(memberships.c.contact_id == contacts.c.id, memberships.c.list_id == self._list_id)
+        member = first.join(memberships, on_list)
+        return func.coalesce(member.scalar_subquery(), first.scalar_subquery())
 
     def _statement(self) -> Any:
         """One statement that judges every row of the stage."""
@@ -87,7 +91,8 @@ class Judgement:
             mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
             source = staged.outerjoin(contacts, mine)
         else:
-            found = select(staged.c.n, self.match(staged).label("contact_id")).cte("found")
+            # Worked out once for each row, not wherever it is asked for.
+            found = select(staged.c.n, self.match(staged).label("contact_id")).cte("found").prefix_with("MATERIALIZED")
             contact_id = found.c.contact_id
             source = staged.join(found, found.c.n == staged.c.n).outerjoin(contacts, contacts.c.id == contact_id)
         state: ColumnElement[Any] = null()
@@ -101,9 +106,18 @@ class Judgement:
         if self._list_id is not None and self._rows.has_profile and self._spec.known != "keep":
             profile_changed = and_(state.is_not(None), self._profile_changed(staged))
         outcome = self._outcome(staged, known, state, or_(record_changed, profile_changed))
-        query = select(staged.c.n, contact_id, state, outcome, record_changed, profile_changed).select_from(source)
-        names = ["n", "contact_id", "membership", "outcome", "record_changed", "profile_changed"]
-        return insert(self.table).from_select(names, query.order_by(staged.c.n), include_defaults=False)
+        columns = {"n": staged.c.n, "contact_id": contact_id, "membership": state, "outcome": outcome}
+        columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
+        query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
+        if self._kind == "postgresql" and not self._spec.dry_run:
+            # Who is new takes the next number of the sequence; SQLite has none to take it from.
+            found = query.subquery("found_rows")
+            number = case((found.c.outcome == code(o.ADDED), func.nextval(text("'contact_id_seq'"))))
+            columns = {name: found.c[name] for name in columns} | {
+                "contact_id": func.coalesce(number, found.c.contact_id)
+            }
+            query = select(*columns.values())
+        return insert(self.table).from_select(list(columns), query.order_by(text("n")), include_defaults=False)
 
     def _outcome(
         self, staged: Any, known: ColumnElement[bool], state: ColumnElement[Any], changed: ColumnElement[bool]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -85,14 +85,16 @@ class Merge:
                     table.create(connection, checkfirst=False)
             yield
         finally:
-            # A connection that broke takes its temporary tables along.
-            with suppress(Exception):
+            try:
                 with connection.begin():
                     for table in tables:
                         table.drop(connection, checkfirst=False)
                 if self._sqlite:
                     driver.execute(f"PRAGMA cache_size={cache}")
                     driver.execute("PRAGMA temp_store=FILE")
+            except Exception:
+                # Nobody shall get a connection with these tables on it: closing it takes them along.
+                connection.invalidate()
 
     @contextmanager
     def staged(self, connection: Connection, path: str) -> Iterator[None]:
@@ -113,7 +115,6 @@ class Merge:
             with Path(path).open("rb") as file, driver.cursor() as cursor, cursor.copy(copy) as target:
                 while block := file.read(COPY_BLOCK):
                     target.write(block)
-            connection.execute(text(f"ANALYZE {self._stage.name}"))
         yield
 
     def lock(self, connection: Connection) -> int:
@@ -125,7 +126,7 @@ class Merge:
         """Merge the rows of the stage; the transaction holds the account's row."""
         stage, judged = self._stage, self._judged
         connection.execute(delete(judged) if self._sqlite else text(f"TRUNCATE {judged.name}"))
-        if not self._sqlite and self._list_id is not None and not self._spec.dry_run:
+        if not self._sqlite and self._spec.removes and not self._spec.dry_run:
             self._hold_memberships(connection)
         connection.execute(self._judgement.statement)
         groups = select(judged.c.outcome, judged.c.membership, func.count()).group_by(
@@ -155,7 +156,10 @@ class Merge:
         )
 
     def _hold_memberships(self, connection: Connection) -> None:
-        """Take hold of the memberships before they are judged, so that nobody changes them meanwhile."""
+        """Take hold of the memberships before they are judged, so that nobody else ends them meanwhile.
+
+        An import that adds need not: it never goes by a state that somebody else may have changed since.
+        """
         held = (
             select(memberships.c.contact_id)
             .where(
@@ -178,15 +182,15 @@ class Merge:
             self._change_contacts(connection, moment)
         if self._list_id is None:
             return
+        confirmed = 0
         if self._spec.removes:
             self._unsubscribe(connection, moment)
         else:
-            self._change_memberships(connection, outcomes, moment)
+            confirmed = self._change_memberships(connection, outcomes)
             self._add_memberships(connection, new_members, moment)
         if self._spec.replace and any(state is not None for _, state in counted):
             self._mark(connection)
-        subscribed = new_members - counted.get((o.REMOVED, "subscribed"), 0)
-        subscribed += counted.get((o.JOINED, "waiting"), 0) + counted.get((o.JOINED_UPDATED, "waiting"), 0)
+        subscribed = new_members + confirmed - counted.get((o.REMOVED, "subscribed"), 0)
         if new_members or subscribed:
             connection.execute(
                 update(lists)
@@ -213,7 +217,7 @@ class Merge:
         judged = self._judged
         new = judged.c.outcome == CODES[o.ADDED]
         if not self._sqlite:
-            connection.execute(update(judged).where(new).values(contact_id=func.nextval(text("'contact_id_seq'"))))
+            # The judgement gave them theirs.
             return
         # The writer's place is ours, so nobody else takes these.
         last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'contact'")).scalar_one_or_none()
@@ -242,7 +246,8 @@ class Merge:
                 .values(**values, updated_at=moment)
             )
 
-    def _change_memberships(self, connection: Connection, outcomes: set[str], moment: datetime) -> None:
+    def _change_memberships(self, connection: Connection, outcomes: set[str]) -> int:
+        """Change profiles, and subscribe those who waited; how many these are."""
         stage, judged, member = self._stage, self._judged, memberships.c
         here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
         if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
@@ -251,9 +256,10 @@ class Merge:
                 .where(*here, judged.c.n == stage.c.n, judged.c.profile_changed, self._has(CHANGED))
                 .values(profile=self._judgement.new_profile(stage.c.profile))
             )
-        if not outcomes.isdisjoint((o.JOINED, o.JOINED_UPDATED)):
-            waited = [judged.c.membership == "waiting", self._has((o.JOINED, o.JOINED_UPDATED))]
-            connection.execute(update(memberships).where(*here, *waited).values(state="subscribed"))
+        if outcomes.isdisjoint((o.JOINED, o.JOINED_UPDATED)):
+            return 0
+        waited = [judged.c.membership == "waiting", member.state == "waiting", self._has((o.JOINED, o.JOINED_UPDATED))]
+        return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
 
     def _add_memberships(self, connection: Connection, joins: int, moment: datetime) -> None:
         if not joins:
