@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -9,10 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy.exc import OperationalError
-
+from soapstone.jobs.hindrances import hindrance
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, Run, Runner, Stopped, Superseded
@@ -22,8 +23,14 @@ from soapstone.store.database import Database
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)
-# A job that meets an unwilling database this often in a row is given up.
-MOST_ATTEMPTS = 100
+# A job that is hindered this often in a row, without having done anything, is given up: after an hour and a half.
+PATIENCE = 100
+# A job whose worker died this often in a row, before the job had got any further, is given up: it may be the cause.
+MOST_DEATHS = 10
+DEADLY = "The process that does the work has died {} times over this job, which got no further. The log may tell why."
+# Seconds that it waits after the first time, twice as long after each further one, and at most.
+SHORTEST_WAIT = 1.0
+LONGEST_WAIT = 60.0
 # SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do.
 LOG_BYTES = 64 << 20
 # Seconds between two rounds of chores.
@@ -47,6 +54,8 @@ class Worker:
         lease: timedelta = LEASE,
         idle: float = 0.1,
         chores: Sequence[Callable[[], object]] = (),
+        patience: int = PATIENCE,
+        shortest_wait: float = SHORTEST_WAIT,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns():x}"
         self._database = database
@@ -58,6 +67,10 @@ class Worker:
         self._idle = idle
         self._chores = chores
         self._chores_due = 0.0
+        self._patience = patience
+        self._shortest_wait = shortest_wait
+        # How often in a row each waiting job was hindered.
+        self._hindered: dict[int, int] = {}
         self._stop = threading.Event()
         self._running: set[threading.Thread] = set()
         self._changed = threading.Condition()
@@ -78,28 +91,35 @@ class Worker:
         try:
             while not self._stop.is_set():
                 try:
-                    claimed = self._take_on()
-                except OperationalError:
-                    log.exception("the database does not answer; trying again")
-                    claimed = None
+                    if self._turn(until):
+                        break
+                except Exception as error:
+                    if (reason := hindrance(error)) is None:
+                        raise
+                    log.warning("no job can be looked for, trying again: %s", reason, exc_info=True)
                     self._stop.wait(1)
-                if claimed:
-                    continue
-                with self._changed:
-                    resting = claimed is False and not self._running
-                if resting and until():
-                    break
-                if resting and time.monotonic() >= self._chores_due:
-                    self._do_chores()
-                self._tidy()
-                with self._changed:
-                    self._changed.wait(self._idle)
         finally:
             self._stop.set()
             for thread in list(self._running):
                 thread.join()
             heart.join()
             self._database.checkpoint()
+
+    def _turn(self, until: Callable[[], bool]) -> bool:
+        """Start a job, or wait a little; whether this was the last turn."""
+        claimed = self._take_on()
+        if claimed:
+            return False
+        with self._changed:
+            resting = claimed is False and not self._running
+        if resting and until():
+            return True
+        if resting and time.monotonic() >= self._chores_due:
+            self._do_chores()
+        self._tidy()
+        with self._changed:
+            self._changed.wait(self._idle)
+        return False
 
     def _take_on(self) -> bool | None:
         """Claim a job and start it: True when one was started, False when none may run, None when no slot is free."""
@@ -112,41 +132,87 @@ class Worker:
         thread = threading.Thread(target=self._do, args=(job,), name=f"job-{job.id}")
         with self._changed:
             self._running.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # No room for another thread: the job goes back, and its slot is free again.
+            with self._changed:
+                self._running.discard(thread)
+            run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
+            self._insist(self._after(OSError(errno.EAGAIN, str(error)), run, job), job)
         return True
 
     def _do(self, job: Job) -> None:
         run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
         log.info("job %d (%s) attempt %d begins", job.id, job.kind, job.attempt)
         try:
-            try:
-                self._runners[job.kind](run)
-                run.complete()
-            except Stopped:
-                run.release()
-            except Cancelled:
-                run.cancel()
-            except JobFailed as failure:
-                log.warning("job %d failed: %s", job.id, failure)
-                run.fail(str(failure))
-            except OperationalError:
-                if job.attempt >= MOST_ATTEMPTS:
-                    raise
-                log.exception("job %d waits for the database", job.id)
-                run.release(timedelta(seconds=min(60, 2 * job.attempt)))
+            self._attempt(run, job)
         except Superseded:
             log.warning("job %d was taken over by another attempt", job.id)
         except Exception:
-            log.exception("job %d failed by a fault of the server", job.id)
-            try:
-                run.fail("The server met an internal error; its log has the details.")
-            except Exception:
-                # The lease runs out and the job is tried again.
-                log.exception("job %d could not be marked as failed", job.id)
+            # The lease runs out and the job is tried again.
+            log.exception("the end of job %d could not be stored", job.id)
         finally:
             with self._changed:
                 self._running.discard(threading.current_thread())
                 self._changed.notify_all()
+
+    def _attempt(self, run: Run, job: Job) -> None:
+        end: Callable[[], None]
+        try:
+            if job.deaths >= MOST_DEATHS:
+                raise JobFailed(DEADLY.format(job.deaths))
+            self._runners[job.kind](run)
+            run.complete()
+            self._hindered.pop(job.id, None)
+            return
+        except Superseded:
+            raise
+        except Stopped:
+            end = run.release
+        except Cancelled:
+            end = run.cancel
+        except JobFailed as failure:
+            log.warning("job %d failed: %s", job.id, failure)
+            end = partial(run.fail, str(failure))
+        except Exception as error:
+            end = self._after(error, run, job)
+        self._insist(end, job)
+
+    def _after(self, error: Exception, run: Run, job: Job) -> Callable[[], None]:
+        """What is to become of a job after this error: it waits when it was hindered, and fails otherwise."""
+        reason = hindrance(error)
+        if reason is None:
+            log.error("job %d failed by a fault of the server", job.id, exc_info=error)
+            return partial(run.fail, "The server met an internal error; its log has the details.")
+        progressed = (run.job.counters, run.job.step) != (job.counters, job.step)
+        times = 1 if progressed else self._hindered.get(job.id, 0) + 1
+        if times >= self._patience:
+            self._hindered.pop(job.id, None)
+            log.error("job %d is given up: %s", job.id, reason, exc_info=error)
+            return partial(
+                run.fail, f"{reason} What is done so far stays; the job goes on from there when it is retried."
+            )
+        self._hindered[job.id] = times
+        delay = min(LONGEST_WAIT, self._shortest_wait * 2 ** min(times - 1, 30))
+        log.warning("job %d waits %.0f s: %s", job.id, delay, reason, exc_info=error)
+        return partial(run.release, timedelta(seconds=delay), f"The job waits and goes on by itself. {reason}")
+
+    def _insist(self, end: Callable[[], None], job: Job) -> None:
+        """Store how an attempt ended, as soon as the database takes it: what hindered the job may hinder this, too."""
+        pause = self._shortest_wait
+        while True:
+            try:
+                return end()
+            except Superseded:
+                raise
+            except Exception as error:
+                if (reason := hindrance(error)) is None:
+                    raise
+                log.warning("the end of job %d is not stored yet: %s", job.id, reason)
+                if self._stop.wait(pause):
+                    raise
+                pause = min(2 * pause, 5.0)
 
     def _beat(self) -> None:
         while not self._stop.wait(self._lease.total_seconds() / 3):
@@ -155,7 +221,7 @@ class Worker:
             if busy:
                 try:
                     self._jobs.renew(self.name, self._lease)
-                except OperationalError:
+                except Exception:
                     log.exception("leases could not be renewed")
 
     def _do_chores(self) -> None:

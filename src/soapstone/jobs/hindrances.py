@@ -1,0 +1,120 @@
+"""Hindrances: faults of the machine that pass, such as a full disk, in words that a job's owner understands.
+
+A job that meets one has done nothing wrong and lost nothing: it waits, and goes on from its last chunk.
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+
+DISK_FULL = "The disk of the server is full."
+DISK_FAILS = "The disk of the server is full or does not work."
+READ_ONLY = "The disk of the server cannot be written to."
+FILE_TOO_LARGE = "A file of the server has grown to the largest size that it may have."
+TOO_MANY_FILES = "The server has too many files open."
+NO_MEMORY = "The server has no memory left."
+NO_PROCESS = "The server could not start another process."
+PROCESS_ENDED = "A process of the server was ended from outside."
+LOCKED = "Another program keeps the database locked."
+NOT_OPENED = "The database file cannot be opened."
+CONFLICT = "Another change of the same records was in the way."
+NO_ANSWER = "The database does not answer."
+ALL_TAKEN = "All connections to the database are taken."
+
+_SYSTEM = {
+    errno.ENOSPC: DISK_FULL,
+    errno.EDQUOT: DISK_FULL,
+    errno.EFBIG: FILE_TOO_LARGE,
+    errno.EIO: DISK_FAILS,
+    errno.EROFS: READ_ONLY,
+    errno.EMFILE: TOO_MANY_FILES,
+    errno.ENFILE: TOO_MANY_FILES,
+    errno.ENOMEM: NO_MEMORY,
+    errno.EAGAIN: NO_PROCESS,
+}
+
+# By the result code without its extension, and by the words that an error has that came from another process.
+_SQLITE = {
+    sqlite3.SQLITE_FULL: DISK_FULL,
+    sqlite3.SQLITE_IOERR: DISK_FAILS,
+    sqlite3.SQLITE_READONLY: READ_ONLY,
+    sqlite3.SQLITE_BUSY: LOCKED,
+    sqlite3.SQLITE_LOCKED: LOCKED,
+    sqlite3.SQLITE_PROTOCOL: LOCKED,
+    sqlite3.SQLITE_CANTOPEN: NOT_OPENED,
+    sqlite3.SQLITE_NOMEM: NO_MEMORY,
+}
+_SQLITE_WORDS = {
+    "disk is full": DISK_FULL,
+    "disk I/O error": DISK_FAILS,
+    "readonly": READ_ONLY,
+    "locked": LOCKED,
+    "unable to open": NOT_OPENED,
+    "out of memory": NO_MEMORY,
+}
+
+# By the beginning of PostgreSQL's SQLSTATE; the longer ones come first.
+_POSTGRESQL = {
+    "53100": DISK_FULL,
+    "53200": NO_MEMORY,
+    "53300": ALL_TAKEN,
+    "55P03": LOCKED,
+    "40": CONFLICT,
+    "53": NO_ANSWER,
+    "57P": NO_ANSWER,
+    "58": DISK_FAILS,
+    "08": NO_ANSWER,
+}
+
+
+def hindrance(error: BaseException) -> str | None:
+    """What was in the way, as a sentence; None for a fault of the program or of the job itself."""
+    return next((words for cause in _causes(error) if (words := _words(cause))), None)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, the innermost last; drivers' errors are inside SQLAlchemy's."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.orig if isinstance(found, DBAPIError) else found.__cause__
+
+
+def _words(error: BaseException) -> str | None:
+    if isinstance(error, sqlite3.Error):
+        return _sqlite_words(error)
+    if isinstance(error, ChildProcessError):
+        return PROCESS_ENDED
+    if isinstance(error, OSError):
+        return _SYSTEM.get(error.errno or 0)
+    if isinstance(error, MemoryError):
+        return NO_MEMORY
+    if isinstance(error, NoConnection):
+        return ALL_TAKEN
+    if isinstance(error, DBAPIError):
+        # Its connection broke, whatever the driver calls that; the driver's own error is looked at as well.
+        return NO_ANSWER if error.connection_invalidated else None
+    return _postgresql_words(error)
+
+
+def _sqlite_words(error: sqlite3.Error) -> str | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None:
+        return _SQLITE.get(code & 0xFF)
+    return next((words for part, words in _SQLITE_WORDS.items() if part in str(error)), None)
+
+
+def _postgresql_words(error: BaseException) -> str | None:
+    # The driver is an extra, so its classes are not named here: every error of it has a `sqlstate`, which is None when
+    # the server could not be reached or its connection broke.
+    if not hasattr(error, "sqlstate"):
+        return None
+    state = error.sqlstate
+    if state is None:
+        return NO_ANSWER if type(error).__name__ == "OperationalError" else None
+    return next((words for start, words in _POSTGRESQL.items() if state.startswith(start)), None)
