@@ -6,16 +6,20 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 PREFIX = "import-"
 
 
 @contextmanager
 def folder(parent: Path, job_id: int) -> Iterator[Path]:
-    """A fresh folder for one attempt at a job; what an attempt before it left is gone, and this is at the end."""
-    path = parent / f"{PREFIX}{job_id}"
-    shutil.rmtree(path, ignore_errors=True)
-    path.mkdir()
+    """A fresh folder for one attempt at a job; what an attempt before it left is gone, and this is at the end.
+
+    No two attempts share a name: the reader of a dead worker may write for a moment longer.
+    """
+    for path in parent.glob(f"{PREFIX}{job_id}-*"):
+        shutil.rmtree(path, ignore_errors=True)
+    path = Path(mkdtemp(prefix=f"{PREFIX}{job_id}-", dir=parent))
     try:
         yield path
     finally:
@@ -25,6 +29,6 @@ def folder(parent: Path, job_id: int) -> Iterator[Path]:
 def sweep(parent: Path, running: Collection[int]) -> None:
     """Remove the folders of all imports but the running ones."""
     for path in parent.glob(f"{PREFIX}*"):
-        number = path.name.removeprefix(PREFIX)
+        number = path.name.removeprefix(PREFIX).partition("-")[0]
         if number.isdecimal() and int(number) not in running:
             shutil.rmtree(path, ignore_errors=True)
