@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -69,7 +70,11 @@ def _next(pipe: Any) -> Event | None:
 
 
 def _main() -> None:
-    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301
+    try:
+        task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301
+    except (EOFError, pickle.UnpicklingError):
+        # The worker died before it had said what to read.
+        return
     # Rows are no cycles, but the collector looks through all of them again and again: without it, reading takes three
     # quarters of the time.
     gc.freeze()
@@ -83,15 +88,19 @@ def _main() -> None:
                 room.acquire()
             _send(event)
             gc.collect()
-    except (Unreadable, OSError) as failure:
+    except (Unreadable, OSError, MemoryError, sqlite3.Error) as failure:
         # Plainly, without what cannot be sent.
         answer = type(failure)(*failure.args)
     _send(answer)
 
 
 def _send(event: Event | Exception | None) -> None:
-    pickle.dump(event, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
-    sys.stdout.buffer.flush()
+    try:
+        pickle.dump(event, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Nobody is there any more.
+        os._exit(0)
 
 
 def _listen(room: threading.Semaphore) -> None:
