@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from soapstone.imports import blocks as module
 from soapstone.imports.blocks import blocks
-from soapstone.imports.records import Dialect, Place, Record, Records
+from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
 
 DATA = (
     st.binary(max_size=80)
@@ -67,6 +67,12 @@ def test_the_first_columns_are_the_same_when_only_they_are_wanted(data: bytes, d
     everything = truth(data, dialect)
     found = [row for block in blocks(io.BytesIO(data), dialect, Place(0, 1), columns=columns) for row in block.rows]
     assert [row[:columns] for row in found] == [record.fields[:columns] for record in everything]
+
+
+def test_a_file_without_regard_for_its_quotes_is_given_up() -> None:
+    """Each line leaves a value open, whether one is open before it or not."""
+    with pytest.raises(Unreadable, match="no end"):
+        read(b'ab"c,"x\n' * 1_000_000, Dialect(",", '"', "utf-8"))
 
 
 def test_a_record_of_too_many_lines_is_none_in_a_block_either() -> None:

@@ -89,7 +89,7 @@ def test_a_worker_does_it(
         ({"known": ""}, "known must be"),
         ({"blocked": "x"}, "blocked must be"),
         ({"identified_by": "phone"}, "identified_by must be"),
-        ({"encoding": "utf-16"}, "encoding must be"),
+        ({"encoding": "latin-9"}, "encoding must be"),
         ({"source": ""}, "source must be"),
         ({"replace": True, "action": "update"}, "Only an import that adds"),
     ],

@@ -107,3 +107,18 @@ def test_a_long_queue_for_one_list_takes_one_slot(office: Office, gates: Gates, 
         gates.open_all()
         wait_for(lambda: all(job.over for job in office.all()))
     assert [number for number in office.begun if number != others[0]] == queued
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+def test_as_many_busy_accounts_as_slots_hold_up_nobody_else(
+    office: Office, gates: Gates, database: Database, slots: int
+) -> None:
+    """When accounts have equally few running, the one that was served longest ago comes first."""
+    busy = [queue(office, customer(database, f"BUSY {number}"), 10) for number in range(slots)]
+    with office.working(slots=slots):
+        assert sorted(gates.begun(slots)) == [numbers[0] for numbers in busy]
+        (one,) = queue(office, customer(database, "ONE"), 1)
+        gates.let_through(busy[0][0])
+        assert gates.begun(slots + 1)[-1] == one
+        gates.open_all()
+        wait_for(lambda: all(job.over for job in office.all()))

@@ -16,11 +16,13 @@ from itertools import pairwise
 from typing import BinaryIO
 
 from soapstone.imports import outcomes
-from soapstone.imports.records import RECORD_LINES, VALUE_CHARACTERS, Dialect, Place, Records, reader_of
+from soapstone.imports.records import RECORD_LINES, VALUE_CHARACTERS, Dialect, Place, Records, Unreadable, reader_of
 
 # Bytes of a block. No value of a block can be too long, so it must not be larger than the limit of one.
 BLOCK_BYTES = 1 << 20
 assert BLOCK_BYTES <= VALUE_CHARACTERS  # noqa: S101
+# Where records turn out to have no end, what lies behind them is read in smaller blocks, for it may be read again.
+FEW_BYTES = 1 << 16
 # What the decoder makes of bytes that are no text.
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 # A line of our own behind the last one: a record that swallows it has no end in the block.
@@ -65,8 +67,10 @@ def blocks(
     With `columns` only so many first columns are wanted: further fields may be missing or still joined.
     """
     place = start
+    most = BLOCK_BYTES
+    open_ended = 0
     while stop is None or place.offset < stop:
-        size = BLOCK_BYTES if stop is None else min(BLOCK_BYTES, stop - place.offset)
+        size = most if stop is None else min(most, stop - place.offset)
         file.seek(place.offset)
         raw = file.read(size)
         if not raw:
@@ -77,6 +81,15 @@ def blocks(
         block = _quick(raw[:cut], dialect, place, columns) if cut else None
         if block is None:
             block = _thorough(file, dialect, place, place.offset + max(cut, 1))
+        elif block.end == place:
+            # The first record has no end in the block, or takes too many lines; the quick way goes on behind it.
+            block = _thorough(file, dialect, place, place.offset + 1)
+            most = FEW_BYTES if block.flaws else min(2 * most, BLOCK_BYTES)
+            open_ended += bool(block.flaws)
+            if open_ended * RECORD_LINES > 1_000_000 + 4 * (place.line - start.line):
+                raise Unreadable("The file cannot be read: too many of its quoted values have no end.")
+        else:
+            most = min(2 * most, BLOCK_BYTES)
         place = block.end
         if block.rows:
             yield block
@@ -99,7 +112,7 @@ def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Bloc
 
 
 def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> Block | None:
-    """The block at one go; None when that would not do."""
+    """The block at one go, up to a record that does not do; None when there is no such way."""
     text, all_text = _decoded(raw, dialect.encoding)
     if "\0" in text:
         return None
@@ -118,12 +131,13 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> B
         return None
     rows.pop()
     bounds.pop()
-    lines = len(physical)
-    if (bounds[-1] != lines and not rows) or max(map(int.__sub__, bounds[1:], bounds), default=0) > RECORD_LINES:
-        return None
-    if bounds[-1] != lines:
-        # The last record has no end in this block: it begins the next one.
-        lines = bounds[-1]
+    sizes = list(map(int.__sub__, bounds[1:], bounds))
+    if sizes and max(sizes) > RECORD_LINES:
+        good = next(position for position, size in enumerate(sizes) if size > RECORD_LINES)
+        del rows[good:], bounds[good + 1 :]
+    # A record that goes beyond the block, if there is one, begins the next block.
+    lines = bounds[-1]
+    if lines != len(physical):
         raw = b"".join(raw.splitlines(keepends=True)[:lines])
     end = Place(start.offset + len(raw), start.line + lines)
     flaws = {} if all_text else _flawed(physical, bounds, rows, dialect.encoding)

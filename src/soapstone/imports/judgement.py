@@ -111,10 +111,10 @@ class Judgement:
         query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
         if self._kind == "postgresql" and not self._spec.dry_run:
             # Who is new takes the next number of the sequence; SQLite has none to take it from.
-            found = query.subquery("found_rows")
-            number = case((found.c.outcome == code(o.ADDED), func.nextval(text("'contact_id_seq'"))))
-            columns = {name: found.c[name] for name in columns} | {
-                "contact_id": func.coalesce(number, found.c.contact_id)
+            judged = query.subquery("judged")
+            number = case((judged.c.outcome == code(o.ADDED), func.nextval(text("'contact_id_seq'"))))
+            columns = {name: judged.c[name] for name in columns} | {
+                "contact_id": func.coalesce(number, judged.c.contact_id)
             }
             query = select(*columns.values())
         return insert(self.table).from_select(list(columns), query.order_by(text("n")), include_defaults=False)

@@ -178,16 +178,18 @@ class Jobs:
 
         The rule is in `claim_job.sql`.
         """
-        moment = now()
-        statement = text(self._database.statement("claim_job")).bindparams(
-            bindparam("kinds", list(kinds), expanding=True),
-            bindparam("now", moment, Instant),
-            bindparam("lease_until", moment + lease, Instant),
-            bindparam("worker", worker),
-        )
+        statement = text(self._database.statement("claim_job"))
         with self._database.write() as connection:
             if self._database.kind == "postgresql":
                 connection.execute(select(text(f"pg_advisory_xact_lock({CLAIM_LOCK})")))
+            # Not before: claims wait for one another.
+            moment = now()
+            statement = statement.bindparams(
+                bindparam("kinds", list(kinds), expanding=True),
+                bindparam("now", moment, Instant),
+                bindparam("lease_until", moment + lease, Instant),
+                bindparam("worker", worker),
+            )
             job_id = connection.execute(statement).scalar_one_or_none()
             if job_id is None:
                 return None

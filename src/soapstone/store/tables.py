@@ -284,6 +284,8 @@ jobs = _table(
     CheckConstraint("step >= 0 AND step <= steps", name="step"),
     CheckConstraint("(finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))", name="finished"),
     Index("ix_job_account_id_kind_list_id", "account_id", "kind", "list_id"),
+    # Claiming asks which account was served longest ago.
+    Index("ix_job_account_id_started_at", "account_id", "started_at"),
     # Claiming looks only at work that is not over.
     Index(
         "ix_job_open",

@@ -1,8 +1,9 @@
 -- Take the next job that may run, and fence off whoever had it before by the next attempt number.
 -- A job may run when it is due and queued, or when its worker has let the lease run out. Jobs of one list run one after
 -- another in the order of their numbers; a job that is not due yet holds nobody up, unless it has begun and only waits
--- to go on. Among accounts, the one with the fewest jobs under way comes first. The caller serialises claims (SQLite: the
--- writer's place; PostgreSQL: a lock). An attempt that is taken over has died.
+-- to go on. Among accounts, the one with the fewest jobs under way comes first, of several the one that was served
+-- longest ago. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock). An attempt that is taken
+-- over has died.
 UPDATE job
 SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
     started_at = coalesce(started_at, :now), error = '',
@@ -33,6 +34,7 @@ WHERE id = (
             FROM job AS busy
             WHERE busy.finished_at IS NULL AND busy.state = 'running' AND busy.account_id = candidate.account_id
         ),
+        (SELECT coalesce(max(served.started_at), 0) FROM job AS served WHERE served.account_id = candidate.account_id),
         candidate.id
     LIMIT 1
 )

@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("job", sa.Column("deaths", sa.Integer(), server_default="0", nullable=False))
+    op.create_index("ix_job_account_id_started_at", "job", ["account_id", "started_at"])
     op.create_table(
         "import_part",
         sa.Column("job_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -28,4 +29,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("import_part")
+    op.drop_index("ix_job_account_id_started_at", "job")
     op.drop_column("job", "deaths")
