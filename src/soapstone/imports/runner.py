@@ -104,6 +104,7 @@ class _Import:
         if isinstance(event, Looking):
             # Also sees a request to stop or cancel, or another attempt.
             with self._run.chunk() as chunk:
+                chunk.progress = False
                 chunk.checkpoint = dict(chunk.checkpoint) | {"read": event.rows}
         elif isinstance(event, Indexed):
             self._begin(event)
@@ -112,6 +113,7 @@ class _Import:
 
     def _begin(self, found: Indexed) -> None:
         with self._run.chunk() as chunk:
+            chunk.progress = False
             checkpoint = dict(chunk.checkpoint)
             if "rows" not in checkpoint:
                 last = self._merge.lock(chunk.connection)

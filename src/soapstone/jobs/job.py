@@ -19,7 +19,7 @@ class Job:
     `state` is one of queued, running, completed, failed, cancelled; the last three are final, but a failed job may be
     retried. `step` counts finished steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that
     belong to the kind of work. `blob_size` is in bytes. `deaths` counts the last attempts in a row whose worker died
-    before they had counted anything or finished a step.
+    before they had got any further.
     """
 
     id: int

@@ -35,7 +35,8 @@ class Stopped(Exception):
 class Chunk:
     """One transaction of a run: its data, the counters and the checkpoint are stored together or not at all.
 
-    Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`.
+    Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`. `progress`
+    is False for a chunk that only tells how far the job is: the next attempt would have to do the same work again.
     """
 
     def __init__(self, connection: Connection, job: Job) -> None:
@@ -43,6 +44,7 @@ class Chunk:
         self.checkpoint: Mapping[str, Any] = job.checkpoint
         self.step = job.step
         self.counters = dict(job.counters)
+        self.progress = True
 
     def count(self, **amounts: int) -> None:
         """Add to counters."""
@@ -51,7 +53,10 @@ class Chunk:
 
 
 class Run:
-    """One attempt at a job, as its runner sees it. `job` is kept as the last committed chunk left it."""
+    """One attempt at a job, as its runner sees it.
+
+    `job` is kept as the last committed chunk left it; `progressed` says whether a chunk of this attempt got further.
+    """
 
     def __init__(
         self, database: Database, blobs: Blobs, job: Job, *, lease: timedelta, stopping: Callable[[], bool]
@@ -59,6 +64,7 @@ class Run:
         self.database = database
         self.blobs = blobs
         self.job = job
+        self.progressed = False
         self._lease = lease
         self._stopping = stopping
         self._connection: Connection | None = None
@@ -82,17 +88,19 @@ class Run:
             raise Stopped
         with self.database.write(connection=self._connection) as connection:
             self._fence(connection)
-            chunk = Chunk(connection, self.job)
+            chunk, progressed = Chunk(connection, self.job), False
             yield chunk
             values: dict[str, Any] = {
                 "checkpoint": dict(chunk.checkpoint),
                 "counters": chunk.counters,
                 "step": chunk.step,
             }
-            if (chunk.counters, chunk.step) != (self.job.counters, self.job.step):
+            if chunk.progress and any(values[name] != getattr(self.job, name) for name in values):
                 values["deaths"] = 0
+                progressed = True
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
         self._reread(values)
+        self.progressed |= progressed
 
     def complete(self) -> None:
         """The work is done: all steps are finished and the job is over."""

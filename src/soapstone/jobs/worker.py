@@ -185,7 +185,7 @@ class Worker:
         if reason is None:
             log.error("job %d failed by a fault of the server", job.id, exc_info=error)
             return partial(run.fail, "The server met an internal error; its log has the details.")
-        progressed = (run.job.counters, run.job.step) != (job.counters, job.step)
+        progressed = run.progressed
         times = 1 if progressed else self._hindered.get(job.id, 0) + 1
         if times >= self._patience:
             self._hindered.pop(job.id, None)

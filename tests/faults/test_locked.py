@@ -1,0 +1,25 @@
+"""The database is locked by another process for longer than a worker waits for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.faults.conftest import PEOPLE, SEED
+from tests.kills.assignments import LARGE, submit_all
+from tests.kills.picture import Picture, differences, picture, torn, unfinished
+from tests.kills.site import opened_site
+
+from soapstone.jobs.hindrances import LOCKED
+
+
+def test_jobs_wait_for_whoever_locks_the_database(folder: Path, calm: Picture) -> None:
+    with opened_site(folder) as site:
+        job_ids = submit_all(site.product, PEOPLE, SEED, LARGE)
+        site.await_rows(job_ids)
+        with site.product.database.write():
+            site.await_log(LOCKED)
+        assert torn(picture(site.product, job_ids)) == []
+        site.wait()
+        found = picture(site.product, job_ids)
+        assert unfinished(found) + torn(found) + differences(found, calm) == []
+        assert site.workers.now.alive()
