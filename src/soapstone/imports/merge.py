@@ -40,6 +40,12 @@ JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
 # Bytes of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk.
 CACHE_KIB = 48 << 10
 COPY_BLOCK = 256 << 10
+# How PostgreSQL shall work on a chunk, whatever its statistics say of tables that have just grown: by looking up its
+# rows one after another, for hashing all contacts costs the more the more there are; and with room for one chunk.
+_WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
+PLAN = "SELECT set_config('work_mem', '32MB', true)" + "".join(
+    f", set_config('enable_{way}', 'off', true)" for way in _WAYS
+)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,11 @@ class Merge:
     def apply(self, connection: Connection, moment: datetime) -> Merged:
         """Merge the rows of the stage; the transaction holds the account's row."""
         stage, judged = self._stage, self._judged
-        connection.execute(delete(judged) if self._sqlite else text(f"TRUNCATE {judged.name}"))
+        if self._sqlite:
+            connection.execute(delete(judged))
+        else:
+            connection.execute(text(PLAN))
+            connection.execute(text(f"TRUNCATE {judged.name}"))
         if not self._sqlite and self._spec.removes and not self._spec.dry_run:
             self._hold_memberships(connection)
         connection.execute(self._judgement.statement)
