@@ -18,6 +18,7 @@ from typing import Any
 import people
 from installation import Installation
 
+from soapstone.imports.merge import CACHE_KIB
 from soapstone.store.tables import contacts
 
 # Rows of one transaction of the upsert.
@@ -148,7 +149,7 @@ def _insert(table: str, columns: tuple[str, ...]) -> str:
 
 @contextmanager
 def _driver(installation: Installation) -> Iterator[sqlite3.Connection]:
-    """A connection of the standard library with all settings that the product gives its own.
+    """A connection of the standard library with all settings that an import gives its own, the size of its cache too.
 
     What was written before, and what is written in the block, is in the file and on disk afterwards, as our worker
     leaves it when it ends.
@@ -157,6 +158,7 @@ def _driver(installation: Installation) -> Iterator[sqlite3.Connection]:
     with closing(installation.database.engine.raw_connection()) as pooled:
         driver = pooled.driver_connection
         assert isinstance(driver, sqlite3.Connection)
+        driver.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
         yield driver
     installation.database.checkpoint()
 

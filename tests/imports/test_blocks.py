@@ -45,6 +45,8 @@ def test_the_records_are_the_same_as_one_by_one(data: bytes, dialect: Dialect, s
     """mm-46, lk-67, lk-68."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_BYTES", size)
+        patch.setattr(module, "FEW_BYTES", size // 3)
+        patch.setattr(module, "SPARSE_BYTES", 2)
         assert read(data, dialect) == truth(data, dialect)
 
 
@@ -52,6 +54,8 @@ def test_the_records_are_the_same_as_one_by_one(data: bytes, dialect: Dialect, s
 def test_reading_goes_on_at_the_place_of_any_record(data: bytes, dialect: Dialect, size: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK_BYTES", size)
+        patch.setattr(module, "FEW_BYTES", size // 3)
+        patch.setattr(module, "SPARSE_BYTES", 2)
         everything = truth(data, dialect)
         number = 0
         for block in list(blocks(io.BytesIO(data), dialect, Place(0, 1))):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import BinaryIO
 
 from soapstone.imports import outcomes
@@ -23,6 +23,8 @@ BLOCK_BYTES = 1 << 20
 assert BLOCK_BYTES <= VALUE_CHARACTERS  # noqa: S101
 # Where records turn out to have no end, what lies behind them is read in smaller blocks, for it may be read again.
 FEW_BYTES = 1 << 16
+# Qualifiers are few where there is less than one in so many bytes.
+SPARSE_BYTES = 4096
 # What the decoder makes of bytes that are no text.
 _NO_TEXT = re.compile("[\udc80-\udcff]")
 # A line of our own behind the last one: a record that swallows it has no end in the block.
@@ -78,6 +80,7 @@ def blocks(
         # A full read may end amid a line. CR LF is never cut in two: its LF is the later one.
         whole = len(raw) < size or place.offset + size == stop
         cut = len(raw) if whole else max(raw.rfind(b"\n"), raw.rfind(b"\r", 0, len(raw) - 1)) + 1
+        cut = _before_quotes(raw, cut, dialect)
         block = _quick(raw[:cut], dialect, place, columns) if cut else None
         if block is None:
             block = _thorough(file, dialect, place, place.offset + max(cut, 1))
@@ -93,6 +96,19 @@ def blocks(
         place = block.end
         if block.rows:
             yield block
+
+
+def _before_quotes(raw: bytes, cut: int, dialect: Dialect) -> int:
+    """A smaller cut where qualifiers are few: lines without them can be split, and the others need no large block."""
+    qualifier = dialect.qualifier.encode(dialect.encoding, "replace")
+    first = raw.find(qualifier, 0, cut) if qualifier else -1
+    if first < 0:
+        return cut
+    if (lines := raw.rfind(b"\n", 0, first) + 1) >= FEW_BYTES:
+        return lines
+    if raw.count(qualifier, 0, cut) * SPARSE_BYTES < cut:
+        return raw.rfind(b"\n", 0, max(FEW_BYTES, first)) + 1 or cut
+    return cut
 
 
 def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Block:
@@ -116,8 +132,8 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> B
     text, all_text = _decoded(raw, dialect.encoding)
     if "\0" in text:
         return None
-    if all_text and not (dialect.qualifier and dialect.qualifier in text):
-        return _split(raw, text, dialect, start, columns)
+    if not (dialect.qualifier and dialect.qualifier in text):
+        return _split(raw, text, all_text, dialect, start, columns)
     physical = list(io.StringIO(text, newline=""))
     reader = reader_of(iter([*physical, _END]), dialect)
     rows: list[list[str]] = []
@@ -140,7 +156,10 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> B
     if lines != len(physical):
         raw = b"".join(raw.splitlines(keepends=True)[:lines])
     end = Place(start.offset + len(raw), start.line + lines)
-    flaws = {} if all_text else _flawed(physical, bounds, rows, dialect.encoding)
+    flaws = {}
+    if not all_text:
+        holders = {bisect_right(bounds, line) - 1 for line in _without_text(physical[:lines])}
+        flaws = _flawed([position for position in holders if rows[position]], rows, dialect.encoding)
     numbers = [start.line + line for line in bounds[:-1]]
     if [] in rows:
         kept = [position for position, row in enumerate(rows) if row]
@@ -157,7 +176,7 @@ def _decoded(raw: bytes, codec: str) -> tuple[str, bool]:
         return raw.decode(codec, "surrogateescape"), False
 
 
-def _split(raw: bytes, text: str, dialect: Dialect, start: Place, columns: int | None) -> Block:
+def _split(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place, columns: int | None) -> Block:
     """A block without qualifiers, where each line is a record."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -171,16 +190,19 @@ def _split(raw: bytes, text: str, dialect: Dialect, start: Place, columns: int |
         physical = [content for content in physical if content]
     most = -1 if columns is None else columns
     rows = [content.split(dialect.delimiter, most) for content in physical]
-    return Block(rows=rows, lines=lines, start=start, end=end, _raw=raw)
+    flaws = {} if all_text else _flawed(_without_text(physical), rows, dialect.encoding)
+    return Block(rows=rows, lines=lines, flaws=flaws, start=start, end=end, _raw=raw)
 
 
-def _flawed(physical: list[str], bounds: list[int], rows: list[list[str]], codec: str) -> dict[int, str]:
-    """Records with bytes that are no text; these bytes are replaced in them."""
+def _without_text(physical: list[str]) -> list[int]:
+    """The lines with bytes that are no text, from 0."""
+    return [line for line, content in enumerate(physical) if not content.isascii() and _NO_TEXT.search(content)]
+
+
+def _flawed(positions: Iterable[int], rows: list[list[str]], codec: str) -> dict[int, str]:
+    """The flaws of records with bytes that are no text; these bytes are replaced in them."""
     flaws = {}
-    for position, (first, last) in enumerate(pairwise(bounds)):
-        if rows[position] and any(not line.isascii() and _NO_TEXT.search(line) for line in physical[first:last]):
-            flaws[position] = outcomes.ENCODING
-            rows[position] = [
-                value.encode(codec, "surrogateescape").decode(codec, "replace") for value in rows[position]
-            ]
+    for position in positions:
+        flaws[position] = outcomes.ENCODING
+        rows[position] = [value.encode(codec, "surrogateescape").decode(codec, "replace") for value in rows[position]]
     return flaws

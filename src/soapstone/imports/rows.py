@@ -9,7 +9,7 @@ from typing import NamedTuple
 from soapstone.imports import outcomes
 from soapstone.imports.attributes import stored
 from soapstone.imports.spec import Column, ImportSpec
-from soapstone.lists.addresses import invalid, is_role
+from soapstone.lists.addresses import invalid, roles
 from soapstone.lists.profiles import ProfileAttribute
 
 Record = Sequence[str]
@@ -51,22 +51,23 @@ class Rows:
         self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
         self.texts = ["key", *filter(None, [self._follower]), *self.columns]
         self.key_columns = 1 + max(column.index for column in (self._email, self._custom_id) if column is not None)
+        self._all_columns = 1 + max(column.index for column in spec.columns)
         self._reject_roles = spec.reject_roles
         self._blanks_count = spec.known == "overwrite"
 
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
         """Check rows; some of them have flaws already."""
+        rows = _padded(rows, self.key_columns)
         emails = [value.strip() for value in _values(rows, self._email)]
-        found: dict[int, str] = {}
-        if self._reject_roles:
-            found = {position: outcomes.ROLE_ADDRESS for position, email in enumerate(emails) if is_role(email)}
+        lowered = list(map(str.lower, emails))
+        found = dict.fromkeys(roles(lowered) if self._reject_roles else (), outcomes.ROLE_ADDRESS)
         wrong = invalid(emails)
         if self._custom_id is not None:
             keys = [value.strip() for value in _values(rows, self._custom_id)]
             # The address is data here, and may be missing.
             wrong = [position for position in wrong if emails[position]]
         else:
-            keys = list(map(str.lower, emails))
+            keys = lowered
         found |= dict.fromkeys(wrong, outcomes.INVALID_ADDRESS)
         if "" in keys:
             found |= {position: outcomes.MISSING_KEY for position, key in enumerate(keys) if not key}
@@ -80,6 +81,7 @@ class Rows:
 
         A profile is the JSON document of a patch: attribute number → stored value, null for one to be emptied.
         """
+        rows = _padded(rows, self._all_columns)
         columns: list[Sequence[str]] = [checked.keys]
         if self._follower == "email":
             columns.append(checked.emails)
@@ -104,16 +106,19 @@ class Rows:
         return [json.dumps(patch, ensure_ascii=False, separators=(",", ":")) for patch in patches]
 
 
+def _padded(rows: Sequence[Record], columns: int) -> Sequence[Record]:
+    """Rows with at least so many columns (mm-46)."""
+    if min(map(len, rows), default=columns) >= columns:
+        return rows
+    return [row if len(row) >= columns else [*row, *[""] * (columns - len(row))] for row in rows]
+
+
 def _values(rows: Sequence[Record], column: Column | None) -> list[str]:
-    """One column; its default serves rows without a value (lk-69)."""
+    """One column of rows that have it; its default serves rows without a value (lk-69)."""
     if column is None:
         return [""] * len(rows)
     index, default = column.index, column.default
-    try:
-        values = [row[index] for row in rows]
-    except IndexError:
-        # Short rows are padded (mm-46).
-        values = [row[index] if len(row) > index else "" for row in rows]
+    values = [row[index] for row in rows]
     if default:
         values = [value if value and not value.isspace() else default for value in values]
     return values

@@ -34,7 +34,7 @@ from soapstone.store.instants import now
 from soapstone.store.tables import lists, rejected_rows
 
 # Rows of one transaction: see docs/decisions.
-CHUNK_ROWS = 25_000
+CHUNK_ROWS = 50_000
 # A packed file must not have more bytes than this when it is unpacked.
 MOST_BYTES = 64 << 30
 # Somebody else may store the same person between look-up and insert, outside of imports; then the chunk is done again.

@@ -31,8 +31,9 @@ DEADLY = "The process that does the work has died {} times over this job, which 
 # Seconds that it waits after the first time, twice as long after each further one, and at most.
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 60.0
-# SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do.
-LOG_BYTES = 64 << 20
+# SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do. An
+# import writes the same pages of its indexes again and again; the fewer of these moves, the fewer times they go on.
+LOG_BYTES = 256 << 20
 # Seconds between two rounds of chores.
 CHORES_PAUSE = 3600.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
@@ -22,6 +23,8 @@ _SPACE = re.compile(r"\s")
 
 # No address is longer, whatever its characters: longer texts are not worth asking about.
 MOST_CHARACTERS = 254
+# Domains that are remembered as plain or not.
+MOST_DOMAINS = 100_000
 
 # Local parts that name a role (mm-55: info@, sales@, support@ and the like).
 _ROLE_NAMES = """
@@ -41,8 +44,12 @@ def is_address(text: str) -> bool:
     """
     if _PLAIN.match(text):
         return True
-    if len(text) > MOST_CHARACTERS or _SPACE.search(text):
-        return False
+    return len(text) <= MOST_CHARACTERS and not _SPACE.search(text) and _keeps_the_rules(text)
+
+
+# An import looks at every address twice, and these are the ones that take long.
+@lru_cache(maxsize=50_000)
+def _keeps_the_rules(text: str) -> bool:
     try:
         validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
@@ -55,8 +62,10 @@ def invalid(texts: Sequence[str]) -> list[int]:
 
     Many at once are checked three times as fast: most local parts are plain, and most domains were seen before.
     """
-    known = _Domains()
     found = []
+    known = _domains
+    if len(known) > MOST_DOMAINS:
+        known.clear()
     for position, text in enumerate(texts):
         local, _, domain = text.rpartition("@")
         if local.isalnum() and local.isascii() and len(local) <= 64 and len(text) <= MOST_CHARACTERS and known[domain]:
@@ -74,11 +83,14 @@ class _Domains(dict[str, bool]):
         return plain
 
 
+_domains = _Domains()
+
+
 def address_key(address: str) -> str:
     """How an address is compared: in lower case (mm-54, lk-64)."""
     return address.lower()
 
 
-def is_role(address: str) -> bool:
-    """Whether the address belongs to a role, as `info@example.com` does (mm-55)."""
-    return address.partition("@")[0].lower() in ROLES
+def roles(keys: Sequence[str]) -> list[int]:
+    """The positions of the addresses, in their comparable form, that belong to a role: `info@example.com` (mm-55)."""
+    return [position for position, key in enumerate(keys) if key.partition("@")[0] in ROLES]
