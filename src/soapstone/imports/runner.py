@@ -35,8 +35,9 @@ from soapstone.store.tables import lists, rejected_rows
 
 # Rows of one transaction: see docs/decisions.
 CHUNK_ROWS = 50_000
-# A packed file must not have more bytes than this when it is unpacked.
-MOST_BYTES = 64 << 30
+# A packed file may unpack to so many bytes, or to so many times its size.
+FREE_BYTES = 8 << 20
+MOST_GROWTH = 200
 # Somebody else may store the same person between look-up and insert, outside of imports; then the chunk is done again.
 TRIES = 5
 
@@ -75,7 +76,7 @@ class _Import:
 
     def _read_and_merge(self, connection: Connection) -> None:
         job, blobs = self._run.job, self._run.blobs
-        if job.blob is None:
+        if job.blob is None or not blobs.path(job.blob).exists():
             raise JobFailed("The file of this import is gone.")
         checkpoint = job.checkpoint
         try:
@@ -90,13 +91,11 @@ class _Import:
                     # Chunks stay as they were cut by the first attempt.
                     chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
                     done=checkpoint.get("done", 0),
-                    most_bytes=MOST_BYTES,
+                    most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
                 )
                 with closing(events(task, size=job.blob_size)) as found:
                     for event in found:
                         self._take(connection, event)
-        except FileNotFoundError:
-            raise JobFailed("The file of this import is gone.") from None
         except Unreadable as problem:
             raise JobFailed(str(problem)) from None
 
