@@ -206,17 +206,22 @@ def on_postgresql(folder: Path, given: argparse.Namespace) -> None:
     measures: dict[str, Callable[[Installation], float]] = {
         "ours": lambda here: imported(here, file, **truth.counters),
         "upsert": lambda here: limits.upsert_postgresql(here, limits.taken(file, truth)),
+        "upsert each": lambda here: limits.upsert_each_postgresql(here, limits.taken(file, truth)),
         "COPY": lambda here: limits.copy_postgresql(here, limits.taken(file, truth)),
     }
     with postgresql.server() as server:
         for number in range(given.rounds):
             print(f"  round {number + 1}")
             for name, measure in measures.items():
-                with server.database(f"bench_{name.lower()}") as url, fresh(folder / "data", url) as here:
+                with (
+                    server.database(f"bench_{name.lower().replace(' ', '_')}") as url,
+                    fresh(folder / "data", url) as here,
+                ):
                     rounds.add(name, measure(here))
         version = server.version()
     print(f"{rows:,} rows on PostgreSQL {version}, median of {given.rounds} rounds")
-    rounds.show(rows, "ours", "upsert", "upsert of each row", 3)
+    rounds.show(rows, "ours", "upsert each", "upsert of each row into each table", 3)
+    rounds.show(rows, "ours", "upsert", "upsert of each row into both tables by one statement", 3)
     rounds.show(rows, "ours", "COPY", "bare COPY", 0.25)
 
 
