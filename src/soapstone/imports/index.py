@@ -16,6 +16,8 @@ from soapstone.imports.records import Place
 # memory when duplicates are looked for: a 128th of all keys.
 HELD_KEYS = 400_000
 PARTS = 128
+# A range is held in memory as a whole; in files of wide rows it has fewer rows than usual, and so many bytes.
+RANGE_BYTES = 16 << 20
 # Between two keys on disk: no text of a file holds it.
 BETWEEN = "\0"
 
@@ -65,7 +67,8 @@ def build(
     per row, keys go through a nameless file in the folder `scratch`.
     """
     ranges: list[Range] = []
-    row = 0
+    # The next row, and the first one of the range under way.
+    row = first = 0
     start: Place | None = None
     with Keys(scratch) as keys:
         for block in blocks:
@@ -75,16 +78,19 @@ def build(
             if start is None:
                 start = block.place(skipped)
             keys.add(found, row)
-            # Ranges end where their rows are complete, amid a block or at its end.
-            read, goal = row, row + len(found)
-            while (end := (len(ranges) + 1) * range_rows) <= goal:
-                place = block.place(skipped + end - read)
-                ranges.append(Range(end - range_rows, range_rows, start, place.offset))
-                start = place
-            row, last = goal, block.end
+            # Ranges end where they have their rows, amid a block or at its end, or at its end when they are large.
+            read, row = row, row + len(found)
+            while row - first >= range_rows:
+                place = block.place(skipped + first + range_rows - read)
+                ranges.append(Range(first, range_rows, start, place.offset))
+                start, first = place, first + range_rows
+            last = block.end
+            if row > first and last.offset - start.offset >= RANGE_BYTES:
+                ranges.append(Range(first, row - first, start, last.offset))
+                start, first = last, row
             yield row
-        if start is not None and (rest := row % range_rows):
-            ranges.append(Range(row - rest, rest, start, last.offset))
+        if start is not None and row > first:
+            ranges.append(Range(first, row - first, start, last.offset))
         superseded = bytearray(row + 7 >> 3)
         for earlier in keys.superseded():
             superseded[earlier >> 3] |= 1 << (earlier & 7)

@@ -108,7 +108,8 @@ def read(task: Task) -> Iterator[Event]:
                 superseded = found.superseded_in(part.first, part.rows)
                 # Three names in turn: one chunk is merged, one is ready, one is being staged.
                 path = folder / f"stage-{number % 3}"
-                yield _staged(stage, blocks(file, dialect, part.start, part.stop), part, superseded, path)
+                records = blocks(file, dialect, part.start, part.stop)
+                yield _staged(stage, records, part.first, task.done, superseded, path)
 
 
 def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking, None, index.FileIndex]:
@@ -124,7 +125,8 @@ def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking,
             yield Looking(count)
 
 
-def _staged(stage: Stage, found: Iterator[Block], part: index.Range, superseded: list[int], path: Path) -> Staged:
+def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superseded: list[int], path: Path) -> Staged:
+    """Stage the rows from `first` on, but for those that are done."""
     records: list[list[str]] = []
     lines: list[int] = []
     keys: list[str] = []
@@ -140,6 +142,11 @@ def _staged(stage: Stage, found: Iterator[Block], part: index.Range, superseded:
     for position in superseded:
         keys[position] = ""
         flaws[position] = outcomes.DUPLICATE
-    staged = stage.write(path, records, Checked(keys, emails, flaws), part.first)
+    if done > first:
+        # Another version of this program has cut the file in other places.
+        gone = done - first
+        first, records, lines, keys, emails = done, records[gone:], lines[gone:], keys[gone:], emails[gone:]
+        flaws = {position - gone: flaw for position, flaw in flaws.items() if position >= gone}
+    staged = stage.write(path, records, Checked(keys, emails, flaws), first)
     refused = [Refused(position, reason, records[position]) for position, reason in sorted(flaws.items())]
-    return Staged(part.first, lines, staged, str(path), refused)
+    return Staged(first, lines, staged, str(path), refused)
