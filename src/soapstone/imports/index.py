@@ -14,7 +14,7 @@ from soapstone.imports.records import Place
 
 # Keys held in memory before they go to disk, and the number of parts they go to there. One part at a time is in
 # memory when duplicates are looked for: a 128th of all keys.
-HELD_KEYS = 400_000
+HELD_KEYS = 150_000
 PARTS = 128
 # A range is held in memory as a whole; in files of wide rows it has fewer rows than usual, and so many bytes.
 RANGE_BYTES = 16 << 20
