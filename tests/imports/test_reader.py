@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,13 @@ def test_a_process_tells_why_a_file_cannot_be_read(task: MakeTask) -> None:
     Path(gone.path).unlink()
     with pytest.raises(FileNotFoundError):
         list(reader.events(gone, size=LARGE))
+
+
+def test_a_fault_of_the_reader_is_one_and_not_a_hindrance(task: MakeTask) -> None:
+    """It would wait for what never passes."""
+    given = replace(task(DATA), chunk_rows="many")  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="fault of its own"):
+        list(reader.events(given, size=LARGE))
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Merge:
 
     def __init__(self, account: Account, list_id: int | None, job_id: int, spec: ImportSpec, stage: Stage) -> None:
         self._account, self._list_id, self._job_id, self._spec = account, list_id, job_id, spec
-        self._shape, self._stage, self._rows = stage, stage.table, stage.rows
+        self._stage, self._rows = stage.table, stage.rows
         self._sqlite = stage.kind == "sqlite"
         self._documents = Documents(stage.kind)
         self._unique = account.identifier == "email"
@@ -84,7 +84,6 @@ class Merge:
         if self._sqlite:
             cache = driver.execute("PRAGMA cache_size").fetchone()[0]
             driver.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-            driver.execute("PRAGMA temp_store=MEMORY")
         tables = [self._judged] if self._sqlite else [self._judged, self._stage]
         try:
             with connection.begin():
@@ -98,7 +97,6 @@ class Merge:
                         table.drop(connection, checkfirst=False)
                 if self._sqlite:
                     driver.execute(f"PRAGMA cache_size={cache}")
-                    driver.execute("PRAGMA temp_store=FILE")
             except Exception:
                 # Nobody shall get a connection with these tables on it: closing it takes them along.
                 connection.invalidate()

@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any
@@ -91,6 +92,10 @@ def _main() -> None:
     except (Unreadable, OSError, MemoryError, sqlite3.Error) as failure:
         # Plainly, without what cannot be sent.
         answer = type(failure)(*failure.args)
+    except Exception:
+        # The trace goes to the log by way of standard error.
+        traceback.print_exc()
+        answer = RuntimeError("the reader met a fault of its own")
     _send(answer)
 
 
