@@ -15,6 +15,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.jobs.queue import Jobs
@@ -23,6 +24,10 @@ from soapstone.jobs.worker import Worker
 from soapstone.store import schema
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+
+# Machines are busy, and tests tell what is right, not how fast it is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import typer
@@ -41,17 +45,32 @@ def follow(product: Product, number: int) -> Job:
     """
     views = JobViews(product)
     in_place = console.is_terminal and not console.is_dumb_terminal
-    with _InPlace() if in_place else _Lines() as display:
+    with _interruptions() as interrupted, _InPlace() if in_place else _Lines() as display:
         view = views.of(found(product, number))
         display.show(view)
         while not view.job.over:
-            time.sleep(PACE)
+            if interrupted.wait(PACE):
+                raise KeyboardInterrupt
             job = found(product, number)
             if job != view.job:
                 view = views.of(job)
             display.show(view)
     tell_end(product, view)
     return view.job
+
+
+@contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Set by Ctrl-C. Raised wherever the program happens to be, as Python does, an interruption can get lost."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.set())
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class _InPlace:
