@@ -49,7 +49,8 @@ def follow(product: Product, number: int) -> Job:
         view = views.of(found(product, number))
         display.show(view)
         while not view.job.over:
-            if interrupted.wait(PACE):
+            time.sleep(PACE)
+            if interrupted.is_set():
                 raise KeyboardInterrupt
             job = found(product, number)
             if job != view.job:
