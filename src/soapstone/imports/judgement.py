@@ -44,7 +44,6 @@ class Judgement:
     def __init__(self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage) -> None:
         self._account, self._list_id, self._spec = account, list_id, spec
         self._stage, self._rows = stage.table, stage.rows
-        self._kind = stage.kind
         self._documents = Documents(stage.kind)
         self._sqlite = stage.kind == "sqlite"
         self._unique = account.identifier == "email"
@@ -109,7 +108,7 @@ class Judgement:
         columns = {"n": staged.c.n, "contact_id": contact_id, "membership": state, "outcome": outcome}
         columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
         query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
-        if self._kind == "postgresql" and not self._spec.dry_run:
+        if not self._sqlite and not self._spec.dry_run:
             # Who is new takes the next number of the sequence; SQLite has none to take it from.
             judged = query.subquery("judged")
             number = case((judged.c.outcome == code(o.ADDED), func.nextval(text("'contact_id_seq'"))))
