@@ -14,6 +14,7 @@ from soapstone.imports.imports import Imports
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.members import Members
+from soapstone.lists.pages import Pages
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
 from soapstone.sending.messages import Messages
@@ -35,6 +36,7 @@ class Product:
     sessions: Sessions
     lists: Lists
     members: Members
+    pages: Pages
     profiles: Profiles
     suppressions: Suppressions
     jobs: Jobs
@@ -60,6 +62,7 @@ class Product:
             sessions=Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes)),
             lists=Lists(database),
             members=Members(database),
+            pages=Pages(),
             profiles=Profiles(database),
             suppressions=Suppressions(database),
             jobs=jobs,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Any
@@ -22,7 +22,11 @@ class NameTaken(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A customer. `identifier` says what makes a contact unique: "email" or "custom_id" (mm-53)."""
+    """A customer. `identifier` says what makes a contact unique: "email" or "custom_id" (mm-53).
+
+    `unsubscribe_type` says what an unsubscribe is about: "all", "lists", "message_categories" or "list_categories"
+    (mm-120). `field_labels` are the account's own names of contact fields, by column.
+    """
 
     id: int
     name: str
@@ -30,6 +34,8 @@ class Account:
     parent_name: str | None
     identifier: str
     time_zone: str
+    unsubscribe_type: str
+    field_labels: Mapping[str, str]
 
     @property
     def zone(self) -> ZoneInfo:
@@ -200,4 +206,6 @@ def _account(row: Row[Any]) -> Account:
         parent_name=row.parent_name,
         identifier=row.identifier,
         time_zone=row.time_zone,
+        unsubscribe_type=row.unsubscribe_type,
+        field_labels=row.field_labels,
     )

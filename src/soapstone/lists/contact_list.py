@@ -35,6 +35,7 @@ class ContactList:
     created_at: datetime
     updated_at: datetime | None
     updated_by: int | None
+    category_id: int | None
 
     @property
     def from_name(self) -> str:
@@ -158,4 +159,5 @@ def _list(row: Row[Any]) -> ContactList:
         created_at=row.created_at,
         updated_at=row.updated_at,
         updated_by=row.updated_by,
+        category_id=row.category_id,
     )

@@ -81,6 +81,10 @@ accounts = _table(
     # The last 32-bit contact number given out in this account (lk-35).
     _count("last_number"),
     Column("created_at", Instant, nullable=False),
+    # What unsubscribing means here: "all", "lists", "message_categories" or "list_categories" (mm-120).
+    _text("unsubscribe_type", "all"),
+    # The account's own names of contact fields, column → label.
+    _document("field_labels"),
     CheckConstraint("identifier IN ('email', 'custom_id')", name="identifier"),
 )
 
@@ -145,6 +149,7 @@ lists = _table(
     Column("updated_at", Instant),
     Column("updated_by", Id),
     Column("deleted_at", Instant),
+    Column("category_id", Id),
 )
 
 CUSTOM_FIELDS = tuple(f"custom{n}" for n in range(1, 31))
@@ -177,7 +182,16 @@ contacts = _table(
     *(_text(name) for name in PERSON_FIELDS),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    _flag("text_only"),
+    # Since when the person is unsubscribed from everything (mm-120); lists that are joined later stay unsubscribed.
+    Column("unsubscribed_at", Instant),
+    # The channels on which nothing is sent to the person, in this order and with a space between: email fax sms
+    # (mm-124), and since when the first of them.
+    _text("channels_shut"),
+    Column("suppressed_at", Instant),
     UniqueConstraint("account_id", "unique_email"),
+    # All people of an account in the order of their numbers, page by page.
+    Index("ix_contact_account_id_id", "account_id", "id"),
     Index(
         "ix_contact_account_id_email_key",
         "account_id",
@@ -246,6 +260,199 @@ suppressions = _table(
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("account_id", "email_key", "kind", "list_id"),
     CheckConstraint("kind IN ('suppressed', 'banned')", name="kind"),
+)
+
+# What happens to people one by one, each row in the transaction that does it: the numbers of one contact's events are
+# the order in which they happened. Imports write only those that end a subscription: see their outcomes for the rest.
+EVENT_KINDS = (
+    "added",
+    "changed",
+    "joined",
+    "left",
+    "subscribed",
+    "waiting",
+    "unsubscribed",
+    "profile",
+    "suppressed",
+    "released",
+    "complained",
+    "raised",
+)
+
+contact_events = _table(
+    "contact_event",
+    _id(),
+    _account(),
+    Column("contact_id", Id, ForeignKey("contact.id"), nullable=False),
+    # NULL where it concerns the person and not one list.
+    Column("list_id", Id),
+    Column("kind", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    _text("by"),
+    # What caused an unsubscribe, as far as it was told.
+    Column("message_id", Id),
+    Column("message_category_id", Id),
+    Column("list_category_id", Id),
+    # The external event that was raised.
+    Column("external_event_id", Id),
+    _document("detail"),
+    CheckConstraint(f"kind IN {EVENT_KINDS!r}", name="kind"),
+    Index("ix_contact_event_contact_id_id", "contact_id", "id"),
+    Index("ix_contact_event_account_id_kind_at", "account_id", "kind", "at"),
+)
+
+# Whom mail of a category of messages, or of the lists of a category, is no longer sent (mm-120). People who are
+# unsubscribed from everything have contact.unsubscribed_at, those of one list their membership's state.
+opt_outs = Table(
+    "opt_out",
+    metadata,
+    Column("contact_id", Id, ForeignKey("contact.id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("category_id", Id, primary_key=True, autoincrement=False),
+    _account(),
+    Column("created_at", Instant, nullable=False),
+    CheckConstraint("kind IN ('message_category', 'list_category')", name="kind"),
+    sqlite_with_rowid=False,
+)
+
+list_categories = _table(
+    "list_category",
+    _id(),
+    _account(index=True),
+    Column("name", Text, nullable=False),
+    Column("login_id", Id),
+    _flag("active", True),
+    Column("created_at", Instant, nullable=False),
+)
+
+message_categories = _table(
+    "message_category",
+    _id(),
+    _account(index=True),
+    Column("name", Text, nullable=False),
+    Column("login_id", Id),
+    Column("created_at", Instant, nullable=False),
+)
+
+# Example values by column of the contact, as a search for recipients has them (mm-79, mm-84).
+saved_searches = _table(
+    "saved_search",
+    _id(),
+    _account(),
+    Column("name", Text, nullable=False),
+    Column("login_id", Id),
+    _document("criteria"),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("account_id", "name"),
+)
+
+# What calls and imports can raise for a contact (lk-120, lk-123).
+external_events = _table(
+    "external_event",
+    _id(),
+    _account(),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    _flag("active", True),
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)
+
+campaigns = _table(
+    "campaign",
+    _id(),
+    _account(),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+# Who gets the review copies of a list's messages (lk-97).
+review_addresses = _table(
+    "review_address",
+    _id(),
+    _account(),
+    Column("list_id", Id, ForeignKey("list.id"), nullable=False),
+    Column("email", Text, nullable=False),
+    Column("email_key", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    UniqueConstraint("list_id", "email_key"),
+)
+
+# Which object of another system stands for which one of the account (mm-129).
+object_mappings = _table(
+    "object_mapping",
+    _id(),
+    _account(index=True),
+    Column("object_type", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("own_type", Text, nullable=False),
+    Column("own_id", Id, nullable=False),
+    _text("own_name"),
+    Column("login_id", Id),
+    Column("created_at", Instant, nullable=False),
+)
+
+# Occasions that people sign up for (mm-127), and who did.
+occasions = _table(
+    "occasion",
+    _id(),
+    _account(index=True),
+    Column("name", Text, nullable=False),
+    _flag("open", True),
+    Column("created_at", Instant, nullable=False),
+)
+
+sign_ups = _table(
+    "sign_up",
+    _id(),
+    _account(),
+    Column("occasion_id", Id, ForeignKey("occasion.id"), nullable=False, index=True),
+    # Registrants of one call have the number of its first row.
+    Column("call_id", Id),
+    Column("email", Text, nullable=False),
+    _text("first_name"),
+    _text("last_name"),
+    # The caller's own name for the registrant.
+    _text("reference"),
+    _flag("live", True),
+    _document("answers"),
+    Column("created_at", Instant, nullable=False),
+)
+
+api_tokens = _table(
+    "api_token",
+    _id(),
+    _account(),
+    Column("login_id", Id, ForeignKey("login.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+
+# Answers to requests with an idempotency key: the same request again gets the same answer.
+idempotent_answers = _table(
+    "idempotent_answer",
+    _id(),
+    _account(),
+    Column("login_id", Id, ForeignKey("login.id"), nullable=False),
+    Column("key", Text, nullable=False),
+    # Digest of method, path and body: another request under the same key is refused.
+    Column("request_hash", Text, nullable=False),
+    # NULL while the request is being answered.
+    Column("status", Integer),
+    Column("answer", Text),
+    Column("created_at", Instant, nullable=False, index=True),
+    UniqueConstraint("login_id", "key"),
+)
+
+# What the installation keeps to itself, such as the key that signs links.
+secrets = Table(
+    "secret",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 JOB_STATES = ("queued", "running", "completed", "failed", "cancelled")

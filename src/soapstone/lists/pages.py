@@ -1,0 +1,59 @@
+"""Pages by number: whoever reads them one after another pays the same for each, however many there are."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+Row = TypeVar("Row")
+
+# Ends of pages that are remembered, those that were read last.
+REMEMBERED = 10_000
+
+
+class Pages:
+    """Remembers where pages ended, so that the next one begins there instead of counting all rows before it.
+
+    A page that is asked for out of order is counted for.
+    """
+
+    def __init__(self) -> None:
+        self._ends: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(
+        self,
+        query: Hashable,
+        number: int,
+        size: int,
+        read: Callable[[Any, int, int], Sequence[Row]],
+        mark: Callable[[Row], Any],
+    ) -> Sequence[Row]:
+        """One page of a query, counted from 1; a number below 1 means the first (mm-37, lk-30).
+
+        `query` says all that makes the rows what they are: account, operation, criteria. `mark(row)` is what they are
+        ordered by, each row's its own. `read(after, offset, limit)` reads rows behind the mark `after`, or from the
+        first on when that is None, leaving `offset` out.
+        """
+        number = max(number, 1)
+        after = self._recall((query, size, number - 1)) if number > 1 else None
+        rows = read(after, 0 if after is not None else (number - 1) * size, size)
+        if len(rows) == size:
+            self._remember((query, size, number), mark(rows[-1]))
+        return rows
+
+    def _recall(self, key: Hashable) -> Any:
+        with self._lock:
+            if key not in self._ends:
+                return None
+            self._ends.move_to_end(key)
+            return self._ends[key]
+
+    def _remember(self, key: Hashable, end: Any) -> None:
+        with self._lock:
+            self._ends[key] = end
+            self._ends.move_to_end(key)
+            if len(self._ends) > REMEMBERED:
+                self._ends.popitem(last=False)
