@@ -134,3 +134,25 @@ def test_others_wait(changes: Changes, database: Database, account: Account, new
         assert connection.execute(select(func.count()).select_from(contacts)).scalar_one() == 10
         assert sorted(connection.execute(select(memberships.c.number)).scalars()) == list(range(1, 11))
     assert kept(database) == [(10, 10)]
+
+
+def test_who_opted_out(changes: Changes, database: Database, account: Account, news: ContactList) -> None:
+    """mm-120: from a list, from the lists of a category, from everything; until the person asks for the list."""
+    other = Lists(database).create(account.id, "Other")
+    with changes.begin(account) as change:
+        ann = change.add(email="ann@example.com")
+        change.connection.execute(lists.update().where(lists.c.id == other.id).values(category_id=7))
+        assert not change.opted_out(ann, news.id)
+        assert change.opt_out(ann, "list", news.id)
+        assert not change.opt_out(ann, "list", news.id)
+        assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (True, False)
+        change.opt_out(ann, "list_category", 7)
+        change.opt_out(ann, "message_category", 8)
+        assert change.opted_out(ann, other.id)
+        change.let_in(ann, other.id)
+        assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (True, False)
+        change.let_in(ann, news.id)
+        change.edit(ann, {"unsubscribed_at": change.moment})
+        assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (True, True)
+        change.let_in(ann, news.id)
+        assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (False, False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key
@@ -21,6 +21,7 @@ from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
 
 State = Literal["subscribed", "unsubscribed", "waiting"]
+OptOut = Literal["list", "list_category", "message_category"]
 LAST_NUMBER = (1 << 31) - 1
 
 
@@ -113,20 +114,13 @@ class Change:
         return "banned" if "banned" in kinds else "suppressed" if "suppressed" in kinds else None
 
     def opted_out(self, contact_id: int, list_id: int) -> bool:
-        """Whether the person wants no mail of any list, or of those of this list's category (mm-120)."""
-        query = (
-            select(contacts.c.id)
-            .join(lists, lists.c.id == list_id)
-            .join(
-                opt_outs,
-                (opt_outs.c.contact_id == contacts.c.id)
-                & (opt_outs.c.kind == "list_category")
-                & (opt_outs.c.category_id == lists.c.category_id),
-                isouter=True,
-            )
-            .where(contacts.c.id == contact_id)
-            .where(contacts.c.unsubscribed_at.is_not(None) | opt_outs.c.contact_id.is_not(None))
-        )
+        """Whether the person wants no mail of this list, of those of its category, or of any (mm-120).
+
+        That is beside the state of a membership: it also holds for who is not on the list.
+        """
+        against = self._against(contact_id, list_id)
+        query = select(contacts.c.id).where(contacts.c.id == contact_id)
+        query = query.where(contacts.c.unsubscribed_at.is_not(None) | select(opt_outs.c.kind).where(against).exists())
         return self.connection.execute(query).first() is not None
 
     # --- changing ---------------------------------------------------------------------------------------------------
@@ -185,7 +179,9 @@ class Change:
         self.log("joined", contact_id, list_id, detail={"state": state})
         return number
 
-    def move(self, list_id: int, contact_id: int, state: State, *, cause: Cause = UNTOLD) -> bool:
+    def move(
+        self, list_id: int, contact_id: int, state: State, *, cause: Cause = UNTOLD, part_of: int | None = None
+    ) -> bool:
         """Give a member another state; False, and no event, when it has this one or is no member.
 
         Who is subscribed again counts as added now.
@@ -201,7 +197,7 @@ class Change:
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         self.connection.execute(update(memberships).where(here).values(**values))
         self._count(list_id, subscribed=int(state == "subscribed") - int(row["state"] == "subscribed"))
-        self.log(state, contact_id, list_id, cause=cause)
+        self.log(state, contact_id, list_id, cause=cause, part_of=part_of)
         return True
 
     def leave(self, list_id: int, contact_id: int) -> bool:
@@ -226,6 +222,19 @@ class Change:
         self.log("profile", contact_id, list_id)
         return True
 
+    def opt_out(self, contact_id: int, kind: OptOut, target_id: int) -> bool:
+        """Remember that a person wants no mail of a list or category; False when that was so already."""
+        values = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
+        if self.connection.execute(select(opt_outs.c.kind).filter_by(**values)).first():
+            return False
+        self.connection.execute(insert(opt_outs).values(**values, account_id=self.account.id, created_at=self.moment))
+        return True
+
+    def let_in(self, contact_id: int, list_id: int) -> None:
+        """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). States stay."""
+        self.connection.execute(delete(opt_outs).where(self._against(contact_id, list_id)))
+        self.connection.execute(update(contacts).where(contacts.c.id == contact_id).values(unsubscribed_at=None))
+
     def log(
         self,
         kind: str,
@@ -234,6 +243,7 @@ class Change:
         *,
         cause: Cause = UNTOLD,
         external_event_id: int | None = None,
+        part_of: int | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> int:
         """Write an event of a contact (`store.tables.EVENT_KINDS`); its number."""
@@ -248,10 +258,22 @@ class Change:
             "message_category_id": cause.message_category_id,
             "list_category_id": cause.list_category_id,
             "external_event_id": external_event_id,
+            "part_of": part_of,
             "detail": dict(detail or {}),
         }
         query = insert(contact_events).values(**values).returning(contact_events.c.id)
         return int(self.connection.execute(query).scalar_one())
+
+    def _against(self, contact_id: int, list_id: int) -> ColumnElement[bool]:
+        """The opt-outs of a person that stand against a list."""
+        category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+        return and_(
+            opt_outs.c.contact_id == contact_id,
+            or_(
+                and_(opt_outs.c.kind == "list", opt_outs.c.target_id == list_id),
+                and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
+            ),
+        )
 
     def _keys(self, address: str) -> dict[str, str | None]:
         """The comparable forms of an address; a missing one is nobody's."""

@@ -295,23 +295,27 @@ contact_events = _table(
     Column("list_category_id", Id),
     # The external event that was raised.
     Column("external_event_id", Id),
+    # The event that this one is a consequence of: an unsubscribe from everything ends the subscriptions of many lists.
+    Column("part_of", Id),
     _document("detail"),
     CheckConstraint(f"kind IN {EVENT_KINDS!r}", name="kind"),
     Index("ix_contact_event_contact_id_id", "contact_id", "id"),
     Index("ix_contact_event_account_id_kind_at", "account_id", "kind", "at"),
 )
 
-# Whom mail of a category of messages, or of the lists of a category, is no longer sent (mm-120). People who are
-# unsubscribed from everything have contact.unsubscribed_at, those of one list their membership's state.
+# Whom mail of a category of messages, or of the lists of a category, is no longer sent (mm-120), and who left a list
+# (mm-80). People who are unsubscribed from everything have contact.unsubscribed_at; who is unsubscribed and still
+# belongs to a list has that as the membership's state.
 opt_outs = Table(
     "opt_out",
     metadata,
     Column("contact_id", Id, ForeignKey("contact.id"), primary_key=True),
     Column("kind", Text, primary_key=True),
-    Column("category_id", Id, primary_key=True, autoincrement=False),
+    # The number of the list or of the category.
+    Column("target_id", Id, primary_key=True, autoincrement=False),
     _account(),
     Column("created_at", Instant, nullable=False),
-    CheckConstraint("kind IN ('message_category', 'list_category')", name="kind"),
+    CheckConstraint("kind IN ('list', 'list_category', 'message_category')", name="kind"),
     sqlite_with_rowid=False,
 )
 

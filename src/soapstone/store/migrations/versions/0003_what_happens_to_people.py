@@ -130,6 +130,7 @@ def upgrade() -> None:
         sa.Column("message_category_id", ID, nullable=True),
         sa.Column("list_category_id", ID, nullable=True),
         sa.Column("external_event_id", ID, nullable=True),
+        sa.Column("part_of", ID, nullable=True),
         sa.Column("detail", DOCUMENT, server_default=sa.text("'{}'"), nullable=False),
         sa.CheckConstraint(
             "kind IN ('added', 'changed', 'joined', 'left', 'subscribed', 'waiting', 'unsubscribed', 'profile',"
@@ -179,13 +180,13 @@ def upgrade() -> None:
         "opt_out",
         sa.Column("contact_id", ID, nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("category_id", ID, autoincrement=False, nullable=False),
+        sa.Column("target_id", ID, autoincrement=False, nullable=False),
         sa.Column("account_id", ID, nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
-        sa.CheckConstraint("kind IN ('message_category', 'list_category')", name=op.f("ck_opt_out_kind")),
+        sa.CheckConstraint("kind IN ('list', 'list_category', 'message_category')", name=op.f("ck_opt_out_kind")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_opt_out_account_id")),
         sa.ForeignKeyConstraint(["contact_id"], ["contact.id"], name=op.f("fk_opt_out_contact_id")),
-        sa.PrimaryKeyConstraint("contact_id", "kind", "category_id", name=op.f("pk_opt_out")),
+        sa.PrimaryKeyConstraint("contact_id", "kind", "target_id", name=op.f("pk_opt_out")),
         sqlite_with_rowid=False,
     )
     op.create_table(
