@@ -102,7 +102,10 @@ def show_settings() -> None:
         variable = f"SOAPSTONE_{name.upper()}"
         source = variable if variable in os.environ else "default"
         value = getattr(settings, name)
-        shown = settings.safe_database_url if name == "database_url" else str(value)
+        # Passwords stay out of what may be shown to others.
+        safe = {"database_url": settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
+        safe["secret_key"] = "***" if settings.secret_key else ""
+        shown = safe.get(name, str(value))
         table.add_row(variable, shown, source, field.description or "")
     console.print(table)
 

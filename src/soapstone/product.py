@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.logon import Logons
+from soapstone.accounts.secrets import Secrets
 from soapstone.accounts.sessions import Sessions
 from soapstone.imports.attribute_update import AttributeUpdates
 from soapstone.imports.entries import Entries
@@ -17,7 +19,9 @@ from soapstone.lists.members import Members
 from soapstone.lists.pages import Pages
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
+from soapstone.sending.links import Links
 from soapstone.sending.messages import Messages
+from soapstone.sending.report import SendReports
 from soapstone.sending.send import Sends
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
@@ -45,6 +49,7 @@ class Product:
     entries: Entries
     messages: Messages
     sends: Sends
+    reports: SendReports
 
     @classmethod
     def open(cls, settings: Settings, database: Database) -> Product:
@@ -71,7 +76,15 @@ class Product:
             entries=Entries(database, jobs, imports),
             messages=Messages(database),
             sends=Sends(database, blobs, jobs),
+            reports=SendReports(database, jobs),
         )
+
+    @cached_property
+    def links(self) -> Links | None:
+        """The links of mails; None while the server does not know the URL at which people reach it."""
+        if not self.settings.public_url:
+            return None
+        return Links(self.settings.public_url, self.settings.secret_key or Secrets(self.database).get("links"))
 
 
 # The blob behind a spooled member of a request.

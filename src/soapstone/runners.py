@@ -12,13 +12,26 @@ from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
 from soapstone.product import Product
+from soapstone.sending.builder import Stationery
+from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
+from soapstone.sending.signing import DkimSigner
+from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.smtp_delivery import Retries, SmtpServer
+from soapstone.settings import Settings
 from soapstone.store.instants import now
 
 
 def runners(product: Product) -> dict[str, Runner]:
-    """Kind of job → its runner."""
-    sender = Sender(product.database, product.settings.mail, product.settings.drafts)
+    """Kind of job → its runner. Raises InvalidSmtpUrl and UnusableKey."""
+    settings = product.settings
+    sender = Sender(
+        product.database,
+        settings.mail,
+        settings.drafts,
+        server=smtp_server(settings),
+        stationery=stationery(product),
+    )
     return {**dict.fromkeys(KINDS, run_import), ATTRIBUTE_UPDATE: run_attribute_update, **sender.runners}
 
 
@@ -32,3 +45,28 @@ def chores(product: Product) -> list[Callable[[], object]]:
 
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
     return [sweep_inputs, sender.sweep]
+
+
+def smtp_server(settings: Settings) -> SmtpServer | None:
+    """The SMTP server of the settings; None when mail goes to the folder. Raises InvalidSmtpUrl."""
+    if not settings.smtp_url:
+        return None
+    return SmtpServer(
+        SmtpAddress.of(settings.smtp_url),
+        connections=settings.smtp_connections,
+        rates=Rates(settings.smtp_rate, settings.smtp_domain_rate),
+        retries=Retries(
+            first=timedelta(seconds=settings.smtp_retry_seconds), limit=timedelta(hours=settings.smtp_retry_hours)
+        ),
+        timeout=settings.smtp_timeout_seconds,
+        local_hostname=settings.smtp_hostname or None,
+    )
+
+
+def stationery(product: Product) -> Stationery:
+    """Links and signature of all mails, as far as they are set up. Raises UnusableKey."""
+    settings = product.settings
+    signer = None
+    if settings.dkim_key:
+        signer = DkimSigner.of(settings.dkim_domain, settings.dkim_selector, settings.dkim_key)
+    return Stationery(links=product.links, signer=signer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -37,6 +38,28 @@ class Settings(BaseSettings):
     time_zone: str = Field("America/New_York", description="Time zone of new accounts.")
     lock_failures: int = Field(10, gt=0, description="Failed logons within the lock time that lock a login.")
     lock_minutes: int = Field(15, gt=0, description="How long failures are remembered and a lock lasts.")
+    smtp_url: str = Field(
+        "", description="SMTP server that mail is handed to, smtp://… or smtps://…; empty means a folder of files."
+    )
+    smtp_connections: int = Field(8, gt=0, le=200, description="Connections to the SMTP server that a worker opens.")
+    smtp_rate: float = Field(0, ge=0, description="Most mails per second that a worker hands over; 0 means no limit.")
+    smtp_domain_rate: float = Field(
+        0, ge=0, description="Most mails per second to recipients of one domain; 0 means no limit."
+    )
+    smtp_timeout_seconds: float = Field(60, gt=0, description="How long the SMTP server may take for one mail.")
+    smtp_retry_seconds: float = Field(
+        60, gt=0, description="A recipient that is refused for now is tried again after this time, then twice as long."
+    )
+    smtp_retry_hours: float = Field(
+        24, gt=0, description="A recipient that is refused for now, again and again, is given up after this time."
+    )
+    smtp_hostname: str = Field("", description="Name by which the SMTP server is greeted; empty means this machine's.")
+    dkim_key: str = Field("", description="File with the RSA key that mails are signed with, PEM; empty means none.")
+    dkim_domain: str = Field("", description="Domain that signs.")
+    dkim_selector: str = Field("", description="Selector of the key in that domain.")
+    secret_key: str = Field(
+        "", description="Key that links in mails are signed with; empty means one that is kept in the database."
+    )
     retention_days: int = Field(
         30,
         ge=30,
@@ -67,6 +90,14 @@ class Settings(BaseSettings):
     def drafts(self) -> Path:
         """Folder of mails that are built but not yet handed over; on the same file system as `mail`."""
         return self.data_dir / "drafts"
+
+    @property
+    def safe_smtp_url(self) -> str:
+        """The SMTP server's URL without its password."""
+        parts = urlsplit(self.smtp_url)
+        if parts.password is None:
+            return self.smtp_url
+        return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
 
     @property
     def worker_lock(self) -> Path:

@@ -42,9 +42,9 @@ class CrashingRun(Run):
     at, when, count = 0, "before", 0
 
     @contextmanager
-    def chunk(self) -> Iterator[Chunk]:
+    def chunk(self, **how: bool) -> Iterator[Chunk]:
         mine, self.count = self.count, self.count + 1
-        with super().chunk() as chunk:
+        with super().chunk(**how) as chunk:
             yield chunk
             if mine == self.at and self.when == "before":
                 raise Crash
@@ -259,8 +259,8 @@ def test_a_cancelled_update_keeps_what_it_did(make: MakeSite) -> None:
 
     class Asked(Run):
         @contextmanager
-        def chunk(self) -> Iterator[Chunk]:
-            with super().chunk() as chunk:
+        def chunk(self, **how: bool) -> Iterator[Chunk]:
+            with super().chunk(**how) as chunk:
                 yield chunk
             site.jobs.cancel(None, job.id)
 

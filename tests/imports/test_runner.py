@@ -50,9 +50,9 @@ def crashing(at: int, when: str) -> type[Run]:
         count = 0
 
         @contextmanager
-        def chunk(self) -> Iterator[Chunk]:
+        def chunk(self, **how: bool) -> Iterator[Chunk]:
             mine, self.count = self.count, self.count + 1
-            with super().chunk() as chunk:
+            with super().chunk(**how) as chunk:
                 yield chunk
                 if mine == at and when == "before":
                     raise Crash

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from soapstone.jobs.run import Chunk, Run, Superseded
-from soapstone.sending import sender
+from soapstone.sending import folder_delivery, sender
 
 LEASE = timedelta(minutes=1)
 PEOPLE = 4
@@ -29,12 +29,12 @@ class FragileRun(Run):
     strike: Callable[[], None]
 
     @contextmanager
-    def chunk(self) -> Iterator[Chunk]:
+    def chunk(self, **how: bool) -> Iterator[Chunk]:
         self.commits += 1
         mine = self.commits == self.n
         if mine and self.moment == "before":
             self.strike()
-        with super().chunk() as chunk:
+        with super().chunk(**how) as chunk:
             yield chunk
             if mine and self.moment == "within":
                 self.strike()
@@ -44,8 +44,9 @@ class FragileRun(Run):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for size in ("CHOOSE_ROWS", "BUILD_MAILS", "HAND_MAILS"):
-        monkeypatch.setattr(sender, size, 2)
+    monkeypatch.setattr(sender, "CHOOSE_ROWS", 2)
+    for size in ("BUILD_MAILS", "HAND_MAILS"):
+        monkeypatch.setattr(folder_delivery, size, 2)
 
 
 def claim(office: Any) -> FragileRun:

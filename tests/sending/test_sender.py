@@ -11,7 +11,7 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.jobs.run import Chunk, Run
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
-from soapstone.sending import sender
+from soapstone.sending import folder_delivery, sender
 from soapstone.sending.message import Draft
 from soapstone.sending.messages import Messages
 from soapstone.sending.supplied_file import FileForm
@@ -22,8 +22,13 @@ from soapstone.store.instants import now
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for size in ("READ_ROWS", "CHOOSE_ROWS", "BUILD_MAILS", "HAND_MAILS"):
-        monkeypatch.setattr(sender, size, 3)
+    for module, size in (
+        (sender, "READ_ROWS"),
+        (sender, "CHOOSE_ROWS"),
+        (folder_delivery, "BUILD_MAILS"),
+        (folder_delivery, "HAND_MAILS"),
+    ):
+        monkeypatch.setattr(module, size, 3)
 
 
 def test_a_send_to_list_mails_each_subscribed_member_once(office: Any) -> None:

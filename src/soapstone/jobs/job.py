@@ -19,7 +19,7 @@ class Job:
     `state` is one of queued, running, completed, failed, cancelled; the last three are final, but a failed job may be
     retried. `step` counts finished steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that
     belong to the kind of work. `blob_size` is in bytes. `deaths` counts the last attempts in a row whose worker died
-    before they had got any further.
+    before they had got any further. A `paused` job is queued and not claimed; one that `passes` needs its list no more.
     """
 
     id: int
@@ -45,6 +45,8 @@ class Job:
     lease_until: datetime | None
     worker: str
     cancel_asked: bool
+    paused: bool
+    passes: bool
     error: str
 
     @property

@@ -137,10 +137,23 @@ class Jobs:
             if account_ids is not None:
                 mine &= jobs.c.account_id.in_(account_ids)
             queued = connection.execute(
-                update(jobs).where(mine, jobs.c.state == "queued").values(state="cancelled", finished_at=now())
+                update(jobs)
+                .where(mine, jobs.c.state == "queued")
+                .values(state="cancelled", finished_at=now(), paused=False)
             )
             running = connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel_asked=True))
             return bool(queued.rowcount or running.rowcount)
+
+    def pause(self, account_ids: Collection[int] | None, job_id: int, paused: bool = True) -> bool:
+        """Let a job rest after the chunk under way until it is resumed; False when it is over, or rests already.
+
+        With `paused` False a resting job goes on, when it is due.
+        """
+        with self._database.write() as connection:
+            mine = (jobs.c.id == job_id) & jobs.c.finished_at.is_(None) & (jobs.c.paused != paused)
+            if account_ids is not None:
+                mine &= jobs.c.account_id.in_(account_ids)
+            return bool(connection.execute(update(jobs).where(mine).values(paused=paused)).rowcount)
 
     def retry(self, account_ids: Collection[int] | None, job_id: int) -> bool:
         """Queue a failed job again, from its last checkpoint; False when it did not fail, or its input file is gone.
@@ -153,7 +166,14 @@ class Jobs:
             query = update(jobs).where(jobs.c.id == job_id, jobs.c.state == "failed", began, has_input)
             if account_ids is not None:
                 query = query.where(jobs.c.account_id.in_(account_ids))
-            values = {"state": "queued", "finished_at": None, "error": "", "due_at": now(), "cancel_asked": False}
+            values = {
+                "state": "queued",
+                "finished_at": None,
+                "error": "",
+                "due_at": now(),
+                "cancel_asked": False,
+                "paused": False,
+            }
             return bool(connection.execute(query.values(**values)).rowcount)
 
     def forget_inputs(self, before: datetime) -> None:

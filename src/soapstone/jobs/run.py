@@ -32,11 +32,24 @@ class Stopped(Exception):
     """The worker is stopping; the job goes on later from its checkpoint."""
 
 
+class Paused(Exception):
+    """The job's owner asked for a pause; it goes on from its checkpoint when it is resumed."""
+
+
+class Later(Exception):
+    """There is nothing to do for a while; the job goes on from its checkpoint. The message tells its owner why."""
+
+    def __init__(self, delay: timedelta, reason: str) -> None:
+        super().__init__(reason)
+        self.delay = delay
+
+
 class Chunk:
     """One transaction of a run: its data, the counters and the checkpoint are stored together or not at all.
 
-    Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`. `progress`
-    is False for a chunk that only tells how far the job is: the next attempt would have to do the same work again.
+    Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`. A job that
+    `passes` no longer takes its turn among the jobs of its list. `progress` is False for a chunk that only tells how
+    far the job is: the next attempt would have to do the same work again.
     """
 
     def __init__(self, connection: Connection, job: Job) -> None:
@@ -44,6 +57,7 @@ class Chunk:
         self.checkpoint: Mapping[str, Any] = job.checkpoint
         self.step = job.step
         self.counters = dict(job.counters)
+        self.passes = job.passes
         self.progress = True
 
     def count(self, **amounts: int) -> None:
@@ -79,21 +93,24 @@ class Run:
                 self._connection = None
 
     @contextmanager
-    def chunk(self) -> Iterator[Chunk]:
+    def chunk(self, *, last_words: bool = False, durable: bool = False) -> Iterator[Chunk]:
         """A fenced transaction for the next piece of work.
 
-        Raises Superseded, Cancelled or Stopped before anything is done; a runner lets them pass.
+        Raises Superseded, Cancelled, Paused or Stopped before anything is done; a runner lets them pass. `last_words`
+        are stored all the same, unless the attempt is superseded: what happened must be told. `durable` outlives a loss
+        of power.
         """
-        if self._stopping():
+        if self._stopping() and not last_words:
             raise Stopped
-        with self.database.write(connection=self._connection) as connection:
-            self._fence(connection)
+        with self.database.write(durable=durable, connection=self._connection) as connection:
+            self._fence(connection, heed=not last_words)
             chunk, progressed = Chunk(connection, self.job), False
             yield chunk
             values: dict[str, Any] = {
                 "checkpoint": dict(chunk.checkpoint),
                 "counters": chunk.counters,
                 "step": chunk.step,
+                "passes": chunk.passes,
             }
             if chunk.progress and any(values[name] != getattr(self.job, name) for name in values):
                 values["deaths"] = 0
@@ -118,7 +135,7 @@ class Run:
         """Give the job back to the queue, to go on from its checkpoint; its error is the reason why it waits."""
         due = max(self.job.due_at, now() + delay)
         with self.database.write() as connection:
-            self._fence(connection, heed_cancel=False)
+            self._fence(connection, heed=False)
             connection.execute(
                 update(jobs)
                 .where(jobs.c.id == self.job.id)
@@ -127,19 +144,24 @@ class Run:
 
     def _end(self, **values: Any) -> None:
         with self.database.write() as connection:
-            self._fence(connection, heed_cancel=False)
+            self._fence(connection, heed=False)
             values |= {"finished_at": now(), "lease_until": None}
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
 
-    def _fence(self, connection: Connection, *, heed_cancel: bool = True) -> None:
+    def _fence(self, connection: Connection, *, heed: bool = True) -> None:
         mine = (jobs.c.id == self.job.id) & (jobs.c.attempt == self.job.attempt) & (jobs.c.state == "running")
-        cancel_asked = connection.execute(
-            update(jobs).where(mine).values(lease_until=now() + self._lease).returning(jobs.c.cancel_asked)
-        ).scalar_one_or_none()
-        if cancel_asked is None:
+        asked = connection.execute(
+            update(jobs)
+            .where(mine)
+            .values(lease_until=now() + self._lease)
+            .returning(jobs.c.cancel_asked, jobs.c.paused)
+        ).one_or_none()
+        if asked is None:
             raise Superseded
-        if cancel_asked and heed_cancel:
+        if asked.cancel_asked and heed:
             raise Cancelled
+        if asked.paused and heed:
+            raise Paused
 
     def _reread(self, values: Mapping[str, Any]) -> None:
         self.job = Job(**(self.job.__dict__ | dict(values)))

@@ -16,7 +16,7 @@ from pathlib import Path
 from soapstone.jobs.hindrances import hindrance
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Cancelled, JobFailed, Run, Runner, Stopped, Superseded
+from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Runner, Stopped, Superseded
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 
@@ -169,8 +169,11 @@ class Worker:
             return
         except Superseded:
             raise
-        except Stopped:
+        except (Stopped, Paused):
             end = run.release
+        except Later as later:
+            self._hindered.pop(job.id, None)
+            end = partial(run.release, later.delay, str(later))
         except Cancelled:
             end = run.cancel
         except JobFailed as failure:

@@ -11,12 +11,16 @@ from sqlalchemy import ColumnElement, func, select, union_all
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
 from soapstone.sending.mailbox import is_mailbox
+from soapstone.sending.profile_filter import Term, matches
 from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships, suppressions
 
 # No address is longer; what the ledger keeps of something that is no address.
 LONGEST_ADDRESS = 320
+
+# A recipient in one of these states did not get the mail.
+WITHOUT_MAIL = ("skipped", "failed", "bounced")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +37,38 @@ class Candidate:
     flawed: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What holds for an audience beside what always holds.
+
+    `reach` names states on the list that are mailed all the same (mm-100). `once` leaves out who had the same message
+    by another send (mm-102). `after` are the sends of the same call, whose recipients are mailed once (mm-103).
+    """
+
+    reach: Collection[str] = ()
+    once: bool = False
+    after: Collection[int] = ()
+
+
 class Audience:
     """Chooses the recipients of one send."""
 
-    def __init__(self, database: Database, job: Job, message_id: int) -> None:
+    def __init__(
+        self, database: Database, job: Job, message_id: int, rules: Rules | None = None, *, is_test: bool = False
+    ) -> None:
         self._database = database
         self._job = job
         self._message_id = message_id
+        self._rules = rules or Rules()
+        self._is_test = is_test
 
-    def members(self, after: int, limit: int) -> list[Candidate]:
-        """Subscribed members of the list, by number of the contact, from the one after `after`."""
+    def members(self, after: int, limit: int, terms: Sequence[Term] = ()) -> tuple[list[Candidate], int | None]:
+        """Subscribed members of the list that meet the terms, by number of the contact, from the one after `after`.
+
+        Looks at so many members; the number of the last one, None when there are no more.
+        """
         query = (
-            select(memberships.c.contact_id, contacts.c.email)
+            select(memberships.c.contact_id, contacts.c.email, memberships.c.profile)
             .join(contacts, contacts.c.id == memberships.c.contact_id)
             .where(
                 memberships.c.list_id == self._job.list_id,
@@ -55,10 +79,13 @@ class Audience:
             .limit(limit)
         )
         with self._database.read() as connection:
-            return [
-                Candidate(email=row.email, contact_id=row.contact_id, state="subscribed")
-                for row in connection.execute(query)
-            ]
+            rows = connection.execute(query).all()
+        found = [
+            Candidate(email=row.email, contact_id=row.contact_id, state="subscribed")
+            for row in rows
+            if matches(terms, row.profile)
+        ]
+        return found, rows[-1].contact_id if rows else None
 
     def strangers(self, rows: Sequence[Row], wanted: Collection[str]) -> list[Candidate]:
         """People of a file, with what the account knows of them. Of their values only the wanted ones are kept."""
@@ -72,10 +99,66 @@ class Audience:
             )
         return found
 
+    def addresses(self, emails: Sequence[str], fields: Mapping[str, str]) -> list[Candidate]:
+        """Single addresses, with what the account knows of them; all of them bring the same values along."""
+        known = self._known({address_key(email) for email in emails})
+        found = []
+        for email in emails:
+            contact_id, state = known.get(address_key(email), (None, ""))
+            found.append(Candidate(email=email, contact_id=contact_id, state=state, fields=fields))
+        return found
+
+    def people(self, contact_ids: Sequence[int]) -> list[Candidate]:
+        """Contacts of the account, in this order; numbers that it does not have are left out."""
+        query = (
+            select(contacts.c.id, contacts.c.email, func.coalesce(memberships.c.state, "").label("state"))
+            .join(
+                memberships,
+                (memberships.c.contact_id == contacts.c.id) & (memberships.c.list_id == self._job.list_id),
+                isouter=True,
+            )
+            .where(contacts.c.account_id == self._job.account_id, contacts.c.id.in_(contact_ids))
+        )
+        with self._database.read() as connection:
+            found = {row.id: row for row in connection.execute(query)}
+        return [
+            Candidate(email=found[each].email, contact_id=each, state=found[each].state)
+            for each in contact_ids
+            if each in found
+        ]
+
+    def failures(self, job_id: int, after: int, limit: int) -> tuple[list[Candidate], int | None]:
+        """Recipients that another send of this account could not reach, from the row after `after`, as `members`."""
+        query = (
+            select(deliveries)
+            .where(
+                deliveries.c.job_id == job_id,
+                deliveries.c.account_id == self._job.account_id,
+                deliveries.c.id > after,
+                deliveries.c.state == "failed",
+            )
+            .order_by(deliveries.c.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        known = self._known({row.email_key for row in rows})
+        found = [
+            Candidate(
+                email=row.email,
+                contact_id=row.contact_id,
+                state=known.get(row.email_key, (None, ""))[1],
+                fields=row.fields,
+            )
+            for row in rows
+        ]
+        return found, rows[-1].id if rows else None
+
     def judge(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
         """The ledger's rows for these candidates; nobody is chosen whose address was judged before in this send."""
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
+        had = self._had(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
             if candidate.flawed or not is_mailbox(candidate.email):
@@ -86,8 +169,10 @@ class Audience:
                 reason = "banned"
             elif key in suppressed:
                 reason = "suppressed"
-            elif candidate.state in ("unsubscribed", "waiting"):
+            elif candidate.state in ("unsubscribed", "waiting") and candidate.state not in self._rules.reach:
                 reason = candidate.state
+            elif key in had:
+                reason = "had"
             else:
                 reason = ""
             if reason != "malformed":
@@ -103,6 +188,7 @@ class Audience:
                     "fields": dict(candidate.fields),
                     "state": "skipped" if reason else "chosen",
                     "reason": reason,
+                    "is_test": self._is_test,
                 }
             )
         return rows
@@ -117,7 +203,7 @@ class Audience:
         blocked = select(suppressions.c.kind, suppressions.c.email_key).where(
             suppressions.c.account_id == self._job.account_id,
             suppressions.c.email_key.in_(keys),
-            suppressions.c.list_id.in_((0, self._job.list_id)),
+            suppressions.c.list_id.in_((0, self._job.list_id or 0)),
         )
         found: dict[str, set[str]] = {"banned": set(), "suppressed": set()}
         with self._database.read() as connection:
@@ -125,6 +211,23 @@ class Audience:
             for kind, key in connection.execute(blocked):
                 found[kind].add(key)
         return seen, found["banned"], found["suppressed"]
+
+    def _had(self, keys: set[str]) -> set[str]:
+        """Those of the keys that get the message, or got it, by another send that this one heeds."""
+        if not self._rules.once and not self._rules.after:
+            return set()
+        others = deliveries.c.job_id != self._job.id
+        if not self._rules.once:
+            others = deliveries.c.job_id.in_(self._rules.after)
+        query = select(deliveries.c.email_key).where(
+            deliveries.c.message_id == self._message_id,
+            deliveries.c.email_key.in_(keys),
+            others,
+            deliveries.c.state.not_in(WITHOUT_MAIL),
+            ~deliveries.c.is_test,
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
         """Contact and state on the list of those addresses that the account knows.

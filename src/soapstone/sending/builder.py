@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, select
 
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.content import CONTACT_KEYS, Content
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, with_links
 from soapstone.sending.ledger import within
-from soapstone.sending.mail import Mail
-from soapstone.sending.message import InvalidMessage
+from soapstone.sending.links import Links
+from soapstone.sending.mail import Mail, ascii_domain, envelope
+from soapstone.sending.message import InvalidMessage, Message
 from soapstone.sending.messages import Messages
+from soapstone.sending.signing import DkimSigner
+from soapstone.sending.smtp_connection import Letter
 from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
+
+NO_LINKS = "The message has a link to this server, which does not know its address: SOAPSTONE_PUBLIC_URL is not set."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stationery:
+    """What the mails of all sends have in common; None for what the operator has not set up."""
+
+    links: Links | None = None
+    signer: DkimSigner | None = None
 
 
 class MailBuilder:
@@ -27,34 +42,96 @@ class MailBuilder:
     A value is looked for in the supplied file, then in the contact, then in the profile of the list.
     """
 
-    def __init__(self, database: Database, job: Job, message_id: int) -> None:
+    def __init__(self, database: Database, job: Job, message_id: int, stationery: Stationery | None = None) -> None:
         message = Messages(database).get(job.account_id, message_id)
-        contact_list = Lists(database).get(job.account_id, job.list_id or 0)
-        if message is None or contact_list is None:
+        contact_list = Lists(database).get(job.account_id, job.list_id) if job.list_id else None
+        if message is None or (job.list_id and contact_list is None):
             raise JobFailed("The list or the message of this send is gone.")
         self._database = database
         self._job = job
-        self._message = message
+        # What the call that sends a stored message says otherwise.
+        self._message: Message = replace(message, **job.request.get("instead", {}))
         self._list = contact_list
+        self._stationery = stationery or Stationery()
+        self._links = self._stationery.links
+        settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
+        self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
+        shown = with_links(self._message, settings) if self._links else self._message
         try:
-            self.content = Content(message)
+            self.content = Content(shown)
         except InvalidMessage as error:
             raise JobFailed(str(error)) from None
         wanted = self.content.names.keys()
+        self._linked = {key: purpose for key, purpose in LINK_KEYS.items() if key in wanted}
+        if self._linked and self._links is None:
+            raise JobFailed(NO_LINKS)
         self._columns = {key: column for key, column in CONTACT_KEYS.items() if key in wanted and key != "email"}
+        attributes = Profiles(database).attributes(contact_list.id) if contact_list else []
         self._attributes = {
             key: str(attribute.id)
-            for attribute in Profiles(database).attributes(contact_list.id)
+            for attribute in attributes
             if (key := merge_key(attribute.name)) in wanted and key not in CONTACT_KEYS
         }
 
-    def next(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+    @property
+    def known(self) -> set[str]:
+        """Merge keys that every recipient has."""
+        from_list = Profiles(self._database).attributes(self._list.id) if self._list else []
+        return {*CONTACT_KEYS, *LINK_KEYS, *(merge_key(attribute.name) for attribute in from_list)}
+
+    def chosen(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
         """The next recipients to build mails for, with what their mails need."""
+        return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
+
+    def due(self, moment: datetime, limit: int) -> Sequence[Row[Any]]:
+        """Recipients that are due to be tried again, those that have waited longest first."""
         table = deliveries
+        these = (table.c.job_id == self._job.id) & (table.c.next_try_at <= moment) & (table.c.state != "handing")
+        return self._rows(these, table.c.next_try_at, limit)
+
+    def one(self, delivery_id: int) -> Row[Any] | None:
+        """One recipient of this send."""
+        rows = self._rows((deliveries.c.id == delivery_id) & (deliveries.c.job_id == self._job.id), deliveries.c.id, 1)
+        return rows[0] if rows else None
+
+    def content_for(self, row: Row[Any]) -> bytes:
+        """The mail of one of these recipients; the same each time, as long as the recipient's values are."""
+        content = self._mail(row).content()
+        return self._stationery.signer.sign(content) if self._stationery.signer else content
+
+    def letter(self, row: Row[Any]) -> Letter:
+        """The mail of one of these recipients, in its envelope."""
+        sender, recipient = envelope(self._message.from_address), envelope(row.email)
+        return Letter(
+            sender=sender.encode(),
+            recipient=recipient.encode(),
+            content=self.content_for(row),
+            international=not (sender.isascii() and recipient.isascii()),
+        )
+
+    def page(self, row: Row[Any]) -> tuple[str, str | None, str]:
+        """Subject, HTML and text of the mail of one of these recipients, to be read in a browser."""
+        rendered = self.content.render(self._values(row))
+        return rendered.subject, rendered.html, rendered.plain
+
+    def message_uid(self, delivery_id: int) -> str:
+        """The Message-ID of a recipient's mail: the same however often it is tried."""
+        return f"<{self._key(delivery_id)}@{ascii_domain(self._message.from_address)}>"
+
+    def _key(self, delivery_id: int) -> str:
+        return f"{self._message.public_id}.{delivery_id}"
+
+    def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Row[Any]]:
+        table = deliveries
+        list_id = self._list.id if self._list else 0
         query = (
             select(
                 table.c.id,
                 table.c.email,
+                table.c.email_key,
+                table.c.state,
+                table.c.attempts,
+                table.c.doubts,
                 table.c.contact_id,
                 table.c.fields,
                 memberships.c.profile,
@@ -63,25 +140,20 @@ class MailBuilder:
             .join(contacts, contacts.c.id == table.c.contact_id, isouter=True)
             .join(
                 memberships,
-                (memberships.c.list_id == self._list.id) & (memberships.c.contact_id == table.c.contact_id),
+                (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.c.contact_id),
                 isouter=True,
             )
-            .where(within(self._job.id, after, last), table.c.state == "chosen")
-            .order_by(table.c.id)
+            .where(these)
+            .order_by(order)
             .limit(limit)
         )
         with self._database.read() as connection:
             return connection.execute(query).all()
 
-    def contents(self, batch: Sequence[Row[Any]]) -> Iterator[tuple[int, bytes]]:
-        """Number and mail of each of these recipients."""
-        for row in batch:
-            yield row.id, self._mail(row).content()
-
     def _mail(self, row: Row[Any]) -> Mail:
         rendered = self.content.render(self._values(row))
         return Mail(
-            key=f"{self._job.id}.{row.id}",
+            key=self._key(row.id),
             # The same in every attempt.
             date=self._job.started_at or self._job.submitted_at,
             from_name=rendered.from_name,
@@ -90,10 +162,12 @@ class MailBuilder:
             to_address=row.email,
             reply_address=self._message.reply_address,
             subject=rendered.subject,
-            list_name=self._list.name,
-            list_key=f"list-{self._list.id}",
+            list_name=self._list.name if self._list else "",
+            list_key=f"list-{self._list.id}" if self._list else "",
             html=rendered.html,
             plain=rendered.plain,
+            unsubscribe=self._links.make("unsubscribe", row.id) if self._links and self._one_click else "",
+            charset=self._message.charset,
         )
 
     def _values(self, row: Row[Any]) -> dict[str, str]:
@@ -104,4 +178,8 @@ class MailBuilder:
         if row.contact_id is not None:
             for key, column in self._columns.items():
                 values[key] = row._mapping[f"contact_{column}"] or ""
-        return {**values, **row.fields}
+        values |= row.fields
+        if self._links is not None:
+            for key, purpose in self._linked.items():
+                values[key] = self._links.make(purpose, row.id)
+        return values

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
 from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import Draft, InvalidMessage, Parts
+from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Parts
 from soapstone.sending.plain_text import plain_template
 from soapstone.sending.template import Template, merge_key
 
@@ -17,6 +18,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Merge keys of every contact → column of the contact.
 CONTACT_KEYS = {merge_key(name): column for name, column in FIELDS.items()}
+
+
+# Merge keys of the links that every mail can have → what the link is for.
+LINK_KEYS = {"unsubscribe_link": "unsubscribe", "browser_link": "browser"}
+
+# What is added to a message whose list asks for it, if its author has not put the link in: setting of the list → merge
+# field, text before the link in the text body, text of the link in the HTML body.
+_ADDED = {
+    "browser_link": ("Browser_Link", "Read this message in a browser:", "Read this message in a browser"),
+    "removal_link": ("Unsubscribe_Link", "To unsubscribe:", "Unsubscribe"),
+}
+_END_OF_BODY = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +81,27 @@ class Content:
         )
 
 
+def with_links(message: Message, settings: Mapping[str, Any]) -> Message:
+    """The message with the links that its list wants in every text (lk-38), at the end of both bodies."""
+    names = Content(message).names
+    wanted = [words for name, words in _ADDED.items() if settings.get(name) and merge_key(words[0]) not in names]
+    if not wanted:
+        return message
+    plain, html = message.plain, message.html
+    if plain.strip() or not html.strip():
+        plain = plain.rstrip("\n") + "\n\n-- \n" + "\n".join(f"{text} {{{{ {name} }}}}" for name, text, _ in wanted)
+    if html.strip():
+        added = " · ".join(f'<a href="{{{{ {name} }}}}">{text}</a>' for name, _, text in wanted)
+        added = f"<hr><p>{added}</p>"
+        end = _END_OF_BODY.search(html)
+        html = html[: end.start()] + added + html[end.start() :] if end else html + added
+    return replace(message, plain=plain, html=html)
+
+
 def check_storable(message: Parts) -> None:
     """Raise InvalidMessage for text that neither a database nor a mail can hold."""
+    if message.charset not in CHARSETS:
+        raise InvalidMessage(f"Messages are not written in the character set {message.charset!r}.")
     for part in Draft.__dataclass_fields__:
         text: str = getattr(message, part)
         if "\0" in text or _SURROGATE.search(text):
@@ -83,15 +115,15 @@ def check_addresses(message: Parts) -> None:
             raise InvalidMessage(f"The {which} address is not a valid e-mail address: {address}")
 
 
-def ready_to_send(draft: Draft, contact_list: ContactList) -> Draft:
-    """The draft with the list's defaults in place of empty sender fields (lk-98).
+def ready_to_send(draft: Draft, contact_list: ContactList | None) -> Draft:
+    """The draft with the list's defaults, if there is a list, in place of empty sender fields (lk-98).
 
     Raises InvalidMessage when subject, bodies or sender are missing or cannot be used.
     """
     draft = replace(
         draft,
-        from_name=draft.from_name.strip() or contact_list.from_name,
-        from_address=draft.from_address.strip() or contact_list.from_address,
+        from_name=draft.from_name.strip() or (contact_list.from_name if contact_list else ""),
+        from_address=draft.from_address.strip() or (contact_list.from_address if contact_list else ""),
         reply_address=draft.reply_address.strip(),
     )
     check_storable(draft)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
-from soapstone.jobs.run import Chunk
+from soapstone.jobs.run import Chunk, Run
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
 
@@ -41,3 +41,13 @@ def within(job_id: int, after: int, last: int) -> ColumnElement[bool]:
     """
     numbers = deliveries.c.id
     return (numbers > after) & (numbers <= last) & (deliveries.c.job_id + 0 == job_id)
+
+
+def step(run: Run, number: int, phase: str, **checkpoint: int) -> None:
+    """A phase is complete. A send that is retried passes phases again that are counted already."""
+    with run.chunk() as chunk:
+        chunk.step = max(chunk.step, number)
+        kept = {name: value for name, value in chunk.checkpoint.items() if name in ("first", "last")}
+        chunk.checkpoint = {**kept, "phase": phase, "place": 0, **checkpoint}
+        # Recipients are chosen: what becomes of the list is of no matter any more, and the send may take long.
+        chunk.passes = chunk.passes or phase in ("build", "mail")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 
 from email_validator import validate_email
 
@@ -33,7 +34,9 @@ _LONGEST_LINE = 998
 class Mail:
     """A mail to one recipient. `key` is unique to it and made of letters, digits and points; `html` may be None.
 
-    `list_key` names the list within the sender's domain, as a domain label. Times are written in UTC.
+    `list_key` names the list within the sender's domain, as a domain label; it is empty for a mail to no list.
+    `unsubscribe` is the URL for unsubscribing by one click (RFC 8058), if there is one. `charset` is that of the texts,
+    as far as it has their letters. Times are written in UTC.
     """
 
     key: str
@@ -48,37 +51,67 @@ class Mail:
     list_key: str
     html: str | None
     plain: str
+    unsubscribe: str = ""
+    charset: str = "utf-8"
 
     def content(self) -> bytes:
         """The whole mail; the same for the same values, so that building it again changes nothing."""
         domain = ascii_domain(self.from_address)
         headers = [
-            f"Date: {format_datetime(self.date)}",
-            f"From: {_mailbox('From', self.from_name, self.from_address)}",
-            f"To: {_mailbox('To', self.to_name, self.to_address)}",
-            f"Subject: {_unstructured('Subject', self.subject)}",
+            f"Date: {_date(self.date)}",
+            f"From: {_mailbox('From', self.from_name, self.from_address, self.charset)}",
+            f"To: {_mailbox('To', self.to_name, self.to_address, self.charset)}",
+            f"Subject: {_unstructured('Subject', self.subject, self.charset)}",
             f"Message-ID: <{self.key}@{domain}>",
-            f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}')}",
             "MIME-Version: 1.0",
         ]
+        if self.list_key:
+            headers.insert(
+                5, f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}', self.charset)}"
+            )
+        if self.unsubscribe:
+            headers.append(f"List-Unsubscribe: <{self.unsubscribe}>")
+            headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
         if self.reply_address:
             headers.insert(3, f"Reply-To: {_mailbox('Reply-To', '', self.reply_address)}")
         head = "\r\n".join(headers).encode() + b"\r\n"
-        plain = _part("plain", self.plain)
+        plain = _part("plain", self.plain, self.charset)
         if self.html is None:
             return head + plain
         boundary = f"=_{self.key}".encode()
         kind = b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
         # The line break before a boundary is part of the boundary.
         mark = b"\r\n--" + boundary
-        parts = (head, kind, mark[2:], b"\r\n", plain, mark, b"\r\n", _part("html", self.html), mark, b"--\r\n")
+        parts = (
+            head,
+            kind,
+            mark[2:],
+            b"\r\n",
+            plain,
+            mark,
+            b"\r\n",
+            _part("html", self.html, self.charset),
+            mark,
+            b"--\r\n",
+        )
         return b"".join(parts)
 
 
+@lru_cache(16)
+def _date(date: datetime) -> str:
+    return format_datetime(date)
+
+
+@lru_cache(16)
 def ascii_domain(address: str) -> str:
     """The domain of an address as name servers know it."""
     domain = address.rpartition("@")[2]
     return domain if domain.isascii() else _split(address)[1]
+
+
+def envelope(address: str) -> str:
+    """An address as SMTP takes it: its domain as name servers know it."""
+    return address if address.isascii() else "@".join(_split(address))
 
 
 def header_text(text: str) -> str:
@@ -91,13 +124,16 @@ def _split(address: str) -> tuple[str, str]:
     return checked.local_part, checked.ascii_domain
 
 
-def _mailbox(header: str, name: str, address: str) -> str:
+# Senders and lists are the same for all mails of a message.
+@lru_cache(64)
+def _mailbox(header: str, name: str, address: str, charset: str = "utf-8") -> str:
     if not address.isascii():
         address = "@".join(_split(address))
-    return _named(header, name, address) if header_text(name) else address
+    return _named(header, name, address, charset) if header_text(name) else address
 
 
-def _named(header: str, name: str, address: str) -> str:
+@lru_cache(64)
+def _named(header: str, name: str, address: str, charset: str) -> str:
     name = header_text(name)
     if not name:
         return f"<{address}>"
@@ -105,33 +141,45 @@ def _named(header: str, name: str, address: str) -> str:
         if not _PHRASE.fullmatch(name):
             name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
     else:
-        name = _encoded(header, name)
+        name = _encoded(header, name, charset)
     return f"{name}\r\n <{address}>" if len(name) + len(address) > 60 else f"{name} <{address}>"
 
 
-def _unstructured(header: str, text: str) -> str:
+@lru_cache(64)
+def _unstructured(header: str, text: str, charset: str) -> str:
     text = header_text(text)
     # What looks like an encoded word would be decoded by the reader, so it is encoded itself.
-    return text if "=?" not in text and _SHORT.fullmatch(text) else _encoded(header, text)
+    return text if "=?" not in text and _SHORT.fullmatch(text) else _encoded(header, text, charset)
 
 
-def _encoded(header: str, text: str) -> str:
-    return Header(text, "utf-8", maxlinelen=76, header_name=header).encode(linesep="\r\n")
+def _encoded(header: str, text: str, charset: str) -> str:
+    return Header(text, _fitting(text, charset), maxlinelen=76, header_name=header).encode(linesep="\r\n")
 
 
-def _part(subtype: str, text: str) -> bytes:
+def _fitting(text: str, charset: str) -> str:
+    """The character set, or UTF-8 when it does not have all letters of the text."""
+    if charset != "utf-8" and not text.isascii():
+        try:
+            text.encode(charset)
+        except UnicodeEncodeError:
+            return "utf-8"
+    return charset
+
+
+def _part(subtype: str, text: str, charset: str) -> bytes:
     """A body with its headers; it ends in a line break."""
     text = _LINE_BREAK.sub("\n", text)
     if not text.endswith("\n"):
         text += "\n"
-    encoding, body = _transfer(text)
-    head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
+    charset = _fitting(text, charset)
+    encoding, body = _transfer(text, charset)
+    head = f'Content-Type: text/{subtype}; charset="{charset}"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
     return head.encode() + body.replace(b"\n", b"\r\n")
 
 
-def _transfer(text: str) -> tuple[str, bytes]:
+def _transfer(text: str, charset: str) -> tuple[str, bytes]:
     """The transfer encoding that suits the text, and the text in it, with LF as line end."""
-    data = text.encode()
+    data = text.encode(charset)
     # Neither "--=_", the start of our boundaries, nor control characters may stand in the open.
     plain = text.isascii() and "--=_" not in text and not _CONTROL.search(text.replace("\n", "").replace("\t", ""))
     if plain and max(map(len, data.split(b"\n"))) <= _LONGEST_LINE:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Literal, Protocol
+
+# How mails can be written; text that an older character set does not have goes as UTF-8 (lk-105, mm-95).
+CHARSETS = ("utf-8", "iso-8859-1")
+
+# What waits to be used, in the words of the contracts, and "send": made for one send.
+MessageKind = Literal["saved", "transactional", "magnetmail", "send"]
 
 
 class InvalidMessage(Exception):
@@ -31,6 +38,8 @@ class Parts(Protocol):
     def html(self) -> str: ...
     @property
     def plain(self) -> str: ...
+    @property
+    def charset(self) -> str: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +53,7 @@ class Draft:
     to_name: str = ""
     html: str = ""
     plain: str = ""
+    charset: str = CHARSETS[0]
 
     @classmethod
     def of(cls, parts: Parts) -> Draft:
@@ -53,12 +63,18 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A stored message. A `saved` one waits to be used; any other belongs to the one send that it was made for."""
+    """A stored message. One of kind `send` belongs to the send that it was made for; the others wait to be used.
+
+    `list_id` is None for a message of the whole account. `public_id` is what links to it. `extras` is a document that
+    belongs to the contract that wrote it. `has_own_links` says that its text came with links of this server (mm-99).
+    """
 
     id: int
     account_id: int
-    list_id: int
-    saved: bool
+    list_id: int | None
+    kind: MessageKind
+    name: str
+    public_id: str
     subject: str
     from_name: str
     from_address: str
@@ -66,4 +82,32 @@ class Message:
     to_name: str
     html: str
     plain: str
+    charset: str
+    campaign_id: int | None
+    category_id: int | None
+    archived: bool
+    hidden: bool
+    has_own_links: bool
+    extras: Mapping[str, Any]
+    login_id: int | None
     created_at: datetime
+    updated_at: datetime
+
+    @property
+    def saved(self) -> bool:
+        """Whether it is a saved message of a list."""
+        return self.kind == "saved"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What is kept with a message beside what it says."""
+
+    name: str = ""
+    campaign_id: int | None = None
+    category_id: int | None = None
+    archived: bool = False
+    hidden: bool = False
+    has_own_links: bool = False
+    extras: Mapping[str, Any] | None = None
+    login_id: int | None = None

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from soapstone.sending.content import Content, check_addresses, check_storable
-from soapstone.sending.message import Draft, Message
+from soapstone.sending.message import Draft, Message, MessageKind, Traits
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import messages
+from soapstone.store.tables import jobs, messages, sends
+
+TOKEN_BYTES = 16
+
+
+class NameTaken(Exception):
+    """The account has another message of that name (mm-96)."""
+
+
+class MessageInQueue(Exception):
+    """The message waits to be sent, or is being sent, and stays as it is until then (mm-97)."""
 
 
 class Messages:
@@ -19,30 +32,160 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, account_id: int, list_id: int, draft: Draft) -> Message:
+    def save(
+        self,
+        account_id: int,
+        list_id: int | None,
+        draft: Draft,
+        *,
+        kind: MessageKind = "saved",
+        traits: Traits | None = None,
+        unique_name: bool = False,
+    ) -> Message:
         """Store a message for later use; subject, bodies and sender may still be empty.
 
-        Raises InvalidMessage for templates that are not correct and for addresses that are none.
+        Raises InvalidMessage for templates that are not correct and for addresses that are none, and NameTaken when
+        `unique_name` asks for it (mm-96).
         """
-        check_storable(draft)
-        check_addresses(draft)
-        Content(draft)
+        _check(draft)
+        traits = traits or Traits()
         with self._database.write() as connection:
-            return store(connection, account_id, list_id, draft, saved=True)
+            if unique_name:
+                _check_name(connection, account_id, kind, traits.name)
+            return store(connection, account_id, list_id, draft, kind=kind, traits=traits)
+
+    def edit(
+        self,
+        account_id: int,
+        message_id: int,
+        draft: Draft,
+        *,
+        traits: Mapping[str, Any] | None = None,
+        unique_name: bool = False,
+    ) -> Message | None:
+        """Change what a stored message says, and those of its traits that are given; None when there is none.
+
+        A message that was made for a send is not edited: it counts as none. Raises InvalidMessage, NameTaken and
+        MessageInQueue.
+        """
+        _check(draft)
+        given = {name: value for name, value in (traits or {}).items() if name in Traits.__dataclass_fields__}
+        given |= {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+        mine = (messages.c.account_id == account_id) & (messages.c.id == message_id) & (messages.c.kind != "send")
+        with self._database.write() as connection:
+            found = connection.execute(select(messages).where(mine)).one_or_none()
+            if found is None:
+                return None
+            if unique_name and "name" in given:
+                _check_name(connection, account_id, found.kind, given["name"], but=message_id)
+            if connection.execute(_waiting(message_id)).first():
+                raise MessageInQueue(message_id)
+            query = update(messages).where(mine).values(**given, updated_at=now()).returning(messages)
+            return _message(connection.execute(query).one())
+
+    def mark(self, account_id: int, message_id: int, **flags: bool) -> bool:
+        """Set `archived` or `hidden`; False when there is no such message."""
+        mine = (messages.c.account_id == account_id) & (messages.c.id == message_id)
+        values = {name: flags[name] for name in ("archived", "hidden") if name in flags}
+        with self._database.write() as connection:
+            return bool(connection.execute(update(messages).where(mine).values(**values)).rowcount)
 
     def get(self, account_id: int, message_id: int) -> Message | None:
         """The message of that number in the account."""
-        query = select(messages).where(messages.c.account_id == account_id, messages.c.id == message_id)
+        return self._one((messages.c.account_id == account_id) & (messages.c.id == message_id))
+
+    def public(self, account_id: int | None, public_id: str) -> Message | None:
+        """The message of that public id (lk-104), in the account or, with None, in any."""
+        condition = messages.c.public_id == public_id
+        return self._one(condition if account_id is None else condition & (messages.c.account_id == account_id))
+
+    def named(self, account_id: int, kind: MessageKind, name: str) -> Message | None:
+        """The message of that name; letter case does not count."""
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_of_name(account_id, kind, name)).first()
+        return None if row is None else self.get(account_id, row.id)
+
+    def find(
+        self,
+        account_id: int,
+        *,
+        kind: MessageKind | None = None,
+        list_ids: Collection[int] | None = None,
+        numbers: Collection[int] | None = None,
+        archived: bool | None = None,
+        hidden: bool | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[Message]:
+        """Messages of the account by number; None as a filter means all."""
+        query = select(messages).where(messages.c.account_id == account_id)
+        for column, value in ((messages.c.kind, kind), (messages.c.archived, archived), (messages.c.hidden, hidden)):
+            if value is not None:
+                query = query.where(column == value)
+        for column, values in ((messages.c.list_id, list_ids), (messages.c.id, numbers)):
+            if values is not None:
+                query = query.where(column.in_(values))
+        if created_from is not None:
+            query = query.where(messages.c.created_at >= created_from)
+        if created_before is not None:
+            query = query.where(messages.c.created_at < created_before)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(messages.c.id).offset(offset).limit(limit))
+            return [_message(row) for row in rows]
+
+    def in_queue(self, account_id: int, message_id: int) -> bool:
+        """Whether a send of the message waits or is under way (mm-97)."""
+        if self.get(account_id, message_id) is None:
+            return False
+        with self._database.read() as connection:
+            return connection.execute(_waiting(message_id)).first() is not None
+
+    def _one(self, condition: Any) -> Message | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(messages).where(condition)).one_or_none()
         return None if row is None else _message(row)
 
 
-def store(connection: Connection, account_id: int, list_id: int, draft: Draft, *, saved: bool) -> Message:
+def store(
+    connection: Connection,
+    account_id: int,
+    list_id: int | None,
+    draft: Draft,
+    *,
+    kind: MessageKind,
+    traits: Traits | None = None,
+) -> Message:
     """Store a message in the caller's transaction."""
-    parts = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
-    values = {"account_id": account_id, "list_id": list_id, "saved": saved, "created_at": now(), **parts}
+    moment = now()
+    kept = traits or Traits()
+    values = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    values |= {name: getattr(kept, name) for name in Traits.__dataclass_fields__} | {"extras": dict(kept.extras or {})}
+    values |= {"account_id": account_id, "list_id": list_id, "kind": kind, "created_at": moment, "updated_at": moment}
+    values["public_id"] = secrets.token_hex(TOKEN_BYTES)
     return _message(connection.execute(insert(messages).values(**values).returning(messages)).one())
+
+
+def _check(draft: Draft) -> None:
+    check_storable(draft)
+    check_addresses(draft)
+    Content(draft)
+
+
+def _of_name(account_id: int, kind: str, name: str) -> Any:
+    same = (messages.c.account_id == account_id) & (messages.c.kind == kind)
+    return select(messages.c.id).where(same, func.lower(messages.c.name) == name.lower()).order_by(messages.c.id)
+
+
+def _check_name(connection: Connection, account_id: int, kind: str, name: str, *, but: int = 0) -> None:
+    if any(row.id != but for row in connection.execute(_of_name(account_id, kind, name))):
+        raise NameTaken(name)
+
+
+def _waiting(message_id: int) -> Any:
+    joined = sends.join(jobs, jobs.c.id == sends.c.job_id)
+    return select(jobs.c.id).select_from(joined).where(sends.c.message_id == message_id, jobs.c.finished_at.is_(None))
 
 
 def _message(row: Row[Any]) -> Message:

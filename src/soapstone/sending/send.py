@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert
 
 from soapstone.accounts.account import Account, Login
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.content import CONTACT_KEYS, Content, ready_to_send
-from soapstone.sending.message import Draft, Message
-from soapstone.sending.messages import store
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, ready_to_send
+from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
+from soapstone.sending.messages import Messages, store
+from soapstone.sending.profile_filter import InvalidFilter, Term
 from soapstone.sending.supplied_file import FileForm
 from soapstone.sending.template import merge_key
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
+from soapstone.store.tables import sends
 
 SEND_TO_LIST = "send_to_list"
 SEND_TO_FILE = "send_to_file"
+# Every other send: whom it goes to is in its request.
+SEND = "send"
 
 # Kind of job → its number of steps (lk-90).
-KINDS = {SEND_TO_LIST: 3, SEND_TO_FILE: 4}
+KINDS = {SEND_TO_LIST: 3, SEND_TO_FILE: 4, SEND: 3}
+
+Purpose = Literal["list", "file", "group", "people", "test", "review", "transactional", "failed"]
 
 
 @dataclass(frozen=True)
 class SendTicket:
-    """A send that was accepted: its job, and the message that was made for it (its number is the MsgID, lk-88)."""
+    """A send that was accepted: its job, and the message that it sends (its number is the MsgID, lk-88)."""
 
     job: Job
     message: Message
 
 
 class Sends:
-    """Accepts sends."""
+    """Accepts sends. Everything is on disk when a method returns; `due_at` in the past or None means at once."""
 
     def __init__(self, database: Database, blobs: Blobs, jobs: Jobs) -> None:
         self._database = database
@@ -44,15 +53,20 @@ class Sends:
         self._profiles = Profiles(database)
 
     def to_list(
-        self, *, account: Account, login: Login | None, contact_list: ContactList, message: Message | Draft
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        due_at: datetime | None = None,
     ) -> SendTicket:
-        """Send a message to the subscribed members of a list. A stored message is copied.
+        """Send to List (lk-85): a message to the subscribed members of a list. A stored message is copied.
 
-        On disk when this returns. Raises InvalidMessage.
+        Raises InvalidMessage.
         """
-        draft = ready_to_send(Draft.of(message), contact_list)
-        Content(draft).check_names(known_names(self._profiles, contact_list.id))
-        return self._submit(SEND_TO_LIST, account, login, contact_list, draft)
+        draft = self._ready(message, contact_list)
+        return self._copied(SEND_TO_LIST, "list", account, login, contact_list, message, draft, due_at=due_at)
 
     def to_file(
         self,
@@ -63,23 +77,27 @@ class Sends:
         message: Message | Draft,
         upload: Upload,
         file: FileForm,
+        due_at: datetime | None = None,
     ) -> SendTicket:
         """Send a message to the people in a file, in the name of a list; it subscribes nobody (lk-91).
 
         The upload is kept when the send is accepted; otherwise it is the caller's to discard. Which merge fields there
-        are shows when the job reads the file. On disk when this returns. Raises InvalidMessage.
+        are shows when the job reads the file. Raises InvalidMessage.
         """
         draft = ready_to_send(Draft.of(message), contact_list)
         Content(draft)
         blob = upload.keep()
         try:
-            return self._submit(
+            return self._copied(
                 SEND_TO_FILE,
+                "file",
                 account,
                 login,
                 contact_list,
+                message,
                 draft,
                 request={"file": file.document},
+                due_at=due_at,
                 blob=blob,
                 blob_size=upload.size,
                 label=file.name,
@@ -88,34 +106,266 @@ class Sends:
             self._blobs.remove(blob)
             raise
 
-    def _submit(
+    def to_members(
         self,
-        kind: str,
+        *,
         account: Account,
         login: Login | None,
         contact_list: ContactList,
-        draft: Draft,
-        *,
-        request: Mapping[str, Any] | None = None,
-        **file: Any,
+        message: Message | Draft,
+        terms: Sequence[Term] = (),
+        due_at: datetime | None = None,
+        traits: Traits | None = None,
     ) -> SendTicket:
+        """Send a message to the subscribed members of a list, or to those who meet a filter (lk-96).
+
+        A stored message is copied. Raises InvalidMessage, and InvalidFilter for attributes that the list has not.
+        """
+        there = {attribute.id for attribute in self._profiles.attributes(contact_list.id)}
+        if strange := [term.attribute_id for term in terms if term.attribute_id not in there]:
+            raise InvalidFilter(f"The list has no profile attribute {strange[0]}.")
+        draft = self._ready(message, contact_list)
+        audience = {"kind": "members", "filter": [term.document for term in terms]}
+        request = {"audience": audience}
+        return self._copied(
+            SEND, "list", account, login, contact_list, message, draft, request=request, due_at=due_at, traits=traits
+        )
+
+    def to_addresses(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        emails: Sequence[str],
+        purpose: Purpose = "test",
+        fields: Mapping[str, str] | None = None,
+        due_at: datetime | None = None,
+        traits: Traits | None = None,
+    ) -> SendTicket:
+        """Send a message to single addresses in the name of a list: for a test, for review, or transactional (lk-96).
+
+        `fields` are further merge values. Copies for test and review count in no figure. A stored message is copied.
+        Raises InvalidMessage.
+        """
+        given = {merge_key(name): value for name, value in (fields or {}).items()}
+        draft = self._ready(message, contact_list, given.keys())
+        audience = {"kind": "addresses", "emails": list(emails), "fields": given}
+        return self._copied(
+            SEND,
+            purpose,
+            account,
+            login,
+            contact_list,
+            message,
+            draft,
+            request={"audience": audience, "is_test": purpose in ("test", "review")},
+            due_at=due_at,
+            traits=traits,
+        )
+
+    def to_people(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        message: Message,
+        contact_ids: Sequence[int] = (),
+        emails: Sequence[str] = (),
+        instead: Mapping[str, str] | None = None,
+        reach: Collection[str] = ("unsubscribed",),
+        purpose: Purpose = "people",
+        due_at: datetime | None = None,
+    ) -> SendTicket:
+        """Send a stored message, as it is, to single contacts of the account, or for a test to addresses.
+
+        `instead` holds parts that replace those of the message when they are not empty: `subject`, `from_name`,
+        `from_address`. `reach` names states that are mailed all the same (mm-100). Raises InvalidMessage.
+        """
+        given = self._instead(message, instead)
+        audience: dict[str, Any] = {"kind": "people", "contact_ids": list(contact_ids)}
+        if emails:
+            audience = {"kind": "addresses", "emails": list(emails)}
+        request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(reach)}, "instead": given}
+        request["is_test"] = purpose == "test"
         with self._database.write(durable=True) as connection:
-            message = store(connection, account.id, contact_list.id, draft, saved=False)
+            job_id = self._add(connection, SEND, purpose, account, login, None, message, request, due_at=due_at)
+        return self._ticket(job_id, message)
+
+    def to_groups(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        groups: Sequence[ContactList],
+        message: Message,
+        instead: Mapping[str, str] | None = None,
+        again: bool = False,
+        due_at: datetime | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> list[SendTicket]:
+        """Send a stored message, as it is, to groups: a job for each, in this order (mm-103).
+
+        Who is in several is mailed once; who has had the message already is left out unless `again` (mm-102).
+        `settings` are kept with the jobs for the contract (mm-105). Raises InvalidMessage.
+        """
+        given = self._instead(message, instead, groups)
+        numbers: list[int] = []
+        with self._database.write(durable=True) as connection:
+            for group in groups:
+                request = {
+                    "audience": {"kind": "members"},
+                    "rules": {"once": not again, "after": list(numbers)},
+                    "instead": given,
+                    "settings": dict(settings or {}),
+                }
+                numbers.append(
+                    self._add(connection, SEND, "group", account, login, group, message, request, due_at=due_at)
+                )
+        return [self._ticket(number, message) for number in numbers]
+
+    def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
+        """Send the message of a finished send once more, to those whom it could not reach; None when it is not over."""
+        if not job.over or job.kind not in KINDS:
+            return None
+        message_id: int = job.request["message_id"]
+        request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
+        for name in ("instead", "is_test"):
+            if name in job.request:
+                request[name] = job.request[name]
+        if "rules" in job.request:
+            request["rules"] = {"reach": job.request["rules"].get("reach", [])}
+        with self._database.write(durable=True) as connection:
             number = self._jobs.add(
                 connection,
                 account_id=account.id,
                 login_id=login.id if login else None,
-                kind=kind,
-                list_id=contact_list.id,
-                steps=KINDS[kind],
-                request={"message_id": message.id, **(request or {})},
+                kind=SEND,
+                list_id=job.list_id,
+                steps=KINDS[SEND],
+                request={"message_id": message_id, **request},
+                label=job.label,
+            )
+            _note(connection, number, account.id, message_id, None, job.list_id, "failed", bool(request.get("is_test")))
+        found = self._jobs.get([account.id], number)
+        message = Messages(self._database).get(account.id, message_id)
+        assert found is not None  # noqa: S101 - it was just committed
+        assert message is not None  # noqa: S101 - messages of sends stay
+        return SendTicket(found, message)
+
+    def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
+        draft = ready_to_send(Draft.of(message), contact_list)
+        Content(draft).check_names({*known_names(self._profiles, contact_list.id), *further})
+        return draft
+
+    def _instead(
+        self, message: Message, instead: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
+    ) -> dict[str, str]:
+        """What replaces parts of a stored message; checked together with the rest of it."""
+        given = {name: value for name, value in (instead or {}).items() if value.strip()}
+        if unknown := given.keys() - {"subject", "from_name", "from_address", "reply_address"}:
+            raise TypeError(f"not a part that a send replaces: {sorted(unknown)}")
+        parts = {**{name: getattr(message, name) for name in Draft.__dataclass_fields__}, **given}
+        for group in groups or (None,):
+            draft = ready_to_send(Draft(**parts), group)
+            known = known_names(self._profiles, group.id) if group else {*CONTACT_KEYS, *LINK_KEYS}
+            Content(draft).check_names(known)
+        if not parts["from_address"]:
+            raise InvalidMessage("The message has no sender address.")
+        return given
+
+    def _copied(
+        self,
+        kind: str,
+        purpose: Purpose,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        draft: Draft,
+        *,
+        request: Mapping[str, Any] | None = None,
+        due_at: datetime | None = None,
+        traits: Traits | None = None,
+        **file: Any,
+    ) -> SendTicket:
+        source = message if isinstance(message, Message) else None
+        if traits is None and source is not None:
+            traits = Traits(**{name: getattr(source, name) for name in Traits.__dataclass_fields__})
+        with self._database.write(durable=True) as connection:
+            copy = store(connection, account.id, contact_list.id, draft, kind="send", traits=traits)
+            job_id = self._add(
+                connection,
+                kind,
+                purpose,
+                account,
+                login,
+                contact_list,
+                copy,
+                request or {},
+                source_id=source.id if source else None,
+                due_at=due_at,
                 **file,
             )
-        job = self._jobs.get([account.id], number)
+        return self._ticket(job_id, copy)
+
+    def _add(
+        self,
+        connection: Connection,
+        kind: str,
+        purpose: Purpose,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList | None,
+        message: Message,
+        request: Mapping[str, Any],
+        *,
+        source_id: int | None = None,
+        **job: Any,
+    ) -> int:
+        list_id = contact_list.id if contact_list else None
+        number = self._jobs.add(
+            connection,
+            account_id=account.id,
+            login_id=login.id if login else None,
+            kind=kind,
+            list_id=list_id,
+            steps=KINDS[kind],
+            request={"message_id": message.id, **request},
+            **job,
+        )
+        is_test = bool(request.get("is_test", False))
+        _note(connection, number, account.id, message.id, source_id, list_id, purpose, is_test)
+        return number
+
+    def _ticket(self, job_id: int, message: Message) -> SendTicket:
+        job = self._jobs.get([message.account_id], job_id)
         assert job is not None  # noqa: S101 - it was just committed
         return SendTicket(job, message)
 
 
+def _note(
+    connection: Connection,
+    job_id: int,
+    account_id: int,
+    message_id: int,
+    source_id: int | None,
+    list_id: int | None,
+    purpose: Purpose,
+    is_test: bool,
+) -> None:
+    values: dict[str, Any] = {
+        "job_id": job_id,
+        "account_id": account_id,
+        "message_id": message_id,
+        "source_id": source_id,
+    }
+    values |= {"list_id": list_id, "purpose": purpose, "is_test": is_test}
+    connection.execute(insert(sends).values(**values))
+
+
 def known_names(profiles: Profiles, list_id: int) -> set[str]:
-    """Merge keys that every recipient of a list has: fields of the contact, profile attributes of the list."""
-    return {*CONTACT_KEYS, *(merge_key(attribute.name) for attribute in profiles.attributes(list_id))}
+    """Merge keys that every recipient of a list has: fields of the contact, profile attributes of the list, links."""
+    attributes = (merge_key(attribute.name) for attribute in profiles.attributes(list_id))
+    return {*CONTACT_KEYS, *LINK_KEYS, *attributes}

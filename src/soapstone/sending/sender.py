@@ -1,59 +1,68 @@
 """The work of a send: file read, recipients chosen, mails built, all handed over (lk-90).
 
-Where it stands is in the job's checkpoint: a `phase` (read, choose, build, hand) and how far that is. Each chunk is
-stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind.
+Where it stands is in the job's checkpoint: a `phase` (read, choose, then build and hand for a folder, mail for a
+server) and how far that is. Each chunk is stored with what it did.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Row, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import select
 
 from soapstone.imports.records import Place
-from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Cancelled, JobFailed, Run, Runner, Stopped, Superseded
-from soapstone.lists.profiles import Profiles
+from soapstone.jobs.run import JobFailed, Later, Run, Runner
 from soapstone.sending import ledger
-from soapstone.sending.audience import Audience
-from soapstone.sending.builder import MailBuilder
+from soapstone.sending.audience import Audience, Candidate, Rules
+from soapstone.sending.builder import MailBuilder, Stationery
+from soapstone.sending.folder_delivery import FolderDelivery, MailFolders, forget_drafts
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
-from soapstone.sending.outbox import Outbox, jobs_with_drafts
-from soapstone.sending.send import SEND_TO_FILE, SEND_TO_LIST, known_names
+from soapstone.sending.profile_filter import Term
+from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST
+from soapstone.sending.smtp_delivery import SmtpDelivery, SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.database import Database
-from soapstone.store.instants import now
-from soapstone.store.tables import deliveries
+from soapstone.store.tables import jobs
 
 Item = TypeVar("Item")
 
-# Rows of a file between two signs of life; people judged, mails built and mails handed over in one chunk.
+# Rows of a file between two signs of life; people judged in one chunk.
 READ_ROWS = 20_000
 CHOOSE_ROWS = 1_000
-BUILD_MAILS = 250
-HAND_MAILS = 250
+
+# How long a send waits for another one of the same call to choose its recipients.
+TURN = timedelta(milliseconds=200)
 
 
 class Sender:
-    """Runs sends; mails go as files into the folder `mail`, by way of the folder `drafts` on the same file system."""
+    """Runs sends; mails go to the SMTP server, without one as files into the folder `mail` by way of `drafts`."""
 
-    def __init__(self, database: Database, mail: Path, drafts: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        mail: Path,
+        drafts: Path,
+        *,
+        server: SmtpServer | None = None,
+        stationery: Stationery | None = None,
+    ) -> None:
         self._database = database
-        self._mail = mail
-        self._drafts = drafts
+        self._folders = MailFolders(mail, drafts)
+        self._server = server
+        self._stationery = stationery
 
     @property
     def runners(self) -> dict[str, Runner]:
         """Kind of job → its runner."""
-        return {SEND_TO_LIST: self.run_list, SEND_TO_FILE: self.run_file}
+        return {SEND_TO_LIST: self.run_list, SEND_TO_FILE: self.run_file, SEND: self.run_list}
 
     def run_list(self, run: Run) -> None:
-        """Run a Send to List."""
+        """Run a send to a list, or to whom its request says."""
         self._run(run, None)
 
     def run_file(self, run: Run) -> None:
@@ -62,42 +71,57 @@ class Sender:
 
     def sweep(self) -> None:
         """Remove drafts that jobs left behind which were ended while nobody ran them."""
-        for job_id in jobs_with_drafts(self._drafts):
-            job = Jobs(self._database).get(None, job_id)
-            if job is None or job.over:
-                Outbox(self._mail, self._drafts, job_id, 0).clear()
+        self._folders.sweep(self._database)
 
     def _run(self, run: Run, form: FileForm | None) -> None:
         self.sweep()
-        outbox = Outbox(self._mail, self._drafts, run.job.id, run.job.attempt)
-        try:
-            outbox.open()
-            _Send(run, outbox, form).go_on()
-        except (Stopped, Superseded, OperationalError):
-            # The job goes on later, perhaps elsewhere, with the drafts as they are.
-            raise
-        except Cancelled:
-            outbox.clear()
-            raise
-        except Exception:
-            _forget_drafts(run)
-            outbox.clear()
-            raise
-        outbox.clear()
+        message_id: int = run.job.request["message_id"]
+        if self._server is not None:
+            builder = MailBuilder(run.database, run.job, message_id, self._stationery)
+            _Choice(run, builder, form, "mail").go_on()
+            if run.job.checkpoint["phase"] != "mail":
+                self._from_folder(run)
+            SmtpDelivery(run, builder, self._server).hand_over()
+            return
+        with self._folders.opened(run) as outbox:
+            builder = MailBuilder(run.database, run.job, message_id, self._stationery)
+            _Choice(run, builder, form, "build").go_on()
+            if run.job.checkpoint["phase"] == "mail":
+                self._from_server(run)
+            FolderDelivery(run, builder, outbox).hand_over()
+
+    def _from_folder(self, run: Run) -> None:
+        """The send began while no server was set up: what is not in the folder yet goes to the server."""
+        forget_drafts(run)
+        self._folders.outbox(run.job.id, run.job.attempt).clear()
+        with run.chunk() as chunk:
+            chunk.checkpoint = {**chunk.checkpoint, "phase": "mail"}
+
+    def _from_server(self, run: Run) -> None:
+        """The send began with a server, and there is none any more: what did not get there goes to the folder."""
+        first, last = run.job.checkpoint["first"], run.job.checkpoint["last"]
+        with run.chunk() as chunk:
+            these = ledger.within(run.job.id, first - 1, last)
+            again: dict[str, Any] = {"next_try_at": None}
+            chunk.count(deferred=-ledger.move(chunk, these, "deferred", "chosen", **again))
+            chunk.count(uncertain=ledger.move(chunk, these, "handing", "uncertain", **again))
+            chunk.checkpoint = {**chunk.checkpoint, "phase": "build", "place": first - 1}
 
 
-class _Send:
-    """One attempt at one send."""
+class _Choice:
+    """One attempt at choosing the recipients of one send."""
 
-    def __init__(self, run: Run, outbox: Outbox, form: FileForm | None) -> None:
+    def __init__(self, run: Run, builder: MailBuilder, form: FileForm | None, then: str) -> None:
         self._run = run
-        self._outbox = outbox
+        self._builder = builder
         self._form = form
-        self._message_id: int = run.job.request["message_id"]
-        self._audience = Audience(run.database, run.job, self._message_id)
-        self._builder = MailBuilder(run.database, run.job, self._message_id)
-        # The first chunk of handing over may have been done before without being stored.
-        self._may_be_done = self._phase == "hand"
+        self._then = then
+        request: Mapping[str, Any] = run.job.request
+        self._wanted: Mapping[str, Any] = request.get("audience", {"kind": "members"})
+        rules = Rules(**request.get("rules", {}))
+        self._after = rules.after
+        is_test = bool(request.get("is_test", False))
+        self._audience = Audience(run.database, run.job, request["message_id"], rules, is_test=is_test)
 
     @property
     def _phase(self) -> str:
@@ -108,14 +132,37 @@ class _Send:
         return int(self._run.job.checkpoint.get("place", 0))
 
     def go_on(self) -> None:
-        if self._form is not None and self._phase in ("read", "choose"):
+        if self._phase not in ("read", "choose"):
+            return
+        self._wait_for_others()
+        if self._form is not None:
             self._take_from_file(self._form)
-        if self._phase == "choose":
-            self._choose_members()
-        if self._phase == "build":
-            self._build()
-        if self._phase == "hand":
-            self._hand()
+            return
+        match self._wanted["kind"]:
+            case "members":
+                terms = [Term(**term) for term in self._wanted.get("filter", ())]
+                self._choose(lambda place: self._audience.members(place, CHOOSE_ROWS, terms))
+            case "failures":
+                job_id: int = self._wanted["job_id"]
+                self._choose(lambda place: self._audience.failures(job_id, place, CHOOSE_ROWS))
+            case "people":
+                self._choose_among(self._wanted["contact_ids"], self._audience.people)
+            case "addresses":
+                fields: Mapping[str, str] = self._wanted.get("fields", {})
+                self._choose_among(self._wanted["emails"], lambda part: self._audience.addresses(part, fields))
+            case _:
+                raise JobFailed("The send is to people that this version does not know to find.")
+        self._chosen(1)
+
+    def _wait_for_others(self) -> None:
+        """Sends of one call choose one after another, so that each sees whom those before it have chosen (mm-103)."""
+        if not self._after:
+            return
+        open_ones = select(jobs.c.id).where(jobs.c.id.in_(self._after), jobs.c.finished_at.is_(None), jobs.c.step == 0)
+        with self._run.database.read() as connection:
+            first = connection.execute(open_ones.limit(1)).scalar_one_or_none()
+        if first is not None:
+            raise Later(TURN, f"The send waits until send {first} has chosen its recipients.")
 
     def _take_from_file(self, form: FileForm) -> None:
         blob = self._run.job.blob
@@ -131,9 +178,7 @@ class _Send:
 
     def _read(self, file: SuppliedFile) -> None:
         """Read the whole file before anybody is mailed: a message or a file that will not do is refused here."""
-        list_id = self._run.job.list_id
-        assert list_id is not None  # noqa: S101 - sends have a list
-        self._builder.content.check_names(known_names(Profiles(self._run.database), list_id) | file.columns)
+        self._builder.content.check_names(self._builder.known | file.columns)
         rows = usable = 0
         for batch in _batches(file.rows(), READ_ROWS):
             rows += len(batch)
@@ -143,7 +188,7 @@ class _Send:
                 chunk.counters["rows"] = rows
         if not usable:
             raise JobFailed("The file has no row with a valid e-mail address.")
-        self._step(1, "choose")
+        ledger.step(self._run, 1, "choose")
 
     def _choose_from(self, file: SuppliedFile) -> None:
         wanted = self._builder.content.names.keys() & file.columns
@@ -157,73 +202,28 @@ class _Send:
                 chunk.checkpoint = {"phase": "choose", "place": end.offset, "line": end.line}
         self._chosen(2)
 
-    def _choose_members(self) -> None:
-        while members := self._audience.members(self._place, CHOOSE_ROWS):
-            rows = self._audience.judge(members)
-            with self._run.chunk() as chunk:
-                ledger.enter(chunk, rows)
-                chunk.checkpoint = {"phase": "choose", "place": members[-1].contact_id}
-        self._chosen(1)
+    def _choose(self, read: Callable[[int], tuple[list[Candidate], int | None]]) -> None:
+        """Choose among people who are read by number, from the one after a place."""
+        while True:
+            candidates, place = read(self._place)
+            if place is None:
+                return
+            self._enter(candidates, place)
+
+    def _choose_among(self, named: list[Any], find: Callable[[list[Any]], list[Candidate]]) -> None:
+        """Choose among those whom the request names; the place is how many of them were looked at."""
+        while part := named[self._place : self._place + CHOOSE_ROWS]:
+            self._enter(find(part), self._place + len(part))
+
+    def _enter(self, candidates: list[Candidate], place: int) -> None:
+        rows = self._audience.judge(candidates)
+        with self._run.chunk() as chunk:
+            ledger.enter(chunk, rows)
+            chunk.checkpoint = {"phase": "choose", "place": place}
 
     def _chosen(self, step: int) -> None:
         first, last = ledger.span(self._run.database, self._run.job.id)
-        self._step(step, "build", place=first - 1, first=first, last=last)
-
-    def _build(self) -> None:
-        while batch := self._builder.next(self._place, self._run.job.checkpoint["last"], BUILD_MAILS):
-            for delivery_id, content in self._builder.contents(batch):
-                self._outbox.build(delivery_id, content)
-            self._move("chosen", "built", batch)
-        self._step(self._run.job.steps - 1, "hand", place=self._run.job.checkpoint["first"] - 1)
-
-    def _hand(self) -> None:
-        while batch := self._built(HAND_MAILS):
-            self._outbox.settle([row.id for row in batch])
-            # Within the fenced transaction, so that a job that was cancelled or taken over hands nothing over.
-            self._move("built", "handed", batch, before=self._hand_batch, handed_at=now())
-            self._may_be_done = False
-
-    def _hand_batch(self, batch: Sequence[Row[Any]]) -> None:
-        for row in batch:
-            # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
-            if not self._outbox.hand(row.id) and not self._may_be_done:
-                raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
-        self._outbox.close()
-
-    def _built(self, limit: int) -> Sequence[Row[Any]]:
-        table = deliveries
-        query = select(table.c.id).where(
-            ledger.within(self._run.job.id, self._place, self._run.job.checkpoint["last"]), table.c.state == "built"
-        )
-        with self._run.database.read() as connection:
-            return connection.execute(query.order_by(table.c.id).limit(limit)).all()
-
-    def _move(
-        self, old: str, new: str, batch: Sequence[Row[Any]], *, before: Any = lambda batch: None, **values: Any
-    ) -> None:
-        with self._run.chunk() as chunk:
-            before(batch)
-            these = ledger.within(self._run.job.id, self._place, batch[-1].id)
-            chunk.count(**{new: ledger.move(chunk, these, old, new, **values)})
-            chunk.checkpoint = {**chunk.checkpoint, "place": batch[-1].id}
-
-    def _step(self, step: int, phase: str, **checkpoint: int) -> None:
-        """A phase is complete. A send that is retried passes phases again that are counted already."""
-        with self._run.chunk() as chunk:
-            chunk.step = max(chunk.step, step)
-            kept = {name: value for name, value in chunk.checkpoint.items() if name in ("first", "last")}
-            chunk.checkpoint = {**kept, "phase": phase, "place": 0, **checkpoint}
-
-
-def _forget_drafts(run: Run) -> None:
-    """Before drafts are removed: mails that are built but not handed over count as chosen only, for a later retry."""
-    if run.job.checkpoint.get("phase") not in ("build", "hand"):
-        return
-    checkpoint: Mapping[str, Any] = run.job.checkpoint
-    with run.chunk() as chunk:
-        these = ledger.within(run.job.id, checkpoint["first"] - 1, checkpoint["last"])
-        chunk.count(built=-ledger.move(chunk, these, "built", "chosen"))
-        chunk.checkpoint = {**checkpoint, "phase": "build", "place": checkpoint["first"] - 1}
+        ledger.step(self._run, step, self._then, place=first - 1, first=first, last=last)
 
 
 def _batches(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

@@ -490,6 +490,10 @@ jobs = _table(
     Column("lease_until", Instant),
     _text("worker"),
     _flag("cancel_asked"),
+    # A paused job is not claimed. One that passes needs its list no more, so it neither waits for other jobs of the
+    # list nor holds them up.
+    _flag("paused"),
+    _flag("passes"),
     _text("error"),
     CheckConstraint(f"state IN {JOB_STATES!r}", name="state"),
     CheckConstraint("step >= 0 AND step <= steps", name="step"),
@@ -543,13 +547,19 @@ import_parts = Table(
     Column("contact_ids", LargeBinary, nullable=False),
 )
 
+MESSAGE_KINDS = ("saved", "transactional", "magnetmail", "send")
+
 messages = _table(
     "message",
     _id(),
-    _account(),
-    Column("list_id", Id, ForeignKey("list.id"), nullable=False, index=True),
-    # A saved message waits to be used; any other belongs to the send that it was made for.
-    _flag("saved"),
+    _account(index=True),
+    # NULL for a message of the whole account (mm-96).
+    Column("list_id", Id, ForeignKey("list.id"), index=True),
+    # A message of kind "send" belongs to the send that it was made for; the others wait to be used.
+    Column("kind", Text, nullable=False),
+    _text("name"),
+    # What links to the message instead of its number, which anybody could guess (lk-104).
+    Column("public_id", Text, nullable=False, unique=True),
     _text("subject"),
     _text("from_name"),
     _text("from_address"),
@@ -557,7 +567,51 @@ messages = _table(
     _text("to_name"),
     _text("html"),
     _text("plain"),
+    # "utf-8" or "iso-8859-1" (lk-105, mm-95).
+    _text("charset", "utf-8"),
+    Column("campaign_id", Id),
+    Column("category_id", Id),
+    _flag("archived"),
+    _flag("hidden"),
+    # Whether the author's text had links of ours already (mm-99).
+    _flag("has_own_links"),
+    # What a contract keeps with a message and nothing else uses: single HTML blocks, fax documents (mm-98).
+    _document("extras"),
+    Column("login_id", Id),
     Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    CheckConstraint(f"kind IN {MESSAGE_KINDS!r}", name="kind"),
+)
+
+# What is sent by which job, to whom in general: "list", "file", "group", "people", "test", "review", "transactional",
+# "failed". A row for each send.
+sends = Table(
+    "send",
+    metadata,
+    Column("job_id", Id, ForeignKey("job.id"), primary_key=True, autoincrement=False),
+    _account(),
+    Column("message_id", Id, ForeignKey("message.id"), nullable=False, index=True),
+    # The stored message of which this one is a copy.
+    Column("source_id", Id, index=True),
+    Column("list_id", Id),
+    Column("purpose", Text, nullable=False),
+    # Test copies count in no figure (mm-108).
+    _flag("is_test"),
+    Index("ix_send_account_id_list_id", "account_id", "list_id"),
+)
+
+# Where a recipient of a send stands. "handing": its mail is on its way to the SMTP server; "uncertain": nobody knows
+# whether it arrived there, and it is tried once more, with the same Message-ID; "deferred": it is tried again later.
+DELIVERY_STATES = (
+    "chosen",
+    "skipped",
+    "built",
+    "handing",
+    "handed",
+    "deferred",
+    "uncertain",
+    "failed",
+    "bounced",
 )
 
 # The ledger of a send: one row per recipient.
@@ -576,7 +630,22 @@ deliveries = _table(
     # Why a recipient was skipped.
     _text("reason"),
     Column("handed_at", Instant),
-    CheckConstraint("state IN ('chosen', 'skipped', 'built', 'handed')", name="state"),
+    # Attempts at handing the mail to an SMTP server, how often nobody knew how one ended, and the server's last reply.
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("doubts", Integer, nullable=False, server_default=text("0")),
+    _text("reply"),
+    # When it is tried again; while it is being handed over, since when. NULL for all others.
+    Column("next_try_at", Instant),
+    _flag("is_test"),
+    CheckConstraint(f"state IN {DELIVERY_STATES!r}", name="state"),
     Index("ix_delivery_job_id_email_key", "job_id", "email_key"),
-    Index("ix_delivery_message_id", "message_id"),
+    Index("ix_delivery_message_id_email_key", "message_id", "email_key"),
+    Index("ix_delivery_contact_id", "contact_id"),
+    Index(
+        "ix_delivery_due",
+        "job_id",
+        "next_try_at",
+        sqlite_where=text("next_try_at IS NOT NULL"),
+        postgresql_where=text("next_try_at IS NOT NULL"),
+    ),
 )

@@ -53,7 +53,7 @@ def submit(
         raise invalid(str(error)) from None
     return {
         "StatusID": ticket.job.id,
-        "ListID": ticket.message.list_id,
+        "ListID": ticket.job.list_id or 0,
         "ProcessType": PROCESS_TYPES[call],
         "MsgID": ticket.message.id,
         "CurrentStep": ticket.job.step,

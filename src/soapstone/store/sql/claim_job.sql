@@ -1,7 +1,8 @@
 -- Take the next job that may run, and fence off whoever had it before by the next attempt number.
 -- A job may run when it is due and queued, or when its worker has let the lease run out. Jobs of one list run one after
 -- another in the order of their numbers; a job that is not due yet holds nobody up, unless it has begun and only waits
--- to go on. Among accounts, the one with the fewest jobs under way comes first, of several the one that was served
+-- to go on; one that passes needs its list no more, so neither waits it
+-- nor does anybody wait for it. A job that is paused is not taken. Among accounts, the one with the fewest jobs under way comes first, of several the one that was served
 -- longest ago. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock). An attempt that is taken
 -- over has died.
 UPDATE job
@@ -14,20 +15,24 @@ WHERE id = (
     WHERE candidate.finished_at IS NULL
       AND candidate.kind IN :kinds
       AND (
-          (candidate.state = 'queued' AND candidate.due_at <= :now)
+          (candidate.state = 'queued' AND candidate.due_at <= :now AND NOT candidate.paused)
           OR (candidate.state = 'running' AND candidate.lease_until < :now)
       )
-      AND NOT EXISTS (
+      AND (candidate.passes OR NOT EXISTS (
           SELECT 1
           FROM job AS other
           WHERE other.finished_at IS NULL
+            AND NOT other.passes
             AND other.list_id = candidate.list_id
             AND other.id <> candidate.id
             AND (
                 other.state = 'running'
-                OR (other.state = 'queued' AND (other.due_at <= :now OR other.attempt > 0) AND other.id < candidate.id)
+                OR (
+                    other.state = 'queued' AND (other.due_at <= :now OR other.attempt > 0) AND other.id < candidate.id
+                    AND NOT (other.paused AND other.attempt = 0)
+                )
             )
-      )
+      ))
     ORDER BY
         (
             SELECT count(*)

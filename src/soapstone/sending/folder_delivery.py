@@ -1,0 +1,141 @@
+"""Handing a send's mails over as files, by way of drafts, while no SMTP server is set up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.exc import OperationalError
+
+from soapstone.jobs.queue import Jobs
+from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Stopped, Superseded
+from soapstone.sending import ledger
+from soapstone.sending.builder import MailBuilder
+from soapstone.sending.outbox import Outbox, jobs_with_drafts
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import deliveries
+
+# Mails built and mails handed over in one chunk.
+BUILD_MAILS = 250
+HAND_MAILS = 250
+
+
+class MailFolders:
+    """Where mails go as files: `mail`, by way of `drafts` on the same file system."""
+
+    def __init__(self, mail: Path, drafts: Path) -> None:
+        self._mail = mail
+        self._drafts = drafts
+
+    @contextmanager
+    def opened(self, run: Run) -> Iterator[Outbox]:
+        """The files of one attempt at a send; drafts go at its end, unless the send goes on later."""
+        outbox = self.outbox(run.job.id, run.job.attempt)
+        try:
+            outbox.open()
+            yield outbox
+        except (Stopped, Superseded, Paused, Later, OperationalError):
+            # The job goes on later, perhaps elsewhere, with the drafts as they are.
+            raise
+        except Cancelled:
+            outbox.clear()
+            raise
+        except Exception:
+            forget_drafts(run)
+            outbox.clear()
+            raise
+        outbox.clear()
+
+    def outbox(self, job_id: int, attempt: int) -> Outbox:
+        """The files of one attempt at one send."""
+        return Outbox(self._mail, self._drafts, job_id, attempt)
+
+    def sweep(self, database: Database) -> None:
+        """Remove drafts that jobs left behind which were ended while nobody ran them."""
+        for job_id in jobs_with_drafts(self._drafts):
+            job = Jobs(database).get(None, job_id)
+            if job is None or job.over:
+                self.outbox(job_id, 0).clear()
+
+
+class FolderDelivery:
+    """One attempt at handing over the mails of one send whose recipients are chosen.
+
+    Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind.
+    """
+
+    def __init__(self, run: Run, builder: MailBuilder, outbox: Outbox) -> None:
+        self._run = run
+        self._builder = builder
+        self._outbox = outbox
+        # The first chunk of handing over may have been done before without being stored.
+        self._may_be_done = self._phase == "hand"
+
+    @property
+    def _phase(self) -> str:
+        return str(self._run.job.checkpoint["phase"])
+
+    @property
+    def _place(self) -> int:
+        return int(self._run.job.checkpoint.get("place", 0))
+
+    def hand_over(self) -> None:
+        """Build all mails, then hand them over."""
+        if self._phase == "build":
+            self._build()
+        if self._phase == "hand":
+            self._hand()
+
+    def _build(self) -> None:
+        while batch := self._builder.chosen(self._place, self._run.job.checkpoint["last"], BUILD_MAILS):
+            for row in batch:
+                self._outbox.build(row.id, self._builder.content_for(row))
+            self._move("chosen", "built", batch)
+        first = self._run.job.checkpoint["first"]
+        ledger.step(self._run, self._run.job.steps - 1, "hand", place=first - 1)
+
+    def _hand(self) -> None:
+        while batch := self._built(HAND_MAILS):
+            self._outbox.settle([row.id for row in batch])
+            # Within the fenced transaction, so that a job that was cancelled or taken over hands nothing over.
+            self._move("built", "handed", batch, before=self._hand_batch, handed_at=now())
+            self._may_be_done = False
+
+    def _hand_batch(self, batch: Sequence[Row[Any]]) -> None:
+        for row in batch:
+            # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
+            if not self._outbox.hand(row.id) and not self._may_be_done:
+                raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
+        self._outbox.close()
+
+    def _built(self, limit: int) -> Sequence[Row[Any]]:
+        table = deliveries
+        query = select(table.c.id).where(
+            ledger.within(self._run.job.id, self._place, self._run.job.checkpoint["last"]), table.c.state == "built"
+        )
+        with self._run.database.read() as connection:
+            return connection.execute(query.order_by(table.c.id).limit(limit)).all()
+
+    def _move(
+        self, old: str, new: str, batch: Sequence[Row[Any]], *, before: Any = lambda batch: None, **values: Any
+    ) -> None:
+        with self._run.chunk() as chunk:
+            before(batch)
+            these = ledger.within(self._run.job.id, self._place, batch[-1].id)
+            chunk.count(**{new: ledger.move(chunk, these, old, new, **values)})
+            chunk.checkpoint = {**chunk.checkpoint, "place": batch[-1].id}
+
+
+def forget_drafts(run: Run) -> None:
+    """Before drafts are removed: mails that are built but not handed over count as chosen only, for a later retry."""
+    if run.job.checkpoint.get("phase") not in ("build", "hand"):
+        return
+    checkpoint: Mapping[str, Any] = run.job.checkpoint
+    with run.chunk() as chunk:
+        these = ledger.within(run.job.id, checkpoint["first"] - 1, checkpoint["last"])
+        chunk.count(built=-ledger.move(chunk, these, "built", "chosen"))
+        chunk.checkpoint = {**checkpoint, "phase": "build", "place": checkpoint["first"] - 1}

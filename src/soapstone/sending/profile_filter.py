@@ -1,0 +1,76 @@
+"""A filter on profile values: which members of a list a send goes to (lk-65)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Comparison = Literal["equals", "contains", "checked", "above", "below", "in", "empty"]
+Join = Literal["and", "or"]
+
+
+class InvalidFilter(ValueError):
+    """The filter names what is not there; the text is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One comparison of a profile attribute; `negated` turns it round. `join` is how it goes with those before it.
+
+    `above` and `below` leave out the value itself unless `inclusive`; numbers compare as numbers, other values as text.
+    `in` looks for the value among several, separated by commas.
+    """
+
+    attribute_id: int
+    compare: Comparison
+    value: str = ""
+    negated: bool = False
+    inclusive: bool = False
+    join: Join = "and"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The term as a job's request keeps it."""
+        return asdict(self)
+
+    def holds(self, profile: Mapping[str, Any]) -> bool:
+        """Whether a member with this profile document meets the term."""
+        return self._compared(str(profile.get(str(self.attribute_id)) or "").strip()) != self.negated
+
+    def _compared(self, found: str) -> bool:
+        mine, theirs = found.casefold(), self.value.strip().casefold()
+        match self.compare:
+            case "equals":
+                return mine == theirs
+            case "contains":
+                return theirs in mine
+            case "checked":
+                return mine == "on"
+            case "empty":
+                return not mine
+            case "in":
+                return mine in {part.strip() for part in theirs.split(",")}
+        # A member without a value is neither above nor below anything.
+        if not mine:
+            return False
+        low, high = _comparable(mine, theirs)
+        return (low > high if self.compare == "above" else low < high) or (self.inclusive and low == high)
+
+
+def matches(terms: Sequence[Term], profile: Mapping[str, Any]) -> bool:
+    """Whether the profile meets the terms, evaluated from left to right; no terms are met by everybody."""
+    result = True
+    for number, term in enumerate(terms):
+        held = term.holds(profile)
+        # The first term has nothing before it.
+        narrows = number == 0 or term.join == "and"
+        result = (result and held) if narrows else (result or held)
+    return result
+
+
+def _comparable(mine: str, theirs: str) -> tuple[Any, Any]:
+    try:
+        return float(mine), float(theirs)
+    except ValueError:
+        return mine, theirs

@@ -1,0 +1,155 @@
+"""What became of sends: of one, of all sends of a message, and of each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from soapstone.jobs.job import Job
+from soapstone.jobs.queue import Jobs
+from soapstone.store.database import Database
+from soapstone.store.tables import deliveries, sends
+
+# Mails in these states are on their way or there.
+SENT = ("handed", "bounced")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """One recipient of a send; `state` is one of DELIVERY_STATES, `reply` the SMTP server's last one.
+
+    `doubts` counts attempts of which nobody knows the end: with one, the recipient may have the mail twice.
+    """
+
+    id: int
+    job_id: int
+    message_id: int
+    contact_id: int | None
+    email: str
+    state: str
+    reason: str
+    reply: str
+    attempts: int
+    doubts: int
+    handed_at: datetime | None
+    next_try_at: datetime | None
+    is_test: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendRecord:
+    """One send: its job, what it sends, of what that is a copy, and whom it is for in general."""
+
+    job: Job
+    message_id: int
+    source_id: int | None
+    list_id: int | None
+    purpose: str
+    is_test: bool
+
+    @property
+    def sent(self) -> int:
+        """Mails handed over so far."""
+        return int(self.job.counters.get("handed", 0))
+
+
+class SendReports:
+    """Reads sends and their ledgers; everything stays inside the account that is named."""
+
+    def __init__(self, database: Database, jobs: Jobs) -> None:
+        self._database = database
+        self._jobs = jobs
+
+    def of_job(self, account_id: int, job_id: int) -> SendRecord | None:
+        """The send of that number."""
+        found = self._records(account_id, sends.c.job_id == job_id)
+        return found[0] if found else None
+
+    def of_message(self, account_id: int, message_id: int) -> list[SendRecord]:
+        """The sends of a message by number: one for a message that was made for a send, any number for others."""
+        return self._records(account_id, sends.c.message_id == message_id)
+
+    def of_source(self, account_id: int, message_id: int) -> list[SendRecord]:
+        """The sends that sent a copy of this stored message, by number."""
+        return self._records(account_id, sends.c.source_id == message_id)
+
+    def find(
+        self,
+        account_id: int,
+        *,
+        message_ids: Collection[int] | None = None,
+        list_ids: Collection[int] | None = None,
+        purposes: Collection[str] | None = None,
+        tests: bool = False,
+    ) -> list[SendRecord]:
+        """Sends of the account by number; None as a filter means all; those for tests only when asked for."""
+        condition = sends.c.account_id == account_id
+        if message_ids is not None:
+            condition &= sends.c.message_id.in_(message_ids)
+        if list_ids is not None:
+            condition &= sends.c.list_id.in_(list_ids)
+        if purposes is not None:
+            condition &= sends.c.purpose.in_(purposes)
+        if not tests:
+            condition &= ~sends.c.is_test
+        return self._records(account_id, condition)
+
+    def counts(self, job_id: int) -> dict[str, int]:
+        """How many recipients of a send are in each state that there is."""
+        query = select(deliveries.c.state, func.count()).where(deliveries.c.job_id == job_id)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
+
+    def recipients(
+        self,
+        account_id: int,
+        *,
+        job_id: int | None = None,
+        message_id: int | None = None,
+        contact_id: int | None = None,
+        states: Sequence[str] = (),
+        tests: bool = True,
+        after: int = 0,
+        limit: int = 1000,
+    ) -> list[Recipient]:
+        """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`."""
+        query = select(*(deliveries.c[name] for name in Recipient.__dataclass_fields__)).where(
+            deliveries.c.account_id == account_id, deliveries.c.id > after
+        )
+        for column, value in (
+            (deliveries.c.job_id, job_id),
+            (deliveries.c.message_id, message_id),
+            (deliveries.c.contact_id, contact_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if states:
+            query = query.where(deliveries.c.state.in_(states))
+        if not tests:
+            query = query.where(~deliveries.c.is_test)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
+            return [Recipient(**row) for row in rows]
+
+    def _records(self, account_id: int, condition: object) -> list[SendRecord]:
+        query = select(sends).where(sends.c.account_id == account_id, condition).order_by(sends.c.job_id)  # type: ignore[arg-type]
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        found = []
+        for row in rows:
+            job = self._jobs.get([account_id], row.job_id)
+            if job is not None:
+                found.append(
+                    SendRecord(
+                        job=job,
+                        message_id=row.message_id,
+                        source_id=row.source_id,
+                        list_id=row.list_id,
+                        purpose=row.purpose,
+                        is_test=row.is_test,
+                    )
+                )
+        return found

@@ -1,0 +1,84 @@
+"""Where mail is handed over: the SMTP server, as one URL says it."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import parse_qs, unquote, urlsplit
+
+PORTS = {"smtp": 25, "smtps": 465}
+STARTTLS = ("auto", "require", "never")
+
+
+class InvalidSmtpUrl(ValueError):
+    """The URL of the SMTP server cannot be used; the text is a sentence for the operator, without a password."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmtpAddress:
+    """A server by name and port. `tls` is from the first byte on; `starttls` one of auto, require and never.
+
+    `verify` says whether the server's certificate must be a valid one.
+    """
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = ""
+    tls: bool = False
+    starttls: str = "auto"
+    verify: bool = True
+
+    @classmethod
+    def of(cls, url: str) -> SmtpAddress:
+        """`smtp://user:password@host:port` or `smtps://…`, with `?starttls=auto|require|never` and `?verify=no`.
+
+        A password goes over a verified TLS connection only, unless the server is this machine or the URL says so. For
+        mail without a password TLS is used when the server offers it, whatever its certificate: as between any two
+        mail servers. Raises InvalidSmtpUrl.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise InvalidSmtpUrl("The URL of the SMTP server cannot be read.") from None
+        if parts.scheme not in PORTS or not host:
+            raise InvalidSmtpUrl("The URL of the SMTP server is not smtp://host:port or smtps://host:port.")
+        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        secret = bool(user) and not _is_this_machine(host)
+        starttls = options.get("starttls", "require" if secret and parts.scheme == "smtp" else "auto")
+        if starttls not in STARTTLS:
+            raise InvalidSmtpUrl(f"starttls of the SMTP server's URL is one of {', '.join(STARTTLS)}.")
+        return cls(
+            host=host,
+            port=port or PORTS[parts.scheme],
+            user=user,
+            password=password,
+            tls=parts.scheme == "smtps",
+            starttls=starttls,
+            verify=options.get("verify", "yes" if parts.scheme == "smtps" or starttls == "require" else "no") != "no",
+        )
+
+    @property
+    def shown(self) -> str:
+        """The server for people, without the password."""
+        return f"{self.host}:{self.port}"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """How TLS is spoken with it."""
+        context = ssl.create_default_context()
+        if not self.verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _is_this_machine(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
