@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.imports.workbooks import Cell, Sheets, encrypted, ods, xls, xlsx, zipped
 
 from soapstone.imports import workbook
-from soapstone.imports.attributes import stored
+from soapstone.lists.values import stored
 from soapstone.imports.records import Dialect, Place, Records, Unreadable
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, literal, select, update
 
 from soapstone.accounts.account import Account, Login
-from soapstone.imports.attributes import stored
+from soapstone.lists.values import stored
 from soapstone.imports.documents import Documents
 from soapstone.imports.outcomes import UNCHANGED, UPDATED
 from soapstone.jobs.job import Job

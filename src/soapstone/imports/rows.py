@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from soapstone.imports import outcomes
-from soapstone.imports.attributes import stored
+from soapstone.lists.values import stored
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.addresses import invalid, roles
 from soapstone.lists.profiles import ProfileAttribute

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from soapstone.imports.attributes import stored
+from soapstone.lists.values import stored
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,100 @@
+"""External events: what calls and imports can raise for the contacts of a list (lk-120, lk-123)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import external_events
+
+LONGEST_NAME = 255
+
+
+class InvalidEvent(ValueError):
+    """An event cannot be as asked; the message is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExternalEvent:
+    """An event of a list; one that is not active cannot be raised."""
+
+    id: int
+    account_id: int
+    list_id: int
+    name: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class ExternalEvents:
+    """All external events of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, account_id: int, list_id: int, name: str) -> ExternalEvent:
+        """Make an event of a list. Raises InvalidEvent for a name that is none."""
+        moment = now()
+        values = {"account_id": account_id, "list_id": list_id, "name": _name(name)}
+        query = insert(external_events).values(**values, created_at=moment, updated_at=moment)
+        with self._database.write() as connection:
+            return ExternalEvent(**connection.execute(query.returning(external_events)).mappings().one())
+
+    def get(self, account_id: int, event_id: int) -> ExternalEvent | None:
+        """The event of that number in the account."""
+        table = external_events.c
+        query = select(external_events).where(table.account_id == account_id, table.id == event_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else ExternalEvent(**row)
+
+    def all(self, list_id: int) -> list[ExternalEvent]:
+        """The events of a list by number."""
+        query = select(external_events).where(external_events.c.list_id == list_id).order_by(external_events.c.id)
+        with self._database.read() as connection:
+            return [ExternalEvent(**row) for row in connection.execute(query).mappings()]
+
+    def change(
+        self, account_id: int, event_id: int, *, name: str | None = None, active: bool | None = None
+    ) -> ExternalEvent | None:
+        """Give an event another name, block it or make it active; None when there is none. Raises InvalidEvent."""
+        values: dict[str, object] = {"updated_at": now()}
+        if name is not None:
+            values["name"] = _name(name)
+        if active is not None:
+            values["active"] = active
+        table = external_events.c
+        query = update(external_events).where(table.account_id == account_id, table.id == event_id).values(**values)
+        with self._database.write() as connection:
+            row = connection.execute(query.returning(external_events)).mappings().one_or_none()
+        return None if row is None else ExternalEvent(**row)
+
+
+def active_events(connection: Connection, list_id: int, wanted: Collection[int]) -> list[int]:
+    """Those of the numbers that are active events of the list, ascending (lk-51)."""
+    if not wanted:
+        return []
+    table = external_events.c
+    query = select(table.id).where(table.list_id == list_id, table.active, table.id.in_(wanted)).order_by(table.id)
+    return list(connection.execute(query).scalars())
+
+
+def numbers(text: str) -> frozenset[int]:
+    """The numbers in comma-separated text; what is no number is ignored (lk-51)."""
+    parts = (part.strip() for part in text.split(","))
+    return frozenset(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= 10)
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InvalidEvent("The name of the event is missing.")
+    if len(name) > LONGEST_NAME:
+        raise InvalidEvent(f"The name of the event is longer than {LONGEST_NAME} characters.")
+    return name
