@@ -35,6 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 ON_TOP = {
     "api",
     "console",
+    "subscriber",
     "cli",
     "commands",
     "server",

@@ -15,10 +15,14 @@ from soapstone.imports.entries import Entries
 from soapstone.imports.imports import Imports
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import Lists
+from soapstone.lists.email_keys import EmailKeys
+from soapstone.lists.external_events import ExternalEvents
 from soapstone.lists.members import Members
 from soapstone.lists.pages import Pages
 from soapstone.lists.profiles import Profiles
+from soapstone.lists.subscriptions import Subscriptions
 from soapstone.lists.suppression import Suppressions
+from soapstone.sending.letters import Invitations, SubscriptionLetters
 from soapstone.sending.links import Links
 from soapstone.sending.messages import Messages
 from soapstone.sending.report import SendReports
@@ -42,6 +46,7 @@ class Product:
     members: Members
     pages: Pages
     profiles: Profiles
+    external_events: ExternalEvents
     suppressions: Suppressions
     jobs: Jobs
     imports: Imports
@@ -69,6 +74,7 @@ class Product:
             members=Members(database),
             pages=Pages(),
             profiles=Profiles(database),
+            external_events=ExternalEvents(database),
             suppressions=Suppressions(database),
             jobs=jobs,
             imports=imports,
@@ -79,12 +85,32 @@ class Product:
             reports=SendReports(database, jobs),
         )
 
+    def subscriptions(self, base: str = "") -> Subscriptions:
+        """Single subscriptions. Their letters hold links to this server, which people reach at the URL of the settings,
+        or else at `base`, where a request has reached it."""
+        letters = SubscriptionLetters(self.sends, self.invitations, self.settings.public_url or base)
+        return Subscriptions(self.database, letters)
+
+    @cached_property
+    def _key(self) -> str:
+        return self.settings.secret_key or Secrets(self.database).get("links")
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        """The tokens of confirmation links."""
+        return Invitations(self._key)
+
+    @cached_property
+    def email_keys(self) -> EmailKeys:
+        """The keys of contacts in mailed links."""
+        return EmailKeys(self._key)
+
     @cached_property
     def links(self) -> Links | None:
         """The links of mails; None while the server does not know the URL at which people reach it."""
         if not self.settings.public_url:
             return None
-        return Links(self.settings.public_url, self.settings.secret_key or Secrets(self.database).get("links"))
+        return Links(self.settings.public_url, self._key)
 
 
 # The blob behind a spooled member of a request.

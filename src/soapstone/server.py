@@ -25,6 +25,7 @@ from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.store import schema
 from soapstone.store.watch import Watch
+from soapstone.subscriber.app import subscriber
 from soapstone.wire.compressed import Decompressed
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.xmlhttp.app import XmlOverHttp
@@ -68,6 +69,7 @@ class Application:
             )
             self._contracts.append((contract.path.lower(), _shared(Decompressed(endpoint), settings.allowed_origins)))
         self._xml = Decompressed(XmlOverHttp(product, max_body=settings.max_upload_bytes))
+        self._subscriber = subscriber(product)
         self._console = console(product, lambda: list(self._calls), demo=demo)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -83,6 +85,8 @@ class Application:
                 return endpoint
         if lower.startswith("/xml/"):
             return self._xml
+        if path.startswith("/confirm/"):
+            return self._subscriber
         if path == "/healthz":
             return PlainTextResponse("ok\n")
         if path == "/readyz":

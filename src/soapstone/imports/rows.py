@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from soapstone.imports import outcomes
-from soapstone.lists.values import stored
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.addresses import invalid, roles
 from soapstone.lists.profiles import ProfileAttribute
+from soapstone.lists.values import stored
 
 Record = Sequence[str]
 

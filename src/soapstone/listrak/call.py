@@ -26,10 +26,19 @@ class Call:
     product: Product
     account: Account
     login: Login
+    # Where the request reached the server: https://host.
+    base_url: str = ""
 
     def find_list(self, list_id: int) -> ContactList | None:
         """The list, if it is there and the login may see it (lk-9, lk-19)."""
         return self.product.lists.get(self.account.id, list_id, self.login)
+
+    def require_list(self, list_id: int) -> ContactList:
+        """The list, or the Fault that says that there is none (lk-19)."""
+        found = self.find_list(list_id)
+        if found is None:
+            raise Fault(not_found(list_id))
+        return found
 
     def wall_clock(self, moment: datetime.datetime | None) -> datetime.datetime:
         """Wall-clock time of the account without zone, whole seconds (lk-21, lk-23); year 1 for none (lk-26)."""
@@ -78,7 +87,7 @@ def not_found(list_id: int) -> str:
     return f"[NotFound] List {list_id} does not exist or is not accessible."
 
 
-def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool) -> Call:
+def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool, base_url: str = "") -> Call:
     """Let a caller in, or raise the Fault that says why not (lk-10 to lk-13)."""
     try:
         if header is None or not header.UserName:
@@ -95,4 +104,4 @@ def admit(product: Product, header: WSUser | None, peer: str | None, *, analytic
         raise Fault("[AccessDenied] The user does not have the API permission.")
     if analytics and not identity.login.may_see_analytics:
         raise Fault("[AccessDenied] The user does not have the Analytics permission.")
-    return Call(product, identity.account, identity.login)
+    return Call(product, identity.account, identity.login, base_url)

@@ -7,6 +7,17 @@ from typing import Any, cast
 
 from soapstone.listrak.attribute_updates import update_subscribed_contact_attribute
 from soapstone.listrak.call import Call, admit
+from soapstone.listrak.contacts import (
+    change_contact_email_address,
+    get_contact,
+    get_contact_by_email_key,
+    get_filtered_list_count,
+    set_contact,
+    subscribe_contact,
+    subscribe_form_pass_through,
+    unsubscribe_contact,
+    update_contact,
+)
 from soapstone.listrak.import_detail import report_import_contact_detail
 from soapstone.listrak.import_history import report_list_import_history
 from soapstone.listrak.imports import bulk_load_contacts
@@ -42,6 +53,15 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "GetProfileHeaderCollection": get_profile_header_collection,
     "CreateProfileHeader": create_profile_header,
     "CreateProfileAttribute": create_profile_attribute,
+    "GetContact": get_contact,
+    "GetContactByEmailKey": get_contact_by_email_key,
+    "SetContact": set_contact,
+    "UpdateContact": update_contact,
+    "SubscribeFormPassThrough": subscribe_form_pass_through,
+    "ChangeContactEmailAddress": change_contact_email_address,
+    "SubscribeContact": subscribe_contact,
+    "UnsubscribeContact": unsubscribe_contact,
+    "GetFilteredListCount": get_filtered_list_count,
     "ReportSubscribedContacts": report_subscribed_contacts,
     "ReportListImportHistory": report_list_import_history,
     "ReportImportContactDetail": report_import_contact_detail,
@@ -59,7 +79,8 @@ class ListrakService:
     def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call:
         """The call of the header's user; reports need the analytics permission (lk-9)."""
         analytics = operation.name.startswith("Report")
-        return admit(self._product, cast(WSUser | None, header), caller.peer, analytics=analytics)
+        user = cast(WSUser | None, header)
+        return admit(self._product, user, caller.peer, analytics=analytics, base_url=caller.base_url)
 
     def handle(self, operation: Operation, context: Call, request: Struct, caller: Caller) -> Any:
         """The operation's result or answer. Raises Fault for an operation that is not available yet."""

@@ -293,12 +293,13 @@ class Changes:
         self._database = database
 
     @contextmanager
-    def begin(self, account: Account, *, by: str = "API") -> Iterator[Change]:
+    def begin(self, account: Account, *, by: str = "API", durable: bool = False) -> Iterator[Change]:
         """A transaction that changes people of an account; all of it is stored at the end, or nothing.
 
         Others that change people of this account, imports among them, wait until then: what was looked up stays true.
+        `durable` is for changes that queue a job (Database.write).
         """
-        with self._database.write() as connection:
+        with self._database.write(durable=durable) as connection:
             held = select(accounts.c.last_number).where(accounts.c.id == account.id).with_for_update()
             yield Change(connection, account, by, connection.execute(held).scalar_one())
 

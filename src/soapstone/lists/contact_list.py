@@ -93,6 +93,11 @@ class Lists:
         found = self._find((lists.c.account_id == account_id) & (lists.c.id == list_id), login)
         return found[0] if found else None
 
+    def any(self, list_id: int) -> ContactList | None:
+        """The list of that number in whatever account: for links that were signed by this server."""
+        found = self._find(lists.c.id == list_id, None)
+        return found[0] if found else None
+
     def all(
         self,
         account_id: int,

@@ -114,7 +114,8 @@ class Subscriptions:
         address = address.strip()
         if not is_address(address):
             return Outcome.INVALID
-        with self._changes.begin(account) as change:
+        asks = bool(contact_list.settings.get("double_opt_in"))
+        with self._changes.begin(account, durable=asks) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return Outcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values or {})
@@ -131,7 +132,7 @@ class Subscriptions:
                 return Outcome.ALREADY if update == "none" else Outcome.CHANGED
             if contact_id is None:
                 contact_id = change.add(email=address)
-            wait = state != "unsubscribed" and bool(contact_list.settings.get("double_opt_in"))
+            wait = asks and state != "unsubscribed"
             if state == "unsubscribed":
                 change.let_in(contact_id, contact_list.id)
             self._enter(change, contact_list, contact_id, member, "waiting" if wait else "subscribed", patch, update)
@@ -169,9 +170,7 @@ class Subscriptions:
             _raise(change, contact_list, contact_id, events)
             return Outcome.CHANGED
 
-    def unsubscribe(
-        self, account: Account, contact_list: ContactList, address: str, *, by: str = "API"
-    ) -> Outcome:
+    def unsubscribe(self, account: Account, contact_list: ContactList, address: str, *, by: str = "API") -> Outcome:
         """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED when it was so already, or ABSENT."""
         with self._changes.begin(account, by=by) as change:
             contact_id, member, state = _look(change, contact_list, address.strip())
@@ -198,7 +197,7 @@ class Subscriptions:
         if not is_address(address):
             return Outcome.INVALID
         ask = ask or bool(contact_list.settings.get("double_opt_in"))
-        with self._changes.begin(account, by="Subscribe Form") as change:
+        with self._changes.begin(account, by="Subscribe Form", durable=ask or welcome) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return Outcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values)

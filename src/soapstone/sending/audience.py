@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, func, select, union_all
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
+from soapstone.lists.profile_filter import Term, matches
 from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.profile_filter import Term, matches
 from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships, suppressions

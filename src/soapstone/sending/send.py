@@ -13,11 +13,11 @@ from soapstone.accounts.account import Account, Login
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
+from soapstone.lists.profile_filter import InvalidFilter, Term
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, ready_to_send
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import Messages, store
-from soapstone.sending.profile_filter import InvalidFilter, Term
 from soapstone.sending.supplied_file import FileForm
 from soapstone.sending.template import merge_key
 from soapstone.store.blobs import Blobs, Upload
@@ -32,7 +32,7 @@ SEND = "send"
 # Kind of job → its number of steps (lk-90).
 KINDS = {SEND_TO_LIST: 3, SEND_TO_FILE: 4, SEND: 3}
 
-Purpose = Literal["list", "file", "group", "people", "test", "review", "transactional", "failed"]
+Purpose = Literal["list", "file", "group", "people", "test", "review", "transactional", "failed", "letter"]
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,32 @@ class Sends:
             due_at=due_at,
             traits=traits,
         )
+
+    def letter(
+        self,
+        connection: Connection,
+        *,
+        account: Account,
+        contact_list: ContactList,
+        draft: Draft,
+        email: str,
+        fields: Mapping[str, str],
+    ) -> int:
+        """Queue a mail to one person in the caller's transaction; the number of its job.
+
+        It is about the person's own subscription, so who left or waits gets it too, and it counts in no figure.
+        `fields` are its merge values. Raises InvalidMessage.
+        """
+        given = {merge_key(name): value for name, value in fields.items()}
+        draft = ready_to_send(draft, contact_list)
+        Content(draft).check_names(given.keys())
+        request = {
+            "audience": {"kind": "addresses", "emails": [email], "fields": given},
+            "rules": {"reach": ["unsubscribed", "waiting"]},
+            "is_test": True,
+        }
+        copy = store(connection, account.id, contact_list.id, draft, kind="send", traits=None)
+        return self._add(connection, SEND, "letter", account, None, contact_list, copy, request)
 
     def to_people(
         self,

@@ -16,13 +16,13 @@ from sqlalchemy import select
 
 from soapstone.imports.records import Place
 from soapstone.jobs.run import JobFailed, Later, Run, Runner
+from soapstone.lists.profile_filter import Term
 from soapstone.sending import ledger
 from soapstone.sending.audience import Audience, Candidate, Rules
 from soapstone.sending.builder import MailBuilder, Stationery
 from soapstone.sending.folder_delivery import FolderDelivery, MailFolders, forget_drafts
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
-from soapstone.sending.profile_filter import Term
 from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST
 from soapstone.sending.smtp_delivery import SmtpDelivery, SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile

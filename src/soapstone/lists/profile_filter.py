@@ -6,6 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from sqlalchemy import select
+
+from soapstone.lists.values import stored
+from soapstone.store.database import Database
+from soapstone.store.tables import memberships
+
+# Members looked at in one transaction.
+COUNT_ROWS = 5_000
+
 Comparison = Literal["equals", "contains", "checked", "above", "below", "in", "empty"]
 Join = Literal["and", "or"]
 
@@ -73,4 +82,29 @@ def _comparable(mine: str, theirs: str) -> tuple[Any, Any]:
     try:
         return float(mine), float(theirs)
     except ValueError:
-        return mine, theirs
+        pass
+    # Dates are kept as MM/DD/YYYY (lk-47).
+    one, other = stored("date", mine), stored("date", theirs)
+    return (_by_year(one), _by_year(other)) if one and other else (mine, theirs)
+
+
+def _by_year(date: str) -> str:
+    return date[6:] + date[:5]
+
+
+def count(database: Database, list_id: int, terms: Sequence[Term]) -> int:
+    """How many subscribed members of a list meet the terms. Looks at all of them, some at a time."""
+    member, after, found = memberships.c, 0, 0
+    while True:
+        query = (
+            select(member.contact_id, member.profile)
+            .where(member.list_id == list_id, member.contact_id > after, member.state == "subscribed")
+            .order_by(member.contact_id)
+            .limit(COUNT_ROWS)
+        )
+        with database.read() as connection:
+            rows = connection.execute(query).all()
+        found += sum(matches(terms, row.profile) for row in rows)
+        if len(rows) < COUNT_ROWS:
+            return found
+        after = rows[-1].contact_id

@@ -1,0 +1,220 @@
+"""Single contacts of a list: what becomes of a call is told by an enumeration (lk-20)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from soapstone.listrak.call import Call
+from soapstone.listrak.filters import terms_of
+from soapstone.listrak.operations import (
+    ChangeContactEmailAddress,
+    GetContact,
+    GetContactByEmailKey,
+    GetContactByEmailKeyResponse,
+    GetContactResponse,
+    GetFilteredListCount,
+    SetContact,
+    SubscribeContact,
+    SubscribeFormPassThrough,
+    UnsubscribeContact,
+    UpdateContact,
+)
+from soapstone.listrak.types import (
+    ChangeContactEmailResult,
+    ImportProfileTypeEnum,
+    SubscribeContactResult,
+    SubscribeFormPassThroughResult,
+    UnsubscribeContactResult,
+    WSContact,
+    WSProfileAttributeValue,
+)
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.external_events import numbers
+from soapstone.lists.profile_filter import count
+from soapstone.lists.subscriptions import Outcome, Person, UnknownAttribute, Update
+from soapstone.wire.faults import Fault
+
+# Profile kind on the wire → what happens to known values (lk-55, lk-56).
+UPDATES: dict[ImportProfileTypeEnum, Update] = {
+    ImportProfileTypeEnum.NotDefined: "none",
+    ImportProfileTypeEnum.Update: "update",
+    ImportProfileTypeEnum.Append: "append",
+    ImportProfileTypeEnum.Overwrite: "overwrite",
+}
+
+# lk-50, lk-53, lk-56, lk-57, lk-58
+SUBSCRIBING = {
+    Outcome.SUBSCRIBED: SubscribeContactResult.SuccessContactSubscribed,
+    Outcome.CHANGED: SubscribeContactResult.ContactAlreadySubscribedProfileUpdated,
+    Outcome.ALREADY: SubscribeContactResult.FailedContactAlreadySubscribed,
+    Outcome.REQUESTED: SubscribeContactResult.FailedContactRequiresConfirmation,
+    Outcome.WAITING: SubscribeContactResult.FailedContactPendingConfirmation,
+    Outcome.UNSUBSCRIBED: SubscribeContactResult.FailedContactUnSubscribed,
+    Outcome.ABSENT: SubscribeContactResult.FailedContactNotSubscribedProfileNotUpdated,
+    Outcome.BANNED: SubscribeContactResult.FailedContactBanned,
+    Outcome.SUPPRESSED: SubscribeContactResult.FailedContactSuppressed,
+    Outcome.INVALID: SubscribeContactResult.FailedContactInvalidEmailAddress,
+}
+# lk-60
+FORM = {
+    Outcome.SUBSCRIBED: SubscribeFormPassThroughResult.ContactSubscribed,
+    Outcome.CHANGED: SubscribeFormPassThroughResult.ContactPreviouslySubscribedProfileUpdated,
+    Outcome.REQUESTED: SubscribeFormPassThroughResult.ContactConfirmationRequested,
+    Outcome.WAITING: SubscribeFormPassThroughResult.ContactCurrentlyPendingConfirmation,
+    Outcome.UNSUBSCRIBED: SubscribeFormPassThroughResult.ContactCurrentlyUnsubscribed,
+    Outcome.BANNED: SubscribeFormPassThroughResult.ContactCurrentlyBanned,
+    Outcome.SUPPRESSED: SubscribeFormPassThroughResult.ContactCurrentlySuppressed,
+    Outcome.INVALID: SubscribeFormPassThroughResult.InvalidEmailAddress,
+}
+# lk-61
+CHANGING = {
+    Outcome.DONE: ChangeContactEmailResult.SuccessContactEmailAddressChanged,
+    Outcome.ABSENT: ChangeContactEmailResult.FailedContactEmailAddressNotFound,
+    Outcome.IDENTICAL: ChangeContactEmailResult.FailedIdenticalEmailAddress,
+    Outcome.INVALID: ChangeContactEmailResult.FailedInvalidNewEmailAddress,
+    Outcome.BANNED: ChangeContactEmailResult.FailedNewEmailAddressIsBanned,
+    Outcome.SUPPRESSED: ChangeContactEmailResult.FailedNewEmailAddressIsSuppressed,
+    Outcome.ALREADY: ChangeContactEmailResult.FailedNewEmailAddressIsAlreadySubscribed,
+    Outcome.UNSUBSCRIBED: ChangeContactEmailResult.FailedNewEmailAddressIsUnSubscribed,
+    Outcome.WAITING: ChangeContactEmailResult.FailedNewEmailAddressIsPendingConfirmation,
+}
+# lk-116
+UNSUBSCRIBING = {
+    Outcome.DONE: UnsubscribeContactResult.SuccessContactUnSubscribed,
+    Outcome.UNSUBSCRIBED: UnsubscribeContactResult.ContactAlreadyUnSubscribed,
+    Outcome.ABSENT: UnsubscribeContactResult.ContactNotSubscribed,
+}
+
+
+def get_contact(call: Call, request: GetContact) -> GetContactResponse:
+    """A subscribed contact by its address; nil for anybody else (lk-19, lk-62)."""
+    found = call.find_list(request.ListID)
+    person = None
+    if found is not None:
+        person = call.product.subscriptions().find(call.account, found, request.ContactEmailAddress or "")
+    return GetContactResponse(WSContact=_wire(found, person))
+
+
+def get_contact_by_email_key(call: Call, request: GetContactByEmailKey) -> GetContactByEmailKeyResponse:
+    """A subscribed contact by the key in its mails; nil for anybody else (lk-19, lk-62, lk-63)."""
+    found, person = call.find_list(request.ListID), None
+    contact_id = call.product.email_keys.read(request.EmailKey or "")
+    if found is not None and contact_id is not None:
+        person = call.product.subscriptions().find_number(call.account, found, contact_id)
+    return GetContactByEmailKeyResponse(WSContact=_wire(found, person))
+
+
+def set_contact(call: Call, request: SetContact) -> SubscribeContactResult:
+    """Subscribe a contact, or change the profile of one that is subscribed (lk-50 to lk-56)."""
+    contact, found = _asked(call, request.WSContact)
+    return SUBSCRIBING[
+        _told(
+            lambda: call.product.subscriptions(call.base_url).set(
+                call.account,
+                found,
+                contact.EmailAddress or "",
+                _values(contact),
+                update=UPDATES[request.ProfileUpdateType],
+                events=numbers(request.ExternalEventIDs or ""),
+                override=request.OverrideUnsubscribe,
+            )
+        )
+    ]
+
+
+def update_contact(call: Call, request: UpdateContact) -> SubscribeContactResult:
+    """Change the profile of a subscriber; nobody is subscribed by it (lk-57)."""
+    contact, found = _asked(call, request.WSContact)
+    return SUBSCRIBING[
+        _told(
+            lambda: call.product.subscriptions().update(
+                call.account,
+                found,
+                contact.EmailAddress or "",
+                _values(contact),
+                update=UPDATES[request.ProfileUpdateType],
+                events=numbers(request.ExternalEventIDs or ""),
+            )
+        )
+    ]
+
+
+def subscribe_form_pass_through(call: Call, request: SubscribeFormPassThrough) -> SubscribeFormPassThroughResult:
+    """What a subscribe form would do (lk-59, lk-60)."""
+    contact, found = _asked(call, request.WSContact)
+    return FORM[
+        _told(
+            lambda: call.product.subscriptions(call.base_url).form(
+                call.account,
+                found,
+                contact.EmailAddress or "",
+                _values(contact),
+                events=numbers(request.ExternalEventIDs or ""),
+                ask=request.SendDoubleOptIn,
+                welcome=request.SendWelcomeMessage,
+            )
+        )
+    ]
+
+
+def change_contact_email_address(call: Call, request: ChangeContactEmailAddress) -> ChangeContactEmailResult:
+    """Give a subscriber a new address (lk-61)."""
+    found = call.require_list(request.ListID)
+    old, new = request.ContactEmailAddress or "", request.NewContactEmailAddress or ""
+    return CHANGING[call.product.subscriptions().change_address(call.account, found, old, new)]
+
+
+def subscribe_contact(call: Call, request: SubscribeContact) -> SubscribeContactResult:
+    """Subscribe an address (lk-58)."""
+    found = call.require_list(request.ListID)
+    outcome = call.product.subscriptions(call.base_url).set(
+        call.account, found, request.ContactEmailAddress or "", override=request.OverrideUnsubscribe
+    )
+    return SUBSCRIBING[outcome]
+
+
+def unsubscribe_contact(call: Call, request: UnsubscribeContact) -> UnsubscribeContactResult:
+    """End the subscription of an address (lk-116)."""
+    found = call.require_list(request.ListID)
+    outcome = call.product.subscriptions().unsubscribe(call.account, found, request.ContactEmailAddress or "")
+    return UNSUBSCRIBING[outcome]
+
+
+def get_filtered_list_count(call: Call, request: GetFilteredListCount) -> int:
+    """How many subscribers meet a filter; without one, how many there are (lk-65)."""
+    found = call.require_list(request.ListID)
+    terms = terms_of(call, found, request.ProfileFilter)
+    return count(call.product.database, found.id, terms) if terms else found.subscribed
+
+
+def _asked(call: Call, contact: WSContact | None) -> tuple[WSContact, ContactList]:
+    if contact is None:
+        raise Fault("[InvalidArgument] WSContact is missing.")
+    return contact, call.require_list(contact.ListID)
+
+
+def _values(contact: WSContact) -> Mapping[int, str]:
+    """Attribute number → value as it was given; of several for one attribute the last counts."""
+    given: Sequence[WSProfileAttributeValue | None] = contact.ContactProfileAttribute
+    return {each.AttributeID: each.Value or "" for each in given if each is not None}
+
+
+def _told(work: Callable[[], Outcome]) -> Outcome:
+    try:
+        return work()
+    except UnknownAttribute as unknown:
+        number = unknown.attribute_id
+        raise Fault(f"[NotFound] Attribute {number} does not exist or is not accessible.") from None
+
+
+def _wire(found: ContactList | None, person: Person | None) -> WSContact | None:
+    if found is None or person is None:
+        return None
+    return WSContact(
+        EmailAddress=person.email,
+        ListID=found.id,
+        ContactProfileAttribute=[
+            WSProfileAttributeValue(AttributeID=int(number), Value=value)
+            for number, value in sorted(person.profile.items(), key=lambda item: int(item[0]))
+        ],
+    )

@@ -1,0 +1,100 @@
+"""Letters: mails to single people about their own subscriptions, queued in the transaction that asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from itsdangerous import BadSignature, URLSafeSerializer
+from sqlalchemy import Connection
+
+from soapstone.accounts.account import Account
+from soapstone.lists.contact_list import ContactList
+from soapstone.sending.mailbox import is_mailbox
+from soapstone.sending.message import Draft
+from soapstone.sending.send import Sends
+
+CONFIRMATION = Draft(
+    subject="Please confirm: {{ List }}",
+    plain="Somebody, hopefully you, asked for mail of {{ List }} at {{ Address }}.\n\n"
+    "If you want it, confirm here:\n{{ Confirmation_Link }}\n\n"
+    "If not, do nothing: without your confirmation there will be no mail.\n",
+)
+WELCOME = Draft(
+    subject="Welcome to {{ List }}",
+    plain="You are subscribed to {{ List }} at {{ Address }}.\n",
+)
+
+
+class Invitation:
+    """What a confirmation link says: who wants which list, and which events are raised then."""
+
+    def __init__(self, list_id: int, contact_id: int, events: tuple[int, ...] = ()) -> None:
+        self.list_id, self.contact_id, self.events = list_id, contact_id, events
+
+
+class Invitations:
+    """Makes and reads the tokens of confirmation links, signed with the installation's key."""
+
+    def __init__(self, key: str) -> None:
+        self._serializer = URLSafeSerializer(key, salt="soapstone.confirmation")
+
+    def make(self, invitation: Invitation) -> str:
+        """The token."""
+        given = [invitation.list_id, invitation.contact_id, *invitation.events]
+        return str(self._serializer.dumps(given))
+
+    def read(self, token: str) -> Invitation | None:
+        """What a token says; None for one that is none of ours."""
+        try:
+            list_id, contact_id, *events = self._serializer.loads(token)
+        except BadSignature:
+            return None
+        return Invitation(list_id, contact_id, tuple(events))
+
+
+class SubscriptionLetters:
+    """Writes the letters of subscriptions. `base` is the URL at which people reach this server."""
+
+    def __init__(self, sends: Sends, invitations: Invitations, base: str) -> None:
+        self._sends = sends
+        self._invitations = invitations
+        self._base = base.rstrip("/")
+
+    def confirmation(
+        self,
+        connection: Connection,
+        account: Account,
+        contact_list: ContactList,
+        contact_id: int,
+        email: str,
+        events: Collection[int],
+    ) -> None:
+        """Ask whether the person wants the list (lk-53)."""
+        token = self._invitations.make(Invitation(contact_list.id, contact_id, tuple(sorted(events))))
+        fields = {"Confirmation_Link": f"{self._base}/confirm/{token}"}
+        self._write(connection, account, contact_list, CONFIRMATION, email, fields)
+
+    def welcome(self, connection: Connection, account: Account, contact_list: ContactList, email: str) -> None:
+        """Welcome somebody to a list (lk-59)."""
+        self._write(connection, account, contact_list, WELCOME, email, {})
+
+    def _write(
+        self,
+        connection: Connection,
+        account: Account,
+        contact_list: ContactList,
+        draft: Draft,
+        email: str,
+        fields: dict[str, str],
+    ) -> None:
+        if not contact_list.from_address:
+            # A list that never said who sends its mail: the server itself does.
+            host = urlsplit(self._base).hostname or "localhost"
+            sender = f"no-reply@{host}"
+            draft = replace(draft, from_address=sender if is_mailbox(sender) else "no-reply@localhost.localdomain")
+        fields |= {"List": contact_list.name, "Address": email}
+        self._sends.letter(
+            connection, account=account, contact_list=contact_list, draft=draft, email=email, fields=fields
+        )

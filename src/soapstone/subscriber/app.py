@@ -1,0 +1,79 @@
+"""The app of the subscribers' pages. A link only shows a page; what it is for is done by the page's button.
+
+So nobody is confirmed or unsubscribed by a program that looks at all links of a mail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from soapstone.accounts.account import Account
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.subscriptions import Outcome
+from soapstone.product import Product
+from soapstone.sending.letters import Invitation
+
+HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+
+_templates = Environment(loader=PackageLoader("soapstone.subscriber"), autoescape=True, undefined=StrictUndefined)
+
+NOT_OURS = ("This link does not work", "Perhaps a part of it is missing. Please copy the whole link from the mail.")
+GONE = ("Too late", "What this link was for is no longer there.")
+# Outcome of a confirmation → what the page says; {} is the name of the list.
+CONFIRMED = {
+    Outcome.SUBSCRIBED: ("Thank you", "You are subscribed to {}."),
+    Outcome.ALREADY: ("Thank you", "You are subscribed to {}."),
+    Outcome.UNSUBSCRIBED: ("Not subscribed", "You have unsubscribed from {} since. Please subscribe again."),
+    Outcome.BANNED: ("Not subscribed", "{} cannot send mail to this address."),
+    Outcome.SUPPRESSED: ("Not subscribed", "{} cannot send mail to this address."),
+}
+
+
+@dataclass(frozen=True)
+class _Confirmation:
+    account: Account
+    contact_list: ContactList
+    invitation: Invitation
+
+
+def subscriber(product: Product) -> ASGIApp:
+    """The app. Its pages are made in worker threads."""
+
+    def found(request: Request) -> _Confirmation | tuple[str, str]:
+        invitation = product.invitations.read(request.path_params["token"])
+        if invitation is None:
+            return NOT_OURS
+        contact_list = product.lists.any(invitation.list_id)
+        account = None if contact_list is None else product.accounts.get(contact_list.account_id)
+        if contact_list is None or account is None:
+            return GONE
+        return _Confirmation(account, contact_list, invitation)
+
+    def confirm(request: Request) -> Response:
+        it = found(request)
+        if not isinstance(it, _Confirmation):
+            return _page(*it, status=404)
+        name = it.contact_list.name
+        if request.method != "POST":
+            return _page("One more click", f"Do you want mail of {name}?", button="Yes, subscribe me")
+        outcome = product.subscriptions().confirm(
+            it.account, it.contact_list, it.invitation.contact_id, events=it.invitation.events
+        )
+        if outcome not in CONFIRMED:
+            return _page(*GONE, status=404)
+        title, text = CONFIRMED[outcome]
+        return _page(title, text.format(name))
+
+    return Starlette(routes=[Route("/confirm/{token}", confirm, methods=["GET", "POST"])])
+
+
+def _page(title: str, text: str, *, button: str = "", status: int = 200) -> Response:
+    body = _templates.get_template("page.html").render(title=title, text=text, button=button)
+    return HTMLResponse(body, status, HEADERS)
