@@ -14,14 +14,25 @@ from soapstone.imports.attribute_update import AttributeUpdates
 from soapstone.imports.entries import Entries
 from soapstone.imports.imports import Imports
 from soapstone.jobs.queue import Jobs
+from soapstone.lists.campaigns import Campaigns
+from soapstone.lists.categories import Categories
+from soapstone.lists.channels import Channels
+from soapstone.lists.complaints import Complaints
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.email_keys import EmailKeys
 from soapstone.lists.external_events import ExternalEvents
+from soapstone.lists.history import History
+from soapstone.lists.mappings import Mappings
 from soapstone.lists.members import Members
+from soapstone.lists.occasions import Occasions
 from soapstone.lists.pages import Pages
 from soapstone.lists.profiles import Profiles
+from soapstone.lists.recipients import Recipients
+from soapstone.lists.saved_searches import SavedSearches
+from soapstone.lists.search import Search
 from soapstone.lists.subscriptions import Subscriptions
 from soapstone.lists.suppression import Suppressions
+from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.sending.letters import Invitations, SubscriptionLetters
 from soapstone.sending.links import Links
 from soapstone.sending.messages import Messages
@@ -46,7 +57,18 @@ class Product:
     members: Members
     pages: Pages
     profiles: Profiles
+    categories: Categories
+    channels: Channels
+    history: History
+    mappings: Mappings
+    occasions: Occasions
+    recipients: Recipients
+    saved_searches: SavedSearches
+    search: Search
+    unsubscribes: Unsubscribes
     external_events: ExternalEvents
+    campaigns: Campaigns
+    complaints: Complaints
     suppressions: Suppressions
     jobs: Jobs
     imports: Imports
@@ -74,7 +96,18 @@ class Product:
             members=Members(database),
             pages=Pages(),
             profiles=Profiles(database),
+            categories=Categories(database),
+            channels=Channels(database),
+            history=History(database),
+            mappings=Mappings(database),
+            occasions=Occasions(database),
+            recipients=Recipients(database),
+            saved_searches=SavedSearches(database),
+            search=Search(database),
+            unsubscribes=Unsubscribes(database),
             external_events=ExternalEvents(database),
+            campaigns=Campaigns(database),
+            complaints=Complaints(database),
             suppressions=Suppressions(database),
             jobs=jobs,
             imports=imports,

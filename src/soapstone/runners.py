@@ -11,6 +11,7 @@ from soapstone.imports.attribute_update import run_attribute_update
 from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
+from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, run_attribute_removal
 from soapstone.product import Product
 from soapstone.sending.builder import Stationery
 from soapstone.sending.rates import Rates
@@ -32,7 +33,12 @@ def runners(product: Product) -> dict[str, Runner]:
         server=smtp_server(settings),
         stationery=stationery(product),
     )
-    return {**dict.fromkeys(KINDS, run_import), ATTRIBUTE_UPDATE: run_attribute_update, **sender.runners}
+    return {
+        **dict.fromkeys(KINDS, run_import),
+        ATTRIBUTE_UPDATE: run_attribute_update,
+        ATTRIBUTE_REMOVAL: run_attribute_removal,
+        **sender.runners,
+    }
 
 
 def chores(product: Product) -> list[Callable[[], object]]:
@@ -44,7 +50,7 @@ def chores(product: Product) -> list[Callable[[], object]]:
         scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
-    return [sweep_inputs, sender.sweep]
+    return [sweep_inputs, sender.sweep, product.lists.purge]
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:

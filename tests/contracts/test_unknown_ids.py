@@ -62,7 +62,7 @@ class Ground:
         self.ann = product.accounts.add_login(self.acme, "ann", "secret")
         self.bob = product.accounts.add_login(self.acme, "bob", "secret", lists=[])
         self.mine, self.foreign = self._furnish(self.acme), self._furnish(self.other)
-        self.unknown = Things(*[NOBODY] * 8)
+        self.unknown = Things(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, NOBODY)
 
     def file(self, data: str = "ann@example.com\n") -> Any:
         upload = self.product.blobs.new()
@@ -131,7 +131,7 @@ def says(text: str) -> Expected:
 
 def code(number: int) -> Expected:
     """An error inside the answer (mm-22)."""
-    return lambda answer: answer.error == 2 and answer.errorObj.errorNumber == number
+    return lambda answer: bool(answer.error == 2 and answer.errorObj.errorNumber == number)
 
 
 def in_band(answer: Any) -> bool:
@@ -164,7 +164,7 @@ def zero(answer: Any) -> bool:
 
 def no_rows(answer: Any) -> bool:
     """An empty page with total 0 (mm-25)."""
-    return answer.Count == 0 and not answer.data
+    return bool(answer.Count == 0) and not answer.data
 
 
 NOT_FOUND = says("[NotFound]")

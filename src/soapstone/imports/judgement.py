@@ -32,7 +32,7 @@ from soapstone.imports.documents import Documents
 from soapstone.imports.outcomes import CODES
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
-from soapstone.store.tables import Id, contacts, memberships, suppressions
+from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, suppressions
 
 
 class Judgement:
@@ -100,11 +100,14 @@ class Judgement:
             source = source.outerjoin(memberships, member)
             state = memberships.c.state
         known = contacts.c.id.is_not(None)
+        left: ColumnElement[bool] = false()
+        if self._list_id is not None and not self._spec.removes:
+            left = and_(known, self._opted_out(contact_id))
         record_changed = and_(known, self._record_changed(staged))
         profile_changed: ColumnElement[bool] = false()
         if self._list_id is not None and self._rows.has_profile and self._spec.known != "keep":
             profile_changed = and_(state.is_not(None), self._profile_changed(staged))
-        outcome = self._outcome(staged, known, state, or_(record_changed, profile_changed))
+        outcome = self._outcome(staged, known, state, left, or_(record_changed, profile_changed))
         columns = {"n": staged.c.n, "contact_id": contact_id, "membership": state, "outcome": outcome}
         columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
         query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
@@ -119,7 +122,12 @@ class Judgement:
         return insert(self.table).from_select(list(columns), query.order_by(text("n")), include_defaults=False)
 
     def _outcome(
-        self, staged: Any, known: ColumnElement[bool], state: ColumnElement[Any], changed: ColumnElement[bool]
+        self,
+        staged: Any,
+        known: ColumnElement[bool],
+        state: ColumnElement[Any],
+        left: ColumnElement[bool],
+        changed: ColumnElement[bool],
     ) -> ColumnElement[int]:
         spec = self._spec
         if spec.removes:
@@ -133,9 +141,13 @@ class Judgement:
         if spec.blocked == "skip":
             cases += [(self._is(kind, staged), code(kind)) for kind in (o.BANNED, o.SUPPRESSED)]
             cases += [(state == "unsubscribed", code(o.PREVIOUSLY_UNSUBSCRIBED))]
+            # Who asked for no mail of this list or of any, whether on the list or not (lk-75, mm-120).
+            cases += [(and_(left, func.coalesce(state, "") != "subscribed"), code(o.PREVIOUSLY_UNSUBSCRIBED))]
         unsubscribed = case((changed, code(o.STILL_UNSUBSCRIBED_UPDATED)), else_=code(o.STILL_UNSUBSCRIBED))
         same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
         cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
+        if spec.action == "add":
+            cases += [(left, unsubscribed)]
         if spec.action == "update":
             if self._list_id is None:
                 cases += [(known, same)]
@@ -144,6 +156,16 @@ class Judgement:
         if self._list_id is None:
             return case(*cases, else_=same)
         return case(*cases, else_=case((changed, code(o.JOINED_UPDATED)), else_=code(o.JOINED)))
+
+    def _opted_out(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether the contact wants no mail of this list, of those of its category, or of any (mm-120)."""
+        category = select(lists.c.category_id).where(lists.c.id == self._list_id).scalar_subquery()
+        against = or_(
+            and_(opt_outs.c.kind == "list", opt_outs.c.target_id == self._list_id),
+            and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
+        )
+        found = exists(select(literal(1)).where(opt_outs.c.contact_id == contact_id, against))
+        return or_(contacts.c.unsubscribed_at.is_not(None), found)
 
     def _is(self, kind: str, staged: Any) -> ColumnElement[bool]:
         """Whether the row's address, or the one that the contact has, is blocked for this list."""

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    case,
     delete,
     func,
     insert,
@@ -28,15 +29,21 @@ from soapstone.imports import outcomes as o
 from soapstone.imports.documents import Documents
 from soapstone.imports.judgement import Judgement
 from soapstone.imports.outcomes import CODES, NAMES
+from soapstone.imports.rows import EVENTS
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
-from soapstone.store.tables import accounts, contacts, lists, memberships
+from soapstone.lists.external_events import active_events, numbers
+from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
 
 LAST_NUMBER = (1 << 31) - 1
 # Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
 CHANGED = (o.UPDATED, o.JOINED_UPDATED, o.STILL_UNSUBSCRIBED_UPDATED)
 JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
+# Who comes onto the list with these outcomes asked for no mail of it before, and comes as unsubscribed.
+LEFT = (o.STILL_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED_UPDATED)
+# Whose rows may raise external events: who is subscribed after the row (lk-71, lk-120).
+RAISING = (*JOINED, o.UPDATED, o.UNCHANGED)
 # KiB of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk, so three times
 # as much gained nothing.
 CACHE_KIB = 16 << 10
@@ -144,7 +151,7 @@ class Merge:
         counted: Counter[tuple[str, str | None]] = Counter(
             {(NAMES[code], membership): count for code, membership, count in connection.execute(groups)}
         )
-        joins = sum(count for (outcome, state), count in counted.items() if outcome in JOINED and state is None)
+        joins = sum(count for (outcome, state), count in counted.items() if outcome in (*JOINED, *LEFT) and not state)
         new_members = joins if self._list_id is not None else 0
         if not self._spec.dry_run:
             self._store(connection, counted, new_members, moment)
@@ -192,15 +199,18 @@ class Merge:
             self._change_contacts(connection, moment)
         if self._list_id is None:
             return
-        confirmed = 0
+        confirmed = coming = 0
         if self._spec.removes:
             self._unsubscribe(connection, moment)
         else:
             confirmed = self._change_memberships(connection, outcomes)
-            self._add_memberships(connection, new_members, moment)
+            coming = sum(counted.get((outcome, None), 0) for outcome in LEFT)
+            self._add_memberships(connection, new_members, moment, coming)
+            if self._rows.has_events:
+                self._raise_events(connection, moment)
         if self._spec.replace and any(state is not None for _, state in counted):
             self._mark(connection)
-        subscribed = new_members + confirmed - counted.get((o.REMOVED, "subscribed"), 0)
+        subscribed = new_members - coming + confirmed - counted.get((o.REMOVED, "subscribed"), 0)
         if new_members or subscribed:
             connection.execute(
                 update(lists)
@@ -212,7 +222,7 @@ class Merge:
         stage, judged = self._stage, self._judged
         self._number_contacts(connection, only)
         columns: dict[str, Any] = {"id": judged.c.contact_id, self._rows.key: stage.c.key}
-        columns |= {name: stage.c[name] for name in self._rows.texts[1:]}
+        columns |= {name: stage.c[name] for name in self._rows.record}
         if self._rows.key == "email":
             columns |= {"email": stage.c.email, "email_key": stage.c.key}
         columns["unique_email"] = columns["email_key"] if self._unique else null()
@@ -271,7 +281,8 @@ class Merge:
         waited = [judged.c.membership == "waiting", member.state == "waiting", self._has((o.JOINED, o.JOINED_UPDATED))]
         return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
 
-    def _add_memberships(self, connection: Connection, joins: int, moment: datetime) -> None:
+    def _add_memberships(self, connection: Connection, joins: int, moment: datetime, coming: int) -> None:
+        """Make so many memberships; `coming` of them are of people who come as unsubscribed."""
         if not joins:
             return
         stage, judged = self._stage, self._judged
@@ -288,17 +299,50 @@ class Merge:
             "added_by": literal("Import"),
             "last_job": literal(self._job_id),
         }
+        if coming:
+            left = self._has(LEFT)
+            columns["state"] = case((left, "unsubscribed"), else_="subscribed")
+            stamp = literal(moment, memberships.c.removed_at.type)
+            columns |= {"removed_at": case((left, stamp)), "removed_by": case((left, "Import"), else_="")}
         source: Any = judged
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
             source = judged.join(stage, judged.c.n == stage.c.n)
         query = select(*columns.values()).select_from(source)
-        query = query.where(self._has(JOINED), judged.c.membership.is_(None)).order_by(judged.c.n)
+        query = query.where(self._has((*JOINED, *LEFT)), judged.c.membership.is_(None)).order_by(judged.c.n)
         connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
         connection.execute(update(accounts).where(accounts.c.id == self._account.id).values(last_number=last + joins))
 
+    def _raise_events(self, connection: Connection, moment: datetime) -> None:
+        """Raise the external events that rows name, as far as they are active events of the list (lk-51, lk-71)."""
+        stage, judged = self._stage, self._judged
+        query = select(judged.c.contact_id, stage.c[EVENTS]).join(stage, stage.c.n == judged.c.n)
+        asked = connection.execute(query.where(self._has(RAISING), stage.c[EVENTS] != "").order_by(stage.c.row)).all()
+        wanted = [(contact_id, numbers(text)) for contact_id, text in asked]
+        assert self._list_id is not None  # noqa: S101 - asked for only with a list
+        known = active_events(connection, self._list_id, frozenset[int]().union(*(found for _, found in wanted)))
+        common = {"account_id": self._account.id, "list_id": self._list_id, "kind": "raised", "at": moment}
+        rows = [
+            {**common, "by": "Import", "contact_id": contact_id, "external_event_id": event_id}
+            for contact_id, found in wanted
+            for event_id in known
+            if event_id in found
+        ]
+        if rows:
+            connection.execute(insert(contact_events), rows)
+
     def _unsubscribe(self, connection: Connection, moment: datetime) -> None:
         judged, member = self._judged, memberships.c
+        told = select(
+            literal(self._account.id),
+            judged.c.contact_id,
+            literal(self._list_id),
+            literal("unsubscribed"),
+            literal(moment, contact_events.c.at.type),
+            literal("Import"),
+        ).where(self._has((o.REMOVED,)))
+        names = ["account_id", "contact_id", "list_id", "kind", "at", "by"]
+        connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
         here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
         connection.execute(
             update(memberships)

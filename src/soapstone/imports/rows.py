@@ -14,6 +14,9 @@ from soapstone.lists.values import stored
 
 Record = Sequence[str]
 
+# The column of a stage with the external events that a row wants raised.
+EVENTS = "events"
+
 
 class Checked(NamedTuple):
     """Some rows, checked: the key and the address of each, and the flaws of some (position → outcome).
@@ -31,7 +34,7 @@ class Rows:
 
     `columns` are the contact's columns that a row fills besides the key; `has_profile` tells whether it fills profile
     attributes; `key_columns` is how many columns of the file, from the first, are needed to check rows; `texts` names
-    what `values` gives.
+    what `values` gives, `record` those of them that go into the record of a contact besides the key.
     """
 
     def __init__(self, spec: ImportSpec, key: str, attributes: Sequence[ProfileAttribute]) -> None:
@@ -49,11 +52,21 @@ class Rows:
         self.has_profile = bool(self._attributes)
         # The address and its comparable form, where they are not the key itself.
         self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
-        self.texts = ["key", *filter(None, [self._follower]), *self.columns]
+        self._events = None
+        if spec.event_column is not None:
+            self._events = Column(index=spec.event_column, target=EVENTS, default=spec.event_default)
+        self.record = [*filter(None, [self._follower]), *self.columns]
+        self.texts = ["key", *self.record, *([EVENTS] if self._events else [])]
         self.key_columns = 1 + max(column.index for column in (self._email, self._custom_id) if column is not None)
-        self._all_columns = 1 + max(column.index for column in spec.columns)
+        used = [*spec.columns, *([self._events] if self._events else [])]
+        self._all_columns = 1 + max(column.index for column in used)
         self._reject_roles = spec.reject_roles
         self._blanks_count = spec.known == "overwrite"
+
+    @property
+    def has_events(self) -> bool:
+        """Whether rows may want external events raised."""
+        return self._events is not None
 
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
         """Check rows; some of them have flaws already."""
@@ -89,6 +102,8 @@ class Rows:
             columns.append(list(map(str.lower, checked.emails)))
         for column in self._mapped:
             columns.append(checked.emails if column is self._email else _values(rows, column))
+        if self._events is not None:
+            columns.append(_values(rows, self._events))
         if self.has_profile:
             columns.append(self._profiles(rows))
         return columns

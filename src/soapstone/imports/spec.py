@@ -62,6 +62,10 @@ class ImportSpec:
 
     `replace`: who is on the list and not in the file leaves it (mm-42, mm-60). `dry_run` counts and stores nothing
     (mm-52). `reject_roles` refuses addresses such as info@ (mm-55). `source` is told in reports (lk-94).
+
+    `triggers` says that the import was asked for by a call that may raise external events (lk-81). `event_column` is
+    the column (from 0) with those to raise for the row, numbers with commas between them; `event_default` serves rows
+    without (lk-71).
     """
 
     columns: tuple[Column, ...]
@@ -77,6 +81,9 @@ class ImportSpec:
     dry_run: bool = False
     reject_roles: bool = False
     source: Literal["API", "File"] = "API"
+    triggers: bool = False
+    event_column: int | None = None
+    event_default: str = ""
 
     def key(self, identifier: str) -> str:
         """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""
@@ -152,6 +159,8 @@ def _check_columns(spec: ImportSpec, key: str, attributes: frozenset[int]) -> No
                 raise InvalidImport(f"The list has no profile attribute {number}.")
         elif column.target not in CONTACT_COLUMNS:
             raise InvalidImport(f"A contact has no field {column.target}.")
+    if spec.event_column is not None and spec.event_column < 0:
+        raise InvalidImport("Columns of the file are counted from 0.")
     if key not in targets:
         what = "the e-mail address" if key == "email" else "the custom member id"
         raise InvalidImport(f"One column of the file must hold {what}: it tells people apart.")

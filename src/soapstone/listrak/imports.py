@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from soapstone.imports.spec import Action, Column, ImportSpec, InvalidImport, Known
-from soapstone.listrak.call import Call, not_found
-from soapstone.listrak.operations import BulkLoadContacts, BulkLoadContactsWithOptions
-from soapstone.listrak.types import ImportProfileTypeEnum, ImportTypeEnum, WSFileMappings
+from soapstone.listrak.call import Call
+from soapstone.listrak.operations import (
+    BulkLoadContacts,
+    BulkLoadContactsWithOptions,
+    ConductorBulkLoadAndTriggerContacts,
+    ConductorBulkLoadAndTriggerContactsWithOptions,
+)
+from soapstone.listrak.types import ImportProfileTypeEnum, ImportTypeEnum, WSFileMappings, WSTriggerFileMappings
 from soapstone.product import received
 from soapstone.wire.faults import Fault
 
@@ -27,12 +32,46 @@ KNOWN: dict[ImportProfileTypeEnum, Known] = {
     ImportProfileTypeEnum.Overwrite: "overwrite",
 }
 
+TRIGGERING = (ConductorBulkLoadAndTriggerContacts, ConductorBulkLoadAndTriggerContactsWithOptions)
+
 
 def bulk_load_contacts(call: Call, request: BulkLoadContacts | BulkLoadContactsWithOptions) -> int:
     """Start an import; the number of its process (lk-66 to lk-77). No option has an effect: no result is mailed."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        raise Fault(not_found(request.ListID))
+    return _load(call, request, request.fileMappings or [], None)
+
+
+def conductor_bulk_load(
+    call: Call, request: ConductorBulkLoadAndTriggerContacts | ConductorBulkLoadAndTriggerContactsWithOptions
+) -> int:
+    """The same with a column that names the external events to raise for its row (lk-71)."""
+    mappings, events = [], None
+    for mapping in filter(None, request.TriggerFileMappings or []):
+        if not mapping.IsExternalEventColumn:
+            mappings.append(
+                WSFileMappings(
+                    AttributeID=mapping.AttributeID,
+                    DefaultValue=mapping.DefaultValue,
+                    FileColumn=mapping.FileColumn,
+                    IsEmailAddressColumn=mapping.IsEmailAddressColumn,
+                )
+            )
+        elif events is not None:
+            raise Fault("[InvalidArgument] Two columns of the file are said to hold external events.")
+        else:
+            events = mapping
+    return _load(call, request, mappings, events)
+
+
+def _load(
+    call: Call,
+    request: BulkLoadContacts
+    | BulkLoadContactsWithOptions
+    | ConductorBulkLoadAndTriggerContacts
+    | ConductorBulkLoadAndTriggerContactsWithOptions,
+    mappings: Sequence[WSFileMappings | None],
+    events: WSTriggerFileMappings | None,
+) -> int:
+    found = call.require_list(request.ListID)
     directives = request.WSImportDirectives
     if directives is None:
         raise Fault("[InvalidArgument] WSImportDirectives is missing.")
@@ -41,7 +80,7 @@ def bulk_load_contacts(call: Call, request: BulkLoadContacts | BulkLoadContactsW
     action, takes_profile = TYPES[directives.ImportTypeEnum]
     try:
         spec = ImportSpec(
-            columns=_columns(call, found.id, request.fileMappings or [], takes_profile),
+            columns=_columns(call, found.id, mappings, takes_profile),
             header=directives.HasColumnNames,
             delimiter={"": ",", r"\t": "\t"}.get(directives.FileDelimiter or "", directives.FileDelimiter or ""),
             qualifier=directives.TextQualifier or "",
@@ -49,6 +88,9 @@ def bulk_load_contacts(call: Call, request: BulkLoadContacts | BulkLoadContactsW
             known=KNOWN[directives.ImportProfileTypeEnum] if takes_profile else "keep",
             blocked="skip",
             identified_by="email",
+            triggers=isinstance(request, TRIGGERING),
+            event_column=None if events is None else events.FileColumn,
+            event_default="" if events is None else events.DefaultValue or "",
         )
         job = call.product.imports.submit(
             account=call.account,

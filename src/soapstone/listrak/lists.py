@@ -1,18 +1,27 @@
-"""Lists and their subscribed contacts."""
+"""Lists and their settings."""
 
 from __future__ import annotations
 
-from soapstone.listrak.call import PAGE_ROWS, Call, not_found
+from collections.abc import Callable, Mapping, Sequence
+
+from soapstone.listrak.call import Call
 from soapstone.listrak.operations import (
+    AddGoogleTrackingDomainsToList,
     CreateContactList,
     CreateContactListResponse,
+    CreateList,
+    CreateListResponse,
+    DeleteContactList,
+    DeleteGoogleTrackingDomainsFromList,
+    GetAccountVmtaCollection,
+    GetAccountVmtaCollectionResponse,
     GetContactList,
     GetContactListCollection,
     GetContactListResponse,
-    ReportSubscribedContacts,
-    ReportSubscribedContactsResponse,
+    UpdateContactList,
+    UpdateContactListResponse,
 )
-from soapstone.listrak.types import WSContactList, WSContactSubscriptionInfo, WSVmta
+from soapstone.listrak.types import BounceHandlingSettings, WSContactList, WSList, WSUpdateContactList, WSVmta
 from soapstone.lists.contact_list import ContactList
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.wire.faults import Fault
@@ -50,52 +59,133 @@ def get_contact_list_collection(call: Call, request: GetContactListCollection) -
 
 def create_contact_list(call: Call, request: CreateContactList) -> CreateContactListResponse:
     """Create a list (lk-36 to lk-43)."""
-    name = (request.ListName or "").strip()
+    settings = _settings(request, request.BounceHandling)
+    settings["tracking_domains"] = _domains(request.GoogleTrackingDomains)
+    return CreateContactListResponse(WSContactList=_wire(call, _create(call, request.ListName, settings)))
+
+
+def create_list(call: Call, request: CreateList) -> CreateListResponse:
+    """Create a list from an object, which comes back as it is stored (lk-36)."""
+    asked = request.WSList
+    try:
+        if asked is None:
+            raise Fault("[InvalidArgument] WSList is missing.")
+        made = _create(call, asked.ListName, _settings(asked, asked.bounceHandling, asked.Vmta))
+    except Fault as refusal:
+        failure = call.failure("CreateList", str(refusal))
+        return CreateListResponse(CreateListResult=False, WSList=asked, WSException=failure)
+    whole = _wire(call, made).__dict__
+    known = {name: whole[name] for name in WSList.__annotations__}
+    return CreateListResponse(CreateListResult=True, WSList=WSList(**known), WSException=None)
+
+
+def update_contact_list(call: Call, request: UpdateContactList) -> UpdateContactListResponse:
+    """Set a list up anew; it comes back as it is set up now, nil when there is none (lk-19, lk-36)."""
+    asked = request.WSUpdateContactList
+    if asked is None:
+        raise Fault("[InvalidArgument] WSUpdateContactList is missing.")
+    if call.find_list(asked.ListID) is None:
+        return UpdateContactListResponse(WSUpdateContactList=None)
+    settings = _settings(asked, list(BounceHandlingSettings).index(asked.BounceHandling))
+    settings["merchant"] = asked.DefaultMerchantID
+    changed = call.product.lists.change(
+        call.account.id, asked.ListID, name=_name(asked.ListName), settings=settings, login_id=call.login.id
+    )
+    return UpdateContactListResponse(WSUpdateContactList=None if changed is None else _wire_update(changed))
+
+
+def delete_contact_list(call: Call, request: DeleteContactList) -> bool:
+    """Delete a list; false for an unknown one, and while a send or import of it is not over (lk-19, lk-44)."""
+    found = call.find_list(request.ListID)
+    return found is not None and call.product.lists.delete(call.account.id, found.id)
+
+
+def add_google_tracking_domains(call: Call, request: AddGoogleTrackingDomainsToList) -> bool:
+    """Put domains on a list; true when they are on it afterwards (lk-42)."""
+    return _change_domains(call, request.ListID, lambda held: held | set(_domains(request.GoogleTrackingDomains)))
+
+
+def delete_google_tracking_domains(call: Call, request: DeleteGoogleTrackingDomainsFromList) -> bool:
+    """Take domains off a list; true when they are not on it afterwards (lk-42)."""
+    return _change_domains(call, request.ListID, lambda held: held - set(_domains(request.GoogleTrackingDomains)))
+
+
+def get_account_vmta_collection(call: Call, request: GetAccountVmtaCollection) -> GetAccountVmtaCollectionResponse:
+    """The sending pools (lk-40)."""
+    pools = [WSVmta(VmtaID=number, Description=name) for number, name in POOLS.items()]
+    return GetAccountVmtaCollectionResponse(GetAccountVmtaCollectionResult=pools, WSException=None)
+
+
+def _create(call: Call, name: str | None, settings: Mapping[str, object]) -> ContactList:
+    return call.product.lists.create(
+        call.account.id, _name(name), settings=settings, login_id=None if call.login.all_lists else call.login.id
+    )
+
+
+def _name(name: str | None) -> str:
+    name = (name or "").strip()
     if not name:
         raise Fault("[InvalidArgument] ListName is missing.")
-    if request.BounceHandling not in (0, 1, 2):
-        raise Fault(f"[InvalidArgument] BounceHandling is 0, 1 or 2, not {request.BounceHandling}.")
-    if request.VmtaID and request.VmtaID not in POOLS:
-        raise Fault(f"[InvalidArgument] There is no sending pool {request.VmtaID}.")
-    if request.BounceUnsubscribeCount < 0:
+    return name
+
+
+def _settings(
+    asked: CreateContactList | WSList | WSUpdateContactList, bounce_handling: int, pool: WSVmta | None = None
+) -> dict[str, object]:
+    """The settings that an object or a call asks for. Fault for values that cannot be (lk-37 to lk-40)."""
+    if bounce_handling not in (0, 1, 2):
+        raise Fault(f"[InvalidArgument] BounceHandling is 0, 1 or 2, not {bounce_handling}.")
+    pool_id = getattr(asked, "VmtaID", 0) or (pool.VmtaID if pool else 0)
+    if pool_id and pool_id not in POOLS:
+        raise Fault(f"[InvalidArgument] There is no sending pool {pool_id}.")
+    if asked.BounceUnsubscribeCount < 0:
         raise Fault("[InvalidArgument] BounceUnsubscribeCount is negative.")
-    if request.FromEmail and not is_mailbox(request.FromEmail):
+    if asked.FromEmail and not is_mailbox(asked.FromEmail):
         raise Fault("[InvalidArgument] FromEmail is not an e-mail address.")
     settings: dict[str, object] = {
-        "from_name": request.FromName or "",
-        "from_address": request.FromEmail or "",
-        "bounce_handling": request.BounceHandling,
-        "bounce_limit": request.BounceUnsubscribeCount,
-        "pool": request.VmtaID or DEFAULT_POOL,
-        "link_domain": request.DomainAliasLink or "",
-        "mail_domain": request.DomainAliasEmail or "",
-        "tracking_domains": sorted({domain.lower() for domain in request.GoogleTrackingDomains or () if domain}),
+        "from_name": asked.FromName or "",
+        "from_address": asked.FromEmail or "",
+        "bounce_handling": bounce_handling,
+        "bounce_limit": asked.BounceUnsubscribeCount,
+        "pool": pool_id or DEFAULT_POOL,
+        "link_domain": asked.DomainAliasLink or "",
+        "mail_domain": asked.DomainAliasEmail or "",
     }
-    settings |= {name: getattr(request, member) for member, name in SWITCHES.items()}
-    made = call.product.lists.create(
-        call.account.id, name, settings=settings, login_id=None if call.login.all_lists else call.login.id
-    )
-    return CreateContactListResponse(WSContactList=_wire(call, made))
+    return settings | {name: getattr(asked, member) for member, name in SWITCHES.items() if hasattr(asked, member)}
 
 
-def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> ReportSubscribedContactsResponse:
-    """The subscribed contacts of a list by contact number (lk-30, lk-31, lk-34)."""
-    found = call.find_list(request.ListID)
+def _domains(given: Sequence[str | None] | None) -> list[str]:
+    """Names of domains as they are kept: lower case, each once (lk-42)."""
+    return sorted({domain.strip().lower() for domain in given or () if domain and domain.strip()})
+
+
+def _change_domains(call: Call, list_id: int, change: Callable[[set[str]], set[str]]) -> bool:
+    found = call.find_list(list_id)
     if found is None:
-        failure = call.failure("ReportSubscribedContacts", not_found(request.ListID))
-        return ReportSubscribedContactsResponse(ReportSubscribedContactsResult=None, WSException=failure)
-    page = max(request.Page, 1)
-    members = call.product.members.page(found.id, state="subscribed", offset=(page - 1) * PAGE_ROWS, limit=PAGE_ROWS)
-    rows = [
-        WSContactSubscriptionInfo(
-            ContactID=str(member.number),
-            EmailAddress=member.email,
-            AdditionDate=call.wall_clock(member.added_at),
-            AdditionMethod=member.added_by,
-        )
-        for member in members
-    ]
-    return ReportSubscribedContactsResponse(ReportSubscribedContactsResult=rows, WSException=None)
+        return False
+    held = set(found.settings.get("tracking_domains", []))
+    wanted = change(held)
+    if wanted != held:
+        settings = {"tracking_domains": sorted(wanted)}
+        call.product.lists.change(call.account.id, found.id, settings=settings, login_id=call.login.id)
+    return True
+
+
+def _wire_update(found: ContactList) -> WSUpdateContactList:
+    settings = found.settings
+    return WSUpdateContactList(
+        ListID=found.id,
+        ListName=found.name,
+        FromName=found.from_name,
+        FromEmail=found.from_address,
+        BounceHandling=list(BounceHandlingSettings)[int(settings.get("bounce_handling", 0))],
+        VmtaID=int(settings.get("pool", DEFAULT_POOL)),
+        BounceUnsubscribeCount=settings.get("bounce_limit", 0),
+        DomainAliasLink=settings.get("link_domain", ""),
+        DomainAliasEmail=settings.get("mail_domain", ""),
+        DefaultMerchantID=settings.get("merchant", 0),
+        **{member: bool(settings.get(name)) for member, name in SWITCHES.items()},
+    )
 
 
 def _wire(call: Call, found: ContactList) -> WSContactList:

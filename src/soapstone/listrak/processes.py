@@ -18,6 +18,8 @@ NAMES = {
     SEND_TO_LIST: "Send to List",
     SEND_TO_FILE: "Send to File",
 }
+# An import that was asked for by a call that may raise external events.
+TRIGGERING = "ConductorBulkLoadAndTriggerContacts"
 LEGACY_KINDS = (SEND_TO_LIST, SEND_TO_FILE)
 
 # State of a job → state of a process (lk-80).
@@ -41,7 +43,7 @@ def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatu
     status = WSProcessStatus(
         ProcessID=job.id,
         ListID=job.list_id or 0,
-        ProcessName=NAMES[job.kind],
+        ProcessName=TRIGGERING if job.request.get("triggers") else NAMES[job.kind],
         ProcessStartTime=call.wall_clock(job.started_at or job.submitted_at),
         ProcessCompleteTime=call.wall_clock(job.finished_at),
         Status=STATES[job.state],

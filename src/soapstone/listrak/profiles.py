@@ -8,11 +8,19 @@ from soapstone.listrak.operations import (
     CreateProfileAttributeResponse,
     CreateProfileHeader,
     CreateProfileHeaderResponse,
+    DeleteProfileAttribute,
+    DeleteProfileAttributeResponse,
+    DeleteProfileHeader,
+    DeleteProfileHeaderResponse,
     GetProfileHeaderCollection,
     GetProfileHeaderCollectionResponse,
+    UpdateProfileAttribute,
+    UpdateProfileAttributeResponse,
+    UpdateProfileHeader,
+    UpdateProfileHeaderResponse,
 )
 from soapstone.listrak.types import DataTypeSettings, WSProfileAttribute, WSProfileHeader
-from soapstone.lists.profiles import AttributeDraft, InvalidProfile, ProfileAttribute, ProfileHeader
+from soapstone.lists.profiles import AttributeDraft, HeaderInUse, InvalidProfile, ProfileAttribute, ProfileHeader
 
 # Kind on the wire → kind of an attribute (lk-45).
 KINDS = {
@@ -80,9 +88,9 @@ def create_profile_attribute(call: Call, request: CreateProfileAttribute) -> Cre
 
     if asked is None:
         return refused("[InvalidArgument] WSProfileAttribute is missing.")
-    header = profiles.header(call.account.id, asked.HeaderID)
-    if header is None or call.find_list(header.list_id) is None:
-        return refused(f"[NotFound] Header {asked.HeaderID} does not exist or is not accessible.")
+    header = _find_header(call, asked.HeaderID)
+    if header is None:
+        return refused(_no_header(asked.HeaderID))
     draft = _draft(asked)
     try:
         attribute_id = profiles.add_attribute(
@@ -102,6 +110,98 @@ def create_profile_attribute(call: Call, request: CreateProfileAttribute) -> Cre
         WSProfileAttribute=None if made is None else _attribute(made),
         WSException=None,
     )
+
+
+def update_profile_header(call: Call, request: UpdateProfileHeader) -> UpdateProfileHeaderResponse:
+    """Give a header another name and place; its attributes stay as they are (lk-45, lk-48)."""
+    asked, profiles = request.WSProfileHeader, call.product.profiles
+
+    def refused(sentence: str) -> UpdateProfileHeaderResponse:
+        failure = call.failure("UpdateProfileHeader", sentence)
+        return UpdateProfileHeaderResponse(UpdateProfileHeaderResult=False, WSProfileHeader=asked, WSException=failure)
+
+    if asked is None:
+        return refused("[InvalidArgument] WSProfileHeader is missing.")
+    if _find_header(call, asked.HeaderID) is None:
+        return refused(_no_header(asked.HeaderID))
+    try:
+        profiles.change_header(call.account.id, asked.HeaderID, name=asked.Name or "", position=asked.Position)
+    except InvalidProfile as refusal:
+        return refused(f"[InvalidArgument] {refusal}")
+    changed = profiles.header(call.account.id, asked.HeaderID)
+    return UpdateProfileHeaderResponse(
+        UpdateProfileHeaderResult=changed is not None,
+        WSProfileHeader=None if changed is None else _header(changed),
+        WSException=None,
+    )
+
+
+def delete_profile_header(call: Call, request: DeleteProfileHeader) -> DeleteProfileHeaderResponse:
+    """Delete a header that has no attributes (lk-48)."""
+    try:
+        if _find_header(call, request.HeaderID) is None:
+            sentence = _no_header(request.HeaderID)
+        elif call.product.profiles.delete_header(call.account.id, request.HeaderID):
+            return DeleteProfileHeaderResponse(DeleteProfileHeaderResult=True, WSException=None)
+        else:
+            sentence = _no_header(request.HeaderID)
+    except HeaderInUse as refusal:
+        sentence = f"[InUse] {refusal}"
+    failure = call.failure("DeleteProfileHeader", sentence)
+    return DeleteProfileHeaderResponse(DeleteProfileHeaderResult=False, WSException=failure)
+
+
+def update_profile_attribute(call: Call, request: UpdateProfileAttribute) -> UpdateProfileAttributeResponse:
+    """Change name, length and place of an attribute; its kind and header stay (lk-45, lk-47, lk-48)."""
+    asked, profiles = request.WSProfileAttribute, call.product.profiles
+
+    def refused(sentence: str) -> UpdateProfileAttributeResponse:
+        failure = call.failure("UpdateProfileAttribute", sentence)
+        return UpdateProfileAttributeResponse(
+            UpdateProfileAttributeResult=False, WSProfileAttribute=asked, WSException=failure
+        )
+
+    if asked is None:
+        return refused("[InvalidArgument] WSProfileAttribute is missing.")
+    if _find_attribute(call, asked.AttributeID) is None:
+        return refused(_no_attribute(asked.AttributeID))
+    try:
+        profiles.change_attribute(call.account.id, asked.AttributeID, _draft(asked))
+    except InvalidProfile as refusal:
+        return refused(f"[InvalidArgument] {refusal}")
+    changed = profiles.attribute(call.account.id, asked.AttributeID)
+    return UpdateProfileAttributeResponse(
+        UpdateProfileAttributeResult=changed is not None,
+        WSProfileAttribute=None if changed is None else _attribute(changed),
+        WSException=None,
+    )
+
+
+def delete_profile_attribute(call: Call, request: DeleteProfileAttribute) -> DeleteProfileAttributeResponse:
+    """Delete an attribute and its values (lk-48)."""
+    found = _find_attribute(call, request.AttributeID)
+    if found is not None and call.product.profiles.delete_attribute(call.account.id, found.id):
+        return DeleteProfileAttributeResponse(DeleteProfileAttributeResult=True, WSException=None)
+    failure = call.failure("DeleteProfileAttribute", _no_attribute(request.AttributeID))
+    return DeleteProfileAttributeResponse(DeleteProfileAttributeResult=False, WSException=failure)
+
+
+def _find_header(call: Call, header_id: int) -> ProfileHeader | None:
+    header = call.product.profiles.header(call.account.id, header_id)
+    return None if header is None or call.find_list(header.list_id) is None else header
+
+
+def _find_attribute(call: Call, attribute_id: int) -> ProfileAttribute | None:
+    attribute = call.product.profiles.attribute(call.account.id, attribute_id)
+    return None if attribute is None or call.find_list(attribute.list_id) is None else attribute
+
+
+def _no_header(header_id: int) -> str:
+    return f"[NotFound] Header {header_id} does not exist or is not accessible."
+
+
+def _no_attribute(attribute_id: int) -> str:
+    return f"[NotFound] Attribute {attribute_id} does not exist or is not accessible."
 
 
 def _draft(asked: WSProfileAttribute) -> AttributeDraft:

@@ -7,6 +7,21 @@ from typing import Any, cast
 
 from soapstone.listrak.attribute_updates import update_subscribed_contact_attribute
 from soapstone.listrak.call import Call, admit
+from soapstone.listrak.collections import (
+    conductor_get_conversations,
+    conductor_get_external_events,
+    get_campaign_collection,
+    get_character_set_collection,
+)
+from soapstone.listrak.contact_reports import (
+    report_admin_contact_feedback_loop,
+    report_list_contact_hygiene,
+    report_list_contact_removal,
+    report_range_list_contact_hygiene,
+    report_range_list_contact_removal,
+    report_range_subscribed_contacts,
+    report_subscribed_contacts,
+)
 from soapstone.listrak.contacts import (
     change_contact_email_address,
     get_contact,
@@ -20,18 +35,27 @@ from soapstone.listrak.contacts import (
 )
 from soapstone.listrak.import_detail import report_import_contact_detail
 from soapstone.listrak.import_history import report_list_import_history
-from soapstone.listrak.imports import bulk_load_contacts
+from soapstone.listrak.imports import bulk_load_contacts, conductor_bulk_load
 from soapstone.listrak.lists import (
+    add_google_tracking_domains,
     create_contact_list,
+    create_list,
+    delete_contact_list,
+    delete_google_tracking_domains,
+    get_account_vmta_collection,
     get_contact_list,
     get_contact_list_collection,
-    report_subscribed_contacts,
+    update_contact_list,
 )
 from soapstone.listrak.processes import get_legacy_process_status, get_process_status
 from soapstone.listrak.profiles import (
     create_profile_attribute,
     create_profile_header,
+    delete_profile_attribute,
+    delete_profile_header,
     get_profile_header_collection,
+    update_profile_attribute,
+    update_profile_header,
 )
 from soapstone.listrak.types import WSUser
 from soapstone.product import Product
@@ -43,6 +67,8 @@ from soapstone.wire.types import Struct
 HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "BulkLoadContacts": bulk_load_contacts,
     "BulkLoadContactsWithOptions": bulk_load_contacts,
+    "ConductorBulkLoadAndTriggerContacts": conductor_bulk_load,
+    "ConductorBulkLoadAndTriggerContactsWithOptions": conductor_bulk_load,
     "UpdateSubscribedContactAttribute": update_subscribed_contact_attribute,
     "UpdateSubscribedContactAttributeWithOptions": update_subscribed_contact_attribute,
     "GetProcessStatus": get_process_status,
@@ -50,9 +76,23 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "GetContactList": get_contact_list,
     "GetContactListCollection": get_contact_list_collection,
     "CreateContactList": create_contact_list,
+    "CreateList": create_list,
+    "UpdateContactList": update_contact_list,
+    "DeleteContactList": delete_contact_list,
+    "AddGoogleTrackingDomainsToList": add_google_tracking_domains,
+    "DeleteGoogleTrackingDomainsFromList": delete_google_tracking_domains,
+    "GetAccountVmtaCollection": get_account_vmta_collection,
+    "GetCampaignCollection": get_campaign_collection,
+    "GetCharacterSetCollection": get_character_set_collection,
+    "ConductorGetExternalEvents": conductor_get_external_events,
+    "ConductorGetConversations": conductor_get_conversations,
     "GetProfileHeaderCollection": get_profile_header_collection,
     "CreateProfileHeader": create_profile_header,
     "CreateProfileAttribute": create_profile_attribute,
+    "UpdateProfileHeader": update_profile_header,
+    "DeleteProfileHeader": delete_profile_header,
+    "UpdateProfileAttribute": update_profile_attribute,
+    "DeleteProfileAttribute": delete_profile_attribute,
     "GetContact": get_contact,
     "GetContactByEmailKey": get_contact_by_email_key,
     "SetContact": set_contact,
@@ -63,6 +103,12 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "UnsubscribeContact": unsubscribe_contact,
     "GetFilteredListCount": get_filtered_list_count,
     "ReportSubscribedContacts": report_subscribed_contacts,
+    "ReportRangeSubscribedContacts": report_range_subscribed_contacts,
+    "ReportListContactRemoval": report_list_contact_removal,
+    "ReportRangeListContactRemoval": report_range_list_contact_removal,
+    "ReportListContactHygiene": report_list_contact_hygiene,
+    "ReportRangeListContactHygiene": report_range_list_contact_hygiene,
+    "ReportAdminContactFeedbackLoop": report_admin_contact_feedback_loop,
     "ReportListImportHistory": report_list_import_history,
     "ReportImportContactDetail": report_import_contact_detail,
 }

@@ -230,6 +230,11 @@ class Change:
         self.connection.execute(insert(opt_outs).values(**values, account_id=self.account.id, created_at=self.moment))
         return True
 
+    def opt_in(self, contact_id: int, kind: OptOut, target_id: int) -> None:
+        """Forget one opt-out."""
+        query = delete(opt_outs).filter_by(contact_id=contact_id, kind=kind, target_id=target_id)
+        self.connection.execute(query)
+
     def let_in(self, contact_id: int, list_id: int) -> None:
         """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). States stay."""
         self.connection.execute(delete(opt_outs).where(self._against(contact_id, list_id)))

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select
+from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 
 from soapstone.accounts.account import Login
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import contacts, granted_lists, lists, memberships, suppressions
+from soapstone.store.tables import contacts, granted_lists, jobs, lists, memberships, suppressions
+
+# Memberships of a deleted list that go in one transaction.
+PURGE_ROWS = 5_000
 
 
 class NameTaken(Exception):
@@ -113,6 +116,60 @@ class Lists:
         if on_subscription_page is not None:
             condition &= lists.c.on_subscription_page == on_subscription_page
         return self._find(condition, login)
+
+    def change(
+        self,
+        account_id: int,
+        list_id: int,
+        *,
+        name: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        login_id: int | None = None,
+        **columns: Any,
+    ) -> ContactList | None:
+        """Change a list's name, some of its settings, or columns such as `visible`; None when there is none (mm-32).
+
+        Settings that are not named stay. `login_id` is who asked for it.
+        """
+        condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
+        with self._database.write() as connection:
+            row = connection.execute(select(lists).where(condition).with_for_update()).one_or_none()
+            if row is None:
+                return None
+            values = dict(columns) | {"updated_at": now(), "updated_by": login_id}
+            if name is not None:
+                values["name"] = name
+            if settings is not None:
+                values["settings"] = {**row.settings, **settings}
+            return _list(connection.execute(update(lists).where(condition).values(**values).returning(lists)).one())
+
+    def delete(self, account_id: int, list_id: int) -> bool:
+        """Delete a list with its memberships (lk-44); False when there is none or work on it is not over.
+
+        It disappears at once; `purge` removes what is left of it.
+        """
+        condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
+        with self._database.write() as connection:
+            if connection.execute(select(lists.c.id).where(condition).with_for_update()).first() is None:
+                return False
+            unfinished = select(jobs.c.id).where(jobs.c.list_id == list_id, jobs.c.finished_at.is_(None))
+            if connection.execute(unfinished.limit(1)).first() is not None:
+                return False
+            connection.execute(update(lists).where(condition).values(deleted_at=now()))
+            return True
+
+    def purge(self) -> None:
+        """Remove the memberships of deleted lists, some in each transaction."""
+        member = memberships.c
+        with self._database.read() as connection:
+            deleted = list(connection.execute(select(lists.c.id).where(lists.c.deleted_at.is_not(None))).scalars())
+        for list_id in deleted:
+            some = select(member.contact_id).where(member.list_id == list_id).limit(PURGE_ROWS)
+            gone = PURGE_ROWS
+            while gone == PURGE_ROWS:
+                with self._database.write() as connection:
+                    these = delete(memberships).where(member.list_id == list_id, member.contact_id.in_(some))
+                    gone = connection.execute(these).rowcount
 
     def totals(self, contact_list: ContactList) -> ListTotals:
         """Figures of a list; suppression counts for the whole account or for this list."""

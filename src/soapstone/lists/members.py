@@ -24,31 +24,100 @@ class Member:
     added_by: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """A contact whose subscription to a list ended, and how (lk-110)."""
+
+    contact_id: int
+    number: int
+    email: str
+    added_at: datetime
+    removed_at: datetime
+    removed_by: str
+
+
 class Members:
     """Reads the members of lists."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def page(self, list_id: int, *, state: str | None = None, offset: int = 0, limit: int = 2000) -> list[Member]:
-        """Members by contact number, ascending; `state` picks some of them."""
+    def page(
+        self,
+        list_id: int,
+        *,
+        state: str | None = None,
+        added_from: datetime | None = None,
+        added_before: datetime | None = None,
+        after: int | None = None,
+        offset: int = 0,
+        limit: int = 2000,
+    ) -> list[Member]:
+        """Members by contact, ascending, from the one behind `after`; `state` and the range of joining pick some."""
+        member = memberships.c
         query = (
             select(
-                memberships.c.contact_id,
-                memberships.c.number,
+                member.contact_id,
+                member.number,
                 contacts.c.email,
                 contacts.c.custom_id,
-                memberships.c.state,
-                memberships.c.added_at,
-                memberships.c.added_by,
+                member.state,
+                member.added_at,
+                member.added_by,
             )
-            .join(contacts, contacts.c.id == memberships.c.contact_id)
-            .where(memberships.c.list_id == list_id)
-            .order_by(memberships.c.contact_id)
+            .join(contacts, contacts.c.id == member.contact_id)
+            .where(member.list_id == list_id)
+            .order_by(member.contact_id)
             .offset(offset)
             .limit(limit)
         )
         if state is not None:
-            query = query.where(memberships.c.state == state)
+            query = query.where(member.state == state)
+        if added_from is not None:
+            query = query.where(member.added_at >= added_from)
+        if added_before is not None:
+            query = query.where(member.added_at < added_before)
+        if after is not None:
+            query = query.where(member.contact_id > after)
         with self._database.read() as connection:
             return [Member(**row) for row in connection.execute(query).mappings()]
+
+    def removed(
+        self,
+        list_id: int,
+        *,
+        removed_from: datetime | None = None,
+        removed_before: datetime | None = None,
+        after: tuple[datetime, int] | None = None,
+        offset: int = 0,
+        limit: int = 2000,
+    ) -> list[Removed]:
+        """Who is unsubscribed, by the time of it, then by contact, from the one behind the pair `after` (lk-34)."""
+        member = memberships.c
+        query = (
+            select(
+                member.contact_id,
+                member.number,
+                contacts.c.email,
+                member.added_at,
+                member.removed_at,
+                member.removed_by,
+            )
+            .join(contacts, contacts.c.id == member.contact_id)
+            .where(member.list_id == list_id, member.removed_at.is_not(None), member.state == "unsubscribed")
+            .order_by(member.removed_at, member.contact_id)
+            .offset(offset)
+            .limit(limit)
+        )
+        if removed_from is not None:
+            query = query.where(member.removed_at >= removed_from)
+        if removed_before is not None:
+            query = query.where(member.removed_at < removed_before)
+        if after is not None:
+            moment, contact_id = after
+            # The first condition is what the index is asked for.
+            query = query.where(member.removed_at >= moment).where(
+                (member.removed_at > moment) | (member.contact_id > contact_id)
+            )
+        with self._database.read() as connection:
+            return [Removed(**row) for row in connection.execute(query).mappings()]

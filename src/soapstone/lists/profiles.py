@@ -7,13 +7,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
+from soapstone.jobs.queue import Jobs
+from soapstone.jobs.run import Run
 from soapstone.store.database import Database
-from soapstone.store.tables import accounts, lists, profile_attributes, profile_headers
+from soapstone.store.tables import accounts, lists, memberships, profile_attributes, profile_headers
 
 KINDS = ("text", "text_area", "numeric", "date", "check_box", "radio_button", "content_block")
 LONGEST_NAME = 255
+
+
+# Kind of the jobs that follow the deletion of an attribute, and members looked at in one transaction of theirs.
+ATTRIBUTE_REMOVAL = "attribute_removal"
+REMOVAL_ROWS = 10_000
+
+
+class HeaderInUse(Exception):
+    """The header still has attributes; the message is a sentence for whoever asked."""
 
 
 class InvalidProfile(ValueError):
@@ -71,6 +95,7 @@ class Profiles:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._jobs = Jobs(database)
 
     def add_header(
         self,
@@ -148,6 +173,75 @@ class Profiles:
             for row in rows
         ]
 
+    def change_header(self, account_id: int, header_id: int, *, name: str, position: int = 0) -> bool:
+        """Give a header another name and place; False when there is none. Raises InvalidProfile."""
+        table = profile_headers
+        with self._changing(account_id) as connection:
+            row = _existing(connection, table, account_id, header_id)
+            if row is None:
+                return False
+            others = (table.c.list_id == row["list_id"]) & (table.c.id != header_id)
+            values: dict[str, Any] = {"name": _free_name(connection, table, others, name, "header")}
+            values["position"] = _move(connection, table, table.c.list_id == row["list_id"], row, position)
+            connection.execute(update(table).where(table.c.id == header_id).values(**values))
+            return True
+
+    def delete_header(self, account_id: int, header_id: int) -> bool:
+        """Delete a header; False when there is none. Raises HeaderInUse while it has attributes (lk-48)."""
+        table = profile_headers
+        with self._changing(account_id) as connection:
+            row = _existing(connection, table, account_id, header_id)
+            if row is None:
+                return False
+            attributes = select(profile_attributes.c.id).where(profile_attributes.c.header_id == header_id)
+            if connection.execute(attributes.limit(1)).first() is not None:
+                raise HeaderInUse(f"The header {row['name']} still has attributes.")
+            connection.execute(delete(table).where(table.c.id == header_id))
+            _close_gap(connection, table, table.c.list_id == row["list_id"], row["position"])
+            return True
+
+    def change_attribute(self, account_id: int, attribute_id: int, draft: AttributeDraft) -> bool:
+        """Change an attribute; its kind stays, since values are kept in its form. Raises InvalidProfile."""
+        table = profile_attributes
+        with self._changing(account_id) as connection:
+            row = _existing(connection, table, account_id, attribute_id)
+            if row is None:
+                return False
+            if draft.kind != row["kind"]:
+                raise InvalidProfile("The kind of an attribute cannot be changed: its values are kept in that form.")
+            if draft.max_length < 0:
+                raise InvalidProfile("The longest length of an attribute cannot be negative; 0 means no limit.")
+            others = (table.c.list_id == row["list_id"]) & (table.c.id != attribute_id)
+            values: dict[str, Any] = {"name": _free_name(connection, table, others, draft.name, "attribute")}
+            values["max_length"] = draft.max_length
+            values["position"] = _move(connection, table, table.c.header_id == row["header_id"], row, draft.position)
+            connection.execute(update(table).where(table.c.id == attribute_id).values(**values))
+            return True
+
+    def delete_attribute(self, account_id: int, attribute_id: int) -> bool:
+        """Delete an attribute; False when there is none (lk-48).
+
+        Its values are nobody's from now on, since numbers are never given again; a job takes them out of the members'
+        documents.
+        """
+        table = profile_attributes
+        with self._database.write(durable=True) as connection:
+            connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+            row = _existing(connection, table, account_id, attribute_id)
+            if row is None:
+                return False
+            connection.execute(delete(table).where(table.c.id == attribute_id))
+            _close_gap(connection, table, table.c.header_id == row["header_id"], row["position"])
+            self._jobs.add(
+                connection,
+                account_id=account_id,
+                kind=ATTRIBUTE_REMOVAL,
+                list_id=row["list_id"],
+                request={"attribute": attribute_id},
+                label=row["name"],
+            )
+            return True
+
     @contextmanager
     def _changing(self, account_id: int) -> Iterator[Connection]:
         """A transaction that nobody else's change of the account's profiles runs beside: names and places stay free."""
@@ -202,3 +296,39 @@ def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], 
         return last + 1
     connection.execute(update(table).where(here, table.c.position >= position).values(position=table.c.position + 1))
     return position
+
+
+def _existing(connection: Connection, table: Table, account_id: int, number: int) -> RowMapping | None:
+    """The row of a header or attribute of the account, on a list that is not deleted."""
+    query = select(table).join(lists, lists.c.id == table.c.list_id)
+    query = query.where(table.c.account_id == account_id, table.c.id == number, lists.c.deleted_at.is_(None))
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _close_gap(connection: Connection, table: Table, here: ColumnElement[bool], position: int) -> None:
+    """Those behind a place that is free now move up."""
+    connection.execute(update(table).where(here, table.c.position > position).values(position=table.c.position - 1))
+
+
+def _move(connection: Connection, table: Table, here: ColumnElement[bool], row: RowMapping, position: int) -> int:
+    """The new place of a row among the others, which make room for it; 0 is the last one. Raises InvalidProfile."""
+    others = here & (table.c.id != row["id"])
+    _close_gap(connection, table, others, row["position"])
+    return _make_room(connection, table, others, position)
+
+
+def run_attribute_removal(run: Run, *, chunk_rows: int = REMOVAL_ROWS) -> None:
+    """Take the values of a deleted attribute out of the documents of a list's members, some in each chunk."""
+    key, member = str(run.job.request["attribute"]), memberships.c
+    removed = func.json_remove(member.profile, f'$."{key}"', type_=Text())
+    while not run.job.checkpoint.get("over"):
+        with run.chunk() as chunk:
+            here = [member.list_id == run.job.list_id, member.contact_id > chunk.checkpoint.get("through", 0)]
+            ends = select(member.contact_id).where(*here).order_by(member.contact_id).offset(chunk_rows - 1).limit(1)
+            last = chunk.connection.execute(ends).scalar_one_or_none()
+            if last is not None:
+                here.append(member.contact_id <= last)
+            document: Any = removed if run.database.kind == "sqlite" else member.profile.op("-")(literal(key, Text))
+            these = update(memberships).where(*here, member.profile[key].as_string().is_not(None))
+            chunk.count(removed=chunk.connection.execute(these.values(profile=document)).rowcount)
+            chunk.checkpoint = {"over": True} if last is None else {"through": last}

@@ -314,7 +314,13 @@ def _person(connection: Connection, contact_list: ContactList, contact_id: int) 
         .where(lists.c.deleted_at.is_(None), contacts.c.account_id == contact_list.account_id)
     )
     row = connection.execute(query).one_or_none()
-    return None if row is None else Person(contact_id=row.id, email=row.email, profile=row.profile)
+    if row is None:
+        return None
+    # Values of an attribute that was deleted may still be there for a while.
+    table = profile_attributes.c
+    known = {str(n) for n in connection.execute(select(table.id).where(table.list_id == contact_list.id)).scalars()}
+    profile = {name: value for name, value in row.profile.items() if name in known}
+    return Person(contact_id=row.id, email=row.email, profile=profile)
 
 
 def _patch(connection: Connection, list_id: int, values: Mapping[int, str]) -> dict[str, str]:

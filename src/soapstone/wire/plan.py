@@ -67,6 +67,8 @@ class StructPlan:
         self.members = {
             plans.key(member.name): MemberPlan(plans, member) for member in kind.all_members if not member.ignored
         }
+        for other, name in kind.cls.__wire_also__.items():
+            self.members[plans.key(other)] = self.members[plans.key(name)]
         self._constants: dict[str, Any] = {}
         self._makers: list[tuple[str, Callable[[], Any]]] = []
         for member in kind.all_members:

@@ -16,6 +16,7 @@ them (`soapstone.wire.schema`). Nothing is ever looked up by a lower-cased name:
 import datetime
 import decimal
 import enum
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
 if TYPE_CHECKING:
@@ -134,16 +135,25 @@ class Struct:
     checker knows only defaults that are written down, so declare `msg: String = None` where callers leave `msg` out.
 
     Class arguments: `any_attribute=True` lets the schema allow any attribute (header types), `abstract=True` makes an
-    abstract type.
+    abstract type, `also={"ListID": "listID"}` lets requests call a member by another name than the declared one.
     """
 
     __wire_any_attribute__: ClassVar[bool] = False
     __wire_abstract__: ClassVar[bool] = False
+    __wire_also__: ClassVar[Mapping[str, str]] = {}
 
-    def __init_subclass__(cls, *, any_attribute: bool = False, abstract: bool = False, **kwargs: Any) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        any_attribute: bool = False,
+        abstract: bool = False,
+        also: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init_subclass__(**kwargs)
         cls.__wire_any_attribute__ = any_attribute
         cls.__wire_abstract__ = abstract
+        cls.__wire_also__ = also or {}
 
     def __init__(self, **members: Any) -> None:
         known = _members.get(type(self)) or _members_of(type(self))

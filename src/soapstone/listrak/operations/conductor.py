@@ -9,7 +9,9 @@ class ConductorGetExternalEvents(Struct):
     ListID: Int
 
 
-class ConductorGetConversations(Struct):
+class ConductorGetConversations(Struct, also={"ListID": "listID"}):
+    """The original spells its member unlike all others, so both spellings are taken (lk-121)."""
+
     listID: Int
 
 

@@ -1,0 +1,166 @@
+"""Reports of the contacts of lists: who is subscribed, who left, whose address was corrected, who complained."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Hashable, Sequence
+
+from soapstone.listrak.call import PAGE_ROWS, Call, not_found
+from soapstone.listrak.operations import (
+    ReportAdminContactFeedbackLoop,
+    ReportAdminContactFeedbackLoopResponse,
+    ReportListContactHygiene,
+    ReportListContactHygieneResponse,
+    ReportListContactRemoval,
+    ReportListContactRemovalResponse,
+    ReportRangeListContactHygiene,
+    ReportRangeListContactRemoval,
+    ReportRangeSubscribedContacts,
+    ReportSubscribedContacts,
+    ReportSubscribedContactsResponse,
+)
+from soapstone.listrak.types import (
+    WSContactHygieneInfo,
+    WSContactRemovalInfo,
+    WSContactSubscriptionInfo,
+    WSFeedbackLoopListing,
+)
+from soapstone.lists.contact_list import ContactList
+
+Moment = datetime.datetime | None
+
+
+def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> ReportSubscribedContactsResponse:
+    """The subscribers of a list (lk-30, lk-31, lk-34)."""
+    found = call.find_list(request.ListID)
+    if found is None:
+        failure = call.failure("ReportSubscribedContacts", not_found(request.ListID))
+        return ReportSubscribedContactsResponse(ReportSubscribedContactsResult=None, WSException=failure)
+    rows = _subscribed(call, found, request.Page, None, None)
+    return ReportSubscribedContactsResponse(ReportSubscribedContactsResult=rows, WSException=None)
+
+
+def report_range_subscribed_contacts(
+    call: Call, request: ReportRangeSubscribedContacts
+) -> list[WSContactSubscriptionInfo]:
+    """Who is subscribed now and was added within the range (lk-25, lk-112)."""
+    found = call.find_list(request.ListID)
+    if found is None:
+        return []
+    return _subscribed(call, found, request.Page, call.range_start(request.StartDate), call.range_end(request.EndDate))
+
+
+def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -> ReportListContactRemovalResponse:
+    """Who left a list (lk-34, lk-110, lk-112)."""
+    found = call.find_list(request.ListID)
+    if found is None:
+        failure = call.failure("ReportListContactRemoval", not_found(request.ListID))
+        return ReportListContactRemovalResponse(ReportListContactRemovalResult=None, WSException=failure)
+    rows = _removed(call, found, request.Page, None, None)
+    return ReportListContactRemovalResponse(ReportListContactRemovalResult=rows, WSException=None)
+
+
+def report_range_list_contact_removal(call: Call, request: ReportRangeListContactRemoval) -> list[WSContactRemovalInfo]:
+    """Who left a list within the range (lk-25, lk-33)."""
+    found = call.find_list(request.ListID)
+    if found is None:
+        return []
+    return _removed(call, found, request.Page, call.range_start(request.StartDate), call.range_end(request.EndDate))
+
+
+def report_list_contact_hygiene(call: Call, request: ReportListContactHygiene) -> ReportListContactHygieneResponse:
+    """Corrected addresses: none, for nothing here corrects any (lk-114)."""
+    if call.find_list(request.ListID) is None:
+        failure = call.failure("ReportListContactHygiene", not_found(request.ListID))
+        return ReportListContactHygieneResponse(ReportListContactHygieneResult=None, WSException=failure)
+    return ReportListContactHygieneResponse(ReportListContactHygieneResult=[], WSException=None)
+
+
+def report_range_list_contact_hygiene(call: Call, request: ReportRangeListContactHygiene) -> list[WSContactHygieneInfo]:
+    """Corrected addresses within the range: none (lk-114)."""
+    return []
+
+
+def report_admin_contact_feedback_loop(
+    call: Call, request: ReportAdminContactFeedbackLoop
+) -> ReportAdminContactFeedbackLoopResponse:
+    """Complaints of all lists of the caller within the range (lk-34, lk-112)."""
+    lists = [each.id for each in call.product.lists.all(call.account.id, call.login)]
+    start, end = call.range_start(request.StartDate), call.range_end(request.EndDate)
+    found = call.product.pages.get(
+        ("complaints", call.account.id, call.login.id, start, end),
+        request.Page,
+        PAGE_ROWS,
+        lambda after, offset, limit: call.product.complaints.page(
+            call.account.id, lists, at_from=start, at_before=end, after=after, offset=offset, limit=limit
+        ),
+        lambda row: (row.at, row.id),
+    )
+    rows = [
+        WSFeedbackLoopListing(
+            ListID=row.list_id,
+            ListName=row.list_name,
+            CampaignID=0,
+            CampaignName="",
+            MessageID=row.message_id,
+            MessageSubject=row.subject,
+            ContactID=str(row.number),
+            EmailAddress=row.email,
+            AbuseDate=call.wall_clock(row.at),
+            ISPName=row.provider,
+        )
+        for row in found
+    ]
+    return ReportAdminContactFeedbackLoopResponse(ReportAdminContactFeedbackLoopResult=rows, WSException=None)
+
+
+def _subscribed(
+    call: Call, found: ContactList, page: int, start: Moment, end: Moment
+) -> list[WSContactSubscriptionInfo]:
+    query: Hashable = ("subscribed", found.id, start, end)
+    members = call.product.pages.get(
+        query,
+        page,
+        PAGE_ROWS,
+        lambda after, offset, limit: call.product.members.page(
+            found.id,
+            state="subscribed",
+            added_from=start,
+            added_before=end,
+            after=after,
+            offset=offset,
+            limit=limit,
+        ),
+        lambda member: member.contact_id,
+    )
+    return [
+        WSContactSubscriptionInfo(
+            ContactID=str(member.number),
+            EmailAddress=member.email,
+            AdditionDate=call.wall_clock(member.added_at),
+            AdditionMethod=member.added_by,
+        )
+        for member in members
+    ]
+
+
+def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Moment) -> list[WSContactRemovalInfo]:
+    rows: Sequence[WSContactRemovalInfo] = [
+        WSContactRemovalInfo(
+            ContactID=str(row.number),
+            EmailAddress=row.email,
+            AdditionDate=call.wall_clock(row.added_at),
+            RemovalDate=call.wall_clock(row.removed_at),
+            RemovalMethod=row.removed_by,
+        )
+        for row in call.product.pages.get(
+            ("removed", found.id, start, end),
+            page,
+            PAGE_ROWS,
+            lambda after, offset, limit: call.product.members.removed(
+                found.id, removed_from=start, removed_before=end, after=after, offset=offset, limit=limit
+            ),
+            lambda row: (row.removed_at, row.contact_id),
+        )
+    ]
+    return list(rows)

@@ -1,0 +1,75 @@
+"""Campaigns: what messages of a list can belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, func, insert, select, update
+
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import campaigns, messages
+
+LONGEST_NAME = 255
+
+
+class InvalidCampaign(ValueError):
+    """A campaign cannot be as asked; the message is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Campaign:
+    """A campaign of a list, and how many messages belong to it."""
+
+    id: int
+    account_id: int
+    list_id: int
+    name: str
+    created_at: datetime
+    messages: int
+
+
+class Campaigns:
+    """All campaigns of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, account_id: int, list_id: int, name: str) -> Campaign:
+        """Make a campaign of a list. Raises InvalidCampaign for a name that is none."""
+        values = {"account_id": account_id, "list_id": list_id, "name": _name(name), "created_at": now()}
+        query = insert(campaigns).values(**values).returning(campaigns)
+        with self._database.write() as connection:
+            return Campaign(**connection.execute(query).mappings().one(), messages=0)
+
+    def all(self, list_id: int) -> list[Campaign]:
+        """The campaigns of a list by number."""
+        counted = select(func.count()).where(messages.c.campaign_id == campaigns.c.id).scalar_subquery()
+        query = select(campaigns, counted.label("messages")).where(campaigns.c.list_id == list_id)
+        with self._database.read() as connection:
+            return [Campaign(**row) for row in connection.execute(query.order_by(campaigns.c.id)).mappings()]
+
+    def rename(self, account_id: int, campaign_id: int, name: str) -> bool:
+        """Give a campaign another name; False when there is none. Raises InvalidCampaign."""
+        here = (campaigns.c.account_id == account_id) & (campaigns.c.id == campaign_id)
+        with self._database.write() as connection:
+            return connection.execute(update(campaigns).where(here).values(name=_name(name))).rowcount == 1
+
+    def delete(self, account_id: int, campaign_id: int) -> bool:
+        """Delete a campaign; its messages belong to none from then on. False when there is none."""
+        here = (campaigns.c.account_id == account_id) & (campaigns.c.id == campaign_id)
+        with self._database.write() as connection:
+            if connection.execute(delete(campaigns).where(here)).rowcount != 1:
+                return False
+            connection.execute(update(messages).where(messages.c.campaign_id == campaign_id).values(campaign_id=None))
+            return True
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InvalidCampaign("The name of the campaign is missing.")
+    if len(name) > LONGEST_NAME:
+        raise InvalidCampaign(f"The name of the campaign is longer than {LONGEST_NAME} characters.")
+    return name

@@ -1,0 +1,80 @@
+"""Complaints of recipients that came back from their mailbox providers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from soapstone.store.database import Database
+from soapstone.store.tables import contact_events, contacts, lists, memberships, messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complaint:
+    """Who complained about which message; `number` is the contact's number on the list, 0 for none."""
+
+    id: int
+    at: datetime
+    list_id: int
+    list_name: str
+    message_id: int
+    subject: str
+    number: int
+    email: str
+    provider: str
+
+
+class Complaints:
+    """Reads complaints."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self,
+        account_id: int,
+        list_ids: Collection[int],
+        *,
+        at_from: datetime | None = None,
+        at_before: datetime | None = None,
+        after: tuple[datetime, int] | None = None,
+        offset: int = 0,
+        limit: int = 2000,
+    ) -> list[Complaint]:
+        """Complaints of these lists by date, then number, from the one behind the pair `after`."""
+        event, member = contact_events.c, memberships.c
+        query = (
+            select(
+                event.id,
+                event.at,
+                lists.c.id.label("list_id"),
+                lists.c.name.label("list_name"),
+                func.coalesce(event.message_id, 0).label("message_id"),
+                func.coalesce(messages.c.subject, "").label("subject"),
+                func.coalesce(member.number, 0).label("number"),
+                contacts.c.email,
+                func.coalesce(event.detail["provider"].as_string(), "").label("provider"),
+            )
+            .join(lists, lists.c.id == event.list_id)
+            .join(contacts, contacts.c.id == event.contact_id)
+            .join(
+                memberships, (member.list_id == event.list_id) & (member.contact_id == event.contact_id), isouter=True
+            )
+            .join(messages, messages.c.id == event.message_id, isouter=True)
+            .where(event.account_id == account_id, event.kind == "complained", event.list_id.in_(list_ids))
+            .order_by(event.at, event.id)
+            .offset(offset)
+            .limit(limit)
+        )
+        if at_from is not None:
+            query = query.where(event.at >= at_from)
+        if at_before is not None:
+            query = query.where(event.at < at_before)
+        if after is not None:
+            moment, number = after
+            query = query.where(event.at >= moment).where((event.at > moment) | (event.id > number))
+        with self._database.read() as connection:
+            return [Complaint(**row) for row in connection.execute(query).mappings()]

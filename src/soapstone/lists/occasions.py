@@ -1,0 +1,91 @@
+"""Occasions that people sign up for, and who did (mm-127)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import occasions, sign_ups
+
+
+@dataclass(frozen=True, kw_only=True)
+class Occasion:
+    """Something to sign up for; while it is not open nobody can."""
+
+    id: int
+    account_id: int
+    name: str
+    open: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignUp:
+    """A person who signed up; those of one call share `call_id`."""
+
+    id: int
+    occasion_id: int
+    call_id: int
+    email: str
+    first_name: str
+    last_name: str
+    reference: str
+    live: bool
+    answers: Mapping[str, Any]
+    created_at: datetime
+
+
+class Occasions:
+    """All occasions of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, account_id: int, name: str) -> Occasion:
+        """Make an occasion."""
+        query = insert(occasions).values(account_id=account_id, name=name, created_at=now()).returning(occasions)
+        with self._database.write() as connection:
+            return Occasion(**connection.execute(query).mappings().one())
+
+    def all(self, account_id: int) -> list[Occasion]:
+        """The account's occasions by number."""
+        query = select(occasions).where(occasions.c.account_id == account_id).order_by(occasions.c.id)
+        with self._database.read() as connection:
+            return [Occasion(**row) for row in connection.execute(query).mappings()]
+
+    def get(self, account_id: int, occasion_id: int) -> Occasion | None:
+        """The occasion of that number in the account."""
+        here = (occasions.c.account_id == account_id) & (occasions.c.id == occasion_id)
+        with self._database.read() as connection:
+            row = connection.execute(select(occasions).where(here)).mappings().one_or_none()
+        return None if row is None else Occasion(**row)
+
+    def open(self, account_id: int, occasion_id: int, is_open: bool) -> bool:
+        """Let people sign up or not; False when there is no such occasion."""
+        here = (occasions.c.account_id == account_id) & (occasions.c.id == occasion_id)
+        with self._database.write() as connection:
+            return connection.execute(update(occasions).where(here).values(open=is_open)).rowcount == 1
+
+    def sign_up(self, occasion: Occasion, people: Sequence[Mapping[str, Any]], *, live: bool) -> list[SignUp]:
+        """Record people (`email`, `first_name`, `last_name`, `reference`, `answers`), all of them or nobody."""
+        made: list[int] = []
+        with self._database.write() as connection:
+            for person in people:
+                values = {"account_id": occasion.account_id, "occasion_id": occasion.id, "live": live, **person}
+                query = insert(sign_ups).values(**values, created_at=now()).returning(sign_ups.c.id)
+                made.append(connection.execute(query).scalar_one())
+            connection.execute(update(sign_ups).where(sign_ups.c.id.in_(made)).values(call_id=min(made, default=0)))
+        return [each for each in self.signed_up(occasion) if each.id in set(made)]
+
+    def signed_up(self, occasion: Occasion) -> list[SignUp]:
+        """Who signed up for an occasion, by number."""
+        names = [sign_ups.c[name] for name in SignUp.__dataclass_fields__]
+        query = select(*names).where(sign_ups.c.occasion_id == occasion.id).order_by(sign_ups.c.id)
+        with self._database.read() as connection:
+            return [SignUp(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,165 @@
+"""Searching for people by example values (mm-78, mm-79)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, String, and_, exists, false, func, or_, select
+
+from soapstone.accounts.account import Account
+from soapstone.lists.addresses import address_key
+from soapstone.lists.recipients import Recipient, complete
+from soapstone.store.database import Database
+from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
+
+# Columns that can be searched for by an example.
+SEARCHABLE = ("email", "custom_id", *PERSON_FIELDS)
+# Behind every character that text may hold.
+_LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """What the people that are looked for have in common; all of it must match, None and empty text match anybody.
+
+    `values`: column → text, compared as a whole and without regard to case, `*` standing for any text. `shut` says for
+    a channel whether it is shut. `suppressed_from` and `suppressed_before` bound the time since when a person is
+    suppressed.
+    """
+
+    id: int | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    unsubscribed: bool | None = None
+    text_only: bool | None = None
+    waiting: bool | None = None
+    suppressed: bool | None = None
+    shut: Mapping[str, bool] = field(default_factory=dict)
+    suppressed_from: datetime | None = None
+    suppressed_before: datetime | None = None
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """All of it, to remember pages by."""
+        plain = (self.id, self.unsubscribed, self.text_only, self.waiting, self.suppressed)
+        dates = (self.suppressed_from, self.suppressed_before)
+        return (*plain, *dates, tuple(sorted(self.values.items())), tuple(sorted(self.shut.items())))
+
+
+class Search:
+    """Looks for people."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, account: Account, example: Example, *, after: int | None = None, offset: int = 0, limit: int = 2000
+    ) -> list[Recipient]:
+        """People who match, by number, from the one behind `after`.
+
+        Addresses and custom ids are found by their indexes, also by their beginnings (`ann*`); custom ids as given, in
+        lower and in upper case. Other values are looked for among all people of the account.
+        """
+        query = self.query(account, example, after).order_by(contacts.c.id).offset(offset).limit(limit)
+        with self._database.read() as connection:
+            return complete(connection, account.id, connection.execute(query).mappings().all())
+
+    def query(self, account: Account, example: Example, after: int | None = None) -> Any:
+        """The statement of `page`, without order and limit."""
+        query = select(contacts).where(contacts.c.account_id == account.id)
+        if after is not None:
+            query = query.where(contacts.c.id > after)
+        if example.id is not None:
+            query = query.where(contacts.c.id == example.id)
+        for name, text in example.values.items():
+            if name not in SEARCHABLE:
+                raise ValueError(f"people cannot be searched by {name}")
+            if text.strip():
+                query = query.where(self._matches(account, name, text.strip()))
+        for name in ("text_only", "unsubscribed", "waiting", "suppressed"):
+            wanted = getattr(example, name)
+            if wanted is not None:
+                query = query.where(_FLAGS[name] if wanted else ~_FLAGS[name])
+        for channel, wanted in example.shut.items():
+            query = query.where(_shut(channel) if wanted else ~_shut(channel))
+        since = func.coalesce(contacts.c.suppressed_at, _suppressed_at)
+        if example.suppressed_from is not None:
+            query = query.where(since >= example.suppressed_from)
+        if example.suppressed_before is not None:
+            query = query.where(since < example.suppressed_before)
+        return query
+
+    def _matches(self, account: Account, name: str, text: str) -> ColumnElement[bool]:
+        if name == "email":
+            return self._address(account, address_key(text))
+        if name == "custom_id":
+            forms = sorted({text, text.lower(), text.upper()})
+            known = contacts.c.custom_id != ""
+            if "*" not in text:
+                return and_(known, contacts.c.custom_id.in_(forms))
+            return and_(known, or_(*(self._wild(contacts.c.custom_id, form) for form in forms)))
+        column = contacts.c[name]
+        folded = text.lower()
+        lower: ColumnElement[Any] = func.lower(column, type_=String())
+        if self._database.kind == "sqlite" and not text.isascii():
+            # SQLite folds ASCII only.
+            folded, lower = text.casefold(), func.casefold(column, type_=String())
+        return self._wild(lower, folded, ranged=False) if "*" in text else lower == folded
+
+    def _address(self, account: Account, key: str) -> ColumnElement[bool]:
+        if account.identifier == "email":
+            column: ColumnElement[Any] = contacts.c.unique_email
+            return self._wild(column, key) if "*" in key else column == key
+        column = contacts.c.email_key
+        found = self._wild(column, key) if "*" in key else column == key
+        return and_(found, contacts.c.unique_email.is_(None))
+
+    def _wild(self, column: ColumnElement[Any], text: str, *, ranged: bool = True) -> ColumnElement[bool]:
+        """Text with `*` in it. Its beginning bounds the part of an index that is looked at."""
+        beginning = text.partition("*")[0]
+        pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%")
+        like = column.like(pattern, escape="\\")
+        if not beginning or not ranged or self._database.kind != "sqlite":
+            # PostgreSQL finds the beginning of a pattern by itself, where its collation allows it.
+            return like
+        bounds = and_(column >= beginning, column < beginning + _LAST)
+        # SQLite's LIKE knows no difference of case in ASCII, and needs none: these are lower case or as given.
+        return bounds if text == f"{beginning}*" else and_(bounds, like)
+
+
+def _shut(channel: str) -> ColumnElement[bool]:
+    """Whether nothing is sent to a person on a channel."""
+    if channel not in ("email", "fax", "sms"):
+        return false()
+    own = (" " + contacts.c.channels_shut + " ").like(f"% {channel} %")
+    return or_(own, _blocked) if channel == "email" else own
+
+
+_blocked = exists(
+    select(suppressions.c.id).where(
+        suppressions.c.account_id == contacts.c.account_id,
+        suppressions.c.email_key == contacts.c.email_key,
+        suppressions.c.list_id == 0,
+        contacts.c.email_key != "",
+    )
+)
+_suppressed_at = (
+    select(func.min(suppressions.c.created_at))
+    .where(
+        suppressions.c.account_id == contacts.c.account_id,
+        suppressions.c.email_key == contacts.c.email_key,
+        suppressions.c.list_id == 0,
+    )
+    .scalar_subquery()
+)
+_FLAGS: dict[str, ColumnElement[bool]] = {
+    "text_only": contacts.c.text_only,
+    "unsubscribed": contacts.c.unsubscribed_at.is_not(None),
+    "waiting": exists(
+        select(memberships.c.list_id).where(memberships.c.contact_id == contacts.c.id, memberships.c.state == "waiting")
+    ),
+    "suppressed": or_(contacts.c.channels_shut != "", _blocked),
+}

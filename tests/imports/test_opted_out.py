@@ -1,0 +1,118 @@
+"""Imports respect who asked for no mail, and raise the events that rows name (mm-59, mm-120, lk-71, lk-75)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from soapstone.accounts.account import Account
+from soapstone.imports.spec import Column, ImportSpec
+from soapstone.jobs.job import Job
+from soapstone.lists.changes import Changes
+from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.external_events import ExternalEvents
+from soapstone.store.database import Database
+from soapstone.store.tables import contact_events, contacts, lists, memberships
+
+EMAIL = Column(index=0, target="email")
+FILE = b"all@example.com,x\nlist@example.com,x\nclubs@example.com,x\nform@example.com,x\nfree@example.com,x\n"
+
+
+@pytest.fixture
+def left(database: Database, account: Account, newsletter: ContactList) -> None:
+    """People who asked for no mail at all, none of this list, none of its category; who waits after leaving."""
+    with Changes(database).begin(account) as change:
+        change.connection.execute(lists.update().values(category_id=7))
+        change.add(email="all@example.com", unsubscribed_at=change.moment)
+        change.opt_out(change.add(email="list@example.com"), "list", newsletter.id)
+        change.opt_out(change.add(email="clubs@example.com"), "list_category", 7)
+        back = change.add(email="form@example.com")
+        change.join(newsletter.id, back, state="waiting")
+        change.opt_out(back, "list", newsletter.id)
+        change.opt_out(change.add(email="free@example.com"), "message_category", 7)
+
+
+def states(database: Database, list_id: int) -> dict[str, str]:
+    query = select(contacts.c.email, memberships.c.state).join(memberships, memberships.c.contact_id == contacts.c.id)
+    with database.read() as connection:
+        return {row.email: row.state for row in connection.execute(query.where(memberships.c.list_id == list_id))}
+
+
+@pytest.mark.usefixtures("left")
+def test_uploads_keep_them_unsubscribed(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job], look: Any
+) -> None:
+    """mm-59: they come into the group, and stay unsubscribed."""
+    columns = (EMAIL, Column(index=1, target="first_name"))
+    for known, outcome in (("overwrite", "still_unsubscribed_updated"), ("keep", "still_unsubscribed")):
+        job = run_file(account, newsletter, FILE, ImportSpec(columns=columns, known=known))
+        assert job.counters[outcome] == 4, job.counters
+        assert states(database, newsletter.id) == {
+            "all@example.com": "unsubscribed",
+            "list@example.com": "unsubscribed",
+            "clubs@example.com": "unsubscribed",
+            "form@example.com": "waiting",
+            "free@example.com": "subscribed",
+        }
+    look(account.id)
+    found = Lists(database).get(account.id, newsletter.id)
+    assert found is not None
+    assert (found.members, found.subscribed) == (5, 1)
+
+
+@pytest.mark.usefixtures("left")
+def test_imports_pass_them_over(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job], look: Any
+) -> None:
+    """lk-75"""
+    spec = ImportSpec(columns=(EMAIL,), blocked="skip", identified_by="email")
+    job = run_file(account, newsletter, FILE, spec)
+    assert (job.counters["previously_unsubscribed"], job.counters["joined"]) == (4, 1), job.counters
+    assert states(database, newsletter.id) == {"form@example.com": "waiting", "free@example.com": "subscribed"}
+    look(account.id)
+
+
+def events(database: Database) -> list[tuple[str, str, int | None]]:
+    event = contact_events.c
+    query = select(event.kind, contacts.c.email, event.external_event_id).join(contacts)
+    with database.read() as connection:
+        return [tuple(row) for row in connection.execute(query.where(event.by == "Import").order_by(event.id))]
+
+
+def test_removals_leave_events(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job]
+) -> None:
+    add = ImportSpec(columns=(EMAIL,))
+    run_file(account, newsletter, b"ann@example.com\nbob@example.com\n", add)
+    assert events(database) == []
+    run_file(account, newsletter, b"bob@example.com\neve@example.com\n", ImportSpec(columns=(EMAIL,), action="remove"))
+    assert events(database) == [("unsubscribed", "bob@example.com", None)]
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 5000])
+def test_events_are_raised(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job], chunk_rows: int
+) -> None:
+    """lk-51, lk-71, lk-120: for who is subscribed after the row; unknown and blocked ones are ignored."""
+    known = ExternalEvents(database)
+    one, two, blocked = (known.add(account.id, newsletter.id, name).id for name in ("One", "Two", "Blocked"))
+    known.change(account.id, blocked, active=False)
+    with Changes(database).begin(account) as change:
+        change.join(newsletter.id, change.add(email="gone@example.com"), state="unsubscribed")
+        change.join(newsletter.id, change.add(email="here@example.com"))
+    data = (
+        f'gone@example.com,{one}\nhere@example.com,"{two}, {one},{blocked},x"\n'
+        f"new@example.com,\nbad,{one}\nother@example.com,0\n"
+    )
+    spec = ImportSpec(
+        columns=(EMAIL,), blocked="skip", identified_by="email", triggers=True, event_column=1, event_default=str(two)
+    )
+    run_file(account, newsletter, data.encode(), spec, chunk_rows=chunk_rows)
+    assert events(database) == [
+        ("raised", "here@example.com", one),
+        ("raised", "here@example.com", two),
+        ("raised", "new@example.com", two),
+    ]
