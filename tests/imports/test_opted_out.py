@@ -47,8 +47,10 @@ def test_uploads_keep_them_unsubscribed(
 ) -> None:
     """mm-59: they come into the group, and stay unsubscribed."""
     columns = (EMAIL, Column(index=1, target="first_name"))
-    for known, outcome in (("overwrite", "still_unsubscribed_updated"), ("keep", "still_unsubscribed")):
-        job = run_file(account, newsletter, FILE, ImportSpec(columns=columns, known=known))
+    updating = ImportSpec(columns=columns, known="overwrite")
+    keeping = ImportSpec(columns=columns, known="keep")
+    for spec, outcome in ((updating, "still_unsubscribed_updated"), (keeping, "still_unsubscribed")):
+        job = run_file(account, newsletter, FILE, spec)
         assert job.counters[outcome] == 4, job.counters
         assert states(database, newsletter.id) == {
             "all@example.com": "unsubscribed",

@@ -13,7 +13,10 @@ from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, updat
 from soapstone.accounts.passwords import hash_password
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import accounts, allowed_addresses, granted_lists, logins, sessions
+from soapstone.store.tables import accounts, allowed_addresses, contacts, granted_lists, logins, sessions
+
+# What an unsubscribe can be about (mm-120).
+UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
 
 
 class NameTaken(Exception):
@@ -176,6 +179,33 @@ class Accounts:
             connection.execute(allowed_addresses.delete().where(allowed_addresses.c.account_id == account.id))
             for network in checked:
                 connection.execute(insert(allowed_addresses).values(account_id=account.id, network=network))
+
+    def change(self, account: Account, **values: Any) -> Account:
+        """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it
+        has no contacts. Raises ValueError with a sentence for values that cannot be."""
+        if unknown := values.keys() - {"time_zone", "unsubscribe_type", "field_labels", "identifier"}:
+            raise TypeError(f"no settings of an account: {sorted(unknown)}")
+        if "time_zone" in values:
+            try:
+                ZoneInfo(values["time_zone"])
+            except (KeyError, ValueError, OSError):
+                raise ValueError(f"There is no time zone {values['time_zone']}") from None
+        if values.get("unsubscribe_type", UNSUBSCRIBE_TYPES[0]) not in UNSUBSCRIBE_TYPES:
+            raise ValueError(f"An unsubscribe is about one of {', '.join(UNSUBSCRIBE_TYPES)}")
+        if values.get("identifier", "email") not in ("email", "custom_id"):
+            raise ValueError("Contacts are identified by email or custom_id")
+        with self._database.write() as connection:
+            mine = accounts.c.id == account.id
+            held = connection.execute(select(accounts.c.identifier).where(mine).with_for_update()).scalar_one()
+            if values.get("identifier", held) != held:
+                people = select(contacts.c.id).where(contacts.c.account_id == account.id)
+                if connection.execute(people.limit(1)).first() is not None:
+                    raise ValueError("The identifier cannot be changed any more: the account has contacts")
+            if values:
+                connection.execute(update(accounts).where(mine).values(**values))
+        changed = self._one(accounts.c.id == account.id)
+        assert changed is not None  # noqa: S101 - it was just there
+        return changed
 
     def _reach(self, account_id: int) -> dict[str, int]:
         mine = (accounts.c.id == account_id) | (accounts.c.parent_id == account_id)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
 from soapstone.accounts.account import Login
 from soapstone.store.database import Database
@@ -53,10 +53,12 @@ class ContactList:
 
 @dataclass(frozen=True, kw_only=True)
 class ListTotals:
-    """Members of a list, those suppressed, and those unsubscribed."""
+    """Members of a list: all, those with a channel shut (`both_shut`: e-mail and fax), and those unsubscribed."""
 
     members: int
-    suppressed: int
+    email_shut: int
+    fax_shut: int
+    both_shut: int
     unsubscribed: int
 
 
@@ -74,6 +76,7 @@ class Lists:
         settings: Mapping[str, Any] | None = None,
         login_id: int | None = None,
         unique_name: bool = False,
+        category_id: int | None = None,
     ) -> ContactList:
         """Create a list, visible and not on the subscription page (mm-91).
 
@@ -86,6 +89,7 @@ class Lists:
                 if connection.execute(select(lists.c.id).where(same, lists.c.deleted_at.is_(None))).first():
                     raise NameTaken(name)
             values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
+            values["category_id"] = category_id
             row = connection.execute(insert(lists).values(**values).returning(lists)).one()
             if login_id is not None:
                 connection.execute(insert(granted_lists).values(login_id=login_id, list_id=row.id))
@@ -173,31 +177,36 @@ class Lists:
 
     def totals(self, contact_list: ContactList) -> ListTotals:
         """Figures of a list; suppression counts for the whole account or for this list."""
-        suppressed = (
-            select(func.count())
-            .select_from(memberships.join(contacts, contacts.c.id == memberships.c.contact_id))
+        shut = " " + contacts.c.channels_shut + " "
+        blocked = (
+            select(suppressions.c.id)
             .where(
-                memberships.c.list_id == contact_list.id,
-                select(suppressions.c.id)
-                .where(
-                    suppressions.c.account_id == contact_list.account_id,
-                    suppressions.c.email_key == contacts.c.email_key,
-                    suppressions.c.list_id.in_((0, contact_list.id)),
-                )
-                .exists(),
+                suppressions.c.account_id == contact_list.account_id,
+                suppressions.c.email_key == contacts.c.email_key,
+                suppressions.c.list_id.in_((0, contact_list.id)),
             )
+            .exists()
         )
-        unsubscribed = (
-            select(func.count())
-            .select_from(memberships)
-            .where(memberships.c.list_id == contact_list.id, memberships.c.state == "unsubscribed")
+        email, fax = or_(shut.like("% email %"), blocked), shut.like("% fax %")
+        counted = (
+            select(
+                func.count().filter(email),
+                func.count().filter(fax),
+                func.count().filter(and_(email, fax)),
+                func.count().filter(memberships.c.state == "unsubscribed"),
+            )
+            .select_from(memberships.join(contacts, contacts.c.id == memberships.c.contact_id))
+            .where(memberships.c.list_id == contact_list.id)
         )
         with self._database.read() as connection:
-            return ListTotals(
-                members=contact_list.members,
-                suppressed=connection.execute(suppressed).scalar_one(),
-                unsubscribed=connection.execute(unsubscribed).scalar_one(),
-            )
+            email_shut, fax_shut, both_shut, unsubscribed = connection.execute(counted).one()
+        return ListTotals(
+            members=contact_list.members,
+            email_shut=email_shut,
+            fax_shut=fax_shut,
+            both_shut=both_shut,
+            unsubscribed=unsubscribed,
+        )
 
     def _find(self, condition: ColumnElement[bool], login: Login | None) -> list[ContactList]:
         condition &= lists.c.deleted_at.is_(None)

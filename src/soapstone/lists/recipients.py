@@ -49,8 +49,8 @@ class UnknownGroup(LookupError):
 class Recipient:
     """A person. `fields` has the columns of FIELDS; `waiting` on any list for a confirmation (mm-76).
 
-    `channels_shut` holds those of email, fax and sms on which nothing is sent, an address that is suppressed or banned in
-    the whole account among them; `suppressed_at` is since when.
+    `channels_shut` holds those of email, fax and sms on which nothing is sent, email also for an address that is
+    suppressed or banned in the whole account; `suppressed_at` is since when.
     """
 
     id: int
@@ -206,7 +206,7 @@ def complete(connection: Connection, account_id: int, rows: Sequence[RowMapping]
         .group_by(suppressions.c.email_key)
     )
     if keys:
-        blocked = {key: moment for key, moment in connection.execute(suppressed)}
+        blocked = {row[0]: row[1] for row in connection.execute(suppressed)}
     member = memberships.c
     ids = [row["id"] for row in rows]
     waits = select(member.contact_id).where(member.contact_id.in_(ids), member.state == "waiting")

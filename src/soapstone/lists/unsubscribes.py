@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from soapstone.accounts.account import Account
 from soapstone.lists.changes import Cause, Change, Changes
@@ -51,7 +51,7 @@ class Unsubscribes:
         """
         cause = cause or Cause()
         with self._changes.begin(account, by=by) as change:
-            if change.contact(contact_id) is None:
+            if change.contact(contact_id) is None or not _known(change, cause):
                 return None
             if account.unsubscribe_type == "lists":
                 return _from_list(change, contact_id, list_id, cause)
@@ -75,7 +75,7 @@ class Unsubscribes:
         offset: int = 0,
         limit: int | None = None,
     ) -> Sequence[Recorded]:
-        """What was recorded, "unsubscribed" or "complained", by date, then number, from the one behind the pair `after`.
+        """Records of a kind, "unsubscribed" or "complained", by date, then number, behind the pair `after`.
 
         Numbers other than 0 pick those about that list, message or category of lists.
         """
@@ -130,15 +130,31 @@ class Unsubscribes:
         list_id: int,
         message_id: int,
         list_category_id: int,
-    ) -> list[object]:
+    ) -> list[ColumnElement[bool]]:
         event = contact_events.c
-        wanted: list[object] = [event.account_id == account_id, event.kind == kind, event.part_of.is_(None)]
+        wanted: list[ColumnElement[bool]] = [
+            event.account_id == account_id,
+            event.kind == kind,
+            event.part_of.is_(None),
+        ]
         if at_from is not None:
             wanted.append(event.at >= at_from)
         if at_before is not None:
             wanted.append(event.at < at_before)
         given = {"list_id": list_id, "message_id": message_id, "list_category_id": list_category_id}
         return wanted + [event[name] == value for name, value in given.items() if value]
+
+
+def _known(change: Change, cause: Cause) -> bool:
+    """Whether the categories that are named are the account's."""
+    for table, number in (
+        (list_categories.c, cause.list_category_id),
+        (message_categories.c, cause.message_category_id),
+    ):
+        here = (table.account_id == change.account.id) & (table.id == number)
+        if number is not None and change.connection.execute(select(table.id).where(here)).first() is None:
+            return False
+    return True
 
 
 def from_everything(change: Change, contact_id: int, cause: Cause) -> int:
@@ -161,9 +177,7 @@ def _from_list(change: Change, contact_id: int, list_id: int, cause: Cause) -> i
 
 
 def _from_list_category(change: Change, contact_id: int, cause: Cause) -> int | None:
-    table = list_categories.c
-    here = (table.account_id == change.account.id) & (table.id == (cause.list_category_id or 0))
-    category_id = change.connection.execute(select(table.id).where(here)).scalar_one_or_none()
+    category_id = cause.list_category_id
     if category_id is None:
         return None
     number = change.log("unsubscribed", contact_id, cause=cause)
@@ -177,11 +191,8 @@ def _from_list_category(change: Change, contact_id: int, cause: Cause) -> int | 
 
 
 def _from_message_category(change: Change, contact_id: int, cause: Cause) -> int | None:
-    table = message_categories.c
-    here = (table.account_id == change.account.id) & (table.id == (cause.message_category_id or 0))
-    category_id = change.connection.execute(select(table.id).where(here)).scalar_one_or_none()
-    if category_id is None:
+    if cause.message_category_id is None:
         return None
     number = change.log("unsubscribed", contact_id, cause=cause)
-    change.opt_out(contact_id, "message_category", category_id)
+    change.opt_out(contact_id, "message_category", cause.message_category_id)
     return number

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.logon import Identity
+from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
 from soapstone.wire.faults import Fault
 
@@ -22,6 +23,15 @@ class Call:
     identity: Identity
     account: Account
 
+    @property
+    def groups(self) -> list[ContactList]:
+        """The groups that the login may see."""
+        return self.product.lists.all(self.account.id, self.identity.login)
+
+    def group(self, group_id: int | None) -> ContactList | None:
+        """The group of that number, if the login may see it."""
+        return self.product.lists.get(self.account.id, group_id or 0, self.identity.login)
+
     def for_account(self, user_id: str | None) -> Call:
         """The same call for the account that the request names; Fault when the session may not use it."""
         name = (user_id or "").strip()
@@ -32,6 +42,23 @@ class Call:
         if account is None:
             raise Fault(f"[AccessDenied] This session may not use account {name}.")
         return replace(self, account=account)
+
+    def range(
+        self, start: datetime.datetime | None, end: datetime.datetime | None
+    ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
+        """From which instant on and before which one: both ends belong to a range, to the second (mm-31 to mm-34).
+
+        Year 1, a year of 9999 and a missing end are open.
+        """
+        until = self._instant(end, fold=1)
+        after = None if until is None else until.replace(microsecond=0) + datetime.timedelta(seconds=1)
+        return self._instant(start, fold=0), after
+
+    def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
+        if given is None or given.year in (1, 9999):
+            return None
+        zoned = given if given.tzinfo is not None else given.replace(tzinfo=self.account.zone, fold=fold)
+        return zoned.astimezone(datetime.UTC)
 
     def local(self, moment: datetime.datetime | None) -> datetime.datetime | None:
         """Wall-clock time of the account, whole seconds, no zone (mm-30)."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from soapstone.lists.contact_list import ContactList, NameTaken
-from soapstone.lists.fields import FIELDS
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
 from soapstone.magnetmail.operations import (
@@ -14,14 +13,13 @@ from soapstone.magnetmail.operations import (
     getGroupRecipients,
     getGroupRecipientsCount,
     getGroups,
-    getRecipientFields,
+    getGroupsUTC,
 )
 from soapstone.magnetmail.types import (
     GroupRecipient,
     GroupRecipients,
     MailRecipientGroup,
     SaveResult,
-    fieldDefn,
     group,
 )
 
@@ -40,9 +38,14 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
     if len(name) > LONGEST_NAME:
         return _refused(INVALID_ARGUMENT, f"A group name has at most {LONGEST_NAME} characters.")
     login = call.identity.login
+    category = call.product.categories.list_category(call.account.id, _number(request.categoryId))
     try:
         made = call.product.lists.create(
-            call.account.id, name, login_id=None if login.all_lists else login.id, unique_name=True
+            call.account.id,
+            name,
+            login_id=None if login.all_lists else login.id,
+            unique_name=True,
+            category_id=None if category is None else category.id,
         )
     except NameTaken:
         return _refused(NAME_EXISTS, f"There is a group named {name} already.")
@@ -51,13 +54,7 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
 
 def get_groups(call: Call, request: getGroups) -> list[group]:
     """The groups that the login may see, by number."""
-    found = call.product.lists.all(
-        call.account.id,
-        call.identity.login,
-        visible=PICKS.get(request.display_status),
-        on_subscription_page=PICKS.get(request.subscription_groups),
-    )
-    return [group(**_common(call, each)) for each in found]
+    return [group(**_common(call, each)) for each in _groups(call, request)]
 
 
 def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGroup | None:
@@ -69,9 +66,9 @@ def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGrou
     return MailRecipientGroup(
         **_common(call, found),
         TotalInGroup=totals.members,
-        TotalEmailAndFaxSuppressed=0,
-        TotalFaxSuppressed=0,
-        TotalEmailSuppressed=totals.suppressed,
+        TotalEmailAndFaxSuppressed=totals.both_shut,
+        TotalFaxSuppressed=totals.fax_shut,
+        TotalEmailSuppressed=totals.email_shut,
         TotalUnsubscribed=totals.unsubscribed,
     )
 
@@ -82,8 +79,13 @@ def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipi
     if found is None:
         return GroupRecipients(recipients=[])
     size = request.pageCount if 0 < request.pageCount <= LARGEST_PAGE else LARGEST_PAGE
-    page = max(request.pageNumber, 1)
-    members = call.product.members.page(found.id, offset=(page - 1) * size, limit=size)
+    members = call.product.pages.get(
+        ("members", found.id),
+        request.pageNumber,
+        size,
+        lambda after, offset, limit: call.product.members.page(found.id, after=after, offset=offset, limit=limit),
+        lambda member: member.contact_id,
+    )
     return GroupRecipients(
         recipients=[
             GroupRecipient(EmailId=m.email, CustomMemberId=m.custom_id, RecipientId=str(m.contact_id)) for m in members
@@ -97,23 +99,38 @@ def get_group_recipients_count(call: Call, request: getGroupRecipientsCount) -> 
     return found.members if found else 0
 
 
-def get_recipient_fields(call: Call, request: getRecipientFields) -> list[fieldDefn]:
-    """The fields of recipients (mm-43)."""
-    return [fieldDefn(fieldNameText=name.replace("_", " "), fieldNamevalue=name) for name in FIELDS]
+def get_groups_utc(call: Call, request: getGroupsUTC) -> list[group]:
+    """The same with dates in UTC (mm-28, mm-30)."""
+    return [group(**_common(call, each, utc=True)) for each in _groups(call, request)]
+
+
+def _groups(call: Call, request: getGroups | getGroupsUTC) -> list[ContactList]:
+    return call.product.lists.all(
+        call.account.id,
+        call.identity.login,
+        visible=PICKS.get(request.display_status),
+        on_subscription_page=PICKS.get(request.subscription_groups),
+    )
+
+
+def _number(given: float) -> int:
+    """A whole number that was given as a double; 0 for any other."""
+    return int(given) if given == given and abs(given) < 1 << 53 and given == int(given) else 0
 
 
 def _find(call: Call, group_id: int) -> ContactList | None:
     return call.product.lists.get(call.account.id, group_id, call.identity.login)
 
 
-def _common(call: Call, found: ContactList) -> dict[str, Any]:
+def _common(call: Call, found: ContactList, *, utc: bool = False) -> dict[str, Any]:
+    date = call.utc if utc else call.local
     return {
         "group_id": found.id,
         "group_name": found.name,
-        "group_created": call.local(found.created_at),
+        "group_created": date(found.created_at),
         "display_status": found.visible,
         "subscription_group": found.on_subscription_page,
-        "last_updated_date": call.local(found.updated_at) or NO_DATE,
+        "last_updated_date": date(found.updated_at) or NO_DATE,
         "last_updated_loginid": found.updated_by or 0,
     }
 

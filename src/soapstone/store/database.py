@@ -162,7 +162,7 @@ def _tame_sqlite(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN")
 
 
-def _casefold(text: object) -> object:
+def _casefold(text: Any) -> Any:
     return text.casefold() if isinstance(text, str) else text
 
 

@@ -1,0 +1,118 @@
+"""Events that people sign up for, and mappings of another system's objects (mm-127 to mm-129)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soapstone.lists.addresses import is_address
+from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.operations import CreateEventSignUp, SearchPersonifySubscriptionMappings
+from soapstone.magnetmail.types import (
+    EventSignupResult,
+    PersonifySubscriptionMapping,
+    PersonifySubscriptionMappingSearchResults,
+    Registrant,
+    RegistrantSignupResult,
+)
+from soapstone.wire.faults import Fault
+
+# A double holds every whole number below this one exactly.
+NUMBERS = 1 << 53
+
+
+def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupResult:
+    """Sign people up, all of them or nobody; card data is refused and kept nowhere (mm-127)."""
+    given = request.SignUp
+    if given is None:
+        raise Fault("[InvalidRequest] SignUp is missing.")
+    call = call.for_account(given.UserId)
+    if given.PaymentInfo is not None and given.PaymentInfo.CreditCardInfo is not None:
+        return _refused("PAYMENT_NOT_SUPPORTED", "Card data is not taken here. Sign up without it.")
+    whole = 0 < given.EventId < NUMBERS and given.EventId == int(given.EventId)
+    occasion = call.product.occasions.get(call.account.id, int(given.EventId)) if whole else None
+    if occasion is None:
+        return _refused("NOT_FOUND", "There is no such event.")
+    if not occasion.open:
+        return _refused("INVALID_ARGUMENT", "Nobody can sign up for this event any more.")
+    people = [each for each in given.Registrants or [] if each is not None]
+    if not people:
+        return _refused("INVALID_ARGUMENT", "Registrants are missing.")
+    for person in people:
+        if not is_address((person.EmailAddress or "").strip()):
+            return _refused("INVALID_ARGUMENT", "The e-mail address of a registrant is missing or none.")
+    made = call.product.occasions.sign_up(occasion, [_person(each) for each in people], live=given.IsSignupModeLive)
+    return EventSignupResult(
+        PaidItemAPISignupValidationStatusResult=[],
+        RegistrantSignupResult=[
+            RegistrantSignupResult(
+                ClientReferenceId=each.reference,
+                ConfirmationEmailStatus=False,
+                EmailAddress=each.email,
+                FirstName=each.first_name,
+                LastName=each.last_name,
+                PaidItemSignupResult=[],
+                PaymentMode="",
+                RMRegistrantId=str(each.id),
+                RMSignupReferenceId=str(each.call_id),
+                RegistrantSignupOverallFailureReason="",
+                RegistrantSignupOverallResult=True,
+                TotalAmountCharged="0",
+            )
+            for each in made
+        ],
+        ResultCode=0,
+        ResultFailureReasonCode="",
+        ResultFailureReasonText="",
+    )
+
+
+def search_personify_subscription_mappings(
+    call: Call, request: SearchPersonifySubscriptionMappings
+) -> PersonifySubscriptionMappingSearchResults:
+    """Mappings whose type and identifier are the given ones; empty is any (mm-129)."""
+    wanted = request.criteria.ObjectInPersonify if request.criteria else None
+    found = call.product.mappings.find(
+        call.account.id,
+        object_type=(wanted.ObjectType or "") if wanted else "",
+        identifier=(wanted.Identifier or "") if wanted else "",
+    )
+    rows = [
+        PersonifySubscriptionMapping(
+            ID=each.id,
+            MailUserId=call.account.name,
+            RealMagnetObjectId=each.own_id,
+            RealMagnetObjectName=each.own_name,
+            RealMagnetType=each.own_type,
+            PersonifyId=each.identifier,
+            PersonifyType=each.object_type,
+            CreatedBy=each.login_id or 0,
+            DateCreated=call.local(each.created_at) or NO_DATE,
+        )
+        for each in found
+    ]
+    return PersonifySubscriptionMappingSearchResults(Count=len(rows), data=rows)
+
+
+def _person(given: Registrant) -> dict[str, Any]:
+    answers = {
+        str(int(each.QuestionItemId or 0)): [each.QuestionItemData or "", each.QuestionItemOtherOptionData or ""]
+        for each in given.QuestionItem or []
+        if each is not None
+    }
+    return {
+        "email": (given.EmailAddress or "").strip(),
+        "first_name": given.FirstName or "",
+        "last_name": given.LastName or "",
+        "reference": given.ClientReferenceId or "",
+        "answers": answers,
+    }
+
+
+def _refused(code: str, sentence: str) -> EventSignupResult:
+    return EventSignupResult(
+        PaidItemAPISignupValidationStatusResult=[],
+        RegistrantSignupResult=[],
+        ResultCode=1,
+        ResultFailureReasonCode=code,
+        ResultFailureReasonText=sentence,
+    )

@@ -1,0 +1,55 @@
+"""Recipients as the contract writes them (mm-71)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soapstone.lists.fields import CUSTOM_FIELDS
+from soapstone.lists.recipients import Recipient as Person
+from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.types import Recipient
+
+# Column of the contact → member of Recipient.
+MEMBERS = {
+    "email": "email",
+    "first_name": "first_name",
+    "last_name": "last_name",
+    "fax": "fax",
+    "custom_id": "Custom_Id",
+    "phone": "phone",
+    "address": "address",
+    "address2": "address_2",
+    "city": "city",
+    "state": "state",
+    "zip": "zip",
+    "company": "company",
+    **{name: name for name in CUSTOM_FIELDS},
+}
+# Members of addRecipient and editRecipient → columns of the contact (mm-4).
+COLUMNS = {
+    **{member: column for column, member in MEMBERS.items() if column not in ("custom_id", "address", "address2")},
+    "custom_id": "custom_id",
+    "address_1": "address",
+    "address_2": "address2",
+}
+
+
+def wire(call: Call, person: Person) -> Recipient:
+    """A recipient with its flags (mm-76, mm-77)."""
+    return Recipient(
+        id=str(person.id),
+        **{member: person.fields[column] for column, member in MEMBERS.items()},
+        unsubscribed=person.unsubscribed,
+        fax_send_suppress="fax" in person.channels_shut,
+        email_send_suppress="email" in person.channels_shut,
+        email_confirm=not person.waiting,
+        text_only=person.fields["text_only"],
+        suppressed=bool(person.channels_shut),
+        suppressed_date=call.local(person.suppressed_at),
+    )
+
+
+def columns(given: Any, members: dict[str, str] | None = None) -> dict[str, Any]:
+    """What an object of the contract says of a person, by column; what it leaves out is empty text."""
+    names = members or {member: column for column, member in MEMBERS.items()}
+    return {column: getattr(given, member) or "" for member, column in names.items()}

@@ -1,0 +1,156 @@
+"""Recipients one by one: adding, changing, and the groups that they are in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soapstone.lists.changes import Cause
+from soapstone.lists.recipients import InvalidAddress, NoIdentifier, RecipientExists, UnknownGroup
+from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.errors import INVALID_ARGUMENT, NOT_FOUND, SEE_ERROR_OBJECT, error_object
+from soapstone.magnetmail.operations import (
+    addRecipient,
+    editRecipient,
+    editRecipientGroups,
+    getRecipientDetails,
+    getRecipientGroups,
+    getRecipientHistory,
+)
+from soapstone.magnetmail.recipient import COLUMNS, columns, wire
+from soapstone.magnetmail.types import Recipient, RecipientGroup, email_history, recipient_history, saveResult
+from soapstone.magnetmail.types import error as ErrorObject
+
+EXISTS = 1005
+NO_EMAIL = 1003
+
+# State of a row of the ledger → name of a MessageSentStatus (mm-86).
+SENT = {
+    "handed": "Delivered",
+    "bounced": "HardBounce",
+    "failed": "Failed",
+    "deferred": "TemporarilyUnavailable",
+}
+IN_PROGRESS = "InProgress"
+
+
+def add_recipient(call: Call, request: addRecipient) -> saveResult:
+    """Add somebody who is not there yet, and put it into groups (mm-19, mm-72, mm-73)."""
+    groups = list(request.Groups or [])
+    for number in groups:
+        if call.group(number) is None:
+            return _refused("addRecipient", NOT_FOUND, f"Group {number} does not exist.")
+    fields = columns(request, COLUMNS) | {"text_only": request.text_only}
+    try:
+        made = call.product.recipients.add(call.account, fields, groups)
+    except RecipientExists as there:
+        return _exists(there)
+    except (NoIdentifier, InvalidAddress, UnknownGroup) as refusal:
+        return _refusal("addRecipient", refusal)
+    return _saved(made, "Recipient added successfully")
+
+
+def edit_recipient(call: Call, request: editRecipient) -> saveResult:
+    """Replace all fields of somebody; groups stay (mm-74, mm-75)."""
+    fields = columns(request, COLUMNS) | {"text_only": request.text_only}
+    try:
+        if not call.product.recipients.edit(call.account, request.recipient_id, fields):
+            return _refused("editRecipient", NOT_FOUND, f"Recipient {request.recipient_id} does not exist.")
+    except RecipientExists as there:
+        return _exists(there)
+    except (NoIdentifier, InvalidAddress) as refusal:
+        return _refusal("editRecipient", refusal)
+    return _saved(request.recipient_id, "Recipient edited successfully")
+
+
+def get_recipient_details(call: Call, request: getRecipientDetails) -> Recipient | None:
+    """Somebody by number; nothing for an unknown one (mm-24)."""
+    person = call.product.recipients.get(call.account.id, request.recipient_id)
+    return None if person is None else wire(call, person)
+
+
+def get_recipient_groups(call: Call, request: getRecipientGroups) -> list[RecipientGroup]:
+    """The groups that somebody is in; it is named by number, or else by address or custom id (mm-82)."""
+    contact_id = _named(call, request.recipient)
+    if contact_id is None:
+        return []
+    mine = set(call.product.recipients.lists_of(call.account.id, contact_id))
+    return [
+        RecipientGroup(
+            Id=group.id,
+            Name=group.name,
+            Created=call.local(group.created_at),
+            DisplayStatus=group.visible,
+            SubscriptionGroup=group.on_subscription_page,
+            LastUpdated=call.local(group.updated_at),
+            LastUpdatedLoginId=group.updated_by,
+        )
+        for group in call.groups
+        if group.id in mine
+    ]
+
+
+def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
+    """Put somebody into groups and take it out of others, all of it or nothing (mm-80, mm-81)."""
+    joined, left = set(request.new_groups or []), set(request.unsubscribed_groups or [])
+    if not joined | left <= {group.id for group in call.groups}:
+        return False
+    cause = Cause(message_id=request.message_id or None)
+    return call.product.recipients.change_groups(call.account, request.recipient_id, joined, left, cause=cause)
+
+
+def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient_history | None:
+    """The mails to somebody; nothing for an unknown one (mm-24, mm-86)."""
+    if call.product.recipients.get(call.account.id, request.recipient_id) is None:
+        return None
+    mails = [
+        email_history(
+            message_name=mailing.name,
+            message_id=mailing.message_id,
+            sent_date=call.local(mailing.at) or NO_DATE,
+            open_date=NO_DATE,
+            send_result=SENT.get(mailing.state, IN_PROGRESS),
+            links=[],
+        )
+        for mailing in call.product.history.mailings(call.account.id, request.recipient_id)
+    ]
+    return recipient_history(emailHistory=mails, faxHistory=[], formHistory=[])
+
+
+def _named(call: Call, given: Recipient | None) -> int | None:
+    if given is None:
+        return None
+    number = (given.id or "").strip()
+    if number:
+        known = number.isascii() and number.isdigit() and len(number) < 19
+        person = call.product.recipients.get(call.account.id, int(number)) if known else None
+        return None if person is None else person.id
+    return call.product.recipients.find(call.account, email=given.email or "", custom_id=given.Custom_Id or "")
+
+
+def _no_error() -> ErrorObject:
+    return ErrorObject(errorCode="", errorDetails="", errorMessage="", errorNumber=0, errorType="")
+
+
+def _saved(number: int, text: str) -> saveResult:
+    return saveResult(error=0, errorObj=_no_error(), id=number, msg=text)
+
+
+def _exists(there: RecipientExists) -> saveResult:
+    """A business code straight in `error` (mm-19, mm-21)."""
+    return saveResult(error=EXISTS, errorObj=_no_error(), id=there.contact_id, msg="RECIPIENT_EXISTS")
+
+
+def _refusal(function: str, refusal: Exception) -> saveResult:
+    if isinstance(refusal, NoIdentifier) and refusal.field == "email":
+        # Seen on the wire with an empty message and an empty msg (mm-19).
+        return _refused(function, NO_EMAIL, "")
+    if isinstance(refusal, NoIdentifier):
+        return _refused(function, INVALID_ARGUMENT, "The custom id is missing: it tells recipients apart here.")
+    if isinstance(refusal, UnknownGroup):
+        return _refused(function, NOT_FOUND, f"Group {refusal} does not exist.")
+    return _refused(function, INVALID_ARGUMENT, f"{refusal} is not an e-mail address.")
+
+
+def _refused(function: str, number: int, sentence: str) -> saveResult:
+    particulars: dict[str, Any] = error_object(number, sentence, component="Recipient", function=function).__dict__
+    return saveResult(error=SEE_ERROR_OBJECT, errorObj=ErrorObject(**particulars), id=0, msg=sentence)

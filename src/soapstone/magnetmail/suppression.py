@@ -1,0 +1,74 @@
+"""Suppression by channel (mm-123 to mm-126)."""
+
+from __future__ import annotations
+
+from soapstone.lists.channels import Identity
+from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.operations import getSuppressedRecipientList, uploadSuppressionList
+from soapstone.magnetmail.recipient import columns, wire
+from soapstone.magnetmail.types import (
+    RecipientExtended,
+    RecipientExtendedField,
+    RecipientSuppressionResult,
+    SuppressionIdentity,
+    SuppressionType,
+)
+from soapstone.wire.faults import Fault
+
+# What names people → field of a person.
+IDENTITIES: dict[SuppressionIdentity, Identity] = {
+    SuppressionIdentity.CustomId: "custom_id",
+    SuppressionIdentity.Email: "email",
+    SuppressionIdentity.Fax: "fax",
+}
+# Combination on the wire → channels.
+CHANNELS = {
+    SuppressionType.Email: frozenset({"email"}),
+    SuppressionType.Fax: frozenset({"fax"}),
+    SuppressionType.EmailAndFax: frozenset({"email", "fax"}),
+    SuppressionType.SMS: frozenset({"sms"}),
+    SuppressionType.EmailAndSms: frozenset({"email", "sms"}),
+    SuppressionType.FaxAndSms: frozenset({"fax", "sms"}),
+    SuppressionType.EmailFaxAndSms: frozenset({"email", "fax", "sms"}),
+}
+TYPES = {channels: kind for kind, channels in CHANNELS.items()}
+
+
+def upload_suppression_list(call: Call, request: uploadSuppressionList) -> RecipientSuppressionResult:
+    """Shut channels for people; who is unknown is stored (mm-124, mm-125)."""
+    given = request.suppressionlist
+    if given is None:
+        raise Fault("[InvalidRequest] suppressionlist is missing.")
+    people = [
+        columns(each) | {"text_only": bool(each.text_only)} for each in given.recipients or [] if each is not None
+    ]
+    done = call.product.channels.shut(call.account, people, IDENTITIES[given.suppressby], CHANNELS[given.type])
+    return RecipientSuppressionResult(new_added=done.added, total_updated=done.updated)
+
+
+def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientList) -> list[RecipientExtended]:
+    """Who was suppressed within the range, in a group or in all, with the enhanced fields (mm-126)."""
+    group_id = request.group_id or 0
+    if group_id and call.group(group_id) is None:
+        return []
+    start, end = call.range(request.start_date, request.end_date)
+    people = call.product.channels.suppressed(call.account.id, list_id=group_id, since_from=start, since_before=end)
+    groups = [group.id for group in call.groups if group_id in (0, group.id)]
+    attributes = [attribute for each in groups for attribute in call.product.profiles.attributes(each)]
+    profiles = call.product.channels.profiles([person.id for person in people])
+    return [
+        RecipientExtended(
+            recipient=wire(call, person),
+            extended_field=[
+                RecipientExtendedField(field_name="SuppressionType", field_value=TYPES[person.channels_shut]),
+                *(
+                    RecipientExtendedField(
+                        field_name=attribute.name,
+                        field_value=profiles.get(person.id, {}).get(str(attribute.id), ""),
+                    )
+                    for attribute in attributes
+                ),
+            ],
+        )
+        for person in people
+    ]

@@ -1,0 +1,143 @@
+"""Unsubscribes and complaints (mm-116, mm-118, mm-120 to mm-122)."""
+
+from __future__ import annotations
+
+import datetime
+
+from soapstone.lists.changes import Cause
+from soapstone.lists.unsubscribes import Recorded
+from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.operations import (
+    GetUnsubscribeTracking,
+    getSpamComplaints,
+    getUnsubscribes,
+    unsubscribeRecipients,
+)
+from soapstone.magnetmail.recipient import wire
+from soapstone.magnetmail.types import (
+    Unsubscribe,
+    UnsubscribeTrackingData,
+    UnsubscribeTrackingResults,
+    recp_unsubscribe,
+)
+from soapstone.wire.faults import Fault
+
+
+def unsubscribe_recipients(call: Call, request: unsubscribeRecipients) -> list[Unsubscribe]:
+    """Record unsubscribes; each row comes back with its number, 0 where nothing was changed (mm-122)."""
+    return [_recorded(call, each) for each in request.unsubscribes or [] if each is not None]
+
+
+def get_unsubscribes(call: Call, request: getUnsubscribes) -> list[recp_unsubscribe]:
+    """Who unsubscribed within the range, by date (mm-34, mm-40)."""
+    return _people(call, "unsubscribed", request.fromDate, request.toDate)
+
+
+def get_spam_complaints(call: Call, request: getSpamComplaints) -> list[recp_unsubscribe]:
+    """Who complained within the range, in the same rows (mm-118)."""
+    return _people(call, "complained", request.fromDate, request.toDate)
+
+
+def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> UnsubscribeTrackingResults:
+    """One page of unsubscribes by message, group or category; 0 is any (mm-36, mm-39, mm-116)."""
+    criteria = request.criteria
+    if criteria is None:
+        raise Fault("[InvalidRequest] criteria is missing.")
+    start, end = call.range(criteria.SearchStartDate, criteria.SearchEndDate)
+    message_id, list_id, category_id = criteria.MessageId, criteria.GroupId, criteria.GroupCategoryId
+    if list_id and call.group(list_id) is None:
+        return UnsubscribeTrackingResults(Count=0, data=[])
+    size = criteria.PageSize if 0 < criteria.PageSize <= LARGEST_PAGE else LARGEST_PAGE
+    unsubscribes, account_id = call.product.unsubscribes, call.account.id
+    rows = call.product.pages.get(
+        ("unsubscribes", account_id, start, end, list_id, message_id, category_id),
+        criteria.PageNo,
+        size,
+        lambda after, offset, limit: unsubscribes.page(
+            account_id,
+            "unsubscribed",
+            at_from=start,
+            at_before=end,
+            list_id=list_id,
+            message_id=message_id,
+            list_category_id=category_id,
+            after=after,
+            offset=offset,
+            limit=limit,
+        ),
+        lambda row: (row.at, row.id),
+    )
+    count = unsubscribes.count(
+        account_id,
+        "unsubscribed",
+        at_from=start,
+        at_before=end,
+        list_id=list_id,
+        message_id=message_id,
+        list_category_id=category_id,
+    )
+    return UnsubscribeTrackingResults(Count=count, data=[_tracked(call, row) for row in rows])
+
+
+def _recorded(call: Call, given: Unsubscribe) -> Unsubscribe:
+    here = call.for_account(given.UserId)
+    message_category, list_category = _number(given.MessageCategoryId), _number(given.GroupCategoryId)
+    number: int | None = None
+    if (
+        (not given.GroupId or here.group(given.GroupId) is not None)
+        and message_category is not None
+        and list_category is not None
+    ):
+        cause = Cause(
+            message_id=given.MessageId or None,
+            message_category_id=message_category or None,
+            list_category_id=list_category or None,
+        )
+        unsubscribes = here.product.unsubscribes
+        number = unsubscribes.add(here.account, given.RecipientId, list_id=given.GroupId, cause=cause)
+    return Unsubscribe(
+        Id=number or 0,
+        UserId=here.account.name,
+        RecipientId=given.RecipientId,
+        MessageId=given.MessageId,
+        GroupId=given.GroupId,
+        MessageCategoryId=given.MessageCategoryId,
+        GroupCategoryId=given.GroupCategoryId,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    """The number of a category; 0 for none, None for what is no number."""
+    text = (text or "0").strip() or "0"
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datetime) -> list[recp_unsubscribe]:
+    at_from, at_before = call.range(start, end)
+    rows = call.product.unsubscribes.page(call.account.id, kind, at_from=at_from, at_before=at_before)
+    numbers = list(dict.fromkeys(row.contact_id for row in rows))
+    people = {person.id: person for person in call.product.recipients.many(call.account.id, numbers)}
+    return [
+        recp_unsubscribe(
+            recipient=wire(call, people[row.contact_id]),
+            ResultDate=call.local(row.at) or NO_DATE,
+            message_name=row.message_name,
+            group_name=row.list_name,
+            message_CategoryId=row.message_category_id,
+        )
+        for row in rows
+        if row.contact_id in people
+    ]
+
+
+def _tracked(call: Call, row: Recorded) -> UnsubscribeTrackingData:
+    return UnsubscribeTrackingData(
+        UserId=call.account.name,
+        MessageId=row.message_id,
+        RecipientId=row.contact_id,
+        Date=call.local(row.at) or NO_DATE,
+        GroupId=row.list_id,
+        GroupCategoryId=row.list_category_id,
+        MessageCategoryId=row.message_category_id,
+    )
