@@ -151,7 +151,7 @@ def nothing(answer: Any) -> bool:
 
 
 def empty(answer: Any) -> bool:
-    return answer == []
+    return bool(answer == [])
 
 
 def false(answer: Any) -> bool:
