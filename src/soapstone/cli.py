@@ -13,7 +13,20 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands import accounts, database, imports, jobs, lists
+from soapstone.commands import (
+    accounts,
+    campaigns,
+    categories,
+    database,
+    events,
+    imports,
+    jobs,
+    lists,
+    mappings,
+    occasions,
+    review,
+    searches,
+)
 from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
@@ -27,6 +40,13 @@ app = typer.Typer(
 )
 app.add_typer(accounts.app, name="account")
 app.add_typer(lists.app, name="list")
+app.add_typer(categories.app, name="category")
+app.add_typer(events.app, name="event")
+app.add_typer(campaigns.app, name="campaign")
+app.add_typer(review.app, name="review")
+app.add_typer(searches.app, name="search")
+app.add_typer(mappings.app, name="mapping")
+app.add_typer(occasions.app, name="occasion")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
 app.command("import")(imports.import_)

@@ -28,6 +28,7 @@ from soapstone.lists.occasions import Occasions
 from soapstone.lists.pages import Pages
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.recipients import Recipients
+from soapstone.lists.review import ReviewGroups
 from soapstone.lists.saved_searches import SavedSearches
 from soapstone.lists.search import Search
 from soapstone.lists.subscriptions import Subscriptions
@@ -68,6 +69,7 @@ class Product:
     unsubscribes: Unsubscribes
     external_events: ExternalEvents
     campaigns: Campaigns
+    review_groups: ReviewGroups
     complaints: Complaints
     suppressions: Suppressions
     jobs: Jobs
@@ -107,6 +109,7 @@ class Product:
             unsubscribes=Unsubscribes(database),
             external_events=ExternalEvents(database),
             campaigns=Campaigns(database),
+            review_groups=ReviewGroups(database),
             complaints=Complaints(database),
             suppressions=Suppressions(database),
             jobs=jobs,

@@ -156,6 +156,46 @@ class Accounts:
                 connection.execute(insert(granted_lists).values(login_id=row.id, list_id=list_id))
         return Login.of(row)
 
+    def logins(self, account: Account) -> list[tuple[Login, list[int]]]:
+        """The account's logins by number, each with the lists that it was granted."""
+        mine = logins.c.account_id == account.id
+        with self._database.read() as connection:
+            found = [Login.of(row) for row in connection.execute(select(logins).where(mine).order_by(logins.c.id))]
+            query = select(granted_lists).join(logins, logins.c.id == granted_lists.c.login_id).where(mine)
+            granted = connection.execute(query.order_by(granted_lists.c.list_id)).all()
+        return [(each, [row.list_id for row in granted if row.login_id == each.id]) for each in found]
+
+    def permit(
+        self,
+        account: Account,
+        name: str,
+        *,
+        may_call_api: bool | None = None,
+        may_see_analytics: bool | None = None,
+        lists: Sequence[int] | None = None,
+        all_lists: bool = False,
+    ) -> bool:
+        """Change what a login of the account may do; `lists` are all that it sees (lk-9). None leaves as is.
+
+        False when the account has no such login.
+        """
+        given = {"may_call_api": may_call_api, "may_see_analytics": may_see_analytics}
+        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        if all_lists or lists is not None:
+            values["all_lists"] = all_lists
+        mine = (logins.c.account_id == account.id) & (logins.c.name_key == name.casefold())
+        with self._database.write() as connection:
+            login_id = connection.execute(select(logins.c.id).where(mine).with_for_update()).scalar_one_or_none()
+            if login_id is None:
+                return False
+            if values:
+                connection.execute(update(logins).where(mine).values(**values))
+            if all_lists or lists is not None:
+                connection.execute(delete(granted_lists).where(granted_lists.c.login_id == login_id))
+                for list_id in () if all_lists else sorted(set(lists or ())):
+                    connection.execute(insert(granted_lists).values(login_id=login_id, list_id=list_id))
+            return True
+
     def has_login(self, name: str) -> bool:
         """Whether there is a login of that name, in any account."""
         with self._database.read() as connection:

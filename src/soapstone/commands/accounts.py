@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from soapstone.accounts.account import NameTaken
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.lists.fields import field_column
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")
 
@@ -88,6 +90,73 @@ def login(
 
 
 @app.command()
+def change(
+    unsubscribe_type: Annotated[
+        str | None, typer.Option(help="What an unsubscribe is about: all, lists, message_categories, list_categories.")
+    ] = None,
+    identifier: Annotated[str | None, typer.Option(help="email or custom_id; only without contacts.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="Zone of the account's wall-clock times.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option("--label", help="FIELD=LABEL, such as custom1=Size; may be repeated.")
+    ] = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Change settings of an account."""
+    values: dict[str, Any] = {"unsubscribe_type": unsubscribe_type, "identifier": identifier, "time_zone": time_zone}
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if labels:
+            values["field_labels"] = {**owner.field_labels, **_labels(labels)}
+        given = {name: value for name, value in values.items() if value is not None}
+        try:
+            changed = product.accounts.change(owner, **given)
+        except ValueError as trouble:
+            stop(f"{trouble}.")
+        console.print(
+            f"Account {changed.name}: unsubscribes are about {changed.unsubscribe_type}, contacts are identified by "
+            f"{changed.identifier}, times are those of {changed.time_zone}."
+        )
+
+
+@app.command()
+def logins(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the logins of an account, with what they may do."""
+    table = Table("Login", "Name", "APIs", "Reports", "Lists")
+    with opened(settings_of(data, database)) as product:
+        for each, lists in product.accounts.logins(account_of(product, account)):
+            seen = "all" if each.all_lists else ", ".join(map(str, lists)) or "none"
+            flags = ("yes" if flag else "no" for flag in (each.may_call_api, each.may_see_analytics))
+            table.add_row(str(each.id), each.name, *flags, seen)
+    console.print(table)
+
+
+@app.command()
+def permit(
+    login: str,
+    api: Annotated[bool | None, typer.Option("--api/--no-api", help="May call the APIs.")] = None,
+    analytics: Annotated[bool | None, typer.Option("--analytics/--no-analytics", help="May see reports.")] = None,
+    lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
+    all_lists: Annotated[bool, typer.Option("--all-lists", help="All lists of the account.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Change what a login may do and see."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        for list_id in lists or ():
+            if product.lists.get(owner.id, list_id) is None:
+                stop(f"There is no list {list_id} in account {owner.name}.")
+        if not product.accounts.permit(
+            owner, login, may_call_api=api, may_see_analytics=analytics, lists=lists, all_lists=all_lists
+        ):
+            stop(f"There is no login {login} in account {owner.name}.")
+        console.print(f"Login {login} is changed.")
+
+
+@app.command()
 def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """Change a login's password."""
     with opened(settings_of(data, database)) as product:
@@ -111,6 +180,17 @@ def addresses(
         except ValueError as trouble:
             stop(f"{trouble}.")
         console.print(f"Account {owner.name} may be called from {', '.join(networks or ['anywhere'])}.")
+
+
+def _labels(given: Sequence[str]) -> dict[str, str]:
+    labels = {}
+    for text in given:
+        name, equals, label = text.partition("=")
+        column = field_column(name)
+        if not equals or column is None:
+            stop(f"{text} is not FIELD=LABEL with a field of contacts.")
+        labels[column] = label.strip()
+    return labels
 
 
 def _password(file: Path | None) -> str:

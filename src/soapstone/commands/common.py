@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from soapstone.accounts.account import Account
+from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
@@ -68,3 +69,9 @@ def account_of(product: Product, name: str | None) -> Account:
     if not accounts:
         stop("There is no account yet. Make one: soapstone account create NAME --login LOGIN")
     stop(f"Say which account with --account: {', '.join(account.name for account in accounts)}")
+
+
+def list_of(product: Product, owner: Account, list_id: int) -> ContactList:
+    """The account's list of that number."""
+    found = product.lists.get(owner.id, list_id)
+    return found if found is not None else stop(f"There is no list {list_id} in account {owner.name}.")

@@ -1,0 +1,74 @@
+"""`soapstone campaign …`: campaigns of lists."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    list_of,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.lists.campaigns import InvalidCampaign
+
+app = typer.Typer(no_args_is_help=True, help="Campaigns of lists.")
+
+ListId = Annotated[int, typer.Option("--list", help="The list.")]
+
+
+@app.command()
+def add(
+    name: str, list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+) -> None:
+    """Make a campaign of a list."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        try:
+            made = product.campaigns.add(owner.id, list_of(product, owner, list_id).id, name)
+        except InvalidCampaign as trouble:
+            stop(str(trouble))
+        console.print(f"Campaign {made.id} ({made.name}) is there.")
+
+
+@app.command("list")
+def list_(list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the campaigns of a list."""
+    table = Table("Campaign", "Name", "Messages")
+    with opened(settings_of(data, database)) as product:
+        for each in product.campaigns.all(list_of(product, account_of(product, account), list_id).id):
+            table.add_row(str(each.id), each.name, str(each.messages))
+    console.print(table)
+
+
+@app.command()
+def rename(
+    campaign: int, name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+) -> None:
+    """Give a campaign another name."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        try:
+            if not product.campaigns.rename(owner.id, campaign, name):
+                stop(f"There is no campaign {campaign} in account {owner.name}.")
+        except InvalidCampaign as trouble:
+            stop(str(trouble))
+        console.print(f"Campaign {campaign} is {name.strip()} now.")
+
+
+@app.command()
+def delete(campaign: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Delete a campaign; its messages belong to none from then on."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if not product.campaigns.delete(owner.id, campaign):
+            stop(f"There is no campaign {campaign} in account {owner.name}.")
+        console.print(f"Campaign {campaign} is gone.")

@@ -1,0 +1,100 @@
+"""`soapstone category …`: categories of lists, and with --messages those of messages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.lists.categories import InvalidCategory
+
+app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
+
+OfMessages = Annotated[bool, typer.Option("--messages", help="Categories of messages instead of lists.")]
+
+
+@app.command()
+def add(
+    name: str,
+    messages: OfMessages = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Make a category."""
+    with opened(settings_of(data, database)) as product:
+        owner, rooms = account_of(product, account), product.categories
+        try:
+            made = (rooms.add_message_category if messages else rooms.add_list_category)(owner.id, name)
+        except InvalidCategory as trouble:
+            stop(str(trouble))
+        console.print(f"Category {made.id} ({made.name}) is there.")
+
+
+@app.command("list")
+def list_(
+    messages: OfMessages = False, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+) -> None:
+    """List the categories."""
+    table = Table("Category", "Name", "In use")
+    with opened(settings_of(data, database)) as product:
+        owner, rooms = account_of(product, account), product.categories
+        if messages:
+            for category in rooms.message_categories(owner.id):
+                table.add_row(str(category.id), category.name, "yes")
+        else:
+            for each in rooms.list_categories(owner.id):
+                table.add_row(str(each.id), each.name, "yes" if each.active else "no")
+    console.print(table)
+
+
+@app.command()
+def put(
+    list_id: Annotated[int, typer.Option("--list", help="The list.")],
+    category: Annotated[int, typer.Argument(help="The category; 0 for none.")],
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Put a list into a category."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if category and product.categories.list_category(owner.id, category) is None:
+            stop(f"There is no category {category} of lists in account {owner.name}.")
+        if product.lists.change(owner.id, list_id, category_id=category or None) is None:
+            stop(f"There is no list {list_id} in account {owner.name}.")
+        console.print(f"List {list_id} is in {f'category {category}' if category else 'no category'}.")
+
+
+@app.command()
+def use(
+    category: int,
+    active: Annotated[bool, typer.Option("--active/--inactive", help="Whether it is in use.")] = True,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Take a category of lists into use, or out of it."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if not product.categories.change_list_category(owner.id, category, active=active):
+            stop(f"There is no category {category} of lists in account {owner.name}.")
+        console.print(f"Category {category} is {'in use' if active else 'out of use'}.")
+
+
+@app.command()
+def delete(
+    category: int,
+    messages: OfMessages = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Delete a category; what is in it has none from then on."""
+    with opened(settings_of(data, database)) as product:
+        owner, rooms = account_of(product, account), product.categories
+        if not (rooms.delete_message_category if messages else rooms.delete_list_category)(owner.id, category):
+            stop(f"There is no category {category} in account {owner.name}.")
+        console.print(f"Category {category} is gone.")

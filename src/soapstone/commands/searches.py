@@ -1,0 +1,79 @@
+"""`soapstone search …`: searches for contacts, and those that were given a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.lists.fields import field_column
+from soapstone.lists.saved_searches import InvalidSearch
+from soapstone.lists.search import Example
+
+app = typer.Typer(no_args_is_help=True, help="Searches for contacts.")
+
+Criteria = Annotated[list[str], typer.Argument(help="FIELD=VALUE, as Last_Name=Mil*; * stands for any text.")]
+
+
+@app.command()
+def find(
+    criteria: Criteria,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="Most contacts to show.")] = 100,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show the contacts for whom all of it holds."""
+    table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        for person in product.search.page(owner, Example(values=_values(criteria)), limit=limit):
+            names = ("email", "custom_id", "first_name", "last_name")
+            table.add_row(str(person.id), *(person.fields[name] for name in names))
+    console.print(table)
+
+
+@app.command()
+def save(
+    name: str, criteria: Criteria, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+) -> None:
+    """Give a search a name."""
+    with opened(settings_of(data, database)) as product:
+        try:
+            saved = product.saved_searches.add(account_of(product, account).id, name, _values(criteria))
+        except InvalidSearch as trouble:
+            stop(str(trouble))
+        console.print(f"Search {saved.name} is saved.")
+
+
+@app.command("list")
+def list_(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the saved searches."""
+    table = Table("Search", "Looks for")
+    with opened(settings_of(data, database)) as product:
+        for each in product.saved_searches.all(account_of(product, account).id):
+            table.add_row(each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items()))
+    console.print(table)
+
+
+@app.command()
+def delete(name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Forget a saved search."""
+    with opened(settings_of(data, database)) as product:
+        if not product.saved_searches.delete(account_of(product, account).id, name):
+            stop(f"There is no search {name}.")
+        console.print(f"Search {name} is gone.")
+
+
+def _values(criteria: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for text in criteria:
+        name, equals, value = text.partition("=")
+        column = field_column(name)
+        if not equals or column is None:
+            stop(f"{text} is not FIELD=VALUE with a field of contacts.")
+        values[column] = value
+    return values

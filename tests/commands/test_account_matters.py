@@ -1,0 +1,121 @@
+"""What the contracts only read is made by commands: settings of accounts, categories, searches, events and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from soapstone.cli import app
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs commands with an account and a list."""
+    monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(tmp_path / "data"))
+    password = tmp_path / "password"
+    password.write_text("secret\n")
+
+    def call(*arguments: str, code: int = 0) -> Result:
+        filled = [argument.replace("PASSWORD", str(password)) for argument in arguments]
+        result = CliRunner().invoke(app, filled)
+        assert result.exit_code == code, result.output
+        return result
+
+    call("account", "create", "acme", "--login", "ann", "--password-file", "PASSWORD")
+    call("list", "create", "News", "--from-address", "news@example.com")
+    return call
+
+
+def test_settings_of_an_account(run: Run) -> None:
+    changed = run(
+        "account", "change", "--unsubscribe-type", "lists", "--identifier", "custom_id", "--label", "Zip=Code"
+    )
+    assert "lists" in changed.output
+    assert "custom_id" in changed.output
+    assert "one of" in run("account", "change", "--unsubscribe-type", "some", code=1).output
+    assert "time zone" in run("account", "change", "--time-zone", "Nowhere/Else", code=1).output
+    assert "FIELD=LABEL" in run("account", "change", "--label", "Shoe=Size", code=1).output
+
+
+def test_the_identifier_stays_once_there_are_contacts(run: Run, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("Email\nann@example.com\n")
+    run("import", str(people), "--list", "1")
+    assert "contacts" in run("account", "change", "--identifier", "custom_id", code=1).output
+
+
+def test_permissions(run: Run) -> None:
+    run("account", "permit", "ann", "--no-analytics", "--list", "1")
+    row = next(line for line in run("account", "logins").output.splitlines() if "ann" in line)
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["ann", "yes", "no", "1"]
+    run("account", "permit", "ann", "--analytics", "--all-lists")
+    row = next(line for line in run("account", "logins").output.splitlines() if "ann" in line)
+    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["ann", "yes", "yes", "all"]
+    assert "no login" in run("account", "permit", "bob", "--no-api", code=1).output
+    assert "no list 9" in run("account", "permit", "ann", "--list", "9", code=1).output
+
+
+def test_categories(run: Run) -> None:
+    assert "Category 1" in run("category", "add", "Clubs").output
+    assert "Category 1" in run("category", "add", "Offers", "--messages").output
+    run("category", "put", "1", "--list", "1")
+    run("category", "use", "1", "--inactive")
+    assert "Clubs" in run("category", "list").output
+    assert "Offers" in run("category", "list", "--messages").output
+    assert "no category 7" in run("category", "put", "7", "--list", "1", code=1).output
+    run("category", "delete", "1")
+    assert "no category" in run("category", "delete", "1", code=1).output
+    run("category", "delete", "1", "--messages")
+    assert "missing" in run("category", "add", " ", code=1).output
+
+
+def test_searches(run: Run, tmp_path: Path) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("Email,Last_Name\nann@example.com,Miller\nbob@example.com,Smith\n")
+    run("import", str(people), "--list", "1")
+    found = run("search", "find", "last_name=mil*").output
+    assert "ann@example.com" in found
+    assert "bob@example.com" not in found
+    run("search", "save", "Millers", "Last_Name=Mil*")
+    assert "already" in run("search", "save", "Millers", "Last_Name=x", code=1).output
+    assert "last_name=Mil*" in run("search", "list").output
+    assert "FIELD=VALUE" in run("search", "find", "shoe=1", code=1).output
+    run("search", "delete", "Millers")
+    assert "no search" in run("search", "delete", "Millers", code=1).output
+
+
+def test_things_of_a_list(run: Run) -> None:
+    run("event", "add", "Bought", "--list", "1")
+    run("event", "block", "1")
+    assert "blocked" in run("event", "list", "--list", "1").output
+    run("event", "block", "1", "--active")
+    assert "active" in run("event", "list", "--list", "1").output
+    assert "no list 9" in run("event", "add", "Bought", "--list", "9", code=1).output
+    run("campaign", "add", "Spring", "--list", "1")
+    run("campaign", "rename", "1", "Summer")
+    assert "Summer" in run("campaign", "list", "--list", "1").output
+    run("campaign", "delete", "1")
+    assert "no campaign" in run("campaign", "delete", "1", code=1).output
+    run("review", "add", "boss@example.com", "--list", "1")
+    assert run("review", "list", "--list", "1").output.split() == ["boss@example.com"]
+    run("review", "remove", "BOSS@example.com", "--list", "1")
+    assert "does not" in run("review", "remove", "boss@example.com", "--list", "1", code=1).output
+    assert "not an" in run("review", "add", "boss", "--list", "1", code=1).output
+
+
+def test_mappings_and_occasions(run: Run) -> None:
+    run("mapping", "add", "Committee", "C7", "1", "--own-name", "News")
+    assert "Committee" in run("mapping", "list").output
+    run("mapping", "delete", "1")
+    assert "no mapping" in run("mapping", "delete", "1", code=1).output
+    run("occasion", "add", "Party")
+    run("occasion", "close", "1")
+    assert "no" in run("occasion", "list").output
+    run("occasion", "close", "1", "--open")
+    assert "E-mail" in run("occasion", "people", "1").output
+    assert "no occasion" in run("occasion", "people", "7", code=1).output
