@@ -26,6 +26,7 @@ from soapstone.commands import (
     occasions,
     review,
     searches,
+    tokens,
 )
 from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
 from soapstone.jobs.lock import WorkerLock
@@ -47,6 +48,7 @@ app.add_typer(review.app, name="review")
 app.add_typer(searches.app, name="search")
 app.add_typer(mappings.app, name="mapping")
 app.add_typer(occasions.app, name="occasion")
+app.add_typer(tokens.app, name="token")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
 app.command("import")(imports.import_)

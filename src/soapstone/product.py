@@ -7,9 +7,11 @@ from datetime import timedelta
 from functools import cached_property
 
 from soapstone.accounts.account import Accounts
+from soapstone.accounts.answers import Answers
 from soapstone.accounts.logon import Logons
 from soapstone.accounts.secrets import Secrets
 from soapstone.accounts.sessions import Sessions
+from soapstone.accounts.tokens import Tokens
 from soapstone.imports.attribute_update import AttributeUpdates
 from soapstone.imports.entries import Entries
 from soapstone.imports.imports import Imports
@@ -54,6 +56,8 @@ class Product:
     accounts: Accounts
     logons: Logons
     sessions: Sessions
+    tokens: Tokens
+    answers: Answers
     lists: Lists
     members: Members
     pages: Pages
@@ -94,6 +98,8 @@ class Product:
             accounts=Accounts(database),
             logons=Logons(database, failures=settings.lock_failures, lock=lock),
             sessions=Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes)),
+            tokens=Tokens(database),
+            answers=Answers(database),
             lists=Lists(database),
             members=Members(database),
             pages=Pages(),

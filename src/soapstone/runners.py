@@ -50,7 +50,7 @@ def chores(product: Product) -> list[Callable[[], object]]:
         scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
-    return [sweep_inputs, sender.sweep, product.lists.purge]
+    return [sweep_inputs, sender.sweep, product.lists.purge, product.answers.sweep]
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:

@@ -13,6 +13,7 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 
+from soapstone.api.app import rest
 from soapstone.connection import Connection, close_idle
 from soapstone.console.app import console
 from soapstone.demo import LOGIN, PASSWORD
@@ -69,6 +70,7 @@ class Application:
             )
             self._contracts.append((contract.path.lower(), _shared(Decompressed(endpoint), settings.allowed_origins)))
         self._xml = Decompressed(XmlOverHttp(product, max_body=settings.max_upload_bytes))
+        self._rest = rest(product)
         self._subscriber = subscriber(product)
         self._console = console(product, lambda: list(self._calls), demo=demo)
 
@@ -85,6 +87,8 @@ class Application:
                 return endpoint
         if lower.startswith("/xml/"):
             return self._xml
+        if path.startswith("/api/"):
+            return self._rest
         if path.startswith("/confirm/"):
             return self._subscriber
         if path == "/healthz":

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import insert, select
 
@@ -65,7 +66,7 @@ class Sink:
         """Message-ID → how often it was accepted."""
         return Counter(line["id"] for line in self.lines())
 
-    def lines(self) -> list[dict[str, object]]:
+    def lines(self) -> list[dict[str, Any]]:
         """What was accepted, in order."""
         return [json.loads(line) for line in self.log.read_bytes().splitlines()] if self.log.exists() else []
 
@@ -137,8 +138,8 @@ class SmtpTrial:
             connection.execute(insert(memberships), members)
         blocks = Suppressions(self.database)
         for number in range(7, min(people, 2_000), 100):
-            blocks.add(account.id, rows[number - 1]["email"], kind="banned" if number % 200 == 7 else "suppressed")
-            self.eligible.discard(rows[number - 1]["email"])
+            blocks.add(account.id, str(rows[number - 1]["email"]), kind="banned" if number % 200 == 7 else "suppressed")
+            self.eligible.discard(str(rows[number - 1]["email"]))
         sends = Sends(self.database, Blobs(self._data / "blobs"), self.jobs)
         draft = Draft(subject="News for {{ First_Name }}", html=HTML)
         self.ticket = sends.to_list(account=account, login=None, contact_list=contact_list, message=draft)

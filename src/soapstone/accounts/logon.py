@@ -73,6 +73,11 @@ class Logons:
         assert account is not None  # noqa: S101 - guarded by the foreign key
         return Identity(account, Login.of(row))
 
+    def check_address(self, account_id: int, peer: str) -> None:
+        """Raise AddressProhibited when the account may not be called from there (lk-9)."""
+        with self._database.read() as connection:
+            self._check_address(connection, account_id, peer)
+
     def _check_address(self, connection: Connection, account_id: int, peer: str) -> None:
         query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
         networks = [ip_network(network) for network in connection.execute(query).scalars()]

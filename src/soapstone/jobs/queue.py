@@ -119,6 +119,18 @@ class Jobs:
         with self._database.read() as connection:
             return [Job.of(row) for row in connection.execute(query).mappings()]
 
+    def after(
+        self, account_id: int, after: int, limit: int, *, list_id: int | None = None, kinds: Sequence[str] = ()
+    ) -> list[Job]:
+        """Jobs of an account behind a number, ascending."""
+        query = select(jobs).where(jobs.c.account_id == account_id, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
+        if list_id is not None:
+            query = query.where(jobs.c.list_id == list_id)
+        if kinds:
+            query = query.where(jobs.c.kind.in_(kinds))
+        with self._database.read() as connection:
+            return [Job.of(row) for row in connection.execute(query).mappings()]
+
     def events(self, job_id: int) -> list[JobEvent]:
         """The job's life so far, oldest first."""
         query = select(job_events.c.state, job_events.c.step, job_events.c.attempt, job_events.c.at).where(

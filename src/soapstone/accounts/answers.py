@@ -1,0 +1,84 @@
+"""Answers to requests that carry an idempotency key: the same request again gets the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from soapstone.accounts.account import Login
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import idempotent_answers
+
+# How long an answer is kept, and how long a request that never ended holds its key.
+KEPT = timedelta(days=1)
+ABANDONED = timedelta(minutes=10)
+
+
+class AnotherRequest(Exception):
+    """The key was used for another request."""
+
+
+class StillRunning(Exception):
+    """A request with this key is being answered."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A kept answer: HTTP status and body."""
+
+    status: int
+    body: str
+
+
+class Answers:
+    """Keeps answers by login and key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, login: Login, key: str, request_hash: str) -> Answer | None:
+        """Take hold of a key: None when the request is to be answered now, or the answer that it had.
+
+        Raises AnotherRequest and StillRunning.
+        """
+        table, moment = idempotent_answers.c, now()
+        mine = (table.login_id == login.id) & (table.key == key)
+        values = {"account_id": login.account_id, "login_id": login.id, "key": key, "request_hash": request_hash}
+        try:
+            with self._database.write() as connection:
+                stale = mine & table.status.is_(None) & (table.created_at < moment - ABANDONED)
+                connection.execute(
+                    delete(idempotent_answers).where(stale | (mine & (table.created_at < moment - KEPT)))
+                )
+                row = connection.execute(select(idempotent_answers).where(mine)).one_or_none()
+                if row is None:
+                    connection.execute(insert(idempotent_answers).values(**values, created_at=moment))
+                    return None
+        except IntegrityError:
+            # Somebody else took it between the look and the insert.
+            raise StillRunning from None
+        if row.request_hash != request_hash:
+            raise AnotherRequest
+        if row.status is None:
+            raise StillRunning
+        return Answer(row.status, row.answer)
+
+    def end(self, login: Login, key: str, answer: Answer | None) -> None:
+        """Keep the answer; None lets go of the key, so that the request can be made again."""
+        table = idempotent_answers.c
+        mine = (table.login_id == login.id) & (table.key == key)
+        with self._database.write() as connection:
+            if answer is None:
+                connection.execute(delete(idempotent_answers).where(mine))
+            else:
+                values = {"status": answer.status, "answer": answer.body}
+                connection.execute(update(idempotent_answers).where(mine).values(**values))
+
+    def sweep(self) -> None:
+        """Forget answers past their time."""
+        with self._database.write() as connection:
+            connection.execute(delete(idempotent_answers).where(idempotent_answers.c.created_at < now() - KEPT))

@@ -1,0 +1,90 @@
+"""Tokens: keys of programs to the REST API, each acting for one login."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, insert, select, update
+
+from soapstone.accounts.account import Account, Accounts, Login
+from soapstone.accounts.logon import Identity
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import api_tokens, logins
+
+# How every token begins, so that one that got out is recognised.
+PREFIX = "soapstone_"
+TOUCH = timedelta(minutes=1)
+LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Token:
+    """A token as it is kept: without its secret."""
+
+    id: int
+    login_id: int
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+
+class Tokens:
+    """All tokens of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._accounts = Accounts(database)
+
+    def add(self, account: Account, login: Login, name: str) -> tuple[Token, str]:
+        """Make a token for a login; the secret is told only now. Raises ValueError for a name that is none."""
+        name = name.strip()
+        if not name or len(name) > LONGEST_NAME:
+            raise ValueError(f"a token needs a name of at most {LONGEST_NAME} characters")
+        secret = PREFIX + secrets.token_urlsafe(32)
+        values = {"account_id": account.id, "login_id": login.id, "name": name, "token_hash": _digest(secret)}
+        query = insert(api_tokens).values(**values, created_at=now()).returning(*_KEPT)
+        with self._database.write() as connection:
+            return Token(**connection.execute(query).mappings().one()), secret
+
+    def all(self, login_id: int) -> list[Token]:
+        """The tokens of a login by number."""
+        query = select(*_KEPT).where(api_tokens.c.login_id == login_id).order_by(api_tokens.c.id)
+        with self._database.read() as connection:
+            return [Token(**row) for row in connection.execute(query).mappings()]
+
+    def revoke(self, login_id: int, token_id: int) -> bool:
+        """End a token; False when the login has none of that number."""
+        here = (api_tokens.c.login_id == login_id) & (api_tokens.c.id == token_id)
+        with self._database.write() as connection:
+            return connection.execute(delete(api_tokens).where(here)).rowcount == 1
+
+    def identify(self, secret: str) -> Identity | None:
+        """Whose token this is; its last use is kept to the minute."""
+        moment = now()
+        query = (
+            select(logins, api_tokens.c.id.label("token_id"), api_tokens.c.last_used_at)
+            .join(api_tokens, api_tokens.c.login_id == logins.c.id)
+            .where(api_tokens.c.token_hash == _digest(secret))
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        if row.last_used_at is None or row.last_used_at + TOUCH < moment:
+            touched = update(api_tokens).where(api_tokens.c.id == row.token_id).values(last_used_at=moment)
+            with self._database.write() as connection:
+                connection.execute(touched)
+        account = self._accounts.get(row.account_id)
+        assert account is not None  # noqa: S101 - guarded by the foreign key
+        return Identity(account, Login.of(row))
+
+
+_KEPT = [api_tokens.c[name] for name in Token.__dataclass_fields__]
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()

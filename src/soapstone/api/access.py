@@ -1,0 +1,76 @@
+"""Who calls: a Bearer token, or login and password by Basic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
+
+from soapstone.accounts.account import Account, Login
+from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
+from soapstone.api.problems import Refused, not_found
+from soapstone.lists.contact_list import ContactList
+from soapstone.product import Product
+from soapstone.wire.origin import Origins
+
+CHALLENGE = 'Bearer, Basic realm="Soapstone", charset="UTF-8"'
+
+_bearer = HTTPBearer(auto_error=False, description="A token made by `soapstone token create`.")
+_basic = HTTPBasic(auto_error=False, description="Login and password.")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A login that may call; `base_url` is where the request reached the server."""
+
+    product: Product
+    account: Account
+    login: Login
+    base_url: str
+
+    def list(self, list_id: int) -> ContactList:
+        """A list that the login may see. Raises Refused."""
+        found = self.product.lists.get(self.account.id, list_id, self.login)
+        if found is None:
+            raise not_found("list")
+        return found
+
+    def require_all_lists(self) -> None:
+        """Raise Refused for a login that sees only some lists: people and settings belong to the whole account."""
+        if not self.login.all_lists:
+            raise Refused(403, "This login sees only the lists that it was granted.")
+
+
+def caller(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    basic: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
+) -> Caller:
+    """The caller. Raises Refused."""
+    product: Product = request.app.state.product
+    origins: Origins = request.app.state.origins
+    peer, base_url = origins.read(request.scope, dict(request.scope["headers"]))
+    identity = None
+    try:
+        if bearer is not None:
+            identity = product.tokens.identify(bearer.credentials)
+            if identity is not None:
+                product.logons.check_address(identity.account.id, peer)
+        elif basic is not None:
+            identity = product.logons.identify(basic.username, basic.password, peer)
+    except AddressProhibited:
+        raise Refused(403, "Calls from this address are not allowed.") from None
+    except LoginLocked:
+        raise Refused(403, "Too many failed logon attempts. The login is locked for a while.") from None
+    except InvalidLogon:
+        identity = None
+    if identity is None:
+        raise Refused(401, "A valid token, or login and password, is needed.", WWW_Authenticate=CHALLENGE)
+    if not identity.login.may_call_api:
+        raise Refused(403, "The login does not have the API permission.")
+    return Caller(product, identity.account, identity.login, base_url)
+
+
+Calling = Annotated[Caller, Depends(caller)]

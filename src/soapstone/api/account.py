@@ -1,0 +1,97 @@
+"""The account of the caller, and the tokens of the login."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from soapstone.accounts.tokens import Token
+from soapstone.api.access import Calling
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import Body, Name, Number
+
+router = APIRouter(tags=["account"])
+
+
+class AccountOut(BaseModel):
+    """An account, and the login that asks."""
+
+    id: int
+    name: str
+    parent: str | None
+    identifier: str
+    time_zone: str
+    unsubscribe_type: str
+    field_labels: dict[str, str]
+    login: str
+    all_lists: bool
+    may_see_analytics: bool
+
+
+class TokenIn(Body):
+    """A token that is to be made: what it is for."""
+
+    name: Name
+
+
+class TokenOut(BaseModel):
+    """A token without its secret."""
+
+    id: int
+    name: str
+    created_at: datetime
+    last_used_at: datetime | None
+
+    @classmethod
+    def of(cls, token: Token) -> TokenOut:
+        """The token as it is shown."""
+        return cls(**{name: getattr(token, name) for name in cls.model_fields})
+
+
+class NewToken(TokenOut):
+    """A token with its secret, which is told only now."""
+
+    token: str
+
+
+@router.get("/account")
+def account(caller: Calling) -> AccountOut:
+    """The account of the caller."""
+    own = caller.account
+    return AccountOut(
+        id=own.id,
+        name=own.name,
+        parent=own.parent_name,
+        identifier=own.identifier,
+        time_zone=own.time_zone,
+        unsubscribe_type=own.unsubscribe_type,
+        field_labels=dict(own.field_labels),
+        login=caller.login.name,
+        all_lists=caller.login.all_lists,
+        may_see_analytics=caller.login.may_see_analytics,
+    )
+
+
+@router.get("/tokens")
+def tokens(caller: Calling) -> list[TokenOut]:
+    """The tokens of the login."""
+    return [TokenOut.of(each) for each in caller.product.tokens.all(caller.login.id)]
+
+
+@router.post("/tokens", status_code=201)
+def make_token(given: TokenIn, caller: Calling) -> NewToken:
+    """Make a token for the login."""
+    try:
+        token, secret = caller.product.tokens.add(caller.account, caller.login, given.name)
+    except ValueError as trouble:
+        raise Refused(422, f"{trouble}.") from None
+    return NewToken(**TokenOut.of(token).model_dump(), token=secret)
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+def revoke(token_id: Number, caller: Calling) -> None:
+    """End a token of the login."""
+    if not caller.product.tokens.revoke(caller.login.id, token_id):
+        raise not_found("token")

@@ -1,0 +1,34 @@
+"""The app of the REST API."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from soapstone.api import account, contacts, exports, imports, jobs, lists
+from soapstone.api.problems import RESPONSES, install
+from soapstone.product import Product
+from soapstone.wire.origin import Origins
+
+PREFIX = "/api/v1"
+
+
+def rest(product: Product) -> FastAPI:
+    """The app; its description is at /api/v1/openapi.json."""
+    app = FastAPI(
+        title="Soapstone",
+        version=version("soapstone"),
+        description="Lists, contacts, imports and jobs of a Soapstone server.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        strict_content_type=True,
+    )
+    app.state.product = product
+    app.state.origins = Origins(product.settings.trusted_proxies)
+    for room in (account, lists, contacts, imports, jobs, exports):
+        app.include_router(room.router, prefix=PREFIX, responses=RESPONSES)
+    install(app)
+    return app

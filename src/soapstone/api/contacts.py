@@ -1,0 +1,157 @@
+"""Contacts: the people of the account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
+
+from soapstone.api.access import Caller, Calling
+from soapstone.api.idempotency import Key, created
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, _storable, page
+from soapstone.lists.recipients import (
+    FIELDS,
+    InvalidAddress,
+    NoIdentifier,
+    Recipient,
+    RecipientExists,
+    UnknownGroup,
+)
+from soapstone.lists.search import SEARCHABLE, Example
+
+router = APIRouter(prefix="/contacts", tags=["contacts"])
+
+Wanted = Annotated[str | None, Query(max_length=255, description="Whole value; * stands for any text.")]
+
+
+class ContactOut(BaseModel):
+    """A person. `fields` holds the fields that are not empty; `channels_shut` those on which nothing is sent."""
+
+    id: int
+    email: str
+    custom_id: str
+    fields: dict[str, str]
+    text_only: bool
+    unsubscribed: bool
+    waiting: bool
+    channels_shut: list[str]
+    suppressed_at: datetime | None
+
+    @classmethod
+    def of(cls, person: Recipient) -> ContactOut:
+        """The person as it is shown."""
+        plain = ("email", "custom_id", "text_only")
+        return cls(
+            id=person.id,
+            **{name: person.fields[name] for name in plain},
+            fields={name: value for name, value in person.fields.items() if value and name not in plain},
+            unsubscribed=person.unsubscribed,
+            waiting=person.waiting,
+            channels_shut=sorted(person.channels_shut),
+            suppressed_at=person.suppressed_at,
+        )
+
+
+class ContactChange(Body):
+    """What is to change of a person; what is left out stays. `fields` are names of fields with their values."""
+
+    email: Text | None = None
+    custom_id: Text | None = None
+    fields: dict[str, Text] = Field(default_factory=dict)
+    text_only: bool | None = None
+
+
+class ContactIn(ContactChange):
+    """A person who is to be added, and the lists to put it on."""
+
+    lists: list[Annotated[int, Field(ge=1, le=LARGEST)]] = Field(default_factory=list)
+
+
+@router.get("")
+def search(
+    caller: Calling,
+    email: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
+    custom_id: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
+    last_name: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
+    company: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[ContactOut]:
+    """People by number; all values that are given must match, letter case aside."""
+    caller.require_all_lists()
+    values = {"email": email, "custom_id": custom_id, "last_name": last_name, "company": company}
+    example = Example(values={name: value for name, value in values.items() if value})
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.search.page(caller.account, example, after=after, limit=most),
+        lambda person: person.id,
+        ContactOut.of,
+    )
+
+
+@router.post("", status_code=201, response_model=ContactOut)
+def add(given: ContactIn, request: Request, caller: Calling, key: Key = None) -> Response:
+    """Add a person who is not there yet."""
+    caller.require_all_lists()
+    values = _values(given)
+
+    def made() -> ContactOut:
+        return _shown(caller, _kept(lambda: caller.product.recipients.add(caller.account, values, given.lists)))
+
+    return created(caller, request, key, given.model_dump_json().encode(), made)
+
+
+@router.get("/{contact_id}")
+def one(contact_id: Number, caller: Calling) -> ContactOut:
+    """One person."""
+    caller.require_all_lists()
+    return _shown(caller, contact_id)
+
+
+@router.patch("/{contact_id}")
+def change(contact_id: Number, given: ContactChange, caller: Calling) -> ContactOut:
+    """Change some fields of a person."""
+    caller.require_all_lists()
+    values = _values(given)
+    if not _kept(lambda: caller.product.recipients.change(caller.account, contact_id, values)):
+        raise not_found("contact")
+    return _shown(caller, contact_id)
+
+
+@router.get("/{contact_id}/lists")
+def lists_of(contact_id: Number, caller: Calling) -> list[int]:
+    """Numbers of the lists that a person is on."""
+    caller.require_all_lists()
+    _shown(caller, contact_id)
+    return caller.product.recipients.lists_of(caller.account.id, contact_id)
+
+
+def _shown(caller: Caller, contact_id: int) -> ContactOut:
+    person = caller.product.recipients.get(caller.account.id, contact_id)
+    if person is None:
+        raise not_found("contact")
+    return ContactOut.of(person)
+
+
+def _values(given: ContactChange) -> dict[str, Any]:
+    if unknown := sorted(given.fields.keys() - set(SEARCHABLE) | (given.fields.keys() & {"email", "custom_id"})):
+        raise Refused(422, f"Contacts have no field {unknown[0]} here.")
+    plain = given.model_dump(include={"email", "custom_id", "text_only"}, exclude_none=True)
+    return {name: value for name, value in {**given.fields, **plain}.items() if name in FIELDS}
+
+
+def _kept(store: Any) -> Any:
+    try:
+        return store()
+    except RecipientExists as there:
+        raise Refused(409, f"Contact {there.contact_id} has this address or custom id.") from None
+    except NoIdentifier as missing:
+        raise Refused(422, f"{missing.field} is missing: it tells contacts apart here.") from None
+    except InvalidAddress:
+        raise Refused(422, "The address is no e-mail address.") from None
+    except UnknownGroup as unknown:
+        raise Refused(422, f"There is no list {unknown}.") from None

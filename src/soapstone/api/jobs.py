@@ -1,0 +1,147 @@
+"""Jobs: how far they are, stopping and retrying them, and watching them as they move."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+
+from soapstone.api.access import Caller, Calling
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import LARGEST, Cursor, Limit, Number, Page, page
+from soapstone.imports.imports import KINDS as IMPORTS
+from soapstone.jobs.job import Job
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+# Seconds between two looks at a job that is watched, and after which a watcher is told that all is well.
+LOOK, COMFORT = 0.5, 15.0
+
+
+class JobOut(BaseModel):
+    """A job. `progress` of an import has rows read and done, rate (rows a second) and seconds left, as far as known."""
+
+    id: int
+    kind: str
+    list_id: int | None
+    state: str
+    step: int
+    steps: int
+    label: str
+    counters: dict[str, int]
+    progress: dict[str, Any]
+    submitted_at: datetime
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempt: int
+    error: str
+
+    @classmethod
+    def of(cls, caller: Caller, job: Job) -> JobOut:
+        """The job as it is shown."""
+        own = {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
+        progress = caller.product.imports.progress(job).__dict__ if job.kind in IMPORTS else {}
+        return cls(**own, progress=dict(progress))
+
+
+@router.get("")
+def all_jobs(
+    caller: Calling,
+    list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+    kind: Annotated[Literal["import", "trial_import", "send_to_list", "send_to_file", "send"] | None, Query()] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[JobOut]:
+    """Jobs of the lists that the login may see, oldest first."""
+    if list_id is not None:
+        caller.list(list_id)
+    else:
+        caller.require_all_lists()
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.jobs.after(
+            caller.account.id, after, most, list_id=list_id, kinds=[kind] if kind else []
+        ),
+        lambda job: job.id,
+        lambda job: JobOut.of(caller, job),
+    )
+
+
+@router.get("/{job_id}")
+def one(job_id: Number, caller: Calling) -> JobOut:
+    """One job."""
+    return JobOut.of(caller, find(caller, job_id))
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+def cancel(job_id: Number, caller: Calling) -> JobOut:
+    """End a job after the work under way; what is done stays."""
+    find(caller, job_id)
+    if not caller.product.jobs.cancel([caller.account.id], job_id):
+        raise Refused(409, "The job is over.")
+    return JobOut.of(caller, find(caller, job_id))
+
+
+@router.post("/{job_id}/retry", status_code=202)
+def retry(job_id: Number, caller: Calling) -> JobOut:
+    """Queue a failed job again, from where it stood."""
+    find(caller, job_id)
+    if not caller.product.jobs.retry([caller.account.id], job_id):
+        raise Refused(409, "Only a job that failed can be retried, while its file is there.")
+    return JobOut.of(caller, find(caller, job_id))
+
+
+@router.get(
+    "/{job_id}/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
+)
+async def events(
+    job_id: Number, caller: Calling, last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None
+) -> Response:
+    """The job as it moves, one server-sent event `job` for each change; the stream ends with the job.
+
+    The id of an event stands for what it said: with Last-Event-ID an unchanged job is not told again.
+    """
+    await run_in_threadpool(find, caller, job_id)
+    return StreamingResponse(_moving(caller, job_id, last), media_type="text/event-stream")
+
+
+def find(caller: Caller, job_id: int) -> Job:
+    """A job that the login may see. Raises Refused."""
+    job = caller.product.jobs.get([caller.account.id], job_id)
+    if job is None:
+        raise not_found("job")
+    granted = job.list_id is not None and caller.product.lists.get(caller.account.id, job.list_id, caller.login)
+    if not caller.login.all_lists and not granted:
+        raise not_found("job")
+    return job
+
+
+async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterator[str]:
+    quiet = 0.0
+    while True:
+        job = await run_in_threadpool(caller.product.jobs.get, [caller.account.id], job_id)
+        if job is None:
+            return
+        shown = JobOut.of(caller, job)
+        mark = f"{job.attempt}-{job.step}-{sum(job.counters.values())}-{job.checkpoint.get('read', 0)}-{job.state}"
+        if mark != last:
+            last, quiet = mark, 0.0
+            yield f"id: {mark}\nevent: job\ndata: {json.dumps(shown.model_dump(mode='json'))}\n\n"
+        if job.over:
+            return
+        if quiet >= COMFORT:
+            quiet = 0.0
+            yield ": still there\n\n"
+        await asyncio.sleep(LOOK)
+        quiet += LOOK

@@ -1,0 +1,232 @@
+"""Lists: making, changing, deleting, and the people on them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from soapstone.api.access import Calling
+from soapstone.api.idempotency import Key, created
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import Body, Cursor, Email, Limit, Name, Number, Page, Text, page
+from soapstone.lists.contact_list import ContactList, NameTaken
+from soapstone.lists.members import Member
+from soapstone.lists.subscriptions import Outcome, UnknownAttribute
+from soapstone.sending.mailbox import is_mailbox
+
+router = APIRouter(prefix="/lists", tags=["lists"])
+
+
+class ListOut(BaseModel):
+    """A list. `members` counts everybody on it, `subscribed` those who get its mail."""
+
+    id: int
+    name: str
+    from_name: str
+    from_address: str
+    double_opt_in: bool
+    visible: bool
+    on_subscription_page: bool
+    category_id: int | None
+    members: int
+    subscribed: int
+    created_at: datetime
+    updated_at: datetime | None
+
+    @classmethod
+    def of(cls, found: ContactList) -> ListOut:
+        """The list as it is shown."""
+        same = {name: getattr(found, name) for name in cls.model_fields if name != "double_opt_in"}
+        return cls(**same, double_opt_in=bool(found.settings.get("double_opt_in")))
+
+
+class ListIn(Body):
+    """A list that is to be made."""
+
+    name: Name
+    from_name: Text = ""
+    from_address: Text = ""
+    double_opt_in: bool = False
+
+
+class ListChange(Body):
+    """What is to change of a list; what is left out stays."""
+
+    name: Name | None = None
+    from_name: Text | None = None
+    from_address: Text | None = None
+    double_opt_in: bool | None = None
+    visible: bool | None = None
+    on_subscription_page: bool | None = None
+
+
+class MemberOut(BaseModel):
+    """A contact on a list: `number` is its 32-bit number there."""
+
+    contact_id: int
+    number: int
+    email: str
+    custom_id: str
+    state: str
+    added_at: datetime
+    added_by: str
+
+    @classmethod
+    def of(cls, member: Member) -> MemberOut:
+        """The member as it is shown."""
+        return cls(**member.__dict__)
+
+
+class SubscriptionIn(Body):
+    """An address that is to be subscribed. `profile` is attribute number → value.
+
+    `override` brings back who is unsubscribed: only when the person asked for it.
+    """
+
+    email: Email
+    profile: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")], Text] = Field(default_factory=dict)
+    update: Literal["none", "append", "overwrite", "update"] = "update"
+    override: bool = False
+
+
+class SubscriptionOut(BaseModel):
+    """What became of it: the outcome in a word, and as a sentence about the address."""
+
+    outcome: str
+    text: str
+
+
+# Outcome → HTTP status of a subscription that did not come about.
+REFUSALS = {
+    Outcome.INVALID: 422,
+    Outcome.BANNED: 409,
+    Outcome.SUPPRESSED: 409,
+    Outcome.UNSUBSCRIBED: 409,
+}
+
+
+@router.get("")
+def all_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ListOut]:
+    """The lists that the login may see, by number."""
+    found = caller.product.lists.all(caller.account.id, caller.login)
+    return page(
+        cursor,
+        limit,
+        lambda after, most: [each for each in found if each.id > after][:most],
+        lambda each: each.id,
+        ListOut.of,
+    )
+
+
+@router.post("", status_code=201, response_model=ListOut)
+def make(given: ListIn, request: Request, caller: Calling, key: Key = None) -> Response:
+    """Make a list. Names are there once."""
+    settings = _settings(given.model_dump())
+
+    def made() -> ListOut:
+        login_id = None if caller.login.all_lists else caller.login.id
+        try:
+            new = caller.product.lists.create(
+                caller.account.id, given.name.strip(), settings=settings, login_id=login_id, unique_name=True
+            )
+        except NameTaken:
+            raise Refused(409, f"There is a list named {given.name.strip()} already.") from None
+        return ListOut.of(new)
+
+    if not given.name.strip():
+        raise Refused(422, "The list needs a name.")
+    return created(caller, request, key, given.model_dump_json().encode(), made)
+
+
+@router.get("/{list_id}")
+def one(list_id: Number, caller: Calling) -> ListOut:
+    """One list."""
+    return ListOut.of(caller.list(list_id))
+
+
+@router.patch("/{list_id}")
+def change(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
+    """Change a list."""
+    caller.list(list_id)
+    values = given.model_dump(exclude_none=True)
+    if given.name is not None and not given.name.strip():
+        raise Refused(422, "The list needs a name.")
+    columns = {name: values[name] for name in ("visible", "on_subscription_page") if name in values}
+    changed = caller.product.lists.change(
+        caller.account.id,
+        list_id,
+        name=given.name.strip() if given.name is not None else None,
+        settings=_settings(values),
+        login_id=caller.login.id,
+        **columns,
+    )
+    if changed is None:
+        raise not_found("list")
+    return ListOut.of(changed)
+
+
+@router.delete("/{list_id}", status_code=204)
+def delete(list_id: Number, caller: Calling) -> None:
+    """Delete a list with its memberships; the people stay."""
+    caller.list(list_id)
+    if not caller.product.lists.delete(caller.account.id, list_id):
+        raise Refused(409, "Work on this list is not over.")
+
+
+@router.get("/{list_id}/members")
+def members(
+    list_id: Number,
+    caller: Calling,
+    state: Annotated[Literal["subscribed", "unsubscribed", "waiting"] | None, Query()] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[MemberOut]:
+    """The people on a list, by contact."""
+    found = caller.list(list_id)
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.members.page(found.id, state=state, after=after, limit=most),
+        lambda member: member.contact_id,
+        MemberOut.of,
+    )
+
+
+@router.post("/{list_id}/subscriptions")
+def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling) -> SubscriptionOut:
+    """Subscribe an address, or change the profile of a subscriber. A list with double opt-in asks newcomers first."""
+    values = {int(number): value for number, value in given.profile.items()}
+    try:
+        outcome = caller.product.subscriptions(caller.base_url).set(
+            caller.account,
+            caller.list(list_id),
+            given.email,
+            values,
+            update=given.update,
+            override=given.override,
+        )
+    except UnknownAttribute as unknown:
+        raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
+    if outcome in REFUSALS:
+        raise Refused(REFUSALS[outcome], f"The address {outcome.value}.")
+    return SubscriptionOut(outcome=outcome.name.lower(), text=f"The address {outcome.value}.")
+
+
+@router.delete("/{list_id}/subscriptions/{email}", status_code=204)
+def unsubscribe(list_id: Number, email: Email, caller: Calling) -> None:
+    """Unsubscribe an address; also when it is unsubscribed already."""
+    outcome = caller.product.subscriptions().unsubscribe(caller.account, caller.list(list_id), email)
+    if outcome is Outcome.ABSENT:
+        raise not_found("subscription")
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        name: given[name] for name in ("from_name", "from_address", "double_opt_in") if name in given
+    }
+    if settings.get("from_address") and not is_mailbox(settings["from_address"]):
+        raise Refused(422, "from_address is not an e-mail address.")
+    return settings

@@ -1,0 +1,78 @@
+"""Problems: every refusal is `application/problem+json` (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(BaseModel):
+    """What was wrong: `detail` is a sentence; `errors` tells for a malformed request which part is wrong and why."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str = ""
+    errors: list[dict[str, str]] = Field(default_factory=list)
+
+
+class Refused(Exception):
+    """A request cannot be done; the sentence is for whoever asked."""
+
+    def __init__(self, status: int, detail: str, **headers: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+def not_found(what: str) -> Refused:
+    """Nothing of that number that the caller may see."""
+    return Refused(404, f"There is no such {what}.")
+
+
+# The refusals that any operation may answer, for the description.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    for status in (400, 401, 403, 404, 409, 413, 415, 422)
+}
+
+
+def answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """The answer that tells of a problem."""
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, **more)
+    body = json.dumps(problem.model_dump(exclude_defaults=True) | {"title": problem.title, "status": status})
+    return Response(body, status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make all errors of an app problems."""
+
+    @app.exception_handler(Refused)
+    def refused(request: Request, error: Refused) -> Response:
+        return answer(error.status, error.detail, error.headers)
+
+    @app.exception_handler(HTTPException)
+    def raised(request: Request, error: HTTPException) -> Response:
+        return answer(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def malformed(request: Request, error: RequestValidationError) -> Response:
+        errors = [{"where": ".".join(map(str, each["loc"])), "what": str(each["msg"])} for each in error.errors()]
+        return answer(422, "The request is malformed.", errors=errors)
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed by a fault of the server", request.method, request.url.path, exc_info=error)
+        return answer(500, "The server met an internal error. Its log has the details.")

@@ -1,0 +1,53 @@
+"""`soapstone token …`: keys of programs to the REST API."""
+
+from __future__ import annotations
+
+import typer
+from rich.table import Table
+
+from soapstone.accounts.account import Account, Login
+from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.product import Product
+
+app = typer.Typer(no_args_is_help=True, help="Keys of programs to the REST API.")
+
+
+@app.command()
+def create(login: str, name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Make a token that acts for a login, and tell it; it is told only now."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        try:
+            _, secret = product.tokens.add(owner, _login(product, owner, login), name)
+        except ValueError as trouble:
+            stop(f"{trouble}.".capitalize())
+        console.print(secret, soft_wrap=True, highlight=False)
+
+
+@app.command("list")
+def list_(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the tokens of a login."""
+    table = Table("Token", "Name", "Made", "Last used")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        for each in product.tokens.all(_login(product, owner, login).id):
+            used = f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else "never"
+            table.add_row(str(each.id), each.name, f"{each.created_at:%Y-%m-%d}", used)
+    console.print(table)
+
+
+@app.command()
+def revoke(
+    login: str, token: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+) -> None:
+    """End a token."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if not product.tokens.revoke(_login(product, owner, login).id, token):
+            stop(f"Login {login} has no token {token}.")
+        console.print(f"Token {token} is no more.")
+
+
+def _login(product: Product, owner: Account, name: str) -> Login:
+    known = {login.name.casefold(): login for login, _ in product.accounts.logins(owner)}
+    return known.get(name.casefold()) or stop(f"There is no login {name} in account {owner.name}.")
