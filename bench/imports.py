@@ -8,7 +8,7 @@
 
 An import here is a complete one: `soapstone worker` runs as a process of its own, and the time is that of the job, from
 its being taken on to its end: reading, checking, storing people, memberships, outcomes, counters and progress, with
-each chunk committed. Files have twelve columns; see bench/people.py. Every part runs in interleaved rounds, each on a
+each chunk committed. Files have twelve columns; see bench/crowd.py. Every part runs in interleaved rounds, each on a
 fresh database, and prints seconds and ratios as medians of the rounds. A ratio to a limit is the limit's seconds
 divided by ours: 1.0 means as fast as the store alone. The demands are for the sizes that stand above.
 
@@ -41,8 +41,8 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import crowd
 import limits
-import people
 import postgresql
 from installation import Installation
 from peers import mailman_members
@@ -107,9 +107,9 @@ def fresh(folder: Path, url: str = "") -> Iterator[Installation]:
 def limit(folder: Path, given: argparse.Namespace) -> None:
     rows, rounds = given.rows, Rounds()
     files = {name: folder / f"{name}.csv" for name in ("clean", "bad", "changed")}
-    clean = people.make(files["clean"], people.clean(rows))
-    bad = people.make(files["bad"], people.clean(rows, bad=0.02))
-    changed = people.make(files["changed"], people.clean(rows, edition=1))
+    clean = crowd.make(files["clean"], crowd.clean(rows))
+    bad = crowd.make(files["bad"], crowd.clean(rows, bad=0.02))
+    changed = crowd.make(files["changed"], crowd.clean(rows, edition=1))
     updates = {"updated": changed.changed, "unchanged": rows - changed.changed}
     for number in range(given.rounds):
         print(f"  round {number + 1}")
@@ -133,7 +133,7 @@ def peers(folder: Path, given: argparse.Namespace) -> None:
     rows, many, subscribers, rounds = given.rows, given.many, given.subscribers, Rounds()
     files = {count: folder / f"{count}.csv" for count in (rows, many, subscribers)}
     for count, file in files.items():
-        people.make(file, people.clean(count))
+        crowd.make(file, crowd.clean(count))
     addresses = [line.split(",")[0] for line in files[subscribers].read_text(encoding="utf-8").splitlines()[1:]]
     for number in range(given.rounds):
         print(f"  round {number + 1}")
@@ -176,7 +176,7 @@ def size(folder: Path, given: argparse.Namespace) -> None:
     rounds, rows = Rounds(), given.rows
     for name in ("small", "large"):
         held = getattr(given, name)
-        people.make(folder / "people.csv", people.clean(held))
+        crowd.make(folder / "people.csv", crowd.clean(held))
         with Installation(folder / name) as installation:
             seconds = imported(installation, folder / "people.csv", added=held)
             for blob in installation.product.blobs.folder.iterdir():
@@ -185,7 +185,7 @@ def size(folder: Path, given: argparse.Namespace) -> None:
     for number in range(given.rounds):
         print(f"  round {number + 1}")
         file = folder / "people.csv"
-        people.make(file, people.clean(rows, first_person=given.large + number * rows))
+        crowd.make(file, crowd.clean(rows, first_person=given.large + number * rows))
         shutil.copytree(folder / "small", folder / "copy")
         # The large one is not copied: it grows by a little.
         for place, held in (("copy", given.small), ("large", given.large)):
@@ -202,7 +202,7 @@ def size(folder: Path, given: argparse.Namespace) -> None:
 
 def on_postgresql(folder: Path, given: argparse.Namespace) -> None:
     rows, rounds, file = given.rows, Rounds(), folder / "clean.csv"
-    truth = people.make(file, people.clean(rows))
+    truth = crowd.make(file, crowd.clean(rows))
     measures: dict[str, Callable[[Installation], float]] = {
         "ours": lambda here: imported(here, file, **truth.counters),
         "upsert": lambda here: limits.upsert_postgresql(here, limits.taken(file, truth)),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import people
+import crowd
 
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
@@ -68,12 +68,12 @@ class Installation:
         self.database.close()
 
     def submit(self, file: Path, **more: Any) -> int:
-        """Queue the import of a file of `people`; `more` for its ImportSpec. The number of the job."""
+        """Queue the import of a file of `crowd`; `more` for its ImportSpec. The number of the job."""
         upload = self.product.blobs.new()
         with file.open("rb") as source:
             while block := source.read(BLOCK):
                 upload.write(block)
-        columns = tuple(Column(index=index, target=target) for index, target in enumerate(people.TARGETS))
+        columns = tuple(Column(index=index, target=target) for index, target in enumerate(crowd.TARGETS))
         spec = ImportSpec(columns=columns, header=True, known="overwrite", reject_roles=True, **more)
         job = self.product.imports.submit(
             account=self.account, login=None, contact_list=self.list, upload=upload, spec=spec, label=file.name

@@ -1,6 +1,6 @@
 """Bare limits of the stores: finished rows that lie in memory go into the tables of an installation, and nothing else.
 
-The rows are those that an import of a clean file of `people` comes to. They are made before the clock starts, go into
+The rows are those that an import of a clean file of `crowd` comes to. They are made before the clock starts, go into
 the product's own tables with its own indexes and with its own settings of the connection, in the order of the file,
 and the clock ends with the commit. No file is read, no address checked, nobody looked for, no outcome stored.
 """
@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import people
+import crowd
 from installation import Installation
 
 from soapstone.imports.merge import CACHE_KIB
@@ -30,7 +30,7 @@ MEMBERSHIP = ("list_id", "contact_id", "account_id", "number", "state", "added_a
 Row = tuple[Any, ...]
 
 
-def taken(file: Path, truth: people.Truth) -> list[list[str]]:
+def taken(file: Path, truth: crowd.Truth) -> list[list[str]]:
     """The rows of a file without quotes that an import takes, in memory."""
     rejected = {line for line, _ in truth.rejected()}
     lines = file.read_bytes().split(b"\r\n")
@@ -44,7 +44,7 @@ def taken(file: Path, truth: people.Truth) -> list[list[str]]:
 def contact_columns() -> tuple[str, ...]:
     """The columns of a contact that an import fills."""
     derived = ("email_key", "unique_email", "created_at", "updated_at")
-    return ("id", "account_id", *people.TARGETS, *(name for name in derived if name in contacts.c))
+    return ("id", "account_id", *crowd.TARGETS, *(name for name in derived if name in contacts.c))
 
 
 def contact_rows(installation: Installation, rows: list[list[str]]) -> list[Row]:
@@ -76,7 +76,7 @@ def insert_sqlite(installation: Installation, rows: list[list[str]]) -> float:
 
 def update_sqlite(installation: Installation, rows: list[list[str]]) -> float:
     """Seconds of `executemany` of one UPDATE for each of the rows, found by its address, in one transaction."""
-    columns = [*people.TARGETS[1:], "updated_at"]
+    columns = [*crowd.TARGETS[1:], "updated_at"]
     account, moment = installation.account.id, time.time_ns() // 1000
     values = [(*row[1:], moment, account, row[0].lower()) for row in rows]
     update = f"UPDATE contact SET {', '.join(f'{name}=?' for name in columns)} WHERE account_id=? AND unique_email=?"
@@ -121,7 +121,7 @@ def upsert_postgresql(installation: Installation, rows: list[list[str]]) -> floa
     account, here, moment = installation.account.id, installation.list.id, time.time_ns() // 1000
     columns = contact_columns()[1:]
     keys = [name for name in ("email_key", "unique_email") if name in columns]
-    changing = ", ".join(f"{name}=excluded.{name}" for name in (*people.TARGETS[1:], "updated_at"))
+    changing = ", ".join(f"{name}=excluded.{name}" for name in (*crowd.TARGETS[1:], "updated_at"))
     membership = ", ".join(MEMBERSHIP)
     statement = (
         f"WITH person AS (INSERT INTO contact ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
@@ -150,7 +150,7 @@ def upsert_each_postgresql(installation: Installation, rows: list[list[str]]) ->
     account, here, moment = installation.account.id, installation.list.id, time.time_ns() // 1000
     columns = contact_columns()[1:]
     keys = [name for name in ("email_key", "unique_email") if name in columns]
-    changing = ", ".join(f"{name}=excluded.{name}" for name in (*people.TARGETS[1:], "updated_at"))
+    changing = ", ".join(f"{name}=excluded.{name}" for name in (*crowd.TARGETS[1:], "updated_at"))
     contact = (
         f"INSERT INTO contact ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
         f" ON CONFLICT (account_id, unique_email) DO UPDATE SET {changing}"

@@ -34,6 +34,14 @@ IMPORT = (
     "<IsEmailAddressColumn>1</IsEmailAddressColumn></WSFileMappings></fileMappings>"
     "<ImportFileStream>YWRhQGV4YW1wbGUuY29t</ImportFileStream>"
 )
+CONTACT = "<WSContact><EmailAddress>a@foreign.example</EmailAddress><ListID>{number}</ListID></WSContact>"
+ADDRESS = "<ListID>{number}</ListID><ContactEmailAddress>a@foreign.example</ContactEmailAddress>"
+PAGE = "<ListID>{number}</ListID><Page>1</Page>"
+ATTRIBUTE = (
+    "<WSProfileAttribute><AttributeID>{number}</AttributeID><HeaderID>{number}</HeaderID><Name>foreign</Name>"
+    "</WSProfileAttribute>"
+)
+TRIGGER = IMPORT.replace("fileMappings", "TriggerFileMappings").replace("WSFileMappings", "WSTriggerFileMappings")
 CALLS = {
     (MM, "addGroup"): "<group_name>group {number}</group_name><categoryId>{number}</categoryId>",
     (MM, "getGroups"): "<display_status>2</display_status><subscription_groups>2</subscription_groups>",
@@ -49,6 +57,74 @@ CALLS = {
     (MM, "getGroupDetails"): "<groupId>{number}</groupId>",
     (MM, "getGroupRecipients"): "<groupId>{number}</groupId>",
     (MM, "getGroupRecipientsCount"): "<groupId>{number}</groupId>",
+    (MM, "getGroupsUTC"): "<display_status>2</display_status><subscription_groups>2</subscription_groups>",
+    (MM, "GetMessageCategory"): "<messageCategoryId>{number}</messageCategoryId>",
+    (MM, "GetGroupCategory"): "<groupCategoryId>{number}</groupCategoryId>",
+    (MM, "GetAllGroupCategories"): "",
+    (MM, "getUserDetails"): "",
+    (MM, "GetEnhancedPersonalizedFields"): "<loginId>{number}</loginId>",
+    (MM, "addRecipient"): "<email>{number}@foreign.example</email><Groups><int>{number}</int></Groups>",
+    (MM, "editRecipient"): "<recipient_id>{number}</recipient_id><email>a@foreign.example</email>",
+    (MM, "getRecipientDetails"): "<recipient_id>{number}</recipient_id>",
+    (MM, "getRecipientGroups"): "<recipient><id>{number}</id></recipient>",
+    (MM, "editRecipientGroups"): (
+        "<recipient_id>{number}</recipient_id><unsubscribed_groups><int>{number}</int></unsubscribed_groups>"
+    ),
+    (MM, "getRecipientHistory"): "<recipient_id>{number}</recipient_id>",
+    (MM, "searchForRecipients"): "<criteria><pageNo>1</pageNo><pageSize>9</pageSize><id>{number}</id></criteria>",
+    (MM, "getSavedSearches"): "<loginid>0</loginid>",
+    (MM, "runSavedSearch"): "<search_name>Nobody's</search_name>",
+    (MM, "getSubscribedRecipients"): "<group_ids><int>{number}</int></group_ids>",
+    (MM, "unsubscribeRecipients"): (
+        "<unsubscribes><Unsubscribe><RecipientId>{number}</RecipientId></Unsubscribe></unsubscribes>"
+    ),
+    (MM, "getUnsubscribes"): "",
+    (MM, "getSpamComplaints"): "",
+    (MM, "GetUnsubscribeTracking"): "<criteria><GroupId>{number}</GroupId></criteria>",
+    (MM, "uploadSuppressionList"): (
+        "<suppressionlist><suppressby>Email</suppressby><type>Email</type><recipients><Recipient>"
+        "<email>b@foreign.example</email></Recipient></recipients></suppressionlist>"
+    ),
+    (MM, "getSuppressedRecipientList"): "<group_id>{number}</group_id>",
+    (MM, "CreateEventSignUp"): "<SignUp><EventId>{number}</EventId></SignUp>",
+    (MM, "SearchPersonifySubscriptionMappings"): "<criteria></criteria>",
+    (LK, "GetContact"): ADDRESS,
+    (LK, "GetContactByEmailKey"): "<ListID>{number}</ListID><EmailKey>x</EmailKey>",
+    (LK, "SetContact"): CONTACT,
+    (LK, "UpdateContact"): CONTACT,
+    (LK, "SubscribeFormPassThrough"): CONTACT,
+    (LK, "ChangeContactEmailAddress"): ADDRESS + "<NewContactEmailAddress>b@foreign.example</NewContactEmailAddress>",
+    (LK, "SubscribeContact"): ADDRESS,
+    (LK, "UnsubscribeContact"): ADDRESS,
+    (LK, "GetFilteredListCount"): "<ListID>{number}</ListID>",
+    (LK, "CreateList"): "<WSList><ListName>list {number}</ListName></WSList>",
+    (LK, "UpdateContactList"): (
+        "<WSUpdateContactList><ListID>{number}</ListID><ListName>foreign</ListName></WSUpdateContactList>"
+    ),
+    (LK, "DeleteContactList"): "<ListID>{number}</ListID>",
+    (LK, "AddGoogleTrackingDomainsToList"): (
+        "<ListID>{number}</ListID><GoogleTrackingDomains><string>foreign.example</string></GoogleTrackingDomains>"
+    ),
+    (LK, "DeleteGoogleTrackingDomainsFromList"): "<ListID>{number}</ListID>",
+    (LK, "GetAccountVmtaCollection"): "",
+    (LK, "GetCampaignCollection"): "<ListID>{number}</ListID>",
+    (LK, "GetCharacterSetCollection"): "",
+    (LK, "ConductorGetExternalEvents"): "<ListID>{number}</ListID>",
+    (LK, "ConductorGetConversations"): "<listID>{number}</listID>",
+    (LK, "ConductorBulkLoadAndTriggerContacts"): "<ListID>{number}</ListID>" + TRIGGER,
+    (LK, "ConductorBulkLoadAndTriggerContactsWithOptions"): "<ListID>{number}</ListID>" + TRIGGER,
+    (LK, "UpdateProfileHeader"): (
+        "<WSProfileHeader><HeaderID>{number}</HeaderID><Name>foreign</Name></WSProfileHeader>"
+    ),
+    (LK, "DeleteProfileHeader"): "<HeaderID>{number}</HeaderID>",
+    (LK, "UpdateProfileAttribute"): ATTRIBUTE,
+    (LK, "DeleteProfileAttribute"): "<AttributeID>{number}</AttributeID>",
+    (LK, "ReportRangeSubscribedContacts"): PAGE,
+    (LK, "ReportListContactRemoval"): PAGE,
+    (LK, "ReportRangeListContactRemoval"): PAGE,
+    (LK, "ReportListContactHygiene"): PAGE,
+    (LK, "ReportRangeListContactHygiene"): PAGE,
+    (LK, "ReportAdminContactFeedbackLoop"): "<Page>1</Page>",
     (LK, "BulkLoadContacts"): "<ListID>{number}</ListID>" + IMPORT,
     (LK, "BulkLoadContactsWithOptions"): "<ListID>{number}</ListID>" + IMPORT,
     (LK, "UpdateSubscribedContactAttribute"): "<AttributeID>{number}</AttributeID><Value>foreign</Value>",
@@ -70,7 +146,7 @@ CALLS = {
     ),
 }
 # These make something new in the caller's own account, whatever numbers they are given.
-MAKERS = {"addGroup", "UploadListInitialQueue", "CreateContactList"}
+MAKERS = {"addGroup", "UploadListInitialQueue", "CreateContactList", "CreateList", "uploadSuppressionList"}
 OPEN = {"getErrorDetails", "Authenticate"}
 WITH_SESSION = [name for space, name in CALLS if space == MM and name not in OPEN]
 WITH_USER_ID = [

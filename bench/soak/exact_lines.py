@@ -3,7 +3,7 @@
     python bench/soak/exact_lines.py [rows] [--seed 1]
     python bench/soak/exact_lines.py --flat 1000000 20000000
 
-Imports a file of `bench/people.py` (5 million rows when nothing else is said) by a real worker into an empty list, and
+Imports a file of `bench/crowd.py` (5 million rows when nothing else is said) by a real worker into an empty list, and
 compares: the rejected rows, line and reason of each, with the generator's list; the counters with its truth; the list
 and its people with what was added. The worker, with all processes that it starts, stays under 400 MB; pages that they
 share count for each of them. With `--flat` several files are imported, each into an installation of its own, and the
@@ -25,7 +25,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import people
+import crowd
 from installation import Done, Installation
 from sqlalchemy import func, select
 
@@ -47,7 +47,7 @@ def rejected(installation: Installation, job_id: int) -> Iterator[tuple[int, str
         line = page[-1].line
 
 
-def failures(installation: Installation, done: Done, truth: people.Truth) -> Iterator[str]:
+def failures(installation: Installation, done: Done, truth: crowd.Truth) -> Iterator[str]:
     """What is not as it must be, in words."""
     counters = {outcome: rows for outcome, rows in done.job.counters.items() if rows}
     if counters != truth.counters:
@@ -70,7 +70,7 @@ def failures(installation: Installation, done: Done, truth: people.Truth) -> Ite
 def check(folder: Path, rows: int, seed: int) -> tuple[int, list[str]]:
     """Import one file; the memory it took, and what was wrong."""
     file = folder / "people.csv"
-    truth = people.make(file, people.Recipe(rows=rows, seed=seed))
+    truth = crowd.make(file, crowd.Recipe(rows=rows, seed=seed))
     size = file.stat().st_size
     with Installation(folder / "data") as installation:
         done = installation.run(file, measure_memory=True)

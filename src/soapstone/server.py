@@ -13,7 +13,6 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 
-from soapstone.api.app import rest
 from soapstone.connection import Connection, close_idle
 from soapstone.console.app import console
 from soapstone.demo import LOGIN, PASSWORD
@@ -70,7 +69,7 @@ class Application:
             )
             self._contracts.append((contract.path.lower(), _shared(Decompressed(endpoint), settings.allowed_origins)))
         self._xml = Decompressed(XmlOverHttp(product, max_body=settings.max_upload_bytes))
-        self._rest = rest(product)
+        self._rest: App | None = None
         self._subscriber = subscriber(product)
         self._console = console(product, lambda: list(self._calls), demo=demo)
 
@@ -88,7 +87,7 @@ class Application:
         if lower.startswith("/xml/"):
             return self._xml
         if path.startswith("/api/"):
-            return self._rest
+            return self._call_rest
         if path.startswith("/confirm/"):
             return self._subscriber
         if path == "/healthz":
@@ -96,6 +95,19 @@ class Application:
         if path == "/readyz":
             return self._ready
         return self._console
+
+    async def _call_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The REST API, made when it is first asked for: a server of the contracts alone need not hold it in memory."""
+        from starlette.concurrency import run_in_threadpool
+
+        if self._rest is None:
+            self._rest = await run_in_threadpool(self._make_rest)
+        await self._rest(scope, receive, send)
+
+    def _make_rest(self) -> App:
+        from soapstone.api.app import rest
+
+        return rest(self._product)
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.concurrency import run_in_threadpool

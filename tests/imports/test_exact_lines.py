@@ -22,7 +22,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 def people(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The generator of files, which belongs to the benches."""
     monkeypatch.syspath_prepend(BENCH)
-    return import_module("people")
+    return import_module("crowd")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

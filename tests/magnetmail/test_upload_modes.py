@@ -377,7 +377,7 @@ def test_blocked_people(desk: Any, operation: str) -> None:
     }
     # Of the group: unsubscribed is one, and blocked addresses count as suppressed.
     totals = desk.product.lists.totals(desk.product.lists.get(desk.account.id, group.id))
-    assert (totals.members, totals.suppressed, totals.unsubscribed) == (4, 3, 1)
+    assert (totals.members, totals.email_shut, totals.unsubscribed) == (4, 3, 1)
     assert {record["email"]: record["first_name"] for record in desk.records()}[gone] == "Back"
 
 
