@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, union_all
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, union_all
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
@@ -14,7 +14,7 @@ from soapstone.lists.profile_filter import Term, matches
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
-from soapstone.store.tables import contacts, deliveries, memberships, suppressions
+from soapstone.store.tables import contacts, deliveries, lists, memberships, messages, opt_outs, suppressions
 
 # No address is longer; what the ledger keeps of something that is no address.
 LONGEST_ADDRESS = 320
@@ -26,6 +26,8 @@ WITHOUT_MAIL = ("skipped", "failed", "bounced")
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
     """Somebody who may get a mail. `state` is the state on the list: subscribed, unsubscribed, waiting or "" (absent).
+
+    Who is absent and asked for no mail of the list, of its category or at all counts as unsubscribed.
 
     `fields` are values that the candidate brings along, by merge key; `flawed` means that they cannot be relied on.
     """
@@ -111,7 +113,7 @@ class Audience:
     def people(self, contact_ids: Sequence[int]) -> list[Candidate]:
         """Contacts of the account, in this order; numbers that it does not have are left out."""
         query = (
-            select(contacts.c.id, contacts.c.email, func.coalesce(memberships.c.state, "").label("state"))
+            select(contacts.c.id, contacts.c.email, self._state(contacts.c).label("state"))
             .join(
                 memberships,
                 (memberships.c.contact_id == contacts.c.id) & (memberships.c.list_id == self._job.list_id),
@@ -159,6 +161,7 @@ class Audience:
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
         had = self._had(set(keys))
+        averse = self._averse({candidate.contact_id for candidate in candidates if candidate.contact_id is not None})
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
             if candidate.flawed or not is_mailbox(candidate.email):
@@ -171,6 +174,8 @@ class Audience:
                 reason = "suppressed"
             elif candidate.state in ("unsubscribed", "waiting") and candidate.state not in self._rules.reach:
                 reason = candidate.state
+            elif candidate.contact_id in averse and "unsubscribed" not in self._rules.reach:
+                reason = "unsubscribed"
             elif key in had:
                 reason = "had"
             else:
@@ -229,6 +234,35 @@ class Audience:
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
 
+    def _averse(self, contact_ids: Collection[int]) -> set[int]:
+        """Those of the contacts that want no messages of the message's category (mm-120)."""
+        if not contact_ids:
+            return set()
+        category = select(messages.c.category_id).where(messages.c.id == self._message_id)
+        with self._database.read() as connection:
+            category_id = connection.execute(category).scalar_one_or_none()
+            if category_id is None:
+                return set()
+            query = select(opt_outs.c.contact_id).where(
+                opt_outs.c.contact_id.in_(contact_ids),
+                opt_outs.c.kind == "message_category",
+                opt_outs.c.target_id == category_id,
+            )
+            return set(connection.execute(query).scalars())
+
+    def _state(self, person: Any) -> ColumnElement[str]:
+        """The state of a person (columns `id` and `unsubscribed_at`) beside its membership, if it has one."""
+        category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
+        against = and_(
+            opt_outs.c.contact_id == person.id,
+            or_(
+                and_(opt_outs.c.kind == "list", opt_outs.c.target_id == self._job.list_id),
+                and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
+            ),
+        )
+        left = or_(person.unsubscribed_at.is_not(None), select(opt_outs.c.kind).where(against).exists())
+        return func.coalesce(memberships.c.state, case((left, "unsubscribed"), else_=""))
+
     def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
         """Contact and state on the list of those addresses that the account knows.
 
@@ -240,8 +274,9 @@ class Audience:
             ours & contacts.c.unique_email.in_(keys),
             ours & contacts.c.unique_email.is_(None) & contacts.c.email_key.in_(keys),
         ]
-        people = union_all(*(select(contacts.c.id, contacts.c.email_key).where(one) for one in either)).subquery()
-        query = select(people.c.id, people.c.email_key, func.coalesce(memberships.c.state, "").label("state")).join(
+        wanted = (contacts.c.id, contacts.c.email_key, contacts.c.unsubscribed_at)
+        people = union_all(*(select(*wanted).where(one) for one in either)).subquery()
+        query = select(people.c.id, people.c.email_key, self._state(people.c).label("state")).join(
             memberships,
             (memberships.c.contact_id == people.c.id) & (memberships.c.list_id == self._job.list_id),
             isouter=True,

@@ -1,0 +1,62 @@
+"""Sends heed who asked for no mail, whatever contract the wish came through (mm-120, lk-118)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from soapstone.lists.categories import Categories
+from soapstone.lists.changes import Changes
+from soapstone.lists.contact_list import Lists
+from soapstone.sending.message import Draft, Traits
+from soapstone.sending.messages import Messages
+
+NAMES = ("all", "list", "clubs", "back", "free")
+
+
+def test_people_of_a_file_who_left_are_skipped(office: Any) -> None:
+    """Beside the list as well as on it; who came back is mailed, and so is who left another list."""
+    clubs = Categories(office.database).add_list_category(office.account.id, "Clubs")
+    kept = Lists(office.database).create(office.account.id, "Club", category_id=clubs.id, settings=office.list.settings)
+    other, office.list = office.list, kept
+    numbers = {name: office.contact(f"{name}@example.com", "") for name in NAMES}
+    with Changes(office.database).begin(office.account) as change:
+        change.edit(numbers["all"], {"unsubscribed_at": change.moment})
+        change.opt_out(numbers["list"], "list", kept.id)
+        change.opt_out(numbers["clubs"], "list_category", clubs.id)
+        change.opt_out(numbers["back"], "list", kept.id)
+        change.let_in(numbers["back"], kept.id)
+        change.join(kept.id, numbers["back"])
+        change.opt_out(numbers["free"], "list", other.id)
+    ticket = office.to_file("EmailAddress\n" + "".join(f"{name.upper()}@example.com\n" for name in (*NAMES, "new")))
+    office.work()
+    assert office.ledger(ticket) == [
+        ("ALL@example.com", "skipped", "unsubscribed"),
+        ("LIST@example.com", "skipped", "unsubscribed"),
+        ("CLUBS@example.com", "skipped", "unsubscribed"),
+        ("BACK@example.com", "handed", ""),
+        ("FREE@example.com", "handed", ""),
+        ("NEW@example.com", "handed", ""),
+    ]
+
+
+def test_messages_of_a_category_skip_who_wants_none_of_them(office: Any) -> None:
+    """mm-120: a subscriber stays one, and gets the messages of other categories."""
+    categories = Categories(office.database)
+    news, offers = (categories.add_message_category(office.account.id, name) for name in ("News", "Offers"))
+    office.contact("ann@example.com")
+    bob = office.contact("bob@example.com")
+    with Changes(office.database).begin(office.account) as change:
+        change.opt_out(bob, "message_category", offers.id)
+
+    def send(category_id: int | None) -> list[tuple[str, str, str]]:
+        draft, traits = Draft(subject="News", plain="Hello"), Traits(category_id=category_id)
+        message = Messages(office.database).save(office.account.id, office.list.id, draft, traits=traits)
+        ticket = office.sends.to_list(account=office.account, login=None, contact_list=office.list, message=message)
+        office.work()
+        found: list[tuple[str, str, str]] = office.ledger(ticket)
+        return found
+
+    everybody = [("ann@example.com", "handed", ""), ("bob@example.com", "handed", "")]
+    assert send(None) == everybody
+    assert send(news.id) == everybody
+    assert send(offers.id) == [("ann@example.com", "handed", ""), ("bob@example.com", "skipped", "unsubscribed")]
