@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 from tests.listrak.conftest import Listrak
 from tests.magnetmail.conftest import MagnetMail
@@ -213,3 +214,19 @@ def test_a_deleted_list_is_no_group_any_more(worlds: Worlds) -> None:
     assert not worlds.mm.getRecipientGroups(recipient={"id": str(number)})
     assert worlds.mm.getGroupDetails(groupId=here) is None
     assert worlds.mm.getRecipientDetails(recipient_id=number)["email"] == email
+
+
+def test_the_rest_api_keeps_to_the_same_rules(worlds: Worlds, served: Any) -> None:
+    """mm-80, lk-52, lk-116: who left is refused until somebody who may overrides it"""
+    here, other, email = worlds.group(), worlds.group(), address()
+    number = worlds.add(email, here, other)
+    with httpx.Client(base_url=f"{served.base}/api/v1", auth=("demo", "demo"), timeout=30) as rest:
+        assert rest.delete(f"/lists/{here}/subscriptions/{email}").status_code == 204
+        assert (worlds.totals(here), worlds.totals(other)) == ((1, 1), (1, 0))
+        assert worlds.set(here, email) == "FailedContactUnSubscribed"
+        worlds.edit_groups(number, [], [other])
+        refused = rest.post(f"/lists/{other}/subscriptions", json={"email": email})
+        assert refused.status_code == 409
+        assert rest.post(f"/lists/{other}/subscriptions", json={"email": email, "override": True}).status_code == 200
+    assert worlds.subscribed(other) == [email]
+    assert [each["Id"] for each in worlds.mm.getRecipientGroups(recipient={"email": email})] == [other]

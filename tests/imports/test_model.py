@@ -67,6 +67,8 @@ class Model:
     people: list[Person] = field(default_factory=list)
     members: dict[int, Membership] = field(default_factory=dict)
     last_number: int = 0
+    # Who was unsubscribed when the list's members were replaced.
+    left: set[int] = field(default_factory=set)
 
     def run(
         self, spec: ImportSpec, rows: list[dict[str, str]], on_list: bool, chunk_rows: int
@@ -84,6 +86,8 @@ class Model:
         if spec.replace:
             if not any(outcome in TAKEN for outcome in outcomes):
                 return outcomes, True
+            gone = {who for who, member in self.members.items() if not member.touched}
+            self.left |= {who for who in gone if self.members[who].state == "unsubscribed"}
             self.members = {who: member for who, member in self.members.items() if member.touched}
         return outcomes, False
 
@@ -105,6 +109,7 @@ class Model:
     def merge(self, spec: ImportSpec, key: str, row: dict[str, str], on_list: bool) -> str:
         who = self.find(key, row, on_list)
         member = self.members.get(who) if on_list and who is not None else None
+        averse = on_list and who in self.left and (member is None or member.state == "waiting")
         if member:
             member.touched = True
         if spec.action.startswith("remove"):
@@ -120,7 +125,7 @@ class Model:
                 return "banned"
             if SUPPRESSED in keys or (on_list and SUPPRESSED_HERE in keys):
                 return "suppressed"
-            if member and member.state == "unsubscribed":
+            if averse or (member and member.state == "unsubscribed"):
                 return "previously_unsubscribed"
         if spec.action == "update" and (who is None if not on_list else member is None or member.state == "waiting"):
             return "not_on_list"
@@ -140,19 +145,21 @@ class Model:
         if not on_list:
             return "updated" if changed else "unchanged"
         if member is None:
-            self.join(who, profile)
+            self.join(who, profile, "unsubscribed" if averse else "subscribed")
+            if averse:
+                return "still_unsubscribed_updated" if changed else "still_unsubscribed"
             return "joined_updated" if changed else "joined"
         changed = self.change(spec, member.profile, profile) or changed
-        if member.state == "unsubscribed":
+        if member.state == "unsubscribed" or averse:
             return "still_unsubscribed_updated" if changed else "still_unsubscribed"
         if member.state == "waiting":
             member.state = "subscribed"
             return "joined_updated" if changed else "joined"
         return "updated" if changed else "unchanged"
 
-    def join(self, who: int, profile: dict[str, str]) -> None:
+    def join(self, who: int, profile: dict[str, str], state: str = "subscribed") -> None:
         self.last_number += 1
-        self.members[who] = Membership(self.last_number, profile={n: v for n, v in profile.items() if v})
+        self.members[who] = Membership(self.last_number, state, profile={n: v for n, v in profile.items() if v})
 
     def stored(self, name: str, value: str) -> str | None:
         return value[:3] if name == "text" else {"": "", "on": "on", "0": "off"}.get(value)

@@ -77,6 +77,27 @@ def test_imports_pass_them_over(
     look(account.id)
 
 
+def test_replacing_members_forgets_no_unsubscribe(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job]
+) -> None:
+    """mm-59, mm-60: a file that mirrors another source may leave a person out and bring it along later."""
+    with Changes(database).begin(account) as change:
+        for name, state in (("gone", "unsubscribed"), ("twice", "unsubscribed"), ("here", "subscribed")):
+            contact_id = change.add(email=f"{name}@example.com")
+            change.join(newsletter.id, contact_id, state="unsubscribed" if state == "unsubscribed" else "subscribed")
+            if name == "twice":
+                change.opt_out(contact_id, "list", newsletter.id)
+    mirror = ImportSpec(columns=(EMAIL,), replace=True)
+    run_file(account, newsletter, b"new@example.com\n", mirror)
+    assert states(database, newsletter.id) == {"new@example.com": "subscribed"}
+    run_file(account, newsletter, b"gone@example.com\ntwice@example.com\nhere@example.com\n", mirror)
+    assert states(database, newsletter.id) == {
+        "gone@example.com": "unsubscribed",
+        "twice@example.com": "unsubscribed",
+        "here@example.com": "subscribed",
+    }
+
+
 def events(database: Database) -> list[tuple[str, str, int | None]]:
     event = contact_events.c
     query = select(event.kind, contacts.c.email, event.external_event_id).join(contacts)

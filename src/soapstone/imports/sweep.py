@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.jobs.run import Run
-from soapstone.store.tables import lists, memberships
+from soapstone.store.instants import now
+from soapstone.store.tables import lists, memberships, opt_outs
 
 # Members looked at in one transaction.
 SWEEP_ROWS = 20_000
@@ -14,8 +16,9 @@ SWEEP_ROWS = 20_000
 def sweep(run: Run) -> None:
     """Take those off the list who were on it when the job began and whom no row of the file referred to.
 
-    They are deleted from the list, not unsubscribed. Whoever joined later has a higher number and stays. The
-    checkpoint's `swept` is the last contact looked at.
+    They are deleted from the list, not unsubscribed; who was unsubscribed before is remembered to have left, so that no
+    later file brings the person back (mm-59). Whoever joined later has a higher number and stays. The checkpoint's
+    `swept` is the last contact looked at.
     """
     member = memberships.c
     here = member.list_id == run.job.list_id
@@ -33,6 +36,7 @@ def sweep(run: Run) -> None:
                 member.number <= checkpoint["last_number"],
                 or_(member.last_job.is_(None), member.last_job != run.job.id),
             ]
+            _remember(connection, leaving)
             gone = connection.execute(delete(memberships).where(*leaving).returning(member.state)).scalars().all()
             if gone:
                 subscribed = gone.count("subscribed")
@@ -44,3 +48,19 @@ def sweep(run: Run) -> None:
             more = last is not None
             if more:
                 chunk.checkpoint = dict(checkpoint) | {"swept": last}
+
+
+def _remember(connection: Connection, leaving: list[ColumnElement[bool]]) -> None:
+    """Keep that those of the leaving members who are unsubscribed want no mail of the list."""
+    member, dialect = memberships.c, sqlite if connection.dialect.name == "sqlite" else postgresql
+    columns = ["contact_id", "kind", "target_id", "account_id", "created_at"]
+    values = (
+        member.contact_id,
+        literal("list"),
+        member.list_id,
+        member.account_id,
+        literal(now(), opt_outs.c.created_at.type),
+    )
+    left = select(*values).where(*leaving, member.state == "unsubscribed")
+    query = dialect.insert(opt_outs).from_select(columns, left, include_defaults=False).on_conflict_do_nothing()
+    connection.execute(query)
