@@ -50,9 +50,9 @@ class Call:
 
         Year 1, a year of 9999 and a missing end are open.
         """
-        until = self._instant(end, fold=1)
-        after = None if until is None else until.replace(microsecond=0) + datetime.timedelta(seconds=1)
-        return self._instant(start, fold=0), after
+        since, until = self._instant(start, fold=0), self._instant(end, fold=1)
+        before = None if until is None else until.replace(microsecond=0) + datetime.timedelta(seconds=1)
+        return None if since is None else since.replace(microsecond=0), before
 
     def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
         if given is None or given.year in (1, 9999):
