@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key
@@ -79,7 +91,7 @@ class Change:
         if not custom_id:
             return None
         mine = (contacts.c.account_id == self.account.id) & (contacts.c.custom_id == custom_id)
-        query = select(func.min(contacts.c.id)).where(mine, contacts.c.custom_id != "")
+        query = select(func.min(contacts.c.id)).where(mine, contacts.c.custom_id != literal_column("''"))
         found: int | None = self.connection.execute(query).scalar_one()
         return found
 
@@ -176,7 +188,7 @@ class Change:
             )
         )
         self._count(list_id, members=1, subscribed=int(state == "subscribed"))
-        self.log("joined", contact_id, list_id, detail={"state": state})
+        self.log("joined", contact_id, list_id, detail={"state": state, "profile": _filled(profile or {})})
         return number
 
     def move(
@@ -219,7 +231,7 @@ class Change:
             return False
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         self.connection.execute(update(memberships).where(here).values(profile=values))
-        self.log("profile", contact_id, list_id)
+        self.log("profile", contact_id, list_id, detail={"profile": values})
         return True
 
     def opt_out(self, contact_id: int, kind: OptOut, target_id: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, and_, exists, false, func, or_, select
+from sqlalchemy import ColumnElement, String, and_, exists, false, func, literal_column, or_, select
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key
@@ -63,7 +63,10 @@ class Search:
         Addresses and custom ids are found by their indexes, also by their beginnings (`ann*`); custom ids as given, in
         lower and in upper case. Other values are looked for among all people of the account.
         """
-        query = self.query(account, example, after).order_by(contacts.c.id).offset(offset).limit(limit)
+        query = self.query(account, example, after)
+        # Who is found by an index of its own is sorted afterwards: SQLite would rather walk through everybody in order.
+        found_by_index = any(example.values.get(name, "").strip() for name in ("email", "custom_id"))
+        query = query.order_by(contacts.c.id + 0 if found_by_index else contacts.c.id).offset(offset).limit(limit)
         with self._database.read() as connection:
             return complete(connection, account.id, connection.execute(query).mappings().all())
 
@@ -97,10 +100,12 @@ class Search:
             return self._address(account, address_key(text))
         if name == "custom_id":
             forms = sorted({text, text.lower(), text.upper()})
-            known = contacts.c.custom_id != ""
+            # Written out, as the condition of the index is.
+            known = contacts.c.custom_id != literal_column("''")
             if "*" not in text:
                 return and_(known, contacts.c.custom_id.in_(forms))
-            return and_(known, or_(*(self._wild(contacts.c.custom_id, form) for form in forms)))
+            # In each of them, or SQLite does not see that the index serves them all.
+            return or_(*(and_(known, self._wild(contacts.c.custom_id, form)) for form in forms))
         column = contacts.c[name]
         folded = text.lower()
         lower: ColumnElement[Any] = func.lower(column, type_=String())
@@ -115,7 +120,9 @@ class Search:
             return self._wild(column, key) if "*" in key else column == key
         column = contacts.c.email_key
         found = self._wild(column, key) if "*" in key else column == key
-        return and_(found, contacts.c.unique_email.is_(None))
+        repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
+        # SQLite would take the condition for a find in the unique index, and look at all contacts of the account.
+        return and_(found, func.likely(repeatable) if self._database.kind == "sqlite" else repeatable)
 
     def _wild(self, column: ColumnElement[Any], text: str, *, ranged: bool = True) -> ColumnElement[bool]:
         """Text with `*` in it. Its beginning bounds the part of an index that is looked at."""

@@ -1,0 +1,97 @@
+"""How the database looks for people: by an index where there is one, and never beyond the account or the list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from soapstone.accounts.account import Accounts
+from soapstone.lists.changes import Changes
+from soapstone.lists.contact_list import Lists
+from soapstone.lists.members import Members
+from soapstone.lists.recipients import Recipients
+from soapstone.lists.search import Example, Search
+from soapstone.lists.unsubscribes import Unsubscribes
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+
+
+@pytest.fixture
+def database(sqlite_template: Path, tmp_path: Path) -> Any:
+    import shutil
+
+    path = tmp_path / "soapstone.sqlite"
+    shutil.copy(sqlite_template, path)
+    opened = Database(f"sqlite:///{path}")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "values", "index"),
+    [
+        ("email", {"email": "ann@example.com"}, "(account_id=? AND unique_email=?)"),
+        ("email", {"email": "ann*"}, "(account_id=? AND unique_email>? AND unique_email<?)"),
+        ("custom_id", {"email": "ann@example.com"}, "(account_id=? AND email_key=?)"),
+        ("custom_id", {"email": "ann*"}, "(account_id=? AND email_key>? AND email_key<?)"),
+        ("email", {"custom_id": "C1"}, "(account_id=? AND custom_id=?)"),
+        ("custom_id", {"custom_id": "C1*"}, "(account_id=? AND custom_id>? AND custom_id<?)"),
+        ("email", {"last_name": "Lee"}, "ix_contact_account_id_id (account_id=?"),
+        ("email", {}, "ix_contact_account_id_id (account_id=?"),
+    ],
+)
+def test_searches(database: Database, identifier: str, values: dict[str, str], index: str) -> None:
+    account = Accounts(database).create("ACME", time_zone="UTC", identifier=identifier)
+    search = Search(database)
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement.startswith("SELECT contact."):
+            asked.append((statement, parameters))
+
+    search.page(account, Example(values=values), limit=100)
+    event.remove(database.engine, "before_cursor_execute", note)
+    with database.read() as connection:
+        rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {asked[0][0]}", asked[0][1]).all()
+    plan = " / ".join(row[3] for row in rows)
+    assert index in plan
+    assert "SCAN contact" not in plan
+
+
+def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
+    """All that is asked about people while they are read and changed one by one."""
+    account = Accounts(database).create("ACME", time_zone="UTC")
+    made = Lists(database).create(account.id, "News")
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            asked.append((statement, parameters))
+
+    recipients = Recipients(database)
+    number = recipients.add(account, {"email": "ann@example.com"}, [made.id])
+    recipients.edit(account, number, {"email": "ann@example.com", "city": "Rome"})
+    recipients.get(account.id, number)
+    recipients.lists_of(account.id, number)
+    Members(database).page(made.id, state="subscribed", after=5)
+    Members(database).removed(made.id, after=(now(), 5))
+    Unsubscribes(database).add(account, number)
+    Unsubscribes(database).page(account.id, "unsubscribed", after=(now(), 5))
+    with Changes(database).begin(account) as change:
+        change.find("ann@example.com", made.id)
+        change.opted_out(number, made.id)
+        change.let_in(number, made.id)
+        change.move(made.id, number, "subscribed")
+        change.leave(made.id, number)
+    event.remove(database.engine, "before_cursor_execute", note)
+    with database.read() as connection:
+        for statement, parameters in asked:
+            rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            for row in rows:
+                big = ("SCAN contact", "SCAN membership", "SCAN contact_event", "SCAN opt_out", "SCAN suppression")
+                assert not row[3].startswith(big), f"{row[3]}: {statement}"
