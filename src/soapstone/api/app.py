@@ -6,7 +6,17 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from soapstone.api import account, contacts, exports, imports, jobs, lists
+from soapstone.api import (
+    account,
+    account_things,
+    contacts,
+    exports,
+    imports,
+    jobs,
+    list_things,
+    lists,
+    logins,
+)
 from soapstone.api.problems import RESPONSES, install
 from soapstone.product import Product
 from soapstone.wire.origin import Origins
@@ -28,7 +38,7 @@ def rest(product: Product) -> FastAPI:
     )
     app.state.product = product
     app.state.origins = Origins(product.settings.trusted_proxies)
-    for room in (account, lists, contacts, imports, jobs, exports):
+    for room in (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports):
         app.include_router(room.router, prefix=PREFIX, responses=RESPONSES)
     install(app)
     return app

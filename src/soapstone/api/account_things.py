@@ -1,0 +1,249 @@
+"""Things of the account: categories, saved searches, mappings, occasions, suppressed addresses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from soapstone.api.access import Calling
+from soapstone.api.list_things import Named
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import Body, Email, Name, Number, Text
+from soapstone.lists.addresses import is_address
+from soapstone.lists.categories import InvalidCategory
+from soapstone.lists.saved_searches import InvalidSearch
+
+router = APIRouter(tags=["things of the account"])
+
+Of = Annotated[Literal["lists", "messages"], Query(description="Categories of lists or of messages.")]
+
+
+class CategoryOut(BaseModel):
+    """A category; one of lists that is not active is out of use."""
+
+    id: int
+    name: str
+    active: bool
+    created_at: datetime
+
+    @classmethod
+    def of(cls, found: Any) -> CategoryOut:
+        """The category as it is shown."""
+        active = getattr(found, "active", True)
+        return cls(id=found.id, name=found.name, active=active, created_at=found.created_at)
+
+
+class SearchIn(Body):
+    """A search that is to be saved: field → example value, `*` standing for any text."""
+
+    name: Name
+    criteria: dict[str, Text]
+
+
+class SearchOut(BaseModel):
+    """A saved search."""
+
+    id: int
+    name: str
+    criteria: dict[str, str]
+    created_at: datetime
+
+
+class MappingIn(Body):
+    """Which object of another system stands for which one here."""
+
+    object_type: Name
+    identifier: Name
+    own_type: Name = "Group"
+    own_id: int
+    own_name: Text = ""
+
+
+class MappingOut(BaseModel):
+    """A mapping."""
+
+    id: int
+    object_type: str
+    identifier: str
+    own_type: str
+    own_id: int
+    own_name: str
+    created_at: datetime
+
+
+class OccasionOut(BaseModel):
+    """Something that people sign up for."""
+
+    id: int
+    name: str
+    open: bool
+    created_at: datetime
+
+
+class OccasionChange(Body):
+    """Whether people can sign up."""
+
+    open: bool
+
+
+class SignUpOut(BaseModel):
+    """A person who signed up."""
+
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    reference: str
+    live: bool
+    created_at: datetime
+
+
+class SuppressionIn(Body):
+    """An address to which nothing is to be sent, in the whole account."""
+
+    email: Email
+    kind: Literal["suppressed", "banned"] = "suppressed"
+
+
+class SuppressionOut(BaseModel):
+    """Whether that is new."""
+
+    email: str
+    kind: str
+    added: bool
+
+
+@router.get("/categories")
+def categories(caller: Calling, of: Of = "lists") -> list[CategoryOut]:
+    """The categories by number."""
+    rooms = caller.product.categories
+    found: list[Any] = list(
+        rooms.list_categories(caller.account.id) if of == "lists" else rooms.message_categories(caller.account.id)
+    )
+    return [CategoryOut.of(each) for each in found]
+
+
+@router.post("/categories", status_code=201)
+def add_category(given: Named, caller: Calling, of: Of = "lists") -> CategoryOut:
+    """Make a category."""
+    caller.require_all_lists()
+    rooms = caller.product.categories
+    make: Any = rooms.add_list_category if of == "lists" else rooms.add_message_category
+    try:
+        return CategoryOut.of(make(caller.account.id, given.name, login_id=caller.login.id))
+    except InvalidCategory as refusal:
+        raise Refused(422, str(refusal)) from None
+
+
+@router.delete("/categories/{category_id}", status_code=204)
+def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> None:
+    """Delete a category; what is in it has none from then on."""
+    caller.require_all_lists()
+    rooms = caller.product.categories
+    delete = rooms.delete_list_category if of == "lists" else rooms.delete_message_category
+    if not delete(caller.account.id, category_id):
+        raise not_found("category")
+
+
+@router.get("/searches")
+def searches(caller: Calling) -> list[SearchOut]:
+    """The saved searches by number."""
+    return [SearchOut(**_own(each, SearchOut)) for each in caller.product.saved_searches.all(caller.account.id)]
+
+
+@router.post("/searches", status_code=201)
+def save_search(given: SearchIn, caller: Calling) -> SearchOut:
+    """Save a search."""
+    caller.require_all_lists()
+    try:
+        made = caller.product.saved_searches.add(
+            caller.account.id, given.name, given.criteria, login_id=caller.login.id
+        )
+    except InvalidSearch as refusal:
+        raise Refused(422, str(refusal)) from None
+    return SearchOut(**_own(made, SearchOut))
+
+
+@router.delete("/searches/{search_id}", status_code=204)
+def delete_search(search_id: Number, caller: Calling) -> None:
+    """Forget a saved search."""
+    caller.require_all_lists()
+    saved = caller.product.saved_searches
+    known = {each.id: each.name for each in saved.all(caller.account.id)}
+    if search_id not in known or not saved.delete(caller.account.id, known[search_id]):
+        raise not_found("search")
+
+
+@router.get("/mappings")
+def mappings(caller: Calling) -> list[MappingOut]:
+    """The mappings by number."""
+    return [MappingOut(**_own(each, MappingOut)) for each in caller.product.mappings.find(caller.account.id)]
+
+
+@router.post("/mappings", status_code=201)
+def add_mapping(given: MappingIn, caller: Calling) -> MappingOut:
+    """Keep a mapping."""
+    caller.require_all_lists()
+    if not 0 < given.own_id < 1 << 31:
+        raise Refused(422, "own_id is the number of something here.")
+    made = caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id)
+    return MappingOut(**_own(made, MappingOut))
+
+
+@router.delete("/mappings/{mapping_id}", status_code=204)
+def delete_mapping(mapping_id: Number, caller: Calling) -> None:
+    """Forget a mapping."""
+    caller.require_all_lists()
+    if not caller.product.mappings.delete(caller.account.id, mapping_id):
+        raise not_found("mapping")
+
+
+@router.get("/occasions")
+def occasions(caller: Calling) -> list[OccasionOut]:
+    """What people can sign up for, by number."""
+    return [OccasionOut(**_own(each, OccasionOut)) for each in caller.product.occasions.all(caller.account.id)]
+
+
+@router.post("/occasions", status_code=201)
+def add_occasion(given: Named, caller: Calling) -> OccasionOut:
+    """Make an occasion; people can sign up at once."""
+    caller.require_all_lists()
+    return OccasionOut(**_own(caller.product.occasions.add(caller.account.id, given.name), OccasionOut))
+
+
+@router.patch("/occasions/{occasion_id}")
+def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling) -> OccasionOut:
+    """Let people sign up, or not."""
+    caller.require_all_lists()
+    caller.product.occasions.open(caller.account.id, occasion_id, given.open)
+    found = caller.product.occasions.get(caller.account.id, occasion_id)
+    if found is None:
+        raise not_found("occasion")
+    return OccasionOut(**_own(found, OccasionOut))
+
+
+@router.get("/occasions/{occasion_id}/sign-ups")
+def sign_ups(occasion_id: Number, caller: Calling) -> list[SignUpOut]:
+    """Who signed up, by number."""
+    caller.require_all_lists()
+    found = caller.product.occasions.get(caller.account.id, occasion_id)
+    if found is None:
+        raise not_found("occasion")
+    return [SignUpOut(**_own(each, SignUpOut)) for each in caller.product.occasions.signed_up(found)]
+
+
+@router.post("/suppressions", status_code=201)
+def suppress(given: SuppressionIn, caller: Calling) -> SuppressionOut:
+    """Suppress or ban an address in the whole account; for both contracts nothing is sent there any more."""
+    caller.require_all_lists()
+    if not is_address(given.email):
+        raise Refused(422, "The address is no e-mail address.")
+    added = caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind)
+    return SuppressionOut(email=given.email, kind=given.kind, added=added)
+
+
+def _own(found: object, model: type[BaseModel]) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in model.model_fields}

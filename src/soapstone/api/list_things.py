@@ -1,0 +1,234 @@
+"""Things of a list: external events, campaigns, the review group, profile headers and attributes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from soapstone.api.access import Calling
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import Body, Email, Name, Number
+from soapstone.lists.addresses import is_address
+from soapstone.lists.campaigns import InvalidCampaign
+from soapstone.lists.external_events import InvalidEvent
+from soapstone.lists.profiles import AttributeDraft, HeaderInUse, InvalidProfile, ProfileHeader
+
+router = APIRouter(tags=["things of lists"])
+
+Kind = Literal["text", "text_area", "numeric", "date", "check_box", "radio_button", "content_block"]
+
+
+class EventOut(BaseModel):
+    """An external event of a list; one that is not active cannot be raised."""
+
+    id: int
+    list_id: int
+    name: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class EventChange(Body):
+    """What is to change of an event; what is left out stays."""
+
+    name: Name | None = None
+    active: bool | None = None
+
+
+class Named(Body):
+    """Something that is to be made: its name."""
+
+    name: Name
+
+
+class CampaignOut(BaseModel):
+    """A campaign of a list, and how many messages belong to it."""
+
+    id: int
+    list_id: int
+    name: str
+    messages: int
+    created_at: datetime
+
+
+class Reviewer(Body):
+    """An address that is to get review copies."""
+
+    email: Email
+
+
+class AttributeIn(Body):
+    """A profile attribute that is to be made; position 0 is the last one, max_length 0 no limit."""
+
+    name: Name
+    kind: Kind = "text"
+    max_length: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    position: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+
+class HeaderIn(Body):
+    """A profile header that is to be made, with its attributes."""
+
+    name: Name
+    position: Annotated[int, Field(ge=0, le=10_000)] = 0
+    attributes: Annotated[list[AttributeIn], Field(default_factory=list, max_length=200)]
+
+
+class AttributeOut(BaseModel):
+    """A profile attribute."""
+
+    id: int
+    name: str
+    kind: str
+    max_length: int
+    position: int
+
+
+class HeaderOut(BaseModel):
+    """A profile header with its attributes."""
+
+    id: int
+    name: str
+    position: int
+    attributes: list[AttributeOut]
+
+    @classmethod
+    def of(cls, header: ProfileHeader) -> HeaderOut:
+        """The header as it is shown."""
+        attributes = [
+            AttributeOut(**{name: getattr(each, name) for name in AttributeOut.model_fields})
+            for each in header.attributes
+        ]
+        return cls(id=header.id, name=header.name, position=header.position, attributes=attributes)
+
+
+@router.get("/lists/{list_id}/external-events")
+def external_events(list_id: Number, caller: Calling) -> list[EventOut]:
+    """The external events of a list."""
+    return [EventOut(**_own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
+
+
+@router.post("/lists/{list_id}/external-events", status_code=201)
+def add_external_event(list_id: Number, given: Named, caller: Calling) -> EventOut:
+    """Make an external event."""
+    try:
+        made = caller.product.external_events.add(caller.account.id, caller.list(list_id).id, given.name)
+    except InvalidEvent as refusal:
+        raise Refused(422, str(refusal)) from None
+    return EventOut(**_own(made, EventOut))
+
+
+@router.patch("/lists/{list_id}/external-events/{event_id}")
+def change_external_event(list_id: Number, event_id: Number, given: EventChange, caller: Calling) -> EventOut:
+    """Give an event another name, block it, or make it active."""
+    here = caller.list(list_id)
+    known = caller.product.external_events.get(caller.account.id, event_id)
+    if known is None or known.list_id != here.id:
+        raise not_found("event")
+    try:
+        changed = caller.product.external_events.change(
+            caller.account.id, event_id, name=given.name, active=given.active
+        )
+    except InvalidEvent as refusal:
+        raise Refused(422, str(refusal)) from None
+    if changed is None:
+        raise not_found("event")
+    return EventOut(**_own(changed, EventOut))
+
+
+@router.get("/lists/{list_id}/campaigns")
+def campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
+    """The campaigns of a list."""
+    return [CampaignOut(**_own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
+
+
+@router.post("/lists/{list_id}/campaigns", status_code=201)
+def add_campaign(list_id: Number, given: Named, caller: Calling) -> CampaignOut:
+    """Make a campaign."""
+    try:
+        made = caller.product.campaigns.add(caller.account.id, caller.list(list_id).id, given.name)
+    except InvalidCampaign as refusal:
+        raise Refused(422, str(refusal)) from None
+    return CampaignOut(**_own(made, CampaignOut))
+
+
+@router.delete("/lists/{list_id}/campaigns/{campaign_id}", status_code=204)
+def delete_campaign(list_id: Number, campaign_id: Number, caller: Calling) -> None:
+    """Delete a campaign; its messages belong to none from then on."""
+    known = {each.id for each in caller.product.campaigns.all(caller.list(list_id).id)}
+    if campaign_id not in known or not caller.product.campaigns.delete(caller.account.id, campaign_id):
+        raise not_found("campaign")
+
+
+@router.get("/lists/{list_id}/review-group")
+def review_group(list_id: Number, caller: Calling) -> list[str]:
+    """The addresses that get review copies."""
+    return caller.product.review_groups.all(caller.list(list_id).id)
+
+
+@router.post("/lists/{list_id}/review-group")
+def add_reviewer(list_id: Number, given: Reviewer, caller: Calling) -> list[str]:
+    """Put an address into the review group; all of it."""
+    here = caller.list(list_id)
+    if not is_address(given.email):
+        raise Refused(422, "The address is no e-mail address.")
+    caller.product.review_groups.add(caller.account.id, here.id, given.email)
+    return caller.product.review_groups.all(here.id)
+
+
+@router.delete("/lists/{list_id}/review-group/{email}", status_code=204)
+def remove_reviewer(list_id: Number, email: Email, caller: Calling) -> None:
+    """Take an address out of the review group."""
+    if not caller.product.review_groups.remove(caller.list(list_id).id, email):
+        raise not_found("address in the review group")
+
+
+@router.get("/lists/{list_id}/profile")
+def profile(list_id: Number, caller: Calling) -> list[HeaderOut]:
+    """The profile headers of a list with their attributes, in order."""
+    return [HeaderOut.of(each) for each in caller.product.profiles.headers(caller.list(list_id).id)]
+
+
+@router.post("/lists/{list_id}/profile", status_code=201)
+def add_header(list_id: Number, given: HeaderIn, caller: Calling) -> HeaderOut:
+    """Make a profile header with its attributes, all of them or nothing."""
+    drafts = [AttributeDraft(**each.model_dump()) for each in given.attributes]
+    try:
+        number = caller.product.profiles.add_header(
+            caller.account.id, caller.list(list_id).id, given.name, position=given.position, attributes=drafts
+        )
+    except InvalidProfile as refusal:
+        raise Refused(422, str(refusal)) from None
+    made = caller.product.profiles.header(caller.account.id, number)
+    if made is None:
+        raise not_found("header")
+    return HeaderOut.of(made)
+
+
+@router.delete("/lists/{list_id}/profile/{header_id}", status_code=204)
+def delete_header(list_id: Number, header_id: Number, caller: Calling) -> None:
+    """Delete a profile header that has no attributes."""
+    header = caller.product.profiles.header(caller.account.id, header_id)
+    if header is None or header.list_id != caller.list(list_id).id:
+        raise not_found("header")
+    try:
+        caller.product.profiles.delete_header(caller.account.id, header_id)
+    except HeaderInUse as refusal:
+        raise Refused(409, str(refusal)) from None
+
+
+@router.delete("/lists/{list_id}/attributes/{attribute_id}", status_code=204)
+def delete_attribute(list_id: Number, attribute_id: Number, caller: Calling) -> None:
+    """Delete a profile attribute with its values."""
+    attribute = caller.product.profiles.attribute(caller.account.id, attribute_id)
+    if attribute is None or attribute.list_id != caller.list(list_id).id:
+        raise not_found("attribute")
+    caller.product.profiles.delete_attribute(caller.account.id, attribute_id)
+
+
+def _own(found: object, model: type[BaseModel]) -> dict[str, object]:
+    return {name: getattr(found, name) for name in model.model_fields}

@@ -1,0 +1,176 @@
+"""Logins of the account, child accounts, and the account's settings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from soapstone.accounts.account import Login, NameTaken
+from soapstone.api.access import Caller, Calling
+from soapstone.api.account import AccountOut, account
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import LARGEST, Body, Name, Text
+
+router = APIRouter(tags=["account"])
+
+Lists = Annotated[list[Annotated[int, Field(ge=1, le=LARGEST)]], Field(max_length=10_000)]
+
+
+class LoginOut(BaseModel):
+    """A login; without `all_lists` it sees the lists that it was granted."""
+
+    id: int
+    name: str
+    may_call_api: bool
+    may_see_analytics: bool
+    all_lists: bool
+    lists: list[int]
+
+
+class LoginIn(Body):
+    """A login that is to be made; without `lists` it sees all of them."""
+
+    name: Name
+    password: Annotated[str, Field(min_length=8, max_length=1000)]
+    may_call_api: bool = True
+    may_see_analytics: bool = False
+    lists: Lists | None = None
+
+
+class LoginChange(Body):
+    """What is to change of a login; `lists` are all that it sees from then on, `all_lists` lets it see everything."""
+
+    may_call_api: bool | None = None
+    may_see_analytics: bool | None = None
+    lists: Lists | None = None
+    all_lists: bool = False
+
+
+class ChildIn(Body):
+    """A child account that is to be made."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
+    identifier: Literal["email", "custom_id"] = "email"
+
+
+class ChildOut(BaseModel):
+    """A child account."""
+
+    id: int
+    name: str
+    identifier: str
+
+
+class AccountChange(Body):
+    """What is to change of the account; what is left out stays."""
+
+    time_zone: Text | None = None
+    unsubscribe_type: Literal["all", "lists", "message_categories", "list_categories"] | None = None
+    field_labels: dict[str, Text] | None = None
+
+
+class Networks(Body):
+    """Networks that may call, such as 192.0.2.0/24; none lifts the restriction."""
+
+    networks: Annotated[list[Annotated[str, Field(max_length=50)]], Field(max_length=1000)]
+
+
+@router.patch("/account")
+def change_account(given: AccountChange, caller: Calling) -> AccountOut:
+    """Change settings of the account."""
+    caller.require_all_lists()
+    values = given.model_dump(exclude_none=True)
+    try:
+        changed = caller.product.accounts.change(caller.account, **values)
+    except ValueError as trouble:
+        raise Refused(422, f"{trouble}.") from None
+    return account(Caller(caller.product, changed, caller.login, caller.base_url))
+
+
+@router.get("/account/children")
+def children(caller: Calling) -> list[ChildOut]:
+    """The child accounts by name."""
+    found = [each for each in caller.product.accounts.all() if each.parent_id == caller.account.id]
+    return [ChildOut(id=each.id, name=each.name, identifier=each.identifier) for each in found]
+
+
+@router.post("/account/children", status_code=201)
+def add_child(given: ChildIn, caller: Calling) -> ChildOut:
+    """Make a child account; sessions of this account may name it."""
+    caller.require_all_lists()
+    own = caller.account
+    try:
+        made = caller.product.accounts.create(
+            given.name, time_zone=own.time_zone, identifier=given.identifier, parent=own.name
+        )
+    except NameTaken:
+        raise Refused(409, "There is an account of that name already.") from None
+    return ChildOut(id=made.id, name=made.name, identifier=made.identifier)
+
+
+@router.put("/account/networks")
+def restrict(given: Networks, caller: Calling) -> Networks:
+    """Restrict from where the account may be called."""
+    caller.require_all_lists()
+    try:
+        caller.product.accounts.allow_addresses(caller.account, given.networks)
+    except ValueError:
+        raise Refused(422, "A network is an address, or an address with a prefix, such as 192.0.2.0/24.") from None
+    return given
+
+
+@router.get("/logins")
+def logins(caller: Calling) -> list[LoginOut]:
+    """The logins of the account by number."""
+    caller.require_all_lists()
+    return [_shown(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
+
+
+@router.post("/logins", status_code=201)
+def add_login(given: LoginIn, caller: Calling) -> LoginOut:
+    """Make a login. It cannot have a permission that the caller lacks."""
+    caller.require_all_lists()
+    _may_give(caller, given.may_see_analytics, given.lists)
+    try:
+        made = caller.product.accounts.add_login(
+            caller.account,
+            given.name,
+            given.password,
+            may_call_api=given.may_call_api,
+            may_see_analytics=given.may_see_analytics,
+            lists=given.lists,
+        )
+    except NameTaken:
+        raise Refused(409, "There is a login of that name already.") from None
+    return _shown(made, given.lists or [])
+
+
+@router.patch("/logins/{name}")
+def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
+    """Change what another login may do. It cannot have a permission that the caller lacks."""
+    caller.require_all_lists()
+    if name.casefold() == caller.login.name.casefold():
+        raise Refused(409, "A login does not change its own permissions.")
+    _may_give(caller, bool(given.may_see_analytics), given.lists)
+    if not caller.product.accounts.permit(caller.account, name, **given.model_dump()):
+        raise not_found("login")
+    return next(
+        _shown(login, lists)
+        for login, lists in caller.product.accounts.logins(caller.account)
+        if login.name.casefold() == name.casefold()
+    )
+
+
+def _may_give(caller: Caller, analytics: bool, lists: list[int] | None) -> None:
+    if analytics and not caller.login.may_see_analytics:
+        raise Refused(403, "This login cannot give a permission that it lacks.")
+    for number in lists or ():
+        if caller.product.lists.get(caller.account.id, number) is None:
+            raise Refused(422, f"There is no list {number}.")
+
+
+def _shown(login: Login, lists: list[int]) -> LoginOut:
+    own = {name: getattr(login, name) for name in LoginOut.model_fields if name != "lists"}
+    return LoginOut(**own, lists=lists)
