@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from soapstone.accounts.account import Accounts
+from soapstone.accounts.account import Account, Accounts
 from soapstone.lists.changes import Changes
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.members import Members
@@ -60,6 +60,42 @@ def test_searches(database: Database, identifier: str, values: dict[str, str], i
     plan = " / ".join(row[3] for row in rows)
     assert index in plan
     assert "SCAN contact" not in plan
+
+
+@pytest.mark.parametrize("identifier", ["email", "custom_id"])
+def test_beginnings_of_addresses_on_postgresql(
+    postgresql_server: str, postgresql_template: str, identifier: str
+) -> None:
+    """Whatever the collation of the database."""
+    opened = Database(postgresql_server.replace("/postgres?", f"/{postgresql_template}?"))
+    with opened.engine.connect() as connection, connection.begin() as transaction:
+        columns = "time_zone, identifier, created_at, name"
+        made = f"INSERT INTO account ({columns}) VALUES ('UTC', '{identifier}', 0, 'PLANS') RETURNING id"
+        number = connection.exec_driver_sql(made).scalar_one()
+        unique = "email" if identifier == "email" else "NULL"
+        connection.exec_driver_sql(
+            "INSERT INTO contact (account_id, email, email_key, unique_email, created_at, updated_at)"
+            f" SELECT {number}, email, email, {unique}, 0, 0"
+            " FROM (SELECT 'p' || n || '@example.com' AS email FROM generate_series(1, 5000) AS n) AS people"
+        )
+        connection.exec_driver_sql("ANALYZE contact")
+        account = Account(
+            id=number,
+            name="PLANS",
+            parent_id=None,
+            parent_name=None,
+            identifier=identifier,
+            time_zone="UTC",
+            unsubscribe_type="all",
+            field_labels={},
+        )
+        query = Search(opened).query(account, Example(values={"email": "p123*"}))
+        text = str(query.compile(opened.engine, compile_kwargs={"literal_binds": True}))
+        plan = " / ".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}"))
+        transaction.rollback()
+    opened.close()
+    assert "ix_contact_account_id_email_beginning" in plan
+    assert "email_key ~>=~ 'p123'" in plan
 
 
 def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -17,8 +18,14 @@ from soapstone.store.tables import metadata
 
 
 def test_the_migrations_make_what_the_tables_say(database: Database) -> None:
+    def of_this_kind(item: Any, *_: Any) -> bool:
+        """Some indexes are for one kind of database only."""
+        only = getattr(item, "_ddl_if", None)
+        return only is None or only.dialect == database.kind
+
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_object": of_this_kind})
+        assert compare_metadata(context, metadata) == []
 
 
 def test_the_newest_version_is_the_head() -> None:

@@ -115,9 +115,12 @@ class Search:
         return self._wild(lower, folded, ranged=False) if "*" in text else lower == folded
 
     def _address(self, account: Account, key: str) -> ColumnElement[bool]:
-        if account.identifier == "email":
+        if account.identifier == "email" and (self._database.kind == "sqlite" or "*" not in key):
             column: ColumnElement[Any] = contacts.c.unique_email
             return self._wild(column, key) if "*" in key else column == key
+        if account.identifier == "email":
+            # PostgreSQL has an index for the beginnings of these.
+            return self._wild(contacts.c.email_key, key)
         column = contacts.c.email_key
         found = self._wild(column, key) if "*" in key else column == key
         repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)

@@ -199,6 +199,14 @@ contacts = _table(
         sqlite_where=text("unique_email IS NULL"),
         postgresql_where=text("unique_email IS NULL"),
     ),
+    # Where addresses do not lie in the order of their characters, as in most collations of PostgreSQL, their beginnings
+    # are found by this one only. SQLite has no such collations, and no such index.
+    Index(
+        "ix_contact_account_id_email_beginning",
+        "account_id",
+        "email_key",
+        postgresql_ops={"email_key": "text_pattern_ops"},
+    ).ddl_if(dialect="postgresql"),
     Index(
         "ix_contact_account_id_custom_id",
         "account_id",
