@@ -39,6 +39,7 @@ from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.sending.letters import Invitations, SubscriptionLetters
 from soapstone.sending.links import Links
 from soapstone.sending.messages import Messages
+from soapstone.sending.replies import Replies
 from soapstone.sending.report import SendReports
 from soapstone.sending.send import Sends
 from soapstone.settings import Settings
@@ -146,6 +147,11 @@ class Product:
     def email_keys(self) -> EmailKeys:
         """The keys of contacts in mailed links."""
         return EmailKeys(self._key)
+
+    @cached_property
+    def replies(self) -> Replies:
+        """What recipients do with the links of mails."""
+        return Replies(self.database, lambda: self.links)
 
     @cached_property
     def links(self) -> Links | None:

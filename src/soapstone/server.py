@@ -88,7 +88,7 @@ class Application:
             return self._xml
         if path.startswith("/api/"):
             return self._call_rest
-        if path.startswith("/confirm/"):
+        if path.startswith(("/confirm/", "/u/", "/m/")):
             return self._subscriber
         if path == "/healthz":
             return PlainTextResponse("ok\n")

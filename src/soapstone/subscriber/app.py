@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -19,8 +20,12 @@ from soapstone.lists.contact_list import ContactList
 from soapstone.lists.subscriptions import Outcome
 from soapstone.product import Product
 from soapstone.sending.letters import Invitation
+from soapstone.sending.replies import Sent
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+
+# What somebody else has written is shown, and does nothing here.
+STRANGE = "sandbox allow-popups; default-src 'none'; img-src * data:; style-src 'unsafe-inline' *; font-src *"
 
 _templates = Environment(loader=PackageLoader("soapstone.subscriber"), autoescape=True, undefined=StrictUndefined)
 
@@ -71,7 +76,40 @@ def subscriber(product: Product) -> ASGIApp:
         title, text = CONFIRMED[outcome]
         return _page(title, text.format(name))
 
-    return Starlette(routes=[Route("/confirm/{token}", confirm, methods=["GET", "POST"])])
+    def sent_by(purpose: str, token: str) -> tuple[int, Sent] | None:
+        number = None if product.links is None else product.links.read(purpose, token)
+        sent = None if number is None else product.replies.find(number)
+        return None if number is None or sent is None else (number, sent)
+
+    async def unsubscribe(request: Request) -> Response:
+        known = await run_in_threadpool(sent_by, "unsubscribe", request.path_params["token"])
+        if known is None:
+            return _page(*NOT_OURS, status=404)
+        _, sent = known
+        if request.method != "POST":
+            return _page("Unsubscribe?", f"Do you want no more mail of {sent.sender}?", button="Unsubscribe me")
+        # Mail programs post this by themselves when somebody uses their own button (RFC 8058).
+        one_click = (await request.body())[:200].strip() == b"List-Unsubscribe=One-Click"
+        by = "Mail Header" if one_click else "Unsubscribe Link"
+        await run_in_threadpool(product.replies.unsubscribe, sent, by=by)
+        return _page("You are unsubscribed", f"There will be no more mail of {sent.sender}.")
+
+    def read(request: Request) -> Response:
+        known = sent_by("browser", request.path_params["token"])
+        shown = None if known is None else product.replies.page(*known)
+        if shown is None:
+            return _page(*NOT_OURS, status=404)
+        subject, html, text = shown
+        if html is None:
+            return _page(subject, text)
+        return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": STRANGE})
+
+    routes = [
+        Route("/confirm/{token}", confirm, methods=["GET", "POST"]),
+        Route("/u/{token}", unsubscribe, methods=["GET", "POST"]),
+        Route("/m/{token}", read),
+    ]
+    return Starlette(routes=routes)
 
 
 def _page(title: str, text: str, *, button: str = "", status: int = 200) -> Response:
