@@ -139,3 +139,14 @@ def test_events_are_raised(
         ("raised", "here@example.com", two),
         ("raised", "new@example.com", two),
     ]
+
+
+def test_numbers_of_no_event_do_no_harm(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job]
+) -> None:
+    """lk-51: more of them in one chunk than a statement takes values."""
+    rows = "".join(f'p{n}@example.com,"{",".join(str(n * 40 + k) for k in range(1, 41))}"\n' for n in range(2000))
+    spec = ImportSpec(columns=(EMAIL,), triggers=True, event_column=1)
+    job = run_file(account, newsletter, rows.encode(), spec)
+    assert (job.state, job.counters) == ("completed", {"added": 2000})
+    assert events(database) == []

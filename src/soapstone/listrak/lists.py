@@ -163,11 +163,15 @@ def _change_domains(call: Call, list_id: int, change: Callable[[set[str]], set[s
     found = call.find_list(list_id)
     if found is None:
         return False
-    held = set(found.settings.get("tracking_domains", []))
-    wanted = change(held)
-    if wanted != held:
-        settings = {"tracking_domains": sorted(wanted)}
-        call.product.lists.change(call.account.id, found.id, settings=settings, login_id=call.login.id)
+    if change(held := set(found.settings.get("tracking_domains", []))) == held:
+        return True
+
+    def changed(settings: Mapping[str, object]) -> dict[str, object]:
+        there = settings.get("tracking_domains", [])
+        assert isinstance(there, list)  # noqa: S101 - nothing else is stored
+        return {"tracking_domains": sorted(change(set(there)))}
+
+    call.product.lists.change(call.account.id, found.id, settings=changed, login_id=call.login.id)
     return True
 
 

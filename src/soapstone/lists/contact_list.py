@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -127,13 +127,14 @@ class Lists:
         list_id: int,
         *,
         name: str | None = None,
-        settings: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | Callable[[Mapping[str, Any]], Mapping[str, Any]] | None = None,
         login_id: int | None = None,
         **columns: Any,
     ) -> ContactList | None:
         """Change a list's name, some of its settings, or columns such as `visible`; None when there is none (mm-32).
 
-        Settings that are not named stay. `login_id` is who asked for it.
+        Settings that are not named stay; a function makes the new ones of those that are there. `login_id` is who asked
+        for it.
         """
         condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
         with self._database.write() as connection:
@@ -144,7 +145,7 @@ class Lists:
             if name is not None:
                 values["name"] = name
             if settings is not None:
-                values["settings"] = {**row.settings, **settings}
+                values["settings"] = {**row.settings, **(settings(row.settings) if callable(settings) else settings)}
             return _list(connection.execute(update(lists).where(condition).values(**values).returning(lists)).one())
 
     def delete(self, account_id: int, list_id: int) -> bool:

@@ -81,8 +81,9 @@ def active_events(connection: Connection, list_id: int, wanted: Collection[int])
     if not wanted:
         return []
     table = external_events.c
-    query = select(table.id).where(table.list_id == list_id, table.active, table.id.in_(wanted)).order_by(table.id)
-    return list(connection.execute(query).scalars())
+    # A list has few; of the others there may be more than a statement takes.
+    query = select(table.id).where(table.list_id == list_id, table.active).order_by(table.id)
+    return [number for number in connection.execute(query).scalars() if number in wanted]
 
 
 def numbers(text: str) -> frozenset[int]:

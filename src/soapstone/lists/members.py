@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, tuple_
 
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships
@@ -114,10 +114,8 @@ class Members:
         if removed_before is not None:
             query = query.where(member.removed_at < removed_before)
         if after is not None:
-            moment, contact_id = after
-            # The first condition is what the index is asked for.
-            query = query.where(member.removed_at >= moment).where(
-                (member.removed_at > moment) | (member.contact_id > contact_id)
-            )
+            # As a pair, so that the index leads to the place: an import removes many in one moment.
+            moment = literal(after[0], member.removed_at.type)
+            query = query.where(tuple_(member.removed_at, member.contact_id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:
             return [Removed(**row) for row in connection.execute(query).mappings()]
