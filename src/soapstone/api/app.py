@@ -17,6 +17,7 @@ from soapstone.api import (
     lists,
     logins,
 )
+from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, install
 from soapstone.product import Product
 from soapstone.wire.origin import Origins
@@ -40,5 +41,6 @@ def rest(product: Product) -> FastAPI:
     app.state.origins = Origins(product.settings.trusted_proxies)
     for room in (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports):
         app.include_router(room.router, prefix=PREFIX, responses=RESPONSES)
+    app.add_middleware(Limited, files=product.settings.max_upload_bytes)
     install(app)
     return app

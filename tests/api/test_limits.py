@@ -1,0 +1,36 @@
+"""What a request may hold: nobody fills the memory, with or without a login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from soapstone.api.limits import JSON_BYTES
+
+PROBLEM = "application/problem+json"
+
+
+def body(size: int) -> Iterator[bytes]:
+    """A JSON body of about that size, sent in pieces without a length."""
+    yield b'{"name": "'
+    for _ in range(size >> 16):
+        yield b"x" * (1 << 16)
+    yield b'"}'
+
+
+@pytest.mark.parametrize("auth", [None, ("demo", "demo")], ids=["nobody", "a login"])
+def test_a_body_that_is_too_large(served: Any, auth: Any) -> None:
+    for content in (body(4 * JSON_BYTES), b'{"name": "' + b"x" * 4 * JSON_BYTES + b'"}'):
+        with httpx.Client(base_url=f"{served.base}/api/v1", auth=auth, timeout=30) as client:
+            answer = client.post("/lists", content=content, headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["content-type"]) == (413, PROBLEM)
+
+
+def test_a_file_may_be_larger(served: Any) -> None:
+    data = b"Email\n" + b"a@example.com\n" * (4 * JSON_BYTES // 14)
+    with httpx.Client(base_url=f"{served.base}/api/v1", auth=("demo", "demo"), timeout=60) as client:
+        answer = client.post("/lists/1/imports?mode=dry_run", content=data, headers={"Content-Type": "text/csv"})
+    assert answer.status_code == 202
