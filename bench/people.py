@@ -197,7 +197,6 @@ def pages(office: Office) -> None:
             count = read(page)
             if count < size:
                 break
-            # Only pages that are full are compared.
             times.append(time.perf_counter() - began)
             page += 1
         if not times:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from soapstone.api.access import Calling
 from soapstone.api.list_things import Named
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Body, Email, Name, Number, Text
+from soapstone.api.values import Body, Email, Name, Number, Text, own
 from soapstone.lists.addresses import is_address
 from soapstone.lists.categories import InvalidCategory
 from soapstone.lists.saved_searches import InvalidSearch
@@ -151,7 +151,7 @@ def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> N
 @router.get("/searches")
 def searches(caller: Calling) -> list[SearchOut]:
     """The saved searches by number."""
-    return [SearchOut(**_own(each, SearchOut)) for each in caller.product.saved_searches.all(caller.account.id)]
+    return [SearchOut(**own(each, SearchOut)) for each in caller.product.saved_searches.all(caller.account.id)]
 
 
 @router.post("/searches", status_code=201)
@@ -164,7 +164,7 @@ def save_search(given: SearchIn, caller: Calling) -> SearchOut:
         )
     except InvalidSearch as refusal:
         raise Refused(422, str(refusal)) from None
-    return SearchOut(**_own(made, SearchOut))
+    return SearchOut(**own(made, SearchOut))
 
 
 @router.delete("/searches/{search_id}", status_code=204)
@@ -180,7 +180,7 @@ def delete_search(search_id: Number, caller: Calling) -> None:
 @router.get("/mappings")
 def mappings(caller: Calling) -> list[MappingOut]:
     """The mappings by number."""
-    return [MappingOut(**_own(each, MappingOut)) for each in caller.product.mappings.find(caller.account.id)]
+    return [MappingOut(**own(each, MappingOut)) for each in caller.product.mappings.find(caller.account.id)]
 
 
 @router.post("/mappings", status_code=201)
@@ -190,7 +190,7 @@ def add_mapping(given: MappingIn, caller: Calling) -> MappingOut:
     if not 0 < given.own_id < 1 << 31:
         raise Refused(422, "own_id is the number of something here.")
     made = caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id)
-    return MappingOut(**_own(made, MappingOut))
+    return MappingOut(**own(made, MappingOut))
 
 
 @router.delete("/mappings/{mapping_id}", status_code=204)
@@ -204,14 +204,14 @@ def delete_mapping(mapping_id: Number, caller: Calling) -> None:
 @router.get("/occasions")
 def occasions(caller: Calling) -> list[OccasionOut]:
     """What people can sign up for, by number."""
-    return [OccasionOut(**_own(each, OccasionOut)) for each in caller.product.occasions.all(caller.account.id)]
+    return [OccasionOut(**own(each, OccasionOut)) for each in caller.product.occasions.all(caller.account.id)]
 
 
 @router.post("/occasions", status_code=201)
 def add_occasion(given: Named, caller: Calling) -> OccasionOut:
     """Make an occasion; people can sign up at once."""
     caller.require_all_lists()
-    return OccasionOut(**_own(caller.product.occasions.add(caller.account.id, given.name), OccasionOut))
+    return OccasionOut(**own(caller.product.occasions.add(caller.account.id, given.name), OccasionOut))
 
 
 @router.patch("/occasions/{occasion_id}")
@@ -222,7 +222,7 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
     found = caller.product.occasions.get(caller.account.id, occasion_id)
     if found is None:
         raise not_found("occasion")
-    return OccasionOut(**_own(found, OccasionOut))
+    return OccasionOut(**own(found, OccasionOut))
 
 
 @router.get("/occasions/{occasion_id}/sign-ups")
@@ -232,7 +232,7 @@ def sign_ups(occasion_id: Number, caller: Calling) -> list[SignUpOut]:
     found = caller.product.occasions.get(caller.account.id, occasion_id)
     if found is None:
         raise not_found("occasion")
-    return [SignUpOut(**_own(each, SignUpOut)) for each in caller.product.occasions.signed_up(found)]
+    return [SignUpOut(**own(each, SignUpOut)) for each in caller.product.occasions.signed_up(found)]
 
 
 @router.post("/suppressions", status_code=201)
@@ -243,7 +243,3 @@ def suppress(given: SuppressionIn, caller: Calling) -> SuppressionOut:
         raise Refused(422, "The address is no e-mail address.")
     added = caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind)
     return SuppressionOut(email=given.email, kind=given.kind, added=added)
-
-
-def _own(found: object, model: type[BaseModel]) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in model.model_fields}

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Key, created
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, _storable, page
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, page, storable
 from soapstone.lists.recipients import (
     FIELDS,
     InvalidAddress,
@@ -73,10 +73,10 @@ class ContactIn(ContactChange):
 @router.get("")
 def search(
     caller: Calling,
-    email: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
-    custom_id: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
-    last_name: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
-    company: Annotated[Wanted, AfterValidator(lambda text: text and _storable(text))] = None,
+    email: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
+    custom_id: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
+    last_name: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
+    company: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ContactOut]:

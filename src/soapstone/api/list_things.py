@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from soapstone.api.access import Calling
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Body, Email, Name, Number
+from soapstone.api.values import Body, Email, Name, Number, own
 from soapstone.lists.addresses import is_address
 from soapstone.lists.campaigns import InvalidCampaign
 from soapstone.lists.external_events import InvalidEvent
@@ -109,7 +109,7 @@ class HeaderOut(BaseModel):
 @router.get("/lists/{list_id}/external-events")
 def external_events(list_id: Number, caller: Calling) -> list[EventOut]:
     """The external events of a list."""
-    return [EventOut(**_own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
+    return [EventOut(**own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
 
 
 @router.post("/lists/{list_id}/external-events", status_code=201)
@@ -119,7 +119,7 @@ def add_external_event(list_id: Number, given: Named, caller: Calling) -> EventO
         made = caller.product.external_events.add(caller.account.id, caller.list(list_id).id, given.name)
     except InvalidEvent as refusal:
         raise Refused(422, str(refusal)) from None
-    return EventOut(**_own(made, EventOut))
+    return EventOut(**own(made, EventOut))
 
 
 @router.patch("/lists/{list_id}/external-events/{event_id}")
@@ -137,13 +137,13 @@ def change_external_event(list_id: Number, event_id: Number, given: EventChange,
         raise Refused(422, str(refusal)) from None
     if changed is None:
         raise not_found("event")
-    return EventOut(**_own(changed, EventOut))
+    return EventOut(**own(changed, EventOut))
 
 
 @router.get("/lists/{list_id}/campaigns")
 def campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
     """The campaigns of a list."""
-    return [CampaignOut(**_own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
+    return [CampaignOut(**own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
 
 
 @router.post("/lists/{list_id}/campaigns", status_code=201)
@@ -153,7 +153,7 @@ def add_campaign(list_id: Number, given: Named, caller: Calling) -> CampaignOut:
         made = caller.product.campaigns.add(caller.account.id, caller.list(list_id).id, given.name)
     except InvalidCampaign as refusal:
         raise Refused(422, str(refusal)) from None
-    return CampaignOut(**_own(made, CampaignOut))
+    return CampaignOut(**own(made, CampaignOut))
 
 
 @router.delete("/lists/{list_id}/campaigns/{campaign_id}", status_code=204)
@@ -228,7 +228,3 @@ def delete_attribute(list_id: Number, attribute_id: Number, caller: Calling) -> 
     if attribute is None or attribute.list_id != caller.list(list_id).id:
         raise not_found("attribute")
     caller.product.profiles.delete_attribute(caller.account.id, attribute_id)
-
-
-def _own(found: object, model: type[BaseModel]) -> dict[str, object]:
-    return {name: getattr(found, name) for name in model.model_fields}

@@ -22,15 +22,16 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LARGEST = (1 << 53) - 1
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """The text, if both databases can hold it. Raises ValueError."""
     if _UNSTORABLE.search(text):
         raise ValueError("holds a character that cannot be stored")
     return text
 
 
-Text = Annotated[str, Field(max_length=10_000), AfterValidator(_storable)]
-Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_storable)]
-Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=10_000), AfterValidator(storable)]
+Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
+Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(storable)]
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
 Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
@@ -47,6 +48,11 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str | None
+
+
+def own(found: object, model: type[BaseModel]) -> dict[str, Any]:
+    """What an object has of a model's fields."""
+    return {name: getattr(found, name) for name in model.model_fields}
 
 
 def page(
