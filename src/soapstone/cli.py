@@ -23,9 +23,11 @@ from soapstone.commands import (
     jobs,
     lists,
     mappings,
+    messages,
     occasions,
     review,
     searches,
+    sends,
     tokens,
 )
 from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
@@ -41,6 +43,8 @@ app = typer.Typer(
 )
 app.add_typer(accounts.app, name="account")
 app.add_typer(lists.app, name="list")
+app.add_typer(messages.app, name="message")
+app.add_typer(sends.app, name="send")
 app.add_typer(categories.app, name="category")
 app.add_typer(events.app, name="event")
 app.add_typer(campaigns.app, name="campaign")

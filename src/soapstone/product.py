@@ -39,6 +39,7 @@ from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.sending.letters import Invitations, SubscriptionLetters
 from soapstone.sending.links import Links
 from soapstone.sending.messages import Messages
+from soapstone.sending.preview import Previews
 from soapstone.sending.replies import Replies
 from soapstone.sending.report import SendReports
 from soapstone.sending.send import Sends
@@ -152,6 +153,11 @@ class Product:
     def replies(self) -> Replies:
         """What recipients do with the links of mails."""
         return Replies(self.database, lambda: self.links)
+
+    @cached_property
+    def previews(self) -> Previews:
+        """Stored messages as recipients would read them."""
+        return Previews(self.database, has_links=bool(self.settings.public_url))
 
     @cached_property
     def links(self) -> Links | None:

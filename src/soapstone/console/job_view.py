@@ -17,8 +17,8 @@ from soapstone.store.instants import now
 class JobView:
     """What is told of a job; texts are "" when there is nothing to say.
 
-    `state` is the job's own, or "cancelling". `phase` is what a running job is doing. `share` is how much is done, in
-    percent; None while there is no telling.
+    `state` is the job's own, or one of "cancelling", "paused" and, while the work under way ends, "pausing". `phase` is
+    what a running job is doing. `share` is how much is done, in percent; None while there is no telling.
 
     Of an import: `read` rows were read, `done` rows have their outcome, `rows` are in the file (None while unknown);
     `left` says how much longer it will take. All are 0, None or "" of other jobs.
@@ -83,7 +83,7 @@ class JobViews:
         view = JobView(
             job=job,
             title=words.kind(job.kind),
-            state="cancelling" if job.cancel_asked and not job.over else job.state,
+            state=_state(job),
             counters=[(words.counter(name), job.counters[name]) for name in order if name in job.counters],
             seconds=((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None,
         )
@@ -119,6 +119,14 @@ class JobViews:
             summary=f"{counts.good:,} of {done:,} rows good, {counts.new_contacts:,} new" if done else "",
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )
+
+
+def _state(job: Job) -> str:
+    if job.over or not (job.cancel_asked or job.paused):
+        return job.state
+    if job.cancel_asked:
+        return "cancelling"
+    return "pausing" if job.state == "running" else "paused"
 
 
 def is_import(job: Job) -> bool:

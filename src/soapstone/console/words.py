@@ -57,6 +57,7 @@ SKIPPED = {
     "suppressed": "The address is suppressed.",
     "unsubscribed": "The contact has unsubscribed from the list.",
     "waiting": "The contact has not confirmed the subscription.",
+    "had": "The address has got the message by another send.",
 }
 
 # The figures of an import as the contracts report them.

@@ -229,8 +229,9 @@ class Audience:
             deliveries.c.email_key.in_(keys),
             others,
             deliveries.c.state.not_in(WITHOUT_MAIL),
-            ~deliveries.c.is_test,
         )
+        if self._rules.once:
+            query = query.where(~deliveries.c.is_test)
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
 

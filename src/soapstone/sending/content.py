@@ -98,12 +98,11 @@ def with_links(message: Message, settings: Mapping[str, Any]) -> Message:
     return replace(message, plain=plain, html=html)
 
 
-def check_storable(message: Parts) -> None:
-    """Raise InvalidMessage for text that neither a database nor a mail can hold."""
+def check_storable(message: Parts, name: str = "") -> None:
+    """Raise InvalidMessage for text, also in the message's name, that neither a database nor a mail can hold."""
     if message.charset not in CHARSETS:
         raise InvalidMessage(f"Messages are not written in the character set {message.charset!r}.")
-    for part in Draft.__dataclass_fields__:
-        text: str = getattr(message, part)
+    for text in (name, *(str(getattr(message, part)) for part in Draft.__dataclass_fields__)):
         if "\0" in text or _SURROGATE.search(text):
             raise InvalidMessage("The message holds a character that cannot be stored.")
 

@@ -47,8 +47,8 @@ class Messages:
         Raises InvalidMessage for templates that are not correct and for addresses that are none, and NameTaken when
         `unique_name` asks for it (mm-96).
         """
-        _check(draft)
         traits = traits or Traits()
+        _check(draft, traits.name)
         with self._database.write() as connection:
             if unique_name:
                 _check_name(connection, account_id, kind, traits.name)
@@ -68,8 +68,8 @@ class Messages:
         A message that was made for a send is not edited: it counts as none. Raises InvalidMessage, NameTaken and
         MessageInQueue.
         """
-        _check(draft)
         given = {name: value for name, value in (traits or {}).items() if name in Traits.__dataclass_fields__}
+        _check(draft, given.get("name", ""))
         given |= {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
         mine = (messages.c.account_id == account_id) & (messages.c.id == message_id) & (messages.c.kind != "send")
         with self._database.write() as connection:
@@ -116,11 +116,18 @@ class Messages:
         hidden: bool | None = None,
         created_from: datetime | None = None,
         created_before: datetime | None = None,
+        sent: bool = True,
+        after: int = 0,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Message]:
-        """Messages of the account by number; None as a filter means all."""
-        query = select(messages).where(messages.c.account_id == account_id)
+        """Messages of the account by number, those behind `after`; None as a filter means all.
+
+        Without `sent` those that were made for a send are left out.
+        """
+        query = select(messages).where(messages.c.account_id == account_id, messages.c.id > after)
+        if not sent:
+            query = query.where(messages.c.kind != "send")
         for column, value in ((messages.c.kind, kind), (messages.c.archived, archived), (messages.c.hidden, hidden)):
             if value is not None:
                 query = query.where(column == value)
@@ -167,8 +174,8 @@ def store(
     return _message(connection.execute(insert(messages).values(**values).returning(messages)).one())
 
 
-def _check(draft: Draft) -> None:
-    check_storable(draft)
+def _check(draft: Draft, name: str) -> None:
+    check_storable(draft, name)
     check_addresses(draft)
     Content(draft)
 

@@ -84,9 +84,14 @@ class SendReports:
         list_ids: Collection[int] | None = None,
         purposes: Collection[str] | None = None,
         tests: bool = False,
+        after: int = 0,
+        limit: int | None = None,
     ) -> list[SendRecord]:
-        """Sends of the account by number; None as a filter means all; those for tests only when asked for."""
-        condition = sends.c.account_id == account_id
+        """Sends of the account by number, those behind `after`; None as a filter means all.
+
+        Those for tests only when asked for.
+        """
+        condition = (sends.c.account_id == account_id) & (sends.c.job_id > after)
         if message_ids is not None:
             condition &= sends.c.message_id.in_(message_ids)
         if list_ids is not None:
@@ -95,13 +100,21 @@ class SendReports:
             condition &= sends.c.purpose.in_(purposes)
         if not tests:
             condition &= ~sends.c.is_test
-        return self._records(account_id, condition)
+        return self._records(account_id, condition, limit)
 
     def counts(self, job_id: int) -> dict[str, int]:
         """How many recipients of a send are in each state that there is."""
         query = select(deliveries.c.state, func.count()).where(deliveries.c.job_id == job_id)
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
+
+    def reasons(self, job_id: int) -> dict[str, int]:
+        """How many recipients of a send were skipped for each reason that there is."""
+        query = select(deliveries.c.reason, func.count()).where(
+            deliveries.c.job_id == job_id, deliveries.c.state == "skipped"
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.reason))}
 
     def recipients(
         self,
@@ -134,8 +147,9 @@ class SendReports:
             rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
             return [Recipient(**row) for row in rows]
 
-    def _records(self, account_id: int, condition: object) -> list[SendRecord]:
+    def _records(self, account_id: int, condition: object, limit: int | None = None) -> list[SendRecord]:
         query = select(sends).where(sends.c.account_id == account_id, condition).order_by(sends.c.job_id)  # type: ignore[arg-type]
+        query = query.limit(limit)
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         found = []

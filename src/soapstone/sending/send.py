@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from soapstone.accounts.account import Account, Login
 from soapstone.jobs.job import Job
@@ -22,7 +22,7 @@ from soapstone.sending.supplied_file import FileForm
 from soapstone.sending.template import merge_key
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
-from soapstone.store.tables import sends
+from soapstone.store.tables import jobs, messages, sends
 
 SEND_TO_LIST = "send_to_list"
 SEND_TO_FILE = "send_to_file"
@@ -252,7 +252,10 @@ class Sends:
         return [self._ticket(number, message) for number in numbers]
 
     def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
-        """Send the message of a finished send once more, to those whom it could not reach; None when it is not over."""
+        """Send the message of a finished send once more, to those whom it could not reach; None when it is not over.
+
+        Who has got it by another such attempt, or is getting it, is left out.
+        """
         if not job.over or job.kind not in KINDS:
             return None
         message_id: int = job.request["message_id"]
@@ -260,9 +263,9 @@ class Sends:
         for name in ("instead", "is_test"):
             if name in job.request:
                 request[name] = job.request[name]
-        if "rules" in job.request:
-            request["rules"] = {"reach": job.request["rules"].get("reach", [])}
         with self._database.write(durable=True) as connection:
+            rules = {"reach": job.request.get("rules", {}).get("reach", [])}
+            request["rules"] = rules | {"after": self._attempts(connection, job, message_id)}
             number = self._jobs.add(
                 connection,
                 account_id=account.id,
@@ -279,6 +282,22 @@ class Sends:
         assert found is not None  # noqa: S101 - it was just committed
         assert message is not None  # noqa: S101 - messages of sends stay
         return SendTicket(found, message)
+
+    def _attempts(self, connection: Connection, job: Job, message_id: int) -> list[int]:
+        """The send that a send goes back to, and all that were made to reach those whom it, or one of these, did not.
+
+        No other one can be made until the caller's transaction ends.
+        """
+        of_message = (sends.c.account_id == job.account_id) & (sends.c.message_id == message_id)
+        query = select(jobs.c.id, jobs.c.request).join(sends, sends.c.job_id == jobs.c.id).where(of_message)
+        connection.execute(select(messages.c.id).where(messages.c.id == message_id).with_for_update())
+        found = connection.execute(query.order_by(jobs.c.id)).all()
+        first: dict[int, int] = {}
+        for row in found:
+            # A retry has a higher number than what it retries.
+            before = _retried(row.request) or row.id
+            first[row.id] = first.get(before, before)
+        return [number for number in first if first[number] == first.get(job.id)]
 
     def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
         draft = ready_to_send(Draft.of(message), contact_list)
@@ -369,6 +388,12 @@ class Sends:
         job = self._jobs.get([message.account_id], job_id)
         assert job is not None  # noqa: S101 - it was just committed
         return SendTicket(job, message)
+
+
+def _retried(request: Mapping[str, Any]) -> int | None:
+    """The send whose failures a send goes to."""
+    audience: Mapping[str, Any] = request.get("audience", {})
+    return audience.get("job_id")
 
 
 def _note(

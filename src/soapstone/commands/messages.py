@@ -1,0 +1,301 @@
+"""`soapstone message …`: stored messages."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from soapstone.accounts.account import Account
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    list_of,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.product import Product
+from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
+from soapstone.sending.messages import MessageInQueue
+
+app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
+
+# Option → what it says. Left out, an option changes nothing.
+Subject = Annotated[str | None, typer.Option(help="Subject; may hold merge fields.")]
+Html = Annotated[str | None, typer.Option(help="File with the HTML body; - for standard input, empty for none.")]
+PlainText = Annotated[
+    str | None, typer.Option("--text", help="File with the text body; - for standard input, empty for one of the HTML.")
+]
+FromName = Annotated[str | None, typer.Option(help="Sender's name; the list's by default. May hold merge fields.")]
+FromAddress = Annotated[str | None, typer.Option(help="Sender's address; the list's by default.")]
+ReplyAddress = Annotated[str | None, typer.Option(help="Address for replies.")]
+ToName = Annotated[str | None, typer.Option(help="Recipient's name; may hold merge fields.")]
+Charset = Annotated[str | None, typer.Option(help="Character set of the mails: utf-8 or iso-8859-1.")]
+Name = Annotated[str | None, typer.Option(help="What the message is called here.")]
+Campaign = Annotated[int | None, typer.Option(help="The campaign that it belongs to; 0 for none.")]
+Category = Annotated[int | None, typer.Option(help="The category of messages that it belongs to; 0 for none.")]
+
+
+@app.command()
+def add(
+    subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
+    list_id: Annotated[int, typer.Option("--list", help="The list that the message is for.")],
+    html: Html = None,
+    text: PlainText = None,
+    name: Name = None,
+    transactional: Annotated[
+        bool, typer.Option("--transactional", help="A message to single people, such as a receipt.")
+    ] = False,
+    from_name: FromName = None,
+    from_address: FromAddress = None,
+    reply_address: ReplyAddress = None,
+    to_name: ToName = None,
+    charset: Charset = None,
+    campaign: Campaign = None,
+    category: Category = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Save a message for a list and tell its number."""
+    given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = list_of(product, owner, list_id)
+        traits = _traits(product, owner, found.id, name, campaign, category)
+        try:
+            saved = product.messages.save(
+                owner.id,
+                found.id,
+                Draft(**given),
+                kind="transactional" if transactional else "saved",
+                traits=Traits(**traits),
+            )
+        except InvalidMessage as trouble:
+            stop(str(trouble))
+        console.print(f"Message {saved.id} is saved.")
+
+
+@app.command("list")
+def list_(
+    list_id: Annotated[int | None, typer.Option("--list", help="Only those of this list.")] = None,
+    transactional: Annotated[
+        bool | None, typer.Option("--transactional/--saved", help="Only those of this kind; all by default.")
+    ] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Those in the archive instead.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List the stored messages."""
+    table = Table("Message", "Kind", "List", "Name", "Subject", "Changed (UTC)")
+    with opened(settings_of(data, database)) as product:
+        for each in product.messages.find(
+            account_of(product, account).id,
+            kind=None if transactional is None else "transactional" if transactional else "saved",
+            list_ids=None if list_id is None else [list_id],
+            archived=archived,
+            sent=False,
+        ):
+            number, kept = str(each.list_id or ""), f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
+            table.add_row(str(each.id), each.kind, number, Text(each.name), Text(each.subject), kept)
+    console.print(table)
+
+
+@app.command()
+def show(message: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Show a message as it is stored, with its merge fields."""
+    with opened(settings_of(data, database)) as product:
+        found = message_of(product, account_of(product, account), message)
+        table = Table(show_header=False)
+        for title, value in (
+            ("Kind", f"{found.kind}, archived" if found.archived else found.kind),
+            ("Name", found.name),
+            ("List", str(found.list_id or "")),
+            ("Campaign", str(found.campaign_id or "")),
+            ("Category", str(found.category_id or "")),
+            ("Subject", found.subject),
+            ("From", f"{found.from_name} <{found.from_address}>" if found.from_address else found.from_name),
+            ("Replies to", found.reply_address),
+            ("To", found.to_name),
+            ("Character set", found.charset),
+            ("Changed (UTC)", f"{found.updated_at:%Y-%m-%d %H:%M:%S}"),
+        ):
+            if value:
+                table.add_row(title, Text(value))
+        console.print(table)
+        for title, body in (("HTML", found.html), ("Text", found.plain)):
+            if body.strip():
+                typer.echo(f"\n{title}:\n{body}")
+
+
+@app.command()
+def edit(
+    message: int,
+    subject: Subject = None,
+    html: Html = None,
+    text: PlainText = None,
+    name: Name = None,
+    from_name: FromName = None,
+    from_address: FromAddress = None,
+    reply_address: ReplyAddress = None,
+    to_name: ToName = None,
+    charset: Charset = None,
+    campaign: Campaign = None,
+    category: Category = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Change what is given of a message; one that waits to be sent, or is being sent, stays as it is."""
+    given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = message_of(product, owner, message)
+        traits = _traits(product, owner, found.list_id, name, campaign, category)
+        if not given and not traits:
+            stop("Nothing was said that is to change.")
+        try:
+            product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
+        except InvalidMessage as trouble:
+            stop(str(trouble))
+        except MessageInQueue:
+            stop(f"Message {message} waits to be sent, or is being sent; it stays as it is until then.")
+        console.print(f"Message {message} is changed.")
+
+
+@app.command()
+def preview(
+    message: int,
+    to: Annotated[str, typer.Option(help="Address of the recipient; nobody in particular by default.")] = "",
+    list_id: Annotated[int | None, typer.Option("--list", help="As sent to this list; the message's own else.")] = None,
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", help="NAME=VALUE, a further merge value; may be repeated.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="The HTML body instead of the text.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show a message as a recipient would get it; nothing is sent."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = message_of(product, owner, message)
+        number = list_id if list_id is not None else found.list_id
+        contact_list = None if number is None else list_of(product, owner, number)
+        try:
+            seen = product.previews.of(
+                found,
+                contact_list,
+                email=to,
+                contact_id=product.recipients.find(owner, email=to) if to else None,
+                fields=merge_values(fields or ()),
+            )
+        except InvalidMessage as trouble:
+            stop(str(trouble))
+    if html and seen.rendered.html is None:
+        stop(f"Message {message} has no HTML body.")
+    sender = f"{seen.from_name} <{seen.from_address}>" if seen.from_address else f"{seen.from_name} (no address)"
+    recipient = f"{seen.rendered.to_name} <{to}>" if seen.rendered.to_name.strip() else to
+    body = seen.rendered.html if html else seen.rendered.plain
+    typer.echo(f"From: {sender.strip()}\nTo: {recipient}\nSubject: {seen.rendered.subject}\n\n{body}", nl=False)
+
+
+@app.command()
+def archive(
+    message: int,
+    undo: Annotated[bool, typer.Option("--undo", help="Take it out of the archive again.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Put a message into the archive; it can still be sent."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        product.messages.mark(owner.id, message_of(product, owner, message).id, archived=not undo)
+        console.print(f"Message {message} is {'out of' if undo else 'in'} the archive.")
+
+
+def message_of(product: Product, owner: Account, number: int) -> Message:
+    """The account's stored message of that number; those that were made for a send count as none."""
+    found = product.messages.get(owner.id, number)
+    if found is None or found.kind == "send":
+        stop(f"There is no message {number} in account {owner.name}.")
+    return found
+
+
+def merge_values(given: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE, each of them."""
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            stop(f"{text} is not NAME=VALUE.")
+        values[name] = value
+    return values
+
+
+def _given(
+    subject: str | None,
+    html: str | None,
+    text: str | None,
+    from_name: str | None,
+    from_address: str | None,
+    reply_address: str | None,
+    to_name: str | None,
+    charset: str | None,
+) -> dict[str, str]:
+    """Those parts of a message that were given, bodies read."""
+    if html == text == "-":
+        stop("Only one body can come from standard input.")
+    parts = {
+        "subject": subject,
+        "html": _body(html),
+        "plain": _body(text),
+        "from_name": from_name,
+        "from_address": from_address,
+        "reply_address": reply_address,
+        "to_name": to_name,
+        "charset": charset,
+    }
+    return {name: value for name, value in parts.items() if value is not None}
+
+
+def _body(file: str | None) -> str | None:
+    if not file:
+        return file
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return raw.decode("utf-8-sig")
+    except OSError as trouble:
+        stop(f"Cannot read {file}: {trouble.strerror}.")
+    except UnicodeDecodeError:
+        stop(f"Cannot read {file}: it is not text in UTF-8.")
+
+
+def _traits(
+    product: Product, owner: Account, list_id: int | None, name: str | None, campaign: int | None, category: int | None
+) -> Mapping[str, Any]:
+    """What was given of a message beside its text; numbers are those of things that are there."""
+    traits: dict[str, Any] = {}
+    if name is not None:
+        traits["name"] = name
+    if campaign is not None:
+        if campaign and campaign not in {each.id for each in product.campaigns.all(list_id or 0)}:
+            stop(f"List {list_id or 'none'} has no campaign {campaign}.")
+        traits["campaign_id"] = campaign or None
+    if category is not None:
+        if category and category not in {each.id for each in product.categories.message_categories(owner.id)}:
+            stop(f"There is no category of messages {category} in account {owner.name}.")
+        traits["category_id"] = category or None
+    return traits

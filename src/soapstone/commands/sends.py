@@ -1,0 +1,389 @@
+"""`soapstone send …`: sending stored messages, and what became of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from soapstone.accounts.account import Account
+from soapstone.commands import jobs
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    list_of,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.commands.messages import merge_values, message_of
+from soapstone.commands.watching import found
+from soapstone.console import words
+from soapstone.console.job_view import JobViews
+from soapstone.jobs.job import Job
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.profile_filter import Comparison, InvalidFilter, Term
+from soapstone.product import Product
+from soapstone.sending.message import InvalidMessage, Message
+from soapstone.sending.report import Recipient
+from soapstone.sending.send import KINDS, SendTicket
+from soapstone.sending.supplied_file import FileForm, InvalidFile
+from soapstone.store.instants import now
+from soapstone.store.tables import DELIVERY_STATES
+
+app = typer.Typer(no_args_is_help=True, help="Sending stored messages, and what became of each recipient.")
+
+# Recipients that are read at once, and bytes of a file.
+ROWS = 1000
+BLOCK = 1 << 20
+
+MessageNumber = Annotated[int, typer.Argument(metavar="MESSAGE", help="Number of a stored message.")]
+At = Annotated[
+    str, typer.Option(help="When, such as 2030-12-24T10:00; in the account's time zone unless it names another.")
+]
+ListId = Annotated[int | None, typer.Option("--list", help="The list; the message's own by default.")]
+
+# A condition on a profile attribute: its name, an operator, a value.
+_CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|~|>|<)(.*)", re.DOTALL)
+_COMPARISONS: dict[str, tuple[Comparison, bool, bool]] = {
+    # Operator → comparison, whether it is turned round, whether the value itself counts.
+    "=": ("equals", False, False),
+    "!=": ("equals", True, False),
+    "~": ("contains", False, False),
+    ">": ("above", False, False),
+    ">=": ("above", False, True),
+    "<": ("below", False, False),
+    "<=": ("below", False, True),
+}
+
+
+@app.command("list")
+def list_(
+    message: MessageNumber,
+    list_id: ListId = None,
+    conditions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            help="Only to members with this profile: ATTRIBUTE=VALUE, also !=, ~ (contains), >, >=, <, <=; may be "
+            "repeated, and all must be met.",
+        ),
+    ] = None,
+    at: At = "",
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Send a message to the subscribed members of a list."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        stored = message_of(product, owner, message)
+        contact_list = _list(product, owner, stored, list_id)
+        try:
+            ticket = product.sends.to_members(
+                account=owner,
+                login=None,
+                contact_list=contact_list,
+                message=stored,
+                terms=_terms(product, contact_list, conditions or ()),
+                due_at=_moment(owner, at),
+            )
+        except (InvalidMessage, InvalidFilter) as trouble:
+            stop(str(trouble))
+        _tell(ticket)
+
+
+@app.command()
+def group(
+    message: MessageNumber,
+    groups: Annotated[list[int], typer.Argument(help="Numbers of the lists, in their order.")],
+    again: Annotated[bool, typer.Option("--again", help="Also to those who have had the message.")] = False,
+    at: At = "",
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Send a message to several lists: a send for each, and one mail to a person who is on several of them."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        stored = message_of(product, owner, message)
+        lists = [list_of(product, owner, number) for number in dict.fromkeys(groups)]
+        try:
+            tickets = product.sends.to_groups(
+                account=owner, login=None, groups=lists, message=stored, again=again, due_at=_moment(owner, at)
+            )
+        except InvalidMessage as trouble:
+            stop(str(trouble))
+        for ticket in tickets:
+            _tell(ticket)
+
+
+@app.command()
+def addresses(
+    message: MessageNumber,
+    emails: Annotated[list[str], typer.Argument(metavar="ADDRESSES...", help="Whom it goes to.")],
+    list_id: ListId = None,
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", help="NAME=VALUE, a further merge value; may be repeated.")
+    ] = None,
+    test: Annotated[bool, typer.Option("--test", help="For a look at it: these mails count in no figure.")] = False,
+    at: At = "",
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Send a message to single addresses in the name of a list, on it or not."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        stored = message_of(product, owner, message)
+        try:
+            ticket = product.sends.to_addresses(
+                account=owner,
+                login=None,
+                contact_list=_list(product, owner, stored, list_id),
+                message=stored,
+                emails=emails,
+                purpose="test" if test else "transactional",
+                fields=merge_values(fields or ()),
+                due_at=_moment(owner, at),
+            )
+        except InvalidMessage as trouble:
+            stop(str(trouble))
+        _tell(ticket)
+
+
+@app.command()
+def file(
+    message: MessageNumber,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="Recipients with their merge values.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
+    list_id: ListId = None,
+    header: Annotated[bool, typer.Option(help="Whether the first line names the columns.")] = True,
+    delimiter: Annotated[str, typer.Option(help=r"Between two fields; \t for a tab.")] = ",",
+    qualifier: Annotated[str, typer.Option(help="Around a field; empty for none.")] = '"',
+    at: At = "",
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Send a message to the people in a file in the name of a list; it subscribes nobody."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        stored = message_of(product, owner, message)
+        contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
+        upload = product.blobs.new()
+        try:
+            form = FileForm(name=path.name, delimiter=delimiter, qualifier=qualifier, header=header)
+            with path.open("rb") as source:
+                while block := source.read(BLOCK):
+                    upload.write(block)
+            upload.close()
+            ticket = product.sends.to_file(
+                account=owner,
+                login=None,
+                contact_list=contact_list,
+                message=stored,
+                upload=upload,
+                file=form,
+                due_at=moment,
+            )
+        except (InvalidMessage, InvalidFile) as trouble:
+            stop(str(trouble))
+        except OSError as trouble:
+            stop(f"Cannot read {path}: {trouble.strerror}.")
+        finally:
+            upload.discard()
+        _tell(ticket)
+
+
+@app.command()
+def status(
+    number: int,
+    recipients: Annotated[bool, typer.Option("--recipients", help="The rows of the ledger too.")] = False,
+    states: Annotated[
+        list[str] | None, typer.Option("--state", help="Only rows in this state; may be repeated.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="All rows, as CSV in UTF-8 and nothing else.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Most rows of the table.")] = 100,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show what became of a send: its state, its counts, and of each recipient the state with its reason."""
+    for state in states or ():
+        if state not in DELIVERY_STATES:
+            stop(f"--state is one of {', '.join(DELIVERY_STATES)}.")
+    with opened(settings_of(data, database)) as product:
+        job = _send(product, number)
+        if as_csv:
+            _write_csv(_recipients(product, job, states or ()))
+            return
+        view = JobViews(product).of(job)
+        counts = product.reports.counts(number)
+        skipped = product.reports.reasons(number)
+        console.print(Text(f"Send {number} {', '.join(filter(None, (view.state, *view.facts)))}"), soft_wrap=True)
+        if not job.over and job.due_at > now():
+            console.print(f"It is due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC.")
+        if job.error:
+            console.print(Text(job.error), soft_wrap=True)
+        for state in DELIVERY_STATES:
+            if state in counts:
+                console.print(f"{counts[state]:,} {state}")
+        for reason in sorted(skipped):
+            console.print(f"  {skipped[reason]:,} {reason}: {words.skipped(reason)}", soft_wrap=True)
+        if recipients:
+            table = Table(
+                "Address", "State", "Why", "Server's reply", "Attempts", "Handed over (UTC)", "Next try (UTC)"
+            )
+            some = _recipients(product, job, states or (), limit + 1)
+            for row, _ in zip(some, range(limit), strict=False):
+                table.add_row(*map(Text, _cells(row)))
+            console.print(table)
+            if next(some, None) is not None:
+                console.print(f"There are more: --limit, or all of them by --csv (these are {limit:,}).")
+
+
+@app.command("retry-failed")
+def retry_failed(
+    number: int,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Send once more to those whom a finished send could not reach; a send of its own."""
+    with opened(settings_of(data, database)) as product:
+        job = _send(product, number)
+        if not job.over:
+            stop(f"Send {number} is not over.")
+        if not product.reports.counts(number).get("failed"):
+            stop(f"Nobody failed in send {number}.")
+        owner = product.accounts.get(job.account_id)
+        ticket = product.sends.to_failed(account=owner, login=None, job=job) if owner is not None else None
+        if ticket is None:
+            stop(f"Send {number} cannot be tried again.")
+        _tell(ticket)
+
+
+@app.command()
+def pause(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Let a send rest, after the mails under way, until it is resumed."""
+    with opened(settings_of(data, database)) as product:
+        job = _send(product, number)
+        if not product.jobs.pause(None, number):
+            stop(f"Send {number} is over." if job.over else f"Send {number} rests already.")
+        console.print(f"Send {number} rests after the work under way. To go on: soapstone send resume {number}")
+
+
+@app.command()
+def resume(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Let a send that rests go on where it stood."""
+    with opened(settings_of(data, database)) as product:
+        _send(product, number)
+        if not product.jobs.pause(None, number, paused=False):
+            stop(f"Send {number} does not rest.")
+        console.print(f"Send {number} goes on.")
+
+
+@app.command()
+def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+    """End a send; mails that are handed over stay so."""
+    with opened(settings_of(data, database)) as product:
+        _send(product, number)
+    jobs.cancel(number, data, database)
+
+
+def _tell(ticket: SendTicket) -> None:
+    job = ticket.job
+    when = f" for {job.due_at:%Y-%m-%d %H:%M:%S} UTC" if job.due_at > now() else ""
+    console.print(
+        f"Send {job.id} is queued{when}. How far it is: soapstone send status {job.id}", soft_wrap=True, highlight=False
+    )
+
+
+def _send(product: Product, number: int) -> Job:
+    job = found(product, number)
+    return job if job.kind in KINDS else stop(f"Job {number} is no send.")
+
+
+def _list(product: Product, owner: Account, message: Message, number: int | None) -> ContactList:
+    number = number if number is not None else message.list_id
+    return stop("Say which list with --list.") if number is None else list_of(product, owner, number)
+
+
+def _moment(owner: Account, text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=owner.zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        stop(f"{text} is no time such as 2030-12-24T10:00.")
+
+
+def _terms(product: Product, contact_list: ContactList, conditions: Sequence[str]) -> list[Term]:
+    terms, numbers = [], {}
+    if conditions:
+        attributes = product.profiles.attributes(contact_list.id)
+        numbers = {attribute.name.casefold(): attribute.id for attribute in attributes}
+    for text in conditions:
+        match = _CONDITION.fullmatch(text)
+        if match is None:
+            stop(f"{text} is not ATTRIBUTE=VALUE.")
+        name, operator, value = match.groups()
+        if name.casefold() not in numbers:
+            stop(f"The list has no profile attribute {name}.")
+        compare, negated, inclusive = _COMPARISONS[operator]
+        terms.append(
+            Term(
+                attribute_id=numbers[name.casefold()],
+                compare=compare,
+                value=value.strip(),
+                negated=negated,
+                inclusive=inclusive,
+            )
+        )
+    return terms
+
+
+def _recipients(product: Product, job: Job, states: Sequence[str], most: int | None = None) -> Iterator[Recipient]:
+    after = 0
+    size = min(ROWS, most or ROWS)
+    while rows := product.reports.recipients(job.account_id, job_id=job.id, states=states, after=after, limit=size):
+        after = rows[-1].id
+        yield from rows
+
+
+def _cells(row: Recipient) -> tuple[str, ...]:
+    times = (f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "" for moment in (row.handed_at, row.next_try_at))
+    return (row.email, row.state, row.reason, row.reply, str(row.attempts), *times)
+
+
+def _write_csv(rows: Iterator[Recipient]) -> None:
+    output, text = typer.get_binary_stream("stdout"), io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(("address", "state", "why", "reply", "attempts", "handed_over_utc", "next_try_utc"))
+    try:
+        while text.tell():
+            output.write(text.getvalue().encode())
+            output.flush()
+            text.seek(text.truncate(0))
+            writer.writerows(map(_cells, islice(rows, ROWS)))
+    except BrokenPipeError:
+        # Whoever read has seen enough. What Python still holds back for the pipe goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
