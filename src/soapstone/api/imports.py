@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Literal
@@ -20,6 +18,7 @@ from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Number
 from soapstone.imports.imports import KINDS
+from soapstone.imports.rejects import rejects_file
 from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import field_column
@@ -111,27 +110,21 @@ async def start(
 )
 def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv") -> Response:
     """The rows that were not taken: line, reason in words, and their fields."""
-    if find(caller, job_id).kind not in KINDS:
+    job = find(caller, job_id)
+    if job.kind not in KINDS:
         raise not_found("import")
-    media = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
-    return StreamingResponse(_rejected(caller, job_id, form), media_type=media)
-
-
-def _rejected(caller: Caller, job_id: int, form: str) -> Iterator[str]:
-    after = 0
     if form == "csv":
-        yield "line,reason,fields\r\n"
+        file = rejects_file(caller.product.imports, caller.product.profiles, job)
+        return StreamingResponse(file, media_type="text/csv; charset=utf-8")
+    return StreamingResponse(_rejected(caller, job_id), media_type="application/x-ndjson")
+
+
+def _rejected(caller: Caller, job_id: int) -> Iterator[str]:
+    after = 0
     while rows := caller.product.imports.rejected(job_id, after_line=after, limit=REJECTS):
         after = rows[-1].line
-        if form == "csv":
-            text = io.StringIO()
-            csv.writer(text).writerows([row.line, row.words, *row.fields] for row in rows)
-            yield text.getvalue()
-        else:
-            for row in rows:
-                yield (
-                    json.dumps({"line": row.line, "reason": row.reason, "text": row.words, "fields": row.fields}) + "\n"
-                )
+        for row in rows:
+            yield json.dumps({"line": row.line, "reason": row.reason, "text": row.words, "fields": row.fields}) + "\n"
 
 
 def _columns(

@@ -16,7 +16,7 @@ from soapstone.commands.watching import advance, found
 from soapstone.commands.working import watched
 from soapstone.console.figures import span
 from soapstone.console.job_view import JobView, JobViews, is_import
-from soapstone.console.rejects import rejects_file
+from soapstone.imports.rejects import rejects_file
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
 
@@ -128,7 +128,7 @@ def rejects(number: int, data: Data = None, database: DatabaseUrl = None) -> Non
             stop(f"Job {number} is no import.")
         output = typer.get_binary_stream("stdout")
         try:
-            for piece in rejects_file(product, job):
+            for piece in rejects_file(product.imports, product.profiles, job):
                 output.write(piece)
                 output.flush()
         except BrokenPipeError:

@@ -12,10 +12,11 @@ from soapstone.accounts.logon import Identity
 from soapstone.console.job_view import JobViews, is_import
 from soapstone.console.ledger import Ledger
 from soapstone.console.paging import page_of, record_number
-from soapstone.console.rejects import rejects_file, rejects_page
+from soapstone.console.rejects import rejects_page
 from soapstone.console.render import Renderer
 from soapstone.console.visible import VisibleJobs
 from soapstone.console.words import DELIVERIES
+from soapstone.imports.rejects import rejects_file
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.sending.send import KINDS as SENDS
@@ -72,7 +73,7 @@ class JobPages:
         if not is_import(job):
             raise HTTPException(404)
         return StreamingResponse(
-            rejects_file(self._product, job),
+            rejects_file(self._product.imports, self._product.profiles, job),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": f'attachment; filename="job-{job.id}-rejects.csv"'},
         )
