@@ -13,9 +13,8 @@ from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import idempotent_answers
 
-# How long an answer is kept, and how long a request that never ended holds its key.
+# How long a key is kept with its answer, or without one, when its request never ended: nobody knows what that made.
 KEPT = timedelta(days=1)
-ABANDONED = timedelta(minutes=10)
 
 
 class AnotherRequest(Exception):
@@ -23,7 +22,7 @@ class AnotherRequest(Exception):
 
 
 class StillRunning(Exception):
-    """A request with this key is being answered."""
+    """A request with this key is being answered, or was broken off."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +49,7 @@ class Answers:
         values = {"account_id": login.account_id, "login_id": login.id, "key": key, "request_hash": request_hash}
         try:
             with self._database.write() as connection:
-                stale = mine & table.status.is_(None) & (table.created_at < moment - ABANDONED)
-                connection.execute(
-                    delete(idempotent_answers).where(stale | (mine & (table.created_at < moment - KEPT)))
-                )
+                connection.execute(delete(idempotent_answers).where(mine, table.created_at < moment - KEPT))
                 row = connection.execute(select(idempotent_answers).where(mine)).one_or_none()
                 if row is None:
                     connection.execute(insert(idempotent_answers).values(**values, created_at=moment))
@@ -68,7 +64,7 @@ class Answers:
         return Answer(row.status, row.answer)
 
     def end(self, login: Login, key: str, answer: Answer | None) -> None:
-        """Keep the answer; None lets go of the key, so that the request can be made again."""
+        """Keep the answer; None lets go of the key of a request that has made nothing."""
         table = idempotent_answers.c
         mine = (table.login_id == login.id) & (table.key == key)
         with self._database.write() as connection:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from soapstone.accounts.tokens import Token
 from soapstone.api.access import Calling
+from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Body, Name, Number
 
@@ -80,14 +81,22 @@ def tokens(caller: Calling) -> list[TokenOut]:
     return [TokenOut.of(each) for each in caller.product.tokens.all(caller.login.id)]
 
 
-@router.post("/tokens", status_code=201)
-def make_token(given: TokenIn, caller: Calling) -> NewToken:
-    """Make a token for the login."""
-    try:
-        token, secret = caller.product.tokens.add(caller.account, caller.login, given.name)
-    except ValueError as trouble:
-        raise Refused(422, f"{trouble}.") from None
-    return NewToken(**TokenOut.of(token).model_dump(), token=secret)
+@router.post("/tokens", status_code=201, response_model=NewToken)
+def make_token(given: TokenIn, caller: Calling, once: Making) -> Response:
+    """Make a token for the login. The same request with the same key is refused: the secret is told only once."""
+
+    def make() -> tuple[Token, str]:
+        try:
+            return caller.product.tokens.add(caller.account, caller.login, given.name)
+        except ValueError as trouble:
+            raise Refused(422, f"{trouble}.") from None
+
+    return once(
+        given,
+        make,
+        lambda made: NewToken(**TokenOut.of(made[0]).model_dump(), token=made[1]),
+        told_once=lambda made: f"Token {made[0].id} was made by this request. Its secret is told only once.",
+    )
 
 
 @router.delete("/tokens/{token_id}", status_code=204)

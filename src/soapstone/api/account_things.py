@@ -5,16 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from soapstone.api.access import Calling
+from soapstone.api.idempotency import Making
 from soapstone.api.list_things import Named
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Body, Email, Name, Number, Text, own
 from soapstone.lists.addresses import is_address
 from soapstone.lists.categories import InvalidCategory
-from soapstone.lists.saved_searches import InvalidSearch
+from soapstone.lists.saved_searches import InvalidSearch, SavedSearch
 
 router = APIRouter(tags=["things of the account"])
 
@@ -126,16 +127,20 @@ def categories(caller: Calling, of: Of = "lists") -> list[CategoryOut]:
     return [CategoryOut.of(each) for each in found]
 
 
-@router.post("/categories", status_code=201)
-def add_category(given: Named, caller: Calling, of: Of = "lists") -> CategoryOut:
+@router.post("/categories", status_code=201, response_model=CategoryOut)
+def add_category(given: Named, caller: Calling, once: Making, of: Of = "lists") -> Response:
     """Make a category."""
     caller.require_all_lists()
     rooms = caller.product.categories
-    make: Any = rooms.add_list_category if of == "lists" else rooms.add_message_category
-    try:
-        return CategoryOut.of(make(caller.account.id, given.name, login_id=caller.login.id))
-    except InvalidCategory as refusal:
-        raise Refused(422, str(refusal)) from None
+    add: Any = rooms.add_list_category if of == "lists" else rooms.add_message_category
+
+    def make() -> Any:
+        try:
+            return add(caller.account.id, given.name, login_id=caller.login.id)
+        except InvalidCategory as refusal:
+            raise Refused(422, str(refusal)) from None
+
+    return once(given, make, CategoryOut.of)
 
 
 @router.delete("/categories/{category_id}", status_code=204)
@@ -154,17 +159,20 @@ def searches(caller: Calling) -> list[SearchOut]:
     return [SearchOut(**own(each, SearchOut)) for each in caller.product.saved_searches.all(caller.account.id)]
 
 
-@router.post("/searches", status_code=201)
-def save_search(given: SearchIn, caller: Calling) -> SearchOut:
+@router.post("/searches", status_code=201, response_model=SearchOut)
+def save_search(given: SearchIn, caller: Calling, once: Making) -> Response:
     """Save a search."""
     caller.require_all_lists()
-    try:
-        made = caller.product.saved_searches.add(
-            caller.account.id, given.name, given.criteria, login_id=caller.login.id
-        )
-    except InvalidSearch as refusal:
-        raise Refused(422, str(refusal)) from None
-    return SearchOut(**own(made, SearchOut))
+
+    def make() -> SavedSearch:
+        try:
+            return caller.product.saved_searches.add(
+                caller.account.id, given.name, given.criteria, login_id=caller.login.id
+            )
+        except InvalidSearch as refusal:
+            raise Refused(422, str(refusal)) from None
+
+    return once(given, make, lambda made: SearchOut(**own(made, SearchOut)))
 
 
 @router.delete("/searches/{search_id}", status_code=204)
@@ -183,14 +191,17 @@ def mappings(caller: Calling) -> list[MappingOut]:
     return [MappingOut(**own(each, MappingOut)) for each in caller.product.mappings.find(caller.account.id)]
 
 
-@router.post("/mappings", status_code=201)
-def add_mapping(given: MappingIn, caller: Calling) -> MappingOut:
+@router.post("/mappings", status_code=201, response_model=MappingOut)
+def add_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
     """Keep a mapping."""
     caller.require_all_lists()
     if not 0 < given.own_id < 1 << 31:
         raise Refused(422, "own_id is the number of something here.")
-    made = caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id)
-    return MappingOut(**own(made, MappingOut))
+    return once(
+        given,
+        lambda: caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id),
+        lambda made: MappingOut(**own(made, MappingOut)),
+    )
 
 
 @router.delete("/mappings/{mapping_id}", status_code=204)
@@ -207,11 +218,15 @@ def occasions(caller: Calling) -> list[OccasionOut]:
     return [OccasionOut(**own(each, OccasionOut)) for each in caller.product.occasions.all(caller.account.id)]
 
 
-@router.post("/occasions", status_code=201)
-def add_occasion(given: Named, caller: Calling) -> OccasionOut:
+@router.post("/occasions", status_code=201, response_model=OccasionOut)
+def add_occasion(given: Named, caller: Calling, once: Making) -> Response:
     """Make an occasion; people can sign up at once."""
     caller.require_all_lists()
-    return OccasionOut(**own(caller.product.occasions.add(caller.account.id, given.name), OccasionOut))
+    return once(
+        given,
+        lambda: caller.product.occasions.add(caller.account.id, given.name),
+        lambda made: OccasionOut(**own(made, OccasionOut)),
+    )
 
 
 @router.patch("/occasions/{occasion_id}")
@@ -235,11 +250,14 @@ def sign_ups(occasion_id: Number, caller: Calling) -> list[SignUpOut]:
     return [SignUpOut(**own(each, SignUpOut)) for each in caller.product.occasions.signed_up(found)]
 
 
-@router.post("/suppressions", status_code=201)
-def suppress(given: SuppressionIn, caller: Calling) -> SuppressionOut:
+@router.post("/suppressions", status_code=201, response_model=SuppressionOut)
+def suppress(given: SuppressionIn, caller: Calling, once: Making) -> Response:
     """Suppress or ban an address in the whole account; for both contracts nothing is sent there any more."""
     caller.require_all_lists()
     if not is_address(given.email):
         raise Refused(422, "The address is no e-mail address.")
-    added = caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind)
-    return SuppressionOut(email=given.email, kind=given.kind, added=added)
+    return once(
+        given,
+        lambda: caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind),
+        lambda added: SuppressionOut(email=given.email, kind=given.kind, added=added),
+    )

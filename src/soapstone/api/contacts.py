@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
 from soapstone.api.access import Caller, Calling
-from soapstone.api.idempotency import Key, created
+from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, page, storable
 from soapstone.lists.recipients import (
@@ -23,6 +24,8 @@ from soapstone.lists.recipients import (
 from soapstone.lists.search import SEARCHABLE, Example
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
+
+Done = TypeVar("Done")
 
 Wanted = Annotated[str | None, Query(max_length=255, description="Whole value; * stands for any text.")]
 
@@ -94,15 +97,15 @@ def search(
 
 
 @router.post("", status_code=201, response_model=ContactOut)
-def add(given: ContactIn, request: Request, caller: Calling, key: Key = None) -> Response:
+def add(given: ContactIn, caller: Calling, once: Making) -> Response:
     """Add a person who is not there yet."""
     caller.require_all_lists()
     values = _values(given)
 
-    def made() -> ContactOut:
-        return _shown(caller, _kept(lambda: caller.product.recipients.add(caller.account, values, given.lists)))
+    def made() -> int:
+        return _kept(lambda: caller.product.recipients.add(caller.account, values, given.lists))
 
-    return created(caller, request, key, given.model_dump_json().encode(), made)
+    return once(given, made, lambda number: _shown(caller, number))
 
 
 @router.get("/{contact_id}")
@@ -144,7 +147,7 @@ def _values(given: ContactChange) -> dict[str, Any]:
     return {name: value for name, value in {**given.fields, **plain}.items() if name in FIELDS}
 
 
-def _kept(store: Any) -> Any:
+def _kept(store: Callable[[], Done]) -> Done:
     try:
         return store()
     except RecipientExists as there:

@@ -3,43 +3,111 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
+from pydantic_core import to_json
 
 from soapstone.accounts.answers import AnotherRequest, Answer, StillRunning
-from soapstone.api.access import Caller
-from soapstone.api.problems import Refused
+from soapstone.api.access import Caller, Calling
+from soapstone.api.problems import MEDIA_TYPE, Refused, answer
+
+log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+
+# Whoever would guess a password by the digest of its request pays 16 MiB a guess, about as for a hashed password.
+_SLOWLY: dict[str, Any] = {"n": 1 << 14, "r": 8, "p": 1}
+
+
+class Once:
+    """Makes what a request asks for, once for each key."""
+
+    def __init__(self, request: Request, caller: Calling, key: Key = None) -> None:
+        self._request = request
+        self._caller = caller
+        self._key = key
+
+    def __call__(
+        self,
+        given: BaseModel | bytes,
+        make: Callable[[], Made],
+        show: Callable[[Made], Any] = lambda made: made,
+        *,
+        status: int = 201,
+        told_once: Callable[[Made], str] | None = None,
+        secret: bool = False,
+    ) -> Response:
+        """Make something and show it, or give the answer that the same request had.
+
+        `given` tells requests apart, by a slow digest if it holds a secret. A refusal by `make` says that nothing was
+        made: the request may be made again with its key. Any other fault, also of `show`, may have come after the
+        commit, so it is the answer to the key from then on. `told_once` says why an answer is not repeated.
+
+        Raises Refused for a key of another request (422) and for one whose request is still being answered (409).
+        """
+        if self._key is None:
+            return Response(to_json(show(make())), status, media_type="application/json")
+        answers, login, key = self._caller.product.answers, self._caller.login, self._key
+        try:
+            before = answers.begin(login, key, self._digest(key, given, secret))
+        except AnotherRequest:
+            raise Refused(422, "This idempotency key was used for another request.") from None
+        except StillRunning:
+            raise Refused(
+                409, "The request with this idempotency key is still being answered, or was broken off."
+            ) from None
+        if before is not None:
+            media = "application/json" if before.status < 400 else MEDIA_TYPE
+            return Response(before.body, before.status, {"Idempotent-Replayed": "true"}, media)
+        try:
+            made = make()
+        except Refused:
+            answers.end(login, key, None)
+            raise
+        except Exception:
+            self._failed(key)
+            raise
+        try:
+            body = to_json(show(made)).decode()
+            kept = Answer(status, body) if told_once is None else _problem(409, told_once(made))
+        except Exception as fault:
+            self._failed(key)
+            raise RuntimeError("what was made cannot be shown") from fault
+        answers.end(login, key, kept)
+        return Response(body, status, media_type="application/json")
+
+    def _failed(self, key: str) -> None:
+        detail = "The server met an internal error when this was asked first. What was asked for may have been made."
+        try:
+            self._caller.product.answers.end(self._caller.login, key, _problem(500, detail))
+        except Exception:
+            # The key stays that of a request that is being answered.
+            log.exception("the answer to an idempotency key cannot be kept")
+
+    def _digest(self, key: str, given: BaseModel | bytes, secret: bool) -> str:
+        content = given if isinstance(given, bytes) else given.model_dump_json().encode()
+        url = self._request.url
+        content = f"{self._request.method} {url.path}?{url.query}\n".encode() + content
+        if secret:
+            return hashlib.scrypt(content, salt=key.encode(), **_SLOWLY).hex()
+        return hashlib.sha256(content).hexdigest()
+
+
+Making = Annotated[Once, Depends(Once)]
 
 
 def created(
     caller: Caller, request: Request, key: str | None, content: bytes, make: Callable[[], BaseModel], status: int = 201
 ) -> Response:
-    """Make something, or give the answer that the same request had. `content` is what tells requests apart.
+    """What `Once` does, for those who have all of it at hand."""
+    return Once(request, caller, key)(content, make, status=status)
 
-    Raises Refused for a key of another request (422) and for one whose request is still being answered (409).
-    """
-    if key is None:
-        return Response(make().model_dump_json(), status, media_type="application/json")
-    digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode() + content)
-    answers, login = caller.product.answers, caller.login
-    try:
-        before = answers.begin(login, key, digest.hexdigest())
-    except AnotherRequest:
-        raise Refused(422, "This idempotency key was used for another request.") from None
-    except StillRunning:
-        raise Refused(409, "A request with this idempotency key is still being answered.") from None
-    if before is not None:
-        return Response(before.body, before.status, {"Idempotent-Replayed": "true"}, "application/json")
-    try:
-        body = make().model_dump_json()
-    except BaseException:
-        # Nothing was made: the request may be made again.
-        answers.end(login, key, None)
-        raise
-    answers.end(login, key, Answer(status, body))
-    return Response(body, status, media_type="application/json")
+
+def _problem(status: int, detail: str) -> Answer:
+    return Answer(status, bytes(answer(status, detail).body).decode())

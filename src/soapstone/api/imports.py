@@ -13,13 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException
 
 from soapstone.api.access import Caller, Calling
-from soapstone.api.idempotency import Key, created
+from soapstone.api.idempotency import Making
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Number
 from soapstone.imports.imports import KINDS
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport
+from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import field_column
 from soapstone.product import ReceivedUpload
@@ -65,7 +66,8 @@ async def start(
     qualifier: Short = '"',
     mode: Annotated[Literal["normal", "replace", "dry_run"], Query()] = "normal",
     label: Annotated[str, Query(max_length=255)] = "",
-    key: Key = None,
+    *,
+    once: Making,
 ) -> Response:
     """Start an import into a list. Profile attributes are named by their names or as `attribute:N`."""
     found = await run_in_threadpool(caller.list, list_id)
@@ -73,7 +75,7 @@ async def start(
     try:
         digest, name = await _receive(request, upload, caller.product.settings.max_upload_bytes)
 
-        def make() -> JobOut:
+        def make() -> Job:
             given = delimiter.replace(r"\t", "\t")
             try:
                 spec = ImportSpec(
@@ -86,7 +88,7 @@ async def start(
                     replace=mode == "replace",
                     dry_run=mode == "dry_run",
                 )
-                job = caller.product.imports.submit(
+                return caller.product.imports.submit(
                     account=caller.account,
                     login=caller.login,
                     contact_list=found,
@@ -96,9 +98,8 @@ async def start(
                 )
             except InvalidImport as refusal:
                 raise Refused(422, str(refusal)) from None
-            return JobOut.of(caller, job)
 
-        return await run_in_threadpool(created, caller, request, key, digest.encode(), make, 202)
+        return await run_in_threadpool(once, digest.encode(), make, lambda job: JobOut.of(caller, job), status=202)
     finally:
         await run_in_threadpool(upload.discard)
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from soapstone.api.access import Calling
+from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Body, Email, Name, Number, own
 from soapstone.lists.addresses import is_address
-from soapstone.lists.campaigns import InvalidCampaign
-from soapstone.lists.external_events import InvalidEvent
+from soapstone.lists.campaigns import Campaign, InvalidCampaign
+from soapstone.lists.external_events import ExternalEvent, InvalidEvent
 from soapstone.lists.profiles import AttributeDraft, HeaderInUse, InvalidProfile, ProfileHeader
 
 router = APIRouter(tags=["things of lists"])
@@ -112,14 +113,18 @@ def external_events(list_id: Number, caller: Calling) -> list[EventOut]:
     return [EventOut(**own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
 
 
-@router.post("/lists/{list_id}/external-events", status_code=201)
-def add_external_event(list_id: Number, given: Named, caller: Calling) -> EventOut:
+@router.post("/lists/{list_id}/external-events", status_code=201, response_model=EventOut)
+def add_external_event(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
     """Make an external event."""
-    try:
-        made = caller.product.external_events.add(caller.account.id, caller.list(list_id).id, given.name)
-    except InvalidEvent as refusal:
-        raise Refused(422, str(refusal)) from None
-    return EventOut(**own(made, EventOut))
+    here = caller.list(list_id)
+
+    def make() -> ExternalEvent:
+        try:
+            return caller.product.external_events.add(caller.account.id, here.id, given.name)
+        except InvalidEvent as refusal:
+            raise Refused(422, str(refusal)) from None
+
+    return once(given, make, lambda made: EventOut(**own(made, EventOut)))
 
 
 @router.patch("/lists/{list_id}/external-events/{event_id}")
@@ -146,14 +151,18 @@ def campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
     return [CampaignOut(**own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
 
 
-@router.post("/lists/{list_id}/campaigns", status_code=201)
-def add_campaign(list_id: Number, given: Named, caller: Calling) -> CampaignOut:
+@router.post("/lists/{list_id}/campaigns", status_code=201, response_model=CampaignOut)
+def add_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
     """Make a campaign."""
-    try:
-        made = caller.product.campaigns.add(caller.account.id, caller.list(list_id).id, given.name)
-    except InvalidCampaign as refusal:
-        raise Refused(422, str(refusal)) from None
-    return CampaignOut(**own(made, CampaignOut))
+    here = caller.list(list_id)
+
+    def make() -> Campaign:
+        try:
+            return caller.product.campaigns.add(caller.account.id, here.id, given.name)
+        except InvalidCampaign as refusal:
+            raise Refused(422, str(refusal)) from None
+
+    return once(given, make, lambda made: CampaignOut(**own(made, CampaignOut)))
 
 
 @router.delete("/lists/{list_id}/campaigns/{campaign_id}", status_code=204)
@@ -170,14 +179,18 @@ def review_group(list_id: Number, caller: Calling) -> list[str]:
     return caller.product.review_groups.all(caller.list(list_id).id)
 
 
-@router.post("/lists/{list_id}/review-group")
-def add_reviewer(list_id: Number, given: Reviewer, caller: Calling) -> list[str]:
+@router.post("/lists/{list_id}/review-group", response_model=list[str])
+def add_reviewer(list_id: Number, given: Reviewer, caller: Calling, once: Making) -> Response:
     """Put an address into the review group; all of it."""
     here = caller.list(list_id)
     if not is_address(given.email):
         raise Refused(422, "The address is no e-mail address.")
-    caller.product.review_groups.add(caller.account.id, here.id, given.email)
-    return caller.product.review_groups.all(here.id)
+    return once(
+        given,
+        lambda: caller.product.review_groups.add(caller.account.id, here.id, given.email),
+        lambda _: caller.product.review_groups.all(here.id),
+        status=200,
+    )
 
 
 @router.delete("/lists/{list_id}/review-group/{email}", status_code=204)
@@ -193,20 +206,27 @@ def profile(list_id: Number, caller: Calling) -> list[HeaderOut]:
     return [HeaderOut.of(each) for each in caller.product.profiles.headers(caller.list(list_id).id)]
 
 
-@router.post("/lists/{list_id}/profile", status_code=201)
-def add_header(list_id: Number, given: HeaderIn, caller: Calling) -> HeaderOut:
+@router.post("/lists/{list_id}/profile", status_code=201, response_model=HeaderOut)
+def add_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) -> Response:
     """Make a profile header with its attributes, all of them or nothing."""
     drafts = [AttributeDraft(**each.model_dump()) for each in given.attributes]
-    try:
-        number = caller.product.profiles.add_header(
-            caller.account.id, caller.list(list_id).id, given.name, position=given.position, attributes=drafts
-        )
-    except InvalidProfile as refusal:
-        raise Refused(422, str(refusal)) from None
-    made = caller.product.profiles.header(caller.account.id, number)
-    if made is None:
-        raise not_found("header")
-    return HeaderOut.of(made)
+    here = caller.list(list_id)
+
+    def make() -> int:
+        try:
+            return caller.product.profiles.add_header(
+                caller.account.id, here.id, given.name, position=given.position, attributes=drafts
+            )
+        except InvalidProfile as refusal:
+            raise Refused(422, str(refusal)) from None
+
+    def show(number: int) -> HeaderOut:
+        made = caller.product.profiles.header(caller.account.id, number)
+        if made is None:
+            raise not_found("header")
+        return HeaderOut.of(made)
+
+    return once(given, make, show)
 
 
 @router.delete("/lists/{list_id}/profile/{header_id}", status_code=204)

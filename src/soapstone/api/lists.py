@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from soapstone.api.access import Calling
-from soapstone.api.idempotency import Key, created
+from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Body, Cursor, Email, Limit, Name, Number, Page, Text, page
 from soapstone.lists.contact_list import ContactList, NameTaken
@@ -122,23 +122,22 @@ def all_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Pag
 
 
 @router.post("", status_code=201, response_model=ListOut)
-def make(given: ListIn, request: Request, caller: Calling, key: Key = None) -> Response:
+def make(given: ListIn, caller: Calling, once: Making) -> Response:
     """Make a list. Names are there once."""
     settings = _settings(given.model_dump())
 
-    def made() -> ListOut:
+    def made() -> ContactList:
         login_id = None if caller.login.all_lists else caller.login.id
         try:
-            new = caller.product.lists.create(
+            return caller.product.lists.create(
                 caller.account.id, given.name.strip(), settings=settings, login_id=login_id, unique_name=True
             )
         except NameTaken:
             raise Refused(409, f"There is a list named {given.name.strip()} already.") from None
-        return ListOut.of(new)
 
     if not given.name.strip():
         raise Refused(422, "The list needs a name.")
-    return created(caller, request, key, given.model_dump_json().encode(), made)
+    return once(given, made, ListOut.of)
 
 
 @router.get("/{list_id}")
@@ -195,24 +194,29 @@ def members(
     )
 
 
-@router.post("/{list_id}/subscriptions")
-def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling) -> SubscriptionOut:
+@router.post("/{list_id}/subscriptions", response_model=SubscriptionOut)
+def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Making) -> Response:
     """Subscribe an address, or change the profile of a subscriber. A list with double opt-in asks newcomers first."""
+    found = caller.list(list_id)
     values = {int(number): value for number, value in given.profile.items()}
-    try:
-        outcome = caller.product.subscriptions(caller.base_url).set(
-            caller.account,
-            caller.list(list_id),
-            given.email,
-            values,
-            update=given.update,
-            override=given.override,
-        )
-    except UnknownAttribute as unknown:
-        raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
-    if outcome in REFUSALS:
-        raise Refused(REFUSALS[outcome], f"The address {outcome.value}.")
-    return SubscriptionOut(outcome=outcome.name.lower(), text=f"The address {outcome.value}.")
+
+    def made() -> Outcome:
+        try:
+            outcome = caller.product.subscriptions(caller.base_url).set(
+                caller.account, found, given.email, values, update=given.update, override=given.override
+            )
+        except UnknownAttribute as unknown:
+            raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
+        if outcome in REFUSALS:
+            raise Refused(REFUSALS[outcome], f"The address {outcome.value}.")
+        return outcome
+
+    return once(
+        given,
+        made,
+        lambda outcome: SubscriptionOut(outcome=outcome.name.lower(), text=f"The address {outcome.value}."),
+        status=200,
+    )
 
 
 @router.delete("/{list_id}/subscriptions/{email}", status_code=204)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from soapstone.accounts.account import Login, NameTaken
+from soapstone.accounts.account import Account, Login, NameTaken
 from soapstone.api.access import Caller, Calling
 from soapstone.api.account import AccountOut, account
+from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Name, Text
+from soapstone.api.values import LARGEST, Body, Name, Text, own
 
 router = APIRouter(tags=["account"])
 
@@ -93,21 +94,24 @@ def change_account(given: AccountChange, caller: Calling) -> AccountOut:
 def children(caller: Calling) -> list[ChildOut]:
     """The child accounts by name."""
     found = [each for each in caller.product.accounts.all() if each.parent_id == caller.account.id]
-    return [ChildOut(id=each.id, name=each.name, identifier=each.identifier) for each in found]
+    return [ChildOut(**own(each, ChildOut)) for each in found]
 
 
-@router.post("/account/children", status_code=201)
-def add_child(given: ChildIn, caller: Calling) -> ChildOut:
+@router.post("/account/children", status_code=201, response_model=ChildOut)
+def add_child(given: ChildIn, caller: Calling, once: Making) -> Response:
     """Make a child account; sessions of this account may name it."""
     caller.require_all_lists()
-    own = caller.account
-    try:
-        made = caller.product.accounts.create(
-            given.name, time_zone=own.time_zone, identifier=given.identifier, parent=own.name
-        )
-    except NameTaken:
-        raise Refused(409, "There is an account of that name already.") from None
-    return ChildOut(id=made.id, name=made.name, identifier=made.identifier)
+
+    def make() -> Account:
+        parent = caller.account
+        try:
+            return caller.product.accounts.create(
+                given.name, time_zone=parent.time_zone, identifier=given.identifier, parent=parent.name
+            )
+        except NameTaken:
+            raise Refused(409, "There is an account of that name already.") from None
+
+    return once(given, make, lambda made: ChildOut(**own(made, ChildOut)))
 
 
 @router.put("/account/networks")
@@ -128,23 +132,26 @@ def logins(caller: Calling) -> list[LoginOut]:
     return [_shown(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
 
 
-@router.post("/logins", status_code=201)
-def add_login(given: LoginIn, caller: Calling) -> LoginOut:
+@router.post("/logins", status_code=201, response_model=LoginOut)
+def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
     """Make a login. It cannot have a permission that the caller lacks."""
     caller.require_all_lists()
     _may_give(caller, given.may_see_analytics, given.lists)
-    try:
-        made = caller.product.accounts.add_login(
-            caller.account,
-            given.name,
-            given.password,
-            may_call_api=given.may_call_api,
-            may_see_analytics=given.may_see_analytics,
-            lists=given.lists,
-        )
-    except NameTaken:
-        raise Refused(409, "There is a login of that name already.") from None
-    return _shown(made, given.lists or [])
+
+    def make() -> Login:
+        try:
+            return caller.product.accounts.add_login(
+                caller.account,
+                given.name,
+                given.password,
+                may_call_api=given.may_call_api,
+                may_see_analytics=given.may_see_analytics,
+                lists=given.lists,
+            )
+        except NameTaken:
+            raise Refused(409, "There is a login of that name already.") from None
+
+    return once(given, make, lambda made: _shown(made, given.lists or []), secret=True)
 
 
 @router.patch("/logins/{name}")
@@ -172,5 +179,5 @@ def _may_give(caller: Caller, analytics: bool, lists: list[int] | None) -> None:
 
 
 def _shown(login: Login, lists: list[int]) -> LoginOut:
-    own = {name: getattr(login, name) for name in LoginOut.model_fields if name != "lists"}
-    return LoginOut(**own, lists=lists)
+    plain = {name: getattr(login, name) for name in LoginOut.model_fields if name != "lists"}
+    return LoginOut(**plain, lists=lists)
