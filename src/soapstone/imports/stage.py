@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from soapstone.imports.rows import Checked, Record, Rows
-from soapstone.store.tables import Document, Id
+from soapstone.store.tables import Document, Id, Key, contacts
 
 # The name under which SQLite attaches a stage.
 SCHEMA = "stage"
@@ -40,9 +40,13 @@ class Stage:
             MetaData(),
             # The place in the order of keys, from 1; the key; the number of the row in the file; what the row says.
             Column("n", Integer, primary_key=True, autoincrement=False),
-            Column("key", Text, nullable=False),
+            Column("key", Key, nullable=False),
             Column("row", Id, nullable=False),
-            *(Column(name, Text, nullable=False) for name in rows.texts[1:]),
+            # Of the type of what they are compared with.
+            *(
+                Column(name, contacts.c[name].type if name in contacts.c else Text, nullable=False)
+                for name in rows.texts[1:]
+            ),
             *(Column(name, Document, nullable=False) for name in documents),
             schema=SCHEMA if kind == "sqlite" else None,
             prefixes=[] if kind == "sqlite" else ["TEMPORARY"],

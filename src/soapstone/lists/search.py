@@ -65,7 +65,7 @@ class Search:
         """
         query = self.query(account, example, after)
         # Who is found by an index of its own is sorted afterwards: SQLite would rather walk through everybody in order.
-        found_by_index = any(example.values.get(name, "").strip() for name in ("email", "custom_id"))
+        found_by_index = any(_bounded(example.values.get(name, "").strip()) for name in ("email", "custom_id"))
         query = query.order_by(contacts.c.id + 0 if found_by_index else contacts.c.id).offset(offset).limit(limit)
         with self._database.read() as connection:
             return complete(connection, account.id, connection.execute(query).mappings().all())
@@ -110,17 +110,14 @@ class Search:
         folded = text.lower()
         lower: ColumnElement[Any] = func.lower(column, type_=String())
         if self._database.kind == "sqlite" and not text.isascii():
-            # SQLite folds ASCII only.
-            folded, lower = text.casefold(), func.casefold(column, type_=String())
+            # SQLite's own folds ASCII only.
+            lower = func.lower_unicode(column, type_=String())
         return self._wild(lower, folded, ranged=False) if "*" in text else lower == folded
 
     def _address(self, account: Account, key: str) -> ColumnElement[bool]:
-        if account.identifier == "email" and (self._database.kind == "sqlite" or "*" not in key):
+        if account.identifier == "email":
             column: ColumnElement[Any] = contacts.c.unique_email
             return self._wild(column, key) if "*" in key else column == key
-        if account.identifier == "email":
-            # PostgreSQL has an index for the beginnings of these.
-            return self._wild(contacts.c.email_key, key)
         column = contacts.c.email_key
         found = self._wild(column, key) if "*" in key else column == key
         repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
@@ -133,11 +130,16 @@ class Search:
         pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%")
         like = column.like(pattern, escape="\\")
         if not beginning or not ranged or self._database.kind != "sqlite":
-            # PostgreSQL finds the beginning of a pattern by itself, where its collation allows it.
+            # PostgreSQL finds the beginning of a pattern by itself.
             return like
         bounds = and_(column >= beginning, column < beginning + _LAST)
         # SQLite's LIKE knows no difference of case in ASCII, and needs none: these are lower case or as given.
         return bounds if text == f"{beginning}*" else and_(bounds, like)
+
+
+def _bounded(text: str) -> bool:
+    """Whether the text says how it begins, so that an index helps."""
+    return bool(text) and not text.startswith("*")
 
 
 def _shut(channel: str) -> ColumnElement[bool]:

@@ -151,7 +151,7 @@ def _tame_sqlite(engine: Engine) -> None:
         ):
             connection.execute(f"PRAGMA {pragma}")
         # SQLite's own lower() knows ASCII only.
-        connection.create_function("casefold", 1, _casefold, deterministic=True)
+        connection.create_function("lower_unicode", 1, _lower, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
@@ -162,8 +162,8 @@ def _tame_sqlite(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN")
 
 
-def _casefold(text: Any) -> Any:
-    return text.casefold() if isinstance(text, str) else text
+def _lower(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text
 
 
 def _begin_writing(connection: Connection) -> None:

@@ -1,0 +1,37 @@
+"""what people are found by lies in the order of its characters, on PostgreSQL"""
+
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+NAME = "ix_contact_account_id_email_beginning"
+KEYS = {
+    "contact": ("email_key", "unique_email", "custom_id"),
+    "suppression": ("email_key",),
+    "review_address": ("email_key",),
+    "delivery": ("email_key",),
+}
+
+
+def upgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        # The unique index finds beginnings now.
+        op.drop_index(NAME, "contact")
+        _collate('"C"')
+
+
+def downgrade() -> None:
+    if op.get_bind().dialect.name == "postgresql":
+        _collate('"default"')
+        ops = {"email_key": "text_pattern_ops"}
+        op.create_index(NAME, "contact", ["account_id", "email_key"], postgresql_ops=ops)
+
+
+def _collate(collation: str) -> None:
+    # One statement for each table, so that each is written anew once.
+    for table, columns in KEYS.items():
+        changes = ", ".join(f"ALTER COLUMN {name} TYPE text COLLATE {collation}" for name in columns)
+        op.execute(f"ALTER TABLE {table} {changes}")

@@ -1,0 +1,61 @@
+"""Categories of lists and of messages, as a room, on both databases."""
+
+from __future__ import annotations
+
+import pytest
+
+from soapstone.accounts.account import Account, Accounts
+from soapstone.lists.categories import Categories, InvalidCategory
+from soapstone.lists.contact_list import Lists
+from soapstone.store.database import Database
+
+
+def test_categories_of_lists(database: Database, account: Account) -> None:
+    """They are the account's own, change, go out of use, and leave their lists without one when they are deleted."""
+    categories, lists = Categories(database), Lists(database)
+    other = Accounts(database).create("OTHER", time_zone="UTC")
+    news, offers = (categories.add_list_category(account.id, name) for name in (" News ", "Offers"))
+    theirs = categories.add_list_category(other.id, "News")
+    made = lists.create(account.id, "Daily", category_id=news.id)
+    assert [each.name for each in categories.list_categories(account.id)] == ["News", "Offers"]
+    assert categories.list_category(account.id, theirs.id) is None
+    assert not categories.change_list_category(account.id, theirs.id, name="Mine")
+    assert not categories.delete_list_category(account.id, theirs.id)
+    assert categories.change_list_category(account.id, offers.id, name="Bargains", active=False)
+    changed = categories.list_category(account.id, offers.id)
+    assert changed is not None
+    assert (changed.name, changed.active) == ("Bargains", False)
+    assert categories.delete_list_category(account.id, news.id)
+    assert not categories.delete_list_category(account.id, news.id)
+    [found] = [each for each in lists.all(account.id) if each.id == made.id]
+    assert found.category_id is None
+    assert [each.name for each in categories.list_categories(other.id)] == ["News"]
+
+
+def test_categories_of_messages(database: Database, account: Account) -> None:
+    """The same for those of messages."""
+    categories = Categories(database)
+    other = Accounts(database).create("OTHER", time_zone="UTC")
+    made = categories.add_message_category(account.id, "Letters")
+    assert not categories.rename_message_category(other.id, made.id, "Mine")
+    assert categories.rename_message_category(account.id, made.id, "Mails")
+    assert categories.message_category(other.id, made.id) is None
+    assert [each.name for each in categories.message_categories(account.id)] == ["Mails"]
+    assert not categories.delete_message_category(other.id, made.id)
+    assert categories.delete_message_category(account.id, made.id)
+    assert categories.message_categories(account.id) == []
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 256])
+def test_names_that_are_none(database: Database, account: Account, name: str) -> None:
+    """A category needs a name of at most 255 characters."""
+    categories = Categories(database)
+    made = categories.add_list_category(account.id, "News")
+    for refused in (
+        lambda: categories.add_list_category(account.id, name),
+        lambda: categories.add_message_category(account.id, name),
+        lambda: categories.change_list_category(account.id, made.id, name=name),
+    ):
+        with pytest.raises(InvalidCategory):
+            refused()
+    assert [each.name for each in categories.list_categories(account.id)] == ["News"]
