@@ -1,4 +1,4 @@
-"""An installation in a folder of its own, with a real `soapstone worker` for its imports. Shared by the benches."""
+"""An installation in a folder of its own, with a real `soapstone worker` for its jobs. Shared by the benches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ BLOCK = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """An import that was completed.
+    """A job that was completed.
 
     `seconds`: from the worker's taking it on to its end. `memory`: the most that the worker and the processes it
     started held together, in bytes; what they share counts for each. 0 unless it was asked for.
@@ -45,10 +45,22 @@ class Done:
 
 
 class Installation:
-    """An account with one list, on SQLite in the folder or on the database of a URL; made unless it is there."""
+    """An account with one list, on SQLite in the folder or on the database of a URL; made unless it is there.
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
+    `settings` are environment variables of its workers, which have the core for themselves if one is given.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        database_url: str = "",
+        *,
+        settings: Mapping[str, str] | None = None,
+        core: int | None = None,
+    ) -> None:
         self.folder = folder
+        self._environment = dict(settings or {})
+        self._core = core
         self._settings = Settings(data_dir=folder, database_url=database_url)
         folder.mkdir(parents=True, exist_ok=True)
         self.database = Database(self._settings.database)
@@ -81,8 +93,11 @@ class Installation:
         return job.id
 
     def run(self, file: Path, *, measure_memory: bool = False) -> Done:
-        """Import a file: a worker is started, does it and is stopped. Ends the program unless it is completed."""
-        number = self.submit(file)
+        """Import a file: see `finish`."""
+        return self.finish(self.submit(file), measure_memory=measure_memory)
+
+    def finish(self, number: int, *, measure_memory: bool = False) -> Done:
+        """A worker is started, does the job and is stopped. Ends the program unless it is completed."""
         # What others have written shall not be on its way to the disk meanwhile.
         os.sync()
         with self._worker() as process:
@@ -93,9 +108,9 @@ class Installation:
                 time.sleep(PACE)
             most = memory.stop() if memory else 0
         if job.state != "completed" or job.started_at is None or job.finished_at is None:
-            raise SystemExit(f"the import is {job.state}: {job.error}\n{self._log.read_text()}")
+            raise SystemExit(f"the job is {job.state}: {job.error}\n{self._log.read_text()}")
         if job.attempt != 1:
-            raise SystemExit(f"the import took {job.attempt} attempts:\n{self._log.read_text()}")
+            raise SystemExit(f"the job took {job.attempt} attempts:\n{self._log.read_text()}")
         return Done(job=job, seconds=(job.finished_at - job.started_at).total_seconds(), memory=most)
 
     @property
@@ -110,9 +125,11 @@ class Installation:
     @contextmanager
     def _worker(self) -> Iterator[subprocess.Popen[bytes]]:
         command = [sys.executable, "-m", "soapstone", "worker", "--data", str(self.folder)]
-        environment = {**os.environ, "SOAPSTONE_DATABASE_URL": self._settings.database_url}
+        environment = {**os.environ, "SOAPSTONE_DATABASE_URL": self._settings.database_url, **self._environment}
         with self._log.open("wb") as log:
             process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        if self._core is not None:
+            os.sched_setaffinity(process.pid, {self._core})
         try:
             yield process
         finally:
