@@ -139,7 +139,7 @@ def test_secrets_are_not_kept(product: Product, api: httpx.Client) -> None:
     again = api.post("/tokens", json={"name": "shop"}, headers=keyed)
     assert (again.status_code, again.headers["content-type"]) == (409, PROBLEM)
     assert str(first.json()["id"]) in again.json()["detail"]
-    assert len(api.get("/tokens").json()) == 1
+    assert len(api.get("/tokens").json()["items"]) == 1
     with product.database.read() as connection:
         kept = repr(connection.execute(select(idempotent_answers)).all())
     assert first.json()["token"] not in kept

@@ -58,7 +58,7 @@ def test_things_of_a_list(rest: httpx.Client, made: int) -> None:
 def test_things_of_the_account(rest: httpx.Client) -> None:
     for of in ("lists", "messages"):
         category = rest.post("/categories", params={"of": of}, json={"name": "Clubs"}).json()
-        assert category["id"] in [each["id"] for each in rest.get("/categories", params={"of": of}).json()]
+        assert category["id"] in [each["id"] for each in rest.get("/categories", params={"of": of}).json()["items"]]
         assert rest.delete(f"/categories/{category['id']}", params={"of": of}).status_code == 204
         assert rest.delete(f"/categories/{category['id']}", params={"of": of}).status_code == 404
     saved = rest.post("/searches", json={"name": "Millers", "criteria": {"last_name": "Mil*"}}).json()
@@ -66,11 +66,11 @@ def test_things_of_the_account(rest: httpx.Client) -> None:
     assert rest.post("/searches", json={"name": "Shoes", "criteria": {"shoe": "x"}}).status_code == 422
     assert rest.delete(f"/searches/{saved['id']}").status_code == 204
     mapping = rest.post("/mappings", json={"object_type": "Committee", "identifier": "C7", "own_id": 1}).json()
-    assert rest.get("/mappings").json() == [mapping]
+    assert rest.get("/mappings").json()["items"] == [mapping]
     assert rest.delete(f"/mappings/{mapping['id']}").status_code == 204
     party = rest.post("/occasions", json={"name": "Party"}).json()
     assert rest.patch(f"/occasions/{party['id']}", json={"open": False}).json()["open"] is False
-    assert rest.get(f"/occasions/{party['id']}/sign-ups").json() == []
+    assert rest.get(f"/occasions/{party['id']}/sign-ups").json()["items"] == []
     assert rest.get("/occasions/987654/sign-ups").status_code == 404
     email = f"{uuid4().hex}@example.com"
     assert rest.post("/suppressions", json={"email": email}).json()["added"] is True
@@ -96,7 +96,7 @@ def test_logins_and_settings(rest: httpx.Client, made: int, served: Any) -> None
     assert (changed["unsubscribe_type"], changed["field_labels"]) == ("lists", {"custom1": "Size"})
     assert rest.patch("/account", json={"time_zone": "Nowhere/Else"}).status_code == 422
     child = rest.post("/account/children", json={"name": f"C{name[:10]}"}).json()
-    assert rest.get("/account/children").json() == [child]
+    assert rest.get("/account/children").json()["items"] == [child]
     assert rest.post("/account/children", json={"name": child["name"]}).status_code == 409
     assert rest.put("/account/networks", json={"networks": ["127.0.0.0/8", "::1/128"]}).status_code == 200
     assert rest.put("/account/networks", json={"networks": ["here"]}).status_code == 422

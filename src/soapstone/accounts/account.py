@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, updat
 from soapstone.accounts.passwords import hash_password
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import accounts, allowed_addresses, contacts, granted_lists, logins, sessions
+from soapstone.store.tables import accounts, allowed_addresses, api_tokens, contacts, granted_lists, logins, sessions
 
 # What an unsubscribe can be about (mm-120).
 UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
@@ -204,21 +204,28 @@ class Accounts:
             )
 
     def set_password(self, name: str, password: str) -> bool:
-        """Change a login's password and end its sessions; False when there is no such login."""
+        """Change a login's password, end its sessions and revoke its tokens; False when there is no such login."""
         hashed = hash_password(password)
         with self._database.write() as connection:
             query = update(logins).where(logins.c.name_key == name.casefold()).values(password_hash=hashed)
             login_id = connection.execute(query.returning(logins.c.id)).scalar_one_or_none()
             connection.execute(delete(sessions).where(sessions.c.login_id == login_id))
+            connection.execute(delete(api_tokens).where(api_tokens.c.login_id == login_id))
             return login_id is not None
 
     def allow_addresses(self, account: Account, networks: Sequence[str]) -> None:
         """Restrict the account's API calls to these networks (`192.0.2.0/24`); none means no restriction (lk-9)."""
-        checked = [str(ip_network(network)) for network in networks]
+        checked = canonical(networks)
         with self._database.write() as connection:
             connection.execute(allowed_addresses.delete().where(allowed_addresses.c.account_id == account.id))
             for network in checked:
                 connection.execute(insert(allowed_addresses).values(account_id=account.id, network=network))
+
+    def networks(self, account: Account) -> list[str]:
+        """The networks from which the account may be called; none means from anywhere (lk-9)."""
+        query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account.id)
+        with self._database.read() as connection:
+            return sorted(connection.execute(query).scalars())
 
     def change(self, account: Account, **values: Any) -> Account:
         """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it
@@ -257,6 +264,11 @@ class Accounts:
         with self._database.read() as connection:
             row = connection.execute(_query().where(condition)).one_or_none()
         return None if row is None else _account(row)
+
+
+def canonical(networks: Sequence[str]) -> list[str]:
+    """Networks as they are stored, each once. Raises ValueError for one that is none."""
+    return list(dict.fromkeys(str(ip_network(network)) for network in networks))
 
 
 _parents = accounts.alias("parent")

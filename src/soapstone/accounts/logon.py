@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -33,6 +34,19 @@ class AddressProhibited(LogonRefused):
 
 class PermissionMissing(LogonRefused):
     """The login lacks a permission; the message names it."""
+
+
+def permits(networks: Sequence[str], peer: str) -> bool:
+    """Whether an account that allows calls from these networks, or from anywhere for none, may be called from there."""
+    if not networks:
+        return True
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return False
+    # An IPv4 caller of a socket that speaks both families.
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in ip_network(network) for network in networks)
 
 
 @dataclass(frozen=True)
@@ -80,16 +94,7 @@ class Logons:
 
     def _check_address(self, connection: Connection, account_id: int, peer: str) -> None:
         query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
-        networks = [ip_network(network) for network in connection.execute(query).scalars()]
-        if not networks:
-            return
-        try:
-            address = ip_address(peer)
-        except ValueError:
-            raise AddressProhibited from None
-        # An IPv4 caller of a socket that speaks both families.
-        address = getattr(address, "ipv4_mapped", None) or address
-        if not any(address in network for network in networks):
+        if not permits(connection.execute(query).scalars().all(), peer):
             raise AddressProhibited
 
     def _locked(self, connection: Connection, key: str) -> bool:

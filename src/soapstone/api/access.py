@@ -23,12 +23,13 @@ _basic = HTTPBasic(auto_error=False, description="Login and password.")
 
 @dataclass(frozen=True)
 class Caller:
-    """A login that may call; `base_url` is where the request reached the server."""
+    """A login that may call, from the address `peer`; `base_url` is where the request reached the server."""
 
     product: Product
     account: Account
     login: Login
     base_url: str
+    peer: str
 
     def list(self, list_id: int) -> ContactList:
         """A list that the login may see. Raises Refused."""
@@ -70,7 +71,7 @@ def caller(
         raise Refused(401, "A valid token, or login and password, is needed.", WWW_Authenticate=CHALLENGE)
     if not identity.login.may_call_api:
         raise Refused(403, "The login does not have the API permission.")
-    return Caller(product, identity.account, identity.login, base_url)
+    return Caller(product, identity.account, identity.login, base_url, peer)
 
 
 Calling = Annotated[Caller, Depends(caller)]

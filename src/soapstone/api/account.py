@@ -11,7 +11,7 @@ from soapstone.accounts.tokens import Token
 from soapstone.api.access import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Body, Name, Number
+from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, paged
 
 router = APIRouter(tags=["account"])
 
@@ -76,9 +76,9 @@ def account(caller: Calling) -> AccountOut:
 
 
 @router.get("/tokens")
-def tokens(caller: Calling) -> list[TokenOut]:
-    """The tokens of the login."""
-    return [TokenOut.of(each) for each in caller.product.tokens.all(caller.login.id)]
+def tokens(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[TokenOut]:
+    """The tokens of the login by number."""
+    return paged(cursor, limit, caller.product.tokens.all(caller.login.id), TokenOut.of)
 
 
 @router.post("/tokens", status_code=201, response_model=NewToken)

@@ -12,7 +12,7 @@ from soapstone.api.access import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.list_things import Named
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Body, Email, Name, Number, Text, own
+from soapstone.api.values import Address, Body, Cursor, Email, Limit, Name, Number, Page, Text, own, page, paged
 from soapstone.lists.addresses import is_address
 from soapstone.lists.categories import InvalidCategory
 from soapstone.lists.saved_searches import InvalidSearch, SavedSearch
@@ -109,6 +109,14 @@ class SuppressionIn(Body):
     kind: Literal["suppressed", "banned"] = "suppressed"
 
 
+class Suppressed(BaseModel):
+    """An address to which nothing is sent, in lower case, as it is kept."""
+
+    email: str
+    kind: str
+    created_at: datetime
+
+
 class SuppressionOut(BaseModel):
     """Whether that is new."""
 
@@ -118,13 +126,13 @@ class SuppressionOut(BaseModel):
 
 
 @router.get("/categories")
-def categories(caller: Calling, of: Of = "lists") -> list[CategoryOut]:
+def categories(caller: Calling, of: Of = "lists", limit: Limit = 100, cursor: Cursor = None) -> Page[CategoryOut]:
     """The categories by number."""
     rooms = caller.product.categories
     found: list[Any] = list(
         rooms.list_categories(caller.account.id) if of == "lists" else rooms.message_categories(caller.account.id)
     )
-    return [CategoryOut.of(each) for each in found]
+    return paged(cursor, limit, found, CategoryOut.of)
 
 
 @router.post("/categories", status_code=201, response_model=CategoryOut)
@@ -154,9 +162,10 @@ def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> N
 
 
 @router.get("/searches")
-def searches(caller: Calling) -> list[SearchOut]:
+def searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
     """The saved searches by number."""
-    return [SearchOut(**own(each, SearchOut)) for each in caller.product.saved_searches.all(caller.account.id)]
+    found = caller.product.saved_searches.all(caller.account.id)
+    return paged(cursor, limit, found, lambda each: SearchOut(**own(each, SearchOut)))
 
 
 @router.post("/searches", status_code=201, response_model=SearchOut)
@@ -186,9 +195,15 @@ def delete_search(search_id: Number, caller: Calling) -> None:
 
 
 @router.get("/mappings")
-def mappings(caller: Calling) -> list[MappingOut]:
+def mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
     """The mappings by number."""
-    return [MappingOut(**own(each, MappingOut)) for each in caller.product.mappings.find(caller.account.id)]
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.mappings.find(caller.account.id, after=after, limit=most),
+        lambda each: each.id,
+        lambda each: MappingOut(**own(each, MappingOut)),
+    )
 
 
 @router.post("/mappings", status_code=201, response_model=MappingOut)
@@ -213,9 +228,10 @@ def delete_mapping(mapping_id: Number, caller: Calling) -> None:
 
 
 @router.get("/occasions")
-def occasions(caller: Calling) -> list[OccasionOut]:
+def occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
     """What people can sign up for, by number."""
-    return [OccasionOut(**own(each, OccasionOut)) for each in caller.product.occasions.all(caller.account.id)]
+    found = caller.product.occasions.all(caller.account.id)
+    return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
 
 
 @router.post("/occasions", status_code=201, response_model=OccasionOut)
@@ -241,13 +257,35 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
 
 
 @router.get("/occasions/{occasion_id}/sign-ups")
-def sign_ups(occasion_id: Number, caller: Calling) -> list[SignUpOut]:
+def sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
     """Who signed up, by number."""
     caller.require_all_lists()
     found = caller.product.occasions.get(caller.account.id, occasion_id)
     if found is None:
         raise not_found("occasion")
-    return [SignUpOut(**own(each, SignUpOut)) for each in caller.product.occasions.signed_up(found)]
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.occasions.signed_up(found, after=after, limit=most),
+        lambda each: each.id,
+        lambda each: SignUpOut(**own(each, SignUpOut)),
+    )
+
+
+@router.get("/suppressions")
+def suppressions(
+    caller: Calling, email: Address | None = None, limit: Limit = 100, cursor: Cursor = None
+) -> Page[Suppressed]:
+    """The addresses to which nothing is sent in the whole account, by address; or what holds for one of them."""
+    caller.require_all_lists()
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.suppressions.page(caller.account.id, email, after=after, limit=most),
+        lambda each: (each.email, each.kind),
+        lambda each: Suppressed(**own(each, Suppressed)),
+        first=("", ""),
+    )
 
 
 @router.post("/suppressions", status_code=201, response_model=SuppressionOut)
@@ -261,3 +299,11 @@ def suppress(given: SuppressionIn, caller: Calling, once: Making) -> Response:
         lambda: caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind),
         lambda added: SuppressionOut(email=given.email, kind=given.kind, added=added),
     )
+
+
+@router.delete("/suppressions", status_code=204)
+def release(caller: Calling, email: Address, kind: Literal["suppressed", "banned"] | None = None) -> None:
+    """Take a suppression of the whole account back, or both kinds. Who left, or shut a channel, stays so."""
+    caller.require_all_lists()
+    if not caller.product.suppressions.remove(caller.account.id, email, kind=kind):
+        raise not_found("suppression")

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.access import Caller, Calling
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Cursor, Limit, Number, Page, page
+from soapstone.api.values import LARGEST, Cursor, Limit, Moment, Number, Page, page
 from soapstone.imports.imports import KINDS as IMPORTS
 from soapstone.jobs.job import Job
 
@@ -23,6 +23,8 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 # Seconds between two looks at a job that is watched, and after which a watcher is told that all is well.
 LOOK, COMFORT = 0.5, 15.0
+# Events are told at once, also by a proxy such as nginx.
+UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class JobOut(BaseModel):
@@ -57,6 +59,9 @@ def all_jobs(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     kind: Annotated[Literal["import", "trial_import", "send_to_list", "send_to_file", "send"] | None, Query()] = None,
+    state: Annotated[Literal["queued", "running", "completed", "failed", "cancelled"] | None, Query()] = None,
+    submitted_since: Moment | None = None,
+    submitted_before: Moment | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[JobOut]:
@@ -69,7 +74,14 @@ def all_jobs(
         cursor,
         limit,
         lambda after, most: caller.product.jobs.after(
-            caller.account.id, after, most, list_id=list_id, kinds=[kind] if kind else []
+            caller.account.id,
+            after,
+            most,
+            list_id=list_id,
+            kinds=[kind] if kind else [],
+            state=state,
+            submitted_from=submitted_since,
+            submitted_before=submitted_before,
         ),
         lambda job: job.id,
         lambda job: JobOut.of(caller, job),
@@ -103,17 +115,23 @@ def retry(job_id: Number, caller: Calling) -> JobOut:
 @router.get(
     "/{job_id}/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"}},
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"},
+        204: {"description": "The job is over, and its end was told"},
+    },
 )
 async def events(
     job_id: Number, caller: Calling, last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None
 ) -> Response:
     """The job as it moves, one server-sent event `job` for each change; the stream ends with the job.
 
-    The id of an event stands for what it said: with Last-Event-ID an unchanged job is not told again.
+    The id of an event stands for what it said: with Last-Event-ID an unchanged job is not told again, and when it is
+    over the answer is 204, so that an EventSource does not come again.
     """
-    await run_in_threadpool(find, caller, job_id)
-    return StreamingResponse(_moving(caller, job_id, last), media_type="text/event-stream")
+    job = await run_in_threadpool(find, caller, job_id)
+    if job.over and last == _mark(job):
+        return Response(status_code=204)
+    return StreamingResponse(_moving(caller, job_id, last), headers=UNBUFFERED, media_type="text/event-stream")
 
 
 def find(caller: Caller, job_id: int) -> Job:
@@ -127,6 +145,11 @@ def find(caller: Caller, job_id: int) -> Job:
     return job
 
 
+def _mark(job: Job) -> str:
+    done = f"{sum(job.counters.values())}-{job.checkpoint.get('read', 0)}"
+    return f"{job.attempt}-{job.step}-{done}-{job.state}"
+
+
 async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterator[str]:
     quiet = 0.0
     while True:
@@ -134,7 +157,7 @@ async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterato
         if job is None:
             return
         shown = JobOut.of(caller, job)
-        mark = f"{job.attempt}-{job.step}-{sum(job.counters.values())}-{job.checkpoint.get('read', 0)}-{job.state}"
+        mark = _mark(job)
         if mark != last:
             last, quiet = mark, 0.0
             yield f"id: {mark}\nevent: job\ndata: {json.dumps(shown.model_dump(mode='json'))}\n\n"

@@ -193,7 +193,7 @@ def add_reviewer(list_id: Number, given: Reviewer, caller: Calling, once: Making
     )
 
 
-@router.delete("/lists/{list_id}/review-group/{email}", status_code=204)
+@router.delete("/lists/{list_id}/review-group/{email:path}", status_code=204)
 def remove_reviewer(list_id: Number, email: Email, caller: Calling) -> None:
     """Take an address out of the review group."""
     if not caller.product.review_groups.remove(caller.list(list_id).id, email):

@@ -8,16 +8,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from soapstone.api.access import Calling
+from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Body, Cursor, Email, Limit, Name, Number, Page, Text, page
+from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Name, Number, Page, Text, page, paged
 from soapstone.lists.contact_list import ContactList, NameTaken
 from soapstone.lists.members import Member
 from soapstone.lists.subscriptions import Outcome, UnknownAttribute
 from soapstone.sending.mailbox import is_mailbox
 
 router = APIRouter(prefix="/lists", tags=["lists"])
+
+
+CategoryId = Annotated[int, Field(ge=1, le=LARGEST)]
 
 
 class ListOut(BaseModel):
@@ -50,10 +53,11 @@ class ListIn(Body):
     from_name: Text = ""
     from_address: Text = ""
     double_opt_in: bool = False
+    category_id: CategoryId | None = None
 
 
 class ListChange(Body):
-    """What is to change of a list; what is left out stays."""
+    """What is to change of a list; what is left out stays. A `category_id` of null takes it out of its category."""
 
     name: Name | None = None
     from_name: Text | None = None
@@ -61,6 +65,7 @@ class ListChange(Body):
     double_opt_in: bool | None = None
     visible: bool | None = None
     on_subscription_page: bool | None = None
+    category_id: CategoryId | None = None
 
 
 class MemberOut(BaseModel):
@@ -112,25 +117,25 @@ REFUSALS = {
 def all_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ListOut]:
     """The lists that the login may see, by number."""
     found = caller.product.lists.all(caller.account.id, caller.login)
-    return page(
-        cursor,
-        limit,
-        lambda after, most: [each for each in found if each.id > after][:most],
-        lambda each: each.id,
-        ListOut.of,
-    )
+    return paged(cursor, limit, found, ListOut.of)
 
 
 @router.post("", status_code=201, response_model=ListOut)
 def make(given: ListIn, caller: Calling, once: Making) -> Response:
     """Make a list. Names are there once."""
     settings = _settings(given.model_dump())
+    _check_category(caller, given.category_id)
 
     def made() -> ContactList:
         login_id = None if caller.login.all_lists else caller.login.id
         try:
             return caller.product.lists.create(
-                caller.account.id, given.name.strip(), settings=settings, login_id=login_id, unique_name=True
+                caller.account.id,
+                given.name.strip(),
+                settings=settings,
+                login_id=login_id,
+                unique_name=True,
+                category_id=given.category_id,
             )
         except NameTaken:
             raise Refused(409, f"There is a list named {given.name.strip()} already.") from None
@@ -153,7 +158,10 @@ def change(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
     values = given.model_dump(exclude_none=True)
     if given.name is not None and not given.name.strip():
         raise Refused(422, "The list needs a name.")
-    columns = {name: values[name] for name in ("visible", "on_subscription_page") if name in values}
+    columns: dict[str, Any] = {name: values[name] for name in ("visible", "on_subscription_page") if name in values}
+    if "category_id" in given.model_fields_set:
+        _check_category(caller, given.category_id)
+        columns["category_id"] = given.category_id
     changed = caller.product.lists.change(
         caller.account.id,
         list_id,
@@ -219,12 +227,17 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
     )
 
 
-@router.delete("/{list_id}/subscriptions/{email}", status_code=204)
+@router.delete("/{list_id}/subscriptions/{email:path}", status_code=204)
 def unsubscribe(list_id: Number, email: Email, caller: Calling) -> None:
     """Unsubscribe an address; also when it is unsubscribed already."""
     outcome = caller.product.subscriptions().unsubscribe(caller.account, caller.list(list_id), email)
     if outcome is Outcome.ABSENT:
         raise not_found("subscription")
+
+
+def _check_category(caller: Caller, category_id: int | None) -> None:
+    if category_id is not None and caller.product.categories.list_category(caller.account.id, category_id) is None:
+        raise Refused(422, f"There is no category of lists {category_id}.")
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from soapstone.accounts.account import Account, Login, NameTaken
+from soapstone.accounts.account import Account, Login, NameTaken, canonical
+from soapstone.accounts.logon import permits
 from soapstone.api.access import Caller, Calling
 from soapstone.api.account import AccountOut, account
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Name, Text, own
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, paged
 
 router = APIRouter(tags=["account"])
 
@@ -87,14 +89,15 @@ def change_account(given: AccountChange, caller: Calling) -> AccountOut:
         changed = caller.product.accounts.change(caller.account, **values)
     except ValueError as trouble:
         raise Refused(422, f"{trouble}.") from None
-    return account(Caller(caller.product, changed, caller.login, caller.base_url))
+    return account(replace(caller, account=changed))
 
 
 @router.get("/account/children")
-def children(caller: Calling) -> list[ChildOut]:
-    """The child accounts by name."""
+def children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ChildOut]:
+    """The child accounts by number."""
     found = [each for each in caller.product.accounts.all() if each.parent_id == caller.account.id]
-    return [ChildOut(**own(each, ChildOut)) for each in found]
+    found.sort(key=lambda each: each.id)
+    return paged(cursor, limit, found, lambda each: ChildOut(**own(each, ChildOut)))
 
 
 @router.post("/account/children", status_code=201, response_model=ChildOut)
@@ -114,22 +117,35 @@ def add_child(given: ChildIn, caller: Calling, once: Making) -> Response:
     return once(given, make, lambda made: ChildOut(**own(made, ChildOut)))
 
 
+@router.get("/account/networks")
+def networks(caller: Calling) -> Networks:
+    """The networks from which the account may be called; none when it is from anywhere."""
+    caller.require_all_lists()
+    return Networks(networks=caller.product.accounts.networks(caller.account))
+
+
 @router.put("/account/networks")
 def restrict(given: Networks, caller: Calling) -> Networks:
-    """Restrict from where the account may be called."""
+    """Restrict from where the account may be called; the caller must be in one of the networks."""
     caller.require_all_lists()
     try:
-        caller.product.accounts.allow_addresses(caller.account, given.networks)
+        networks = canonical(given.networks)
     except ValueError:
         raise Refused(422, "A network is an address, or an address with a prefix, such as 192.0.2.0/24.") from None
-    return given
+    if not permits(networks, caller.peer):
+        raise Refused(
+            409, f"You call from {caller.peer}, which is in none of these networks: you would lock yourself out."
+        )
+    caller.product.accounts.allow_addresses(caller.account, networks)
+    return Networks(networks=networks)
 
 
 @router.get("/logins")
-def logins(caller: Calling) -> list[LoginOut]:
+def logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
     """The logins of the account by number."""
     caller.require_all_lists()
-    return [_shown(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
+    found = [_shown(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
+    return paged(cursor, limit, found, lambda each: each)
 
 
 @router.post("/logins", status_code=201, response_model=LoginOut)
@@ -154,7 +170,7 @@ def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
     return once(given, make, lambda made: _shown(made, given.lists or []), secret=True)
 
 
-@router.patch("/logins/{name}")
+@router.patch("/logins/{name:path}")
 def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
     """Change what another login may do. It cannot have a permission that the caller lacks."""
     caller.require_all_lists()

@@ -7,15 +7,18 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from soapstone.api.problems import Refused
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
+Thing = TypeVar("Thing", bound="_Numbered")
+# What tells where a page ends: a number, or texts.
+Mark = TypeVar("Mark", int, tuple[str, str])
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # JSON numbers above this lose digits in other languages.
@@ -34,7 +37,13 @@ Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storab
 Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(storable)]
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
-Cursor = Annotated[str | None, Query(max_length=200, description="`next` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
+
+
+Moment = Annotated[AwareDatetime, Query(description="A time with its zone, such as 2026-01-31T08:00:00Z.")]
+Address = Annotated[
+    str, Query(min_length=3, max_length=254, description="An e-mail address."), AfterValidator(storable)
+]
 
 
 class Body(BaseModel):
@@ -58,25 +67,58 @@ def own(found: object, model: type[BaseModel]) -> dict[str, Any]:
 def page(
     cursor: str | None,
     limit: int,
-    read: Callable[[int, int], Sequence[Row]],
-    mark: Callable[[Row], int],
+    read: Callable[[Mark, int], Sequence[Row]],
+    mark: Callable[[Row], Mark],
     show: Callable[[Row], Item],
+    first: Mark = 0,  # type: ignore[assignment]
 ) -> Page[Item]:
-    """One page: `read(after, limit)` reads rows behind a number, which `mark` tells of a row."""
-    rows = read(_decoded(cursor), limit + 1)
+    """One page: `read(after, limit)` reads rows behind a mark, which `mark` tells of a row; before all is `first`."""
+    rows = read(marked(cursor, first), limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
-    following = base64.urlsafe_b64encode(json.dumps(mark(rows[-1])).encode()).decode() if more else None
-    return Page(items=[show(row) for row in rows], next=following)
+    return Page(items=[show(row) for row in rows], next=cursor_of(mark(rows[-1])) if more else None)
 
 
-def _decoded(cursor: str | None) -> int:
+class _Numbered(Protocol):
+    """Something with a number."""
+
+    @property
+    def id(self) -> int: ...
+
+
+def paged(cursor: str | None, limit: int, found: Sequence[Thing], show: Callable[[Thing], Item]) -> Page[Item]:
+    """One page of few things that are at hand, by number."""
+    return page(
+        cursor,
+        limit,
+        lambda after, most: [each for each in found if each.id > after][:most],
+        lambda each: each.id,
+        show,
+    )
+
+
+def cursor_of(mark: int | tuple[str, str]) -> str:
+    """The cursor that leads behind a mark."""
+    return base64.urlsafe_b64encode(json.dumps(mark).encode()).decode()
+
+
+def marked(cursor: str | None, first: Mark) -> Mark:
+    """The mark that a cursor leads behind; `first` without one. Raises Refused for a cursor of other pages."""
     if cursor is None:
-        return 0
+        return first
     try:
         value: Any = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
     except (binascii.Error, ValueError):
         value = None
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST:
+    if isinstance(first, tuple):
+        fits = isinstance(value, list) and len(value) == len(first) and all(map(_is_text, value))
+        value = tuple(value) if fits else None
+    else:
+        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
+    if not fits:
         raise Refused(400, "The cursor is none of ours.")
-    return value
+    return cast("Mark", value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not _UNSTORABLE.search(value)

@@ -120,14 +120,29 @@ class Jobs:
             return [Job.of(row) for row in connection.execute(query).mappings()]
 
     def after(
-        self, account_id: int, after: int, limit: int, *, list_id: int | None = None, kinds: Sequence[str] = ()
+        self,
+        account_id: int,
+        after: int,
+        limit: int,
+        *,
+        list_id: int | None = None,
+        kinds: Sequence[str] = (),
+        state: str | None = None,
+        submitted_from: datetime | None = None,
+        submitted_before: datetime | None = None,
     ) -> list[Job]:
-        """Jobs of an account behind a number, ascending."""
+        """Jobs of an account behind a number, ascending; None and nothing as a filter mean all."""
         query = select(jobs).where(jobs.c.account_id == account_id, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
         if list_id is not None:
             query = query.where(jobs.c.list_id == list_id)
         if kinds:
             query = query.where(jobs.c.kind.in_(kinds))
+        if state is not None:
+            query = query.where(jobs.c.state == state)
+        if submitted_from is not None:
+            query = query.where(jobs.c.submitted_at >= submitted_from)
+        if submitted_before is not None:
+            query = query.where(jobs.c.submitted_at < submitted_before)
         with self._database.read() as connection:
             return [Job.of(row) for row in connection.execute(query).mappings()]
 

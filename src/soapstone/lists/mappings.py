@@ -51,16 +51,24 @@ class Mappings:
         with self._database.write() as connection:
             return Mapping(**connection.execute(query).mappings().one())
 
-    def find(self, account_id: int, *, object_type: str = "", identifier: str = "") -> list[Mapping]:
-        """The account's mappings by number; what is not empty must be the same."""
+    def find(
+        self,
+        account_id: int,
+        *,
+        object_type: str = "",
+        identifier: str = "",
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[Mapping]:
+        """The account's mappings behind a number; what is not empty must be the same."""
         table = object_mappings.c
-        query = select(object_mappings).where(table.account_id == account_id).order_by(table.id)
+        query = select(object_mappings).where(table.account_id == account_id, table.id > after).order_by(table.id)
         if object_type:
             query = query.where(table.object_type == object_type)
         if identifier:
             query = query.where(table.identifier == identifier)
         with self._database.read() as connection:
-            return [Mapping(**row) for row in connection.execute(query).mappings()]
+            return [Mapping(**row) for row in connection.execute(query.limit(limit)).mappings()]
 
     def delete(self, account_id: int, mapping_id: int) -> bool:
         """Forget a mapping; False when there is none of that number."""

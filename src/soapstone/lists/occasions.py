@@ -83,9 +83,10 @@ class Occasions:
             connection.execute(update(sign_ups).where(sign_ups.c.id.in_(made)).values(call_id=min(made, default=0)))
         return [each for each in self.signed_up(occasion) if each.id in set(made)]
 
-    def signed_up(self, occasion: Occasion) -> list[SignUp]:
-        """Who signed up for an occasion, by number."""
+    def signed_up(self, occasion: Occasion, *, after: int = 0, limit: int | None = None) -> list[SignUp]:
+        """Who signed up for an occasion, behind a number."""
         names = [sign_ups.c[name] for name in SignUp.__dataclass_fields__]
-        query = select(*names).where(sign_ups.c.occasion_id == occasion.id).order_by(sign_ups.c.id)
+        query = select(*names).where(sign_ups.c.occasion_id == occasion.id, sign_ups.c.id > after)
+        query = query.order_by(sign_ups.c.id).limit(limit)
         with self._database.read() as connection:
             return [SignUp(**row) for row in connection.execute(query).mappings()]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import insert, select
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, insert, literal, select, tuple_
 
 from soapstone.lists.addresses import address_key
 from soapstone.store.database import Database
@@ -13,8 +16,17 @@ from soapstone.store.tables import suppressions
 WHOLE_ACCOUNT = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Suppression:
+    """An address, in lower case, to which nothing is sent; `kind` is "suppressed" or "banned"."""
+
+    email: str
+    kind: str
+    created_at: datetime
+
+
 class Suppressions:
-    """Adds and looks up suppressions."""
+    """Adds, looks up and removes suppressions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,3 +40,27 @@ class Suppressions:
                 return False
             connection.execute(insert(suppressions).values(**values, created_at=now()))
             return True
+
+    def page(
+        self, account_id: int, address: str | None = None, *, after: tuple[str, str] = ("", ""), limit: int = 2000
+    ) -> list[Suppression]:
+        """Suppressions of the whole account by address, then kind, behind the pair `after`; or those of one address."""
+        table = suppressions.c
+        query = (
+            select(table.email_key.label("email"), table.kind, table.created_at)
+            .where(table.account_id == account_id, table.list_id == WHOLE_ACCOUNT)
+            .where(tuple_(table.email_key, table.kind) > tuple_(literal(after[0]), literal(after[1])))
+            .order_by(table.email_key, table.kind)
+            .limit(limit)
+        )
+        if address is not None:
+            query = query.where(table.email_key == address_key(address))
+        with self._database.read() as connection:
+            return [Suppression(**row) for row in connection.execute(query).mappings()]
+
+    def remove(self, account_id: int, address: str, *, kind: str | None = None, list_id: int = WHOLE_ACCOUNT) -> bool:
+        """Take suppressions of an address back, of one kind or of both; False when there was none."""
+        here = {"account_id": account_id, "list_id": list_id, "email_key": address_key(address)}
+        query = delete(suppressions).filter_by(**here | ({} if kind is None else {"kind": kind}))
+        with self._database.write() as connection:
+            return connection.execute(query).rowcount > 0
