@@ -192,7 +192,8 @@ class SmtpDelivery:
                 return True
         if self._refused:
             raise JobFailed(f"The SMTP server {self._server.address.shown} refuses to work: {self._refused}")
-        if not self._under_way and not self._waiting and not self._due:
+        # Replies that came in while others were stored are looked at first: they may say when to come again.
+        if not self._results and not self._under_way and not self._waiting and not self._due:
             if self._next_due is None:
                 return False
             wait = (self._next_due - now()).total_seconds()

@@ -1,0 +1,63 @@
+"""Replies of the SMTP server that come in while others are being stored: none of them is forgotten."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tests.sending.sink import fate
+from tests.sending.smtp_trial import Sink
+
+from soapstone.jobs.worker import Worker
+from soapstone.sending.rates import Rates
+from soapstone.sending.sender import Sender
+from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.smtp_delivery import Retries, SmtpDelivery, SmtpServer
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Sink]:
+    running = Sink(tmp_path / "accepted.jsonl", "--deferred", "50")
+    yield running
+    running.stop()
+
+
+def test_a_refusal_for_now_that_comes_last_is_tried_again(
+    office: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last reply comes when the one before it is being stored, and it is one that asks to come again."""
+    store = SmtpDelivery._record
+
+    def slowly(self: SmtpDelivery, chunk: Any, results: Sequence[Any], moment: Any) -> None:
+        end = time.monotonic() + 10
+        while results and self._under_way and time.monotonic() < end:
+            time.sleep(0.005)
+        store(self, chunk, results, moment)
+
+    monkeypatch.setattr(SmtpDelivery, "_record", slowly)
+    wanted, emails = {"", "deferred"}, []
+    while wanted:
+        if (what := fate(email := f"{uuid4().hex}@example.com", 50, 0)) in wanted:
+            wanted.remove(what)
+            emails.append(email)
+            office.contact(email)
+    ticket = office.to_list()
+    server = SmtpServer(
+        SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"),
+        connections=2,
+        rates=Rates(0, 0),
+        retries=Retries(first=timedelta(seconds=4), limit=timedelta(hours=1)),
+        timeout=10,
+        local_hostname=None,
+    )
+    sender = Sender(office.database, office.mail, office.drafts, server=server)
+    worker = Worker(office.database, office.blobs, sender.runners, idle=0.01)
+    worker.run(until=lambda: office.job(ticket).over)
+    assert office.job(ticket).state == "completed"
+    assert {state for _, state, _ in office.ledger(ticket)} == {"handed"}
+    assert sorted(line["to"] for line in sink.lines()) == sorted(emails)
