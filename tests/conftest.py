@@ -125,12 +125,16 @@ def _administer(server: str, statement: str) -> None:
 
 
 class Served:
-    """A server process of its own, with the demo account, on a free port of 127.0.0.1."""
+    """A server process of its own, with the demo account, on a free port of 127.0.0.1.
 
-    def __init__(self, data: Path, *, database_url: str = "", demo: bool = True) -> None:
+    `settings` are further ones, by the names of their variables without the beginning: `smtp_url`.
+    """
+
+    def __init__(self, data: Path, *, database_url: str = "", demo: bool = True, **settings: str) -> None:
         self.data = data
         command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", "--data", str(data)]
         environment = {**os.environ, "SOAPSTONE_DATABASE_URL": database_url}
+        environment |= {f"SOAPSTONE_{name.upper()}": value for name, value in settings.items()}
         self._log = (data.parent / f"{data.name}.log").open("ab")
         self.process = subprocess.Popen(
             [*command, *(["--demo"] if demo else [])],

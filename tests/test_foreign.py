@@ -41,6 +41,10 @@ ATTRIBUTE = (
     "<WSProfileAttribute><AttributeID>{number}</AttributeID><HeaderID>{number}</HeaderID><Name>foreign</Name>"
     "</WSProfileAttribute>"
 )
+MESSAGE = (
+    "<WSMessage><ListID>{number}</ListID><Subject>foreign</Subject><TextBody>foreign</TextBody>"
+    "<FromEmailAddress>a@foreign.example</FromEmailAddress></WSMessage>"
+)
 TRIGGER = IMPORT.replace("fileMappings", "TriggerFileMappings").replace("WSFileMappings", "WSTriggerFileMappings")
 CALLS = {
     (MM, "addGroup"): "<group_name>group {number}</group_name><categoryId>{number}</categoryId>",
@@ -125,6 +129,25 @@ CALLS = {
     (LK, "ReportListContactHygiene"): PAGE,
     (LK, "ReportRangeListContactHygiene"): PAGE,
     (LK, "ReportAdminContactFeedbackLoop"): "<Page>1</Page>",
+    (LK, "SendListMessage"): MESSAGE,
+    (LK, "SendListMessageWithProfileFilter"): MESSAGE,
+    (LK, "ScheduleSendListMessage"): MESSAGE + "<SendDateTime>2020-01-01T00:00:00</SendDateTime>",
+    (LK, "ScheduleSendListMessageWithProfileFilter"): MESSAGE + "<SendDateTime>2020-01-01T00:00:00</SendDateTime>",
+    (LK, "SendListMessageTest"): MESSAGE + "<TestEmailAddress>b@foreign.example</TestEmailAddress>",
+    (LK, "SendListMessageReview"): MESSAGE,
+    (LK, "SendSavedMessage"): "<SavedMsgID>{number}</SavedMsgID>",
+    (LK, "SendSavedMessageTest"): (
+        "<SavedMsgID>{number}</SavedMsgID><TestEmailAddress>b@foreign.example</TestEmailAddress>"
+    ),
+    (LK, "GetSavedMessageCollection"): "<ListID>{number}</ListID>",
+    (LK, "SendTransactionalMessage"): (
+        "<EmailAddress>b@foreign.example</EmailAddress><TransactionalMsgID>{number}</TransactionalMsgID>"
+    ),
+    (LK, "GetTransactionalMessageCollection"): "<ListID>{number}</ListID>",
+    (LK, "GetMessageStatus"): "<MsgID>{number}</MsgID>",
+    (LK, "GetSystemIDFromPublicID"): "<PublicID>x</PublicID><ObjectType>Message</ObjectType>",
+    (LK, "GetMessageAnalyticsInformation"): "<MsgIDs><int>{number}</int></MsgIDs>",
+    (LK, "GetSpamScore"): MESSAGE + "<TestEmail>b@foreign.example</TestEmail>",
     (LK, "BulkLoadContacts"): "<ListID>{number}</ListID>" + IMPORT,
     (LK, "BulkLoadContactsWithOptions"): "<ListID>{number}</ListID>" + IMPORT,
     (LK, "UpdateSubscribedContactAttribute"): "<AttributeID>{number}</AttributeID><Value>foreign</Value>",
@@ -236,7 +259,9 @@ def test_a_foreign_number_is_like_one_that_does_not_exist(world: World, space: s
     """mm-26, lk-19"""
     unknown = world.call(space, name, UNKNOWN, "stranger", version)
     # List 1 is the demo account's only one; jobs 1 and 2 are its upload and its send.
-    for number in (1, 2) if "jobid" in CALLS[space, name] or "ProcessID" in CALLS[space, name] else (1,):
+    # Message 1 is its saved one, message 2 what was sent.
+    both = ("jobid", "ProcessID", "MsgID")
+    for number in (1, 2) if any(word in CALLS[space, name] for word in both) else (1,):
         foreign = world.call(space, name, number, "stranger", version)
         assert foreign.status_code == unknown.status_code
         assert not any(word in foreign.text for word in ("Newsletter", "example.com", "people.csv", "DEMO"))

@@ -145,6 +145,7 @@ def version() -> None:
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.banner import announce
     from soapstone.demo import prepare_demo
+    from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
     from soapstone.server import Application, PortTaken, TlsUnusable, listen, serve, tls_context
     from soapstone.supervisor import Supervisor
 
@@ -152,9 +153,11 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     if demo and not _is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
     try:
+        if settings.spamd_url:
+            SpamScanner(settings.spamd_url)
         tls = tls_context(settings.tls_cert, settings.tls_key)
         listener = listen(host, port)
-    except (TlsUnusable, PortTaken) as trouble:
+    except (InvalidScannerUrl, TlsUnusable, PortTaken) as trouble:
         stop(str(trouble))
     with opened(settings, upgrade=True) as product:
         if demo:

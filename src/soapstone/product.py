@@ -42,7 +42,9 @@ from soapstone.sending.messages import Messages
 from soapstone.sending.preview import Previews
 from soapstone.sending.replies import Replies
 from soapstone.sending.report import SendReports
+from soapstone.sending.sample import Samples
 from soapstone.sending.send import Sends
+from soapstone.sending.spam import SpamScanner
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
@@ -148,6 +150,16 @@ class Product:
     def email_keys(self) -> EmailKeys:
         """The keys of contacts in mailed links."""
         return EmailKeys(self._key)
+
+    @cached_property
+    def spam_scanner(self) -> SpamScanner | None:
+        """The spam scanner of the settings; None without one. Raises InvalidScannerUrl."""
+        return SpamScanner(self.settings.spamd_url) if self.settings.spamd_url else None
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Mails of messages that nobody has sent."""
+        return Samples(self.database, self.links)
 
     @cached_property
     def replies(self) -> Replies:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     dkim_key: str = Field("", description="File with the RSA key that mails are signed with, PEM; empty means none.")
     dkim_domain: str = Field("", description="Domain that signs.")
     dkim_selector: str = Field("", description="Selector of the key in that domain.")
+    spamd_url: str = Field(
+        "", description="SpamAssassin's spamd, spamd://host:port, that gives messages their score; empty means none."
+    )
     secret_key: str = Field(
         "", description="Key that links in mails are signed with; empty means one that is kept in the database."
     )

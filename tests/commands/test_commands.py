@@ -165,3 +165,8 @@ def test_unknown_jobs(ready: Run) -> None:
 
 def test_the_demo_is_for_loopback_only(run: Run) -> None:
     assert "loopback" in run("serve", "--demo", "--host", "0.0.0.0", code=1).output
+
+
+def test_a_scanner_whose_url_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSTONE_SPAMD_URL", "localhost:783")
+    assert "is not spamd://host:port." in run("web", "--port", "0", code=1).output

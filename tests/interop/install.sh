@@ -1,7 +1,7 @@
 #!/bin/sh
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
-# curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, and Mono
-# behind nginx, whose answers are compared with ours.
+# curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
+# behind nginx, whose answers are compared with ours, and SpamAssassin's spamd, which scores messages.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
 
@@ -29,9 +29,10 @@ command -v wsimport >/dev/null || missing="$missing jaxws"
 command -v mcs >/dev/null || missing="$missing mono-mcs"
 command -v wsdl >/dev/null || missing="$missing mono-devel"
 command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
+command -v spamd >/dev/null || [ -x /usr/sbin/spamd ] || missing="$missing spamassassin spamd"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS and Mono; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS, Mono and SpamAssassin; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"

@@ -6,6 +6,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
 from typing import Any
 from uuid import uuid4
 
@@ -174,3 +177,30 @@ def suppress(served: Any) -> Iterator[Callable[[str, str, int], None]]:
 def client_class() -> type[Listrak]:
     """The client, for other logins."""
     return Listrak
+
+
+@pytest.fixture(scope="module")
+def mails(served: Any) -> Callable[..., dict[str, EmailMessage]]:
+    """Recipient → mail in the mail folder, of those with a subject.
+
+    With `wanted` they are waited for, and the same recipient may have several: then the last one stays.
+    """
+
+    def mails(subject: str, wanted: int = 0) -> Any:
+        end = time.monotonic() + 60
+        while True:
+            parser = BytesParser(EmailMessage, policy=policy.SMTP)
+            every = [
+                parser.parsebytes(path.read_bytes()) for path in sorted(served.data.joinpath("mail").glob("*.eml"))
+            ]
+            found = [mail for mail in every if mail["Subject"] == subject]
+            if len(found) >= wanted:
+                break
+            assert time.monotonic() < end, f"{len(found)} mails instead of {wanted}"
+            time.sleep(0.05)
+        pairs = [(mail["To"].addresses[0].addr_spec, mail) for mail in found]
+        assert wanted or len(dict(pairs)) == len(pairs)
+        assert not wanted or len(pairs) == wanted
+        return dict(pairs)
+
+    return mails

@@ -15,6 +15,9 @@ from soapstone.wire.faults import Fault
 # A date without a value, where the contract wants one (lk-26).
 NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
 
+# What any moment of the last year counts as: its last days are no dates in some time zones.
+LATEST = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
+
 # Rows of a page of any paged report (lk-31).
 PAGE_ROWS = 2500
 
@@ -63,6 +66,8 @@ class Call:
     def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
         if given is None or given.year == 1:
             return None
+        if given.year == LATEST.year:
+            return LATEST
         if given.tzinfo is not None:
             return given.astimezone(datetime.UTC)
         # With fold 0 a time inside the gap of spring is read by the offset before it, which moves it forward.

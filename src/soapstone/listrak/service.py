@@ -47,6 +47,13 @@ from soapstone.listrak.lists import (
     get_contact_list_collection,
     update_contact_list,
 )
+from soapstone.listrak.messages import (
+    get_message_analytics_information,
+    get_message_status,
+    get_saved_message_collection,
+    get_system_id_from_public_id,
+    get_transactional_message_collection,
+)
 from soapstone.listrak.processes import get_legacy_process_status, get_process_status
 from soapstone.listrak.profiles import (
     create_profile_attribute,
@@ -57,6 +64,18 @@ from soapstone.listrak.profiles import (
     update_profile_attribute,
     update_profile_header,
 )
+from soapstone.listrak.sends import (
+    schedule_send_list_message,
+    schedule_send_list_message_with_profile_filter,
+    send_list_message,
+    send_list_message_review,
+    send_list_message_test,
+    send_list_message_with_profile_filter,
+    send_saved_message,
+    send_saved_message_test,
+)
+from soapstone.listrak.spam_score import get_spam_score
+from soapstone.listrak.transactional import send_transactional_message
 from soapstone.listrak.types import WSUser
 from soapstone.product import Product
 from soapstone.wire.contract import Operation
@@ -102,6 +121,21 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "SubscribeContact": subscribe_contact,
     "UnsubscribeContact": unsubscribe_contact,
     "GetFilteredListCount": get_filtered_list_count,
+    "SendListMessage": send_list_message,
+    "SendListMessageWithProfileFilter": send_list_message_with_profile_filter,
+    "ScheduleSendListMessage": schedule_send_list_message,
+    "ScheduleSendListMessageWithProfileFilter": schedule_send_list_message_with_profile_filter,
+    "SendListMessageTest": send_list_message_test,
+    "SendListMessageReview": send_list_message_review,
+    "SendSavedMessage": send_saved_message,
+    "SendSavedMessageTest": send_saved_message_test,
+    "GetSavedMessageCollection": get_saved_message_collection,
+    "SendTransactionalMessage": send_transactional_message,
+    "GetTransactionalMessageCollection": get_transactional_message_collection,
+    "GetMessageStatus": get_message_status,
+    "GetSystemIDFromPublicID": get_system_id_from_public_id,
+    "GetMessageAnalyticsInformation": get_message_analytics_information,
+    "GetSpamScore": get_spam_score,
     "ReportSubscribedContacts": report_subscribed_contacts,
     "ReportRangeSubscribedContacts": report_range_subscribed_contacts,
     "ReportListContactRemoval": report_list_contact_removal,

@@ -64,3 +64,14 @@ class Suppressions:
         query = delete(suppressions).filter_by(**here | ({} if kind is None else {"kind": kind}))
         with self._database.write() as connection:
             return connection.execute(query).rowcount > 0
+
+    def blocked(self, account_id: int, list_id: int, address: str) -> bool:
+        """Whether an address is suppressed or banned on the list or in the whole account."""
+        held = suppressions.c
+        query = select(held.id).where(
+            held.account_id == account_id,
+            held.email_key == address_key(address),
+            held.list_id.in_((WHOLE_ACCOUNT, list_id)),
+        )
+        with self._database.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None

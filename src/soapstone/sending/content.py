@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
@@ -13,6 +13,8 @@ from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Parts
 from soapstone.sending.plain_text import plain_template
 from soapstone.sending.template import Template, merge_key
+
+Written = TypeVar("Written", Message, Draft)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -81,8 +83,8 @@ class Content:
         )
 
 
-def with_links(message: Message, settings: Mapping[str, Any]) -> Message:
-    """The message with the links that its list wants in every text (lk-38), at the end of both bodies."""
+def with_links(message: Written, settings: Mapping[str, Any]) -> Written:
+    """The message or draft with the links that its list wants in every text (lk-38), at the end of both bodies."""
     names = Content(message).names
     wanted = [words for name, words in _ADDED.items() if settings.get(name) and merge_key(words[0]) not in names]
     if not wanted:

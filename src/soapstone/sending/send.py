@@ -141,13 +141,15 @@ class Sends:
         emails: Sequence[str],
         purpose: Purpose = "test",
         fields: Mapping[str, str] | None = None,
+        reach: Collection[str] = (),
         due_at: datetime | None = None,
         traits: Traits | None = None,
     ) -> SendTicket:
         """Send a message to single addresses in the name of a list: for a test, for review, or transactional (lk-96).
 
-        `fields` are further merge values. Copies for test and review count in no figure. A stored message is copied.
-        Raises InvalidMessage.
+        `fields` are further merge values. Copies for test and review count in no figure. They need not be on the list;
+        `reach` names states on it that are mailed all the same (lk-100). A stored message is copied. Raises
+        InvalidMessage.
         """
         given = {merge_key(name): value for name, value in (fields or {}).items()}
         draft = self._ready(message, contact_list, given.keys())
@@ -160,7 +162,11 @@ class Sends:
             contact_list,
             message,
             draft,
-            request={"audience": audience, "is_test": purpose in ("test", "review")},
+            request={
+                "audience": audience,
+                "rules": {"reach": list(reach)},
+                "is_test": purpose in ("test", "review"),
+            },
             due_at=due_at,
             traits=traits,
         )

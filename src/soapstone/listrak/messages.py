@@ -1,0 +1,163 @@
+"""Messages: those that wait to be sent, and what became of those that were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from soapstone.listrak.call import NO_DATE, Call
+from soapstone.listrak.operations import (
+    GetMessageAnalyticsInformation,
+    GetMessageStatus,
+    GetMessageStatusResponse,
+    GetSavedMessageCollection,
+    GetSystemIDFromPublicID,
+    GetTransactionalMessageCollection,
+)
+from soapstone.listrak.types import (
+    MessageDeliveryType,
+    SentFlag,
+    WSMessageAnalyticsInformation,
+    WSMessageStatus,
+    WSSavedMessage,
+    WSTransactionalMessage,
+)
+from soapstone.sending.message import Message
+from soapstone.sending.report import SendRecord
+from soapstone.wire.faults import Fault
+
+# The most numbers that one call may name (lk-103).
+MOST_NUMBERS = 2_500
+
+# Whom a send was for → the kind of delivery; everything else went to a list.
+DELIVERY_TYPES = {
+    "test": MessageDeliveryType.Test,
+    "review": MessageDeliveryType.Review,
+    "transactional": MessageDeliveryType.Transactional,
+    "letter": MessageDeliveryType.Automated,
+}
+
+
+def get_saved_message_collection(call: Call, request: GetSavedMessageCollection) -> list[WSSavedMessage]:
+    """The saved messages of a list by number; none for an unknown list (lk-19, lk-99)."""
+    if call.find_list(request.ListID) is None:
+        return []
+    return [
+        WSSavedMessage(
+            SavedMsgID=each.id,
+            SavedName=name_of(each),
+            CreateDate=call.wall_clock(each.created_at),
+            ModifiedDate=call.wall_clock(each.updated_at),
+        )
+        for each in call.product.messages.find(call.account.id, kind="saved", list_ids=[request.ListID])
+    ]
+
+
+def get_transactional_message_collection(
+    call: Call, request: GetTransactionalMessageCollection
+) -> list[WSTransactionalMessage]:
+    """The transactional messages of a list by number; none for an unknown list (lk-19, lk-100)."""
+    if call.find_list(request.ListID) is None:
+        return []
+    return [
+        WSTransactionalMessage(TransactionalMsgID=each.id, MessageName=name_of(each))
+        for each in call.product.messages.find(call.account.id, kind="transactional", list_ids=[request.ListID])
+    ]
+
+
+def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatusResponse:
+    """How far the sends of a message are; nil for an unknown one and one that is sent by none (lk-19, lk-101)."""
+    message = call.product.messages.get(call.account.id, request.MsgID)
+    sends = call.product.reports.of_message(call.account.id, request.MsgID)
+    if message is None or not sends or not _may_see(call, message):
+        return GetMessageStatusResponse(WSMessageStatus=None)
+    flag = _flag(sends)
+    ends = [each.job.finished_at for each in sends if each.job.finished_at is not None]
+    status = WSMessageStatus(
+        MsgID=message.id,
+        DeliveryType=DELIVERY_TYPES.get(sends[0].purpose, MessageDeliveryType.List),
+        MessageStatus=flag,
+        SentCount=sum(each.sent for each in sends),
+        StartTime=call.wall_clock(min(each.job.started_at or each.job.due_at for each in sends)),
+        EndTime=call.wall_clock(max(ends)) if flag is SentFlag.Sent else NO_DATE,
+    )
+    return GetMessageStatusResponse(WSMessageStatus=status)
+
+
+def get_system_id_from_public_id(call: Call, request: GetSystemIDFromPublicID) -> int:
+    """The number of a message; 0 for an unknown one (lk-19, lk-104)."""
+    message = call.product.messages.public(call.account.id, request.PublicID or "")
+    return message.id if message is not None and _may_see(call, message) else 0
+
+
+def get_message_analytics_information(
+    call: Call, request: GetMessageAnalyticsInformation
+) -> list[WSMessageAnalyticsInformation]:
+    """What sent messages hand over to web analytics, by the time of their send; unknown ones are left out (lk-103)."""
+    numbers = set(request.MsgIDs or ())
+    if len(request.MsgIDs or ()) > MOST_NUMBERS:
+        raise Fault(f"[InvalidArgument] More than {MOST_NUMBERS} messages.")
+    sent: dict[int, SendRecord] = {}
+    for each in call.product.reports.find(call.account.id, message_ids=numbers, tests=True):
+        sent.setdefault(each.message_id, each)
+    campaigns: dict[int, dict[int, str]] = {}
+    rows = []
+    for message in call.product.messages.find(call.account.id, numbers=sent.keys()):
+        if not _may_see(call, message):
+            continue
+        list_id = message.list_id or sent[message.id].list_id or 0
+        if message.campaign_id is not None and list_id not in campaigns:
+            campaigns[list_id] = {one.id: one.name for one in call.product.campaigns.all(list_id)}
+        job = sent[message.id].job
+        begun = job.started_at or job.due_at
+        row = WSMessageAnalyticsInformation(
+            CampaignID=message.campaign_id or 0,
+            CampaignName=campaigns[list_id].get(message.campaign_id, "") if message.campaign_id is not None else "",
+            GoogleAnalyticsCampaignContent=str(message.extras.get("analytics_content", "")),
+            GoogleAnalyticsCampaignName=str(message.extras.get("analytics_name", "")),
+            # There is no analytics service of our own.
+            ListrakAnalyticsCampaignName="",
+            ListrakAnalyticsModuleName="",
+            ListrakAnalyticsVersion="",
+            ListID=list_id,
+            MsgID=message.id,
+            SendDate=call.wall_clock(begun),
+            Subject=message.subject,
+        )
+        rows.append((begun, message.id, row))
+    return [row for _, _, row in sorted(rows, key=lambda each: each[:2])]
+
+
+def name_of(message: Message) -> str:
+    """What a stored message is called: its name, or else its subject."""
+    return message.name or message.subject
+
+
+def _may_see(call: Call, message: Message) -> bool:
+    """Figures of a list's messages stay when the list is deleted (lk-44), for who may see all lists."""
+    return call.login.all_lists or (message.list_id is not None and call.find_list(message.list_id) is not None)
+
+
+def _flag(sends: Sequence[SendRecord]) -> SentFlag:
+    """The state of a message's sends together: of what goes on rather than of what is over (lk-101)."""
+    states = {_state(each) for each in sends}
+    order = (SentFlag.Sending, SentFlag.ErrorSetToRetry, SentFlag.ToBeSent, SentFlag.NotReady)
+    found = next((flag for flag in order if flag in states), SentFlag.Sent)
+    # Some groups have it, and it waits for others.
+    return SentFlag.Sending if found is SentFlag.ToBeSent and SentFlag.Sent in states else found
+
+
+def _state(send: SendRecord) -> SentFlag:
+    job = send.job
+    match job.state:
+        case "completed":
+            return SentFlag.Sent
+        case "failed":
+            return SentFlag.ErrorSetToRetry
+        case "cancelled":
+            return SentFlag.NotReady
+    if job.paused:
+        return SentFlag.NotReady
+    if job.state == "queued" and job.started_at is None:
+        return SentFlag.ToBeSent
+    # A send that was hindered, or whose mails were refused for now, waits until it is due again.
+    return SentFlag.ErrorSetToRetry if job.state == "queued" and job.error else SentFlag.Sending

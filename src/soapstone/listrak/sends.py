@@ -1,0 +1,206 @@
+"""Sends: of messages that come with the call, and of saved ones, to a list or to some of it (lk-96 to lk-99)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Sequence
+
+from soapstone.listrak.call import Call
+from soapstone.listrak.collections import CHARACTER_SETS
+from soapstone.listrak.filters import terms_of
+from soapstone.listrak.operations import (
+    ScheduleSendListMessage,
+    ScheduleSendListMessageResponse,
+    ScheduleSendListMessageWithProfileFilter,
+    ScheduleSendListMessageWithProfileFilterResponse,
+    SendListMessage,
+    SendListMessageReview,
+    SendListMessageTest,
+    SendListMessageWithProfileFilter,
+    SendSavedMessage,
+    SendSavedMessageTest,
+)
+from soapstone.listrak.types import WSMessage, WSProfileFilter
+from soapstone.lists.contact_list import ContactList
+from soapstone.sending.mailbox import is_mailbox
+from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Traits
+from soapstone.sending.send import SendTicket
+from soapstone.wire.faults import Fault
+
+# Character sets by number; an unknown number is the first one (lk-105).
+CHARSET_NUMBERS = dict(zip(CHARACTER_SETS, CHARSETS, strict=True))
+
+# What is kept with a message and belongs to this contract: wire member → name in the message's extras.
+EXTRAS = {
+    "EnablePassalong": "passalong",
+    "EnableTracking": "tracking",
+    "GoogleAnalyticsCampaignName": "analytics_name",
+    "GoogleAnalyticsCampaignContent": "analytics_content",
+}
+
+# Who is named by address gets the message, whatever the address is on the list: only blocked ones do not.
+ANYBODY = ("unsubscribed", "waiting")
+
+
+def send_list_message(call: Call, request: SendListMessage) -> int:
+    """Send a message to a list; its number (lk-96)."""
+    return _to_members(call, request.WSMessage).message.id
+
+
+def send_list_message_with_profile_filter(call: Call, request: SendListMessageWithProfileFilter) -> int:
+    """Send a message to those of a list who meet a filter; its number (lk-65, lk-96)."""
+    return _to_members(call, request.WSMessage, request.ProfileFilter).message.id
+
+
+def schedule_send_list_message(call: Call, request: ScheduleSendListMessage) -> ScheduleSendListMessageResponse:
+    """Send a message to a list at a time; its number and the time (lk-96, lk-97)."""
+    ticket = _to_members(call, request.WSMessage, at=request.SendDateTime)
+    return ScheduleSendListMessageResponse(
+        ScheduleSendListMessageResult=ticket.message.id, SendDateTime=call.wall_clock(ticket.job.due_at)
+    )
+
+
+def schedule_send_list_message_with_profile_filter(
+    call: Call, request: ScheduleSendListMessageWithProfileFilter
+) -> ScheduleSendListMessageWithProfileFilterResponse:
+    """Send a message at a time to those of a list who meet a filter then; its number and the time (lk-96, lk-97)."""
+    ticket = _to_members(call, request.WSMessage, request.ProfileFilter, at=request.SendDateTime)
+    return ScheduleSendListMessageWithProfileFilterResponse(
+        ScheduleSendListMessageWithProfileFilterResult=ticket.message.id,
+        SendDateTime=call.wall_clock(ticket.job.due_at),
+    )
+
+
+def send_list_message_test(call: Call, request: SendListMessageTest) -> int:
+    """Send a message to one address for a test; its number (lk-96)."""
+    asked, found = asked_for(call, request.WSMessage)
+    return _test(call, found, draft_of(asked), request.TestEmailAddress, traits_of(call, found, asked))
+
+
+def send_list_message_review(call: Call, request: SendListMessageReview) -> int:
+    """Send a message to the list's review group, which may be empty; its number (lk-96, lk-97)."""
+    asked, found = asked_for(call, request.WSMessage)
+    traits = traits_of(call, found, asked)
+    return accepted(
+        lambda: call.product.sends.to_addresses(
+            account=call.account,
+            login=call.login,
+            contact_list=found,
+            message=draft_of(asked),
+            emails=call.product.review_groups.all(found.id),
+            purpose="review",
+            reach=ANYBODY,
+            traits=traits,
+        )
+    ).message.id
+
+
+def send_saved_message(call: Call, request: SendSavedMessage) -> int:
+    """Send a saved message to its own list; the number of what is sent (lk-99)."""
+    message, found = saved(call, request.SavedMsgID, "saved")
+    return accepted(
+        lambda: call.product.sends.to_members(
+            account=call.account, login=call.login, contact_list=found, message=message
+        )
+    ).message.id
+
+
+def send_saved_message_test(call: Call, request: SendSavedMessageTest) -> int:
+    """Send a saved message to one address for a test; the number of what is sent (lk-99)."""
+    message, found = saved(call, request.SavedMsgID, "saved")
+    return _test(call, found, message, request.TestEmailAddress)
+
+
+def asked_for(call: Call, asked: WSMessage | None) -> tuple[WSMessage, ContactList]:
+    """The message of a call and its list, or the Fault that says what is missing."""
+    if asked is None:
+        raise Fault("[InvalidArgument] WSMessage is missing.")
+    return asked, call.require_list(asked.ListID)
+
+
+def draft_of(asked: WSMessage) -> Draft:
+    """What a message says."""
+    return Draft(
+        subject=asked.Subject or "",
+        from_name=asked.FromName or "",
+        from_address=asked.FromEmailAddress or "",
+        reply_address=asked.ReplyEmailAddress or "",
+        to_name=asked.ToName or "",
+        html=asked.HTMLBody or "",
+        plain=asked.TextBody or "",
+        charset=CHARSET_NUMBERS.get(asked.CharacterSetID, CHARSETS[0]),
+    )
+
+
+def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
+    """What is kept with a message. Fault for a campaign that the list has not (lk-98)."""
+    number = asked.ListCampaignID
+    if number and all(each.id != number for each in call.product.campaigns.all(found.id)):
+        raise Fault(f"[NotFound] Campaign {number} does not exist or is not accessible.")
+    extras = {name: getattr(asked, member) or "" for member, name in EXTRAS.items() if getattr(asked, member)}
+    return Traits(campaign_id=number or None, extras=extras, login_id=call.login.id)
+
+
+def saved(call: Call, number: int, kind: str) -> tuple[Message, ContactList]:
+    """A stored message of that kind and its list, or the Fault that says that there is none (lk-19)."""
+    message = call.product.messages.get(call.account.id, number)
+    found = None
+    if message is not None and message.kind == kind and message.list_id is not None:
+        found = call.find_list(message.list_id)
+    if message is None or found is None:
+        raise Fault(f"[NotFound] Message {number} does not exist or is not accessible.")
+    return message, found
+
+
+def accepted(send: Callable[[], SendTicket]) -> SendTicket:
+    """A send that was accepted, or the Fault that says why not (lk-98)."""
+    try:
+        return send()
+    except InvalidMessage as refused:
+        raise Fault(f"[InvalidArgument] {refused}") from None
+
+
+def _to_members(
+    call: Call,
+    asked: WSMessage | None,
+    only: Sequence[WSProfileFilter | None] | None = None,
+    *,
+    at: datetime.datetime | None = None,
+) -> SendTicket:
+    message, found = asked_for(call, asked)
+    terms = terms_of(call, found, only)
+    traits = traits_of(call, found, message)
+    due_at = call.range_start(at)
+    if due_at is not None and due_at <= datetime.datetime.now(datetime.UTC):
+        due_at = None
+    return accepted(
+        lambda: call.product.sends.to_members(
+            account=call.account,
+            login=call.login,
+            contact_list=found,
+            message=draft_of(message),
+            terms=terms,
+            due_at=due_at,
+            traits=traits,
+        )
+    )
+
+
+def _test(
+    call: Call, found: ContactList, message: Message | Draft, address: str | None, traits: Traits | None = None
+) -> int:
+    address = (address or "").strip()
+    if not is_mailbox(address):
+        raise Fault("[InvalidArgument] TestEmailAddress is not an e-mail address.")
+    return accepted(
+        lambda: call.product.sends.to_addresses(
+            account=call.account,
+            login=call.login,
+            contact_list=found,
+            message=message,
+            emails=[address],
+            purpose="test",
+            reach=ANYBODY,
+            traits=traits,
+        )
+    ).message.id

@@ -1,0 +1,55 @@
+"""How much a message looks like spam (lk-102)."""
+
+from __future__ import annotations
+
+import logging
+
+from soapstone.listrak.call import Call
+from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
+from soapstone.listrak.sends import draft_of
+from soapstone.listrak.types import SpamAssassinScore, WSSpamScore
+from soapstone.sending.mailbox import is_mailbox
+from soapstone.sending.message import InvalidMessage
+from soapstone.sending.spam import MailTooLarge, ScannerFailed
+from soapstone.wire.faults import Fault
+
+log = logging.getLogger(__name__)
+
+# What is answered without a scanner.
+POINTS_REQUIRED = 5.0
+
+
+def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
+    """What the scanner says of a message to one address, no points without a scanner; nil for an unknown list (lk-19).
+
+    Fault for a message that could not be sent, an address that is none, and a scanner that does not answer.
+    """
+    asked = request.WSMessage
+    if asked is None:
+        raise Fault("[InvalidArgument] WSMessage is missing.")
+    found = call.find_list(asked.ListID)
+    if found is None:
+        return GetSpamScoreResponse(WSSpamScore=None)
+    address = (request.TestEmail or "").strip()
+    if not is_mailbox(address):
+        raise Fault("[InvalidArgument] TestEmail is not an e-mail address.")
+    person = call.product.subscriptions().find(call.account, found, address)
+    scanner = call.product.spam_scanner
+    try:
+        mail = call.product.samples.mail(found, draft_of(asked), address, person)
+        if scanner is None:
+            return GetSpamScoreResponse(
+                WSSpamScore=WSSpamScore(PointsReceived=0.0, PointsRequired=POINTS_REQUIRED, Scores=[])
+            )
+        score = scanner.scan(mail)
+    except (InvalidMessage, MailTooLarge) as refused:
+        raise Fault(f"[InvalidArgument] {refused}") from None
+    except ScannerFailed as trouble:
+        log.warning("the spam scanner gave no score: %s", trouble)
+        raise Fault("[InternalError] The spam scanner does not answer.") from None
+    rules = [
+        SpamAssassinScore(Points=each.points, Rule=each.name, Description=each.description) for each in score.rules
+    ]
+    return GetSpamScoreResponse(
+        WSSpamScore=WSSpamScore(PointsReceived=score.points, PointsRequired=score.required, Scores=rules)
+    )

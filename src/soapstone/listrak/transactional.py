@@ -1,0 +1,65 @@
+"""Transactional messages: prepared ones, sent to one person at a time with values of their own (lk-100)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from soapstone.listrak.call import Call
+from soapstone.listrak.operations import SendTransactionalMessage
+from soapstone.listrak.sends import ANYBODY, accepted, saved
+from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.values import stored
+from soapstone.sending.content import LINK_KEYS
+from soapstone.sending.mailbox import is_mailbox
+from soapstone.wire.faults import Fault
+
+Result = SendTransactionalMessageToContactResult
+
+# Tags of a template that stand for a link of this server, and those that bring in a text from elsewhere.
+_SYSTEM_LINK = re.compile(rf"\{{[{{%](?:(?![}}%]\}}).)*\b(?:{'|'.join(LINK_KEYS)})\b", re.IGNORECASE | re.DOTALL)
+_EXTERNAL_CONTENT = re.compile(r"\{%[-+]?\s*(?:include|import|from|extends)\b", re.IGNORECASE)
+
+
+def send_transactional_message(call: Call, request: SendTransactionalMessage) -> Result:
+    """Send a prepared message to one address, subscribed or not (lk-100). Fault for an unknown message (lk-19)."""
+    message, found = saved(call, request.TransactionalMsgID, "transactional")
+    values = _values(call, found, request.ProfileData)
+    address = (request.EmailAddress or "").strip()
+    if not is_mailbox(address) or call.product.suppressions.blocked(call.account.id, found.id, address):
+        return Result.FailedInvalidEmailAddress
+    if any(_SYSTEM_LINK.search(value) for value in values.values()):
+        return Result.FailedInvalidProfileDataSystemLink
+    if any(_EXTERNAL_CONTENT.search(value) for value in values.values()):
+        return Result.FailedInvalidProfileDataExternalContent
+    accepted(
+        lambda: call.product.sends.to_addresses(
+            account=call.account,
+            login=call.login,
+            contact_list=found,
+            message=message,
+            emails=[address],
+            purpose="transactional",
+            reach=ANYBODY,
+            fields=values,
+        )
+    )
+    return Result.Success
+
+
+def _values(call: Call, found: ContactList, given: Sequence[WSProfileAttributeValue | None] | None) -> dict[str, str]:
+    """Name of an attribute → its value as the list would keep it; of several for one attribute the last counts.
+
+    A value that does not fit its kind is left out (lk-47). Fault for an attribute that the list has not.
+    """
+    attributes = {each.id: each for each in call.product.profiles.attributes(found.id)}
+    values: dict[str, str] = {}
+    for each in filter(None, given or ()):
+        attribute = attributes.get(each.AttributeID)
+        if attribute is None:
+            raise Fault(f"[NotFound] Attribute {each.AttributeID} does not exist or is not accessible.")
+        kept = stored(attribute.kind, each.Value or "", attribute.max_length)
+        if kept is not None:
+            values[attribute.name] = kept
+    return values
