@@ -39,6 +39,32 @@ def test_people_of_a_file_who_left_are_skipped(office: Any) -> None:
     ]
 
 
+def test_members_of_a_list_that_comes_into_a_category_later_keep_their_wish(office: Any) -> None:
+    """mm-120: they asked for no mail of the category before the list was one of it."""
+    clubs = Categories(office.database).add_list_category(office.account.id, "Clubs")
+    office.contact("ann@example.com")
+    bob = office.contact("bob@example.com")
+    with Changes(office.database).begin(office.account) as change:
+        change.opt_out(bob, "list_category", clubs.id)
+
+    def send() -> list[tuple[str, str, str]]:
+        message = Messages(office.database).save(
+            office.account.id, office.list.id, Draft(subject="News", plain="Hello")
+        )
+        ticket = office.sends.to_list(account=office.account, login=None, contact_list=office.list, message=message)
+        office.work()
+        found: list[tuple[str, str, str]] = office.ledger(ticket)
+        return found
+
+    everybody = [("ann@example.com", "handed", ""), ("bob@example.com", "handed", "")]
+    assert send() == everybody
+    Lists(office.database).change(office.account.id, office.list.id, category_id=clubs.id)
+    assert send() == [("ann@example.com", "handed", ""), ("bob@example.com", "skipped", "unsubscribed")]
+    with Changes(office.database).begin(office.account) as change:
+        change.let_in(bob, office.list.id)
+    assert send() == everybody
+
+
 def test_messages_of_a_category_skip_who_wants_none_of_them(office: Any) -> None:
     """mm-120: a subscriber stays one, and gets the messages of other categories."""
     categories = Categories(office.database)

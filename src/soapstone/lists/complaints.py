@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select, tuple_
 
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships, messages
@@ -74,7 +74,8 @@ class Complaints:
         if at_before is not None:
             query = query.where(event.at < at_before)
         if after is not None:
-            moment, number = after
-            query = query.where(event.at >= moment).where((event.at > moment) | (event.id > number))
+            # As a pair, so that the index leads to the place.
+            moment = literal(after[0], event.at.type)
+            query = query.where(tuple_(event.at, event.id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:
             return [Complaint(**row) for row in connection.execute(query).mappings()]

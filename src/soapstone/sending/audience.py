@@ -236,19 +236,26 @@ class Audience:
             return set(connection.execute(query).scalars())
 
     def _averse(self, contact_ids: Collection[int]) -> set[int]:
-        """Those of the contacts that want no messages of the message's category (mm-120)."""
+        """Those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
+
+        A list may have come into its category after people on it asked for no mail of that.
+        """
         if not contact_ids:
             return set()
-        category = select(messages.c.category_id).where(messages.c.id == self._message_id)
+        categories = {
+            "message_category": select(messages.c.category_id).where(messages.c.id == self._message_id),
+            "list_category": select(lists.c.category_id).where(lists.c.id == self._job.list_id),
+        }
         with self._database.read() as connection:
-            category_id = connection.execute(category).scalar_one_or_none()
-            if category_id is None:
+            found = {kind: connection.execute(query).scalar_one_or_none() for kind, query in categories.items()}
+            against = [
+                and_(opt_outs.c.kind == kind, opt_outs.c.target_id == number)
+                for kind, number in found.items()
+                if number is not None
+            ]
+            if not against:
                 return set()
-            query = select(opt_outs.c.contact_id).where(
-                opt_outs.c.contact_id.in_(contact_ids),
-                opt_outs.c.kind == "message_category",
-                opt_outs.c.target_id == category_id,
-            )
+            query = select(opt_outs.c.contact_id).where(opt_outs.c.contact_id.in_(contact_ids), or_(*against))
             return set(connection.execute(query).scalars())
 
     def _state(self, person: Any) -> ColumnElement[str]:
