@@ -47,7 +47,14 @@ CREATIONS: dict[str, Any] = {
     "/lists/{made}/subscriptions": {"email": "bob@example.com"},
 }
 # These do nothing that a second time could repeat: a job that is over is refused.
-OTHERS = {"/jobs/{job_id}/cancel", "/jobs/{job_id}/retry"}
+OTHERS = {
+    "/messages/{message_id}/preview",
+    "/sends/{send_id}/pause",
+    "/sends/{send_id}/resume",
+    "/sends/{send_id}/cancel",
+    "/jobs/{job_id}/cancel",
+    "/jobs/{job_id}/retry",
+}
 # They have tests of their own.
 APART = {"/tokens", "/lists/{list_id}/imports"}
 

@@ -16,6 +16,8 @@ from soapstone.api import (
     list_things,
     lists,
     logins,
+    messages,
+    sends,
 )
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, install
@@ -30,7 +32,7 @@ def rest(product: Product) -> FastAPI:
     app = FastAPI(
         title="Soapstone",
         version=version("soapstone"),
-        description="Lists, contacts, imports and jobs of a Soapstone server.",
+        description="Lists, contacts, imports, messages, sends and jobs of a Soapstone server.",
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -39,7 +41,8 @@ def rest(product: Product) -> FastAPI:
     )
     app.state.product = product
     app.state.origins = Origins(product.settings.trusted_proxies)
-    for room in (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports):
+    rooms = (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports, messages, sends)
+    for room in rooms:
         app.include_router(room.router, prefix=PREFIX, responses=RESPONSES)
     app.add_middleware(Limited, files=product.settings.max_upload_bytes)
     install(app)

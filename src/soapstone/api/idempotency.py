@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from soapstone.accounts.answers import AnotherRequest, Answer, StillRunning
-from soapstone.api.access import Caller, Calling
+from soapstone.api.access import Calling
 from soapstone.api.problems import MEDIA_TYPE, Refused, answer
 
 log = logging.getLogger(__name__)
@@ -100,13 +100,6 @@ class Once:
 
 
 Making = Annotated[Once, Depends(Once)]
-
-
-def created(
-    caller: Caller, request: Request, key: str | None, content: bytes, make: Callable[[], BaseModel], status: int = 201
-) -> Response:
-    """What `Once` does, for those who have all of it at hand."""
-    return Once(request, caller, key)(content, make, status=status)
 
 
 def _problem(status: int, detail: str) -> Answer:

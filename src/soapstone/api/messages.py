@@ -1,0 +1,258 @@
+"""Stored messages: making, reading, changing, and how a recipient would read them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AfterValidator, BaseModel, Field
+
+from soapstone.api.access import Caller, Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, own, page, storable
+from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
+from soapstone.sending.messages import MessageInQueue
+
+router = APIRouter(prefix="/messages", tags=["messages"])
+
+Made = TypeVar("Made")
+
+# A body of a message; how large requests may be is its limit.
+Long = Annotated[str, AfterValidator(storable)]
+Short = Annotated[str, Field(max_length=255), AfterValidator(storable)]
+Charset = Literal["utf-8", "iso-8859-1"]
+Id = Annotated[int, Field(ge=1, le=LARGEST)]
+Fields = dict[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)], Text]
+
+PARTS = tuple(Draft.__dataclass_fields__)
+
+
+class MessageHead(BaseModel):
+    """A stored message without its bodies. `list_id` is null for a message of the whole account."""
+
+    id: int
+    kind: str
+    list_id: int | None
+    name: str
+    subject: str
+    from_name: str
+    from_address: str
+    reply_address: str
+    to_name: str
+    charset: str
+    campaign_id: int | None
+    category_id: int | None
+    archived: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, found: Message) -> MessageHead:
+        """The message as it is shown among others."""
+        return cls(**own(found, cls))
+
+
+class MessageOut(MessageHead):
+    """A stored message, whole."""
+
+    html: str
+    plain: str
+
+    @classmethod
+    def of(cls, found: Message) -> MessageOut:
+        """The message as it is shown."""
+        return cls(**own(found, cls))
+
+
+class MessageIn(Body):
+    """A message that is to be stored for a list. What it lacks can follow; the list has defaults for the sender."""
+
+    list_id: Id
+    kind: Literal["saved", "transactional"] = "saved"
+    name: Short = ""
+    subject: Text = ""
+    from_name: Text = ""
+    from_address: Short = ""
+    reply_address: Short = ""
+    to_name: Text = ""
+    html: Long = ""
+    plain: Long = ""
+    charset: Charset = "utf-8"
+    campaign_id: Id | None = None
+    category_id: Id | None = None
+
+
+class MessageChange(Body):
+    """What is to change of a message; what is left out stays. Null takes a message out of its campaign or category."""
+
+    name: Short | None = None
+    subject: Text | None = None
+    from_name: Text | None = None
+    from_address: Short | None = None
+    reply_address: Short | None = None
+    to_name: Text | None = None
+    html: Long | None = None
+    plain: Long | None = None
+    charset: Charset | None = None
+    campaign_id: Id | None = None
+    category_id: Id | None = None
+    archived: bool | None = None
+
+
+class PreviewIn(Body):
+    """Who is to read the message: an address, known or not, with further merge values. `list_id`: as sent there."""
+
+    email: Annotated[str, Field(max_length=254), AfterValidator(storable)] = ""
+    list_id: Id | None = None
+    fields: Fields = Field(default_factory=dict)
+
+
+class PreviewOut(BaseModel):
+    """The message as the recipient would read it. Its links are placeholders; `html` is null without an HTML body."""
+
+    from_name: str
+    from_address: str
+    to_name: str
+    subject: str
+    html: str | None
+    plain: str
+
+
+@router.get("")
+def all_messages(
+    caller: Calling,
+    list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+    kind: Annotated[Literal["saved", "transactional", "magnetmail"] | None, Query()] = None,
+    archived: Annotated[bool | None, Query()] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[MessageHead]:
+    """The stored messages of a list or, for who sees all lists, of the account, by number."""
+    if list_id is not None:
+        caller.list(list_id)
+    else:
+        caller.require_all_lists()
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.messages.find(
+            caller.account.id,
+            kind=kind,
+            list_ids=None if list_id is None else [list_id],
+            archived=archived,
+            sent=False,
+            after=after,
+            limit=most,
+        ),
+        lambda message: message.id,
+        MessageHead.of,
+    )
+
+
+@router.post("", status_code=201, response_model=MessageOut)
+def make(given: MessageIn, caller: Calling, once: Making) -> Response:
+    """Store a message."""
+
+    def made() -> Message:
+        found = caller.list(given.list_id)
+        traits = _traits(caller, found.id, given.model_dump())
+        draft = Draft(**{name: getattr(given, name) for name in PARTS})
+        return checked(
+            lambda: caller.product.messages.save(
+                caller.account.id,
+                found.id,
+                draft,
+                kind=given.kind,
+                traits=Traits(**traits, login_id=caller.login.id),
+            )
+        )
+
+    return once(given, made, MessageOut.of)
+
+
+@router.get("/{message_id}")
+def one(message_id: Number, caller: Calling) -> MessageOut:
+    """One message."""
+    return MessageOut.of(find(caller, message_id))
+
+
+@router.patch("/{message_id}")
+def change(message_id: Number, given: MessageChange, caller: Calling) -> MessageOut:
+    """Change a message, unless it waits to be sent or is being sent."""
+    found = find(caller, message_id)
+    values = {
+        name: value
+        for name, value in given.model_dump(exclude_unset=True).items()
+        if value is not None or name in ("campaign_id", "category_id")
+    }
+    draft = replace(Draft.of(found), **{name: values[name] for name in PARTS if name in values})
+    traits = _traits(caller, found.list_id, values)
+    try:
+        changed = checked(
+            lambda: caller.product.messages.edit(caller.account.id, message_id, draft, traits=traits),
+        )
+    except MessageInQueue:
+        raise Refused(409, "The message waits to be sent, or is being sent.") from None
+    if changed is None:
+        raise not_found("message")
+    return MessageOut.of(changed)
+
+
+@router.post("/{message_id}/preview")
+def preview(message_id: Number, given: PreviewIn, caller: Calling) -> PreviewOut:
+    """A message as a recipient would read it. Nothing is sent."""
+    found = find(caller, message_id)
+    number = given.list_id if given.list_id is not None else found.list_id
+    contact_list = None if number is None else caller.list(number)
+    seen = checked(
+        lambda: caller.product.previews.of(
+            found,
+            contact_list,
+            email=given.email,
+            contact_id=_contact(caller, given.email, number),
+            fields=given.fields,
+        )
+    )
+    same = {name: getattr(seen.rendered, name) for name in ("to_name", "subject", "html", "plain")}
+    return PreviewOut(from_name=seen.from_name, from_address=seen.from_address, **same)
+
+
+def find(caller: Caller, message_id: int) -> Message:
+    """A stored message that the login may see. Raises Refused."""
+    found = caller.product.messages.get(caller.account.id, message_id)
+    if found is None or found.kind == "send":
+        raise not_found("message")
+    granted = found.list_id is not None and caller.product.lists.get(caller.account.id, found.list_id, caller.login)
+    if not caller.login.all_lists and not granted:
+        raise not_found("message")
+    return found
+
+
+def checked(do: Callable[[], Made]) -> Made:
+    """What `do` does; a message that will not do is a refusal."""
+    try:
+        return do()
+    except InvalidMessage as trouble:
+        raise Refused(422, str(trouble)) from None
+
+
+def _contact(caller: Caller, email: str, list_id: int | None) -> int | None:
+    """The contact of that address, if the login may look at it."""
+    contact_id = caller.product.recipients.find(caller.account, email=email) if email.strip() else None
+    if contact_id is None or caller.login.all_lists:
+        return contact_id
+    return contact_id if list_id in caller.product.recipients.lists_of(caller.account.id, contact_id) else None
+
+
+def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What is given of a message beside its text. Raises Refused for a campaign or a category that is not there."""
+    campaign, category = given.get("campaign_id"), given.get("category_id")
+    if campaign is not None and campaign not in {each.id for each in caller.product.campaigns.all(list_id or 0)}:
+        raise Refused(422, f"The list has no campaign {campaign}.")
+    if category is not None and caller.product.categories.message_category(caller.account.id, category) is None:
+        raise Refused(422, f"There is no category of messages {category}.")
+    return {name: given[name] for name in ("name", "campaign_id", "category_id", "archived") if name in given}

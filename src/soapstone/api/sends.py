@@ -1,0 +1,320 @@
+"""Sends: whom a stored message goes to and when, and what became of each recipient."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+
+from soapstone.api.access import Caller, Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.jobs import find as find_job
+from soapstone.api.messages import Fields, Id, checked
+from soapstone.api.messages import find as find_message
+from soapstone.api.problems import Refused, not_found
+from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
+from soapstone.lists.profile_filter import Comparison, InvalidFilter, Join, Term
+from soapstone.sending.report import Recipient, SendRecord
+from soapstone.sending.send import SendTicket
+
+router = APIRouter(prefix="/sends", tags=["sends"])
+
+State = Literal["chosen", "skipped", "built", "handing", "handed", "deferred", "uncertain", "failed", "bounced"]
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+# Years that any zone has and both databases hold.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9990
+
+
+def _written(value: Any) -> Any:
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise ValueError("is no time such as 2030-12-24T10:00:00+01:00")
+    if not _FIRST_YEAR < int(value[:4]) < _LAST_YEAR:
+        raise ValueError("is too far away")
+    return value
+
+
+Moment = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written)]
+
+
+class TermIn(Body):
+    """A comparison of a profile attribute; `join` is how it goes with those before it, from left to right.
+
+    `in` looks for the value among several, with commas between them. `above` and `below` leave out the value itself
+    unless `inclusive`.
+    """
+
+    attribute_id: Id
+    compare: Comparison
+    value: Text = ""
+    negated: bool = False
+    inclusive: bool = False
+    join: Join = "and"
+
+
+class ToList(Body):
+    """The subscribed members of a list, or those who meet the filter."""
+
+    kind: Literal["list"]
+    list_id: Id
+    filter: Annotated[list[TermIn], Field(max_length=100)] = Field(default_factory=list)
+
+
+class ToGroups(Body):
+    """Several lists, a send for each; who is on several of them gets one mail, who has had the message before none."""
+
+    kind: Literal["groups"]
+    list_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
+    again: bool = Field(default=False, description="Also to those who have had the message.")
+
+
+class ToAddresses(Body):
+    """Single addresses, in the name of a list, on it or not. Mails for a test count in no figure."""
+
+    kind: Literal["addresses"]
+    list_id: Id
+    emails: Annotated[list[Email], Field(min_length=1, max_length=1000)]
+    fields: Fields = Field(default_factory=dict, description="Further merge values.")
+    test: bool = False
+
+
+class SendIn(Body):
+    """A send that is to be made. Without `at`, or with one that is past, it begins at once."""
+
+    message_id: Id
+    to: Annotated[ToList | ToGroups | ToAddresses, Field(discriminator="kind")]
+    at: Moment | None = None
+
+
+class SendHead(BaseModel):
+    """A send. Its number is that of its job. `counters` is what the job has counted so far.
+
+    `message_id` is what is sent; `source_id` is the stored message of which that is a copy.
+    """
+
+    id: int
+    purpose: str
+    message_id: int
+    source_id: int | None
+    list_id: int | None
+    is_test: bool
+    state: str
+    paused: bool
+    step: int
+    steps: int
+    counters: dict[str, int]
+    submitted_at: datetime
+    due_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str
+
+    @classmethod
+    def of(cls, record: SendRecord) -> SendHead:
+        """The send as it is shown among others."""
+        return cls(**_facts(record))
+
+
+class SendOut(SendHead):
+    """A send with its ledger in figures: recipients in each state, and those that were skipped, by reason."""
+
+    recipients: dict[str, int]
+    skipped: dict[str, int]
+
+
+class Sends(BaseModel):
+    """The sends that were made, in order: one, or one for each group."""
+
+    sends: list[SendHead]
+
+
+class RecipientOut(BaseModel):
+    """One recipient; `reason` says why one was skipped, `reply` what the SMTP server said last.
+
+    `doubts` counts attempts of which nobody knows the end: with one, the recipient may have the mail twice.
+    """
+
+    id: int
+    contact_id: int | None
+    email: str
+    state: str
+    reason: str
+    reply: str
+    attempts: int
+    doubts: int
+    handed_at: datetime | None
+    next_try_at: datetime | None
+
+    @classmethod
+    def of(cls, found: Recipient) -> RecipientOut:
+        """The recipient as it is shown."""
+        return cls(**own(found, cls))
+
+
+@router.get("")
+def all_sends(
+    caller: Calling,
+    list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
+    tests: Annotated[bool, Query(description="Also those for tests, and letters to single people.")] = False,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[SendHead]:
+    """Sends of a list or, for who sees all lists, of the account, by number."""
+    if list_id is not None:
+        caller.list(list_id)
+    else:
+        caller.require_all_lists()
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.reports.find(
+            caller.account.id,
+            list_ids=None if list_id is None else [list_id],
+            tests=tests,
+            after=after,
+            limit=most,
+        ),
+        lambda record: record.job.id,
+        SendHead.of,
+    )
+
+
+@router.post("", status_code=202, response_model=Sends)
+def make(given: SendIn, caller: Calling, once: Making) -> Response:
+    """Send a stored message. Everything is on disk when the answer comes."""
+    return once(given, lambda: _submitted(caller, given), lambda made: _shown(caller, made), status=202)
+
+
+@router.get("/{send_id}")
+def one(send_id: Number, caller: Calling) -> SendOut:
+    """One send with the figures of its ledger."""
+    return _whole(caller, send_id)
+
+
+@router.get("/{send_id}/recipients")
+def recipients(
+    send_id: Number,
+    caller: Calling,
+    state: Annotated[list[State] | None, Query(description="Only those in this state; may be repeated.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[RecipientOut]:
+    """The ledger of a send: what became of each recipient."""
+    _find(caller, send_id)
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.reports.recipients(
+            caller.account.id, job_id=send_id, states=state or (), after=after, limit=most
+        ),
+        lambda recipient: recipient.id,
+        RecipientOut.of,
+    )
+
+
+@router.post("/{send_id}/retry", status_code=202, response_model=Sends)
+def retry(send_id: Number, caller: Calling, once: Making) -> Response:
+    """Send once more to those whom a send that is over could not reach: a send of its own."""
+
+    def made() -> list[SendTicket]:
+        record = _find(caller, send_id)
+        if not record.job.over:
+            raise Refused(409, "The send is not over.")
+        if not caller.product.reports.counts(send_id).get("failed"):
+            raise Refused(409, "Nobody failed in this send.")
+        ticket = caller.product.sends.to_failed(account=caller.account, login=caller.login, job=record.job)
+        if ticket is None:
+            raise not_found("send")
+        return [ticket]
+
+    return once(b"", made, lambda tickets: _shown(caller, tickets), status=202)
+
+
+@router.post("/{send_id}/pause", status_code=202)
+def pause(send_id: Number, caller: Calling) -> SendOut:
+    """Let a send rest after the mails under way."""
+    _find(caller, send_id)
+    if not caller.product.jobs.pause([caller.account.id], send_id):
+        raise Refused(409, "The send is over, or rests already.")
+    return _whole(caller, send_id)
+
+
+@router.post("/{send_id}/resume", status_code=202)
+def resume(send_id: Number, caller: Calling) -> SendOut:
+    """Let a send that rests go on where it stood."""
+    _find(caller, send_id)
+    if not caller.product.jobs.pause([caller.account.id], send_id, paused=False):
+        raise Refused(409, "The send does not rest.")
+    return _whole(caller, send_id)
+
+
+@router.post("/{send_id}/cancel", status_code=202)
+def cancel(send_id: Number, caller: Calling) -> SendOut:
+    """End a send after the mails under way; those that are handed over stay so."""
+    _find(caller, send_id)
+    if not caller.product.jobs.cancel([caller.account.id], send_id):
+        raise Refused(409, "The send is over.")
+    return _whole(caller, send_id)
+
+
+def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
+    message = find_message(caller, given.message_id)
+    sends, to = caller.product.sends, given.to
+    common: dict[str, Any] = {
+        "account": caller.account,
+        "login": caller.login,
+        "message": message,
+        "due_at": given.at,
+    }
+    if isinstance(to, ToGroups):
+        groups = [caller.list(number) for number in dict.fromkeys(to.list_ids)]
+        return checked(lambda: sends.to_groups(groups=groups, again=to.again, **common))
+    contact_list = caller.list(to.list_id)
+    if isinstance(to, ToAddresses):
+        return [
+            checked(
+                lambda: sends.to_addresses(
+                    contact_list=contact_list,
+                    emails=to.emails,
+                    purpose="test" if to.test else "transactional",
+                    fields=to.fields,
+                    **common,
+                )
+            )
+        ]
+    terms = [Term(**term.model_dump()) for term in to.filter]
+    try:
+        return [checked(lambda: sends.to_members(contact_list=contact_list, terms=terms, **common))]
+    except InvalidFilter as trouble:
+        raise Refused(422, str(trouble)) from None
+
+
+def _find(caller: Caller, send_id: int) -> SendRecord:
+    """A send that the login may see. Raises Refused."""
+    record = caller.product.reports.of_job(caller.account.id, send_id)
+    if record is None:
+        raise not_found("send")
+    try:
+        find_job(caller, send_id)
+    except Refused:
+        raise not_found("send") from None
+    return record
+
+
+def _whole(caller: Caller, send_id: int) -> SendOut:
+    record, reports = _find(caller, send_id), caller.product.reports
+    return SendOut(**_facts(record), recipients=reports.counts(send_id), skipped=reports.reasons(send_id))
+
+
+def _shown(caller: Caller, tickets: list[SendTicket]) -> Sends:
+    found = (caller.product.reports.of_job(caller.account.id, ticket.job.id) for ticket in tickets)
+    return Sends(sends=[SendHead.of(record) for record in found if record is not None])
+
+
+def _facts(record: SendRecord) -> dict[str, Any]:
+    of_job = {name: getattr(record.job, name) for name in SendHead.model_fields if hasattr(record.job, name)}
+    of_send = ("purpose", "message_id", "source_id", "list_id", "is_test")
+    return of_job | {name: getattr(record, name) for name in of_send}
