@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from soapstone.accounts.account import Account
 from soapstone.jobs.queue import Jobs
@@ -16,6 +17,7 @@ from soapstone.lists.contact_list import Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.tables import jobs as job_table
 
 
 def count_to_three(run: Run) -> None:
@@ -202,6 +204,67 @@ def test_an_attempt_that_was_taken_over_changes_nothing(
     job = jobs.get([account.id], job_id)
     assert job is not None
     assert (job.state, job.counters, job.worker) == ("running", {}, "second")
+
+
+def test_a_worker_never_takes_over_a_job_of_its_own(database: Database, blobs: Blobs, account: Account) -> None:
+    """However late its leases are prolonged: what the job does right now may hold the writer's place for longer."""
+    jobs = Jobs(database)
+    job_id = add(database, account)
+
+    def keep_the_place(run: Run) -> None:
+        for number in range(3):
+            with run.chunk() as chunk:
+                chunk.checkpoint = {"next": number}
+                time.sleep(0.5)
+            # Longer than the lease; its renewal, which is due meanwhile, fails.
+            jobs.expire_leases()
+            time.sleep(0.1)
+
+    worker = Worker(database, blobs, {"count": keep_the_place}, idle=0.01, lease=timedelta(seconds=30))
+    worker.run(until=lambda: all(job.over for job in jobs.find()))
+    job = jobs.get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.attempt, job.deaths) == ("completed", 1, 0)
+
+
+def test_a_job_whose_lease_is_prolonged_while_a_claim_waits_is_not_taken_over(
+    database: Database, blobs: Blobs, account: Account
+) -> None:
+    """On PostgreSQL a claim waits for the row of a job whose chunk takes longer than its lease."""
+    jobs = Jobs(database)
+    job_id = add(database, account)
+    first = jobs.claim("first", ["count"], timedelta(seconds=30))
+    assert first is not None
+    jobs.expire_leases()
+    run = Run(database, blobs, first, lease=timedelta(seconds=30), stopping=lambda: False)
+    taken: list[object] = []
+    second = threading.Thread(target=lambda: taken.append(jobs.claim("second", ["count"], timedelta(seconds=30))))
+    with run.chunk() as chunk:
+        chunk.count(done=1)
+        second.start()
+        time.sleep(0.5)
+    second.join()
+    job = jobs.get([account.id], job_id)
+    assert job is not None
+    assert taken == [None]
+    assert (job.attempt, job.worker, job.counters) == (1, "first", {"done": 1})
+
+
+def test_a_chunk_that_outlasts_the_lease_prolongs_it(database: Database, blobs: Blobs, account: Account) -> None:
+    """From its end, not from its beginning: the job is still its worker's when the chunk is stored."""
+    jobs = Jobs(database)
+    add(database, account)
+    first = jobs.claim("first", ["count"], timedelta(seconds=30))
+    assert first is not None
+    lease = timedelta(seconds=30)
+    run = Run(database, blobs, first, lease=lease, stopping=lambda: False)
+    with run.chunk() as chunk:
+        chunk.count(done=1)
+        time.sleep(0.2)
+        ended = now()
+    with database.read() as connection:
+        [until] = connection.execute(select(job_table.c.lease_until)).scalars()
+    assert until >= ended + lease
 
 
 def test_chores_are_done_at_the_start_and_a_failing_one_harms_nothing(

@@ -220,10 +220,10 @@ class Jobs:
         with self._database.read() as connection:
             return list(connection.execute(select(jobs.c.id).where(jobs.c.finished_at.is_(None))).scalars())
 
-    def claim(self, worker: str, kinds: Collection[str], lease: timedelta) -> Job | None:
+    def claim(self, worker: str, kinds: Collection[str], lease: timedelta, *, but: Collection[int] = ()) -> Job | None:
         """Take the next job that may run, for as long as the lease lasts; None when there is none.
 
-        The rule is in `claim_job.sql`.
+        The rule is in `claim_job.sql`. `but` are jobs that are left alone, whatever became of their leases.
         """
         statement = text(self._database.statement("claim_job"))
         with self._database.write() as connection:
@@ -233,6 +233,7 @@ class Jobs:
             moment = now()
             statement = statement.bindparams(
                 bindparam("kinds", list(kinds), expanding=True),
+                bindparam("but", list(but), expanding=True),
                 bindparam("now", moment, Instant),
                 bindparam("lease_until", moment + lease, Instant),
                 bindparam("worker", worker),

@@ -115,7 +115,9 @@ class Run:
             if chunk.progress and any(values[name] != getattr(self.job, name) for name in values):
                 values["deaths"] = 0
                 progressed = True
-            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
+            # From now: a chunk may have taken longer than the lease.
+            lease_until = now() + self._lease
+            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values, lease_until=lease_until))
         self._reread(values)
         self.progressed |= progressed
 

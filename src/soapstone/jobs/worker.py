@@ -73,7 +73,8 @@ class Worker:
         # How often in a row each waiting job was hindered.
         self._hindered: dict[int, int] = {}
         self._stop = threading.Event()
-        self._running: set[threading.Thread] = set()
+        # Each thread and its job.
+        self._running: dict[threading.Thread, int] = {}
         self._changed = threading.Condition()
 
     def stop(self) -> None:
@@ -127,18 +128,19 @@ class Worker:
         with self._changed:
             if len(self._running) >= self._slots:
                 return None
-        job = self._jobs.claim(self.name, self._runners, self._lease)
+            ours = set(self._running.values())
+        job = self._jobs.claim(self.name, self._runners, self._lease, but=ours)
         if job is None:
             return False
         thread = threading.Thread(target=self._do, args=(job,), name=f"job-{job.id}")
         with self._changed:
-            self._running.add(thread)
+            self._running[thread] = job.id
         try:
             thread.start()
         except RuntimeError as error:
             # No room for another thread: the job goes back, and its slot is free again.
             with self._changed:
-                self._running.discard(thread)
+                del self._running[thread]
             run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
             self._insist(self._after(OSError(errno.EAGAIN, str(error)), run, job), job)
         return True
@@ -155,7 +157,7 @@ class Worker:
             log.exception("the end of job %d could not be stored", job.id)
         finally:
             with self._changed:
-                self._running.discard(threading.current_thread())
+                del self._running[threading.current_thread()]
                 self._changed.notify_all()
 
     def _attempt(self, run: Run, job: Job) -> None:

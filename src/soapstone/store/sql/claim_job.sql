@@ -4,7 +4,8 @@
 -- to go on; one that passes needs its list no more, so neither waits it
 -- nor does anybody wait for it. A job that is paused is not taken. Among accounts, the one with the fewest jobs under way comes first, of several the one that was served
 -- longest ago. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock). An attempt that is taken
--- over has died.
+-- over has died: a worker leaves the jobs alone that it works on itself, since what it does may hold up the
+-- renewal of its leases.
 UPDATE job
 SET state = 'running', attempt = attempt + 1, worker = :worker, lease_until = :lease_until,
     started_at = coalesce(started_at, :now), error = '',
@@ -14,6 +15,7 @@ WHERE id = (
     FROM job AS candidate
     WHERE candidate.finished_at IS NULL
       AND candidate.kind IN :kinds
+      AND candidate.id NOT IN :but
       AND (
           (candidate.state = 'queued' AND candidate.due_at <= :now AND NOT candidate.paused)
           OR (candidate.state = 'running' AND candidate.lease_until < :now)
@@ -43,4 +45,7 @@ WHERE id = (
         candidate.id
     LIMIT 1
 )
+-- Once more, for PostgreSQL looks at this again when it had to wait for the row: a chunk that ended meanwhile has
+-- prolonged the lease.
+AND finished_at IS NULL AND (state = 'queued' OR lease_until < :now)
 RETURNING id
