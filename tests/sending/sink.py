@@ -93,7 +93,11 @@ async def serve(arguments: argparse.Namespace) -> None:
     if context is not None and not arguments.tls:
         options |= {"tls_context": context, "require_starttls": False}
     if arguments.auth:
-        options |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": context is not None}
+        options |= {
+            "authenticator": authenticate,
+            "auth_required": True,
+            "auth_require_tls": context is not None and not arguments.tls,
+        }
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: SMTP(handler, **options),

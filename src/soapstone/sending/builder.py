@@ -16,7 +16,7 @@ from soapstone.lists.profiles import Profiles
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, with_links
 from soapstone.sending.ledger import within
 from soapstone.sending.links import Links
-from soapstone.sending.mail import Mail, ascii_domain, envelope
+from soapstone.sending.mail import Head, ascii_domain, envelope
 from soapstone.sending.message import InvalidMessage, Message
 from soapstone.sending.messages import Messages
 from soapstone.sending.signing import DkimSigner
@@ -49,6 +49,8 @@ class MailBuilder:
             raise JobFailed("The list or the message of this send is gone.")
         self._database = database
         self._job = job
+        # The same in every attempt.
+        self._date = job.started_at or job.submitted_at
         # What the call that sends a stored message says otherwise.
         self._message: Message = replace(message, **job.request.get("instead", {}))
         self._list = contact_list
@@ -61,6 +63,7 @@ class MailBuilder:
             self.content = Content(shown)
         except InvalidMessage as error:
             raise JobFailed(str(error)) from None
+        self._plain, self._html = self.content.bodies(shown.charset)
         wanted = self.content.names.keys()
         self._linked = {key: purpose for key, purpose in LINK_KEYS.items() if key in wanted}
         if self._linked and self._links is None:
@@ -96,7 +99,7 @@ class MailBuilder:
 
     def content_for(self, row: Row[Any]) -> bytes:
         """The mail of one of these recipients; the same each time, as long as the recipient's values are."""
-        content = self._mail(row).content()
+        content = self._written(row)
         return self._stationery.signer.sign(content) if self._stationery.signer else content
 
     def letter(self, row: Row[Any]) -> Letter:
@@ -150,34 +153,39 @@ class MailBuilder:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
-    def _mail(self, row: Row[Any]) -> Mail:
-        rendered = self.content.render(self._values(row))
-        return Mail(
+    def _written(self, row: Row[Any]) -> bytes:
+        values = self._values(row)
+        merged = self.content.merge(values)
+        unsubscribe = ""
+        if self._links is not None and self._one_click:
+            made = "unsubscribe_link" in self._linked
+            unsubscribe = values["unsubscribe_link"] if made else self._links.make("unsubscribe", row.id)
+        head = Head(
             key=self._key(row.id),
-            # The same in every attempt.
-            date=self._job.started_at or self._job.submitted_at,
-            from_name=rendered.from_name,
+            date=self._date,
+            from_name=merged.from_name,
             from_address=self._message.from_address,
-            to_name=rendered.to_name,
+            to_name=merged.to_name,
             to_address=row.email,
             reply_address=self._message.reply_address,
-            subject=rendered.subject,
+            subject=merged.subject,
             list_name=self._list.name if self._list else "",
             list_key=f"list-{self._list.id}" if self._list else "",
-            html=rendered.html,
-            plain=rendered.plain,
-            unsubscribe=self._links.make("unsubscribe", row.id) if self._links and self._one_click else "",
+            unsubscribe=unsubscribe,
             charset=self._message.charset,
         )
+        html = self._html.write(merged.html) if self._html is not None and merged.html is not None else None
+        return head.around(self._plain.write(merged.plain), html)
 
     def _values(self, row: Row[Any]) -> dict[str, str]:
         values = {"email": row.email}
         if row.profile:
             for key, attribute in self._attributes.items():
                 values[key] = str(row.profile.get(attribute) or "")
-        if row.contact_id is not None:
-            for key, column in self._columns.items():
-                values[key] = row._mapping[f"contact_{column}"] or ""
+        if row.contact_id is not None and self._columns:
+            # They are the last columns of the row.
+            for key, value in zip(self._columns, row[-len(self._columns) :], strict=True):
+                values[key] = value or ""
         values |= row.fields
         if self._links is not None:
             for key, purpose in self._linked.items():

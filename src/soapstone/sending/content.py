@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
+from soapstone.sending.body import Body
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Parts
 from soapstone.sending.plain_text import plain_template
@@ -45,6 +46,17 @@ class Rendered:
     plain: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Merged:
+    """The same with the bodies in the pieces that their templates give."""
+
+    subject: str
+    from_name: str
+    to_name: str
+    html: Sequence[str] | None
+    plain: Sequence[str]
+
+
 class Content:
     """The compiled parts of a message; `names` holds all merge keys that they use, with the name as written.
 
@@ -71,15 +83,32 @@ class Content:
             fields = "merge fields" if len(unknown) > 1 else "merge field"
             raise InvalidMessage(f"The message uses unknown {fields}: {', '.join(unknown)}.")
 
-    def render(self, values: Mapping[str, str]) -> Rendered:
+    def bodies(self, charset: str) -> tuple[Body, Body | None]:
+        """What writes the text bodies of all mails, and their HTML bodies if there are any, from merged pieces."""
+        html = Body("html", charset, self._html.fixed) if self._html else None
+        return Body("plain", charset, self._plain.fixed), html
+
+    def merge(self, values: Mapping[str, str]) -> Merged:
         """The parts for one recipient; a key without a value stands for empty text."""
         complete = {key: values.get(key, "") for key in self.names}
-        return Rendered(
+        return Merged(
             subject=self._subject.render(complete),
             from_name=self._from_name.render(complete),
             to_name=self._to_name.render(complete),
-            html=self._html.render(complete) if self._html else None,
-            plain=self._plain.render(complete),
+            html=self._html.pieces(complete) if self._html else None,
+            plain=self._plain.pieces(complete),
+        )
+
+    def render(self, values: Mapping[str, str]) -> Rendered:
+        """The same with the bodies as whole texts."""
+        merged = self.merge(values)
+        html = None if merged.html is None else "".join(merged.html)
+        return Rendered(
+            subject=merged.subject,
+            from_name=merged.from_name,
+            to_name=merged.to_name,
+            html=html,
+            plain="".join(merged.plain),
         )
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import uvloop
@@ -33,6 +34,10 @@ log = logging.getLogger(__name__)
 # Recipients that are looked up at once, and that wait in memory while their domains may get nothing yet.
 READ_AHEAD = 250
 MOST_WAITING = 2_000
+# Seconds at most that the first replies wait for others, so that one commit tells all of them.
+LONGEST_GATHERING = 0.02
+# Seconds that a commit has for its own work before letters are written beside it, while it waits for the disk.
+COMMIT_START = 0.001
 # Seconds that a send with nothing else to do waits inside its run; for longer it goes back to the queue.
 SHORT_WAIT = 3.0
 # Seconds that mails under way may take when the send is to stop.
@@ -144,6 +149,12 @@ class SmtpDelivery:
         self._ready: deque[_Carrier] = deque()
         self._carriers: list[_Carrier] = []
         self._moved = asyncio.Event()
+        # Whether no mail is under way.
+        self._back = asyncio.Event()
+        # Seconds of the last commit.
+        self._commit = 0.0
+        # Letters that were written ahead, by recipient.
+        self._letters: dict[int, Letter] = {}
         self._trouble = ""
         self._refused = ""
         # Whether all that is in memory waits for its domain's turn: others may be found further on.
@@ -185,7 +196,7 @@ class SmtpDelivery:
         wait, assigned = self._assign()
         self._held_up = bool(wait and self._ready)
         if self._results or assigned:
-            await asyncio.to_thread(self._store, assigned)
+            await self._commit_beside_writing(assigned)
             for carrier, row, letter in assigned:
                 carrier.take(row, letter)
             if assigned:
@@ -209,7 +220,38 @@ class SmtpDelivery:
                 await asyncio.wait_for(self._moved.wait(), timeout)
             except TimeoutError:
                 await asyncio.to_thread(self._store, [])
+        if self._results:
+            await self._gather()
         return True
+
+    async def _gather(self) -> None:
+        """Let the replies that are about to come join those that came, no longer than another commit would take."""
+        if self._under_way:
+            self._back.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._back.wait(), min(self._commit, LONGEST_GATHERING))
+
+    async def _commit_beside_writing(self, assigned: Sequence[tuple[_Carrier, Row[Any], Letter]]) -> None:
+        """Commit; while that waits for the disk, write the letters that go out next."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        storing = loop.run_in_executor(None, self._store, assigned)
+        try:
+            await asyncio.wait((storing,), timeout=COMMIT_START)
+            for row in islice(self._waiting, self._server.share):
+                if storing.done() or len(self._letters) >= self._server.share:
+                    break
+                if row.id not in self._letters:
+                    self._letters[row.id] = self._builder.letter(row)
+                    await asyncio.sleep(0)
+        except Exception:
+            # The same happens when this letter's turn comes, where nothing is under way that it could harm.
+            log.debug("a letter could not be written ahead", exc_info=True)
+        await storing
+        self._commit = loop.time() - began
+
+    def _letter(self, row: Row[Any]) -> Letter:
+        return self._letters.pop(row.id, None) or self._builder.letter(row)
 
     def _hire(self) -> None:
         """As many connections as are due to this send."""
@@ -233,7 +275,7 @@ class SmtpDelivery:
                     if self._server.rates.total_wait():
                         return shortest, assigned
                     continue
-                assigned.append((self._ready.popleft(), row, self._builder.letter(row)))
+                assigned.append((self._ready.popleft(), row, self._letter(row)))
                 self._under_way[row.id] = row
         return shortest, assigned
 
@@ -433,6 +475,8 @@ class _Carrier:
                 del delivery._under_way[row.id]
                 delivery._results.append((row, outcome))
                 delivery._moved.set()
+                if not delivery._under_way:
+                    delivery._back.set()
         finally:
             await self._connection.close()
 

@@ -7,7 +7,8 @@ is listed here. There are no comments: their usual marks are found in style shee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType
 from typing import Any
 
 from jinja2 import TemplateError, nodes
@@ -65,7 +66,8 @@ _ENVIRONMENTS = {markup: _environment(markup) for markup in (False, True)}
 
 
 class Template:
-    """A compiled template. `names` holds the keys (`merge_key`) of all values that it may ask for.
+    """A compiled template. `names` holds the keys (`merge_key`) of all values that it may ask for, `fixed` all pieces
+    of its text that are the same for everybody, and perhaps more.
 
     `part` names the text in sentences ("subject"); `markup` escapes values for HTML. Raises InvalidMessage.
     """
@@ -87,11 +89,31 @@ class Template:
         except (SyntaxError, RecursionError, MemoryError):
             raise InvalidMessage(f"The {part} is too deeply nested.") from None
         self.names: Mapping[str, str] = names.found
+        self.fixed = frozenset(_texts(code))
         self._template = CompiledTemplate.from_code(environment, code, {})
+        # A text that asks for nothing is merged once.
+        self._always = None if names.found else self._merge({})
+
+    def pieces(self, values: Mapping[str, str]) -> Sequence[str]:
+        """The text for one recipient, in pieces; `values` has an entry for every one of `names`."""
+        return self._merge(values) if self._always is None else self._always
 
     def render(self, values: Mapping[str, str]) -> str:
         """The text for one recipient; `values` has an entry for every one of `names`."""
-        return self._template.render({VALUES: values})
+        return "".join(self.pieces(values))
+
+    def _merge(self, values: Mapping[str, str]) -> Sequence[str]:
+        template = self._template
+        return list(template.root_render_func(template.new_context({VALUES: values})))
+
+
+def _texts(code: CodeType) -> Iterator[str]:
+    """The texts that compiled code holds."""
+    for constant in code.co_consts:
+        if isinstance(constant, str):
+            yield constant
+        elif isinstance(constant, CodeType):
+            yield from _texts(constant)
 
 
 def tags(source: str) -> list[tuple[bool, str]]:

@@ -1,0 +1,113 @@
+"""Commands and replies of SMTP on a connection that is open: several commands may be under way (RFC 2920)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import NamedTuple, cast
+
+# What a reply and one of its lines may hold; RFC 5321 asks for 512 octets of a line.
+LONGEST_REPLY_OCTETS = 65_536
+
+
+class Lost(Exception):
+    """The connection ended, or the server says what is not SMTP; the text says which."""
+
+
+class Reply(NamedTuple):
+    """A code of three digits, and the text of all lines."""
+
+    code: int
+    text: str
+
+
+class Dialogue(asyncio.Protocol):
+    """What is said on a transport. Replies come in the order of the commands."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._buffer = b""
+        # The code of the reply that has begun, and its lines.
+        self._code = b""
+        self._lines: list[str] = []
+        self._replies: deque[Reply] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._end = ""
+        self._gone = asyncio.Event()
+
+    @property
+    def open(self) -> bool:
+        """Whether it goes on, as far as is known."""
+        return not self._end and not self._transport.is_closing()
+
+    def say(self, data: bytes) -> None:
+        """Send commands, or a mail. Raises Lost."""
+        if not self.open:
+            raise Lost(self._end or "Connection lost")
+        self._transport.write(data)
+
+    async def reply(self) -> Reply:
+        """The next reply. Raises Lost, once all replies that came before the end are taken."""
+        while not self._replies:
+            if not self.open:
+                raise Lost(self._end or "Connection lost")
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._replies.popleft()
+
+    def close(self) -> None:
+        """End it without a word."""
+        self._transport.close()
+        self._finish("Connection closed")
+
+    async def gone(self) -> None:
+        """Wait until nothing is left of a connection that was closed."""
+        await self._gone.wait()
+
+    def data_received(self, data: bytes) -> None:
+        buffer = self._buffer + data if self._buffer else data
+        *lines, self._buffer = buffer.split(b"\n")
+        for line in lines:
+            code, mark = line[:3], line[3:4]
+            if not code.isdigit() or len(code) < 3 or (self._lines and code != self._code):
+                self._break_off("Malformed SMTP reply: " + line[:100].decode("utf-8", "replace"))
+                return
+            self._code = code
+            self._lines.append(line[4:].strip(b" \t\r").decode("utf-8", "surrogateescape"))
+            if mark != b"-":
+                self._replies.append(Reply(int(code), "\n".join(self._lines)))
+                self._lines.clear()
+        if len(self._buffer) + sum(map(len, self._lines)) > LONGEST_REPLY_OCTETS:
+            self._break_off("The SMTP server's reply is too long")
+        elif self._replies:
+            self._wake()
+
+    def eof_received(self) -> bool:
+        self._finish("Unexpected EOF received")
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._finish(f"Connection lost: {error}" if error else "Connection lost")
+        self._gone.set()
+
+    def _break_off(self, why: str) -> None:
+        self._finish(why)
+        self._transport.close()
+
+    def _finish(self, why: str) -> None:
+        self._end = self._end or why
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+def taken_over(transport: asyncio.BaseTransport) -> Dialogue:
+    """The dialogue on a transport that had another protocol; no reply is under way."""
+    dialogue = Dialogue(cast("asyncio.Transport", transport))
+    transport.set_protocol(dialogue)
+    return dialogue

@@ -1,0 +1,200 @@
+"""What becomes of a mail, whatever the server says and whenever it leaves; with and without pipelining."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, SmtpConnection
+
+LETTER = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=b"Subject: a\r\n\r\n.b\r\n..\r\n")
+# Says goodbye by closing the connection, at once or after the replies before it.
+GONE = b""
+
+
+class Server:
+    """Answers by the first word of what it gets: `replies`, and "END" for the end of a mail. Keeps all lines."""
+
+    def __init__(self, replies: dict[str, bytes], *, pipelining: bool) -> None:
+        offered = b"250-server\r\n250-PIPELINING\r\n250 8BITMIME\r\n" if pipelining else b"250 server\r\n"
+        usual = {"EHLO": offered, "MAIL": b"250 ok\r\n", "RCPT": b"250 ok\r\n", "DATA": b"354 go\r\n"}
+        usual |= {"END": b"250 queued\r\n", "RSET": b"250 ok\r\n", "QUIT": b"221 bye\r\n"}
+        self.replies = {**usual, **replies}
+        self.lines: list[bytes] = []
+        self.mails: list[bytes] = []
+        # How many commands had come at the moment of each reply.
+        self.ahead = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 server\r\n")
+        try:
+            while line := await reader.readline():
+                self.lines.append(line)
+                word = line[:4].decode().upper().strip()
+                if word == "MAIL":
+                    # Time for what was sent along.
+                    await asyncio.sleep(0.01)
+                    self.ahead = max(self.ahead, bytes(reader._buffer).count(b"\r\n"))  # type: ignore[attr-defined]
+                reply = self.replies[word]
+                if reply == GONE:
+                    break
+                writer.write(reply)
+                if word == "DATA" and reply.startswith(b"354"):
+                    mail = b""
+                    while (line := await reader.readline()) != b".\r\n":
+                        if not line:
+                            return
+                        mail += line
+                    self.mails.append(mail)
+                    if self.replies["END"] == GONE:
+                        break
+                    writer.write(self.replies["END"])
+        except (asyncio.CancelledError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+def converse(
+    server: Server, what: Callable[[SmtpConnection], Coroutine[Any, Any, Any]], *, timeout: float = 5.0
+) -> Any:
+    """Do something with a connection to the server, and close both."""
+
+    async def run() -> Any:
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+        address = SmtpAddress.of(f"smtp://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
+        connection = SmtpConnection(address, timeout=timeout, local_hostname="client.example")
+        try:
+            await connection.open()
+            return await what(connection)
+        finally:
+            await connection.close()
+            listening.close()
+
+    return asyncio.run(run())
+
+
+@pytest.fixture(params=[True, False], ids=["pipelining", "one by one"])
+def pipelining(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+async def twice(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
+    return await connection.hand(LETTER), await connection.hand(replace(LETTER, recipient=b"cy@example.org"))
+
+
+def test_mails_go_out_one_after_another(pipelining: bool) -> None:
+    server = Server({}, pipelining=pipelining)
+    first, second = converse(server, twice)
+    assert first == second == Outcome(state="handed", reply="250 queued")
+    # Points at the start of a line are doubled.
+    assert server.mails == [b"Subject: a\r\n\r\n..b\r\n...\r\n"] * 2
+    assert b"RCPT TO:<cy@example.org>\r\n" in server.lines
+    assert server.ahead == (2 if pipelining else 0)
+    assert server.lines[-1] == b"QUIT\r\n"
+
+
+@pytest.mark.parametrize(
+    ("replies", "state", "reply"),
+    [
+        ({"MAIL": b"550 no\r\n", "RCPT": b"503 no MAIL\r\n", "DATA": b"503 no\r\n"}, "failed", "550 no"),
+        ({"RCPT": b"550-not\r\n550 here\r\n", "DATA": b"554 no recipients\r\n"}, "failed", "550 not here"),
+        ({"RCPT": b"451 later\r\n", "DATA": b"503 no\r\n"}, "deferred", "451 later"),
+        # It waits for a mail though it has nobody for it.
+        ({"RCPT": b"550 not here\r\n", "END": b"554 no recipients\r\n"}, "failed", "550 not here"),
+        ({"DATA": b"452 full\r\n"}, "deferred", "452 full"),
+        ({"END": b"552 too large\r\n"}, "failed", "552 too large"),
+        ({"END": b"450 busy\r\n"}, "deferred", "450 busy"),
+    ],
+)
+def test_refusals_are_told_and_the_connection_goes_on(
+    pipelining: bool, replies: dict[str, bytes], state: str, reply: str
+) -> None:
+    server = Server(replies, pipelining=pipelining)
+
+    async def then(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
+        refused = await connection.hand(LETTER)
+        server.replies |= Server({}, pipelining=pipelining).replies
+        return refused, await connection.hand(LETTER)
+
+    refused, taken = converse(server, then)
+    assert refused == Outcome(state=state, reply=reply)  # type: ignore[arg-type]
+    assert taken.state == "handed"
+    # The refused mail was not sent, but where its content was what was refused.
+    assert [mail for mail in server.mails if mail] == [b"Subject: a\r\n\r\n..b\r\n...\r\n"] * (
+        1 + ("END" in replies and "RCPT" not in replies)
+    )
+
+
+@pytest.mark.parametrize(
+    ("replies", "state"),
+    [
+        ({"MAIL": GONE}, "untouched"),
+        ({"RCPT": GONE}, "untouched"),
+        ({"DATA": GONE}, "untouched"),
+        ({"END": GONE}, "uncertain"),
+        ({"MAIL": b"421 closing\r\n"}, "untouched"),
+        ({"END": b"421 closing\r\n"}, "untouched"),
+        # What was refused before the end was refused.
+        ({"RCPT": b"550 not here\r\n", "DATA": GONE, "RSET": GONE}, "failed"),
+        ({"RCPT": b"what is this\r\n"}, "untouched"),
+        ({"END": b"what is this\r\n"}, "uncertain"),
+    ],
+)
+def test_the_end_of_the_connection(pipelining: bool, replies: dict[str, bytes], state: str) -> None:
+    server = Server(replies, pipelining=pipelining)
+
+    async def then(connection: SmtpConnection) -> tuple[Outcome, bool, Outcome]:
+        return await connection.hand(LETTER), connection.connected, await connection.hand(LETTER)
+
+    outcome, connected, after = converse(server, then)
+    assert outcome.state == state
+    assert not connected
+    assert after == Outcome(state="untouched", reply="")
+
+
+@pytest.mark.parametrize(("silent", "state"), [("RCPT", "untouched"), ("END", "uncertain")])
+def test_a_server_that_falls_silent(pipelining: bool, silent: str, state: str) -> None:
+    server = Server({silent: b"250-and so on\r\n"}, pipelining=pipelining)
+    outcome = converse(server, lambda connection: connection.hand(LETTER), timeout=0.3)
+    assert outcome.state == state
+
+
+def test_a_mail_that_is_stopped_while_it_is_under_way_is_uncertain(pipelining: bool) -> None:
+    server = Server({"END": b"250-and so on\r\n"}, pipelining=pipelining)
+
+    async def stop(connection: SmtpConnection) -> Outcome:
+        handing = asyncio.ensure_future(connection.hand(LETTER))
+        while not server.mails:
+            await asyncio.sleep(0.01)
+        handing.cancel()
+        return await handing
+
+    assert converse(server, stop).state == "uncertain"
+
+
+def test_addresses_do_not_end_commands(pipelining: bool) -> None:
+    server = Server({}, pipelining=pipelining)
+    letter = replace(LETTER, recipient=b"bob@example.org>\r\nRCPT TO:<eve@example.org")
+    assert converse(server, lambda connection: connection.hand(letter)).state == "failed"
+    assert not [line for line in server.lines if b"eve" in line]
+
+
+def test_other_letters_before_the_at_sign_go_to_servers_that_take_them(pipelining: bool) -> None:
+    letter = replace(LETTER, recipient="jörg@example.org".encode(), international=True)
+    server = Server({}, pipelining=pipelining)
+    assert converse(server, lambda connection: connection.hand(letter)).state == "failed"
+    server = Server({"EHLO": b"250-server\r\n250 SMTPUTF8\r\n"}, pipelining=pipelining)
+    assert converse(server, lambda connection: connection.hand(letter)).state == "handed"
+    assert b"MAIL FROM:<ann@example.com> SMTPUTF8\r\n" in server.lines
+
+
+def test_a_server_that_greets_with_a_refusal_is_not_connected(pipelining: bool) -> None:
+    server = Server({"EHLO": b"554 go away\r\n", "HELO": b"554 go away\r\n"}, pipelining=pipelining)
+    with pytest.raises(NotConnected, match="554 go away"):
+        converse(server, twice)
