@@ -38,9 +38,6 @@ EXTRAS = {
     "GoogleAnalyticsCampaignContent": "analytics_content",
 }
 
-# Who is named by address gets the message, whatever the address is on the list: only blocked ones do not.
-ANYBODY = ("unsubscribed", "waiting")
-
 
 def send_list_message(call: Call, request: SendListMessage) -> int:
     """Send a message to a list; its number (lk-96)."""
@@ -89,7 +86,6 @@ def send_list_message_review(call: Call, request: SendListMessageReview) -> int:
             message=draft_of(asked),
             emails=call.product.review_groups.all(found.id),
             purpose="review",
-            reach=ANYBODY,
             traits=traits,
         )
     ).message.id
@@ -200,7 +196,6 @@ def _test(
             message=message,
             emails=[address],
             purpose="test",
-            reach=ANYBODY,
             traits=traits,
         )
     ).message.id

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from soapstone.listrak.call import Call
 from soapstone.listrak.operations import SendTransactionalMessage
-from soapstone.listrak.sends import ANYBODY, accepted, saved
+from soapstone.listrak.sends import accepted, saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.values import stored
@@ -16,6 +16,9 @@ from soapstone.sending.mailbox import is_mailbox
 from soapstone.wire.faults import Fault
 
 Result = SendTransactionalMessageToContactResult
+
+# A receipt goes to whoever it is for, whatever the address is on the list: only blocked ones get none.
+ANYBODY = ("unsubscribed", "waiting")
 
 # Tags of a template that stand for a link of this server, and those that bring in a text from elsewhere.
 _SYSTEM_LINK = re.compile(rf"\{{[{{%](?:(?![}}%]\}}).)*\b(?:{'|'.join(LINK_KEYS)})\b", re.IGNORECASE | re.DOTALL)

@@ -167,7 +167,9 @@ class Lists:
         """Remove the memberships of deleted lists, some in each transaction."""
         member = memberships.c
         with self._database.read() as connection:
-            deleted = list(connection.execute(select(lists.c.id).where(lists.c.deleted_at.is_not(None))).scalars())
+            left = select(member.contact_id).where(member.list_id == lists.c.id).exists()
+            query = select(lists.c.id).where(lists.c.deleted_at.is_not(None), left)
+            deleted = list(connection.execute(query).scalars())
         for list_id in deleted:
             some = select(member.contact_id).where(member.list_id == list_id).limit(PURGE_ROWS)
             gone = PURGE_ROWS
