@@ -269,7 +269,15 @@ class Audience:
             ),
         )
         left = or_(person.unsubscribed_at.is_not(None), select(opt_outs.c.kind).where(against).exists())
-        return func.coalesce(memberships.c.state, case((left, "unsubscribed"), else_=""))
+        beside = case((left, "unsubscribed"), else_="")
+        if self._job.list_id is None:
+            # In the name of no list: who waits, and has confirmed no subscription at all, is sent nothing.
+            other = memberships.alias()
+            on_any = select(other.c.state).where(other.c.contact_id == person.id)
+            waits = on_any.where(other.c.state == "waiting").exists()
+            confirmed = on_any.where(other.c.state == "subscribed").exists()
+            beside = case((left, "unsubscribed"), (and_(waits, ~confirmed), "waiting"), else_="")
+        return func.coalesce(memberships.c.state, beside)
 
     def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
         """Contact and state on the list of those addresses that the account knows.
