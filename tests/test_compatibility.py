@@ -20,7 +20,7 @@ STATES = ("in place", "in part", "not yet")
 WANTED = {
     "asmx": {*range(1, 30)},
     "mm": {*range(1, 71), *range(87, 95)},
-    "lk": {*range(1, 32), *range(35, 49), *range(64, 96)},
+    "lk": {*range(1, 32), *range(35, 49), *range(64, 106)},
 }
 # Page → the points that it holds.
 HOMES = {

@@ -1,9 +1,10 @@
 """An SMTP server for tests: keeps what it accepts, and refuses some, always the same ones. A program of its own.
 
-    python sink.py --port 2525 --log accepted.jsonl [--deferred 5] [--refused 1] [--mails folder]
+    python sink.py --port 2525 --log accepted.jsonl [--deferred 5] [--refused 1] [--mails folder] [--hold file]
 
 Each accepted mail is a line of JSON in the log, on disk before the reply: Message-ID and recipient. Of all recipients
 `deferred` percent are answered 4xx the first time and `refused` percent 5xx, half of them at RCPT and half after DATA.
+While the file `hold` is there, no mail gets a reply: all of them are under way.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def fate(recipient: str, deferred: int, refused: int) -> str:
 class Handler:
     """What aiosmtpd asks."""
 
-    def __init__(self, log: Path, mails: Path | None, deferred: int, refused: int) -> None:
+    def __init__(self, log: Path, mails: Path | None, deferred: int, refused: int, hold: Path | None = None) -> None:
+        self._hold = hold
         self._log = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._mails = mails
         self._shares = (deferred, refused)
@@ -58,6 +60,8 @@ class Handler:
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         (recipient,) = envelope.rcpt_tos
+        while self._hold is not None and self._hold.exists():
+            await asyncio.sleep(0.02)
         if refusal := self._refusal(recipient, 1):
             return refusal
         found = MESSAGE_ID.search(envelope.content)
@@ -66,7 +70,7 @@ class Handler:
             "id": message_id,
             "to": recipient,
             "from": envelope.mail_from,
-            "tls": session.ssl is not None,
+            "tls": server.transport.get_extra_info("sslcontext") is not None,
             "user": session.auth_data or "",
         }
         os.write(self._log, json.dumps(line).encode() + b"\n")
@@ -84,7 +88,7 @@ def authenticate(server: Any, session: Any, envelope: Any, mechanism: str, data:
 
 async def serve(arguments: argparse.Namespace) -> None:
     """Serve until SIGTERM."""
-    handler = Handler(arguments.log, arguments.mails, arguments.deferred, arguments.refused)
+    handler = Handler(arguments.log, arguments.mails, arguments.deferred, arguments.refused, arguments.hold)
     context = None
     if arguments.certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -118,6 +122,7 @@ if __name__ == "__main__":
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--mails", type=Path)
+    parser.add_argument("--hold", type=Path)
     parser.add_argument("--deferred", type=int, default=0)
     parser.add_argument("--refused", type=int, default=0)
     parser.add_argument("--certificate")
