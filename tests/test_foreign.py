@@ -46,6 +46,7 @@ MESSAGE = (
     "<FromEmailAddress>a@foreign.example</FromEmailAddress></WSMessage>"
 )
 TRIGGER = IMPORT.replace("fileMappings", "TriggerFileMappings").replace("WSFileMappings", "WSTriggerFileMappings")
+LISTING = "<archived>all</archived><hidden>all</hidden><hasFax>all</hasFax><hasEmail>all</hasEmail>"
 CALLS = {
     (MM, "addGroup"): "<group_name>group {number}</group_name><categoryId>{number}</categoryId>",
     (MM, "getGroups"): "<display_status>2</display_status><subscription_groups>2</subscription_groups>",
@@ -90,6 +91,22 @@ CALLS = {
         "<email>b@foreign.example</email></Recipient></recipients></suppressionlist>"
     ),
     (MM, "getSuppressedRecipientList"): "<group_id>{number}</group_id>",
+    (MM, "createMagnetMailMessage"): (
+        "<message><message_name>message {number}</message_name><message_category>{number}</message_category></message>"
+    ),
+    (MM, "editMagnetMailMessage"): (
+        "<message><message_id>{number}</message_id><message_name>foreign</message_name></message>"
+    ),
+    (MM, "GetMessageDetails"): "<MessageId>{number}</MessageId>",
+    (MM, "getMessages"): LISTING,
+    (MM, "getMessagesUTC"): LISTING,
+    (MM, "getMessageList"): LISTING,
+    (MM, "getMessageListUtc"): LISTING,
+    (MM, "sendEmailToIndividual"): (
+        "<message_id>{number}</message_id><recipients><string>ada@example.com</string></recipients>"
+    ),
+    (MM, "sendMessageToGroup"): "<message_id>{number}</message_id><group_ids><int>{number}</int></group_ids>",
+    (MM, "getLinkURLs"): "<message_id>{number}</message_id><group_id>{number}</group_id>",
     (MM, "CreateEventSignUp"): "<SignUp><EventId>{number}</EventId></SignUp>",
     (MM, "SearchPersonifySubscriptionMappings"): "<criteria></criteria>",
     (LK, "GetContact"): ADDRESS,

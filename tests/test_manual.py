@@ -190,7 +190,8 @@ BASE = "http://127.0.0.1:8080"
 
 
 @pytest.mark.parametrize(
-    ("page", "printed"), [("magnetmail.md", "2.0 2.0 2.0 2.0"), ("listrak.md", "ProcessingCompleted True 2 2 List 14")]
+    ("page", "printed"),
+    [("magnetmail.md", "2.0 2.0 2.0 2.0 0.0 1.0"), ("listrak.md", "ProcessingCompleted True 2 2 List 14")],
 )
 def test_examples_in_python_work(served: Served, page: str, printed: str) -> None:
     # Later examples go on with what the first one has.

@@ -48,6 +48,7 @@ class Things:
     category: int
     transactional: int = NOBODY
     sent: int = NOBODY
+    stored: int = NOBODY
     public_id: str = "0" * 32
     email: str = "ann@example.com"
 
@@ -113,6 +114,9 @@ class Ground:
         message = product.messages.save(account.id, made.id, draft)
         transactional = product.messages.save(account.id, made.id, draft, kind="transactional")
         sent = product.sends.to_members(account=account, login=None, contact_list=made, message=message).message
+        letter = mt.MessageDetails(message_name="Hello", SubjectLine="Hello", text_version="https://example.com/")
+        letter.FromAddress = "news@example.com"
+        stored = mm("createMagnetMailMessage", message=letter)
         category = 0
         if hasattr(product, "categories"):
             category = product.categories.add_list_category(account.id, "Clubs").id
@@ -123,6 +127,7 @@ class Ground:
             job=int(job.jobid),
             entry=int(entry.InitialQueueId),
             message=message.id,
+            stored=int(stored.message_id),
             contact=int(person.id) if person is not None else 0,
             category=category,
             transactional=transactional.id,
@@ -383,6 +388,21 @@ MAGNETMAIL_CALLS: dict[str, tuple[Members, Expected]] = {
         },
         lambda answer: [each.Id for each in answer] == [0],
     ),
+    "GetMessageDetails": (lambda it, ground: {"MessageId": it.stored}, nothing),
+    "editMagnetMailMessage": (
+        lambda it, ground: {"message": mt.MessageDetails(message_id=it.stored, message_name="Mine now")},
+        code(9002),
+    ),
+    "createMagnetMailMessage": (
+        lambda it, ground: {"message": mt.MessageDetails(message_name="New", message_category=it.category)},
+        code(9002),
+    ),
+    "sendEmailToIndividual": (
+        lambda it, ground: {"message_id": it.stored, "recipients": [it.email]},
+        code(9002),
+    ),
+    "sendMessageToGroup": (lambda it, ground: {"message_id": it.stored, "group_ids": [it.list]}, code(9002)),
+    "getLinkURLs": (lambda it, ground: {"message_id": it.stored, "group_id": it.list}, empty),
     "CreateEventSignUp": (
         lambda it, ground: {"SignUp": mt.EventSignUp(EventId=NOBODY)},
         lambda answer: (answer.ResultCode, answer.ResultFailureReasonCode) == (1, "NOT_FOUND"),
@@ -404,6 +424,10 @@ MAGNETMAIL_OTHERS = {
     "searchForRecipients",
     "SearchPersonifySubscriptionMappings",
     "GetAllGroupCategories",
+    "getMessages",
+    "getMessagesUTC",
+    "getMessageList",
+    "getMessageListUtc",
     # Its entry is refused, not the call: tests of the queue have it.
     "UploadListInitialQueue",
     "GetEnhancedPersonalizedFields",
@@ -421,6 +445,11 @@ NOT_OF_A_LIST = {
     "getRecipientGroups",
     "editRecipient",
     "GetUploadInitialQueueJobStatus",
+    # Messages of this contract belong to the whole account (mm-96).
+    "GetMessageDetails",
+    "editMagnetMailMessage",
+    "createMagnetMailMessage",
+    "sendEmailToIndividual",
 }
 
 

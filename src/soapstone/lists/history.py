@@ -24,12 +24,14 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True)
 class Mailing:
-    """A mail to a person: number and name of the message, when it was handed over, and its state in the ledger."""
+    """A mail to a person: number and name of the message, when it was handed over, its state in the ledger, and the
+    mail server's last reply, if there was one."""
 
     message_id: int
     name: str
     at: datetime | None
     state: str
+    reply: str
 
 
 class History:
@@ -71,23 +73,27 @@ class History:
         return together(one, other)
 
     def mailings(self, account_id: int, contact_id: int) -> list[Mailing]:
-        """What a person was sent or is to be sent, by the ledger's numbers."""
+        """What a person was sent or is to be sent, by the ledger's numbers. Test copies count in no figure (mm-108)."""
         name = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject)
         query = (
-            select(messages.c.id.label("message_id"), name.label("name"), deliveries.c.handed_at, deliveries.c.state)
+            select(
+                messages.c.id.label("message_id"),
+                name.label("name"),
+                deliveries.c.handed_at.label("at"),
+                deliveries.c.state,
+                deliveries.c.reply,
+            )
             .join(messages, messages.c.id == deliveries.c.message_id)
             .where(
                 deliveries.c.contact_id == contact_id,
                 deliveries.c.account_id == account_id,
                 deliveries.c.state != "skipped",
+                ~deliveries.c.is_test,
             )
             .order_by(deliveries.c.id)
         )
         with self._database.read() as connection:
-            return [
-                Mailing(message_id=row.message_id, name=row.name, at=row.handed_at, state=row.state)
-                for row in connection.execute(query)
-            ]
+            return [Mailing(**row) for row in connection.execute(query).mappings()]
 
     def _gathered(self, query: Any) -> list[Arrival]:
         found: dict[int, tuple[datetime, list[int]]] = {}

@@ -44,20 +44,25 @@ class Call:
         return replace(self, account=account)
 
     def range(
-        self, start: datetime.datetime | None, end: datetime.datetime | None
+        self, start: datetime.datetime | None, end: datetime.datetime | None, *, utc: bool = False
     ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
         """From which instant on and before which one: both ends belong to a range, to the second (mm-31 to mm-34).
 
-        Year 1, a year of 9999 and a missing end are open.
+        Year 1, a year of 9999 and a missing end are open. Dates without a zone are the account's, or UTC with `utc`.
         """
-        since, until = self._instant(start, fold=0), self._instant(end, fold=1)
+        since, until = self.instant(start, utc=utc), self.instant(end, fold=1, utc=utc)
         before = None if until is None else until.replace(microsecond=0) + datetime.timedelta(seconds=1)
         return None if since is None else since.replace(microsecond=0), before
 
-    def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
+    def instant(self, given: datetime.datetime | None, *, fold: int = 0, utc: bool = False) -> datetime.datetime | None:
+        """The moment that a request's date means (mm-31); None for one that means none: year 1, a year of 9999.
+
+        `fold` says which one, of the hour that comes twice when daylight saving ends.
+        """
         if given is None or given.year in (1, 9999):
             return None
-        zoned = given if given.tzinfo is not None else given.replace(tzinfo=self.account.zone, fold=fold)
+        zone = datetime.UTC if utc else self.account.zone
+        zoned = given if given.tzinfo is not None else given.replace(tzinfo=zone, fold=fold)
         return zoned.astimezone(datetime.UTC)
 
     def local(self, moment: datetime.datetime | None) -> datetime.datetime | None:

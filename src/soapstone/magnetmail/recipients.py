@@ -17,20 +17,12 @@ from soapstone.magnetmail.operations import (
     getRecipientHistory,
 )
 from soapstone.magnetmail.recipient import COLUMNS, columns, wire
+from soapstone.magnetmail.sent_status import sent_status
 from soapstone.magnetmail.types import Recipient, RecipientGroup, email_history, recipient_history, saveResult
 from soapstone.magnetmail.types import error as ErrorObject
 
 EXISTS = 1005
 NO_EMAIL = 1003
-
-# State of a row of the ledger → name of a MessageSentStatus (mm-86).
-SENT = {
-    "handed": "Delivered",
-    "bounced": "HardBounce",
-    "failed": "Failed",
-    "deferred": "TemporarilyUnavailable",
-}
-IN_PROGRESS = "InProgress"
 
 
 def add_recipient(call: Call, request: addRecipient) -> saveResult:
@@ -108,7 +100,7 @@ def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient
             message_id=mailing.message_id,
             sent_date=call.local(mailing.at) or NO_DATE,
             open_date=NO_DATE,
-            send_result=SENT.get(mailing.state, IN_PROGRESS),
+            send_result=sent_status(mailing.state, mailing.reply).value,
             links=[],
         )
         for mailing in call.product.history.mailings(call.account.id, request.recipient_id)

@@ -18,6 +18,16 @@ from soapstone.magnetmail.groups import (
     get_groups,
     get_groups_utc,
 )
+from soapstone.magnetmail.links import get_link_urls
+from soapstone.magnetmail.messages import (
+    create_message,
+    edit_message,
+    get_message_details,
+    get_message_list,
+    get_message_list_utc,
+    get_messages,
+    get_messages_utc,
+)
 from soapstone.magnetmail.recipients import (
     add_recipient,
     edit_recipient,
@@ -32,6 +42,7 @@ from soapstone.magnetmail.searches import (
     run_saved_search,
     search_for_recipients,
 )
+from soapstone.magnetmail.sends import send_email_to_individual, send_message_to_group
 from soapstone.magnetmail.sessions import admit, authenticate
 from soapstone.magnetmail.suppression import get_suppressed_recipient_list, upload_suppression_list
 from soapstone.magnetmail.types import mmAuthHeader
@@ -84,6 +95,16 @@ HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "GetUnsubscribeTracking": get_unsubscribe_tracking,
     "uploadSuppressionList": upload_suppression_list,
     "getSuppressedRecipientList": get_suppressed_recipient_list,
+    "createMagnetMailMessage": create_message,
+    "editMagnetMailMessage": edit_message,
+    "GetMessageDetails": get_message_details,
+    "getMessages": get_messages,
+    "getMessagesUTC": get_messages_utc,
+    "getMessageList": get_message_list,
+    "getMessageListUtc": get_message_list_utc,
+    "sendEmailToIndividual": send_email_to_individual,
+    "sendMessageToGroup": send_message_to_group,
+    "getLinkURLs": get_link_urls,
     "CreateEventSignUp": create_event_sign_up,
     "SearchPersonifySubscriptionMappings": search_personify_subscription_mappings,
     "uploadListQueue": upload_list_queue,

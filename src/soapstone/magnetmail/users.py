@@ -32,7 +32,7 @@ def get_user_details(call: Call, request: getUserDetails) -> User:
         CampaignManager_permission=False,
         dynamic_content_permission=False,
         rss_permission=False,
-        FilterOutGroupsOnSend=False,
+        FilterOutGroupsOnSend=True,
         event_permission=bool(product.occasions.all(account.id)),
         enable_ignore_dedupe=True,
         messageCategory=bool(product.categories.message_categories(account.id)),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, union_all
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
@@ -44,12 +44,14 @@ class Rules:
     """What holds for an audience beside what always holds.
 
     `reach` names states on the list that are mailed all the same (mm-100). `once` leaves out who had the same message
-    by another send (mm-102). `after` are the sends of the same call, whose recipients are mailed once (mm-103).
+    by another send (mm-102). `after` are the sends of the same call, whose recipients are mailed once (mm-103). Who is
+    subscribed to one of the lists of `without` is left out.
     """
 
     reach: Collection[str] = ()
     once: bool = False
     after: Collection[int] = ()
+    without: Collection[int] = ()
 
 
 class Audience:
@@ -162,6 +164,7 @@ class Audience:
         seen, banned, suppressed = self._looked_up(set(keys))
         had = self._had(set(keys))
         averse = self._averse({candidate.contact_id for candidate in candidates if candidate.contact_id is not None})
+        excluded = self._excluded(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
             if candidate.flawed or not is_mailbox(candidate.email):
@@ -176,6 +179,8 @@ class Audience:
                 reason = candidate.state
             elif candidate.contact_id in averse and "unsubscribed" not in self._rules.reach:
                 reason = "unsubscribed"
+            elif key in excluded:
+                reason = "excluded"
             elif key in had:
                 reason = "had"
             else:
@@ -235,6 +240,19 @@ class Audience:
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
 
+    def _excluded(self, keys: set[str]) -> set[str]:
+        """Those of the keys that are addresses of subscribers of lists that are to get nothing."""
+        if not self._rules.without:
+            return set()
+        people = self._of_addresses(keys)
+        query = (
+            select(people.c.email_key)
+            .join(memberships, memberships.c.contact_id == people.c.id)
+            .where(memberships.c.list_id.in_(self._rules.without), memberships.c.state == "subscribed")
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def _averse(self, contact_ids: Collection[int]) -> set[int]:
         """Those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
 
@@ -279,11 +297,8 @@ class Audience:
             beside = case((left, "unsubscribed"), (and_(waits, ~confirmed), "waiting"), else_="")
         return func.coalesce(memberships.c.state, beside)
 
-    def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
-        """Contact and state on the list of those addresses that the account knows.
-
-        Where several contacts share an address, one that left or waits speaks for all of them.
-        """
+    def _of_addresses(self, keys: Collection[str]) -> Subquery:
+        """The account's contacts that have these addresses."""
         ours = contacts.c.account_id == self._job.account_id
         # The two kinds of account (mm-53) have an index each.
         either: list[ColumnElement[bool]] = [
@@ -291,7 +306,14 @@ class Audience:
             ours & contacts.c.unique_email.is_(None) & contacts.c.email_key.in_(keys),
         ]
         wanted = (contacts.c.id, contacts.c.email_key, contacts.c.unsubscribed_at)
-        people = union_all(*(select(*wanted).where(one) for one in either)).subquery()
+        return union_all(*(select(*wanted).where(one) for one in either)).subquery()
+
+    def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
+        """Contact and state on the list of those addresses that the account knows.
+
+        Where several contacts share an address, one that left or waits speaks for all of them.
+        """
+        people = self._of_addresses(keys)
         query = select(people.c.id, people.c.email_key, self._state(people.c).label("state")).join(
             memberships,
             (memberships.c.contact_id == people.c.id) & (memberships.c.list_id == self._job.list_id),

@@ -58,7 +58,9 @@ class MailBuilder:
         self._links = self._stationery.links
         settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
         self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
-        shown = with_links(self._message, settings) if self._links else self._message
+        further: Mapping[str, Any] = job.request.get("links", {})
+        # The message with the links that this send adds to it.
+        shown = with_links(self._message, settings, further) if self._links else self._message
         try:
             self.content = Content(shown)
         except InvalidMessage as error:

@@ -112,17 +112,26 @@ class Content:
         )
 
 
-def with_links(message: Written, settings: Mapping[str, Any]) -> Written:
-    """The message or draft with the links that its list wants in every text (lk-38), at the end of both bodies."""
+def with_links(
+    message: Written, settings: Mapping[str, Any], further: Mapping[str, Collection[str]] | None = None
+) -> Written:
+    """The message or draft with the links that its list wants in every text (lk-38), at the end of both bodies.
+
+    `further` holds names of the same settings that one body wants beside: "html" or "plain" → names.
+    """
     names = Content(message).names
-    wanted = [words for name, words in _ADDED.items() if settings.get(name) and merge_key(words[0]) not in names]
-    if not wanted:
-        return message
+
+    def wanted(body: str) -> list[tuple[str, str, str]]:
+        beside = (further or {}).get(body, ())
+        asked = [words for name, words in _ADDED.items() if settings.get(name) or name in beside]
+        return [words for words in asked if merge_key(words[0]) not in names]
+
     plain, html = message.plain, message.html
-    if plain.strip() or not html.strip():
-        plain = plain.rstrip("\n") + "\n\n-- \n" + "\n".join(f"{text} {{{{ {name} }}}}" for name, text, _ in wanted)
-    if html.strip():
-        added = " · ".join(f'<a href="{{{{ {name} }}}}">{text}</a>' for name, _, text in wanted)
+    if (plain.strip() or not html.strip()) and wanted("plain"):
+        lines = "\n".join(f"{text} {{{{ {name} }}}}" for name, text, _ in wanted("plain"))
+        plain = plain.rstrip("\n") + "\n\n-- \n" + lines
+    if html.strip() and wanted("html"):
+        added = " · ".join(f'<a href="{{{{ {name} }}}}">{text}</a>' for name, _, text in wanted("html"))
         added = f"<hr><p>{added}</p>"
         end = _END_OF_BODY.search(html)
         html = html[: end.start()] + added + html[end.start() :] if end else html + added

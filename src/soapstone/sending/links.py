@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 
 from itsdangerous import BadSignature, Signer
 from itsdangerous.encoding import base64_encode
@@ -26,6 +27,13 @@ class Links:
         # What `Signer.sign` gives.
         signature = base64_encode(hmac.digest(self._keys[purpose], number.encode(), "sha1")).decode()
         return f"{self._base}/{PATHS[purpose]}/{number}.{signature}"
+
+    def held_by(self, text: str) -> bool:
+        """Whether the text holds a link that was made here: one of a mail that somebody was sent (mm-99)."""
+        paths = "|".join(PATHS.values())
+        purposes = {path: purpose for purpose, path in PATHS.items()}
+        found = re.finditer(rf"{re.escape(self._base)}/({paths})/([\w.-]*[\w-])", text)
+        return any(self.read(purposes[match[1]], match[2]) is not None for match in found)
 
     def read(self, purpose: str, token: str) -> int | None:
         """The number of the recipient's row in the ledger; None for a token that is none of ours."""

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
-from soapstone.store.tables import deliveries, sends
+from soapstone.store.tables import deliveries, jobs, messages, sends
 
 # Mails in these states are on their way or there.
 SENT = ("handed", "bounced")
@@ -54,6 +54,15 @@ class SendRecord:
     def sent(self) -> int:
         """Mails handed over so far."""
         return int(self.job.counters.get("handed", 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """When a send of a message to a list, or to single people (`list_id` None), began to hand mails over."""
+
+    message_id: int
+    list_id: int | None
+    at: datetime
 
 
 class SendReports:
@@ -101,6 +110,28 @@ class SendReports:
         if not tests:
             condition &= ~sends.c.is_test
         return self._records(account_id, condition, limit)
+
+    def departures(self, account_id: int, *, kind: str, message_id: int | None = None) -> list[Departure]:
+        """The sends of the account's messages of a kind, or of one of them, that have handed mails over, by number.
+
+        Those for tests are none.
+        """
+        query = (
+            select(sends.c.message_id, sends.c.list_id, jobs.c.started_at, jobs.c.counters)
+            .join(jobs, jobs.c.id == sends.c.job_id)
+            .join(messages, messages.c.id == sends.c.message_id)
+            .where(messages.c.account_id == account_id, messages.c.kind == kind)
+            .where(~sends.c.is_test, jobs.c.started_at.is_not(None))
+            .order_by(sends.c.job_id)
+        )
+        if message_id is not None:
+            query = query.where(sends.c.message_id == message_id)
+        with self._database.read() as connection:
+            return [
+                Departure(message_id=row.message_id, list_id=row.list_id, at=row.started_at)
+                for row in connection.execute(query)
+                if row.counters.get("handed")
+            ]
 
     def counts(self, job_id: int) -> dict[str, int]:
         """How many recipients of a send are in each state that there is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, insert, select
@@ -33,6 +33,24 @@ SEND = "send"
 KINDS = {SEND_TO_LIST: 3, SEND_TO_FILE: 4, SEND: 3}
 
 Purpose = Literal["list", "file", "group", "people", "test", "review", "transactional", "failed", "letter"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A mail about sends to those who want to know of them; it counts in no figure (mm-106).
+
+    It goes out at `due_at`, or `after` some time when all of the sends have ended. Its draft may use NOTICE_KEYS; what
+    became of the sends is empty before their end.
+    """
+
+    draft: Draft
+    emails: Sequence[str]
+    due_at: datetime | None = None
+    after: timedelta | None = None
+
+
+# Merge keys of notices: name and number of the message, mails that were handed over, and how the sends have ended.
+NOTICE_KEYS = ("message", "message_number", "mails", "outcome")
 
 
 @dataclass(frozen=True)
@@ -209,18 +227,22 @@ class Sends:
         reach: Collection[str] = ("unsubscribed",),
         purpose: Purpose = "people",
         due_at: datetime | None = None,
+        links: Mapping[str, Collection[str]] | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> SendTicket:
         """Send a stored message, as it is, to single contacts of the account, or for a test to addresses.
 
         `instead` holds parts that replace those of the message when they are not empty: `subject`, `from_name`,
-        `from_address`. `reach` names states that are mailed all the same (mm-100). Raises InvalidMessage.
+        `from_address`; a sender without a name replaces one with a name. `reach` names states that are mailed all the
+        same (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
+        contract. Raises InvalidMessage.
         """
         given = self._instead(message, instead)
         audience: dict[str, Any] = {"kind": "people", "contact_ids": list(contact_ids)}
         if emails:
             audience = {"kind": "addresses", "emails": list(emails)}
         request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(reach)}, "instead": given}
-        request["is_test"] = purpose == "test"
+        request |= {"is_test": purpose == "test", "links": _lists(links), "settings": dict(settings or {})}
         with self._database.write(durable=True) as connection:
             job_id = self._add(connection, SEND, purpose, account, login, None, message, request, due_at=due_at)
         return self._ticket(job_id, message)
@@ -233,28 +255,43 @@ class Sends:
         groups: Sequence[ContactList],
         message: Message,
         instead: Mapping[str, str] | None = None,
+        without: Sequence[ContactList] = (),
         again: bool = False,
         due_at: datetime | None = None,
+        links: Mapping[str, Collection[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
+        test_emails: Sequence[str] = (),
+        notices: Sequence[Notice] = (),
     ) -> list[SendTicket]:
         """Send a stored message, as it is, to groups: a job for each, in this order (mm-103).
 
-        Who is in several is mailed once; who has had the message already is left out unless `again` (mm-102).
-        `settings` are kept with the jobs for the contract (mm-105). Raises InvalidMessage.
+        Who is in several is mailed once; who has had the message already is left out unless `again` (mm-102), and so is
+        who is subscribed to one of the groups of `without`. `links` and `settings` are as in `to_people` (mm-105). Each
+        of `test_emails`, but for people who left or wait, gets a copy at once in the name of the first group (mm-108).
+        `notices` go to those who want to know of the start or the end (mm-106). The tickets are those of the groups.
+        All of it is stored together.
+
+        Raises InvalidMessage.
         """
         given = self._instead(message, instead, groups)
+        for notice in notices:
+            Content(ready_to_send(notice.draft, None)).check_names(NOTICE_KEYS)
+        shared: dict[str, Any] = {"instead": given, "links": _lists(links), "settings": dict(settings or {})}
         numbers: list[int] = []
         with self._database.write(durable=True) as connection:
             for group in groups:
-                request = {
-                    "audience": {"kind": "members"},
-                    "rules": {"once": not again, "after": list(numbers)},
-                    "instead": given,
-                    "settings": dict(settings or {}),
-                }
+                rules = {"once": not again, "after": list(numbers), "without": [each.id for each in without]}
+                request = {"audience": {"kind": "members"}, "rules": rules, **shared}
                 numbers.append(
                     self._add(connection, SEND, "group", account, login, group, message, request, due_at=due_at)
                 )
+            if test_emails:
+                audience = {"kind": "addresses", "emails": list(test_emails)}
+                request = {"audience": audience, "is_test": True, **shared}
+                first = groups[0] if groups else None
+                self._add(connection, SEND, "test", account, login, first, message, request)
+            for notice in notices:
+                self._announce(connection, account, message, notice, numbers)
         return [self._ticket(number, message) for number in numbers]
 
     def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
@@ -266,7 +303,7 @@ class Sends:
             return None
         message_id: int = job.request["message_id"]
         request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
-        for name in ("instead", "is_test"):
+        for name in ("instead", "is_test", "links"):
             if name in job.request:
                 request[name] = job.request[name]
         with self._database.write(durable=True) as connection:
@@ -315,6 +352,8 @@ class Sends:
     ) -> dict[str, str]:
         """What replaces parts of a stored message; checked together with the rest of it."""
         given = {name: value for name, value in (instead or {}).items() if value.strip()}
+        if "from_address" in given and instead is not None:
+            given["from_name"] = instead.get("from_name", message.from_name)
         if unknown := given.keys() - {"subject", "from_name", "from_address", "reply_address"}:
             raise TypeError(f"not a part that a send replaces: {sorted(unknown)}")
         parts = {**{name: getattr(message, name) for name in Draft.__dataclass_fields__}, **given}
@@ -325,6 +364,18 @@ class Sends:
         if not parts["from_address"]:
             raise InvalidMessage("The message has no sender address.")
         return given
+
+    def _announce(
+        self, connection: Connection, account: Account, message: Message, notice: Notice, numbers: Sequence[int]
+    ) -> None:
+        """Queue a notice of the sends with these numbers."""
+        copy = store(connection, account.id, None, ready_to_send(notice.draft, None), kind="send")
+        fields = {"message": message.name or message.subject, "message_number": str(message.id)}
+        audience: dict[str, Any] = {"kind": "addresses", "emails": list(notice.emails), "fields": fields}
+        if notice.after is not None:
+            audience |= {"kind": "notice", "of": list(numbers), "after": notice.after.total_seconds()}
+        request = {"audience": audience, "rules": {"reach": ["unsubscribed", "waiting"]}, "is_test": True}
+        self._add(connection, SEND, "letter", account, None, None, copy, request, due_at=notice.due_at)
 
     def _copied(
         self,
@@ -420,6 +471,10 @@ def _note(
     }
     values |= {"list_id": list_id, "purpose": purpose, "is_test": is_test}
     connection.execute(insert(sends).values(**values))
+
+
+def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
+    return {body: list(names) for body, names in (links or {}).items()}
 
 
 def known_names(profiles: Profiles, list_id: int) -> set[str]:

@@ -27,6 +27,7 @@ from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST
 from soapstone.sending.smtp_delivery import SmtpDelivery, SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.database import Database
+from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
 Item = TypeVar("Item")
@@ -37,6 +38,8 @@ CHOOSE_ROWS = 1_000
 
 # How long a send waits for another one of the same call to choose its recipients.
 TURN = timedelta(milliseconds=200)
+# How long a notice waits at most before it looks again whether its sends have ended.
+LONGEST_TURN = timedelta(minutes=1)
 
 
 class Sender:
@@ -150,6 +153,9 @@ class _Choice:
             case "addresses":
                 fields: Mapping[str, str] = self._wanted.get("fields", {})
                 self._choose_among(self._wanted["emails"], lambda part: self._audience.addresses(part, fields))
+            case "notice":
+                fields = {**self._wanted["fields"], **self._outcome()}
+                self._choose_among(self._wanted["emails"], lambda part: self._audience.addresses(part, fields))
             case _:
                 raise JobFailed("The send is to people that this version does not know to find.")
         self._chosen(1)
@@ -163,6 +169,23 @@ class _Choice:
             first = connection.execute(open_ones.limit(1)).scalar_one_or_none()
         if first is not None:
             raise Later(TURN, f"The send waits until send {first} has chosen its recipients.")
+
+    def _outcome(self) -> dict[str, str]:
+        """What a notice tells of the sends that it is about; it waits until their end, and as long as it was told."""
+        query = select(jobs.c.state, jobs.c.counters, jobs.c.finished_at).where(jobs.c.id.in_(self._wanted["of"]))
+        with self._run.database.read() as connection:
+            rows = connection.execute(query).all()
+        moment = now()
+        ends = [row.finished_at for row in rows if row.finished_at is not None]
+        if len(ends) < len(rows):
+            # The longer sends take, the less often they are looked at.
+            pause = min(max((moment - self._run.job.submitted_at) / 10, TURN), LONGEST_TURN)
+            raise Later(pause, "The notice waits until the sends that it is about have ended.")
+        due = max(ends, default=self._run.job.submitted_at) + timedelta(seconds=self._wanted["after"])
+        if due > moment:
+            raise Later(due - moment, "The notice waits for its time.")
+        states = ", ".join(sorted({row.state for row in rows}))
+        return {"mails": str(sum(row.counters.get("handed", 0) for row in rows)), "outcome": states}
 
     def _take_from_file(self, form: FileForm) -> None:
         blob = self._run.job.blob

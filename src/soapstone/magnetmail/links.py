@@ -1,0 +1,64 @@
+"""The links of messages (mm-111, mm-115)."""
+
+from __future__ import annotations
+
+import zlib
+
+from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.operations import getLinkURLs
+from soapstone.magnetmail.types import Links
+from soapstone.sending.content import with_links
+from soapstone.sending.hyperlinks import Hyperlink, hyperlinks
+from soapstone.sending.message import Message
+from soapstone.sending.report import SendRecord
+
+# Where a link leads → link_type (mm-115).
+TYPES = {"web": 1, "mail": 2, "own": 3}
+
+
+def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
+    """The links of a message, or of what a group was sent of it; none for an unknown message or group (mm-25).
+
+    Those that sends have added are among them. Clicks are not recorded, so there are 0.
+    """
+    product, account_id = call.product, call.account.id
+    message = product.messages.get(account_id, request.message_id)
+    if message is None or (message.list_id is not None and call.group(message.list_id) is None):
+        return []
+    wanted = None
+    if request.group_id:
+        if call.group(request.group_id) is None:
+            return []
+        wanted = [request.group_id]
+    records = product.reports.find(account_id, message_ids=[message.id], list_ids=wanted)
+    if wanted and not records:
+        return []
+    found = {link.url: link for link in hyperlinks(message, product.links)}
+    for record in records:
+        found |= {link.url: link for link in _added(call, message, record) if link.url not in found}
+    return [
+        Links(
+            linkid=_number(message, link),
+            link_url=link.url,
+            link_text=link.text,
+            link_clicks=0,
+            link_type=TYPES[link.kind],
+            link_index=index,
+            link_label="",
+        )
+        for index, link in enumerate(found.values(), 1)
+    ]
+
+
+def _added(call: Call, message: Message, record: SendRecord) -> list[Hyperlink]:
+    links = call.product.links
+    group = None if record.list_id is None else call.product.lists.get(call.account.id, record.list_id)
+    if links is None:
+        return []
+    further = record.job.request.get("links", {})
+    return hyperlinks(with_links(message, group.settings if group else {}, further), links)
+
+
+def _number(message: Message, link: Hyperlink) -> int:
+    """The number of a link: the same as long as the message has a link to this address, whatever stands before it."""
+    return zlib.crc32(f"{message.public_id} {link.url}".encode()) & 0x7FFFFFFF

@@ -1,0 +1,337 @@
+"""Stored messages (mm-95 to mm-99, mm-109)."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.errors import (
+    INVALID_ARGUMENT,
+    MESSAGE_IN_QUEUE,
+    NAME_EXISTS,
+    NOT_FOUND,
+    SEE_ERROR_OBJECT,
+    error_object,
+)
+from soapstone.magnetmail.operations import (
+    GetMessageDetails,
+    createMagnetMailMessage,
+    editMagnetMailMessage,
+    getMessageList,
+    getMessageListUtc,
+    getMessages,
+    getMessagesUTC,
+)
+from soapstone.magnetmail.types import (
+    CharacterSet,
+    JobToGroup,
+    Message,
+    MessageDetails,
+    MessageList,
+    bool_special,
+    createEditMessageResult,
+)
+from soapstone.magnetmail.types import error as ErrorObject
+from soapstone.sending import message as house
+from soapstone.sending.hyperlinks import hyperlinks
+from soapstone.sending.messages import MessageInQueue, NameTaken
+
+KIND: Final = "magnetmail"
+LONGEST_NAME = 255
+
+# What a message is made for → how its mails are written (mm-95).
+CHARSETS = {CharacterSet.Western: "iso-8859-1", CharacterSet.International: "utf-8"}
+BLOCKS = ("html_version_block1", "html_version_block2", "html_version_block3")
+FAX_DOCUMENTS = ("fax_doc_1", "fax_doc_2", "fax_doc_3", "fax_doc_4", "fax_doc_5")
+# Members that are kept as they came, beside what the product itself knows of a message.
+KEPT = (
+    *BLOCKS,
+    *FAX_DOCUMENTS,
+    "text_version",
+    "template_id",
+    "is_fax_merged",
+    "is_fax_only",
+    "is_copy_paste_template",
+    "is_auto_unsubscribe_link",
+)
+PICKS = {bool_special.no: False, bool_special.yes: True, bool_special.all: None}
+
+# Messages that are read at a time.
+BATCH = 200
+
+_NAMED = re.compile(r"\s*(.*?)\s*<\s*([^<>]*?)\s*>\s*", re.DOTALL)
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+# A name that stands before an address without quotes; merge fields may stand in it.
+_OPEN_NAME = re.compile(r"[^\"<>(),:;@\\]*")
+
+Listing = getMessages | getMessagesUTC | getMessageList | getMessageListUtc
+
+
+def create_message(call: Call, request: createMagnetMailMessage) -> createEditMessageResult:
+    """Store a message; its number and dates are ours (mm-97)."""
+    return _Storing(call, request.message, "createMagnetMailMessage").create()
+
+
+def edit_message(call: Call, request: editMagnetMailMessage) -> createEditMessageResult:
+    """Replace all of a message that does not wait to be sent (mm-97)."""
+    return _Storing(call, request.message, "editMagnetMailMessage").edit()
+
+
+def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetails | None:
+    """One message as it was stored; nothing for an unknown one (mm-24)."""
+    found = message_of(call, request.MessageId)
+    if found is None:
+        return None
+    sent = [each.at for each in call.product.reports.departures(call.account.id, kind=KIND, message_id=found.id)]
+    extras = {name: found.extras.get(name) for name in KEPT}
+    return MessageDetails(
+        **extras,
+        message_id=found.id,
+        loginid=found.login_id,
+        message_category=found.category_id,
+        user_id=call.account.name,
+        message_name=found.name,
+        SubjectLine=found.subject,
+        FromAddress=sender_text(found.from_name, found.from_address),
+        createDate=call.local(found.created_at) or NO_DATE,
+        lastSent=call.local(max(sent, default=None)) or NO_DATE,
+        characterSet=next(name for name, charset in CHARSETS.items() if charset == found.charset),
+    )
+
+
+def get_messages(call: Call, request: getMessages) -> list[MessageList]:
+    """Messages by number, each with the groups it went to (mm-109)."""
+    return list(_with_groups(call, request))
+
+
+def get_messages_utc(call: Call, request: getMessagesUTC) -> list[MessageList]:
+    """The same with dates in UTC (mm-28, mm-30)."""
+    return list(_with_groups(call, request, utc=True))
+
+
+def get_message_list(call: Call, request: getMessageList) -> list[Message]:
+    """Messages by number (mm-109)."""
+    return [message for message, _ in _listed(call, request)]
+
+
+def get_message_list_utc(call: Call, request: getMessageListUtc) -> list[Message]:
+    """The same with dates in UTC (mm-28, mm-30)."""
+    return [message for message, _ in _listed(call, request, utc=True)]
+
+
+def message_of(call: Call, message_id: int) -> house.Message | None:
+    """The message of that number, if it is one of this contract."""
+    found = call.product.messages.get(call.account.id, message_id)
+    return None if found is None or found.kind != KIND else found
+
+
+def has_mail(message: house.Message) -> bool:
+    """Whether a message is there to be mailed; others are for fax only."""
+    return not message.extras.get("is_fax_only") and bool(message.html.strip() or message.plain.strip())
+
+
+def sender_of(text: str | None) -> tuple[str, str]:
+    """Name and address of a sender that is written as `Name <address>`, or as the address alone."""
+    given = (text or "").strip()
+    found = _NAMED.fullmatch(given)
+    if found is None:
+        return "", given
+    name = found[1]
+    if quoted := _QUOTED.fullmatch(name):
+        name = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
+    return name, found[2]
+
+
+def sender_text(name: str, address: str) -> str:
+    """A sender as `sender_of` reads it."""
+    if not name:
+        return address
+    if not _OPEN_NAME.fullmatch(name):
+        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{name} <{address}>"
+
+
+class _Refused(Exception):
+    def __init__(self, number: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.number = number
+
+
+class _Storing:
+    """One call that stores a message."""
+
+    def __init__(self, call: Call, given: MessageDetails | None, function: str) -> None:
+        self._given = given
+        self._call = call if given is None else call.for_account(given.user_id)
+        self._function = function
+
+    def create(self) -> createEditMessageResult:
+        try:
+            draft, traits = self._read()
+            login_id = self._call.identity.login.id
+            made = self._call.product.messages.save(
+                self._call.account.id,
+                None,
+                draft,
+                kind=KIND,
+                traits=house.Traits(**traits, login_id=login_id),
+                unique_name=True,
+            )
+        except _Refused as refusal:
+            return self._refusal(refusal.number, str(refusal))
+        except NameTaken as taken:
+            return self._refusal(NAME_EXISTS, f"There is a message named {taken} already.")
+        except house.InvalidMessage as invalid:
+            return self._refusal(INVALID_ARGUMENT, str(invalid))
+        return self._stored(made, "Message created successfully", kept=False)
+
+    def edit(self) -> createEditMessageResult:
+        number = (self._given.message_id if self._given else None) or 0
+        try:
+            draft, traits = self._read()
+            before = message_of(self._call, number)
+            if before is None:
+                raise _Refused(NOT_FOUND, f"Message {number} does not exist.")
+            made = self._call.product.messages.edit(
+                self._call.account.id, number, draft, traits=traits, unique_name=True
+            )
+        except _Refused as refusal:
+            return self._refusal(refusal.number, str(refusal))
+        except NameTaken as taken:
+            return self._refusal(NAME_EXISTS, f"There is a message named {taken} already.")
+        except MessageInQueue:
+            return self._refusal(MESSAGE_IN_QUEUE, f"Message {number} is waiting to be sent.", in_queue=True)
+        except house.InvalidMessage as invalid:
+            return self._refusal(INVALID_ARGUMENT, str(invalid))
+        if made is None:
+            return self._refusal(NOT_FOUND, f"Message {number} does not exist.")
+        links = self._call.product.links
+        old, new = ({link.url for link in hyperlinks(each, links)} for each in (before, made))
+        return self._stored(made, "Message edited successfully", kept=bool(old & new))
+
+    def _read(self) -> tuple[house.Draft, dict[str, Any]]:
+        """What is to be stored. Raises _Refused."""
+        given = self._given
+        if given is None:
+            raise _Refused(INVALID_ARGUMENT, "The message is missing.")
+        name = (given.message_name or "").strip()
+        if not name:
+            raise _Refused(INVALID_ARGUMENT, "The message needs a name.")
+        if len(name) > LONGEST_NAME:
+            raise _Refused(INVALID_ARGUMENT, f"A message name has at most {LONGEST_NAME} characters.")
+        product, category = self._call.product, given.message_category or None
+        if category is not None and product.categories.message_category(self._call.account.id, category) is None:
+            raise _Refused(NOT_FOUND, f"Message category {category} does not exist.")
+        from_name, from_address = sender_of(given.FromAddress)
+        draft = house.Draft(
+            subject=given.SubjectLine or "",
+            from_name=from_name,
+            from_address=from_address,
+            html="".join(getattr(given, block) or "" for block in BLOCKS),
+            plain=given.text_version or "",
+            charset=CHARSETS[given.characterSet],
+        )
+        links = product.links
+        traits = {
+            "name": name,
+            "category_id": category,
+            "has_own_links": links is not None and links.held_by(f"{draft.html}\n{draft.plain}"),
+            "extras": {member: getattr(given, member) for member in KEPT},
+        }
+        return draft, traits
+
+    def _stored(self, made: house.Message, text: str, *, kept: bool) -> createEditMessageResult:
+        return createEditMessageResult(
+            error=0,
+            errorObj=ErrorObject(errorCode="", errorDetails="", errorMessage="", errorNumber=0, errorType=""),
+            links_already_exists=kept,
+            magnetMail_tracking_link_exists=made.has_own_links,
+            message_id=made.id,
+            message_in_queue=False,
+            msg=text,
+        )
+
+    def _refusal(self, number: int, sentence: str, *, in_queue: bool = False) -> createEditMessageResult:
+        particulars = error_object(number, sentence, component="Message", function=self._function).__dict__
+        return createEditMessageResult(
+            error=SEE_ERROR_OBJECT,
+            errorObj=ErrorObject(**particulars),
+            links_already_exists=False,
+            magnetMail_tracking_link_exists=False,
+            message_id=0,
+            message_in_queue=in_queue,
+            msg=sentence,
+        )
+
+
+def _with_groups(call: Call, request: Listing, *, utc: bool = False) -> Iterator[MessageList]:
+    names = {group.id: group.name for group in call.groups}
+    for message, departures in _listed(call, request, utc=utc):
+        yield MessageList(
+            message=message,
+            GroupsEmailSentTo=[
+                JobToGroup(group_id=list_id, group_name=names[list_id], sent_date=_date(call, at, utc))
+                for list_id, at in departures
+                if list_id in names
+            ],
+            GroupsFaxSentTo=[],
+        )
+
+
+def _listed(
+    call: Call, request: Listing, *, utc: bool = False
+) -> Iterator[tuple[Message, list[tuple[int | None, datetime.datetime]]]]:
+    """The messages that a listing asks for, each with its sends: list and time."""
+    created_from, created_before = call.range(request.createStartDate, request.createEndDate, utc=utc)
+    sent_from, sent_before = call.range(request.sentStartDate, request.sentEndDate, utc=utc)
+    with_fax, with_mail = PICKS[request.hasFax], PICKS[request.hasEmail]
+    sent: dict[int, list[tuple[int | None, datetime.datetime]]] = {}
+    for each in call.product.reports.departures(call.account.id, kind=KIND):
+        sent.setdefault(each.message_id, []).append((each.list_id, each.at))
+    for found in _stored(call, request, created_from, created_before):
+        times = [at for _, at in sent.get(found.id, ())]
+        if (sent_from or sent_before) and not any(
+            (sent_from is None or at >= sent_from) and (sent_before is None or at < sent_before) for at in times
+        ):
+            continue
+        has_fax = any(found.extras.get(name) for name in ("is_fax_only", *FAX_DOCUMENTS))
+        if with_fax not in (None, has_fax) or with_mail not in (None, has_mail(found)):
+            continue
+        message = Message(
+            message_id=found.id,
+            loginid=found.login_id or 0,
+            user_id=call.account.name,
+            message_name=found.name,
+            createDate=_date(call, found.created_at, utc),
+            lastSent=_date(call, max(times, default=None), utc),
+        )
+        yield message, sent.get(found.id, [])
+
+
+def _stored(
+    call: Call, request: Listing, created_from: datetime.datetime | None, created_before: datetime.datetime | None
+) -> Iterator[house.Message]:
+    """Messages by number; a batch at a time, since their texts may be long."""
+    offset = 0
+    while True:
+        batch = call.product.messages.find(
+            call.account.id,
+            kind=KIND,
+            archived=PICKS[request.archived],
+            hidden=PICKS[request.hidden],
+            created_from=created_from,
+            created_before=created_before,
+            offset=offset,
+            limit=BATCH,
+        )
+        yield from batch
+        if len(batch) < BATCH:
+            return
+        offset += BATCH
+
+
+def _date(call: Call, moment: datetime.datetime | None, utc: bool) -> datetime.datetime:
+    return (call.utc(moment) if utc else call.local(moment)) or NO_DATE
