@@ -175,7 +175,7 @@ def test_imports_and_exports(rest: httpx.Client, made: int) -> None:
     line = json.loads(rest.get(f"/imports/{job['id']}/rejects", params={"form": "ndjson"}).text)
     assert line["fields"] == ["no address", "X, Y", "8"]
     exported = list(csv.DictReader(io.StringIO(rest.get(f"/lists/{made}/export").text)))
-    assert [each["email"] for each in exported] == ["ann@example.com", "bob@example.com"]
+    assert [each["Email"] for each in exported] == ["ann@example.com", "bob@example.com"]
     lines = rest.get(f"/lists/{made}/export", params={"form": "ndjson", "state": "subscribed"}).text.splitlines()
     assert [json.loads(each)["state"] for each in lines] == ["subscribed", "subscribed"]
     trial = upload(rest, made, b"eve@example.com\n", columns="Email", mode="dry_run")

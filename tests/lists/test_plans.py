@@ -13,7 +13,7 @@ from soapstone.lists.changes import Changes
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.members import Members
 from soapstone.lists.recipients import Recipients
-from soapstone.lists.search import Example, Search
+from soapstone.lists.search import Example, Search, Walk
 from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -145,3 +145,62 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
             for row in rows:
                 big = ("SCAN contact", "SCAN membership", "SCAN contact_event", "SCAN opt_out", "SCAN suppression")
                 assert not row[3].startswith(big), f"{row[3]}: {statement}"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_walks(kind: str, request: pytest.FixtureRequest) -> None:
+    """Pages of people by list, state and time: along an index, from where the page before ended, without sorting."""
+    if kind == "sqlite":
+        opened = request.getfixturevalue("database")
+    else:
+        server = request.getfixturevalue("postgresql_server")
+        opened = Database(server.replace("/postgres?", f"/{request.getfixturevalue('postgresql_template')}?"))
+    explain = "EXPLAIN QUERY PLAN" if kind == "sqlite" else "EXPLAIN"
+    with opened.engine.connect() as connection, connection.begin() as transaction:
+        columns = "(time_zone, identifier, created_at, name)"
+        made = f"INSERT INTO account {columns} VALUES ('UTC', 'email', 0, 'WALKS') RETURNING id"
+        number = connection.exec_driver_sql(made).scalar_one()
+        made = f"INSERT INTO list (account_id, name, created_at) VALUES ({number}, 'News', 0) RETURNING id"
+        list_id = connection.exec_driver_sql(made).scalar_one()
+        numbers = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 20000) "
+        connection.exec_driver_sql(
+            "INSERT INTO contact (account_id, email, email_key, unique_email, created_at, updated_at) "
+            f"{numbers} SELECT {number}, 'p' || n, 'p' || n, 'p' || n, 0, 0 FROM n"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO membership (list_id, contact_id, account_id, number, state, added_at) "
+            f"SELECT {list_id}, id, {number}, id, 'subscribed', 0 FROM contact WHERE account_id = {number}"
+        )
+        connection.exec_driver_sql("ANALYZE")
+        account = Account(
+            id=number,
+            name="WALKS",
+            parent_id=None,
+            parent_name=None,
+            identifier="email",
+            time_zone="UTC",
+            unsubscribe_type="all",
+            field_labels={},
+        )
+        plans = {}
+        for name, chosen in {
+            "everybody": Walk(updated_since=now(), after=5),
+            "list": Walk(list_id=list_id, after=5),
+            "state": Walk(list_id=list_id, state="unsubscribed", updated_since=now(), after=5),
+        }.items():
+            for which, query in enumerate(
+                Search(opened).walk_queries(account, Example(), chosen, last=2_000, limit=100)
+            ):
+                text = str(query.compile(opened.engine, compile_kwargs={"literal_binds": True}))
+                rows = connection.exec_driver_sql(f"{explain} {text}").all()
+                plans[name, which] = " / ".join(str(row[3] if kind == "sqlite" else row[0]) for row in rows)
+        transaction.rollback()
+    if kind == "postgresql":
+        opened.close()
+    for (name, which), plan in plans.items():
+        assert "SCAN" not in plan.replace("Index Scan", ""), plan
+        assert "Seq Scan" not in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
+        assert "Sort" not in plan, plan
+        index = "contact" if name == "everybody" else "membership"
+        assert index in plan, (name, which, plan)

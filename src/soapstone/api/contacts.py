@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, page, storable
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Moment, Number, Page, Text, cursor_of, marked, storable
 from soapstone.lists.recipients import (
     FIELDS,
     InvalidAddress,
@@ -21,7 +21,7 @@ from soapstone.lists.recipients import (
     RecipientExists,
     UnknownGroup,
 )
-from soapstone.lists.search import SEARCHABLE, Example
+from soapstone.lists.search import SEARCHABLE, Example, Walk
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 
@@ -42,6 +42,8 @@ class ContactOut(BaseModel):
     waiting: bool
     channels_shut: list[str]
     suppressed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
 
     @classmethod
     def of(cls, person: Recipient) -> ContactOut:
@@ -55,6 +57,8 @@ class ContactOut(BaseModel):
             waiting=person.waiting,
             channels_shut=sorted(person.channels_shut),
             suppressed_at=person.suppressed_at,
+            created_at=person.created_at,
+            updated_at=person.updated_at,
         )
 
 
@@ -80,20 +84,28 @@ def search(
     custom_id: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     last_name: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     company: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
+    list_id: Annotated[int | None, Query(ge=1, le=LARGEST, description="Those on this list.")] = None,
+    state: Annotated[
+        Literal["subscribed", "unsubscribed", "waiting"] | None, Query(description="Their state on the list.")
+    ] = None,
+    updated_since: Moment | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ContactOut]:
-    """People by number; all values that are given must match, letter case aside."""
+    """People by number; all that is given must match, letter case of values aside.
+
+    A page may hold fewer people than `limit`, or nobody, while there are more: the last page is the one without `next`.
+    """
     caller.require_all_lists()
+    if list_id is not None:
+        caller.list(list_id)
+    elif state is not None:
+        raise Refused(422, "A state is one on a list: list_id is missing.")
     values = {"email": email, "custom_id": custom_id, "last_name": last_name, "company": company}
     example = Example(values={name: value for name, value in values.items() if value})
-    return page(
-        cursor,
-        limit,
-        lambda after, most: caller.product.search.page(caller.account, example, after=after, limit=most),
-        lambda person: person.id,
-        ContactOut.of,
-    )
+    chosen = Walk(list_id=list_id, state=state, updated_since=updated_since, after=marked(cursor, 0))
+    people, last = caller.product.search.walk(caller.account, example, chosen, limit=limit)
+    return Page(items=[ContactOut.of(each) for each in people], next=None if last is None else cursor_of(last))
 
 
 @router.post("", status_code=201, response_model=ContactOut)

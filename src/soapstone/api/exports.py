@@ -5,20 +5,34 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping, Sequence, Set
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from soapstone.api.access import Caller, Calling
 from soapstone.api.values import Number
+from soapstone.imports.spec import ATTRIBUTE
 from soapstone.lists.contact_list import ContactList
+from soapstone.lists.fields import FIELDS, field_column
+from soapstone.lists.members import KnownMember
+from soapstone.store.tables import PERSON_FIELDS
 
 router = APIRouter(tags=["exports"])
 
 ROWS = 2000
-COLUMNS = ("contact_id", "number", "email", "custom_id", "state", "added_at", "added_by")
+# What every row has, and what files call it: an export is a file that can be imported again.
+COLUMNS = {
+    "contact_id": "contact_id",
+    "number": "number",
+    "email": "Email",
+    "custom_id": "Custom_Member_Id",
+    "state": "subscription",
+    "added_at": "added_at",
+    "added_by": "added_by",
+}
+_NAMES = {column: name for name, column in FIELDS.items()}
 
 
 @router.get(
@@ -31,25 +45,66 @@ def export(
     caller: Calling,
     form: Annotated[Literal["csv", "ndjson"], Query()] = "csv",
     state: Annotated[Literal["subscribed", "unsubscribed", "waiting"] | None, Query()] = None,
+    fields: Annotated[bool, Query(description="With the fields of the people.")] = False,
+    profile: Annotated[bool, Query(description="With the values of the list's profile attributes.")] = False,
 ) -> Response:
     """The people on a list. Who joins or leaves meanwhile may be in it or not; nobody is in it twice."""
     found = caller.list(list_id)
-    media = "text/csv; charset=utf-8" if form == "csv" else "application/x-ndjson"
-    return StreamingResponse(_rows(caller, found, form, state), media_type=media)
-
-
-def _rows(caller: Caller, found: ContactList, form: str, state: str | None) -> Iterator[str]:
-    after = 0
+    attributes = {str(each.id): each.name for each in caller.product.profiles.attributes(found.id)} if profile else {}
     if form == "csv":
-        yield ",".join(COLUMNS) + "\r\n"
-    while members := caller.product.members.page(found.id, state=state, after=after, limit=ROWS):
+        rows = _csv(_members(caller, found, state), PERSON_FIELDS if fields else (), attributes)
+        return StreamingResponse(rows, media_type="text/csv; charset=utf-8")
+    lines = _lines(_members(caller, found, state), fields, set(attributes) if profile else None)
+    return StreamingResponse(lines, media_type="application/x-ndjson")
+
+
+def _members(caller: Caller, found: ContactList, state: str | None) -> Iterator[list[KnownMember]]:
+    after = 0
+    while members := caller.product.members.known(found.id, state=state, after=after, limit=ROWS):
         after = members[-1].contact_id
-        rows = [[getattr(member, name) for name in COLUMNS] for member in members]
-        for row in rows:
-            row[5] = row[5].isoformat(timespec="seconds")
-        if form == "csv":
-            text = io.StringIO()
-            csv.writer(text).writerows(rows)
-            yield text.getvalue()
-        else:
-            yield "".join(json.dumps(dict(zip(COLUMNS, row, strict=True)), ensure_ascii=False) + "\n" for row in rows)
+        yield members
+
+
+def _csv(blocks: Iterator[list[KnownMember]], fields: Sequence[str], attributes: Mapping[str, str]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(_heading(fields, attributes))
+    for members in blocks:
+        for member in members:
+            row = [*_plain(member).values(), *(member.fields.get(name, "") for name in fields)]
+            writer.writerow([*row, *(member.profile.get(number, "") for number in attributes)])
+        yield _taken(text)
+    yield _taken(text)
+
+
+def _heading(fields: Sequence[str], attributes: Mapping[str, str]) -> list[str]:
+    heading = [*COLUMNS.values(), *(_NAMES[name] for name in fields)]
+    taken = {name.casefold() for name in heading}
+    for number, name in attributes.items():
+        # What means something else at this place is told by its number.
+        clear = name.casefold() not in taken and field_column(name) is None and not name.startswith(ATTRIBUTE)
+        heading.append(name if clear else f"{ATTRIBUTE}{number}")
+    return heading
+
+
+def _lines(blocks: Iterator[list[KnownMember]], fields: bool, attributes: Set[str] | None) -> Iterator[str]:
+    for members in blocks:
+        for member in members:
+            row = _plain(member)
+            if fields:
+                row["fields"] = member.fields
+            if attributes is not None:
+                row["profile"] = {name: value for name, value in member.profile.items() if name in attributes}
+            yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _plain(member: KnownMember) -> dict[str, Any]:
+    row = {name: getattr(member, name) for name in COLUMNS}
+    return row | {"added_at": member.added_at.isoformat(timespec="seconds")}
+
+
+def _taken(text: io.StringIO) -> str:
+    found = text.getvalue()
+    text.seek(0)
+    text.truncate()
+    return found

@@ -11,16 +11,17 @@ from pydantic import BaseModel, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Name, Number, Page, Text, page, paged
+from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Name, Number, Page, Text, own, page, paged
 from soapstone.lists.contact_list import ContactList, NameTaken
 from soapstone.lists.members import Member
-from soapstone.lists.subscriptions import Outcome, UnknownAttribute
+from soapstone.lists.subscriptions import InvalidValue, Outcome, UnknownAttribute
 from soapstone.sending.mailbox import is_mailbox
 
 router = APIRouter(prefix="/lists", tags=["lists"])
 
 
 CategoryId = Annotated[int, Field(ge=1, le=LARGEST)]
+Attribute = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
 
 
 class ListOut(BaseModel):
@@ -82,7 +83,19 @@ class MemberOut(BaseModel):
     @classmethod
     def of(cls, member: Member) -> MemberOut:
         """The member as it is shown."""
-        return cls(**member.__dict__)
+        return cls(**own(member, MemberOut))
+
+
+class KnownMemberOut(MemberOut):
+    """A contact on a list with its profile: attribute number → value; attributes without a value are left out."""
+
+    profile: dict[str, str]
+
+
+class MemberChange(Body):
+    """What is to change of a member's profile: attribute number → value, null or blank for none."""
+
+    profile: dict[Attribute, Text | None]
 
 
 class SubscriptionIn(Body):
@@ -92,7 +105,7 @@ class SubscriptionIn(Body):
     """
 
     email: Email
-    profile: dict[Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")], Text] = Field(default_factory=dict)
+    profile: dict[Attribute, Text] = Field(default_factory=dict)
     update: Literal["none", "append", "overwrite", "update"] = "update"
     override: bool = False
 
@@ -200,6 +213,33 @@ def members(
         lambda member: member.contact_id,
         MemberOut.of,
     )
+
+
+@router.get("/{list_id}/members/{contact_id}")
+def member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMemberOut:
+    """One person on a list, with its profile."""
+    here = caller.list(list_id)
+    found = caller.product.members.get(here.id, contact_id)
+    if found is None:
+        raise not_found("member")
+    attributes = {str(each.id) for each in caller.product.profiles.attributes(here.id)}
+    profile = {name: value for name, value in found.profile.items() if name in attributes}
+    return KnownMemberOut(**own(found, MemberOut), profile=profile)
+
+
+@router.patch("/{list_id}/members/{contact_id}")
+def change_member(list_id: Number, contact_id: Number, given: MemberChange, caller: Calling) -> KnownMemberOut:
+    """Change values of a person's profile on a list, all of them or nothing; what is left out stays."""
+    here = caller.list(list_id)
+    values = {int(number): value or "" for number, value in given.profile.items()}
+    try:
+        if not caller.product.subscriptions().set_profile(caller.account, here, contact_id, values):
+            raise not_found("member")
+    except UnknownAttribute as unknown:
+        raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
+    except InvalidValue as misfit:
+        raise Refused(422, f"The value does not fit profile attribute {misfit.attribute_id}.") from None
+    return member(list_id, contact_id, caller)
 
 
 @router.post("/{list_id}/subscriptions", response_model=SubscriptionOut)

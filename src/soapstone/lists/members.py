@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import literal, select, tuple_
+from sqlalchemy import RowMapping, Select, literal, select, tuple_
 
 from soapstone.store.database import Database
-from soapstone.store.tables import contacts, memberships
+from soapstone.store.tables import PERSON_FIELDS, contacts, memberships
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,17 @@ class Removed:
     removed_by: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnownMember(Member):
+    """A member with the columns of the person that are not empty, and its profile: attribute number (as text) → value.
+
+    Values of attributes that were deleted may be in it for a while.
+    """
+
+    fields: Mapping[str, str]
+    profile: Mapping[str, str]
+
+
 class Members:
     """Reads the members of lists."""
 
@@ -55,22 +68,7 @@ class Members:
     ) -> list[Member]:
         """Members by contact, ascending, from the one behind `after`; `state` and the range of joining pick some."""
         member = memberships.c
-        query = (
-            select(
-                member.contact_id,
-                member.number,
-                contacts.c.email,
-                contacts.c.custom_id,
-                member.state,
-                member.added_at,
-                member.added_by,
-            )
-            .join(contacts, contacts.c.id == member.contact_id)
-            .where(member.list_id == list_id)
-            .order_by(member.contact_id)
-            .offset(offset)
-            .limit(limit)
-        )
+        query = _members(list_id).order_by(member.contact_id).offset(offset).limit(limit)
         if state is not None:
             query = query.where(member.state == state)
         if added_from is not None:
@@ -81,6 +79,26 @@ class Members:
             query = query.where(member.contact_id > after)
         with self._database.read() as connection:
             return [Member(**row) for row in connection.execute(query).mappings()]
+
+    def get(self, list_id: int, contact_id: int) -> KnownMember | None:
+        """A member with all that is known of it; None for who is not on the list, in whatever state."""
+        found = self.known(list_id, after=contact_id - 1, through=contact_id, limit=1)
+        return found[0] if found else None
+
+    def known(
+        self, list_id: int, *, state: str | None = None, after: int = 0, through: int | None = None, limit: int = 2000
+    ) -> list[KnownMember]:
+        """Members with all that is known of them, by contact, from the one behind `after`."""
+        member = memberships.c
+        fields = [contacts.c[name].label(f"field_{name}") for name in PERSON_FIELDS]
+        query = _members(list_id).add_columns(member.profile, *fields).where(member.contact_id > after)
+        query = query.order_by(member.contact_id).limit(limit)
+        if state is not None:
+            query = query.where(member.state == state)
+        if through is not None:
+            query = query.where(member.contact_id <= through)
+        with self._database.read() as connection:
+            return [_known(row) for row in connection.execute(query).mappings()]
 
     def removed(
         self,
@@ -119,3 +137,22 @@ class Members:
             query = query.where(tuple_(member.removed_at, member.contact_id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:
             return [Removed(**row) for row in connection.execute(query).mappings()]
+
+
+_MEMBER = ("contact_id", "number", "email", "custom_id", "state", "added_at", "added_by")
+
+
+def _members(list_id: int) -> Select[Any]:
+    member = memberships.c
+    columns = [contacts.c[name] if name in ("email", "custom_id") else member[name] for name in _MEMBER]
+    query = select(*columns).join_from(memberships, contacts, contacts.c.id == member.contact_id)
+    return query.where(member.list_id == list_id)
+
+
+def _known(row: RowMapping) -> KnownMember:
+    fields = {name: row[f"field_{name}"] for name in PERSON_FIELDS}
+    return KnownMember(
+        **{name: row[name] for name in _MEMBER},
+        fields={name: value for name, value in fields.items() if value},
+        profile=row["profile"],
+    )

@@ -59,6 +59,8 @@ class Recipient:
     waiting: bool
     channels_shut: frozenset[str]
     suppressed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class Recipients:
@@ -226,6 +228,8 @@ def complete(connection: Connection, account_id: int, rows: Sequence[RowMapping]
                 waiting=row["id"] in waiting,
                 channels_shut=frozenset(shut),
                 suppressed_at=min(moments) if moments else None,
+                created_at=row["created_at"],
+                updated_at=row["updated_at"],
             )
         )
     return people

@@ -18,6 +18,8 @@ from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppres
 
 # Columns that can be searched for by an example.
 SEARCHABLE = ("email", "custom_id", *PERSON_FIELDS)
+# People that one step of a walk looks at, unless an index leads to those that are wanted.
+WALK = 20_000
 # Behind every character that text may hold.
 _LAST = "\U0010ffff"
 
@@ -49,6 +51,17 @@ class Example:
         return (*plain, *dates, tuple(sorted(self.values.items())), tuple(sorted(self.shut.items())))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Walk:
+    """Where to look: among the members of a list, in one state there, or else among everybody; from the person behind
+    `after`. `updated_since` is the time since when a person's fields have changed, or the person is new."""
+
+    list_id: int | None = None
+    state: str | None = None
+    updated_since: datetime | None = None
+    after: int = 0
+
+
 class Search:
     """Looks for people."""
 
@@ -65,10 +78,52 @@ class Search:
         """
         query = self.query(account, example, after)
         # Who is found by an index of its own is sorted afterwards: SQLite would rather walk through everybody in order.
-        found_by_index = any(_bounded(example.values.get(name, "").strip()) for name in ("email", "custom_id"))
-        query = query.order_by(contacts.c.id + 0 if found_by_index else contacts.c.id).offset(offset).limit(limit)
+        query = query.order_by(contacts.c.id + 0 if _leads(example) else contacts.c.id).offset(offset).limit(limit)
         with self._database.read() as connection:
             return complete(connection, account.id, connection.execute(query).mappings().all())
+
+    def walk(
+        self, account: Account, example: Example, chosen: Walk, *, limit: int
+    ) -> tuple[list[Recipient], int | None]:
+        """People who match, by number, and behind whom to go on; None at the end.
+
+        One step looks at `WALK` people at most, so that none lasts long: it may find few of them or nobody, and yet not
+        be the last.
+        """
+        with self._database.read() as connection:
+            last = None
+            if not _leads(example):
+                ends, _ = self.walk_queries(account, example, chosen, last=None, limit=limit)
+                last = connection.execute(ends).scalar_one_or_none()
+            _, query = self.walk_queries(account, example, chosen, last=last, limit=limit + 1)
+            rows = connection.execute(query).mappings().all()
+            if len(rows) > limit:
+                last = rows[limit - 1]["id"]
+            return complete(connection, account.id, rows[:limit]), last
+
+    def walk_queries(
+        self, account: Account, example: Example, chosen: Walk, *, last: int | None, limit: int
+    ) -> tuple[Any, Any]:
+        """The statements of `walk`: where a step ends, and who is found up to there."""
+        own, member = contacts.c, memberships.c
+        query = self.query(account, example, chosen.after)
+        number: ColumnElement[int]
+        if chosen.list_id is None:
+            number = own.id
+            ends = select(number).where(own.account_id == account.id)
+        else:
+            number = member.contact_id
+            ends = select(number).where(member.list_id == chosen.list_id)
+            query = query.join(memberships, number == own.id).where(member.list_id == chosen.list_id)
+            query = query.where(number > chosen.after)
+            if chosen.state is not None:
+                query = query.where(member.state == chosen.state)
+        ends = ends.where(number > chosen.after).order_by(number).offset(WALK - 1).limit(1)
+        if last is not None:
+            query = query.where(number <= last)
+        if chosen.updated_since is not None:
+            query = query.where(own.updated_at >= chosen.updated_since)
+        return ends, query.order_by(own.id + 0 if _leads(example) else number).limit(limit)
 
     def query(self, account: Account, example: Example, after: int | None = None) -> Any:
         """The statement of `page`, without order and limit."""
@@ -140,6 +195,11 @@ class Search:
 def _bounded(text: str) -> bool:
     """Whether the text says how it begins, so that an index helps."""
     return bool(text) and not text.startswith("*")
+
+
+def _leads(example: Example) -> bool:
+    """Whether an index leads to those that are looked for."""
+    return any(_bounded(example.values.get(name, "").strip()) for name in ("email", "custom_id"))
 
 
 def _shut(channel: str) -> ColumnElement[bool]:

@@ -47,6 +47,14 @@ class UnknownAttribute(LookupError):
         self.attribute_id = attribute_id
 
 
+class InvalidValue(ValueError):
+    """A value does not fit the attribute of that number."""
+
+    def __init__(self, attribute_id: int) -> None:
+        super().__init__(attribute_id)
+        self.attribute_id = attribute_id
+
+
 @dataclass(frozen=True, kw_only=True)
 class Person:
     """A subscribed contact of a list with its profile: attribute number (as text) → value."""
@@ -169,6 +177,19 @@ class Subscriptions:
                 _write(change, contact_list, contact_id, member["profile"], patch, update)
             _raise(change, contact_list, contact_id, events)
             return Outcome.CHANGED
+
+    def set_profile(
+        self, account: Account, contact_list: ContactList, contact_id: int, values: Mapping[int, str]
+    ) -> bool:
+        """Change values of a member's profile, in whatever state it is; blank ones empty an attribute. False when the
+        contact is not on the list. Raises InvalidValue for a value that does not fit its attribute."""
+        with self._changes.begin(account) as change:
+            member = change.membership(contact_list.id, contact_id)
+            if member is None:
+                return False
+            patch = _patch(change.connection, contact_list.id, values, strict=True)
+            _write(change, contact_list, contact_id, member["profile"], patch, "overwrite")
+            return True
 
     def unsubscribe(self, account: Account, contact_list: ContactList, address: str, *, by: str = "API") -> Outcome:
         """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED when it was so already, or ABSENT."""
@@ -323,8 +344,11 @@ def _person(connection: Connection, contact_list: ContactList, contact_id: int) 
     return Person(contact_id=row.id, email=row.email, profile=profile)
 
 
-def _patch(connection: Connection, list_id: int, values: Mapping[int, str]) -> dict[str, str]:
-    """The values in their stored form by attribute number (as text); those that do not fit are left out (lk-47)."""
+def _patch(connection: Connection, list_id: int, values: Mapping[int, str], *, strict: bool = False) -> dict[str, str]:
+    """The values in their stored form by attribute number (as text).
+
+    Those that do not fit are left out, and texts that are too long are cut (lk-47); `strict` raises InvalidValue.
+    """
     if not values:
         return {}
     table = profile_attributes.c
@@ -334,7 +358,10 @@ def _patch(connection: Connection, list_id: int, values: Mapping[int, str]) -> d
     for attribute_id, value in values.items():
         if attribute_id not in known:
             raise UnknownAttribute(attribute_id)
-        kept = stored(known[attribute_id].kind, value, known[attribute_id].max_length)
+        kind, longest = known[attribute_id].kind, known[attribute_id].max_length
+        kept = stored(kind, value, longest)
+        if strict and (kept is None or (kept and kept == value[:longest] != value)):
+            raise InvalidValue(attribute_id)
         if kept is not None:
             patch[str(attribute_id)] = kept
     return patch
