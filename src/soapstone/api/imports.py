@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Literal
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException
 
 from soapstone.api.access import Caller, Calling
-from soapstone.api.idempotency import Making
+from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Number
+from soapstone.api.values import Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
 from soapstone.imports.imports import KINDS
+from soapstone.imports.outcomes import CODES, REASONS
 from soapstone.imports.rejects import rejects_file
-from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport
+from soapstone.imports.report import RowOutcome
+from soapstone.imports.spec import ATTRIBUTE, Action, Column, Encoding, ImportSpec, InvalidImport, Known
 from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import field_column
@@ -28,73 +32,166 @@ from soapstone.product import ReceivedUpload
 router = APIRouter(tags=["imports"])
 
 REJECTS = 1000
-Short = Annotated[str, Query(max_length=2)]
-
-
-@router.post(
-    "/lists/{list_id}/imports",
-    status_code=202,
-    response_model=JobOut,
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "description": "The file as it is, also packed by gzip or zip, or a form whose part `file` it is.",
-            "content": {
-                "text/csv": {"schema": {"type": "string"}},
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-                "multipart/form-data": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {"file": {"type": "string", "format": "binary"}},
-                        "required": ["file"],
-                    }
-                },
-            },
-        }
-    },
+MEDIA = (
+    "text/csv",
+    "text/plain",
+    "application/octet-stream",
+    "multipart/form-data",
+    "application/gzip",
+    "application/zip",
 )
+FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "The file as it is, also packed by gzip or zip, or a form whose part `file` it is. "
+        "The body may be packed on its way as well: Content-Encoding gzip.",
+        "content": {
+            "text/csv": {"schema": {"type": "string"}},
+            "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                    "required": ["file"],
+                }
+            },
+        },
+    }
+}
+
+
+def _outcome(name: str) -> str:
+    if name not in CODES:
+        raise ValueError(f"must be one of {', '.join(CODES)}")
+    return name
+
+
+OutcomeName = Annotated[str, AfterValidator(_outcome), Field(json_schema_extra={"enum": list(CODES)})]
+Short = Annotated[str, Field(max_length=2), AfterValidator(storable)]
+
+
+class How(BaseModel):
+    """How an import reads its file, and what it does with the people in it: see `ImportSpec`."""
+
+    action: Action = "add"
+    known: Known = "overwrite"
+    columns: Annotated[str, AfterValidator(storable)] = Field(
+        "", max_length=4000, description="Fields of the columns, commas between them; empty: the first row names them."
+    )
+    header: bool | None = Field(None, description="Whether the first row is a heading. Without columns it is.")
+    default: list[Annotated[str, Field(max_length=2000), AfterValidator(storable)]] = Field(
+        default_factory=list,
+        max_length=100,
+        description="FIELD=VALUE: what rows without a value in a column have there.",
+    )
+    delimiter: Short = ","
+    qualifier: Short = '"'
+    encoding: Encoding = Field("", description="Empty: the file tells.")
+    blocked: Literal["keep", "skip"] = Field("keep", description="Rows of people who are suppressed or have left.")
+    identified_by: Literal["account", "email"] = "account"
+    reject_roles: bool = Field(False, description="Refuse addresses such as info@.")
+    mode: Literal["normal", "replace", "dry_run"] = "normal"
+    label: Annotated[str, AfterValidator(storable)] = Field("", max_length=255)
+
+    def spec(self, caller: Caller, found: ContactList | None, upload: ReceivedUpload) -> ImportSpec:
+        """The import that is asked for. Raises InvalidImport."""
+        delimiter = self.delimiter.replace(r"\t", "\t")
+        if not self.columns and self.header is False:
+            raise InvalidImport("Without columns the first row must be a heading.")
+        names = self.columns.split(",")
+        if not self.columns:
+            names = caller.product.imports.header_names(
+                upload, delimiter=delimiter, qualifier=self.qualifier, encoding=self.encoding
+            )
+        return ImportSpec(
+            columns=self._columns(caller, found, names),
+            header=not self.columns if self.header is None else self.header,
+            delimiter=delimiter,
+            qualifier=self.qualifier,
+            encoding=self.encoding,
+            action=self.action,
+            known=self.known,
+            blocked=self.blocked,
+            identified_by=self.identified_by,
+            replace=self.mode == "replace",
+            dry_run=self.mode == "dry_run",
+            reject_roles=self.reject_roles,
+        )
+
+    def _columns(self, caller: Caller, found: ContactList | None, names: list[str]) -> tuple[Column, ...]:
+        attributes = [] if found is None else caller.product.profiles.attributes(found.id)
+        by_name = {attribute.name.casefold(): f"{ATTRIBUTE}{attribute.id}" for attribute in attributes}
+
+        def target(name: str) -> str | None:
+            return name if name.startswith(ATTRIBUTE) else field_column(name) or by_name.get(name.casefold())
+
+        defaults: dict[str, str] = {}
+        for given in self.default:
+            name, equals, value = given.partition("=")
+            column = target(name.strip())
+            if not equals or column is None or column in defaults:
+                raise InvalidImport(f"A default is FIELD=VALUE, with a field that exists, once for each: not {given}.")
+            defaults[column] = value
+        columns = []
+        for index, name in enumerate(map(str.strip, names)):
+            column = target(name) if name else None
+            if column is None and name and self.columns:
+                raise InvalidImport(f"There is no field {name}.")
+            if column is not None:
+                columns.append(Column(index=index, target=column, default=defaults.pop(column, "")))
+        if defaults:
+            raise InvalidImport(f"The file has no column {next(iter(defaults))} that a default could serve.")
+        return tuple(columns)
+
+
+class OutcomeOut(BaseModel):
+    """What became of a row, by its first physical line. `text` says why a row was not taken. `contact_id` is whom it is
+    about, `number` his number on the list; `email` is his address now, or the row's own when it is about nobody."""
+
+    line: int
+    outcome: str
+    text: str
+    contact_id: int | None
+    number: int | None
+    email: str
+
+    @classmethod
+    def of(cls, row: RowOutcome) -> OutcomeOut:
+        """The outcome as it is shown."""
+        # Texts from files may hold halves of surrogate pairs, which no encoding takes.
+        email = row.email.encode("utf-8", "replace").decode()
+        return cls(**row.__dict__ | {"email": email}, text=REASONS.get(row.outcome, ""))
+
+
+@router.post("/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
+async def store(request: Request, caller: Calling, how: Annotated[How, Query()], once: Making) -> Response:
+    """Start an import that stores people and puts them on no list."""
+    caller.require_all_lists()
+    return await _start(request, caller, None, how, once)
+
+
+@router.post("/lists/{list_id}/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
 async def start(
-    list_id: Number,
-    request: Request,
-    caller: Calling,
-    action: Annotated[Literal["add", "update", "remove", "remove_with_profile"], Query()] = "add",
-    known: Annotated[Literal["keep", "overwrite", "update", "append"], Query()] = "overwrite",
-    columns: Annotated[
-        str, Query(max_length=4000, description="Fields of the columns, commas between them; empty: the header line.")
-    ] = "",
-    delimiter: Short = ",",
-    qualifier: Short = '"',
-    mode: Annotated[Literal["normal", "replace", "dry_run"], Query()] = "normal",
-    label: Annotated[str, Query(max_length=255)] = "",
-    *,
-    once: Making,
+    list_id: Number, request: Request, caller: Calling, how: Annotated[How, Query()], once: Making
 ) -> Response:
     """Start an import into a list. Profile attributes are named by their names or as `attribute:N`."""
-    found = await run_in_threadpool(caller.list, list_id)
+    return await _start(request, caller, await run_in_threadpool(caller.list, list_id), how, once)
+
+
+async def _start(request: Request, caller: Caller, found: ContactList | None, how: How, once: Once) -> Response:
     upload = caller.product.blobs.new()
     try:
         digest, name = await _receive(request, upload, caller.product.settings.max_upload_bytes)
 
         def make() -> Job:
-            given = delimiter.replace(r"\t", "\t")
             try:
-                spec = ImportSpec(
-                    columns=_columns(caller, found, upload, columns, given, qualifier),
-                    header=not columns,
-                    delimiter=given,
-                    qualifier=qualifier,
-                    action=action,
-                    known=known,
-                    replace=mode == "replace",
-                    dry_run=mode == "dry_run",
-                )
                 return caller.product.imports.submit(
                     account=caller.account,
                     login=caller.login,
                     contact_list=found,
                     upload=upload,
-                    spec=spec,
-                    label=label or name or "import",
+                    spec=how.spec(caller, found, upload),
+                    label=how.label or name or "import",
                 )
             except InvalidImport as refusal:
                 raise Refused(422, str(refusal)) from None
@@ -104,6 +201,22 @@ async def start(
         await run_in_threadpool(upload.discard)
 
 
+@router.get("/imports/{job_id}/outcomes")
+def outcomes(
+    job_id: Number,
+    caller: Calling,
+    outcome: Annotated[list[OutcomeName], Query(description="Those that are wanted; none: all.")] = [],  # noqa: B006
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[OutcomeOut]:
+    """What became of each row, in the order of the file, as far as the import is."""
+    _import(caller, job_id)
+    after = marked(cursor, 0)
+    rows = caller.product.imports.outcomes(job_id, set(outcome) or None, offset=after, limit=limit + 1)
+    following = cursor_of(after + limit) if len(rows) > limit else None
+    return Page(items=[OutcomeOut.of(row) for row in rows[:limit]], next=following)
+
+
 @router.get(
     "/imports/{job_id}/rejects",
     response_class=StreamingResponse,
@@ -111,9 +224,7 @@ async def start(
 )
 def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv") -> Response:
     """The rows that were not taken: line, reason in words, and their fields."""
-    job = find(caller, job_id)
-    if job.kind not in KINDS:
-        raise not_found("import")
+    job = _import(caller, job_id)
     if form == "csv":
         file = rejects_file(caller.product.imports, caller.product.profiles, job)
         return StreamingResponse(file, media_type="text/csv; charset=utf-8")
@@ -128,26 +239,11 @@ def _rejected(caller: Caller, job_id: int) -> Iterator[str]:
             yield json.dumps({"line": row.line, "reason": row.reason, "text": row.words, "fields": row.fields}) + "\n"
 
 
-def _columns(
-    caller: Caller, found: ContactList, upload: ReceivedUpload, given: str, delimiter: str, qualifier: str
-) -> tuple[Column, ...]:
-    names = (
-        given.split(",")
-        if given
-        else caller.product.imports.header_names(upload, delimiter=delimiter, qualifier=qualifier)
-    )
-    attributes = caller.product.profiles.attributes(found.id)
-    by_name = {attribute.name.casefold(): f"{ATTRIBUTE}{attribute.id}" for attribute in attributes}
-    columns = []
-    for index, name in enumerate(map(str.strip, names)):
-        if not name:
-            continue
-        target = name if name.startswith(ATTRIBUTE) else field_column(name) or by_name.get(name.casefold())
-        if target is None and given:
-            raise InvalidImport(f"There is no field {name}.")
-        if target is not None:
-            columns.append(Column(index=index, target=target))
-    return tuple(columns)
+def _import(caller: Caller, job_id: int) -> Job:
+    job = find(caller, job_id)
+    if job.kind not in KINDS:
+        raise not_found("import")
+    return job
 
 
 async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple[str, str]:
@@ -155,7 +251,7 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     digest, size, name = hashlib.sha256(), 0, ""
 
-    async def blocks() -> AsyncIterator[bytes]:
+    async def blocks() -> AsyncGenerator[bytes, None]:
         if media != "multipart/form-data":
             async for block in request.stream():
                 yield block
@@ -164,21 +260,25 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
             form = await request.form(max_files=1, max_fields=0)
         except (MultiPartException, KeyError):
             raise Refused(422, "The form has no part `file`, or more than that.") from None
-        file = form.get("file")
-        if file is None or isinstance(file, str):
-            raise Refused(422, "The form has no part `file`.")
         nonlocal name
-        name = file.filename or ""
-        while block := await file.read(1 << 20):
-            yield block
+        try:
+            file = form.get("file")
+            if file is None or isinstance(file, str):
+                raise Refused(422, "The form has no part `file`.")
+            name = stripped(file.filename or "")
+            while block := await file.read(1 << 20):
+                yield block
+        finally:
+            await form.close()
 
-    if media not in ("text/csv", "text/plain", "application/octet-stream", "multipart/form-data", "application/gzip"):
+    if media not in MEDIA:
         raise Refused(415, "The file comes as text/csv, application/octet-stream or multipart/form-data.")
-    async for block in blocks():
-        size += len(block)
-        if size > most:
-            raise Refused(413, f"The file is larger than {most} bytes.")
-        digest.update(block)
-        await run_in_threadpool(upload.write, block)
+    async with aclosing(blocks()) as file_blocks:
+        async for block in file_blocks:
+            size += len(block)
+            if size > most:
+                raise Refused(413, f"The file is larger than {most} bytes.")
+            digest.update(block)
+            await run_in_threadpool(upload.write, block)
     await run_in_threadpool(upload.close)
     return digest.hexdigest(), name[:255]

@@ -7,16 +7,27 @@ import re
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from soapstone.wire.compressed import GzipBody
+
 # The largest body of a request but for files that are imported.
 JSON_BYTES = 1 << 20
 # What is taken and forgotten of a body that is too large, so that a client that sends all first can read the refusal.
 DRAIN = 16 << 20
 # Files are streamed, to whom the caller is known, up to a limit of their own.
-FILES = re.compile(r"/api/v1/lists/[0-9]+/imports")
+FILES = re.compile(r"/api/v1/(?:lists/[0-9]+/)?imports")
+
+
+REFUSALS = {
+    400: "The body is damaged: it is no whole gzip stream.",
+    413: "Unpacked, the body is too many times as large as it came in.",
+}
 
 
 class Limited:
-    """An app whose requests are at most `JSON_BYTES` large, or `files` bytes where a file comes in."""
+    """An app whose requests are at most `JSON_BYTES` large, or `files` bytes where a file comes in.
+
+    A body with a file may come packed by gzip; the limit holds for what comes in and for what comes out.
+    """
 
     def __init__(self, app: ASGIApp, *, files: int) -> None:
         self._app = app
@@ -26,7 +37,8 @@ class Limited:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._files if FILES.fullmatch(scope["path"]) else JSON_BYTES
+        takes_file = FILES.fullmatch(scope["path"]) is not None
+        limit = self._files if takes_file else JSON_BYTES
         size = 0
 
         async def limited() -> Message:
@@ -40,4 +52,35 @@ class Limited:
                 size += len(message.get("body", b""))
             raise HTTPException(413, f"The request is larger than {limit} bytes.")
 
-        await self._app(scope, limited, send)
+        encodings = [value.strip().lower() for name, value in scope["headers"] if name == b"content-encoding"]
+        if not encodings or encodings == [b"identity"]:
+            await self._app(scope, limited, send)
+        elif takes_file and encodings in ([b"gzip"], [b"x-gzip"]):
+            await self._app(scope, _unpacked(limited, limit), send)
+        else:
+            await self._app(scope, _unreadable, send)
+
+
+def _unpacked(receive: Receive, limit: int) -> Receive:
+    body, size = GzipBody(receive), 0
+
+    async def next_piece() -> Message:
+        nonlocal size
+        message = await body.next()
+        size += len(message.get("body", b""))
+        if size > limit:
+            await body.drain()
+            raise HTTPException(413, f"Unpacked, the request is larger than {limit} bytes.")
+        if body.refused:
+            await body.drain()
+            raise HTTPException(body.refused, REFUSALS[body.refused])
+        return message
+
+    return next_piece
+
+
+async def _unreadable() -> Message:
+    headers = {"Accept-Encoding": "gzip"}
+    raise HTTPException(
+        415, "Only bodies with a file may be packed, by gzip: other content encodings are not read.", headers
+    )

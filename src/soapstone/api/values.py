@@ -25,6 +25,11 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 LARGEST = (1 << 53) - 1
 
 
+def stripped(text: str) -> str:
+    """The text without the characters that a database cannot hold."""
+    return _UNSTORABLE.sub("", text)
+
+
 def storable(text: str) -> str:
     """The text, if both databases can hold it. Raises ValueError."""
     if _UNSTORABLE.search(text):

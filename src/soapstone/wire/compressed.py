@@ -38,7 +38,7 @@ class Decompressed:
         if not encodings or encodings == [b"identity"]:
             await self._app(scope, receive, send)
             return
-        body = _GzipBody(receive)
+        body = GzipBody(receive)
         started = False
 
         async def watched(message: Message) -> None:
@@ -54,7 +54,7 @@ class Decompressed:
             await _refuse(body, send)
 
 
-async def _refuse(body: _GzipBody, send: Send) -> None:
+async def _refuse(body: GzipBody, send: Send) -> None:
     headers = [(b"content-length", b"0")]
     if body.refused == 415:
         headers.append((b"accept-encoding", b"gzip"))
@@ -64,7 +64,7 @@ async def _refuse(body: _GzipBody, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-class _GzipBody:
+class GzipBody:
     """A body of one gzip stream or several in a row. `refused` is the status that it has earned, 0 for none."""
 
     def __init__(self, receive: Receive) -> None:

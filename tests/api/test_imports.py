@@ -1,0 +1,170 @@
+"""Imports by the REST API: how a file is read, and what became of each row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from soapstone.product import Product
+from soapstone.settings import Settings
+
+CSV = {"Content-Type": "text/csv"}
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture
+def made(api: httpx.Client) -> int:
+    return int(api.post("/lists", json={"name": "Readers"}).json()["id"])
+
+
+@pytest.fixture
+def imported(api: httpx.Client, made: int, run_jobs: Callable[[], None]) -> Callable[..., dict[str, Any]]:
+    def run(data: bytes, path: str = "", headers: dict[str, str] | None = None, **query: Any) -> dict[str, Any]:
+        where = path or f"/lists/{made}/imports"
+        answer = api.post(where, params=query, content=data, headers={**CSV, **(headers or {})})
+        assert answer.status_code == 202, answer.text
+        run_jobs()
+        found: dict[str, Any] = api.get(f"/jobs/{answer.json()['id']}").json()
+        return found
+
+    return run
+
+
+def test_without_a_list(api: httpx.Client, imported: Callable[..., dict[str, Any]]) -> None:
+    """mm-61"""
+    job = imported(b"Email,City\na@example.com,Rome\n", "/imports")
+    assert (job["list_id"], job["counters"]) == (None, {"added": 1})
+    person = api.get("/contacts", params={"email": "a@example.com"}).json()["items"][0]
+    assert person["fields"] == {"city": "Rome"}
+    assert api.get(f"/contacts/{person['id']}/lists").json() == []
+    for query in ({"action": "remove"}, {"mode": "replace"}):
+        refused = api.post("/imports", params=query, content=b"Email\na@example.com\n", headers=CSV)
+        assert refused.status_code == 422
+
+
+def test_what_became_of_each_row(
+    product: Product, api: httpx.Client, made: int, imported: Callable[..., dict[str, Any]]
+) -> None:
+    imported(b"Email\nold@example.com\n")
+    rows = b"Email,City\nold@example.com,Rome\nnobody,x\nnew@example.com,y\nNEW@example.com,z\n"
+    job = imported(rows)["id"]
+    told: list[dict[str, Any]] = []
+    cursor = None
+    while True:
+        page = api.get(f"/imports/{job}/outcomes", params={"limit": 1, **({"cursor": cursor} if cursor else {})}).json()
+        assert len(page["items"]) == 1
+        told += page["items"]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert [(each["line"], each["outcome"], each["email"]) for each in told] == [
+        (2, "updated", "old@example.com"),
+        (3, "invalid_address", "nobody"),
+        (4, "duplicate", "new@example.com"),
+        (5, "added", "NEW@example.com"),
+    ]
+    assert told[1]["contact_id"] is None
+    assert told[1]["text"] == "The e-mail address is malformed."
+    assert told[0]["text"] == ""
+    member = api.get(f"/lists/{made}/members/{told[0]['contact_id']}").json()
+    assert member["number"] == told[0]["number"]
+    picked = api.get(f"/imports/{job}/outcomes", params={"outcome": ["added", "updated"]}).json()
+    assert ([each["line"] for each in picked["items"]], picked["next"]) == ([2, 5], None)
+    assert api.get(f"/imports/{job}/outcomes", params={"outcome": "lost"}).status_code == 422
+    assert api.get("/imports/987654/outcomes").status_code == 404
+
+
+def test_how_a_file_is_read(api: httpx.Client, made: int, imported: Callable[..., dict[str, Any]]) -> None:
+    imported("Email,City\na@example.com,Kraków\n".encode("utf-16"), encoding="utf-16")
+    # A heading that says nothing is passed over; columns say what there is.
+    imported("x,y\nb@example.com,Málaga\n".encode("cp1252"), columns="Email,City", header=True, encoding="windows-1252")
+    imported(b"c@example.com,\nd@example.com,Bern\n", columns="Email,City", default="City=Rome,Italy")
+    found = api.get("/contacts", params={"list_id": made}).json()["items"]
+    assert [each["fields"]["city"] for each in found] == ["Kraków", "Málaga", "Rome,Italy", "Bern"]
+    for query in (
+        {"header": False},
+        {"encoding": "latin"},
+        {"default": "City=Rome"},
+        {"default": "Rome"},
+        {"default": "Shoe=7"},
+        {"columns": "Email,City", "default": ["City=Rome", "city=Bern"]},
+    ):
+        refused = api.post(f"/lists/{made}/imports", params=query, content=b"Email\nx@example.com\n", headers=CSV)
+        assert refused.status_code == 422, query
+
+
+def test_whom_a_file_is_about(
+    product: Product, api: httpx.Client, made: int, imported: Callable[..., dict[str, Any]]
+) -> None:
+    """mm-55, mm-59, lk-75"""
+    job = imported(b"Email\ninfo@example.com\nann@example.com\n", reject_roles=True)
+    assert job["counters"] == {"role_address": 1, "added": 1}
+    api.delete(f"/lists/{made}/subscriptions/ann@example.com")
+    assert imported(b"Email\nann@example.com\n", blocked="keep")["counters"] == {"still_unsubscribed": 1}
+    assert imported(b"Email\nann@example.com\n", blocked="skip")["counters"] == {"previously_unsubscribed": 1}
+    account = product.accounts.create("CUSTOM", time_zone="UTC", identifier="custom_id")
+    product.accounts.add_login(account, "eve", "long secret")
+    eve = {"auth": ("eve", "long secret")}
+    refused = api.post("/imports", content=b"Email\na@example.com\n", headers=CSV, **eve)  # type: ignore[arg-type]
+    assert refused.status_code == 422
+    query = {"identified_by": "email"}
+    taken = api.post("/imports", content=b"Email\na@example.com\n", headers=CSV, params=query, **eve)  # type: ignore[arg-type]
+    assert taken.status_code == 202
+
+
+def test_a_body_packed_on_the_way(
+    product: Product, api: httpx.Client, made: int, imported: Callable[..., dict[str, Any]]
+) -> None:
+    """Content-Encoding: gzip, of a file or of a form; the file is kept as it was before."""
+    packed = {"Content-Encoding": "gzip"}
+    data = b"Email\na@example.com\n"
+    job = imported(gzip.compress(data), headers=packed)
+    assert job["counters"] == {"added": 1}
+    kept = product.jobs.get(None, job["id"])
+    assert kept is not None
+    assert kept.blob_size == len(data)
+    form = httpx.Request("POST", "http://x", files={"file": ("people.csv", b"Email\nb@example.com\n")})
+    headers = {**packed, "Content-Type": form.headers["content-type"]}
+    answer = api.post(f"/lists/{made}/imports", content=gzip.compress(form.read()), headers=headers)
+    assert (answer.status_code, answer.json()["label"]) == (202, "people.csv")
+    for content, encoding, status in (
+        (gzip.compress(data)[:-9], "gzip", 400),
+        (b"no gzip", "gzip", 400),
+        (data, "br", 415),
+        (gzip.compress(data), "gzip, gzip", 415),
+        # More than 200 times as large, and than 8 MiB.
+        (gzip.compress(b"Email\n" + b" " * (20 << 20)), "gzip", 413),
+    ):
+        headers = {**CSV, "Content-Encoding": encoding}
+        refused = api.post(f"/lists/{made}/imports", content=content, headers=headers)
+        assert (refused.status_code, refused.headers["content-type"]) == (status, PROBLEM), encoding
+    # Other requests are small and come as they are.
+    body = gzip.compress(json.dumps({"name": "x"}).encode())
+    refused = api.post("/lists", content=body, headers={"Content-Type": "application/json", **packed})
+    assert (refused.status_code, refused.headers["content-type"]) == (415, PROBLEM)
+
+
+@pytest.fixture
+def product(database: Any, tmp_path: Any, request: pytest.FixtureRequest) -> Product:
+    return Product.open(Settings(data_dir=tmp_path / "data", max_upload_bytes=25 << 20), database)
+
+
+def test_unpacked_it_is_no_larger_than_others(api: httpx.Client, made: int) -> None:
+    """The limit of files counts what comes out."""
+    import random
+
+    data = random.Random(1).randbytes(1 << 20).hex().encode() * 16
+    packed = gzip.compress(data, compresslevel=1)
+    assert len(packed) < 25 << 20 < len(data)
+    headers = {**CSV, "Content-Encoding": "gzip"}
+    refused = api.post(f"/lists/{made}/imports", content=packed, headers=headers)
+    assert (refused.status_code, refused.headers["content-type"]) == (413, PROBLEM)
+    form = httpx.Request("POST", "http://x", files={"file": ("people.csv", data)})
+    headers["Content-Type"] = form.headers["content-type"]
+    packed = gzip.compress(form.read(), compresslevel=1)
+    assert api.post(f"/lists/{made}/imports", content=packed, headers=headers).status_code == 413
