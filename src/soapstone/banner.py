@@ -18,13 +18,14 @@ def announce(base: str, settings: Settings, *, demo: bool) -> None:
         f"Soapstone serves on {base}",
         f"  MagnetMail   {base}/mmapi.asmx                    (description: ?WSDL)",
         f"  Listrak      {base}/v31/IntegrationService.asmx   (description: ?WSDL)",
+        f"  REST API     {base}/api/v1                        (description: /api/v1/openapi.json)",
         f"  Help         {base}/mmapi.asmx?op=getUploadJobStatus",
         f"               {base}/v31/IntegrationService.asmx?op=GetLegacyProcessStatus",
         f"  Console      {base}/",
         f"  Data         {settings.data_dir.resolve()}",
     ]
     if demo:
-        lines += ["", "Demo account DEMO, login demo, password demo (for both contracts and the console), list 1."]
+        lines += ["", "Demo account DEMO, login demo, password demo (for all of these), list 1."]
         lines += _commands(base)
     print("\n".join([*lines, "", "Ctrl-C ends it."]), flush=True)
 
