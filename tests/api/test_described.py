@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
+from tests.api.description import CHECKS, described, described_for_a_login
 
 from soapstone.product import Product
-from tests.api.description import CHECKS, described, described_for_a_login
 
 MODES = pytest.mark.parametrize(
     "mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["allowed", "not allowed"]

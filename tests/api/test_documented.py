@@ -59,7 +59,7 @@ def test_examples_with_curl(served: Any, tmp_path: Path) -> None:
     assert export.startswith("contact_id,number,Email,")
     assert ",Bern," in export
     assert json.loads(message)["subject"] == "News for {{ First_Name }}"
-    assert json.loads(sends)[0]["message_id"] == 2
+    assert json.loads(sends)["sends"][0]["source_id"] == json.loads(message)["id"]
 
 
 def test_the_banner_names_the_address(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

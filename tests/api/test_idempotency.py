@@ -56,7 +56,7 @@ OTHERS = {
     "/jobs/{job_id}/retry",
 }
 # They have tests of their own.
-APART = {"/tokens", "/lists/{list_id}/imports"}
+APART = {"/tokens", "/imports", "/lists/{list_id}/imports"}
 
 
 @pytest.mark.parametrize("path", CREATIONS)
