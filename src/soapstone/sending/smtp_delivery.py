@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -145,6 +145,8 @@ class SmtpDelivery:
         self._due: deque[Row[Any]] = deque()
         self._next_due: datetime | None = None
         self._under_way: dict[int, Row[Any]] = {}
+        # Those of them that were chosen and of which it is not committed yet that they are being handed over.
+        self._unsaid: set[int] = set()
         self._results: list[tuple[Row[Any], Outcome]] = []
         self._ready: deque[_Carrier] = deque()
         self._carriers: list[_Carrier] = []
@@ -267,16 +269,19 @@ class SmtpDelivery:
             for _ in range(len(queue)):
                 if not self._ready or len(self._under_way) >= share:
                     return shortest, assigned
-                row = queue.popleft()
+                row = queue[0]
                 wait = self._server.rates.take(row.email_key.rpartition("@")[2])
                 if wait:
                     shortest = min(shortest or wait, wait)
-                    queue.append(row)
+                    queue.rotate(-1)
                     if self._server.rates.total_wait():
                         return shortest, assigned
                     continue
-                assigned.append((self._ready.popleft(), row, self._letter(row)))
+                letter = self._letter(row)
+                assigned.append((self._ready.popleft(), queue.popleft(), letter))
                 self._under_way[row.id] = row
+                if row.state == "chosen":
+                    self._unsaid.add(row.id)
         return shortest, assigned
 
     async def _fill(self) -> None:
@@ -313,24 +318,22 @@ class SmtpDelivery:
     def _store(self, assigned: Sequence[tuple[_Carrier, Row[Any], Letter]], *, last_words: bool = False) -> None:
         """Commit what came back, and what goes out next."""
         results, moment = self._results[:], now()
+        said = {row.id for _, row, _ in assigned}
         try:
             with self._run.chunk(last_words=last_words, durable=True) as chunk:
                 self._record(chunk, results, moment)
                 if assigned:
-                    numbers = [row.id for _, row, _ in assigned]
                     chunk.connection.execute(
-                        update(deliveries)
-                        .where(deliveries.c.id.in_(numbers))
-                        .values(state="handing", next_try_at=moment)
+                        update(deliveries).where(deliveries.c.id.in_(said)).values(state="handing", next_try_at=moment)
                     )
                     for _, row, _ in assigned:
                         if row.state != "chosen":
                             chunk.count(**{row.state: -1})
-                checkpoint = {**chunk.checkpoint, "place": self._place()}
+                checkpoint = {**chunk.checkpoint, "place": self._place(said)}
                 if results:
                     checkpoint.pop("away_since", None)
                 chunk.checkpoint = checkpoint
-                if self._read_to >= self._last and not self._waiting:
+                if self._read_to >= self._last and not self._waiting and self._unsaid <= said:
                     # Every mail has been built once.
                     chunk.step = max(chunk.step, self._run.job.steps - 1)
         except BaseException:
@@ -338,13 +341,18 @@ class SmtpDelivery:
                 self._under_way.pop(row.id, None)
                 self._ready.append(carrier)
             raise
+        self._unsaid -= said
         del self._results[: len(results)]
         if any(outcome.state != "handed" and outcome.state != "failed" for _, outcome in results):
             self._look_ahead()
 
-    def _place(self) -> int:
-        """All recipients up to this number had a first attempt, or have it now."""
-        return min((row.id - 1 for row in self._waiting), default=self._read_to)
+    def _place(self, said: Collection[int]) -> int:
+        """All recipients up to this number had a first attempt, or have it now, as the same commit says of `said`.
+
+        Not those whose commit was refused, such as by a pause: the next attempt finds them behind this place.
+        """
+        first = min((row.id for row in self._waiting), default=self._read_to + 1)
+        return min([first, *self._unsaid.difference(said)]) - 1
 
     def _record(self, chunk: Any, results: Sequence[tuple[Row[Any], Outcome]], moment: datetime) -> None:
         values = []
