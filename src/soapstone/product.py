@@ -128,7 +128,7 @@ class Product:
             entries=Entries(database, jobs, imports),
             messages=Messages(database),
             sends=Sends(database, blobs, jobs),
-            reports=SendReports(database, jobs),
+            reports=SendReports(database),
         )
 
     def subscriptions(self, base: str = "") -> Subscriptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -521,6 +521,33 @@ def test_lk_103_analytics(listrak: Any, product: Product, demo: Any) -> None:
     assert len(listrak.GetMessageAnalyticsInformation({"int": [number] * 2500})) == 1
     with pytest.raises(zeep.exceptions.Fault, match=r"\[InvalidArgument\] More than 2500 messages\."):
         listrak.GetMessageAnalyticsInformation({"int": [number] * 2501})
+
+
+def test_lk_101_a_message_to_several_groups_has_one_status(listrak: Any, product: Product, demo: Any) -> None:
+    """A message of the other contract, too: it goes to each group by a send of its own."""
+    groups: list[Any] = [product.lists.get(demo.id, listrak.create()) for _ in range(2)]
+    for number, group in enumerate(groups, 1):
+        people = [f"p{each}@{group.id}.example" for each in range(number)]
+        listrak.load(group.id, "\n".join(people).encode())
+    draft = Draft(subject="News", plain="Hello", from_address="ann@example.net")
+    stored = product.messages.save(demo.id, None, draft, kind="magnetmail")
+    assert listrak.GetMessageStatus(stored.id) is None
+    later = datetime.now(EASTERN) + timedelta(hours=1)
+    first = product.sends.to_groups(account=demo, login=None, groups=groups[:1], message=stored)
+    assert len(first) == 1
+    status = sent(listrak, stored.id)
+    assert (status["DeliveryType"], status["SentCount"]) == ("List", 1)
+    (second,) = product.sends.to_groups(
+        account=demo, login=None, groups=groups[1:], message=stored, due_at=later.astimezone(UTC)
+    )
+    # Part of it is sent, the rest waits.
+    status = listrak.GetMessageStatus(stored.id)
+    assert (status["MessageStatus"], status["SentCount"], status["EndTime"]) == ("Sending", 1, NEVER)
+    assert product.jobs.cancel([demo.id], second.job.id)
+    assert listrak.GetMessageStatus(stored.id)["MessageStatus"] == "NotReady"
+    product.sends.to_groups(account=demo, login=None, groups=groups[1:], message=stored)
+    # One that was cancelled is made up for by a later one.
+    assert sent(listrak, stored.id)["SentCount"] == 3
 
 
 def test_lk_44_figures_outlive_the_list(listrak: Any, people: tuple[int, int]) -> None:

@@ -66,14 +66,13 @@ def get_transactional_message_collection(
 
 def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatusResponse:
     """How far the sends of a message are; nil for an unknown one and one that is sent by none (lk-19, lk-101)."""
-    message = call.product.messages.get(call.account.id, request.MsgID)
     sends = call.product.reports.of_message(call.account.id, request.MsgID)
-    if message is None or not sends or not _may_see(call, message):
+    if not sends or not all(_may_see(call, each.list_id) for each in sends):
         return GetMessageStatusResponse(WSMessageStatus=None)
     flag = _flag(sends)
     ends = [each.job.finished_at for each in sends if each.job.finished_at is not None]
     status = WSMessageStatus(
-        MsgID=message.id,
+        MsgID=request.MsgID,
         DeliveryType=DELIVERY_TYPES.get(sends[0].purpose, MessageDeliveryType.List),
         MessageStatus=flag,
         SentCount=sum(each.sent for each in sends),
@@ -86,7 +85,7 @@ def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatu
 def get_system_id_from_public_id(call: Call, request: GetSystemIDFromPublicID) -> int:
     """The number of a message; 0 for an unknown one (lk-19, lk-104)."""
     message = call.product.messages.public(call.account.id, request.PublicID or "")
-    return message.id if message is not None and _may_see(call, message) else 0
+    return message.id if message is not None and _may_see(call, message.list_id) else 0
 
 
 def get_message_analytics_information(
@@ -102,7 +101,7 @@ def get_message_analytics_information(
     campaigns: dict[int, dict[int, str]] = {}
     rows = []
     for message in call.product.messages.find(call.account.id, numbers=sent.keys()):
-        if not _may_see(call, message):
+        if not _may_see(call, message.list_id):
             continue
         list_id = message.list_id or sent[message.id].list_id or 0
         if message.campaign_id is not None and list_id not in campaigns:
@@ -132,18 +131,20 @@ def name_of(message: Message) -> str:
     return message.name or message.subject
 
 
-def _may_see(call: Call, message: Message) -> bool:
+def _may_see(call: Call, list_id: int | None) -> bool:
     """Figures of a list's messages stay when the list is deleted (lk-44), for who may see all lists."""
-    return call.login.all_lists or (message.list_id is not None and call.find_list(message.list_id) is not None)
+    return call.login.all_lists or (list_id is not None and call.find_list(list_id) is not None)
 
 
 def _flag(sends: Sequence[SendRecord]) -> SentFlag:
-    """The state of a message's sends together: of what goes on rather than of what is over (lk-101)."""
-    states = {_state(each) for each in sends}
-    order = (SentFlag.Sending, SentFlag.ErrorSetToRetry, SentFlag.ToBeSent, SentFlag.NotReady)
-    found = next((flag for flag in order if flag in states), SentFlag.Sent)
-    # Some groups have it, and it waits for others.
-    return SentFlag.Sending if found is SentFlag.ToBeSent and SentFlag.Sent in states else found
+    """The state of a message's sends together: what is still to come counts more than what is over (lk-101)."""
+    states = [_state(each) for each in sends]
+    for flag in (SentFlag.Sending, SentFlag.ErrorSetToRetry, SentFlag.ToBeSent):
+        if flag in states:
+            # Some groups have it, and it waits for others.
+            return SentFlag.Sending if flag is SentFlag.ToBeSent and SentFlag.Sent in states else flag
+    # A send that was cancelled may have been made up for by a later one.
+    return states[-1]
 
 
 def _state(send: SendRecord) -> SentFlag:

@@ -6,10 +6,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from soapstone.jobs.job import Job
-from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs, messages, sends
 
@@ -68,9 +67,8 @@ class Departure:
 class SendReports:
     """Reads sends and their ledgers; everything stays inside the account that is named."""
 
-    def __init__(self, database: Database, jobs: Jobs) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._jobs = jobs
 
     def of_job(self, account_id: int, job_id: int) -> SendRecord | None:
         """The send of that number."""
@@ -79,7 +77,9 @@ class SendReports:
 
     def of_message(self, account_id: int, message_id: int) -> list[SendRecord]:
         """The sends of a message by number: one for a message that was made for a send, any number for others."""
-        return self._records(account_id, sends.c.message_id == message_id)
+        of_message = sends.c.message_id == message_id
+        key = ("sends", account_id, message_id)
+        return list(self._database.recall(key, lambda: tuple(self._records(account_id, of_message))))
 
     def of_source(self, account_id: int, message_id: int) -> list[SendRecord]:
         """The sends that sent a copy of this stored message, by number."""
@@ -178,23 +178,20 @@ class SendReports:
             rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
             return [Recipient(**row) for row in rows]
 
-    def _records(self, account_id: int, condition: object, limit: int | None = None) -> list[SendRecord]:
-        query = select(sends).where(sends.c.account_id == account_id, condition).order_by(sends.c.job_id)  # type: ignore[arg-type]
-        query = query.limit(limit)
+    def _records(self, account_id: int, condition: ColumnElement[bool], limit: int | None = None) -> list[SendRecord]:
+        mine = (sends.c.account_id == account_id) & condition
+        own = [sends.c[name] for name in ("message_id", "source_id", "purpose", "is_test")]
+        query = select(jobs, *own, sends.c.list_id.label("of_list")).join(jobs, jobs.c.id == sends.c.job_id)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        found = []
-        for row in rows:
-            job = self._jobs.get([account_id], row.job_id)
-            if job is not None:
-                found.append(
-                    SendRecord(
-                        job=job,
-                        message_id=row.message_id,
-                        source_id=row.source_id,
-                        list_id=row.list_id,
-                        purpose=row.purpose,
-                        is_test=row.is_test,
-                    )
+            rows = connection.execute(query.where(mine).order_by(sends.c.job_id).limit(limit)).mappings()
+            return [
+                SendRecord(
+                    job=Job(**{name: row[name] for name in Job.__dataclass_fields__}),
+                    message_id=row["message_id"],
+                    source_id=row["source_id"],
+                    list_id=row["of_list"],
+                    purpose=row["purpose"],
+                    is_test=row["is_test"],
                 )
-        return found
+                for row in rows
+            ]
