@@ -24,7 +24,7 @@ from soapstone.sending.folder_delivery import FolderDelivery, MailFolders, forge
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
 from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST
-from soapstone.sending.smtp_delivery import SmtpDelivery, SmtpServer
+from soapstone.sending.smtp_delivery import SmtpDelivery, SmtpServer, lost_with_power
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -106,9 +106,12 @@ class Sender:
         with run.chunk() as chunk:
             these = ledger.within(run.job.id, first - 1, last)
             again: dict[str, Any] = {"next_try_at": None}
+            unknown = lost_with_power(run)
+            if unknown is not None:
+                chunk.count(uncertain=ledger.move(chunk, unknown, "chosen", "uncertain", doubts=1, attempts=1))
             chunk.count(deferred=-ledger.move(chunk, these, "deferred", "chosen", **again))
             chunk.count(uncertain=ledger.move(chunk, these, "handing", "uncertain", **again))
-            chunk.checkpoint = {**chunk.checkpoint, "phase": "build", "place": first - 1}
+            chunk.checkpoint = {**chunk.checkpoint, "phase": "build", "place": first - 1, "reserved": 0}
 
 
 class _Choice:

@@ -3,6 +3,11 @@
 That a mail is being handed over is committed before the server gets the first byte of it, and the server's reply before
 the same connection takes the next mail. So after a sudden end at most one mail for each connection is `uncertain`:
 nobody knows whether it arrived. It is tried once more, with the same Message-ID.
+
+A loss of power is no sudden end of a process: it takes away what was committed but not yet on the disk. On SQLite a
+commit waits for the disk only where a reservation is made, once for some hundred recipients: up to which number mails
+may go out. Everybody up to there whom the disk knows as `chosen` after the machine has started anew is `uncertain`.
+Where nobody can tell whether it has, and for mails that are tried again, each commit waits for the disk.
 """
 
 from __future__ import annotations
@@ -15,14 +20,17 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import uvloop
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
 from soapstone.jobs.run import JobFailed, Later, Run, Superseded
+from soapstone.sending.boot import boot
 from soapstone.sending.builder import MailBuilder
+from soapstone.sending.ledger import within
 from soapstone.sending.rates import Rates
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
@@ -143,6 +151,9 @@ class SmtpDelivery:
         self._last = int(checkpoint["last"])
         self._waiting: deque[Row[Any]] = deque()
         self._due: deque[Row[Any]] = deque()
+        # On the disk itself: up to this number mails may go out. 0 where there is no such reservation.
+        self._reserved = 0
+        self._boot = boot() if run.database.kind == "sqlite" else ""
         self._next_due: datetime | None = None
         self._under_way: dict[int, Row[Any]] = {}
         # Those of them that were chosen and of which it is not committed yet that they are being handed over.
@@ -180,6 +191,13 @@ class SmtpDelivery:
             lost = chunk.connection.execute(select(deliveries).where(mine, deliveries.c.state == "handing")).all()
             outcome = Outcome(state="uncertain", reply="The sending process ended before the server's reply came.")
             self._record(chunk, [(row, outcome) for row in lost], moment)
+            unknown = lost_with_power(self._run)
+            if unknown is not None:
+                forgotten = chunk.connection.execute(select(deliveries).where(unknown)).all()
+                outcome = Outcome(state="uncertain", reply="The machine stopped before what became of it was stored.")
+                self._record(chunk, [(row, outcome) for row in forgotten], moment)
+                lost = [*lost, *forgotten]
+                chunk.checkpoint = {**chunk.checkpoint, "reserved": 0}
             chunk.progress = bool(lost)
         self._look_ahead()
 
@@ -187,7 +205,7 @@ class SmtpDelivery:
         try:
             while await self._turn():
                 pass
-            await asyncio.to_thread(self._store, [])
+            await asyncio.to_thread(partial(self._store, [], durable=True))
         finally:
             await self._end()
 
@@ -315,12 +333,22 @@ class SmtpDelivery:
         with self._run.database.read() as connection:
             self._next_due = connection.execute(query).scalar_one()
 
-    def _store(self, assigned: Sequence[tuple[_Carrier, Row[Any], Letter]], *, last_words: bool = False) -> None:
+    def _store(
+        self,
+        assigned: Sequence[tuple[_Carrier, Row[Any], Letter]],
+        *,
+        last_words: bool = False,
+        durable: bool = False,
+    ) -> None:
         """Commit what came back, and what goes out next."""
         results, moment = self._results[:], now()
         said = {row.id for _, row, _ in assigned}
+        first_tries = [row.id for _, row, _ in assigned if row.state == "chosen"]
+        again = len(first_tries) < len(assigned)
+        reserve = self._read_to if self._boot and first_tries and max(first_tries) > self._reserved else 0
+        durable = durable or again or bool(reserve) or not self._boot
         try:
-            with self._run.chunk(last_words=last_words, durable=True) as chunk:
+            with self._run.chunk(last_words=last_words, durable=durable) as chunk:
                 self._record(chunk, results, moment)
                 if assigned:
                     chunk.connection.execute(
@@ -330,6 +358,11 @@ class SmtpDelivery:
                         if row.state != "chosen":
                             chunk.count(**{row.state: -1})
                 checkpoint = {**chunk.checkpoint, "place": self._place(said)}
+                if last_words:
+                    # Nothing is under way any more.
+                    checkpoint["reserved"] = 0
+                if reserve:
+                    checkpoint |= {"reserved": reserve, "boot": self._boot}
                 if results:
                     checkpoint.pop("away_since", None)
                 chunk.checkpoint = checkpoint
@@ -342,6 +375,7 @@ class SmtpDelivery:
                 self._ready.append(carrier)
             raise
         self._unsaid -= said
+        self._reserved = reserve or self._reserved
         del self._results[: len(results)]
         if any(outcome.state != "handed" and outcome.state != "failed" for _, outcome in results):
             self._look_ahead()
@@ -399,9 +433,9 @@ class SmtpDelivery:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        if self._results:
+        if self._results or self._reserved:
             try:
-                await asyncio.to_thread(self._store, [], last_words=True)
+                await asyncio.to_thread(partial(self._store, [], last_words=True, durable=True))
             except Superseded:
                 # Whoever has taken over holds them for uncertain, and says so.
                 log.warning("job %d: %d replies came too late", self._run.job.id, len(self._results))
@@ -432,6 +466,18 @@ class SmtpDelivery:
         if self._trouble:
             return f"The SMTP server {self._server.address.shown} cannot be reached: {self._trouble}."
         return "The SMTP server asked to try some recipients again later."
+
+
+def lost_with_power(run: Run) -> ColumnElement[bool] | None:
+    """The recipients of a send to whom mails may have gone out without a trace, as the machine lost its power since.
+
+    None when it did not, as far as can be told.
+    """
+    checkpoint = run.job.checkpoint
+    reserved = int(checkpoint.get("reserved", 0))
+    if not reserved or checkpoint["boot"] == boot():
+        return None
+    return within(run.job.id, int(checkpoint["place"]), reserved) & (deliveries.c.state == "chosen")
 
 
 class _Carrier:
