@@ -7,7 +7,7 @@
 A send here is a complete one: `soapstone worker` runs as a process of its own and sends to a list whose people were
 imported before. The message has an HTML body, from which the text body is made, with ten merge fields and two links
 that are signed for each recipient; List-Unsubscribe goes along, so nothing is the same in two mails. The database is
-SQLite, and each commit of the ledger waits for the disk.
+SQLite, and the ledger is committed before and after each mail.
 
 rate    Mails a second, as the sink (bench/peers/smtp_sink.py) counts them from the first to the last, in interleaved
         rounds: ours; aiosmtplib, which sends one finished message over the same number of connections
