@@ -167,7 +167,8 @@ def test_jobs_by_state_and_time(api: httpx.Client, run_jobs: Callable[[], None])
     assert [each["id"] for each in all_pages(api, "/jobs", submitted_before=since)] == numbers[:1]
     later = (now() + timedelta(hours=1)).isoformat()
     assert all_pages(api, "/jobs", submitted_since=later) == []
-    assert api.get("/jobs", params={"submitted_since": "2026-01-01T00:00:00"}).status_code == 422
+    for wrong in ("2026-01-01T00:00:00", "2026-01-01", "0.5", "1767225600"):
+        assert api.get("/jobs", params={"submitted_since": wrong}).status_code == 422
 
 
 def test_events_of_a_job_that_is_over(api: httpx.Client, run_jobs: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from soapstone.api.problems import Refused
 
@@ -20,6 +20,7 @@ Thing = TypeVar("Thing", bound="_Numbered")
 # What tells where a page ends: a number, or texts.
 Mark = TypeVar("Mark", int, tuple[str, str])
 
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # JSON numbers above this lose digits in other languages.
 LARGEST = (1 << 53) - 1
@@ -45,7 +46,18 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
 
 
-Moment = Annotated[AwareDatetime, Query(description="A time with its zone, such as 2026-01-31T08:00:00Z.")]
+def _written_out(value: object) -> object:
+    # A number would be taken for seconds since 1970.
+    if isinstance(value, str) and not _MOMENT.fullmatch(value):
+        raise ValueError("is no time with its zone, such as 2026-01-31T08:00:00Z")
+    return value
+
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written_out),
+    Query(description="A time with its zone, such as 2026-01-31T08:00:00Z."),
+]
 Address = Annotated[
     str, Query(min_length=3, max_length=254, description="An e-mail address."), AfterValidator(storable)
 ]
