@@ -211,6 +211,30 @@ def test_a_send_that_rests_hands_nothing_over_and_goes_on_with_the_rest(post: Op
     assert place.arrived().keys() == {*people, "zoe@example.org"}
 
 
+def test_workers_that_are_stopped_leave_nobody_out(post: Opened, office: Office) -> None:
+    """As a service manager stops them: mails under way end, and the next worker goes on with all others."""
+    place = post()
+    people = [f"p{number}@d{number}.example" for number in range(200)]
+    for email in people:
+        office.contact(email)
+    ticket = office.to_list()
+    for share in (20, 60, 110):
+        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        try:
+            wait(lambda share=share: len(place.sink.lines()) >= share)  # type: ignore[misc]
+        finally:
+            worker.stop()
+            thread.join()
+    assert not office.job(ticket).over
+    office.jobs.expire_leases()
+    office.work()
+    assert office.job(ticket).state == "completed"
+    assert place.arrived().keys() == set(people)
+    assert all((row.state, row.doubts) == ("handed", 0) for row in office.rows(ticket))
+
+
 def test_a_filter_on_the_profile_picks_whom_it_says(post: Opened, office: Office) -> None:
     place = post()
     profiles = Profiles(office.database)
