@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import zeep.exceptions
 
+from soapstone.lists.changes import Changes
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
@@ -389,6 +390,22 @@ def test_event_sign_up(magnetmail: Any, records: Product, demo: Any, served: Any
     assert secret.encode() not in (served.data / "soapstone.sqlite-wal").read_bytes()
     records.occasions.open(demo.id, party.id, False)
     assert sign_up(magnetmail, party.id, ann)["ResultCode"] == 1
+
+
+def test_who_waits_for_confirmation(magnetmail: Any, records: Product, demo: Any) -> None:
+    """mm-76: by double opt-in, on some list; everybody else has confirmed, or needs not."""
+    email, here = address(), group(magnetmail)
+    number = int(add(magnetmail, email, here)["id"])
+    with Changes(records.database).begin(demo) as change:
+        change.move(here, number, "waiting")
+    assert details(magnetmail, number)["email_confirm"] is False
+    criteria = {"email": email, "pageNo": 1, "pageSize": 9}
+    for confirmed, found in ((False, 1), (True, 0)):
+        rows = magnetmail.searchForRecipients(criteria={**criteria, "email_confirm": confirmed})
+        assert len((rows and rows["Recipient"]) or []) == found
+    with Changes(records.database).begin(demo) as change:
+        change.move(here, number, "subscribed")
+    assert details(magnetmail, number)["email_confirm"] is True
 
 
 def test_personify_mappings(magnetmail: Any, records: Product, demo: Any) -> None:
