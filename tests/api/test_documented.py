@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,7 +26,7 @@ def commands() -> list[str]:
     return "".join(found).replace("\\\n", " ").splitlines()
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.interop
 def test_examples_with_curl(served: Any, tmp_path: Path) -> None:
     (tmp_path / "people.csv").write_text("Email,City\nann@example.com,Rome\nbob@example.com,Bern\n")
     environment = {**os.environ, "SOAPSTONE_DATA_DIR": str(served.data)}
