@@ -18,7 +18,7 @@ from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.signing import DkimSigner
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import Retries, SmtpServer
+from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.settings import Settings
 from soapstone.store.instants import now
 

@@ -19,7 +19,7 @@ from soapstone.sending import smtp_delivery
 from soapstone.sending.builder import MailBuilder
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import SmtpServer
+from soapstone.sending.smtp_server import SmtpServer
 
 PEOPLE, AHEAD, CONNECTIONS = 60, 10, 2
 
@@ -115,12 +115,13 @@ def test_a_send_that_was_stopped_in_good_order_has_no_doubts(
     ticket = office.to_list()
     store, stores = smtp_delivery.SmtpDelivery._store, 0
 
-    def pausing(self: Any, *given: Any, **named: Any) -> None:
+    def pausing(self: Any, *given: Any, **named: Any) -> Any:
         nonlocal stores
-        store(self, *given, **named)
+        looked = store(self, *given, **named)
         stores += 1
         if stores == 5:
             office.jobs.pause(None, ticket.job.id)
+        return looked
 
     monkeypatch.setattr(smtp_delivery.SmtpDelivery, "_store", pausing)
     Worker(office.database, office.blobs, office.sender.runners, idle=0.01).run(until=lambda: True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from soapstone.sending.rates import Rates
 from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
-from soapstone.sending.smtp_delivery import Retries
+from soapstone.sending.smtp_server import Retries
 
 
 class Clock:

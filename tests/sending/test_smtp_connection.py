@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from soapstone.sending import smtp_connection
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, SmtpConnection
+from soapstone.sending.smtp_rules import Stage, Verdict
 
 LETTER = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=b"Subject: a\r\n\r\n.b\r\n..\r\n")
 # Says goodbye by closing the connection, at once or after the replies before it.
@@ -91,7 +93,7 @@ async def twice(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
 def test_mails_go_out_one_after_another(pipelining: bool) -> None:
     server = Server({}, pipelining=pipelining)
     first, second = converse(server, twice)
-    assert first == second == Outcome(state="handed", reply="250 queued")
+    assert first == second == Outcome(verdict=Verdict.ACCEPTED, stage=Stage.CONTENT, reply="250 queued")
     # Points at the start of a line are doubled.
     assert server.mails == [b"Subject: a\r\n\r\n..b\r\n...\r\n"] * 2
     assert b"RCPT TO:<cy@example.org>\r\n" in server.lines
@@ -100,9 +102,10 @@ def test_mails_go_out_one_after_another(pipelining: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("replies", "state", "reply"),
+    ("replies", "verdict", "reply"),
     [
-        ({"MAIL": b"550 no\r\n", "RCPT": b"503 no MAIL\r\n", "DATA": b"503 no\r\n"}, "failed", "550 no"),
+        ({"MAIL": b"550 no\r\n", "RCPT": b"503 no MAIL\r\n", "DATA": b"503 no\r\n"}, "refuses sender", "550 no"),
+        ({"MAIL": b"552 5.3.4 big\r\n", "RCPT": b"503 no\r\n", "DATA": b"503 no\r\n"}, "failed", "552 5.3.4 big"),
         ({"RCPT": b"550-not\r\n550 here\r\n", "DATA": b"554 no recipients\r\n"}, "failed", "550 not here"),
         ({"RCPT": b"451 later\r\n", "DATA": b"503 no\r\n"}, "deferred", "451 later"),
         # It waits for a mail though it has nobody for it.
@@ -113,7 +116,7 @@ def test_mails_go_out_one_after_another(pipelining: bool) -> None:
     ],
 )
 def test_refusals_are_told_and_the_connection_goes_on(
-    pipelining: bool, replies: dict[str, bytes], state: str, reply: str
+    pipelining: bool, replies: dict[str, bytes], verdict: str, reply: str
 ) -> None:
     server = Server(replies, pipelining=pipelining)
 
@@ -123,8 +126,8 @@ def test_refusals_are_told_and_the_connection_goes_on(
         return refused, await connection.hand(LETTER)
 
     refused, taken = converse(server, then)
-    assert refused == Outcome(state=state, reply=reply)  # type: ignore[arg-type]
-    assert taken.state == "handed"
+    assert (refused.verdict, refused.reply) == (verdict, reply)
+    assert taken.verdict is Verdict.ACCEPTED
     # The refused mail was not sent, but where its content was what was refused.
     assert [mail for mail in server.mails if mail] == [b"Subject: a\r\n\r\n..b\r\n...\r\n"] * (
         1 + ("END" in replies and "RCPT" not in replies)
@@ -132,37 +135,61 @@ def test_refusals_are_told_and_the_connection_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("replies", "state"),
+    ("replies", "verdict", "stage"),
     [
-        ({"MAIL": GONE}, "untouched"),
-        ({"RCPT": GONE}, "untouched"),
-        ({"DATA": GONE}, "untouched"),
-        ({"END": GONE}, "uncertain"),
-        ({"MAIL": b"421 closing\r\n"}, "untouched"),
-        ({"END": b"421 closing\r\n"}, "untouched"),
+        ({"MAIL": GONE}, "busy", "MAIL"),
+        ({"RCPT": GONE}, "deferred", "RCPT"),
+        ({"DATA": GONE}, "deferred", "DATA"),
+        ({"END": GONE}, "unknown", "content"),
+        ({"MAIL": b"421 closing\r\n"}, "busy", "MAIL"),
+        ({"RCPT": b"421 closing\r\n"}, "deferred", "RCPT"),
+        ({"DATA": b"421 closing\r\n"}, "deferred", "DATA"),
+        ({"END": b"421 closing\r\n"}, "deferred", "content"),
         # What was refused before the end was refused.
-        ({"RCPT": b"550 not here\r\n", "DATA": GONE, "RSET": GONE}, "failed"),
-        ({"RCPT": b"what is this\r\n"}, "untouched"),
-        ({"END": b"what is this\r\n"}, "uncertain"),
+        ({"RCPT": b"550 not here\r\n", "DATA": GONE, "RSET": GONE}, "failed", "RCPT"),
+        ({"RCPT": b"550 not here\r\n", "DATA": b"554 no\r\n", "RSET": b"421 closing\r\n"}, "failed", "RCPT"),
+        ({"RCPT": b"what is this\r\n"}, "deferred", "RCPT"),
+        ({"END": b"what is this\r\n"}, "unknown", "content"),
     ],
 )
-def test_the_end_of_the_connection(pipelining: bool, replies: dict[str, bytes], state: str) -> None:
+def test_the_end_of_the_connection(pipelining: bool, replies: dict[str, bytes], verdict: str, stage: str) -> None:
     server = Server(replies, pipelining=pipelining)
 
     async def then(connection: SmtpConnection) -> tuple[Outcome, bool, Outcome]:
         return await connection.hand(LETTER), connection.connected, await connection.hand(LETTER)
 
     outcome, connected, after = converse(server, then)
-    assert outcome.state == state
+    assert (outcome.verdict, outcome.stage) == (verdict, stage)
     assert not connected
-    assert after == Outcome(state="untouched", reply="")
+    assert after == Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply="Connection lost")
 
 
-@pytest.mark.parametrize(("silent", "state"), [("RCPT", "untouched"), ("END", "uncertain")])
-def test_a_server_that_falls_silent(pipelining: bool, silent: str, state: str) -> None:
+@pytest.mark.parametrize("replies", [{"RCPT": b"251 will forward\r\n"}, {"RCPT": b"252 cannot verify\r\n"}])
+@pytest.mark.parametrize("end", [b"250 queued\r\n", b"200 ok\r\n", b"251 forwarded\r\n"])
+def test_every_reply_that_begins_with_2_is_a_success(pipelining: bool, replies: dict[str, bytes], end: bytes) -> None:
+    """RFC 5321 4.2.1: the first digit decides. The recipient gets one mail, and it is not empty."""
+    server = Server({**replies, "END": end}, pipelining=pipelining)
+    first, second = converse(server, twice)
+    assert first.verdict is second.verdict is Verdict.ACCEPTED
+    assert server.mails == [b"Subject: a\r\n\r\n..b\r\n...\r\n"] * 2
+
+
+def test_a_recipient_gets_no_empty_mail_when_the_sender_was_refused() -> None:
+    """A server that refuses MAIL and goes on all the same would take the end of the content for a mail."""
+    server = Server({"MAIL": b"450 not now\r\n"}, pipelining=True)
+    outcome = converse(server, lambda connection: connection.hand(LETTER))
+    assert outcome.verdict is Verdict.BUSY
+    assert server.mails == []
+
+
+@pytest.mark.parametrize(("silent", "verdict"), [("RCPT", "deferred"), ("END", "unknown")])
+def test_a_server_that_falls_silent(
+    pipelining: bool, monkeypatch: pytest.MonkeyPatch, silent: str, verdict: str
+) -> None:
+    monkeypatch.setattr(smtp_connection, "CONTENT_PATIENCE", 1)
     server = Server({silent: b"250-and so on\r\n"}, pipelining=pipelining)
     outcome = converse(server, lambda connection: connection.hand(LETTER), timeout=0.3)
-    assert outcome.state == state
+    assert outcome.verdict == verdict
 
 
 def test_a_mail_that_is_stopped_while_it_is_under_way_is_uncertain(pipelining: bool) -> None:
@@ -175,22 +202,22 @@ def test_a_mail_that_is_stopped_while_it_is_under_way_is_uncertain(pipelining: b
         handing.cancel()
         return await handing
 
-    assert converse(server, stop).state == "uncertain"
+    assert converse(server, stop).verdict is Verdict.UNKNOWN
 
 
 def test_addresses_do_not_end_commands(pipelining: bool) -> None:
     server = Server({}, pipelining=pipelining)
     letter = replace(LETTER, recipient=b"bob@example.org>\r\nRCPT TO:<eve@example.org")
-    assert converse(server, lambda connection: connection.hand(letter)).state == "failed"
+    assert converse(server, lambda connection: connection.hand(letter)).verdict is Verdict.FAILED
     assert not [line for line in server.lines if b"eve" in line]
 
 
 def test_other_letters_before_the_at_sign_go_to_servers_that_take_them(pipelining: bool) -> None:
     letter = replace(LETTER, recipient="jörg@example.org".encode(), international=True)
     server = Server({}, pipelining=pipelining)
-    assert converse(server, lambda connection: connection.hand(letter)).state == "failed"
+    assert converse(server, lambda connection: connection.hand(letter)).verdict is Verdict.FAILED
     server = Server({"EHLO": b"250-server\r\n250 SMTPUTF8\r\n"}, pipelining=pipelining)
-    assert converse(server, lambda connection: connection.hand(letter)).state == "handed"
+    assert converse(server, lambda connection: connection.hand(letter)).verdict is Verdict.ACCEPTED
     assert b"MAIL FROM:<ann@example.com> SMTPUTF8\r\n" in server.lines
 
 

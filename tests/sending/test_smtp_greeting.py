@@ -69,11 +69,11 @@ def test_mails_are_taken(
         await connection.open()
         outcomes = [await connection.hand(LETTER) for _ in range(2)]
         await connection.close()
-        return [outcome.state for outcome in outcomes]
+        return [outcome.verdict for outcome in outcomes]
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            assert runner.run(hand()) == ["handed", "handed"]
+            assert runner.run(hand()) == ["accepted", "accepted"]
         assert [(line["to"], line["tls"], line["user"]) for line in sink.lines()] == [
             ("bob@example.org", tls, user.partition(":")[0])
         ] * 2

@@ -17,7 +17,8 @@ from soapstone.jobs.worker import Worker
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import Retries, SmtpDelivery, SmtpServer
+from soapstone.sending.smtp_delivery import SmtpDelivery
+from soapstone.sending.smtp_server import Retries, SmtpServer
 
 
 @pytest.fixture
@@ -33,11 +34,11 @@ def test_a_refusal_for_now_that_comes_last_is_tried_again(
     """The last reply comes when the one before it is being stored, and it is one that asks to come again."""
     store = SmtpDelivery._record
 
-    def slowly(self: SmtpDelivery, chunk: Any, results: Sequence[Any], moment: Any) -> None:
+    def slowly(self: SmtpDelivery, chunk: Any, results: Sequence[Any], moment: Any, **how: bool) -> None:
         end = time.monotonic() + 10
         while results and self._under_way and time.monotonic() < end:
             time.sleep(0.005)
-        store(self, chunk, results, moment)
+        store(self, chunk, results, moment, **how)
 
     monkeypatch.setattr(SmtpDelivery, "_record", slowly)
     wanted, emails = {"", "deferred"}, []

@@ -29,7 +29,7 @@ from soapstone.sending.rates import Rates
 from soapstone.sending.send import SendTicket
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import Retries, SmtpServer
+from soapstone.sending.smtp_server import Retries, SmtpServer
 
 LINKS = Links("https://lists.example", "key")
 

@@ -46,7 +46,7 @@ def test_mails_over_tls(sink: tuple[Sink, str], loop: str) -> None:
     server, url = sink
     before = len(server.lines())
     outcomes = hand(LOOPS[loop], url.format("user:pass%3Aword"), 3)
-    assert {outcome.state for outcome in outcomes} == {"handed"}
+    assert {outcome.verdict for outcome in outcomes} == {"accepted"}
     lines = server.lines()[before:]
     assert [line["id"] for line in lines] == [f"<{loop}.{number}@example.com>" for number in range(3)]
     # The sink sees no TLS that it did not begin itself.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or_, select, union_all
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
@@ -45,13 +46,42 @@ class Rules:
 
     `reach` names states on the list that are mailed all the same (mm-100). `once` leaves out who had the same message
     by another send (mm-102). `after` are the sends of the same call, whose recipients are mailed once (mm-103). Who is
-    subscribed to one of the lists of `without` is left out.
+    subscribed to one of the lists of `without` is left out. `members` leaves out people who are not on the list.
     """
 
     reach: Collection[str] = ()
+    members: bool = False
     once: bool = False
     after: Collection[int] = ()
     without: Collection[int] = ()
+
+
+def skip_reason(
+    *,
+    malformed: bool,
+    repeated: bool,
+    blocked: str,
+    state: str,
+    averse: bool,
+    reach: Collection[str],
+    is_for_members: bool,
+) -> str:
+    """Return why somebody gets no mail; "" for those who get it.
+
+    `blocked` is "banned", "suppressed" or "". `state` is as in Candidate, `reach` as in Rules; `averse` says that the
+    person wants no mail of the message's category or of the list's.
+    """
+    if malformed:
+        return "malformed"
+    if repeated:
+        return "repeated"
+    if blocked:
+        return blocked
+    if state in ("unsubscribed", "waiting") and state not in reach:
+        return state
+    if averse and "unsubscribed" not in reach:
+        return "unsubscribed"
+    return "left" if is_for_members and not state else ""
 
 
 class Audience:
@@ -93,7 +123,7 @@ class Audience:
 
     def strangers(self, rows: Sequence[Row], wanted: Collection[str]) -> list[Candidate]:
         """People of a file, with what the account knows of them. Of their values only the wanted ones are kept."""
-        known = self._known({address_key(row.address) for row in rows})
+        known = self.known({address_key(row.address) for row in rows})
         found = []
         for row in rows:
             contact_id, state = known.get(address_key(row.address), (None, ""))
@@ -105,7 +135,7 @@ class Audience:
 
     def addresses(self, emails: Sequence[str], fields: Mapping[str, str]) -> list[Candidate]:
         """Single addresses, with what the account knows of them; all of them bring the same values along."""
-        known = self._known({address_key(email) for email in emails})
+        known = self.known({address_key(email) for email in emails})
         found = []
         for email in emails:
             contact_id, state = known.get(address_key(email), (None, ""))
@@ -115,7 +145,7 @@ class Audience:
     def people(self, contact_ids: Sequence[int]) -> list[Candidate]:
         """Contacts of the account, in this order; numbers that it does not have are left out."""
         query = (
-            select(contacts.c.id, contacts.c.email, self._state(contacts.c).label("state"))
+            select(contacts.c.id, contacts.c.email, self.state(contacts.c).label("state"))
             .join(
                 memberships,
                 (memberships.c.contact_id == contacts.c.id) & (memberships.c.list_id == self._job.list_id),
@@ -146,7 +176,7 @@ class Audience:
         )
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        known = self._known({row.email_key for row in rows})
+        known = self.known({row.email_key for row in rows})
         found = [
             Candidate(
                 email=row.email,
@@ -163,28 +193,25 @@ class Audience:
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
         had = self._had(set(keys))
-        averse = self._averse({candidate.contact_id for candidate in candidates if candidate.contact_id is not None})
+        averse = self.averse_among(
+            {candidate.contact_id for candidate in candidates if candidate.contact_id is not None}
+        )
         excluded = self._excluded(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
-            if candidate.flawed or not is_mailbox(candidate.email):
-                reason = "malformed"
-            elif key in seen:
-                reason = "repeated"
-            elif key in banned:
-                reason = "banned"
-            elif key in suppressed:
-                reason = "suppressed"
-            elif candidate.state in ("unsubscribed", "waiting") and candidate.state not in self._rules.reach:
-                reason = candidate.state
-            elif candidate.contact_id in averse and "unsubscribed" not in self._rules.reach:
-                reason = "unsubscribed"
-            elif key in excluded:
+            reason = skip_reason(
+                malformed=candidate.flawed or not is_mailbox(candidate.email),
+                repeated=key in seen,
+                blocked="banned" if key in banned else "suppressed" if key in suppressed else "",
+                state=candidate.state,
+                averse=candidate.contact_id in averse,
+                reach=self._rules.reach,
+                is_for_members=self._rules.members,
+            )
+            if not reason and key in excluded:
                 reason = "excluded"
-            elif key in had:
+            if not reason and key in had:
                 reason = "had"
-            else:
-                reason = ""
             if reason != "malformed":
                 seen.add(key)
             rows.append(
@@ -253,7 +280,23 @@ class Audience:
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
 
-    def _averse(self, contact_ids: Collection[int]) -> set[int]:
+    def is_there(self, connection: Connection, delivery_id: int, key: str) -> bool:
+        """Return whether another row of this send's ledger goes, or went, to the address with this key."""
+        others = (deliveries.c.job_id == self._job.id) & (deliveries.c.id != delivery_id)
+        query = select(deliveries.c.id).where(others, deliveries.c.email_key == key, deliveries.c.state != "skipped")
+        return connection.execute(query.limit(1)).first() is not None
+
+    def averse(self, contact_id: ColumnElement[int | None]) -> ColumnElement[bool]:
+        """Return whether a contact wants no mail of the message's or the list's category, as `averse_among`."""
+        message_category = select(messages.c.category_id).where(messages.c.id == self._message_id).scalar_subquery()
+        list_category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
+        against = or_(
+            and_(opt_outs.c.kind == "message_category", opt_outs.c.target_id == message_category),
+            and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == list_category),
+        )
+        return select(opt_outs.c.kind).where(opt_outs.c.contact_id == contact_id, against).exists()
+
+    def averse_among(self, contact_ids: Collection[int]) -> set[int]:
         """Those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
 
         A list may have come into its category after people on it asked for no mail of that.
@@ -276,7 +319,7 @@ class Audience:
             query = select(opt_outs.c.contact_id).where(opt_outs.c.contact_id.in_(contact_ids), or_(*against))
             return set(connection.execute(query).scalars())
 
-    def _state(self, person: Any) -> ColumnElement[str]:
+    def state(self, person: Any) -> ColumnElement[str]:
         """The state of a person (columns `id` and `unsubscribed_at`) beside its membership, if it has one."""
         category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
         against = and_(
@@ -308,21 +351,21 @@ class Audience:
         wanted = (contacts.c.id, contacts.c.email_key, contacts.c.unsubscribed_at)
         return union_all(*(select(*wanted).where(one) for one in either)).subquery()
 
-    def _known(self, keys: set[str]) -> dict[str, tuple[int, str]]:
+    def known(self, keys: set[str], connection: Connection | None = None) -> dict[str, tuple[int, str]]:
         """Contact and state on the list of those addresses that the account knows.
 
         Where several contacts share an address, one that left or waits speaks for all of them.
         """
         people = self._of_addresses(keys)
-        query = select(people.c.id, people.c.email_key, self._state(people.c).label("state")).join(
+        query = select(people.c.id, people.c.email_key, self.state(people.c).label("state")).join(
             memberships,
             (memberships.c.contact_id == people.c.id) & (memberships.c.list_id == self._job.list_id),
             isouter=True,
         )
         rank = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
         found: dict[str, tuple[int, str]] = {}
-        with self._database.read() as connection:
-            for row in connection.execute(query.order_by(people.c.id)):
+        with nullcontext(connection) if connection is not None else self._database.read() as reading:
+            for row in reading.execute(query.order_by(people.c.id)):
                 if row.email_key not in found or rank[row.state] > rank[found[row.email_key][1]]:
                     found[row.email_key] = (row.id, row.state)
         return found

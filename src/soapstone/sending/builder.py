@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy import ColumnElement, Row, Select, select
 
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import JobFailed
@@ -88,6 +88,10 @@ class MailBuilder:
         """The next recipients to build mails for, with what their mails need."""
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
 
+    def built(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+        """The next recipients whose mails are built, with what their mails need."""
+        return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "built"), deliveries.c.id, limit)
+
     def due(self, moment: datetime, limit: int) -> Sequence[Row[Any]]:
         """Recipients that are due to be tried again, those that have waited longest first."""
         table = deliveries
@@ -99,18 +103,21 @@ class MailBuilder:
         rows = self._rows((deliveries.c.id == delivery_id) & (deliveries.c.job_id == self._job.id), deliveries.c.id, 1)
         return rows[0] if rows else None
 
-    def content_for(self, row: Row[Any]) -> bytes:
-        """The mail of one of these recipients; the same each time, as long as the recipient's values are."""
-        content = self._written(row)
+    def content_for(self, row: Row[Any], email: str = "") -> bytes:
+        """The mail of one of these recipients; the same each time, as long as the recipient's values are.
+
+        `email` is the recipient's address where it has changed since the row was read.
+        """
+        content = self._written(row, email or row.email)
         return self._stationery.signer.sign(content) if self._stationery.signer else content
 
-    def letter(self, row: Row[Any]) -> Letter:
-        """The mail of one of these recipients, in its envelope."""
-        sender, recipient = envelope(self._message.from_address), envelope(row.email)
+    def letter(self, row: Row[Any], email: str = "") -> Letter:
+        """The mail of one of these recipients, in its envelope; `email` is as in `content_for`."""
+        sender, recipient = envelope(self._message.from_address), envelope(email or row.email)
         return Letter(
             sender=sender.encode(),
             recipient=recipient.encode(),
-            content=self.content_for(row),
+            content=self.content_for(row, email),
             international=not (sender.isascii() and recipient.isascii()),
         )
 
@@ -129,7 +136,7 @@ class MailBuilder:
     def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Row[Any]]:
         table = deliveries
         list_id = self._list.id if self._list else 0
-        query = (
+        query: Select[Any] = (
             select(
                 table.c.id,
                 table.c.email,
@@ -137,6 +144,7 @@ class MailBuilder:
                 table.c.state,
                 table.c.attempts,
                 table.c.doubts,
+                table.c.reply,
                 table.c.contact_id,
                 table.c.fields,
                 memberships.c.profile,
@@ -155,8 +163,10 @@ class MailBuilder:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
-    def _written(self, row: Row[Any]) -> bytes:
+    def _written(self, row: Row[Any], email: str) -> bytes:
         values = self._values(row)
+        if email != row.email:
+            values["email"] = email
         merged = self.content.merge(values)
         unsubscribe = ""
         if self._links is not None and self._one_click:
@@ -168,7 +178,7 @@ class MailBuilder:
             from_name=merged.from_name,
             from_address=self._message.from_address,
             to_name=merged.to_name,
-            to_address=row.email,
+            to_address=email,
             reply_address=self._message.reply_address,
             subject=merged.subject,
             list_name=self._list.name if self._list else "",

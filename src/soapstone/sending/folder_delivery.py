@@ -7,17 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row
 from sqlalchemy.exc import OperationalError
 
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Stopped, Superseded
+from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
 from soapstone.sending import ledger
 from soapstone.sending.builder import MailBuilder
+from soapstone.sending.last_look import LastLook
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import deliveries
 
 # Mails built and mails handed over in one chunk.
 BUILD_MAILS = 250
@@ -68,10 +68,11 @@ class FolderDelivery:
     Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind.
     """
 
-    def __init__(self, run: Run, builder: MailBuilder, outbox: Outbox) -> None:
+    def __init__(self, run: Run, builder: MailBuilder, outbox: Outbox, look: LastLook) -> None:
         self._run = run
         self._builder = builder
         self._outbox = outbox
+        self._look = look
         # The first chunk of handing over may have been done before without being stored.
         self._may_be_done = self._phase == "hand"
 
@@ -105,26 +106,28 @@ class FolderDelivery:
             self._move("built", "handed", batch, before=self._hand_batch, handed_at=now())
             self._may_be_done = False
 
-    def _hand_batch(self, batch: Sequence[Row[Any]]) -> None:
+    def _hand_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+        looked = self._look.settle(chunk, batch)
         for row in batch:
+            if row.id in looked.gone:
+                self._outbox.discard(row.id)
+                continue
+            if row.id in looked.moved:
+                self._outbox.build(row.id, self._builder.content_for(row, looked.moved[row.id]))
+                self._outbox.settle([row.id])
             # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
             if not self._outbox.hand(row.id) and not self._may_be_done:
                 raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
         self._outbox.close()
 
     def _built(self, limit: int) -> Sequence[Row[Any]]:
-        table = deliveries
-        query = select(table.c.id).where(
-            ledger.within(self._run.job.id, self._place, self._run.job.checkpoint["last"]), table.c.state == "built"
-        )
-        with self._run.database.read() as connection:
-            return connection.execute(query.order_by(table.c.id).limit(limit)).all()
+        return self._builder.built(self._place, self._run.job.checkpoint["last"], limit)
 
     def _move(
-        self, old: str, new: str, batch: Sequence[Row[Any]], *, before: Any = lambda batch: None, **values: Any
+        self, old: str, new: str, batch: Sequence[Row[Any]], *, before: Any = lambda chunk, batch: None, **values: Any
     ) -> None:
         with self._run.chunk() as chunk:
-            before(batch)
+            before(chunk, batch)
             these = ledger.within(self._run.job.id, self._place, batch[-1].id)
             chunk.count(**{new: ledger.move(chunk, these, old, new, **values)})
             chunk.checkpoint = {**chunk.checkpoint, "place": batch[-1].id}

@@ -66,6 +66,11 @@ class Outbox:
                 return mail.exists()
         return True
 
+    def discard(self, delivery_id: int) -> None:
+        """Remove a mail from the drafts, if it is there."""
+        with _told("A draft could not be removed"):
+            self._draft(delivery_id).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Bring the names of the mails that were handed over to the disk."""
         with _told("A mail could not be put into the mail folder"):

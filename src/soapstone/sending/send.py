@@ -307,7 +307,7 @@ class Sends:
             if name in job.request:
                 request[name] = job.request[name]
         with self._database.write(durable=True) as connection:
-            rules = {"reach": job.request.get("rules", {}).get("reach", [])}
+            rules = {"reach": job.request.get("rules", {}).get("reach", []), "members": is_for_members(job)}
             request["rules"] = rules | {"after": self._attempts(connection, job, message_id)}
             number = self._jobs.add(
                 connection,
@@ -445,6 +445,12 @@ class Sends:
         job = self._jobs.get([message.account_id], job_id)
         assert job is not None  # noqa: S101 - it was just committed
         return SendTicket(job, message)
+
+
+def is_for_members(job: Job) -> bool:
+    """Return whether a send goes to members of its list only: who is taken off the list meanwhile gets no mail."""
+    audience = job.request.get("audience", {"kind": "members" if job.kind == SEND_TO_LIST else ""})
+    return bool(audience["kind"] == "members" or job.request.get("rules", {}).get("members"))
 
 
 def _retried(request: Mapping[str, Any]) -> int | None:

@@ -21,10 +21,12 @@ from soapstone.sending import ledger
 from soapstone.sending.audience import Audience, Candidate, Rules
 from soapstone.sending.builder import MailBuilder, Stationery
 from soapstone.sending.folder_delivery import FolderDelivery, MailFolders, forget_drafts
+from soapstone.sending.last_look import LastLook
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
-from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST
-from soapstone.sending.smtp_delivery import SmtpDelivery, SmtpServer, lost_with_power
+from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST, is_for_members
+from soapstone.sending.smtp_delivery import SmtpDelivery, lost_with_power
+from soapstone.sending.smtp_server import SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -78,20 +80,23 @@ class Sender:
 
     def _run(self, run: Run, form: FileForm | None) -> None:
         self.sweep()
-        message_id: int = run.job.request["message_id"]
+        request = run.job.request
+        message_id: int = request["message_id"]
+        rules = Rules(**request.get("rules", {}))
+        look = LastLook(run.database, run.job, message_id, rules, is_for_members=is_for_members(run.job))
         if self._server is not None:
             builder = MailBuilder(run.database, run.job, message_id, self._stationery)
             _Choice(run, builder, form, "mail").go_on()
             if run.job.checkpoint["phase"] != "mail":
                 self._from_folder(run)
-            SmtpDelivery(run, builder, self._server).hand_over()
+            SmtpDelivery(run, builder, self._server, look).hand_over()
             return
         with self._folders.opened(run) as outbox:
             builder = MailBuilder(run.database, run.job, message_id, self._stationery)
             _Choice(run, builder, form, "build").go_on()
             if run.job.checkpoint["phase"] == "mail":
                 self._from_server(run)
-            FolderDelivery(run, builder, outbox).hand_over()
+            FolderDelivery(run, builder, outbox, look).hand_over()
 
     def _from_folder(self, run: Run) -> None:
         """The send began while no server was set up: what is not in the folder yet goes to the server."""

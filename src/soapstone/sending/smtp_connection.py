@@ -1,4 +1,4 @@
-"""One connection to the SMTP server, over which mails go one after another, and what became of each."""
+"""One connection to the SMTP server, over which mails go one after another, and what the server says of each."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import asyncio
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponseException
 
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_dialogue import Dialogue, Lost, Reply, taken_over
+from soapstone.sending.smtp_rules import Stage, Verdict, classify, closes
 
 # What is kept of a reply.
 LONGEST_REPLY = 500
+# How much longer than for an envelope the server may take for a mail: filters read it first. RFC 5321 4.5.3.2 wants ten
+# minutes where it wants five for a command, and a client that leaves too early sends a mail twice.
+CONTENT_PATIENCE = 10
 
 _SPACE = re.compile(r"\s+")
 _AT_LINE = re.compile(rb"(?m)^\.")
@@ -42,18 +45,18 @@ class Letter:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a mail: "handed" over, "deferred" or "failed" by the server's reply, "uncertain" when it was on
-    its way and no reply came, "untouched" when the server has not got it for sure, though nobody refused it."""
+    """What the server said of a mail: the reply that decides, at which stage it came, and what it means."""
 
-    state: Literal["handed", "deferred", "failed", "uncertain", "untouched"]
+    verdict: Verdict
+    stage: Stage
     reply: str
 
 
 class SmtpConnection:
-    """A connection, opened when it is wanted. Used by one task at a time; `timeout` is in seconds for each mail.
+    """A connection, opened when it is wanted. Used by one task at a time.
 
-    A mail takes two turns where the server has PIPELINING, and four where it has not: its envelope with DATA, and its
-    content.
+    The server may take `timeout` seconds for the envelope of a mail, and ten times as long for its content. A mail
+    takes two turns where the server has PIPELINING, and four where it has not: its envelope with DATA, and its content.
     """
 
     def __init__(self, address: SmtpAddress, *, timeout: float, local_hostname: str | None = None) -> None:
@@ -88,14 +91,11 @@ class SmtpConnection:
             # What a server can do is asked again after TLS has begun (RFC 3207).
             if client.is_ehlo_or_helo_needed:
                 await _greet(client)
-        except SMTPAuthenticationError as error:
-            client.close()
-            # 454 is a failure of the server's own, and passes (RFC 4954).
-            kind = NotConnected if error.code < 500 else Refused
-            raise kind(_shown(error.code, error.message)) from None
         except SMTPResponseException as error:
             client.close()
-            raise NotConnected(_shown(error.code, error.message)) from None
+            stage = Stage.LOGIN if isinstance(error, SMTPAuthenticationError) else Stage.GREETING
+            refused = classify(stage, error.code, error.message) is Verdict.REFUSES_WORK
+            raise (Refused if refused else NotConnected)(_shown(error.code, error.message)) from None
         except (SMTPException, OSError, TimeoutError) as error:
             client.close()
             raise NotConnected(_SPACE.sub(" ", str(error)) or type(error).__name__) from None
@@ -108,24 +108,19 @@ class SmtpConnection:
 
     async def hand(self, letter: Letter) -> Outcome:
         """Hand a mail over. The connection may be lost afterwards: see `connected`."""
+        mail = _Progress()
         dialogue = self._dialogue
         if dialogue is None or not dialogue.open:
-            return Outcome(state="untouched", reply="")
-        stage = _Stage()
+            return mail.lost("Connection lost")
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._deliver(dialogue, letter, stage)
+            await self._deliver(dialogue, letter, mail)
         except (Lost, OSError, TimeoutError) as error:
             self.drop()
-            if stage.refusal is not None:
-                return self._refusal(stage.refusal)
-            text = _SPACE.sub(" ", str(error)) or type(error).__name__
-            return Outcome(state="uncertain" if stage.sent else "untouched", reply=text[:LONGEST_REPLY])
+            return mail.lost(_SPACE.sub(" ", str(error)) or type(error).__name__)
         except asyncio.CancelledError:
             self.drop()
-            if not stage.sent:
-                return Outcome(state="untouched", reply="")
-            return Outcome(state="uncertain", reply="The sending was stopped before the server's reply came.")
+            return mail.stopped()
+        return mail.outcome or mail.lost("Connection lost")
 
     async def close(self) -> None:
         """Say goodbye, if the server listens."""
@@ -147,70 +142,106 @@ class SmtpConnection:
         if dialogue is not None:
             dialogue.close()
 
-    async def _deliver(self, dialogue: Dialogue, letter: Letter, stage: _Stage) -> Outcome:
+    async def _deliver(self, dialogue: Dialogue, letter: Letter, mail: _Progress) -> None:
         if letter.international and not self._international:
-            return Outcome(state="failed", reply="The server takes no address with such letters before the @.")
+            mail.refuse("The server takes no address with such letters before the @.")
+            return
         if _BREAK.search(letter.sender + letter.recipient):
-            return Outcome(state="failed", reply="An address has a line break in it.")
-        ready = await self._prepare(dialogue, letter, stage)
-        if stage.refusal is None:
+            mail.refuse("An address has a line break in it.")
+            return
+        async with asyncio.timeout(self._timeout):
+            waits_for_content = await self._prepare(dialogue, letter, mail)
+        if mail.outcome is None:
             content = letter.content
             if b"\n." in content or content.startswith(b"."):
                 content = _AT_LINE.sub(b"..", content)
-            # Whoever has everything but the end has no mail (RFC 5321, 4.1.1.4); from here on it may have all of it.
-            stage.sent = True
-            dialogue.say(content + b".\r\n")
-            reply = await dialogue.reply()
-            stage.sent = False
-            if reply.code == 250:
-                return Outcome(state="handed", reply=_shown(*reply))
-            stage.refusal = reply
-        elif ready:
-            # It refused the envelope and waits for a mail all the same: it gets none (RFC 2920, 3.1).
-            dialogue.say(b".\r\n")
-            await dialogue.reply()
-        outcome = self._refusal(stage.refusal)
+            # The server has no mail before it has its end (RFC 5321 4.1.1.4); from here on it may have all of it.
+            mail.stage = Stage.CONTENT
+            async with asyncio.timeout(self._timeout * CONTENT_PATIENCE):
+                dialogue.say(content + b".\r\n")
+                reply = await dialogue.reply()
+            self._heard(reply, mail)
+            if mail.outcome is None:
+                mail.take(reply)
+                return
+        elif waits_for_content:
+            if mail.accepted:
+                # It would take an empty mail for this recipient.
+                self.drop()
+                return
+            # It refused the recipient and waits for a mail all the same: it gets an empty one (RFC 2920 3.1).
+            async with asyncio.timeout(self._timeout):
+                dialogue.say(b".\r\n")
+                await dialogue.reply()
         if dialogue.open:
-            dialogue.say(b"RSET\r\n")
-            await dialogue.reply()
-        return outcome
+            async with asyncio.timeout(self._timeout):
+                dialogue.say(b"RSET\r\n")
+                if (await dialogue.reply()).code // 100 != 2:
+                    self.drop()
 
-    async def _prepare(self, dialogue: Dialogue, letter: Letter, stage: _Stage) -> bool:
-        """Say the envelope and DATA; whether the server waits for the mail. The first refusal is in the stage."""
+    async def _prepare(self, dialogue: Dialogue, letter: Letter, mail: _Progress) -> bool:
+        """Say the envelope and DATA; whether the server waits for the content."""
         options = b" SMTPUTF8" if letter.international else b""
         commands = (
-            (b"MAIL FROM:<" + letter.sender + b">" + options + b"\r\n", (250,)),
-            (b"RCPT TO:<" + letter.recipient + b">\r\n", (250, 251)),
-            (b"DATA\r\n", (354,)),
+            (Stage.MAIL, b"MAIL FROM:<" + letter.sender + b">" + options + b"\r\n"),
+            (Stage.RCPT, b"RCPT TO:<" + letter.recipient + b">\r\n"),
+            (Stage.DATA, b"DATA\r\n"),
         )
         if self._pipelining:
-            dialogue.say(b"".join(command for command, _ in commands))
-        ready = False
-        for command, wanted in commands:
+            dialogue.say(b"".join(command for _, command in commands))
+        waits_for_content = False
+        for stage, command in commands:
+            mail.stage = stage
             if not self._pipelining:
                 dialogue.say(command)
             reply = await dialogue.reply()
-            ready = reply.code == 354
-            if reply.code not in wanted and stage.refusal is None:
-                stage.refusal = reply
-                if not self._pipelining:
-                    break
-        return ready
+            self._heard(reply, mail)
+            waits_for_content = stage is Stage.DATA and reply.code // 100 == 3
+            mail.accepted |= stage is Stage.RCPT and reply.code // 100 == 2
+            if mail.outcome is not None and not self._pipelining:
+                break
+        return waits_for_content
 
-    def _refusal(self, reply: Reply) -> Outcome:
-        if reply.code == 421:
-            # The server closes the connection; that says nothing of this mail.
+    def _heard(self, reply: Reply, mail: _Progress) -> None:
+        """Let a reply decide over the mail, unless an earlier one has."""
+        mail.hear(reply)
+        if closes(reply.code):
             self.drop()
-            return Outcome(state="untouched", reply=_shown(*reply))
-        state: Literal["failed", "deferred"] = "failed" if 500 <= reply.code < 600 else "deferred"
-        return Outcome(state=state, reply=_shown(*reply))
 
 
-class _Stage:
-    """How far a mail is: whether the whole of it was sent and its reply has not come, and what refused it."""
+class _Progress:
+    """How far a mail is: the stage whose reply is awaited, and what the server said of it, once that is known."""
 
-    sent = False
-    refusal: Reply | None = None
+    def __init__(self) -> None:
+        self.stage = Stage.MAIL
+        self.outcome: Outcome | None = None
+        # Whether the server has accepted the recipient.
+        self.accepted = False
+
+    def hear(self, reply: Reply) -> None:
+        """Note the first reply that does not let the dialogue go on."""
+        verdict = classify(self.stage, *reply)
+        if self.outcome is None and verdict is not Verdict.ACCEPTED:
+            self.outcome = Outcome(verdict=verdict, stage=self.stage, reply=_shown(*reply))
+
+    def take(self, reply: Reply) -> None:
+        """Note that the server has taken the mail."""
+        self.outcome = Outcome(verdict=Verdict.ACCEPTED, stage=self.stage, reply=_shown(*reply))
+
+    def refuse(self, why: str) -> None:
+        """Note that the mail cannot be offered to this server."""
+        self.outcome = Outcome(verdict=Verdict.FAILED, stage=Stage.RCPT, reply=why)
+
+    def lost(self, why: str) -> Outcome:
+        """Return the outcome when the connection has ended; what was said before stands."""
+        verdict = classify(self.stage, None)
+        return self.outcome or Outcome(verdict=verdict, stage=self.stage, reply=why[:LONGEST_REPLY])
+
+    def stopped(self) -> Outcome:
+        """Return the outcome when we ended the dialogue: only a mail that was sent whole is in doubt."""
+        if self.stage is Stage.CONTENT:
+            return self.lost("The sending was stopped before the server's reply came.")
+        return self.outcome or Outcome(verdict=Verdict.BUSY, stage=self.stage, reply="")
 
 
 async def _greet(client: SMTP) -> None:

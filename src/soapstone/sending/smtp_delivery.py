@@ -14,26 +14,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Any
 
-import uvloop
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
-from soapstone.jobs.run import JobFailed, Later, Run, Superseded
+from soapstone.jobs.run import Chunk, JobFailed, Later, Run, Superseded
 from soapstone.sending.boot import boot
 from soapstone.sending.builder import MailBuilder
+from soapstone.sending.last_look import LastLook, Looked
 from soapstone.sending.ledger import within
-from soapstone.sending.rates import Rates
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
+from soapstone.sending.smtp_carrier import Carrier
+from soapstone.sending.smtp_connection import Letter, Outcome
+from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict
+from soapstone.sending.smtp_server import SmtpServer
 from soapstone.store.instants import now
 from soapstone.store.tables import deliveries
 
@@ -50,12 +50,11 @@ COMMIT_START = 0.001
 SHORT_WAIT = 3.0
 # Seconds that mails under way may take when the send is to stop.
 GRACE = 10.0
-# Seconds between two attempts at connecting; twice as many after each one, and at most.
-FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 15.0
-# Seconds without a connection after which the send goes back to the queue, and for how long.
-WITHOUT_CONNECTION = 20.0
+# Seconds in which the server takes nothing after which the send goes back to the queue; for how long it does so the
+# first time, twice as long each further time, and at most.
+WITHOUT_SUCCESS = 20.0
 LONG_PAUSE = 20.0
+LONGEST_PAUSE = 900.0
 
 _RECORD = (
     update(deliveries)
@@ -71,80 +70,23 @@ _RECORD = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Retries:
-    """How a mail is tried again: after `first`, after twice as long each further time, at most `longest`.
-
-    It is given up when `limit` has passed since the first attempt.
-    """
-
-    first: timedelta = timedelta(seconds=60)
-    longest: timedelta = timedelta(hours=1)
-    limit: timedelta = timedelta(hours=24)
-
-    def delay(self, attempts: int) -> timedelta | None:
-        """How long to wait after so many attempts; None when it is given up."""
-        waited = sum((self._step(number) for number in range(1, attempts)), timedelta())
-        return self._step(attempts) if waited < self.limit else None
-
-    def _step(self, attempt: int) -> timedelta:
-        longest = max(self.first, self.longest)
-        return min(self.first * 2.0 ** min(attempt - 1, 30), longest)
-
-
-class SmtpServer:
-    """The server that all sends of one worker share: its connections are divided among them, its limits hold for all.
-
-    `timeout` is in seconds, for a connection and for each mail.
-    """
-
-    def __init__(
-        self,
-        address: SmtpAddress,
-        *,
-        connections: int = 8,
-        rates: Rates | None = None,
-        retries: Retries | None = None,
-        timeout: float = 60.0,
-        local_hostname: str | None = None,
-    ) -> None:
-        self.address = address
-        self.rates = rates or Rates(0, 0)
-        self.retries = retries or Retries()
-        self._connections = connections
-        self._timeout = timeout
-        self._local_hostname = local_hostname
-        self._sends = 0
-        self._lock = threading.Lock()
-
-    @property
-    def share(self) -> int:
-        """How many connections one send may have now."""
-        return max(1, self._connections // max(1, self._sends))
-
-    @contextmanager
-    def shared(self) -> Iterator[None]:
-        """While a send uses the server."""
-        with self._lock:
-            self._sends += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._sends -= 1
-
-    def connection(self) -> SmtpConnection:
-        """A new connection, not opened."""
-        return SmtpConnection(self.address, timeout=self._timeout, local_hostname=self._local_hostname)
+# What the ledger says of a mail of which the server said something.
+STATES = {
+    Verdict.ACCEPTED: "handed",
+    Verdict.DEFERRED: "deferred",
+    Verdict.FAILED: "failed",
+    Verdict.UNKNOWN: "uncertain",
+}
 
 
 class SmtpDelivery:
     """One attempt at handing over the mails of one send whose recipients are chosen."""
 
-    def __init__(self, run: Run, builder: MailBuilder, server: SmtpServer) -> None:
+    def __init__(self, run: Run, builder: MailBuilder, server: SmtpServer, look: LastLook) -> None:
         self._run = run
         self._builder = builder
         self._server = server
+        self._look = look
         checkpoint = run.job.checkpoint
         # Recipients up to this number were taken out of the ledger for a first attempt; up to `last` there are any.
         self._read_to = int(checkpoint.get("place", 0))
@@ -159,8 +101,10 @@ class SmtpDelivery:
         # Those of them that were chosen and of which it is not committed yet that they are being handed over.
         self._unsaid: set[int] = set()
         self._results: list[tuple[Row[Any], Outcome]] = []
-        self._ready: deque[_Carrier] = deque()
-        self._carriers: list[_Carrier] = []
+        # First attempts that did not get as far as the server hearing of the mail; committed as chosen again.
+        self._returned: list[tuple[Row[Any], Outcome]] = []
+        self._ready: deque[Carrier] = deque()
+        self._carriers: list[Carrier] = []
         self._moved = asyncio.Event()
         # Whether no mail is under way.
         self._back = asyncio.Event()
@@ -169,10 +113,16 @@ class SmtpDelivery:
         # Letters that were written ahead, by recipient.
         self._letters: dict[int, Letter] = {}
         self._trouble = ""
+        # Since when, by the loop's clock, the server has taken nothing; None while it does.
+        self._trouble_since: float | None = None
+        # Whether the server has taken or refused a mail in this attempt.
+        self._works = False
         self._refused = ""
+        # Recipients for whom MAIL was refused for good, and the last one if no MAIL was accepted since.
+        self._sender_refused: set[int] = set()
+        self._last_refused: int | None = None
         # Whether all that is in memory waits for its domain's turn: others may be found further on.
         self._held_up = False
-        self._unconnected_since: float | None = None
 
     def hand_over(self) -> None:
         """Hand over all that is due. Raises Later when the rest is due later, and JobFailed when the server wants none.
@@ -180,22 +130,78 @@ class SmtpDelivery:
         What the run's chunks raise passes, after what happened to the mails under way was stored.
         """
         self._take_stock()
-        with self._server.shared(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with self._server.shared(), asyncio.Runner(loop_factory=self._server.loop_factory) as runner:
             runner.run(self._all())
+
+    # --- what carriers tell -------------------------------------------------------------------------------------------
+
+    def ready(self, carrier: Carrier) -> None:
+        """Note that a carrier can take a mail."""
+        self._ready.append(carrier)
+        self._moved.set()
+
+    def done(self, row: Row[Any], outcome: Outcome) -> None:
+        """Note what the server said of a mail."""
+        del self._under_way[row.id]
+        if outcome.verdict is Verdict.REFUSES_WORK:
+            self._refused = self._refused or outcome.reply
+        elif outcome.verdict is Verdict.REFUSES_SENDER:
+            outcome = self._judge_sender(row, outcome)
+        elif outcome.verdict not in UNTOUCHED:
+            self._works, self._trouble, self._trouble_since = True, "", None
+            if outcome.stage is not Stage.MAIL:
+                self._last_refused = None
+        self._results.append((row, outcome))
+        self._moved.set()
+        if not self._under_way:
+            self._back.set()
+
+    def refused(self, why: str) -> None:
+        """Note that the server takes no mail from us at all."""
+        self._refused = self._refused or why
+        self._moved.set()
+
+    def troubled(self, why: str) -> None:
+        """Note why a carrier rests."""
+        self._trouble = why
+        if self._trouble_since is None:
+            self._trouble_since = asyncio.get_running_loop().time()
+        self._moved.set()
+
+    def _judge_sender(self, row: Row[Any], outcome: Outcome) -> Outcome:
+        """Tell a server that refuses our sender from one that refuses one mail: the next mail gets the same, or not."""
+        if self._last_refused is not None and self._last_refused != row.id:
+            self._refused = self._refused or outcome.reply
+        elif row.id in self._sender_refused:
+            # It came last, and nobody else is left to compare it with.
+            outcome = replace(outcome, verdict=Verdict.FAILED)
+        self._sender_refused.add(row.id)
+        self._last_refused = row.id
+        return outcome
+
+    # --- the send -----------------------------------------------------------------------------------------------------
 
     def _take_stock(self) -> None:
         """What the attempt before left in the middle of being handed over is uncertain."""
         moment = now()
         mine = (deliveries.c.job_id == self._run.job.id) & deliveries.c.next_try_at.is_not(None)
         with self._run.chunk(durable=True) as chunk:
-            lost = chunk.connection.execute(select(deliveries).where(mine, deliveries.c.state == "handing")).all()
-            outcome = Outcome(state="uncertain", reply="The sending process ended before the server's reply came.")
-            self._record(chunk, [(row, outcome) for row in lost], moment)
+            lost = list(chunk.connection.execute(select(deliveries).where(mine, deliveries.c.state == "handing")))
+            self._record(
+                chunk,
+                [(row, _unknown("The sending process ended before the server's reply came.")) for row in lost],
+                moment,
+                at_once=True,
+            )
             unknown = lost_with_power(self._run)
             if unknown is not None:
                 forgotten = chunk.connection.execute(select(deliveries).where(unknown)).all()
-                outcome = Outcome(state="uncertain", reply="The machine stopped before what became of it was stored.")
-                self._record(chunk, [(row, outcome) for row in forgotten], moment)
+                self._record(
+                    chunk,
+                    [(row, _unknown("The machine stopped before the server's reply was stored.")) for row in forgotten],
+                    moment,
+                    at_once=True,
+                )
                 lost = [*lost, *forgotten]
                 chunk.checkpoint = {**chunk.checkpoint, "reserved": 0}
             chunk.progress = bool(lost)
@@ -211,29 +217,28 @@ class SmtpDelivery:
 
     async def _turn(self) -> bool:
         """Store what came back, send out what may go; False when there is nothing left to do in this run."""
+        self._take_back()
         self._hire()
         await self._fill()
         wait, assigned = self._assign()
         self._held_up = bool(wait and self._ready)
         if self._results or assigned:
-            await self._commit_beside_writing(assigned)
-            for carrier, row, letter in assigned:
-                carrier.take(row, letter)
+            self._hand_out(assigned, await self._commit_beside_writing(assigned))
             if assigned:
                 return True
         if self._refused:
             raise JobFailed(f"The SMTP server {self._server.address.shown} refuses to work: {self._refused}")
         # Replies that came in while others were stored are looked at first: they may say when to come again.
-        if not self._results and not self._under_way and not self._waiting and not self._due:
+        if not (self._results or self._returned or self._under_way or self._waiting or self._due):
             if self._next_due is None:
                 return False
             wait = (self._next_due - now()).total_seconds()
             if wait > SHORT_WAIT:
                 raise Later(timedelta(seconds=wait), self._why_later())
-        self._check_connections()
+        self._check_server()
         self._moved.clear()
         may_go = self._ready and (self._waiting or self._due) and len(self._under_way) < self._server.share
-        if not self._results and (not may_go or wait > 0):
+        if not self._results and not self._returned and (not may_go or wait > 0):
             # A sign of life, and a look whether the send is still wanted, come at least this often.
             timeout = min(1.0, max(0.005, wait)) if wait else 1.0
             try:
@@ -251,7 +256,7 @@ class SmtpDelivery:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._back.wait(), min(self._commit, LONGEST_GATHERING))
 
-    async def _commit_beside_writing(self, assigned: Sequence[tuple[_Carrier, Row[Any], Letter]]) -> None:
+    async def _commit_beside_writing(self, assigned: Sequence[tuple[Carrier, Row[Any], Letter]]) -> Looked:
         """Commit; while that waits for the disk, write the letters that go out next."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -267,23 +272,49 @@ class SmtpDelivery:
         except Exception:
             # The same happens when this letter's turn comes, where nothing is under way that it could harm.
             log.debug("a letter could not be written ahead", exc_info=True)
-        await storing
+        looked = await storing
         self._commit = loop.time() - began
+        return looked
+
+    def _hand_out(self, assigned: Sequence[tuple[Carrier, Row[Any], Letter]], looked: Looked) -> None:
+        """Give mails to their carriers, but for people who are mailed no more; those who moved get theirs anew."""
+        looked_at = asyncio.get_running_loop().time()
+        for carrier, row, letter in assigned:
+            if row.id in looked.gone:
+                del self._under_way[row.id]
+                self._ready.append(carrier)
+            elif row.id in looked.moved:
+                carrier.take(row, self._builder.letter(row, looked.moved[row.id]), looked_at)
+            else:
+                carrier.take(row, letter, looked_at)
+
+    def _take_back(self) -> None:
+        """Put first attempts that were returned before all others; behind them where the sender may be refused."""
+        for row, outcome in self._returned:
+            if outcome.verdict is Verdict.REFUSES_SENDER:
+                self._waiting.append(row)
+            else:
+                self._waiting.appendleft(row)
+        self._returned.clear()
 
     def _letter(self, row: Row[Any]) -> Letter:
         return self._letters.pop(row.id, None) or self._builder.letter(row)
 
     def _hire(self) -> None:
-        """As many connections as are due to this send."""
-        while len(self._carriers) < self._server.share:
-            self._carriers.append(_Carrier(self, self._server.connection()))
+        """As many connections as are due to this send; a server that had taken nothing is tried with one."""
+        wanted = self._server.share if self._works or not self._rests else 1
+        while len(self._carriers) < wanted:
+            self._carriers.append(Carrier(self, self._server))
 
-    def _assign(self) -> tuple[float, list[tuple[_Carrier, Row[Any], Letter]]]:
-        """Mails for the connections that are free, as far as the limits let them go; and how long others must wait."""
-        assigned: list[tuple[_Carrier, Row[Any], Letter]] = []
+    def _assign(self) -> tuple[float, list[tuple[Carrier, Row[Any], Letter]]]:
+        """Mails for the connections that are free, as far as the limits let them go; and how long others must wait.
+
+        People who wait for their first attempt go before those who are tried again.
+        """
+        assigned: list[tuple[Carrier, Row[Any], Letter]] = []
         shortest = 0.0
-        share = self._server.share
-        for queue in (self._due, self._waiting):
+        share = self._server.share if not self._refused else 0
+        for queue in (self._waiting, self._due):
             for _ in range(len(queue)):
                 if not self._ready or len(self._under_way) >= share:
                     return shortest, assigned
@@ -335,38 +366,45 @@ class SmtpDelivery:
 
     def _store(
         self,
-        assigned: Sequence[tuple[_Carrier, Row[Any], Letter]],
+        assigned: Sequence[tuple[Carrier, Row[Any], Letter]],
         *,
         last_words: bool = False,
         durable: bool = False,
-    ) -> None:
-        """Commit what came back, and what goes out next."""
+    ) -> Looked:
+        """Commit what came back, and what goes out next; return what the last look at the latter saw."""
         results, moment = self._results[:], now()
-        said = {row.id for _, row, _ in assigned}
-        first_tries = [row.id for _, row, _ in assigned if row.state == "chosen"]
+        returned = [
+            (row, outcome) for row, outcome in results if outcome.verdict in UNTOUCHED and row.state == "chosen"
+        ]
+        rows = [row for _, row, _ in assigned]
+        said = {row.id for row in rows}
+        first_tries = [row.id for row in rows if row.state == "chosen"]
         again = len(first_tries) < len(assigned)
         reserve = self._read_to if self._boot and first_tries and max(first_tries) > self._reserved else 0
         durable = durable or again or bool(reserve) or not self._boot
+        looked = Looked()
         try:
             with self._run.chunk(last_words=last_words, durable=durable) as chunk:
                 self._record(chunk, results, moment)
-                if assigned:
-                    chunk.connection.execute(
-                        update(deliveries).where(deliveries.c.id.in_(said)).values(state="handing", next_try_at=moment)
-                    )
-                    for _, row, _ in assigned:
+                if rows:
+                    looked = self._look.settle(chunk, rows)
+                    goes = deliveries.c.id.in_(said - looked.gone.keys())
+                    chunk.connection.execute(update(deliveries).where(goes).values(state="handing", next_try_at=moment))
+                    for row in rows:
                         if row.state != "chosen":
                             chunk.count(**{row.state: -1})
-                checkpoint = {**chunk.checkpoint, "place": self._place(said)}
+                back = [row.id for row, _ in (*returned, *self._returned)]
+                checkpoint = {**chunk.checkpoint, "place": self._place(said, back)}
                 if last_words:
                     # Nothing is under way any more.
                     checkpoint["reserved"] = 0
                 if reserve:
                     checkpoint |= {"reserved": reserve, "boot": self._boot}
-                if results:
+                if any(outcome.verdict not in UNTOUCHED for _, outcome in results):
                     checkpoint.pop("away_since", None)
+                    checkpoint.pop("rests", None)
                 chunk.checkpoint = checkpoint
-                if self._read_to >= self._last and not self._waiting and self._unsaid <= said:
+                if self._read_to >= self._last and not self._waiting and not back and self._unsaid <= said:
                     # Every mail has been built once.
                     chunk.step = max(chunk.step, self._run.job.steps - 1)
         except BaseException:
@@ -376,45 +414,53 @@ class SmtpDelivery:
             raise
         self._unsaid -= said
         self._reserved = reserve or self._reserved
+        self._returned += returned
         del self._results[: len(results)]
-        if any(outcome.state != "handed" and outcome.state != "failed" for _, outcome in results):
+        if any(outcome.verdict not in (Verdict.ACCEPTED, Verdict.FAILED) for _, outcome in results):
             self._look_ahead()
+        return looked
 
-    def _place(self, said: Collection[int]) -> int:
+    def _place(self, said: Collection[int], back: Sequence[int]) -> int:
         """All recipients up to this number had a first attempt, or have it now, as the same commit says of `said`.
 
-        Not those whose commit was refused, such as by a pause: the next attempt finds them behind this place.
+        Not those who are `back`, nor those whose commit was refused, such as by a pause: the next attempt finds them
+        behind this place.
         """
         first = min((row.id for row in self._waiting), default=self._read_to + 1)
-        return min([first, *self._unsaid.difference(said)]) - 1
+        return min([first, *back, *self._unsaid.difference(said)]) - 1
 
-    def _record(self, chunk: Any, results: Sequence[tuple[Row[Any], Outcome]], moment: datetime) -> None:
+    def _record(
+        self, chunk: Chunk, results: Sequence[tuple[Row[Any], Outcome]], moment: datetime, *, at_once: bool = False
+    ) -> None:
+        """Write what became of mails; `at_once` tries those again at once of which it is not known."""
         values = []
         for row, outcome in results:
-            state: str = outcome.state
-            attempts, doubts = row.attempts, row.doubts
+            attempts, doubts, reply = row.attempts + 1, row.doubts, outcome.reply
             again: datetime | None = None
-            if state == "untouched":
-                # The fault of the connection, not of the mail: it waits for nobody.
-                state, again = ("uncertain" if doubts else "deferred"), moment
-            elif state == "uncertain":
-                attempts, doubts = attempts + 1, doubts + 1
-                again = moment if doubts == 1 else None
-            elif state == "deferred":
-                attempts += 1
+            if outcome.verdict in UNTOUCHED:
+                # Nothing was said of the mail: it waits for nobody.
+                state, attempts, reply = row.state, row.attempts, row.reply
+                again = moment if state != "chosen" else None
+            else:
+                state = STATES[outcome.verdict]
+            if outcome.verdict is Verdict.UNKNOWN:
+                doubts += 1
+                delay = timedelta() if at_once else self._server.retries.delay(attempts)
+                # It is tried once more: who has it already gets it twice, and not more often.
+                again = moment + delay if doubts == 1 and delay is not None else None
+            elif outcome.verdict is Verdict.DEFERRED:
                 delay = self._server.retries.delay(attempts)
                 again = None if delay is None else moment + delay
                 state = "failed" if again is None else state
-            else:
-                attempts += 1
-            chunk.count(**{state: 1})
+            if state != "chosen":
+                chunk.count(**{state: 1})
             values.append(
                 {
                     "number": row.id,
                     "new_state": state,
                     "new_attempts": attempts,
                     "new_doubts": doubts,
-                    "new_reply": outcome.reply,
+                    "new_reply": reply,
                     "new_next": again,
                     "new_handed": moment if state == "handed" else None,
                 }
@@ -440,32 +486,39 @@ class SmtpDelivery:
                 # Whoever has taken over holds them for uncertain, and says so.
                 log.warning("job %d: %d replies came too late", self._run.job.id, len(self._results))
 
-    def _check_connections(self) -> None:
-        clock = asyncio.get_running_loop().time()
-        if self._under_way or any(carrier.connected for carrier in self._carriers):
-            self._unconnected_since = None
-        elif self._unconnected_since is None:
-            self._unconnected_since = clock
-        elif clock - self._unconnected_since > WITHOUT_CONNECTION:
+    @property
+    def _rests(self) -> int:
+        """How often in a row the send has gone back to the queue because the server takes nothing."""
+        return int(self._run.job.checkpoint.get("rests", 0))
+
+    def _check_server(self) -> None:
+        """Let the send rest when the server has taken nothing for a while; at once where it has rested before."""
+        if self._trouble_since is None or self._under_way or self._ready:
+            return
+        patience = 0.0 if self._rests else WITHOUT_SUCCESS
+        if asyncio.get_running_loop().time() - self._trouble_since >= patience:
             self._give_way()
 
     def _give_way(self) -> None:
-        """The server is away: the send waits, and fails when that is so for too long."""
-        limit = self._server.retries.limit
-        since = self._run.job.checkpoint.get("away_since")
-        moment = now()
-        if since is None:
-            with self._run.chunk() as chunk:
-                chunk.checkpoint = {**chunk.checkpoint, "away_since": moment.timestamp()}
-                chunk.progress = False
-        elif moment.timestamp() - since > limit.total_seconds():
+        """The server takes nothing: the send waits, and fails when that is so for too long."""
+        moment, rests = now(), self._rests
+        since = self._run.job.checkpoint.get("away_since", moment.timestamp())
+        if moment.timestamp() - since > self._server.retries.limit.total_seconds():
             raise JobFailed(f"{self._why_later()} What is left goes out when the send is retried.")
-        raise Later(timedelta(seconds=LONG_PAUSE), f"{self._why_later()} The send goes on by itself.")
+        with self._run.chunk() as chunk:
+            chunk.checkpoint = {**chunk.checkpoint, "away_since": since, "rests": rests + 1}
+            chunk.progress = False
+        pause = min(LONG_PAUSE * 2.0 ** min(rests, 30), LONGEST_PAUSE)
+        raise Later(timedelta(seconds=self._server.jittered(pause)), f"{self._why_later()} The send goes on by itself.")
 
     def _why_later(self) -> str:
         if self._trouble:
-            return f"The SMTP server {self._server.address.shown} cannot be reached: {self._trouble}."
+            return f"The SMTP server {self._server.address.shown} takes no mail now: {self._trouble}."
         return "The SMTP server asked to try some recipients again later."
+
+
+def _unknown(why: str) -> Outcome:
+    return Outcome(verdict=Verdict.UNKNOWN, stage=Stage.CONTENT, reply=why)
 
 
 def lost_with_power(run: Run) -> ColumnElement[bool] | None:
@@ -478,64 +531,3 @@ def lost_with_power(run: Run) -> ColumnElement[bool] | None:
     if not reserved or checkpoint["boot"] == boot():
         return None
     return within(run.job.id, int(checkpoint["place"]), reserved) & (deliveries.c.state == "chosen")
-
-
-class _Carrier:
-    """A connection and the task that hands mails over on it, one at a time."""
-
-    def __init__(self, delivery: SmtpDelivery, connection: SmtpConnection) -> None:
-        self._delivery = delivery
-        self._connection = connection
-        self._errand: asyncio.Queue[tuple[Row[Any], Letter] | None] = asyncio.Queue()
-        self._wanted = True
-        self.task = asyncio.ensure_future(self._work())
-
-    @property
-    def connected(self) -> bool:
-        return self._connection.connected
-
-    def take(self, row: Row[Any], letter: Letter) -> None:
-        """Hand this mail over next; the carrier was ready."""
-        self._errand.put_nowait((row, letter))
-
-    def dismiss(self) -> None:
-        """End after the mail under way."""
-        self._wanted = False
-        self._errand.put_nowait(None)
-
-    async def _work(self) -> None:
-        delivery, pause = self._delivery, FIRST_PAUSE
-        try:
-            while self._wanted:
-                if not self._connection.connected:
-                    try:
-                        await self._connection.open()
-                    except Refused as refused:
-                        delivery._refused = str(refused)
-                        delivery._moved.set()
-                        return
-                    except NotConnected as trouble:
-                        delivery._trouble = str(trouble)
-                        pause = await self._rest(pause)
-                        continue
-                    pause, delivery._trouble = FIRST_PAUSE, ""
-                delivery._ready.append(self)
-                delivery._moved.set()
-                errand = await self._errand.get()
-                if errand is None:
-                    break
-                row, letter = errand
-                outcome = await self._connection.hand(letter)
-                del delivery._under_way[row.id]
-                delivery._results.append((row, outcome))
-                delivery._moved.set()
-                if not delivery._under_way:
-                    delivery._back.set()
-        finally:
-            await self._connection.close()
-
-    async def _rest(self, pause: float) -> float:
-        with suppress(TimeoutError):
-            # Only a dismissal comes while the carrier is not ready.
-            await asyncio.wait_for(self._errand.get(), pause)
-        return min(2 * pause, LONGEST_PAUSE)

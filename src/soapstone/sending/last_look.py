@@ -1,0 +1,117 @@
+"""The last look at a recipient, in the transaction that says that the mail goes out.
+
+A send chooses its recipients once, and may then wait for hours: for a server, for its turn, for a pause. People leave
+meanwhile, and change their address. What counts is what they want when the mail goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, select, update
+
+from soapstone.jobs.job import Job
+from soapstone.jobs.run import Chunk
+from soapstone.sending.audience import Audience, Rules, skip_reason
+from soapstone.sending.mailbox import is_mailbox
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, deliveries, memberships, suppressions
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was seen, by number of the ledger's row: why somebody gets no mail any more, and new addresses."""
+
+    gone: Mapping[int, str] = field(default_factory=dict)
+    moved: Mapping[int, str] = field(default_factory=dict)
+
+
+class LastLook:
+    """Looks at recipients of one send again; `is_for_members` says that it goes to members of its list only."""
+
+    def __init__(self, database: Database, job: Job, message_id: int, rules: Rules, *, is_for_members: bool) -> None:
+        self._audience = Audience(database, job, message_id, rules)
+        self._job = job
+        self._reach = frozenset(rules.reach)
+        self._is_for_members = is_for_members or rules.members
+        self._query = self._looking(message_id)
+
+    def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Looked:
+        """Note in the ledger who is mailed no more, and where to mail those who have moved; return both.
+
+        The rows are of the ledger, with `id`, `contact_id`, `email_key`.
+        """
+        gone, moved = self._look(chunk.connection, rows)
+        for number, reason in gone.items():
+            values = {"state": "skipped", "reason": reason, "next_try_at": None}
+            chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
+        for number, (email, key) in moved.items():
+            values = {"email": email, "email_key": key}
+            chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
+        # They were chosen once, whatever state they are in.
+        chunk.count(**({"chosen": -len(gone), "skipped": len(gone)} if gone else {}))
+        return Looked(gone, {number: email for number, (email, _) in moved.items()})
+
+    def _look(
+        self, connection: Connection, rows: Sequence[Row[Any]]
+    ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
+        gone: dict[int, str] = {}
+        moved: dict[int, tuple[str, str]] = {}
+        keys = {row.id: row.email_key for row in rows}
+        strangers = {row.email_key for row in rows if row.contact_id is None}
+        # A stranger who left by a link is a contact since.
+        known = self._audience.known(strangers, connection) if strangers else {}
+        for seen in connection.execute(self._query, {"numbers": list(keys)}):
+            has_moved = seen.key is not None and seen.key != keys[seen.id]
+            state, averse = seen.state, bool(seen.averse)
+            if seen.contact_id is None and (since := known.get(keys[seen.id])) is not None:
+                state, averse = since[1], bool(self._audience.averse_among({since[0]}))
+            reason = skip_reason(
+                malformed=has_moved and not is_mailbox(seen.email),
+                repeated=has_moved and self._audience.is_there(connection, seen.id, seen.key),
+                blocked=seen.blocked or "",
+                state=state,
+                averse=averse,
+                reach=self._reach,
+                is_for_members=self._is_for_members,
+            )
+            if reason:
+                gone[seen.id] = reason
+            elif has_moved:
+                moved[seen.id] = (seen.email, seen.key)
+        return gone, moved
+
+    def _looking(self, message_id: int) -> Any:
+        """The statement that looks at rows of the ledger, made once: `numbers` are theirs."""
+        job, table = self._job, deliveries.c
+        list_id = job.list_id or 0
+        blocked = (
+            # "banned" comes before "suppressed".
+            select(func.min(suppressions.c.kind))
+            .where(
+                suppressions.c.account_id == job.account_id,
+                suppressions.c.email_key == func.coalesce(contacts.c.email_key, table.email_key),
+                suppressions.c.list_id.in_((0, list_id)),
+            )
+            .scalar_subquery()
+        )
+        return (
+            select(
+                table.id,
+                table.contact_id,
+                contacts.c.email,
+                contacts.c.email_key.label("key"),
+                self._audience.state(contacts.c).label("state"),
+                blocked.label("blocked"),
+                self._audience.averse(table.contact_id).label("averse"),
+            )
+            .join(contacts, contacts.c.id == table.contact_id, isouter=True)
+            .join(
+                memberships,
+                (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.contact_id),
+                isouter=True,
+            )
+            .where(table.id.in_(bindparam("numbers", expanding=True)))
+        )
