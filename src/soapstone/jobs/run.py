@@ -7,13 +7,32 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from soapstone.jobs.job import Job
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import jobs
+
+
+# Made once: putting these statements together takes longer than running them, and every chunk does.
+_FENCE = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("number"), jobs.c.attempt == bindparam("mine"), jobs.c.state == "running")
+    .values(lease_until=bindparam("until", type_=jobs.c.lease_until.type))
+    .returning(jobs.c.cancel_asked, jobs.c.paused)
+)
+_KEPT = ("checkpoint", "counters", "step", "passes")
+_KEEP = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("number"))
+    .values(
+        lease_until=bindparam("until", type_=jobs.c.lease_until.type),
+        **{name: bindparam(f"new_{name}", type_=jobs.c[name].type) for name in _KEPT},
+    )
+)
+_KEEP_PROGRESS = _KEEP.values(deaths=0)
 
 
 class JobFailed(Exception):
@@ -106,18 +125,15 @@ class Run:
             self._fence(connection, heed=not last_words)
             chunk, progressed = Chunk(connection, self.job), False
             yield chunk
-            values: dict[str, Any] = {
-                "checkpoint": dict(chunk.checkpoint),
-                "counters": chunk.counters,
-                "step": chunk.step,
-                "passes": chunk.passes,
-            }
-            if chunk.progress and any(values[name] != getattr(self.job, name) for name in values):
-                values["deaths"] = 0
-                progressed = True
+            values: dict[str, Any] = {name: getattr(chunk, name) for name in _KEPT}
+            values["checkpoint"] = dict(chunk.checkpoint)
+            progressed = chunk.progress and any(values[name] != getattr(self.job, name) for name in values)
+            given = {f"new_{name}": value for name, value in values.items()}
             # From now: a chunk may have taken longer than the lease.
-            lease_until = now() + self._lease
-            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values, lease_until=lease_until))
+            given |= {"number": self.job.id, "until": now() + self._lease}
+            connection.execute(_KEEP_PROGRESS if progressed else _KEEP, given)
+        if progressed:
+            values["deaths"] = 0
         self._reread(values)
         self.progressed |= progressed
 
@@ -151,13 +167,8 @@ class Run:
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
 
     def _fence(self, connection: Connection, *, heed: bool = True) -> None:
-        mine = (jobs.c.id == self.job.id) & (jobs.c.attempt == self.job.attempt) & (jobs.c.state == "running")
-        asked = connection.execute(
-            update(jobs)
-            .where(mine)
-            .values(lease_until=now() + self._lease)
-            .returning(jobs.c.cancel_asked, jobs.c.paused)
-        ).one_or_none()
+        given = {"number": self.job.id, "mine": self.job.attempt, "until": now() + self._lease}
+        asked = connection.execute(_FENCE, given).one_or_none()
         if asked is None:
             raise Superseded
         if asked.cancel_asked and heed:

@@ -70,6 +70,12 @@ _RECORD = (
 )
 
 
+_HANDING = (
+    update(deliveries)
+    .where(deliveries.c.id.in_(bindparam("numbers", expanding=True)))
+    .values(state="handing", next_try_at=bindparam("moment", type_=deliveries.c.next_try_at.type))
+)
+
 # What the ledger says of a mail of which the server said something.
 STATES = {
     Verdict.ACCEPTED: "handed",
@@ -388,8 +394,8 @@ class SmtpDelivery:
                 self._record(chunk, results, moment)
                 if rows:
                     looked = self._look.settle(chunk, rows)
-                    goes = deliveries.c.id.in_(said - looked.gone.keys())
-                    chunk.connection.execute(update(deliveries).where(goes).values(state="handing", next_try_at=moment))
+                    goes = list(said - looked.gone.keys())
+                    chunk.connection.execute(_HANDING, {"numbers": goes, "moment": moment})
                     for row in rows:
                         if row.state != "chosen":
                             chunk.count(**{row.state: -1})
