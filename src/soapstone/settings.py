@@ -46,7 +46,11 @@ class Settings(BaseSettings):
     smtp_domain_rate: float = Field(
         0, ge=0, description="Most mails per second to recipients of one domain; 0 means no limit."
     )
-    smtp_timeout_seconds: float = Field(60, gt=0, description="How long the SMTP server may take for one mail.")
+    smtp_timeout_seconds: float = Field(
+        60,
+        gt=0,
+        description="How long the SMTP server may take for the envelope of a mail; ten times as long for its content.",
+    )
     smtp_retry_seconds: float = Field(
         60, gt=0, description="A recipient that is refused for now is tried again after this time, then twice as long."
     )

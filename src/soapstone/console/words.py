@@ -57,6 +57,8 @@ SKIPPED = {
     "suppressed": "The address is suppressed.",
     "unsubscribed": "The contact has unsubscribed from the list.",
     "waiting": "The contact has not confirmed the subscription.",
+    "left": "The contact is no longer on the list.",
+    "excluded": "The contact is on a list that the send leaves out.",
     "had": "The address has got the message by another send.",
 }
 
@@ -84,7 +86,12 @@ DELIVERIES = {
     "chosen": "chosen",
     "skipped": "left out",
     "built": "mail built",
+    "handing": "on its way",
     "handed": "handed over",
+    "deferred": "put off",
+    "uncertain": "uncertain",
+    "failed": "refused",
+    "bounced": "came back",
 }
 
 
