@@ -62,6 +62,7 @@ def test_a_mail_byte_by_byte() -> None:
         b"Message-ID: <17.4@example.com>\r\n"
         b"List-Id: Newsletter <list-3.example.com>\r\n"
         b"MIME-Version: 1.0\r\n"
+        b"Precedence: bulk\r\n"
         b'Content-Type: text/plain; charset="utf-8"\r\n'
         b"Content-Transfer-Encoding: 7bit\r\n"
         b"\r\n"
@@ -76,6 +77,30 @@ def test_two_bodies() -> None:
     assert [part.get_content() for part in mail.iter_parts()] == ["Hello\r\n", "<p>Grüße</p>\r\n"]
     assert str(mail["Reply-To"]) == "desk@example.com"
     assert mail.defects == []
+
+
+@pytest.mark.parametrize(
+    ("url", "headers"),
+    [
+        ("https://lists.example/u/1.x", ["List-Unsubscribe", "List-Unsubscribe-Post"]),
+        ("HTTPS://lists.example/u/1.x", ["List-Unsubscribe", "List-Unsubscribe-Post"]),
+        ("http://127.0.0.1:8080/u/1.x", ["List-Unsubscribe"]),
+        ("", []),
+    ],
+)
+def test_one_click_takes_https(url: str, headers: list[str]) -> None:
+    """RFC 8058 3.1"""
+    mail = parse(replace(MAIL, unsubscribe=url))
+    assert [name for name in mail.keys() if name.startswith("List-Un")] == headers  # noqa: SIM118 - names repeat
+    assert mail.get("List-Unsubscribe", "<>") == f"<{url}>"
+
+
+@pytest.mark.parametrize(("list_key", "there"), [("list-3", ["bulk"]), ("", None)])
+def test_mail_of_a_list_asks_programs_not_to_answer(list_key: str, there: list[str] | None) -> None:
+    """RFC 3834 2"""
+    mail = parse(replace(MAIL, list_key=list_key))
+    assert mail.get_all("Precedence") == there
+    assert (mail["List-Id"] is None) is (there is None)
 
 
 def test_the_same_values_make_the_same_mail() -> None:
@@ -104,7 +129,17 @@ def test_what_is_written_is_read_again(
     read = parse(mail)
     # Whatever was merged, no header was added and none lost.
     kind = ["Content-Type"] if html is not None else ["Content-Type", "Content-Transfer-Encoding"]
-    assert read.keys() == ["Date", "From", "To", "Subject", "Message-ID", "List-Id", "MIME-Version", *kind]
+    assert read.keys() == [
+        "Date",
+        "From",
+        "To",
+        "Subject",
+        "Message-ID",
+        "List-Id",
+        "MIME-Version",
+        "Precedence",
+        *kind,
+    ]
     assert str(read["Subject"]) == header_text(subject)
     for header, name, address in (("From", from_name, "ann@example.com"), ("To", to_name, "bob@example.org")):
         (found,) = read[header].addresses

@@ -293,8 +293,8 @@ def test_values_of_people_add_no_header_and_no_recipient(post: Opened, office: O
     assert [row.state for row in office.rows(ticket)] == ["handed"]
     mail = place.arrived()["ann@example.org"]
     assert mail.keys().count("Bcc") == 0
-    kept = ["Date", "From", "To", "Subject", "Message-ID", "List-Id", "MIME-Version", "List-Unsubscribe"]
-    assert mail.keys() == [*kept, "List-Unsubscribe-Post", "Content-Type"]
+    kept = ["Date", "From", "To", "Subject", "Message-ID", "List-Id", "MIME-Version", "Precedence"]
+    assert mail.keys() == [*kept, "List-Unsubscribe", "List-Unsubscribe-Post", "Content-Type"]
     assert [each.addr_spec for each in mail["To"].addresses] == ["ann@example.org"]
     assert [each.addr_spec for each in mail["From"].addresses] == ["ann@example.com"]
     assert mail.defects == []

@@ -38,8 +38,8 @@ class Head:
     """What a mail to one recipient says beside its bodies. `key` is unique to it, of letters, digits and points.
 
     `list_key` names the list within the sender's domain, as a domain label; it is empty for a mail to no list.
-    `unsubscribe` is the URL for unsubscribing by one click (RFC 8058), if there is one. `charset` is that of the texts,
-    as far as it has their letters. Times are written in UTC.
+    `unsubscribe` is the URL for unsubscribing, if there is one; by one click if it is HTTPS (RFC 8058). `charset` is
+    that of the texts, as far as it has their letters. Times are written in UTC.
     """
 
     key: str
@@ -70,9 +70,14 @@ class Head:
             headers.insert(
                 5, f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}', self.charset)}"
             )
+        if self.list_key:
+            # Programs that answer mails by themselves leave it alone; older ones, such as `vacation`, know List-Id not.
+            headers.append("Precedence: bulk")
         if self.unsubscribe:
             headers.append(f"List-Unsubscribe: <{self.unsubscribe}>")
-            headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+            # Unsubscribing by one click takes HTTPS (RFC 8058 3.1).
+            if self.unsubscribe.lower().startswith("https:"):
+                headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
         if self.reply_address:
             headers.insert(3, f"Reply-To: {_mailbox('Reply-To', '', self.reply_address)}")
         head = "\r\n".join(headers).encode() + b"\r\n"
