@@ -104,10 +104,14 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.runners import chores, runners
+    from soapstone.runners import UNUSABLE_SETTINGS, check_settings, chores, runners
 
     configure_logs()
     settings = settings_of(data, database)
+    try:
+        check_settings(settings)
+    except UNUSABLE_SETTINGS as trouble:
+        stop(str(trouble))
     with opened(settings) as product:
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
@@ -145,6 +149,7 @@ def version() -> None:
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.banner import announce
     from soapstone.demo import prepare_demo
+    from soapstone.runners import UNUSABLE_SETTINGS, check_settings
     from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
     from soapstone.server import Application, PortTaken, TlsUnusable, listen, serve, tls_context
     from soapstone.supervisor import Supervisor
@@ -155,9 +160,11 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     try:
         if settings.spamd_url:
             SpamScanner(settings.spamd_url)
+        if workers:
+            check_settings(settings)
         tls = tls_context(settings.tls_cert, settings.tls_key)
         listener = listen(host, port)
-    except (InvalidScannerUrl, TlsUnusable, PortTaken) as trouble:
+    except (InvalidScannerUrl, TlsUnusable, PortTaken, *UNUSABLE_SETTINGS) as trouble:
         stop(str(trouble))
     with opened(settings, upgrade=True) as product:
         if demo:

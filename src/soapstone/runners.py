@@ -16,15 +16,18 @@ from soapstone.product import Product
 from soapstone.sending.builder import Stationery
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
-from soapstone.sending.signing import DkimSigner
-from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.signing import DkimKey, DkimSigner, UnusableKey
+from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.settings import Settings
 from soapstone.store.instants import now
 
+# Settings that no worker can use; the text is a sentence for the operator.
+UNUSABLE_SETTINGS = (InvalidSmtpUrl, UnusableKey)
+
 
 def runners(product: Product) -> dict[str, Runner]:
-    """Kind of job → its runner. Raises InvalidSmtpUrl and UnusableKey."""
+    """Kind of job → its runner. Raises UNUSABLE_SETTINGS."""
     settings = product.settings
     sender = Sender(
         product.database,
@@ -69,10 +72,24 @@ def smtp_server(settings: Settings) -> SmtpServer | None:
     )
 
 
+def dkim_signer(settings: Settings) -> DkimSigner | None:
+    """The signer with the keys of the settings; None when mails go unsigned. Raises UnusableKey."""
+    if not settings.dkim_key:
+        if settings.dkim_second_key:
+            raise UnusableKey("SOAPSTONE_DKIM_SECOND_KEY is set, and SOAPSTONE_DKIM_KEY is not set.")
+        return None
+    keys = [DkimKey.of(settings.dkim_selector, settings.dkim_key)]
+    if settings.dkim_second_key:
+        keys.append(DkimKey.of(settings.dkim_second_selector, settings.dkim_second_key))
+    return DkimSigner(settings.dkim_domain, keys)
+
+
 def stationery(product: Product) -> Stationery:
     """Links and signature of all mails, as far as they are set up. Raises UnusableKey."""
-    settings = product.settings
-    signer = None
-    if settings.dkim_key:
-        signer = DkimSigner.of(settings.dkim_domain, settings.dkim_selector, settings.dkim_key)
-    return Stationery(links=product.links, signer=signer)
+    return Stationery(links=product.links, signer=dkim_signer(product.settings))
+
+
+def check_settings(settings: Settings) -> None:
+    """Check what workers need of the settings. Raises UNUSABLE_SETTINGS."""
+    smtp_server(settings)
+    dkim_signer(settings)

@@ -58,9 +58,15 @@ class Settings(BaseSettings):
         24, gt=0, description="A recipient that is refused for now, again and again, is given up after this time."
     )
     smtp_hostname: str = Field("", description="Name by which the SMTP server is greeted; empty means this machine's.")
-    dkim_key: str = Field("", description="File with the RSA key that mails are signed with, PEM; empty means none.")
-    dkim_domain: str = Field("", description="Domain that signs.")
+    dkim_key: str = Field(
+        "", description="File with the RSA or ed25519 key that mails are signed with, PEM; empty means none."
+    )
+    dkim_domain: str = Field("", description="Domain that signs; mails from other domains go unsigned.")
     dkim_selector: str = Field("", description="Selector of the key in that domain.")
+    dkim_second_key: str = Field(
+        "", description="File with a second key, of the other kind, for a second signature; empty means none."
+    )
+    dkim_second_selector: str = Field("", description="Selector of the second key in the same domain.")
     spamd_url: str = Field(
         "", description="SpamAssassin's spamd, spamd://host:port, that gives messages their score; empty means none."
     )

@@ -6,6 +6,7 @@ import threading
 
 import typer
 
+from soapstone.commands.common import stop
 from soapstone.commands.watching import INTERRUPTED, follow, found, tell_end
 from soapstone.console.job_view import JobViews
 from soapstone.jobs.job import Job
@@ -35,12 +36,15 @@ def watched(product: Product, number: int) -> Job:
 
 
 def _done_here(product: Product, number: int) -> Job:
-    from soapstone.runners import runners
+    from soapstone.runners import UNUSABLE_SETTINGS, runners
 
     def over() -> bool:
         return found(product, number).over
 
-    worker = Worker(product.database, product.blobs, runners(product))
+    try:
+        worker = Worker(product.database, product.blobs, runners(product))
+    except UNUSABLE_SETTINGS as trouble:
+        stop(f"Job {number} waits for a worker: {trouble}")
     thread = threading.Thread(target=worker.run, kwargs={"until": over})
     thread.start()
     try:

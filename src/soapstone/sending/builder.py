@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,6 +25,8 @@ from soapstone.sending.smtp_connection import Letter
 from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
+
+log = logging.getLogger(__name__)
 
 NO_LINKS = "The message has a link to this server, which does not know its address: SOAPSTONE_PUBLIC_URL is not set."
 
@@ -56,6 +59,7 @@ class MailBuilder:
         self._list = contact_list
         self._stationery = stationery or Stationery()
         self._links = self._stationery.links
+        self._signer = self._signing()
         settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
         self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
         further: Mapping[str, Any] = job.request.get("links", {})
@@ -109,7 +113,7 @@ class MailBuilder:
         `email` is the recipient's address where it has changed since the row was read.
         """
         content = self._written(row, email or row.email)
-        return self._stationery.signer.sign(content) if self._stationery.signer else content
+        return self._signer.sign(content) if self._signer else content
 
     def letter(self, row: Row[Any], email: str = "") -> Letter:
         """The mail of one of these recipients, in its envelope; `email` is as in `content_for`."""
@@ -129,6 +133,17 @@ class MailBuilder:
     def message_uid(self, delivery_id: int) -> str:
         """The Message-ID of a recipient's mail: the same however often it is tried."""
         return f"<{self._key(delivery_id)}@{ascii_domain(self._message.from_address)}>"
+
+    def _signing(self) -> DkimSigner | None:
+        """The signer, if it signs for this sender."""
+        signer, sender = self._stationery.signer, self._message.from_address
+        if signer is None or signer.signs_for(sender):
+            return signer
+        # Once for a send, however often it waits and goes on.
+        if self._job.attempt <= 1:
+            told = "job %d: mails from %s are not signed, since the DKIM key is of %s"
+            log.warning(told, self._job.id, ascii_domain(sender), signer.domain)
+        return None
 
     def _key(self, delivery_id: int) -> str:
         return f"{self._message.public_id}.{delivery_id}"
