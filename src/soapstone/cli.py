@@ -140,6 +140,24 @@ def show_settings() -> None:
     console.print(table)
 
 
+@app.command("dkim")
+def show_dkim() -> None:
+    """Show the DNS text records that publish the DKIM keys of the settings."""
+    from soapstone.runners import dkim_signer
+    from soapstone.sending.signing import UnusableKey
+
+    try:
+        signer = dkim_signer(Settings())
+    except UnusableKey as trouble:
+        stop(str(trouble))
+    if signer is None:
+        stop("No DKIM key is set: SOAPSTONE_DKIM_KEY is empty.")
+    for name, record in signer.records.items():
+        # A string of a text record holds 255 characters; receivers join them (RFC 6376 3.6.2.2).
+        strings = [record[place : place + 255] for place in range(0, len(record), 255)]
+        typer.echo(f"{name}. IN TXT " + " ".join(f'"{string}"' for string in strings))
+
+
 @app.command()
 def version() -> None:
     """Tell the version."""

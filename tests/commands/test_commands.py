@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,3 +173,41 @@ def test_the_demo_is_for_loopback_only(run: Run) -> None:
 def test_a_scanner_whose_url_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOAPSTONE_SPAMD_URL", "localhost:783")
     assert "is not spamd://host:port." in run("web", "--port", "0", code=1).output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("SOAPSTONE_DKIM_KEY", "nowhere.pem", "The DKIM key cannot be read: No such file or directory."),
+        ("SOAPSTONE_DKIM_SECOND_KEY", "two.pem", "SOAPSTONE_DKIM_KEY is not set."),
+        ("SOAPSTONE_SMTP_URL", "mail.example.com", "is not smtp://host:port or smtps://host:port."),
+    ],
+)
+@pytest.mark.parametrize("words", [("serve", "--port", "0"), ("worker",)])
+def test_a_worker_that_could_send_nothing_does_not_start(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], variable: str, value: str, reason: str
+) -> None:
+    """One sentence instead of a worker that ends again and again."""
+    monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
+    monkeypatch.setenv(variable, value)
+    assert reason in run(*words, code=1).output
+
+
+def test_the_records_of_dkim_keys(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a zone file has them; a string of a record holds 255 characters."""
+    assert "SOAPSTONE_DKIM_KEY is empty" in run("dkim", code=1).output
+    for name, kind in (("rsa", "RSA"), ("ed25519", "ed25519")):
+        file = tmp_path / f"{name}.pem"
+        subprocess.run(["openssl", "genpkey", "-algorithm", kind, "-out", file], check=True, capture_output=True)
+    monkeypatch.setenv("SOAPSTONE_DKIM_DOMAIN", "example.com")
+    monkeypatch.setenv("SOAPSTONE_DKIM_KEY", str(tmp_path / "rsa.pem"))
+    monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
+    monkeypatch.setenv("SOAPSTONE_DKIM_SECOND_KEY", str(tmp_path / "ed25519.pem"))
+    monkeypatch.setenv("SOAPSTONE_DKIM_SECOND_SELECTOR", "june-ed")
+    rsa, ed25519 = run("dkim").output.splitlines()
+    found = re.fullmatch(r'june\._domainkey\.example\.com\. IN TXT "(v=DKIM1; k=rsa; p=.{237})" "(.{155})"', rsa)
+    assert found
+    assert len(base64.b64decode(found[1].partition("p=")[2] + found[2], validate=True)) == 294
+    assert re.fullmatch(r'june-ed\._domainkey\.example\.com\. IN TXT "v=DKIM1; k=ed25519; p=[\w+/]{43}="', ed25519)
+    (tmp_path / "ed25519.pem").write_text("no key")
+    assert "it is not a private key in PEM form" in run("dkim", code=1).output

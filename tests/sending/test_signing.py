@@ -26,11 +26,18 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
+from tests.sending.conftest import Office
+from tests.sending.smtp_trial import Sink
 from tests.sending.test_mail import MAIL, NAMES, TEXT
 
 from soapstone.runners import dkim_signer
+from soapstone.sending.builder import MailBuilder, Stationery
+from soapstone.sending.links import Links
 from soapstone.sending.mail import Mail
+from soapstone.sending.sender import Sender
 from soapstone.sending.signing import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner, UnusableKey
+from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.smtp_delivery import SmtpServer
 from soapstone.settings import Settings
 
 
@@ -326,6 +333,56 @@ def test_what_is_missing_or_wrong(tmp_path: Path) -> None:
             DkimSigner(domain, [RSA])
     with pytest.raises(UnusableKey, match=r"the same selector, june\."):
         DkimSigner("example.com", [RSA, DkimKey("June", pem(generate_private_key(65537, 1024)))])
+
+
+# --- sends -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by_smtp", [False, True])
+def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: bool) -> None:
+    """As they are received: lines that begin with a point are doubled on the way by SMTP."""
+    server, sink = None, None
+    if by_smtp:
+        mails = tmp_path / "arrived"
+        mails.mkdir()
+        sink = Sink(tmp_path / "accepted.jsonl", "--mails", str(mails))
+        server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"))
+    else:
+        mails = office.mail
+    stationery = Stationery(links=Links("https://lists.example", "key"), signer=BOTH)
+    office.sender = Sender(office.database, office.mail, office.drafts, server=server, stationery=stationery)
+    office.contact("ann@example.org", first_name="Zoë")
+    office.contact("bob@example.org", first_name="Bob")
+    office.to_list(subject="To {{ First_Name }}", plain=".\r\n..\t \r\n\r\n", html="<p>{{ First_Name }}  \n</p>\n\n")
+    office.to_list(from_address="ann@news.example.com")
+    try:
+        office.work()
+    finally:
+        if sink is not None:
+            sink.stop()
+    found = [path.read_bytes() for path in mails.glob("*.eml")]
+    assert len(found) == 4
+    for content in found:
+        assert verdicts(content) == [True, True]
+        assert b"\r\nPrecedence: bulk\r\n" in content
+        assert {"list-id", "list-unsubscribe", "list-unsubscribe-post"} <= set(tags(content)[0]["h"].split(":"))
+
+
+def test_mails_of_other_senders_go_unsigned_and_the_log_says_so_once(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.sender = Sender(office.database, office.mail, office.drafts, stationery=Stationery(signer=BOTH))
+    office.contact("ann@example.org")
+    office.contact("bob@example.org")
+    ticket = office.to_list(from_address="ann@example.net")
+    office.work()
+    assert [path.read_bytes().count(b"DKIM-Signature") for path in office.mail.glob("*.eml")] == [0, 0]
+    told = f"job {ticket.job.id}: mails from example.net are not signed, since the DKIM key is of example.com"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [told]
+    # A send that waited and goes on says it no more.
+    job = replace(office.job(ticket), attempt=2)
+    MailBuilder(office.database, job, ticket.message.id, Stationery(signer=BOTH))
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
 
 
 # --- settings --------------------------------------------------------------------------------------------------------
