@@ -1,7 +1,9 @@
 """Sends by SMTP against a bare SMTP client, and the memory of a worker that sends.
 
-    python bench/sending.py                          both parts
+    python bench/sending.py                          all parts
     python bench/sending.py rate --mails 20000 --rounds 3 --connections 8
+    python bench/sending.py dkim --mails 8000 --mails-before 1000 --rounds 3
+    python bench/sending.py against --commit 5960098 --mails 10000 --rounds 3
     python bench/sending.py memory --small 10000 --large 1000000
 
 A send here is a complete one: `soapstone worker` runs as a process of its own and sends to a list whose people were
@@ -14,6 +16,10 @@ rate    Mails a second, as the sink (bench/peers/smtp_sink.py) counts them from 
         (bench/peers/aiosmtplib_constant.py), under uvloop and under the loop of the standard library; and postfix's
         `smtp-source`, a client in C that does the same, when it is installed. Whoever sends has one core for itself,
         sink and bench have another one. The demand is for the ratio to aiosmtplib, of the faster of its loops.
+dkim    The same sends, signed with an RSA key of 2,048 bits, of this build and of one before, in interleaved rounds.
+        The build before is checked out from the repository's history and runs in this environment. It signed in Python
+        and sends to fewer people, so that both take about as long. The last mail of each send is verified.
+against The same without signatures and for as many mails of both: whether sends have become slower since.
 memory  The most that a worker holds while it sends to few people and to many: the same, give or take a tenth. Without
         further words "many" are 200,000, since a million takes its time; `--large 1000000` is the whole demand.
 """
@@ -36,12 +42,17 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import crowd
+import dkim
 from installation import Done, Installation
 
 from soapstone.sending.message import Draft
+from soapstone.sending.signing import DkimKey
 
 HERE = Path(__file__).parent
+ROOT = HERE.parent
 DEMANDED = 0.35
+# Signed, and unsigned sends of the build before.
+DEMANDED_SIGNED, DEMANDED_AGAINST = 8.0, 0.95
 MOST_GROWTH = 1.10
 # Postfix keeps its test programs where only the administrator looks.
 SMTP_SOURCE = shutil.which("smtp-source", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/lib/postfix/sbin")
@@ -225,6 +236,126 @@ def rate(folder: Path, given: argparse.Namespace) -> None:
     print(f"ours to aiosmtplib: {ratio:.2f}, at least {DEMANDED:g} demanded: {said(ratio >= DEMANDED)}")
 
 
+class Build:
+    """The product as it is in a folder, which sends the message whenever it is asked (bench/peers/sends_of_build.py).
+
+    `settings` are environment variables of its workers.
+    """
+
+    def __init__(self, tree: Path, folder: Path, mails: int, connections: int, settings: Mapping[str, str]) -> None:
+        self.mails = mails
+        cores = [worker_core(), *sorted(CORES - {worker_core()})]
+        command = [sys.executable, HERE / "peers" / "sends_of_build.py", folder, mails, connections, *cores]
+        path = os.pathsep.join([str(tree / "src"), str(tree / "bench")])
+        self._process = subprocess.Popen(
+            list(map(str, command)),
+            env={**os.environ, "PYTHONPATH": path, **settings},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._ask, self._answers = self._process.stdin, self._process.stdout
+
+    def __enter__(self) -> Build:
+        self._answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ask.close()
+        self._process.wait()
+        self._answers.close()
+
+    def send(self) -> tuple[float, str]:
+        """Send to everybody: mails a second, and the last mail."""
+        self._ask.write("\n")
+        self._ask.flush()
+        counted = json.loads(self._answer())
+        return (self.mails - 1) / counted["seconds"], counted["last"]
+
+    def _answer(self) -> str:
+        line = self._answers.readline()
+        if not line:
+            raise SystemExit("a build ended before its sends did")
+        return line
+
+
+@contextmanager
+def checked_out(commit: str, folder: Path) -> Iterator[Path]:
+    """A folder with the sources of a commit, which is gone after the block."""
+    git = ["git", "-C", str(ROOT), "worktree"]
+    added = subprocess.run([*git, "add", "--detach", str(folder), commit], capture_output=True, text=True)
+    if added.returncode:
+        raise SystemExit(f"{commit} cannot be checked out: {added.stderr}")
+    try:
+        yield folder
+    finally:
+        subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+
+
+def compare(
+    folder: Path,
+    given: argparse.Namespace,
+    mails_before: int,
+    settings: Mapping[str, str],
+    accept: Callable[[str], None],
+) -> float:
+    """Let this build and the one of the commit send in turn; how many times as fast this one is, by the median."""
+    ratios: list[float] = []
+    with (
+        checked_out(given.commit, folder / "before") as before,
+        Build(before, folder / "data-before", mails_before, given.connections, settings) as other,
+        Build(ROOT, folder / "data", given.mails, given.connections, settings) as ours,
+    ):
+        for number in range(given.rounds):
+            rates = {}
+            # Whoever comes second finds the machine as the first one left it.
+            for build in (other, ours) if number % 2 == 0 else (ours, other):
+                rates[build], last = build.send()
+                check(last)
+                accept(last)
+            ratios.append(rates[ours] / rates[other])
+            print(f"  round {number + 1}: {rates[ours]:,.0f} mails/s, {rates[other]:,.0f} of {given.commit}", end="")
+            print(f": {ratios[-1]:.2f}", flush=True)
+    return median(ratios)
+
+
+def signed(folder: Path, given: argparse.Namespace) -> None:
+    """Signed sends of this build and of the one before."""
+    file = folder / "key.pem"
+    make = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", file]
+    subprocess.run(make, check=True, capture_output=True)
+    record = DkimKey.of("june", str(file)).record.encode()
+    settings = {
+        "SOAPSTONE_DKIM_KEY": str(file),
+        "SOAPSTONE_DKIM_DOMAIN": "example.com",
+        "SOAPSTONE_DKIM_SELECTOR": "june",
+    }
+
+    def accept(mail: str) -> None:
+        # The sink keeps mails as they came: points at the beginning of a line are doubled (RFC 5321 4.5.2).
+        content = mail.replace("\r\n..", "\r\n.").encode()
+        if not dkim.verify(content, dnsfunc=lambda *_, **__: record):
+            raise SystemExit(f"this mail has no valid signature:\n{mail}")
+
+    ratio = compare(folder, given, given.mails_before, settings, accept)
+    print(f"signed, to {given.commit}: {ratio:.2f}", end="")
+    print(f", at least {DEMANDED_SIGNED:g} demanded: {said(ratio >= DEMANDED_SIGNED)}")
+
+
+def against(folder: Path, given: argparse.Namespace) -> None:
+    """Unsigned sends of this build and of the one before."""
+
+    def accept(mail: str) -> None:
+        if "DKIM-Signature:" in mail:
+            raise SystemExit(f"this mail is signed:\n{mail}")
+
+    ratio = compare(folder, given, given.mails, {}, accept)
+    print(f"unsigned, to {given.commit}: {ratio:.2f}", end="")
+    print(f", at least {DEMANDED_AGAINST:g} demanded: {said(ratio >= DEMANDED_AGAINST)}")
+
+
 def memory(folder: Path, given: argparse.Namespace) -> None:
     most: dict[int, int] = {}
     for people in (given.small, given.large):
@@ -242,8 +373,12 @@ def said(met: bool) -> str:
     return "met" if met else "MISSED"
 
 
-PARTS: Mapping[str, tuple[Callable[[Path, argparse.Namespace], None], Mapping[str, int]]] = {
+# The build that sends are compared with: the last one that signed in Python.
+BEFORE = "5960098"
+PARTS: Mapping[str, tuple[Callable[[Path, argparse.Namespace], None], Mapping[str, int | str]]] = {
     "rate": (rate, {"mails": 20_000, "rounds": 3, "connections": 8}),
+    "dkim": (signed, {"commit": BEFORE, "mails": 8_000, "mails-before": 1_000, "rounds": 3, "connections": 8}),
+    "against": (against, {"commit": BEFORE, "mails": 10_000, "rounds": 3, "connections": 8}),
     "memory": (memory, {"small": 10_000, "large": 200_000, "connections": 8}),
 }
 
@@ -254,7 +389,7 @@ def main() -> None:
     for name, (_, options) in PARTS.items():
         part = parts.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         for option, value in options.items():
-            part.add_argument(f"--{option}", type=int, default=value)
+            part.add_argument(f"--{option}", type=type(value), default=value)
     given: Any = parser.parse_args()
     os.sched_setaffinity(0, {other_core()})
     print(f"load average at the start: {os.getloadavg()[0]:.2f}")
