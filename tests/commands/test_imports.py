@@ -209,3 +209,12 @@ def test_an_archive_whose_damage_shows_later_fails_with_a_reason(run: Run, produ
 def test_unknown_words_are_not_understood(run: Run) -> None:
     assert "utf-7" in run("people.csv", ROWS, "--list", "1", "--encoding", "utf-7", code=2).output
     run("people.csv", ROWS, "--list", "1", "--known", "forget", code=2)
+
+
+def test_an_import_that_no_worker_can_do_waits(run: Run, product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that cannot be used keeps this process from working, as it keeps workers from it; the job is kept."""
+    monkeypatch.setenv("SOAPSTONE_DKIM_KEY", "nowhere.pem")
+    monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
+    result = run("people.csv", ROWS, "--list", "1", code=1)
+    assert "waits for a worker: The DKIM key cannot be read: No such file or directory." in result.output
+    assert [job.state for job in product.jobs.find()] == ["queued"]
