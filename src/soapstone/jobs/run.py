@@ -15,7 +15,6 @@ from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
-
 # Made once: putting these statements together takes longer than running them, and every chunk does.
 _FENCE = (
     update(jobs)
