@@ -1,4 +1,4 @@
-"""Signatures are verified by dkimpy, which shares no code with the signer. It lacks the arithmetic of ed25519 only."""
+"""Signatures are verified by dkimpy and PyNaCl, which share no code with the signer."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import dkim
 import pytest
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_elliptic_key
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -37,7 +35,7 @@ from soapstone.sending.mail import Mail
 from soapstone.sending.sender import Sender
 from soapstone.sending.signing import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner, UnusableKey
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import SmtpServer
+from soapstone.sending.smtp_server import SmtpServer
 from soapstone.settings import Settings
 
 
@@ -54,33 +52,6 @@ SIGNERS = {
     "both": DkimSigner("example.com", [RSA, ED25519]),
 }
 BOTH = SIGNERS["both"]
-
-
-class _BadSignature(Exception):
-    pass
-
-
-class _VerifyKey:
-    """What dkimpy asks of PyNaCl's class of this name."""
-
-    def __init__(self, key: bytes, encoder: object) -> None:
-        self._key = Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True))
-
-    def verify(self, message: bytes, signature: bytes) -> None:
-        try:
-            self._key.verify(signature, message)
-        except InvalidSignature:
-            raise _BadSignature from None
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _arithmetic() -> None:
-    if not hasattr(dkim, "nacl"):
-        dkim.nacl = SimpleNamespace(
-            signing=SimpleNamespace(VerifyKey=_VerifyKey),
-            encoding=SimpleNamespace(Base64Encoder=None),
-            exceptions=SimpleNamespace(BadSignatureError=_BadSignature, ValueError=ValueError),
-        )
 
 
 def verdicts(content: bytes, signer: DkimSigner = BOTH) -> list[bool]:
