@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
+import unicodedata
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from soapstone.lists.addresses import address_key, invalid, is_address, roles
+from soapstone.lists.addresses import address_key, address_keys, invalid, is_address, roles
 
 
 def by_the_rules(text: str) -> bool:
@@ -90,9 +91,80 @@ def test_a_long_text_costs_no_time() -> None:
     assert not is_address("a." * 5_000_000 + "@example.com")
 
 
-def test_addresses_are_compared_in_lower_case() -> None:
+def test_plain_addresses_are_compared_in_lower_case() -> None:
     """mm-54, lk-64."""
     assert address_key("Ann.B@Example.COM") == "ann.b@example.com"
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "bücher.example",
+        "BÜCHER.Example",
+        "bu\u0308cher.example",
+        "xn--bcher-kva.example",
+        "XN--BCHER-KVA.EXAMPLE",
+        "ｂüｃｈｅｒ．ｅｘａｍｐｌｅ",
+        "bücher\u3002example",
+        "bücher\uff61example",
+    ],
+)
+def test_forms_of_one_domain_are_one_mailbox(domain: str) -> None:
+    """mm-54, lk-64: addresses are compared as they are delivered."""
+    assert address_key(f"Ann@{domain}") == "ann@xn--bcher-kva.example"
+
+
+def test_idna_2008_keeps_what_earlier_rules_folded() -> None:
+    """lk-64: `faß.de` is a domain of its own since IDNA 2008."""
+    assert address_key("a@faß.de") == "a@xn--fa-hia.de" != address_key("a@fass.de")
+
+
+def test_a_local_part_is_compared_composed_and_in_lower_case() -> None:
+    """lk-64"""
+    assert address_key("E\u0301va@example.com") == address_key("éva@EXAMPLE.com") == "éva@example.com"
+
+
+# Letters of several scripts, with capital, full-width and composed forms.
+LETTERS = "abcXYZüéÅßΣςώИжяا東京ไ" + "ｂＣ" + "\u0308\u0301"
+LOCALS = st.text(LETTERS + "1.+-", min_size=1, max_size=8)
+NAMES = st.lists(st.text(LETTERS + "1-", min_size=1, max_size=8), min_size=1, max_size=3)
+DOTS = st.sampled_from([".", "\uff0e", "\u3002", "\uff61"])
+WIDE = st.builds(lambda local, names, dot: f"{local}@{dot.join([*names, 'com'])}", LOCALS, NAMES, DOTS)
+
+
+@given(st.one_of(WIDE, NEAR_ADDRESSES, st.text(max_size=40), st.text(max_size=20).map(lambda text: text + "@é.com")))
+@example("\ud800@\ud800")
+@example("a@" + "ü." * 120 + "de")
+@example("a@" + "ü" * 10_000)
+@example("a@xn--ü.de")
+@example("a@x_ü..de")
+@example("\u0130@\u0130.com")
+def test_every_text_has_a_key_which_is_its_own_key(text: str) -> None:
+    key = address_key(text)
+    assert address_key(key) == key
+
+
+@given(WIDE)
+def test_composed_and_decomposed_forms_have_one_key(text: str) -> None:
+    forms = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
+    assert {address_key(form) for form in forms} == {address_key(text)}
+
+
+@given(st.one_of(WIDE, NEAR_ADDRESSES))
+@example("ann@bücher.example")
+@example("ann@xn--bcher-kva.EXAMPLE")
+def test_the_key_of_a_valid_address_has_the_domain_that_email_validator_says(text: str) -> None:
+    if is_address(text):
+        found = validate_email(text, check_deliverability=False, test_environment=True)
+        key = address_key(text)
+        assert key.rpartition("@")[2] == found.ascii_domain
+        # All forms that email-validator gives of it are this mailbox.
+        assert {address_key(form) for form in (found.normalized, f"{found.local_part}@{found.domain}", key)} == {key}
+
+
+@given(st.lists(st.one_of(WIDE, NEAR_ADDRESSES), max_size=6))
+def test_many_keys_at_once_are_those_of_each(texts: list[str]) -> None:
+    assert address_keys(texts) == [address_key(text) for text in texts]
 
 
 @pytest.mark.parametrize(

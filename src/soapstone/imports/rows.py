@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from soapstone.imports import outcomes
 from soapstone.imports.spec import Column, ImportSpec
-from soapstone.lists.addresses import invalid, roles
+from soapstone.lists.addresses import address_keys, invalid, roles
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.lists.values import stored
 
@@ -72,15 +72,15 @@ class Rows:
         """Check rows; some of them have flaws already."""
         rows = _padded(rows, self.key_columns)
         emails = [value.strip() for value in _values(rows, self._email)]
-        lowered = list(map(str.lower, emails))
-        found = dict.fromkeys(roles(lowered) if self._reject_roles else (), outcomes.ROLE_ADDRESS)
+        compared = address_keys(emails)
+        found = dict.fromkeys(roles(compared) if self._reject_roles else (), outcomes.ROLE_ADDRESS)
         wrong = invalid(emails)
         if self._custom_id is not None:
             keys = [value.strip() for value in _values(rows, self._custom_id)]
             # The address is data here, and may be missing.
             wrong = [position for position in wrong if emails[position]]
         else:
-            keys = lowered
+            keys = compared
         found |= dict.fromkeys(wrong, outcomes.INVALID_ADDRESS)
         if "" in keys:
             found |= {position: outcomes.MISSING_KEY for position, key in enumerate(keys) if not key}
@@ -99,7 +99,7 @@ class Rows:
         if self._follower == "email":
             columns.append(checked.emails)
         elif self._follower:
-            columns.append(list(map(str.lower, checked.emails)))
+            columns.append(address_keys(checked.emails))
         for column in self._mapped:
             columns.append(checked.emails if column is self._email else _values(rows, column))
         if self._events is not None:

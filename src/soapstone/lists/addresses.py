@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from unicodedata import normalize
 
+import idna
 from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -23,6 +25,8 @@ _SPACE = re.compile(r"\s")
 
 # No address is longer, whatever its characters: longer texts are not worth asking about.
 MOST_CHARACTERS = 254
+# No domain is longer in A-labels (RFC 1035 2.3.4).
+MOST_DOMAIN_CHARACTERS = 253
 # Domains that are remembered as plain or not.
 MOST_DOMAINS = 100_000
 
@@ -87,8 +91,49 @@ _domains = _Domains()
 
 
 def address_key(address: str) -> str:
-    """How an address is compared: in lower case (mm-54, lk-64)."""
-    return address.lower()
+    """Return the form in which addresses are compared: two addresses with one key are one mailbox (mm-54, lk-64).
+
+    The local part is in NFC and lower case. The domain has the form that name servers know: the A-labels of IDNA 2008
+    (RFC 5891 4.4) after the mapping of UTS 46, which also turns full-width letters and ideographic dots into plain
+    ones; for every valid address this is email-validator's `ascii_domain`. Text that is no address has a key, too: NFC
+    and lower case. The key of a key is the key itself.
+    """
+    # The one rule for plain addresses; A-labels in lower case are what they shall be.
+    if address.isascii() or len(address) > MOST_CHARACTERS:
+        return address.lower()
+    local, at, domain = address.rpartition("@")
+    if not at:
+        return _folded(address)
+    return f"{_folded(local)}@{domain.lower() if domain.isascii() else _name(domain)}"
+
+
+def address_keys(addresses: Sequence[str]) -> list[str]:
+    """Return the keys of many addresses, as `address_key` gives them; plain ones cost no call each."""
+    if "".join(addresses).isascii():
+        return list(map(str.lower, addresses))
+    return [address.lower() if address.isascii() else address_key(address) for address in addresses]
+
+
+def _folded(text: str) -> str:
+    """NFC and lower case. Some letters change again when they are composed, so the last step is repeated."""
+    folded = normalize("NFC", normalize("NFC", text).lower())
+    return folded if folded == text else _folded(folded)
+
+
+# Idna takes some ten microseconds a name, and people share providers.
+@lru_cache(maxsize=50_000)
+def _name(domain: str) -> str:
+    """The domain in A-labels; one that IDNA does not take only folded."""
+    try:
+        mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
+        if not mapped.isascii():
+            mapped = ".".join(idna.alabel(label).decode("ascii") for label in mapped.split("."))
+        if len(mapped) <= MOST_DOMAIN_CHARACTERS:
+            return mapped
+    except (idna.IDNAError, UnicodeError):
+        pass
+    folded = _folded(domain)
+    return folded if folded == domain else _name(folded)
 
 
 def roles(keys: Sequence[str]) -> list[int]:

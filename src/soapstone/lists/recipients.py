@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, func, select
 
 from soapstone.accounts.account import Account
-from soapstone.lists.addresses import is_address
+from soapstone.lists.addresses import address_key, is_address
 from soapstone.lists.changes import Cause, Change, Changes
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
@@ -237,7 +237,7 @@ def complete(connection: Connection, account_id: int, rows: Sequence[RowMapping]
 
 def suppress(change: Change, address: str) -> bool:
     """Suppress an address in the whole account; False when it was so already."""
-    values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address.lower()}
+    values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
     if change.connection.execute(select(suppressions.c.id).filter_by(**values)).first():
         return False
     change.connection.execute(suppressions.insert().values(**values, created_at=change.moment))
