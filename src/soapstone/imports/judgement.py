@@ -38,15 +38,19 @@ from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, s
 class Judgement:
     """Judges the rows of one import's stages.
 
-    `statement` fills `table`, a temporary one, with a row for each row of the stage.
+    `statement` fills `table`, a temporary one, with a row for each row of the stage. `doubles` says that several
+    contacts of the account may have one mailbox (soapstone.lists.doubles).
     """
 
-    def __init__(self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage) -> None:
+    def __init__(
+        self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage, *, doubles: bool = False
+    ) -> None:
         self._account, self._list_id, self._spec = account, list_id, spec
         self._stage, self._rows = stage.table, stage.rows
         self._documents = Documents(stage.kind)
         self._sqlite = stage.kind == "sqlite"
         self._unique = account.identifier == "email"
+        self._doubles = doubles
         self.table = Table(
             "import_judged",
             MetaData(),
@@ -75,17 +79,21 @@ class Judgement:
                 repeatable = func.likely(repeatable)
             condition = and_(mine, contacts.c.email_key == staged.c.key, repeatable)
         first = select(func.min(contacts.c.id)).where(condition).correlate(staged)
-        if self._unique or self._list_id is None:
+        if self._list_id is None or (self._unique and not self._doubles):
             return first.scalar_subquery()
         on_list = and_(memberships.c.contact_id == contacts.c.id, memberships.c.list_id == self._list_id)
-        member = first.join(memberships, on_list)
-        return func.coalesce(member.scalar_subquery(), first.scalar_subquery())
+        members = [first.join(memberships, on_list)]
+        if self._doubles:
+            double = and_(mine, contacts.c.email_key == staged.c.key, contacts.c.double_of.is_not(None))
+            others = select(func.min(contacts.c.id)).where(double, contacts.c.unique_email.is_(None)).correlate(staged)
+            members.append(others.join(memberships, on_list))
+        return func.coalesce(*(member.scalar_subquery() for member in members), first.scalar_subquery())
 
     def _statement(self) -> Any:
         """One statement that judges every row of the stage."""
         staged = self._stage.alias("staged")
         source: Any
-        if self._unique and self._rows.key == "email":
+        if self._unique and self._rows.key == "email" and not self._doubles:
             contact_id: ColumnElement[Any] = contacts.c.id
             mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
             source = staged.outerjoin(contacts, mine)
@@ -165,7 +173,20 @@ class Judgement:
             and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
         )
         found = exists(select(literal(1)).where(opt_outs.c.contact_id == contact_id, against))
-        return or_(contacts.c.unsubscribed_at.is_not(None), found)
+        left = or_(contacts.c.unsubscribed_at.is_not(None), found)
+        if not self._doubles:
+            return left
+        # What one contact of the mailbox wants holds for all of them (lk-64).
+        other = contacts.alias("other")
+        here = and_(memberships.c.contact_id == other.c.id, memberships.c.list_id == self._list_id)
+        theirs = or_(
+            other.c.unsubscribed_at.is_not(None),
+            exists(select(literal(1)).where(opt_outs.c.contact_id == other.c.id, against)),
+            exists(select(literal(1)).where(here, memberships.c.state == "unsubscribed").correlate(other)),
+        )
+        oldest = func.coalesce(contacts.c.double_of, contacts.c.id)
+        mailbox = and_(other.c.account_id == self._account.id, or_(other.c.id == oldest, other.c.double_of == oldest))
+        return or_(left, exists(select(other.c.id).where(mailbox, theirs).correlate(contacts)))
 
     def _is(self, kind: str, staged: Any) -> ColumnElement[bool]:
         """Whether the row's address, or the one that the contact has, is blocked for this list."""

@@ -72,16 +72,25 @@ class Merge:
     """Merges the rows of one job. The statements are built once and used for each chunk.
 
     Rows of one chunk have different keys. The caller's transaction holds the account's row (`lock`), so that two
-    imports never store one person twice.
+    imports never store one person twice. `doubles` says that several contacts may have one mailbox.
     """
 
-    def __init__(self, account: Account, list_id: int | None, job_id: int, spec: ImportSpec, stage: Stage) -> None:
+    def __init__(
+        self,
+        account: Account,
+        list_id: int | None,
+        job_id: int,
+        spec: ImportSpec,
+        stage: Stage,
+        *,
+        doubles: bool = False,
+    ) -> None:
         self._account, self._list_id, self._job_id, self._spec = account, list_id, job_id, spec
         self._stage, self._rows = stage.table, stage.rows
         self._sqlite = stage.kind == "sqlite"
         self._documents = Documents(stage.kind)
         self._unique = account.identifier == "email"
-        self._judgement = Judgement(account, list_id, spec, stage)
+        self._judgement = Judgement(account, list_id, spec, stage, doubles=doubles)
         self._judged = self._judgement.table
 
     @contextmanager

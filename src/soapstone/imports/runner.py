@@ -29,6 +29,7 @@ from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.jobs.run import Chunk, JobFailed, Run
+from soapstone.lists.doubles import has_doubles
 from soapstone.lists.profiles import Profiles
 from soapstone.store.instants import now
 from soapstone.store.tables import lists, rejected_rows
@@ -60,7 +61,9 @@ class _Import:
         self._attributes = [] if list_id is None else Profiles(run.database).attributes(list_id)
         rows = Rows(self._spec, self._spec.key(account.identifier), self._attributes)
         stage = Stage(run.database.kind, rows, keeps_fields=self._spec.may_refuse)
-        self._merge = Merge(account, list_id, run.job.id, self._spec, stage)
+        with run.database.read() as connection:
+            doubles = has_doubles(connection, account.id)
+        self._merge = Merge(account, list_id, run.job.id, self._spec, stage, doubles=doubles)
 
     def run(self) -> None:
         if "list_members" in self._run.job.checkpoint:

@@ -23,6 +23,9 @@ _PLAIN = re.compile(
 # email-validator forgives white space beside the address; here it is part of what was given.
 _SPACE = re.compile(r"\s")
 
+# What UTS 46 takes for a dot.
+_DOTS = re.compile("[.\u3002\uff0e\uff61]")
+
 # No address is longer, whatever its characters: longer texts are not worth asking about.
 MOST_CHARACTERS = 254
 # No domain is longer in A-labels (RFC 1035 2.3.4).
@@ -112,6 +115,16 @@ def address_keys(addresses: Sequence[str]) -> list[str]:
     if "".join(addresses).isascii():
         return list(map(str.lower, addresses))
     return [address.lower() if address.isascii() else address_key(address) for address in addresses]
+
+
+def address_pattern(text: str) -> str:
+    """Return the key of an address in which `*` stands for any text. Labels of the domain that have one stay as given:
+    beginnings of a name are no beginnings of its A-label."""
+    local, at, domain = text.rpartition("@")
+    if text.isascii() or "*" not in domain or len(text) > MOST_CHARACTERS:
+        return address_key(text)
+    labels = (_folded(label) if "*" in label else _name(label) for label in _DOTS.split(domain))
+    return f"{_folded(local)}{at}{'.'.join(labels)}"
 
 
 def _folded(text: str) -> str:

@@ -6,7 +6,7 @@ kept stay right, and the numbers of a contact's events are the order in which th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key
+from soapstone.lists.doubles import sharing
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
@@ -70,21 +71,32 @@ class Change:
 
     def find(self, address: str, list_id: int | None = None) -> int | None:
         """The contact with this address; of several, the one that came first, members of the list before others."""
-        mine, key = contacts.c.account_id == self.account.id, address_key(address)
-        if self.account.identifier == "email":
-            query = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
-            return self.connection.execute(query).scalar_one_or_none()
-        # SQLite would take the condition for a find in the unique index, and look at all contacts of the account.
-        repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
-        if self.connection.dialect.name == "sqlite":
-            repeatable = func.likely(repeatable)
-        query = select(contacts.c.id).where(mine, contacts.c.email_key == key, repeatable).order_by(contacts.c.id)
-        found = self.connection.execute(query).scalars().all()
+        found = self.with_address(address)
         if list_id is not None and len(found) > 1:
             here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(found)
             member = self.connection.execute(select(func.min(memberships.c.contact_id)).where(here)).scalar_one()
             return found[0] if member is None else int(member)
         return found[0] if found else None
+
+    def with_address(self, address: str) -> Sequence[int]:
+        """All contacts with this address, the oldest first."""
+        mine, key = contacts.c.account_id == self.account.id, address_key(address)
+        if self.account.identifier == "email":
+            query = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
+            first = self.connection.execute(query).scalar_one_or_none()
+            return [] if first is None else self.sharing(first)
+        # SQLite would take the condition for a find in the unique index, and look at all contacts of the account.
+        repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
+        if self.connection.dialect.name == "sqlite":
+            repeatable = func.likely(repeatable)
+        query = select(contacts.c.id).where(mine, contacts.c.email_key == key, repeatable).order_by(contacts.c.id)
+        return self.connection.execute(query).scalars().all()
+
+    def sharing(self, contact_id: int) -> list[int]:
+        """All contacts of this one's mailbox, itself among them, the oldest first (lk-64)."""
+        if self.account.identifier != "email":
+            return [contact_id]
+        return sharing(self.connection, self.account.id, [contact_id]).get(contact_id, [contact_id])
 
     def find_custom(self, custom_id: str) -> int | None:
         """The contact with this custom id, the first of several; None for a blank one."""
@@ -128,12 +140,20 @@ class Change:
     def opted_out(self, contact_id: int, list_id: int) -> bool:
         """Whether the person wants no mail of this list, of those of its category, or of any (mm-120).
 
-        That is beside the state of a membership: it also holds for who is not on the list.
+        That is beside the state of a membership: it also holds for who is not on the list. What one contact of a
+        mailbox wants holds for all of them (lk-64).
         """
-        against = self._against(contact_id, list_id)
-        query = select(contacts.c.id).where(contacts.c.id == contact_id)
-        query = query.where(contacts.c.unsubscribed_at.is_not(None) | select(opt_outs.c.kind).where(against).exists())
-        return self.connection.execute(query).first() is not None
+        people = self.sharing(contact_id)
+        left = select(contacts.c.id).where(contacts.c.id.in_(people), contacts.c.unsubscribed_at.is_not(None))
+        against = select(opt_outs.c.kind).where(self._against(people, list_id))
+        return any(self.connection.execute(query.limit(1)).first() is not None for query in (left, against))
+
+    def left_as_other(self, contact_id: int, list_id: int) -> bool:
+        """Whether another contact of the same mailbox is unsubscribed from the list (lk-64)."""
+        others = [other for other in self.sharing(contact_id) if other != contact_id]
+        here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(others)
+        query = select(memberships.c.state).where(here, memberships.c.state == "unsubscribed")
+        return bool(others) and self.connection.execute(query).first() is not None
 
     # --- changing ---------------------------------------------------------------------------------------------------
 
@@ -155,8 +175,9 @@ class Change:
         if not changed:
             return False
         stored = dict(changed)
-        if "email" in changed:
-            stored |= self._keys(changed["email"])
+        if "email" in changed and address_key(changed["email"]) != row["email_key"]:
+            self._give_up_mailbox(row)
+            stored |= self._keys(changed["email"]) | {"double_of": None}
         self.connection.execute(
             update(contacts).where(contacts.c.id == contact_id).values(**stored, updated_at=self.moment)
         )
@@ -243,14 +264,22 @@ class Change:
         return True
 
     def opt_in(self, contact_id: int, kind: OptOut, target_id: int) -> None:
-        """Forget one opt-out."""
-        query = delete(opt_outs).filter_by(contact_id=contact_id, kind=kind, target_id=target_id)
-        self.connection.execute(query)
+        """Forget one opt-out, of all contacts of the mailbox."""
+        here = opt_outs.c.contact_id.in_(self.sharing(contact_id))
+        self.connection.execute(delete(opt_outs).where(here).filter_by(kind=kind, target_id=target_id))
 
     def let_in(self, contact_id: int, list_id: int) -> None:
-        """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). States stay."""
-        self.connection.execute(delete(opt_outs).where(self._against(contact_id, list_id)))
-        self.connection.execute(update(contacts).where(contacts.c.id == contact_id).values(unsubscribed_at=None))
+        """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). Its state stays."""
+        people = self.sharing(contact_id)
+        self.connection.execute(delete(opt_outs).where(self._against(people, list_id)))
+        self.connection.execute(update(contacts).where(contacts.c.id.in_(people)).values(unsubscribed_at=None))
+        self.let_others_in(contact_id, list_id)
+
+    def let_others_in(self, contact_id: int, list_id: int) -> None:
+        """Subscribe the members among the other contacts of the mailbox: none stands against this one then (lk-64)."""
+        for other in self.sharing(contact_id):
+            if other != contact_id:
+                self.move(list_id, other, "subscribed")
 
     def log(
         self,
@@ -281,11 +310,11 @@ class Change:
         query = insert(contact_events).values(**values).returning(contact_events.c.id)
         return int(self.connection.execute(query).scalar_one())
 
-    def _against(self, contact_id: int, list_id: int) -> ColumnElement[bool]:
-        """The opt-outs of a person that stand against a list."""
+    def _against(self, contact_ids: Collection[int], list_id: int) -> ColumnElement[bool]:
+        """The opt-outs of a person, whose contacts these are, that stand against a list."""
         category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
         return and_(
-            opt_outs.c.contact_id == contact_id,
+            opt_outs.c.contact_id.in_(contact_ids),
             or_(
                 and_(opt_outs.c.kind == "list", opt_outs.c.target_id == list_id),
                 and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
@@ -296,6 +325,18 @@ class Change:
         """The comparable forms of an address; a missing one is nobody's."""
         key = address_key(address)
         return {"email_key": key, "unique_email": key or None if self.account.identifier == "email" else None}
+
+    def _give_up_mailbox(self, row: RowMapping) -> None:
+        """The contact gets another address: the next oldest contact of its mailbox has that now, if there is one."""
+        others = [other for other in self.sharing(row["id"]) if other != row["id"]]
+        if not others or row["double_of"] is not None:
+            return
+        own = update(contacts).where(contacts.c.id == row["id"])
+        self.connection.execute(own.values(unique_email=None))
+        heir = update(contacts).where(contacts.c.id == others[0])
+        self.connection.execute(heir.values(unique_email=row["email_key"], double_of=None))
+        rest = update(contacts).where(contacts.c.id.in_(others[1:]))
+        self.connection.execute(rest.values(double_of=others[0]))
 
     def _count(self, list_id: int, *, members: int = 0, subscribed: int = 0) -> None:
         if members or subscribed:

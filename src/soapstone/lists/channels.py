@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, func, literal_column, or_, select
+from sqlalchemy import func, literal_column, or_, select
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import is_address
@@ -113,15 +113,8 @@ class Channels:
 def _find(change: Change, identity: Identity, key: str) -> list[int]:
     mine = contacts.c.account_id == change.account.id
     if identity == "email":
-        if change.account.identifier == "email":
-            query = select(contacts.c.id).where(mine, contacts.c.unique_email == key.lower())
-        else:
-            repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
-            if change.connection.dialect.name == "sqlite":
-                # Or SQLite takes this for a find in the unique index, and looks at all contacts of the account.
-                repeatable = func.likely(repeatable)
-            query = select(contacts.c.id).where(mine, contacts.c.email_key == key.lower(), repeatable)
-    elif identity == "custom_id":
+        return list(change.with_address(key))
+    if identity == "custom_id":
         query = select(contacts.c.id).where(
             mine, contacts.c.custom_id == key, contacts.c.custom_id != literal_column("''")
         )

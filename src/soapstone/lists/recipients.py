@@ -159,6 +159,8 @@ class Recipients:
             for list_id in sorted(set(joined) - set(left)):
                 change.opt_in(contact_id, "list", list_id)
                 state = "unsubscribed" if change.opted_out(contact_id, list_id) else "subscribed"
+                if state == "subscribed":
+                    change.let_others_in(contact_id, list_id)
                 if change.membership(list_id, contact_id) is None:
                     change.join(list_id, contact_id, state="unsubscribed" if state == "unsubscribed" else "subscribed")
                 elif state == "subscribed":
@@ -190,7 +192,7 @@ class Recipients:
         if email and not is_address(email):
             raise InvalidAddress(email)
         other = change.find(email) if identifier == "email" else change.find_custom(str(values["custom_id"]))
-        if other is not None and other != contact_id:
+        if other is not None and contact_id not in change.sharing(other):
             raise RecipientExists(other)
 
 

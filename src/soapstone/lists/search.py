@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, and_, exists, false, func, literal_column, or_, select
 
 from soapstone.accounts.account import Account
-from soapstone.lists.addresses import address_key
+from soapstone.lists.addresses import address_pattern
 from soapstone.lists.recipients import Recipient, complete
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
@@ -152,7 +152,7 @@ class Search:
 
     def _matches(self, account: Account, name: str, text: str) -> ColumnElement[bool]:
         if name == "email":
-            return self._address(account, address_key(text))
+            return self._address(account, address_pattern(text))
         if name == "custom_id":
             forms = sorted({text, text.lower(), text.upper()})
             # Written out, as the condition of the index is.

@@ -96,8 +96,11 @@ class Subscriptions:
     def find(self, account: Account, contact_list: ContactList, address: str) -> Person | None:
         """The subscribed contact with this address; nobody who left or waits (lk-62)."""
         with self._database.read() as connection:
-            contact_id = Change(connection, account, "", 0).find(address.strip(), contact_list.id)
-            return None if contact_id is None else _person(connection, contact_list, contact_id)
+            look = Change(connection, account, "", 0)
+            contact_id = look.find(address.strip(), contact_list.id)
+            if contact_id is None or look.left_as_other(contact_id, contact_list.id):
+                return None
+            return _person(connection, contact_list, contact_id)
 
     def find_number(self, account: Account, contact_list: ContactList, contact_id: int) -> Person | None:
         """The same by the contact's number."""
@@ -314,13 +317,18 @@ class Subscriptions:
 
 
 def _look(change: Change, contact_list: ContactList, address: str) -> tuple[int | None, RowMapping | None, str]:
-    """The contact with the address, its membership, and its state on the list: "" for who is not on it."""
+    """The contact with the address, its membership, and its state on the list: "" for who is not on it.
+
+    Who left as another contact of the same mailbox is unsubscribed, whatever the membership says (lk-64).
+    """
     contact_id = change.find(address, contact_list.id)
     if contact_id is None:
         return None, None, ""
     member = change.membership(contact_list.id, contact_id)
     state = "" if member is None else str(member["state"])
     if not state and change.opted_out(contact_id, contact_list.id):
+        state = "unsubscribed"
+    if state in ("", "subscribed") and change.left_as_other(contact_id, contact_list.id):
         state = "unsubscribed"
     return contact_id, member, state
 

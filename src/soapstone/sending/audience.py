@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
+from soapstone.lists.doubles import sharing
 from soapstone.lists.profile_filter import Term, matches
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.supplied_file import Row
@@ -19,6 +20,9 @@ from soapstone.store.tables import contacts, deliveries, lists, memberships, mes
 
 # No address is longer; what the ledger keeps of something that is no address.
 LONGEST_ADDRESS = 320
+
+# Which state speaks for several contacts of one address.
+RANKS = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
 
 # A recipient in one of these states did not get the mail.
 WITHOUT_MAIL = ("skipped", "failed", "bounced")
@@ -193,9 +197,9 @@ class Audience:
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
         had = self._had(set(keys))
-        averse = self.averse_among(
-            {candidate.contact_id for candidate in candidates if candidate.contact_id is not None}
-        )
+        known = {candidate.contact_id for candidate in candidates if candidate.contact_id is not None}
+        averse = self.averse_among(known)
+        shared = self.shared_states(known)
         excluded = self._excluded(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
@@ -203,7 +207,7 @@ class Audience:
                 malformed=candidate.flawed or not is_mailbox(candidate.email),
                 repeated=key in seen,
                 blocked="banned" if key in banned else "suppressed" if key in suppressed else "",
-                state=candidate.state,
+                state=shared.get(candidate.contact_id or 0, candidate.state),
                 averse=candidate.contact_id in averse,
                 reach=self._rules.reach,
                 is_for_members=self._rules.members,
@@ -319,6 +323,23 @@ class Audience:
             query = select(opt_outs.c.contact_id).where(opt_outs.c.contact_id.in_(contact_ids), or_(*against))
             return set(connection.execute(query).scalars())
 
+    def shared_states(self, contact_ids: Collection[int], connection: Connection | None = None) -> dict[int, str]:
+        """Return the states of those contacts that share their mailbox: what one wants holds for all (lk-64).
+
+        Who wants no mail of the message's category, or of the list's, counts as unsubscribed.
+        """
+        with nullcontext(connection) if connection is not None else self._database.read() as reading:
+            mailboxes = sharing(reading, self._job.account_id, contact_ids)
+            if not mailboxes:
+                return {}
+            everyone = {each for mailbox in mailboxes.values() for each in mailbox}
+            here = (memberships.c.contact_id == contacts.c.id) & (memberships.c.list_id == self._job.list_id)
+            query = select(contacts.c.id, self.state(contacts.c).label("state")).join(memberships, here, isouter=True)
+            found = reading.execute(query.where(contacts.c.id.in_(everyone)))
+            states: dict[int, str] = {row.id: row.state for row in found}
+        states |= dict.fromkeys(self.averse_among(everyone), "unsubscribed")
+        return {each: max((states[one] for one in shared), key=RANKS.__getitem__) for each, shared in mailboxes.items()}
+
     def state(self, person: Any) -> ColumnElement[str]:
         """The state of a person (columns `id` and `unsubscribed_at`) beside its membership, if it has one."""
         category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
@@ -362,10 +383,9 @@ class Audience:
             (memberships.c.contact_id == people.c.id) & (memberships.c.list_id == self._job.list_id),
             isouter=True,
         )
-        rank = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
         found: dict[str, tuple[int, str]] = {}
         with nullcontext(connection) if connection is not None else self._database.read() as reading:
             for row in reading.execute(query.order_by(people.c.id)):
-                if row.email_key not in found or rank[row.state] > rank[found[row.email_key][1]]:
+                if row.email_key not in found or RANKS[row.state] > RANKS[found[row.email_key][1]]:
                     found[row.email_key] = (row.id, row.state)
         return found

@@ -181,10 +181,13 @@ contacts = _table(
     _id(),
     _account(),
     _text("email"),
-    # The address in lower case: how addresses are compared (mm-54, lk-64).
+    # How addresses are compared: see soapstone.lists.addresses.address_key (mm-54, lk-64).
     _key("email_key"),
     # The same again in accounts identified by address, NULL elsewhere: unique only where the account says so (mm-53).
     Column("unique_email", Key),
+    # The oldest contact of the mailbox, which has its unique_email; NULL but for contacts of accounts identified by
+    # address that an earlier version, which compared addresses in lower case only, took for another person.
+    Column("double_of", Id),
     _key("custom_id"),
     *(_text(name) for name in PERSON_FIELDS),
     Column("created_at", Instant, nullable=False),
@@ -205,6 +208,13 @@ contacts = _table(
         "email_key",
         sqlite_where=text("unique_email IS NULL"),
         postgresql_where=text("unique_email IS NULL"),
+    ),
+    Index(
+        "ix_contact_account_id_double_of",
+        "account_id",
+        "double_of",
+        sqlite_where=text("double_of IS NOT NULL"),
+        postgresql_where=text("double_of IS NOT NULL"),
     ),
     Index(
         "ix_contact_account_id_custom_id",
