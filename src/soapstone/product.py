@@ -21,6 +21,7 @@ from soapstone.lists.categories import Categories
 from soapstone.lists.channels import Channels
 from soapstone.lists.complaints import Complaints
 from soapstone.lists.contact_list import Lists
+from soapstone.lists.doubles import Doubles
 from soapstone.lists.email_keys import EmailKeys
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.lists.history import History
@@ -79,6 +80,7 @@ class Product:
     campaigns: Campaigns
     review_groups: ReviewGroups
     complaints: Complaints
+    doubles: Doubles
     suppressions: Suppressions
     jobs: Jobs
     imports: Imports
@@ -121,6 +123,7 @@ class Product:
             campaigns=Campaigns(database),
             review_groups=ReviewGroups(database),
             complaints=Complaints(database),
+            doubles=Doubles(database),
             suppressions=Suppressions(database),
             jobs=jobs,
             imports=imports,

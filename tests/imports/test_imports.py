@@ -283,6 +283,22 @@ def test_letter_case_of_an_address_is_no_change(
     assert dict(look(account.id)["contacts"][0])["email"] == "Ann@Example.com"
 
 
+@pytest.mark.parametrize("chunk_rows", [1, 5000])
+def test_forms_of_one_mailbox_are_one_contact(
+    run_file: RunFile, account: Account, newsletter: ContactList, look: Look, chunk_rows: int
+) -> None:
+    """lk-64, mm-54: the last row counts, and the address stays as it was first stored."""
+    forms = ["Ann@bücher.example", "ann@xn--bcher-kva.example", "ANN@BU\u0308CHER.example", "ann@ｂüｃｈｅｒ．example"]
+    rows = "".join(f"{form},{number}\n" for number, form in enumerate(forms))
+    spec = ImportSpec(columns=(EMAIL, NAME), known="overwrite")
+    job = run_file(account, newsletter, rows.encode(), spec, chunk_rows=chunk_rows)
+    assert job.counters == {"duplicate": 3, "added": 1}
+    job = run_file(account, newsletter, f"{forms[0]},9\n{forms[1]},8\n".encode(), spec, chunk_rows=chunk_rows)
+    assert job.counters == {"duplicate": 1, "updated": 1}
+    person = dict(look(account.id)["contacts"][0])
+    assert (person["email"], person["email_key"], person["first_name"]) == (forms[3], forms[1], "8")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "cp1252", "utf-8"])
 def test_encodings_are_found_out(
     run_file: RunFile, account: Account, newsletter: ContactList, look: Look, encoding: str

@@ -19,6 +19,7 @@ from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import OUTCOMES, TAKEN
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
+from soapstone.lists.addresses import address_key
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
@@ -27,7 +28,20 @@ from soapstone.store.tables import lists, memberships
 
 BANNED, SUPPRESSED, SUPPRESSED_HERE = "d@x.com", "e@x.com", "f@x.com"
 VALUES = {
-    "email": ["a@x.com", "A@x.com", "b@x.com", "c@x.com", BANNED, SUPPRESSED, SUPPRESSED_HERE, "info@x.com", "bad", ""],
+    "email": [
+        "a@x.com",
+        "A@x.com",
+        "a@ü.com",
+        "A@xn--tda.com",
+        "b@x.com",
+        "c@x.com",
+        BANNED,
+        SUPPRESSED,
+        SUPPRESSED_HERE,
+        "info@x.com",
+        "bad",
+        "",
+    ],
     "custom_id": ["1", "2", "3", ""],
     "first_name": ["", "Ann", "Bob"],
     "city": ["", "Ulm"],
@@ -45,7 +59,7 @@ class Person:
 
     @property
     def email_key(self) -> str:
-        return self.fields.get("email", "").lower()
+        return address_key(self.fields.get("email", ""))
 
 
 @dataclass
@@ -76,10 +90,12 @@ class Model:
         """Outcomes of the rows, and whether the job failed. In a chunk rows are merged in the order of their keys."""
         key = "email" if spec.identified_by == "email" else self.identifier
         outcomes = [self.flaw(spec, key, row) for row in rows]
-        last = {row[key].lower() if key == "email" else row[key]: n for n, row in enumerate(rows) if not outcomes[n]}
+        last = {
+            address_key(row[key]) if key == "email" else row[key]: n for n, row in enumerate(rows) if not outcomes[n]
+        }
         for member in self.members.values():
             member.touched = False
-        keys = [row[key].lower() if key == "email" else row[key] for row in rows]
+        keys = [address_key(row[key]) if key == "email" else row[key] for row in rows]
         for n in sorted(range(len(rows)), key=lambda n: (n // chunk_rows, keys[n])):
             if not outcomes[n]:
                 outcomes[n] = self.merge(spec, key, rows[n], on_list) if last[keys[n]] == n else "duplicate"
@@ -102,7 +118,7 @@ class Model:
         if key == "custom_id":
             found = [n for n, person in enumerate(self.people) if person.fields.get("custom_id") == row["custom_id"]]
         else:
-            found = [n for n, person in enumerate(self.people) if person.email_key == row["email"].lower()]
+            found = [n for n, person in enumerate(self.people) if person.email_key == address_key(row["email"])]
         found.sort(key=lambda n: (not (on_list and n in self.members), n))
         return found[0] if found else None
 
@@ -120,7 +136,7 @@ class Model:
                 member.profile = {}
             return "already_removed" if was == "unsubscribed" else "removed"
         if spec.blocked == "skip":
-            keys = {row.get("email", "").lower(), self.people[who].email_key if who is not None else ""}
+            keys = {address_key(row.get("email", "")), self.people[who].email_key if who is not None else ""}
             if BANNED in keys:
                 return "banned"
             if SUPPRESSED in keys or (on_list and SUPPRESSED_HERE in keys):

@@ -150,3 +150,49 @@ def test_numbers_of_no_event_do_no_harm(
     job = run_file(account, newsletter, rows.encode(), spec)
     assert (job.state, job.counters) == ("completed", {"added": 2000})
     assert events(database) == []
+
+
+FORMS = ("Ann@bücher.example", "ann@xn--bcher-kva.example", "ANN@BU\u0308CHER.example", "ann@ｂüｃｈｅｒ．example")
+
+
+@pytest.fixture
+def doubles(database: Database, account: Account) -> list[int]:
+    """Two contacts of one mailbox, as an upgrade may find them."""
+    with Changes(database).begin(account) as change:
+        oldest = change.add(email=FORMS[0])
+        values = {"email": FORMS[1], "email_key": FORMS[1], "double_of": oldest, "account_id": account.id}
+        times = {"created_at": change.moment, "updated_at": change.moment}
+        change.connection.execute(contacts.insert().values(**values, **times))
+        return [oldest, oldest + 1]
+
+
+@pytest.mark.parametrize("who", [0, 1])
+@pytest.mark.parametrize("form", FORMS)
+def test_who_left_as_one_contact_of_a_mailbox_does_not_come_back_as_another(
+    database: Database,
+    account: Account,
+    newsletter: ContactList,
+    run_file: Callable[..., Job],
+    doubles: list[int],
+    who: int,
+    form: str,
+) -> None:
+    """lk-64, lk-75, mm-59"""
+    with Changes(database).begin(account) as change:
+        change.opt_out(doubles[who], "list", newsletter.id)
+    job = run_file(account, newsletter, f"{form}\nbob@example.com\n".encode(), ImportSpec(columns=(EMAIL,)))
+    assert job.counters == {"still_unsubscribed": 1, "added": 1}
+    assert states(database, newsletter.id) == {FORMS[0]: "unsubscribed", "bob@example.com": "subscribed"}
+
+
+def test_a_file_takes_the_contact_of_a_mailbox_that_is_on_the_list(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job], doubles: list[int]
+) -> None:
+    """lk-64, lk-76: also when it is not the oldest."""
+    with Changes(database).begin(account) as change:
+        change.join(newsletter.id, doubles[1])
+    job = run_file(account, newsletter, FORMS[2].encode(), ImportSpec(columns=(EMAIL,)))
+    assert job.counters == {"unchanged": 1}
+    job = run_file(account, newsletter, FORMS[2].encode(), ImportSpec(columns=(EMAIL,), action="remove"))
+    assert job.counters == {"removed": 1}
+    assert states(database, newsletter.id) == {FORMS[1]: "unsubscribed"}

@@ -16,6 +16,7 @@ from soapstone.accounts.account import Account
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
+from soapstone.lists.addresses import address_key
 from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.sending.message import Draft
 from soapstone.sending.send import Sends, SendTicket
@@ -44,12 +45,13 @@ class Office:
         self._number = 0
 
     def contact(
-        self, email: str, state: str = "subscribed", profile: dict[str, str] | None = None, **fields: str
+        self, email: str, state: str = "subscribed", profile: dict[str, str] | None = None, **fields: Any
     ) -> int:
         """Add a contact, on the list unless `state` is empty."""
         self._number += 1
-        unique = email.lower() if self.account.identifier == "email" else None
-        values = {"account_id": self.account.id, "email": email, "email_key": email.lower(), "unique_email": unique}
+        key = address_key(email)
+        unique = key if self.account.identifier == "email" and "double_of" not in fields else None
+        values = {"account_id": self.account.id, "email": email, "email_key": key, "unique_email": unique}
         times = {"created_at": now(), "updated_at": now()}
         with self.database.write() as connection:
             contact_id = connection.execute(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import NameTaken
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.lists.doubles import WorkUnderWay
 from soapstone.lists.fields import field_column
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")
@@ -118,6 +119,35 @@ def change(
             f"Account {changed.name}: unsubscribes are about {changed.unsubscribe_type}, contacts are identified by "
             f"{changed.identifier}, times are those of {changed.time_zone}."
         )
+
+
+@app.command()
+def merge_doubles(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Merge the contacts of one mailbox into the oldest of them. The others are deleted.
+
+    On each list unsubscribed goes before waiting, and waiting before subscribed. Values of the oldest contact stay,
+    missing ones come from the others. Opt-outs, shut channels, events and ledgers are kept.
+    """
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        count = product.doubles.counts().get(owner.name, 0)
+        if not count:
+            console.print(f"Account {owner.name} has no doubles.")
+            return
+        if not yes:
+            typer.confirm(f"Merge {count} doubles of account {owner.name}? This cannot be undone.", abort=True)
+        try:
+            for mailbox in product.doubles.merge(owner):
+                others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
+                typer.echo(f"Contact {mailbox.contact_id} {mailbox.email} has taken over {others}.")
+        except WorkUnderWay as trouble:
+            numbers = ", ".join(map(str, trouble.job_ids))
+            stop(f"Jobs of this account still use contact numbers: {numbers}. Wait for their end, or cancel them.")
 
 
 @app.command()

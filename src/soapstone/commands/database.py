@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from soapstone.commands.common import Data, DatabaseUrl, console, settings_of, stop
+from soapstone.lists.doubles import Doubles
 from soapstone.store import schema
 from soapstone.store.database import Database
 
@@ -43,10 +44,17 @@ def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
 
 @app.command()
 def check(data: Data = None, database: DatabaseUrl = None) -> None:
-    """Tell whether this version knows the schema."""
+    """Tell whether this version knows the schema, and how many contacts share a mailbox with an older one."""
     with _opened(data, database) as opened:
         schema.check(opened)
         console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
+        for account, count in Doubles(opened).counts().items():
+            console.print(
+                f"Account {account} has {count} doubles: contacts whose mailbox an older contact has. "
+                f'Merge them: soapstone account merge-doubles --account "{account}"',
+                soft_wrap=True,
+                markup=False,
+            )
 
 
 @app.command()

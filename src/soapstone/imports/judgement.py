@@ -39,7 +39,7 @@ class Judgement:
     """Judges the rows of one import's stages.
 
     `statement` fills `table`, a temporary one, with a row for each row of the stage. `doubles` says that several
-    contacts of the account may have one mailbox (soapstone.lists.doubles).
+    contacts of the account may have one mailbox (soapstone.lists.mailboxes).
     """
 
     def __init__(

@@ -29,7 +29,7 @@ from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.jobs.run import Chunk, JobFailed, Run
-from soapstone.lists.doubles import has_doubles
+from soapstone.lists.mailboxes import has_doubles
 from soapstone.lists.profiles import Profiles
 from soapstone.store.instants import now
 from soapstone.store.tables import lists, rejected_rows

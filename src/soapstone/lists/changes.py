@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key
-from soapstone.lists.doubles import sharing
+from soapstone.lists.mailboxes import sharing
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
@@ -208,7 +208,7 @@ class Change:
                 **left,
             )
         )
-        self._count(list_id, members=1, subscribed=int(state == "subscribed"))
+        self.count(list_id, members=1, subscribed=int(state == "subscribed"))
         self.log("joined", contact_id, list_id, detail={"state": state, "profile": _filled(profile or {})})
         return number
 
@@ -229,7 +229,7 @@ class Change:
             values |= {"removed_at": None, "removed_by": "", "added_at": self.moment, "added_by": self.by}
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         self.connection.execute(update(memberships).where(here).values(**values))
-        self._count(list_id, subscribed=int(state == "subscribed") - int(row["state"] == "subscribed"))
+        self.count(list_id, subscribed=int(state == "subscribed") - int(row["state"] == "subscribed"))
         self.log(state, contact_id, list_id, cause=cause, part_of=part_of)
         return True
 
@@ -240,7 +240,7 @@ class Change:
             return False
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         self.connection.execute(delete(memberships).where(here))
-        self._count(list_id, members=-1, subscribed=-int(row["state"] == "subscribed"))
+        self.count(list_id, members=-1, subscribed=-int(row["state"] == "subscribed"))
         self.log("left", contact_id, list_id)
         return True
 
@@ -280,6 +280,12 @@ class Change:
         for other in self.sharing(contact_id):
             if other != contact_id:
                 self.move(list_id, other, "subscribed")
+
+    def count(self, list_id: int, *, members: int = 0, subscribed: int = 0) -> None:
+        """Add to the numbers of members that are kept with a list, when rows of it come and go."""
+        if members or subscribed:
+            values = {"members": lists.c.members + members, "subscribed": lists.c.subscribed + subscribed}
+            self.connection.execute(update(lists).where(lists.c.id == list_id).values(**values))
 
     def log(
         self,
@@ -337,11 +343,6 @@ class Change:
         self.connection.execute(heir.values(unique_email=row["email_key"], double_of=None))
         rest = update(contacts).where(contacts.c.id.in_(others[1:]))
         self.connection.execute(rest.values(double_of=others[0]))
-
-    def _count(self, list_id: int, *, members: int = 0, subscribed: int = 0) -> None:
-        if members or subscribed:
-            values = {"members": lists.c.members + members, "subscribed": lists.c.subscribed + subscribed}
-            self.connection.execute(update(lists).where(lists.c.id == list_id).values(**values))
 
 
 class Changes:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
-from soapstone.lists.doubles import sharing
+from soapstone.lists.mailboxes import sharing
 from soapstone.lists.profile_filter import Term, matches
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.supplied_file import Row

@@ -40,10 +40,10 @@ def downgrade() -> None:
     change = sa.text(
         f"UPDATE contact SET email_key = :key, unique_email = CASE WHEN ({held}) = 'email' THEN :key END WHERE id = :id"
     )
-    # First all that have a key now, so that no two contacts share one in between.
-    free = f"UPDATE contact SET unique_email = NULL WHERE {_wide('email')}"
-    op.execute(free)
-    for rows in _pages(connection, "id, email", "contact", _wide("email")):
+    # First all that change, so that no two contacts share a key in between.
+    changed = f"({_wide('email')} OR double_of IS NOT NULL)"
+    op.execute(f"UPDATE contact SET unique_email = NULL WHERE {changed}")
+    for rows in _pages(connection, "id, email", "contact", changed):
         connection.execute(change, [{"id": row.id, "key": row.email.lower()} for row in rows])
     op.drop_index("ix_contact_account_id_double_of", "contact")
     op.drop_column("contact", "double_of")
@@ -146,9 +146,7 @@ def _wide(column: str) -> str:
 
 def _pages(connection: Any, columns: str, table: str, condition: str) -> Iterator[list[Any]]:
     """The rows of a table by number, some at a time; they may be changed meanwhile."""
-    query = sa.text(
-        f"SELECT {columns} FROM {table} WHERE id > :after AND {condition} ORDER BY id LIMIT {PAGE}"
-    )
+    query = sa.text(f"SELECT {columns} FROM {table} WHERE id > :after AND {condition} ORDER BY id LIMIT {PAGE}")
     after = 0
     while rows := connection.execute(query, {"after": after}).all():
         yield rows
