@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,3 +120,28 @@ def test_mappings_and_occasions(run: Run) -> None:
     run("occasion", "close", "1", "--open")
     assert "E-mail" in run("occasion", "people", "1").output
     assert "no occasion" in run("occasion", "people", "7", code=1).output
+
+
+def test_doubles_are_told_of_and_merged_on_request(run: Run, tmp_path: Path) -> None:
+    """lk-64: contacts of one mailbox, as an upgrade may find them."""
+    data = tmp_path / "data"
+    people = tmp_path / "people.csv"
+    people.write_text("Email\nann@bücher.example\nbob@example.com\n", encoding="utf-8")
+    run("import", str(people), "--list", "1")
+    assert "doubles" not in run("db", "check").output
+    assert "no doubles" in run("account", "merge-doubles").output
+    connection = sqlite3.connect(data / "soapstone.sqlite")
+    connection.execute(
+        "INSERT INTO contact (account_id, email, email_key, double_of, created_at, updated_at)"
+        " SELECT 1, email_key, email_key, id, created_at, updated_at FROM contact WHERE email LIKE 'ann@%'"
+    )
+    connection.commit()
+    connection.close()
+    told = run("db", "check").output
+    assert "Doubles in account ACME: 1" in told
+    assert 'soapstone account merge-doubles --account "ACME"' in told
+    assert "undone" in run("account", "merge-doubles", code=1).output
+    merged = run("account", "merge-doubles", "--yes").output
+    assert merged.startswith("Contact 1 ann@bücher.example has taken over 3 ann@xn--bcher-kva.example.")
+    assert "no doubles" in run("account", "merge-doubles").output
+    assert "doubles" not in run("db", "check").output

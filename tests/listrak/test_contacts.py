@@ -113,6 +113,28 @@ def test_set_contact(desk: Desk, suppress: Suppress) -> None:
         assert desk.update(email) == result
 
 
+def test_forms_of_one_mailbox_are_one_contact(desk: Desk, suppress: Suppress) -> None:
+    """lk-50, lk-54, lk-57, lk-60 to lk-62, lk-64"""
+    name = uuid4().hex
+    first, second, third, fourth = (
+        f"{name.upper()}@bücher.example",
+        f"{name}@xn--bcher-kva.example",
+        f"{name}@BU\u0308CHER.example",
+        f"{name}@ｂüｃｈｅｒ．example",
+    )
+    assert desk.set(first) == "SuccessContactSubscribed"
+    assert desk.set(second) == "ContactAlreadySubscribedProfileUpdated"
+    assert desk.update(third) == "ContactAlreadySubscribedProfileUpdated"
+    for form in (first, second, third, fourth):
+        assert desk.listrak.GetContact(desk.list, form)["EmailAddress"] == first
+    assert desk.count() == 1
+    assert desk.change(second, fourth) == "FailedIdenticalEmailAddress"
+    assert desk.unsubscribe(third) == "SuccessContactUnSubscribed"
+    assert desk.set(fourth) == "FailedContactUnSubscribed"
+    suppress(second, "suppressed", desk.list)
+    assert desk.set(first, override=True) == "FailedContactSuppressed"
+
+
 def test_update_kinds(desk: Desk) -> None:
     """lk-47, lk-55"""
     listrak = desk.listrak

@@ -51,6 +51,22 @@ def details(magnetmail: Any, number: Any) -> Any:
     return magnetmail.getRecipientDetails(recipient_id=int(number))
 
 
+def test_forms_of_one_mailbox_are_one_recipient(magnetmail: Any) -> None:
+    """lk-64, mm-53, mm-72: in both contracts."""
+    name, here = uuid4().hex, group(magnetmail)
+    made = add(magnetmail, f"{name}@bücher.example", here)
+    assert made["error"] == 0
+    for form in (
+        f"{name.upper()}@xn--bcher-kva.example",
+        f"{name}@BU\u0308CHER.example",
+        f"{name}@ｂüｃｈｅｒ．example",
+    ):
+        again = add(magnetmail, form, here)
+        assert again["error"] != 0
+        assert again["msg"] == add(magnetmail, f"{name}@bücher.example")["msg"]
+    assert details(magnetmail, made["id"])["email"] == f"{name}@bücher.example"
+
+
 def test_add_recipient(magnetmail: Any) -> None:
     """mm-19, mm-20, mm-72, mm-73"""
     email, here = address(), group(magnetmail)

@@ -140,7 +140,7 @@ def merge_doubles(
             console.print(f"Account {owner.name} has no doubles.")
             return
         if not yes:
-            typer.confirm(f"Merge {count} doubles of account {owner.name}? This cannot be undone.", abort=True)
+            typer.confirm(f"Merge the {count} doubles of account {owner.name}? This cannot be undone.", abort=True)
         try:
             for mailbox in product.doubles.merge(owner):
                 others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())

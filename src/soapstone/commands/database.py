@@ -50,7 +50,7 @@ def check(data: Data = None, database: DatabaseUrl = None) -> None:
         console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
         for account, count in Doubles(opened).counts().items():
             console.print(
-                f"Account {account} has {count} doubles: contacts whose mailbox an older contact has. "
+                f"Doubles in account {account}: {count}, contacts whose mailbox an older contact has. "
                 f'Merge them: soapstone account merge-doubles --account "{account}"',
                 soft_wrap=True,
                 markup=False,
