@@ -18,7 +18,10 @@ WHOLE_ACCOUNT = 0
 
 @dataclass(frozen=True, kw_only=True)
 class Suppression:
-    """An address, in the form that is compared (`address_key`), to which nothing is sent; `kind` is "suppressed" or "banned"."""
+    """An address to which nothing is sent, in the form that is compared (`address_key`).
+
+    `kind` is "suppressed" or "banned".
+    """
 
     email: str
     kind: str
