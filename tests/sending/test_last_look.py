@@ -67,6 +67,12 @@ def block(scene: Scene, **how: Any) -> None:
     Suppressions(scene.office.database).add(scene.office.account.id, "ANN@example.com", **how)
 
 
+def leave_as_double(scene: Scene) -> None:
+    """Ann has another contact of the same mailbox, as an upgrade may find it, which leaves (lk-64)."""
+    double = scene.office.contact("Ann@example.com", "", double_of=scene.ann)
+    scene.change(lambda change: from_everything(change, double, UNTOLD))
+
+
 WAYS: dict[str, tuple[Callable[[Scene], object], str]] = {
     "unsubscribe link": (Scene.click, "unsubscribed"),
     "off the list": (lambda s: s.change(lambda c: c.leave(s.office.list.id, s.ann)), "left"),
@@ -83,6 +89,7 @@ WAYS: dict[str, tuple[Callable[[Scene], object], str]] = {
         lambda s: s.change(lambda c: c.opt_out(s.ann, "message_category", s.offers)),
         "unsubscribed",
     ),
+    "unsubscribed as another contact": (leave_as_double, "unsubscribed"),
     "waits again": (lambda s: s.change(lambda c: c.move(s.office.list.id, s.ann, "waiting")), "waiting"),
     "suppressed": (block, "suppressed"),
     "suppressed on the list": (lambda s: block(s, list_id=s.office.list.id), "suppressed"),

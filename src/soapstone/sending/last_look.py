@@ -63,9 +63,11 @@ class LastLook:
         strangers = {row.email_key for row in rows if row.contact_id is None}
         # A stranger who left by a link is a contact since.
         known = self._audience.known(strangers, connection) if strangers else {}
+        people = {row.contact_id for row in rows if row.contact_id is not None}
+        shared = self._audience.shared_states(people, connection)
         for seen in connection.execute(self._query, {"numbers": list(keys)}):
             has_moved = seen.key is not None and seen.key != keys[seen.id]
-            state, averse = seen.state, bool(seen.averse)
+            state, averse = shared.get(seen.contact_id or 0, seen.state), bool(seen.averse)
             if seen.contact_id is None and (since := known.get(keys[seen.id])) is not None:
                 state, averse = since[1], bool(self._audience.averse_among({since[0]}))
             reason = skip_reason(
