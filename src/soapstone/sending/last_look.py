@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
 
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
@@ -63,9 +63,10 @@ class LastLook:
         strangers = {row.email_key for row in rows if row.contact_id is None}
         # A stranger who left by a link is a contact since.
         known = self._audience.known(strangers, connection) if strangers else {}
-        people = {row.contact_id for row in rows if row.contact_id is not None}
-        shared = self._audience.shared_states(people, connection)
-        for seen in connection.execute(self._query, {"numbers": list(keys)}):
+        found = connection.execute(self._query, {"numbers": list(keys)}).all()
+        sharing = {seen.contact_id for seen in found if seen.shares}
+        shared = self._audience.shared_states(sharing, connection) if sharing else {}
+        for seen in found:
             has_moved = seen.key is not None and seen.key != keys[seen.id]
             state, averse = shared.get(seen.contact_id or 0, seen.state), bool(seen.averse)
             if seen.contact_id is None and (since := known.get(keys[seen.id])) is not None:
@@ -99,10 +100,15 @@ class LastLook:
             )
             .scalar_subquery()
         )
+        double = contacts.alias()
+        # Doubles speak for one another (lk-64).
+        others = (double.c.account_id == job.account_id) & (double.c.double_of == contacts.c.id)
+        shares = or_(contacts.c.double_of.is_not(None), select(double.c.id).where(others).exists())
         return (
             select(
                 table.id,
                 table.contact_id,
+                shares.label("shares"),
                 contacts.c.email,
                 contacts.c.email_key.label("key"),
                 self._audience.state(contacts.c).label("state"),
