@@ -11,8 +11,17 @@ EXAMPLES = ("poll_upload.sh", "poll_legacy.sh")
 SCRIPTS = ("magnetmail_zeep.py", "listrak_zeep.py")
 
 
-def announce(base: str, settings: Settings, *, demo: bool) -> None:
-    """Print where everything is; with the demo account also its credentials and commands to paste."""
+NO_PUBLIC_URL = (
+    "SOAPSTONE_PUBLIC_URL is not set: mails have no links to unsubscribe. The command line and REST refuse sends to lists "
+    "that do not say that they need none."
+)
+
+
+def announce(base: str, settings: Settings, *, demo: bool, smtp_unused: bool = False) -> None:
+    """Print where everything is; with the demo account also its credentials and commands to paste.
+
+    `smtp_unused`: an SMTP server is set up and gets no mail, because of the demo account.
+    """
     lines = [
         "",
         f"Soapstone serves on {base}",
@@ -24,6 +33,10 @@ def announce(base: str, settings: Settings, *, demo: bool) -> None:
         f"  Console      {base}/",
         f"  Data         {settings.data_dir.resolve()}",
     ]
+    if not settings.public_url:
+        lines += ["", NO_PUBLIC_URL]
+    if smtp_unused:
+        lines += ["", f"With --demo no mail goes to the SMTP server; all mail goes to {settings.mail.resolve()}."]
     if demo:
         lines += ["", "Demo account DEMO, login demo, password demo (for all of these), list 1."]
         lines += _commands(base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from soapstone.banner import NO_PUBLIC_URL, announce
 from soapstone.commands import (
     accounts,
     campaigns,
@@ -35,6 +37,8 @@ from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.logs import configure_logs
 from soapstone.settings import Settings
+
+log = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -75,7 +79,9 @@ def serve(
     database: DatabaseUrl = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
-    demo: Annotated[bool, typer.Option("--demo", help="With a demo account; only on a loopback address.")] = False,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With a demo account, and no mail by SMTP; only on a loopback address.")
+    ] = False,
     workers: Workers = 4,
 ) -> None:
     """Serve both contracts, the console and the worker."""
@@ -112,6 +118,8 @@ def worker(
         check_settings(settings)
     except UNUSABLE_SETTINGS as trouble:
         stop(str(trouble))
+    if not settings.public_url and not supervised:
+        log.warning(NO_PUBLIC_URL)
     with opened(settings) as product:
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
@@ -165,8 +173,7 @@ def version() -> None:
 
 
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
-    from soapstone.banner import announce
-    from soapstone.demo import prepare_demo
+    from soapstone.demo import demo_settings, prepare_demo
     from soapstone.runners import UNUSABLE_SETTINGS, check_settings
     from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
     from soapstone.server import Application, PortTaken, TlsUnusable, listen, serve, tls_context
@@ -184,6 +191,11 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
         listener = listen(host, port)
     except (InvalidScannerUrl, TlsUnusable, PortTaken, *UNUSABLE_SETTINGS) as trouble:
         stop(str(trouble))
+    scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
+    base = f"{scheme}://{name}:{listener.getsockname()[1]}"
+    smtp_unused = demo and bool(settings.smtp_url)
+    if demo:
+        settings = demo_settings(settings, base)
     with opened(settings, upgrade=True) as product:
         if demo:
             prepare_demo(product)
@@ -191,13 +203,11 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
         if supervisor:
             supervisor.start()
         try:
-            scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
-            base = f"{scheme}://{name}:{listener.getsockname()[1]}"
             app = Application(product, demo=demo)
             serve(
                 app,
                 [listener],
-                ready=lambda: announce(base, settings, demo=demo),
+                ready=lambda: announce(base, settings, demo=demo, smtp_unused=smtp_unused),
                 idle_seconds=settings.idle_seconds,
                 tls=tls,
             )
@@ -209,7 +219,8 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
 def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
     arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
-    return arguments, {"SOAPSTONE_DATABASE_URL": settings.database_url}
+    variables = ("database_url", "public_url", "smtp_url")
+    return arguments, {f"SOAPSTONE_{name.upper()}": getattr(settings, name) for name in variables}
 
 
 def _is_loopback(host: str) -> bool:

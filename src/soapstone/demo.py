@@ -5,6 +5,7 @@ from __future__ import annotations
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.product import Product
 from soapstone.sending.message import Draft
+from soapstone.settings import Settings
 
 ACCOUNT = "DEMO"
 LOGIN = "demo"
@@ -35,6 +36,14 @@ WELCOME = Draft(
 )
 
 
+def demo_settings(settings: Settings, base: str) -> Settings:
+    """The settings of a server with the demo account, which people reach at `base` unless the settings say otherwise.
+
+    Its mail goes to the folder: the demo people have not asked for any.
+    """
+    return settings.model_copy(update={"smtp_url": "", "public_url": settings.public_url or base})
+
+
 def prepare_demo(product: Product) -> bool:
     """Make the demo account unless it is there; True when it was made now.
 
@@ -45,8 +54,8 @@ def prepare_demo(product: Product) -> bool:
         return False
     account = product.accounts.create(ACCOUNT, time_zone=product.settings.time_zone)
     login = product.accounts.add_login(account, LOGIN, PASSWORD)
-    sender = {"from_name": "Soapstone Demo", "from_address": "news@example.com"}
-    newsletter = product.lists.create(account.id, "Newsletter", settings=sender)
+    settings = {"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": True}
+    newsletter = product.lists.create(account.id, "Newsletter", settings=settings)
     header = product.profiles.add_header(account.id, newsletter.id, "Preferences")
     colour = product.profiles.add_attribute(account.id, newsletter.id, header, "Favourite colour")
     post = product.profiles.add_attribute(account.id, newsletter.id, header, "Post", kind="check_box")

@@ -130,7 +130,7 @@ class Product:
             attribute_updates=AttributeUpdates(database, jobs),
             entries=Entries(database, jobs, imports),
             messages=Messages(database),
-            sends=Sends(database, blobs, jobs),
+            sends=Sends(database, blobs, jobs, has_links=bool(settings.public_url)),
             reports=SendReports(database),
         )
 

@@ -18,7 +18,8 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("./data"), description="Folder of everything that this server keeps.")
     database_url: str = Field("", description="Database; empty means a SQLite file in the data folder.")
     public_url: str = Field(
-        "", description="URL at which browsers reach the console; empty means as they say in the request."
+        "",
+        description="URL at which people reach this server; links in mails begin with it, without it there are none.",
     )
     trusted_proxies: list[str] = Field(
         default_factory=list, description="Addresses of proxies whose X-Forwarded headers are believed."

@@ -20,18 +20,25 @@ from soapstone.sending.mailbox import is_mailbox
 router = APIRouter(prefix="/lists", tags=["lists"])
 
 
+# Settings of a list that are on or off.
+SWITCHES = ("double_opt_in", "removal_link")
+
 CategoryId = Annotated[int, Field(ge=1, le=LARGEST)]
 Attribute = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
 
 
 class ListOut(BaseModel):
-    """A list. `members` counts everybody on it, `subscribed` those who get its mail."""
+    """A list. `members` counts everybody on it, `subscribed` those who get its mail.
+
+    With `removal_link` mails whose message has no link to unsubscribe get one.
+    """
 
     id: int
     name: str
     from_name: str
     from_address: str
     double_opt_in: bool
+    removal_link: bool
     visible: bool
     on_subscription_page: bool
     category_id: int | None
@@ -43,8 +50,8 @@ class ListOut(BaseModel):
     @classmethod
     def of(cls, found: ContactList) -> ListOut:
         """The list as it is shown."""
-        same = {name: getattr(found, name) for name in cls.model_fields if name != "double_opt_in"}
-        return cls(**same, double_opt_in=bool(found.settings.get("double_opt_in")))
+        settings = {name: bool(found.settings.get(name)) for name in SWITCHES}
+        return cls(**{name: getattr(found, name) for name in cls.model_fields if name not in SWITCHES}, **settings)
 
 
 class ListIn(Body):
@@ -54,6 +61,7 @@ class ListIn(Body):
     from_name: Text = ""
     from_address: Text = ""
     double_opt_in: bool = False
+    removal_link: bool = True
     category_id: CategoryId | None = None
 
 
@@ -64,6 +72,7 @@ class ListChange(Body):
     from_name: Text | None = None
     from_address: Text | None = None
     double_opt_in: bool | None = None
+    removal_link: bool | None = None
     visible: bool | None = None
     on_subscription_page: bool | None = None
     category_id: CategoryId | None = None
@@ -281,9 +290,7 @@ def _check_category(caller: Caller, category_id: int | None) -> None:
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        name: given[name] for name in ("from_name", "from_address", "double_opt_in") if name in given
-    }
+    settings: dict[str, Any] = {name: given[name] for name in ("from_name", "from_address", *SWITCHES) if name in given}
     if settings.get("from_address") and not is_mailbox(settings["from_address"]):
         raise Refused(422, "from_address is not an e-mail address.")
     return settings

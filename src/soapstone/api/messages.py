@@ -57,15 +57,22 @@ class MessageHead(BaseModel):
 
 
 class MessageOut(MessageHead):
-    """A stored message, whole."""
+    """A stored message, whole.
+
+    `unknown_fields` warns of merge fields that no contact field, link or profile attribute of the account has. A send
+    may still bring their values along.
+    """
 
     html: str
     plain: str
+    unknown_fields: list[str]
 
     @classmethod
-    def of(cls, found: Message) -> MessageOut:
-        """The message as it is shown."""
-        return cls(**own(found, cls))
+    def shown(cls, caller: Caller, found: Message) -> MessageOut:
+        """The message as the caller is shown it."""
+        unknown = caller.product.messages.unknown_fields(caller.account.id, found)
+        same = {name: getattr(found, name) for name in cls.model_fields if name != "unknown_fields"}
+        return cls(**same, unknown_fields=unknown)
 
 
 class MessageIn(Body):
@@ -171,13 +178,13 @@ def make(given: MessageIn, caller: Calling, once: Making) -> Response:
             )
         )
 
-    return once(given, made, MessageOut.of)
+    return once(given, made, lambda saved: MessageOut.shown(caller, saved))
 
 
 @router.get("/{message_id}")
 def one(message_id: Number, caller: Calling) -> MessageOut:
     """One message."""
-    return MessageOut.of(find(caller, message_id))
+    return MessageOut.shown(caller, find(caller, message_id))
 
 
 @router.patch("/{message_id}")
@@ -199,7 +206,7 @@ def change(message_id: Number, given: MessageChange, caller: Calling) -> Message
         raise Refused(409, "The message waits to be sent, or is being sent.") from None
     if changed is None:
         raise not_found("message")
-    return MessageOut.of(changed)
+    return MessageOut.shown(caller, changed)
 
 
 @router.post("/{message_id}/preview")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -12,13 +13,14 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.jobs import find as find_job
-from soapstone.api.messages import Fields, Id, checked
+from soapstone.api.messages import Fields, Id, Made, checked
 from soapstone.api.messages import find as find_message
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Join, Term
 from soapstone.sending.report import Recipient, SendRecord
 from soapstone.sending.send import SendTicket
+from soapstone.sending.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLink
 
 router = APIRouter(prefix="/sends", tags=["sends"])
 
@@ -87,12 +89,17 @@ class SendIn(Body):
     message_id: Id
     to: Annotated[ToList | ToGroups | ToAddresses, Field(discriminator="kind")]
     at: Moment | None = None
+    unsubscribe: Choice = Field(
+        default="link",
+        description="To lists: mails need a visible link to unsubscribe, or with `none` they need no such link.",
+    )
 
 
 class SendHead(BaseModel):
     """A send. Its number is that of its job. `counters` is what the job has counted so far.
 
-    `message_id` is what is sent; `source_id` is the stored message of which that is a copy.
+    `message_id` is what is sent; `source_id` is the stored message of which that is a copy. `unsubscribe` is "link" or
+    "none" as the sender chose, "missing" where a contract asked for no choice and the mails have no link, else null.
     """
 
     id: int
@@ -101,6 +108,7 @@ class SendHead(BaseModel):
     source_id: int | None
     list_id: int | None
     is_test: bool
+    unsubscribe: Choice | Literal["missing"] | None
     state: str
     paused: bool
     step: int
@@ -271,7 +279,11 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
     }
     if isinstance(to, ToGroups):
         groups = [caller.list(number) for number in dict.fromkeys(to.list_ids)]
-        return checked(lambda: sends.to_groups(groups=groups, again=to.again, **common))
+        return checked(
+            lambda: _with_link(
+                lambda: sends.to_groups(groups=groups, again=to.again, unsubscribe=given.unsubscribe, **common)
+            )
+        )
     contact_list = caller.list(to.list_id)
     if isinstance(to, ToAddresses):
         return [
@@ -287,9 +299,29 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
         ]
     terms = [Term(**term.model_dump()) for term in to.filter]
     try:
-        return [checked(lambda: sends.to_members(contact_list=contact_list, terms=terms, **common))]
+        return [
+            _with_link(
+                lambda: sends.to_members(
+                    contact_list=contact_list, terms=terms, unsubscribe=given.unsubscribe, **common
+                )
+            )
+        ]
     except InvalidFilter as trouble:
         raise Refused(422, str(trouble)) from None
+
+
+def _with_link(send: Callable[[], Made]) -> Made:
+    """What `send` does; a missing link to unsubscribe is a refusal that says how there can be one."""
+    try:
+        return send()
+    except NoUnsubscribeLink as trouble:
+        remedy = "Set it for the server"
+        if not trouble.url_missing:
+            remedy = (
+                "Put {{ Unsubscribe_Link }} into the message, or let the list add the link "
+                f'(PATCH /lists/{trouble.list_id} with "removal_link": true)'
+            )
+        raise Refused(422, f'{trouble} {remedy}, or send without a link: "unsubscribe": "none".') from None
 
 
 def _find(caller: Caller, send_id: int) -> SendRecord:
@@ -317,4 +349,4 @@ def _shown(caller: Caller, tickets: list[SendTicket]) -> Sends:
 def _facts(record: SendRecord) -> dict[str, Any]:
     of_job = {name: getattr(record.job, name) for name in SendHead.model_fields if hasattr(record.job, name)}
     of_send = ("purpose", "message_id", "source_id", "list_id", "is_test")
-    return of_job | {name: getattr(record, name) for name in of_send}
+    return of_job | {name: getattr(record, name) for name in of_send} | {"unsubscribe": record.job.request.get(REQUEST)}

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    list_of,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.commands.messages import warn_of_unknown_fields
 from soapstone.lists.addresses import is_address
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft, InvalidMessage
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
+
+_REMOVAL_LINK = typer.Option(
+    "--removal-link/--no-removal-link", help="Whether mails whose message has no link to unsubscribe get one."
+)
 
 
 @app.command()
@@ -21,17 +36,44 @@ def create(
     name: str,
     from_name: Annotated[str, typer.Option(help="Default sender's name.")] = "",
     from_address: Annotated[str, typer.Option(help="Default sender's address.")] = "",
+    removal_link: Annotated[bool, _REMOVAL_LINK] = True,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Create a list."""
-    if from_address and not is_mailbox(from_address):
-        stop(f"{from_address} is not an e-mail address.")
+    _check_sender(from_address)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        made = product.lists.create(owner.id, name, settings={"from_name": from_name, "from_address": from_address})
+        settings = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
+        made = product.lists.create(owner.id, name, settings=settings)
         console.print(f"List {made.id} ({made.name}) is there.")
+
+
+@app.command()
+def edit(
+    list_id: Annotated[int, typer.Argument(metavar="LIST", help="Number of the list.")],
+    name: Annotated[str | None, typer.Option(help="Its name.")] = None,
+    from_name: Annotated[str | None, typer.Option(help="Default sender's name; empty for none.")] = None,
+    from_address: Annotated[str | None, typer.Option(help="Default sender's address; empty for none.")] = None,
+    removal_link: Annotated[bool | None, _REMOVAL_LINK] = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Change what is given of a list."""
+    _check_sender(from_address or "")
+    if name is not None and not name.strip():
+        stop("The list needs a name.")
+    given: dict[str, Any] = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
+    settings = {key: value for key, value in given.items() if value is not None}
+    if name is None and not settings:
+        stop("Nothing was said that is to change.")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = list_of(product, owner, list_id)
+        product.lists.change(owner.id, found.id, name=name.strip() if name is not None else None, settings=settings)
+        console.print(f"List {found.id} is changed.")
 
 
 @app.command("list")
@@ -93,3 +135,9 @@ def message(
         except InvalidMessage as trouble:
             stop(str(trouble))
         console.print(f"Message {saved.id} is saved.")
+        warn_of_unknown_fields(product, saved)
+
+
+def _check_sender(address: str) -> None:
+    if address and not is_mailbox(address):
+        stop(f"{address} is not an e-mail address.")

@@ -84,6 +84,7 @@ def add(
         except InvalidMessage as trouble:
             stop(str(trouble))
         console.print(f"Message {saved.id} is saved.")
+        warn_of_unknown_fields(product, saved)
 
 
 @app.command("list")
@@ -137,6 +138,7 @@ def show(message: int, account: AccountName = None, data: Data = None, database:
         for title, body in (("HTML", found.html), ("Text", found.plain)):
             if body.strip():
                 typer.echo(f"\n{title}:\n{body}")
+        warn_of_unknown_fields(product, found)
 
 
 @app.command()
@@ -166,12 +168,15 @@ def edit(
         if not given and not traits:
             stop("Nothing was said that is to change.")
         try:
-            product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
+            changed = product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
         except InvalidMessage as trouble:
             stop(str(trouble))
         except MessageInQueue:
             stop(f"Message {message} waits to be sent, or is being sent; it stays as it is until then.")
+        if changed is None:
+            stop(f"There is no message {message} in account {owner.name}.")
         console.print(f"Message {message} is changed.")
+        warn_of_unknown_fields(product, changed)
 
 
 @app.command()
@@ -232,6 +237,16 @@ def message_of(product: Product, owner: Account, number: int) -> Message:
     if found is None or found.kind == "send":
         stop(f"There is no message {number} in account {owner.name}.")
     return found
+
+
+def warn_of_unknown_fields(product: Product, message: Message) -> None:
+    """Name the merge fields that the account does not know, on standard error."""
+    if unknown := product.messages.unknown_fields(message.account_id, message):
+        typer.echo(
+            f"Warning: the account has no contact field, link or profile attribute for {', '.join(unknown)}. "
+            "Only a file that is sent to, or --field, can bring a value.",
+            err=True,
+        )
 
 
 def merge_values(given: Sequence[str]) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""`soapstone send …`: sending stored messages, and what became of it."""
+"""`soapstone send …`: sending stored messages, and what became of it.
+
+Commands that mail people are called `to-…`. Those that may mail many ask first.
+"""
 
 from __future__ import annotations
 
@@ -38,10 +41,13 @@ from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Term
 from soapstone.product import Product
+from soapstone.sending.audience import count_members
+from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage, Message
 from soapstone.sending.report import Recipient
 from soapstone.sending.send import KINDS, SendTicket
-from soapstone.sending.supplied_file import FileForm, InvalidFile
+from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
+from soapstone.sending.unsubscribe_link import Choice, NoUnsubscribeLink
 from soapstone.store.instants import now
 from soapstone.store.tables import DELIVERY_STATES
 
@@ -56,6 +62,10 @@ At = Annotated[
     str, typer.Option(help="When, such as 2030-12-24T10:00; in the account's time zone unless it names another.")
 ]
 ListId = Annotated[int | None, typer.Option("--list", help="The list; the message's own by default.")]
+NoUnsubscribe = Annotated[
+    bool, typer.Option("--no-unsubscribe", help="The mails need no link to unsubscribe; without it they must have one.")
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Send without a question, as scripts do.")]
 
 # A condition on a profile attribute: its name, an operator, a value.
 _CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|~|>|<)(.*)", re.DOTALL)
@@ -73,6 +83,36 @@ _COMPARISONS: dict[str, tuple[Comparison, bool, bool]] = {
 
 @app.command("list")
 def list_(
+    list_id: Annotated[int | None, typer.Option("--list", help="Only those of this list.")] = None,
+    tests: Annotated[bool, typer.Option("--tests", help="Also those for tests, and letters to single people.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List the newest sends with how far they are; nothing is sent."""
+    table = Table("Send", "Purpose", "Message", "List", "State", "Counted", "Submitted (UTC)", "Due (UTC)")
+    with opened(settings_of(data, database)) as product:
+        owner, views = account_of(product, account), JobViews(product)
+        lists = None if list_id is None else [list_of(product, owner, list_id).id]
+        for record in product.reports.find(owner.id, list_ids=lists, tests=tests, newest=True, limit=limit):
+            job = record.job
+            view = views.of(job)
+            table.add_row(
+                str(job.id),
+                record.purpose,
+                str(record.source_id or record.message_id),
+                str(record.list_id or ""),
+                view.state,
+                view.counted,
+                f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
+                f"{job.due_at:%Y-%m-%d %H:%M:%S}",
+            )
+    console.print(table)
+
+
+@app.command("to-list")
+def to_list(
     message: MessageNumber,
     list_id: ListId = None,
     conditions: Annotated[
@@ -84,6 +124,8 @@ def list_(
         ),
     ] = None,
     at: At = "",
+    no_unsubscribe: NoUnsubscribe = False,
+    yes: Yes = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -92,27 +134,34 @@ def list_(
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
-        contact_list = _list(product, owner, stored, list_id)
+        contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
+        terms = _terms(product, contact_list, conditions or ())
+        people = count_members(product.database, [contact_list.id], terms)
+        whom = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
+        _ask(yes, stored, f"{whom} who meet the conditions" if terms else whom, moment)
         try:
             ticket = product.sends.to_members(
                 account=owner,
                 login=None,
                 contact_list=contact_list,
                 message=stored,
-                terms=_terms(product, contact_list, conditions or ()),
-                due_at=_moment(owner, at),
+                terms=terms,
+                due_at=moment,
+                unsubscribe=_choice(no_unsubscribe),
             )
         except (InvalidMessage, InvalidFilter) as trouble:
-            stop(str(trouble))
+            stop(_refusal(trouble))
         _tell(ticket)
 
 
-@app.command()
-def group(
+@app.command("to-groups")
+def to_groups(
     message: MessageNumber,
     groups: Annotated[list[int], typer.Argument(help="Numbers of the lists, in their order.")],
     again: Annotated[bool, typer.Option("--again", help="Also to those who have had the message.")] = False,
     at: At = "",
+    no_unsubscribe: NoUnsubscribe = False,
+    yes: Yes = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -122,20 +171,30 @@ def group(
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
         lists = [list_of(product, owner, number) for number in dict.fromkeys(groups)]
+        moment = _moment(owner, at)
+        people = count_members(product.database, [each.id for each in lists])
+        names = ", ".join(f"{each.id} ({each.name})" for each in lists)
+        _ask(yes, stored, f"{people:,} subscribed members of lists {names}", moment)
         try:
             tickets = product.sends.to_groups(
-                account=owner, login=None, groups=lists, message=stored, again=again, due_at=_moment(owner, at)
+                account=owner,
+                login=None,
+                groups=lists,
+                message=stored,
+                again=again,
+                due_at=moment,
+                unsubscribe=_choice(no_unsubscribe),
             )
         except InvalidMessage as trouble:
-            stop(str(trouble))
+            stop(_refusal(trouble))
         for ticket in tickets:
             _tell(ticket)
 
 
-@app.command()
-def addresses(
+@app.command("to-addresses")
+def to_addresses(
     message: MessageNumber,
-    emails: Annotated[list[str], typer.Argument(metavar="ADDRESSES...", help="Whom it goes to.")],
+    emails: Annotated[list[str], typer.Argument(metavar="ADDRESSES...", help="The recipients.")],
     list_id: ListId = None,
     fields: Annotated[
         list[str] | None, typer.Option("--field", help="NAME=VALUE, a further merge value; may be repeated.")
@@ -166,8 +225,8 @@ def addresses(
         _tell(ticket)
 
 
-@app.command()
-def file(
+@app.command("to-file")
+def to_file(
     message: MessageNumber,
     path: Annotated[
         Path,
@@ -180,6 +239,8 @@ def file(
     delimiter: Annotated[str, typer.Option(help=r"Between two fields; \t for a tab.")] = ",",
     qualifier: Annotated[str, typer.Option(help="Around a field; empty for none.")] = '"',
     at: At = "",
+    no_unsubscribe: NoUnsubscribe = False,
+    yes: Yes = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -192,6 +253,8 @@ def file(
         upload = product.blobs.new()
         try:
             form = FileForm(name=path.name, delimiter=delimiter, qualifier=qualifier, header=header)
+            people = sum(is_mailbox(row.address) and not row.flawed for row in SuppliedFile(path, form).rows())
+            _ask(yes, stored, f"{people:,} rows with an address in {path.name}", moment)
             with path.open("rb") as source:
                 while block := source.read(BLOCK):
                     upload.write(block)
@@ -204,9 +267,10 @@ def file(
                 upload=upload,
                 file=form,
                 due_at=moment,
+                unsubscribe=_choice(no_unsubscribe),
             )
         except (InvalidMessage, InvalidFile) as trouble:
-            stop(str(trouble))
+            stop(_refusal(trouble))
         except OSError as trouble:
             stop(f"Cannot read {path}: {trouble.strerror}.")
         finally:
@@ -243,6 +307,8 @@ def status(
             console.print(f"It is due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC.")
         if job.error:
             console.print(Text(job.error), soft_wrap=True)
+        if view.warning:
+            console.print(view.warning, soft_wrap=True)
         for state in DELIVERY_STATES:
             if state in counts:
                 console.print(f"{counts[state]:,} {state}")
@@ -306,6 +372,35 @@ def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None
     with opened(settings_of(data, database)) as product:
         _send(product, number)
     jobs.cancel(number, data, database)
+
+
+def _ask(yes: bool, message: Message, whom: str, moment: datetime | None) -> None:
+    """Ask whether a message is to go to so many people; end the command unless the answer is yes."""
+    if yes:
+        return
+    when = f" at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment and moment > now() else ""
+    what = f'message {message.id}, "{message.subject}", to {whom}{when}'
+    if not sys.stdin.isatty():
+        stop(f"This would send {what}. There is no terminal to ask at: add --yes to send it.")
+    typer.confirm(f"Send {what}?", abort=True)
+
+
+def _choice(no_unsubscribe: bool) -> Choice:
+    return "none" if no_unsubscribe else "link"
+
+
+def _refusal(trouble: Exception) -> str:
+    """Why a send was not accepted, in the words of the command line."""
+    if not isinstance(trouble, NoUnsubscribeLink):
+        return str(trouble)
+    if trouble.url_missing:
+        remedy = "Set it, for this command as for the server"
+    else:
+        remedy = (
+            "Put {{ Unsubscribe_Link }} into the message, or let the list add the link (soapstone list edit "
+            f"{trouble.list_id} --removal-link)"
+        )
+    return f"{trouble} {remedy}, or send without a link: --no-unsubscribe."
 
 
 def _tell(ticket: SendTicket) -> None:

@@ -10,6 +10,7 @@ from soapstone.imports.imports import KINDS
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.sending import send as sends
+from soapstone.sending.unsubscribe_link import REQUEST
 from soapstone.store.instants import now
 
 
@@ -25,7 +26,7 @@ class JobView:
 
     `rate` says how much is done in a second. `seconds` is how long the job took, or has taken so far; None before it
     began. `summary` are the main counters in one line, `counters` all of them with their words, `figures` an import's
-    as the contracts report them.
+    as the contracts report them. `warning` says what is odd about a send.
     """
 
     job: Job
@@ -41,6 +42,7 @@ class JobView:
     rate: str = ""
     left: str = ""
     summary: str = ""
+    warning: str = ""
     figures: Sequence[tuple[str, int]] = ()
 
     @property
@@ -142,6 +144,7 @@ def _of_send(view: JobView) -> JobView:
         share=_share(job, _share_of_mails(job)),
         rate=figures.rate(handed / view.seconds, "mails") if handed and view.seconds else "",
         summary=view.counted,
+        warning=words.UNSUBSCRIBE.get(job.request.get(REQUEST, ""), ""),
     )
 
 

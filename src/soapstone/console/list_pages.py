@@ -15,6 +15,7 @@ from soapstone.product import Product
 
 MEMBERS_SHOWN = 50
 JOBS_SHOWN = 5
+MESSAGES_SHOWN = 10
 
 
 class ListPages:
@@ -26,7 +27,7 @@ class ListPages:
         self._views = JobViews(product)
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """One list: settings, profile attributes, last jobs, members."""
+        """One list: settings, profile attributes, last messages and jobs, members."""
         list_id = record_number(request.path_params["list_id"])
         found = None
         if list_id is not None:
@@ -34,7 +35,10 @@ class ListPages:
         if found is None:
             raise HTTPException(404)
         jobs = VisibleJobs(self._product, identity).page(0, JOBS_SHOWN, list_id=found.id)
-        members = self._product.members
+        members, messages = self._product.members, self._product.messages
+        stored = messages.find(
+            identity.account.id, list_ids=[found.id], archived=False, sent=False, newest=True, limit=MESSAGES_SHOWN
+        )
         return self._renderer.page(
             request,
             "list.html",
@@ -43,6 +47,7 @@ class ListPages:
             list_names={found.id: found.name},
             totals=self._product.lists.totals(found),
             attributes=self._product.profiles.attributes(found.id),
+            messages=[(message, messages.unknown_fields(identity.account.id, message)) for message in stored],
             jobs=[self._views.of(job) for job in jobs],
             page=page_of(
                 request, lambda offset, limit: members.page(found.id, offset=offset, limit=limit), MEMBERS_SHOWN

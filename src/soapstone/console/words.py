@@ -62,6 +62,12 @@ SKIPPED = {
     "had": "The address has got the message by another send.",
 }
 
+# What a send keeps about the link to unsubscribe (`sending.unsubscribe_link`).
+UNSUBSCRIBE = {
+    "none": "The sender chose to send these mails without a link to unsubscribe.",
+    "missing": "These mails have no link to unsubscribe.",
+}
+
 # The figures of an import as the contracts report them.
 FIGURES = {
     "total": "Rows",

@@ -152,6 +152,13 @@ class Profiles:
         with self._database.read() as connection:
             return _attributes(connection, profile_headers.c.list_id == list_id)
 
+    def names(self, account_id: int) -> set[str]:
+        """The names of all attributes of the account's lists."""
+        query = select(profile_attributes.c.name).join(lists, lists.c.id == profile_attributes.c.list_id).distinct()
+        mine = (lists.c.account_id == account_id) & lists.c.deleted_at.is_(None)
+        with self._database.read() as connection:
+            return set(connection.execute(query.where(mine)).scalars())
+
     def attribute(self, account_id: int, attribute_id: int) -> ProfileAttribute | None:
         """The attribute of that number in the account; None when there is none, or its list was deleted."""
         table = profile_attributes

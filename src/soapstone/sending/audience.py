@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or_, select, union_all
+from sqlalchemy import Row as DatabaseRow
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
@@ -23,6 +24,8 @@ LONGEST_ADDRESS = 320
 
 # Which state speaks for several contacts of one address.
 RANKS = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
+# Members that are counted at once.
+COUNT_ROWS = 10_000
 
 # A recipient in one of these states did not get the mail.
 WITHOUT_MAIL = ("skipped", "failed", "bounced")
@@ -105,19 +108,7 @@ class Audience:
 
         Looks at so many members; the number of the last one, None when there are no more.
         """
-        query = (
-            select(memberships.c.contact_id, contacts.c.email, memberships.c.profile)
-            .join(contacts, contacts.c.id == memberships.c.contact_id)
-            .where(
-                memberships.c.list_id == self._job.list_id,
-                memberships.c.contact_id > after,
-                memberships.c.state == "subscribed",
-            )
-            .order_by(memberships.c.contact_id)
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            rows = connection.execute(query).all()
+        rows = _subscribed(self._database, self._job.list_id, after, limit)
         found = [
             Candidate(email=row.email, contact_id=row.contact_id, state="subscribed")
             for row in rows
@@ -389,3 +380,34 @@ class Audience:
                 if row.email_key not in found or RANKS[row.state] > RANKS[found[row.email_key][1]]:
                     found[row.email_key] = (row.id, row.state)
         return found
+
+
+def count_members(database: Database, list_ids: Collection[int], terms: Sequence[Term] = ()) -> int:
+    """How many people are subscribed to one of the lists now and meet the terms; a send may leave some of them out."""
+    if not terms:
+        query = select(func.count(memberships.c.contact_id.distinct()))
+        of_lists = memberships.c.list_id.in_(list_ids) & (memberships.c.state == "subscribed")
+        with database.read() as connection:
+            return int(connection.execute(query.where(of_lists)).scalar_one())
+    found: set[int] = set()
+    for list_id in list_ids:
+        after = 0
+        while rows := _subscribed(database, list_id, after, COUNT_ROWS):
+            found |= {row.contact_id for row in rows if matches(terms, row.profile)}
+            after = rows[-1].contact_id
+    return len(found)
+
+
+def _subscribed(
+    database: Database, list_id: int | None, after: int, limit: int
+) -> Sequence[DatabaseRow[int, str, Any]]:
+    """Contact, address and profile of the next subscribed members of a list."""
+    query = (
+        select(memberships.c.contact_id, contacts.c.email, memberships.c.profile)
+        .join(contacts, contacts.c.id == memberships.c.contact_id)
+        .where(memberships.c.list_id == list_id, memberships.c.contact_id > after, memberships.c.state == "subscribed")
+        .order_by(memberships.c.contact_id)
+        .limit(limit)
+    )
+    with database.read() as connection:
+        return connection.execute(query).all()

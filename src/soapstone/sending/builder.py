@@ -23,6 +23,7 @@ from soapstone.sending.messages import Messages
 from soapstone.sending.signing import DkimSigner
 from soapstone.sending.smtp_connection import Letter
 from soapstone.sending.template import merge_key
+from soapstone.sending.unsubscribe_link import REQUEST, NoUnsubscribeLink, check_link
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 
@@ -81,6 +82,20 @@ class MailBuilder:
             for attribute in attributes
             if (key := merge_key(attribute.name)) in wanted and key not in CONTACT_KEYS
         }
+
+    def check_unsubscribe_link(self) -> None:
+        """Raise JobFailed when the sender was promised a link to unsubscribe and the mails would have none.
+
+        The list's settings may have changed since the send was accepted, and another process may have accepted it.
+        """
+        if self._list is None or self._job.request.get(REQUEST) != "link":
+            return
+        further: Mapping[str, Any] = self._job.request.get("links", {})
+        has_links = self._links is not None
+        try:
+            check_link(self._message, self._list.settings, further, list_id=self._list.id, has_links=has_links)
+        except NoUnsubscribeLink as error:
+            raise JobFailed(str(error)) from None
 
     @property
     def known(self) -> set[str]:

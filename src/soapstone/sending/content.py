@@ -76,10 +76,18 @@ class Content:
         for part in parts:
             self.names = {**(part.names if part else {}), **self.names}
 
+    @property
+    def body_names(self) -> set[str]:
+        """The merge keys that the bodies use."""
+        return {*self._plain.names, *(self._html.names if self._html else ())}
+
+    def unknown(self, known: Collection[str]) -> list[str]:
+        """The merge fields, as they are written, whose keys are not among the known ones."""
+        return [name for key, name in self.names.items() if key not in known]
+
     def check_names(self, known: Collection[str]) -> None:
         """Raise InvalidMessage when the message asks for a merge field whose key is not among the known ones."""
-        unknown = [name for key, name in self.names.items() if key not in known]
-        if unknown:
+        if unknown := self.unknown(known):
             fields = "merge fields" if len(unknown) > 1 else "merge field"
             raise InvalidMessage(f"The message uses unknown {fields}: {', '.join(unknown)}.")
 

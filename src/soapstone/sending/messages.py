@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from soapstone.sending.content import Content, check_addresses, check_storable
+from soapstone.lists.profiles import Profiles
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
 from soapstone.sending.message import Draft, Message, MessageKind, Traits
+from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import jobs, messages, sends
@@ -117,11 +119,12 @@ class Messages:
         created_from: datetime | None = None,
         created_before: datetime | None = None,
         sent: bool = True,
+        newest: bool = False,
         after: int = 0,
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Message]:
-        """Messages of the account by number, those behind `after`; None as a filter means all.
+        """Messages of the account by number, with `newest` the last first, those behind `after`; None filters nothing.
 
         Without `sent` those that were made for a send are left out.
         """
@@ -139,8 +142,18 @@ class Messages:
         if created_before is not None:
             query = query.where(messages.c.created_at < created_before)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(messages.c.id).offset(offset).limit(limit))
+            order = messages.c.id.desc() if newest else messages.c.id
+            rows = connection.execute(query.order_by(order).offset(offset).limit(limit))
             return [_message(row) for row in rows]
+
+    def unknown_fields(self, account_id: int, message: Message) -> list[str]:
+        """The merge fields of a message, as they are written, that name nothing which the account has.
+
+        That is no column of contacts, no link and no profile attribute of any list. A file that is sent to, or a send
+        to single addresses, may still bring them along (lk-87).
+        """
+        attributes = (merge_key(name) for name in Profiles(self._database).names(account_id))
+        return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *attributes})
 
     def in_queue(self, account_id: int, message_id: int) -> bool:
         """Whether a send of the message waits or is under way (mm-97)."""

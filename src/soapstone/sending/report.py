@@ -93,10 +93,11 @@ class SendReports:
         list_ids: Collection[int] | None = None,
         purposes: Collection[str] | None = None,
         tests: bool = False,
+        newest: bool = False,
         after: int = 0,
         limit: int | None = None,
     ) -> list[SendRecord]:
-        """Sends of the account by number, those behind `after`; None as a filter means all.
+        """Sends of the account by number, with `newest` the last first, those behind `after`; None filters nothing.
 
         Those for tests only when asked for.
         """
@@ -109,7 +110,7 @@ class SendReports:
             condition &= sends.c.purpose.in_(purposes)
         if not tests:
             condition &= ~sends.c.is_test
-        return self._records(account_id, condition, limit)
+        return self._records(account_id, condition, limit, newest=newest)
 
     def departures(self, account_id: int, *, kind: str, message_id: int | None = None) -> list[Departure]:
         """The sends of the account's messages of a kind, or of one of them, that have handed mails over, by number.
@@ -178,12 +179,15 @@ class SendReports:
             rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
             return [Recipient(**row) for row in rows]
 
-    def _records(self, account_id: int, condition: ColumnElement[bool], limit: int | None = None) -> list[SendRecord]:
+    def _records(
+        self, account_id: int, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False
+    ) -> list[SendRecord]:
         mine = (sends.c.account_id == account_id) & condition
         own = [sends.c[name] for name in ("message_id", "source_id", "purpose", "is_test")]
         query = select(jobs, *own, sends.c.list_id.label("of_list")).join(jobs, jobs.c.id == sends.c.job_id)
         with self._database.read() as connection:
-            rows = connection.execute(query.where(mine).order_by(sends.c.job_id).limit(limit)).mappings()
+            order = sends.c.job_id.desc() if newest else sends.c.job_id
+            rows = connection.execute(query.where(mine).order_by(order).limit(limit)).mappings()
             return [
                 SendRecord(
                     job=Job(**{name: row[name] for name in Job.__dataclass_fields__}),

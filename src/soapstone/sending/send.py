@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,9 +21,12 @@ from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import Messages, store
 from soapstone.sending.supplied_file import FileForm
 from soapstone.sending.template import merge_key
+from soapstone.sending.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLink, check_link
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs, messages, sends
+
+log = logging.getLogger(__name__)
 
 SEND_TO_LIST = "send_to_list"
 SEND_TO_FILE = "send_to_file"
@@ -62,9 +66,15 @@ class SendTicket:
 
 
 class Sends:
-    """Accepts sends. Everything is on disk when a method returns; `due_at` in the past or None means at once."""
+    """Accepts sends. Everything is on disk when a method returns; `due_at` in the past or None means at once.
 
-    def __init__(self, database: Database, blobs: Blobs, jobs: Jobs) -> None:
+    `has_links` says whether mails can have links to this server. Sends to many people take the sender's choice about
+    the link to unsubscribe: with "link" they raise NoUnsubscribeLink for mails without one. Without a choice, for
+    contracts that cannot ask, they are accepted, and the missing link is noted in the log and in the job's request.
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, jobs: Jobs, *, has_links: bool = False) -> None:
+        self._has_links = has_links
         self._database = database
         self._blobs = blobs
         self._jobs = jobs
@@ -78,13 +88,17 @@ class Sends:
         contact_list: ContactList,
         message: Message | Draft,
         due_at: datetime | None = None,
+        unsubscribe: Choice | None = None,
     ) -> SendTicket:
         """Send to List (lk-85): a message to the subscribed members of a list. A stored message is copied.
 
         Raises InvalidMessage.
         """
         draft = self._ready(message, contact_list)
-        return self._copied(SEND_TO_LIST, "list", account, login, contact_list, message, draft, due_at=due_at)
+        request = self._unsubscribing(unsubscribe, draft, contact_list)
+        return self._copied(
+            SEND_TO_LIST, "list", account, login, contact_list, message, draft, request=request, due_at=due_at
+        )
 
     def to_file(
         self,
@@ -96,6 +110,7 @@ class Sends:
         upload: Upload,
         file: FileForm,
         due_at: datetime | None = None,
+        unsubscribe: Choice | None = None,
     ) -> SendTicket:
         """Send a message to the people in a file, in the name of a list; it subscribes nobody (lk-91).
 
@@ -104,6 +119,7 @@ class Sends:
         """
         draft = ready_to_send(Draft.of(message), contact_list)
         Content(draft)
+        request = {"file": file.document, **self._unsubscribing(unsubscribe, draft, contact_list)}
         blob = upload.keep()
         try:
             return self._copied(
@@ -114,7 +130,7 @@ class Sends:
                 contact_list,
                 message,
                 draft,
-                request={"file": file.document},
+                request=request,
                 due_at=due_at,
                 blob=blob,
                 blob_size=upload.size,
@@ -134,6 +150,7 @@ class Sends:
         terms: Sequence[Term] = (),
         due_at: datetime | None = None,
         traits: Traits | None = None,
+        unsubscribe: Choice | None = None,
     ) -> SendTicket:
         """Send a message to the subscribed members of a list, or to those who meet a filter (lk-96).
 
@@ -144,7 +161,7 @@ class Sends:
             raise InvalidFilter(f"The list has no profile attribute {strange[0]}.")
         draft = self._ready(message, contact_list)
         audience = {"kind": "members", "filter": [term.document for term in terms]}
-        request = {"audience": audience}
+        request = {"audience": audience, **self._unsubscribing(unsubscribe, draft, contact_list)}
         return self._copied(
             SEND, "list", account, login, contact_list, message, draft, request=request, due_at=due_at, traits=traits
         )
@@ -262,6 +279,7 @@ class Sends:
         settings: Mapping[str, Any] | None = None,
         test_emails: Sequence[str] = (),
         notices: Sequence[Notice] = (),
+        unsubscribe: Choice | None = None,
     ) -> list[SendTicket]:
         """Send a stored message, as it is, to groups: a job for each, in this order (mm-103).
 
@@ -277,11 +295,12 @@ class Sends:
         for notice in notices:
             Content(ready_to_send(notice.draft, None)).check_names(NOTICE_KEYS)
         shared: dict[str, Any] = {"instead": given, "links": _lists(links), "settings": dict(settings or {})}
+        choices = [self._unsubscribing(unsubscribe, Draft.of(message), group, links) for group in groups]
         numbers: list[int] = []
         with self._database.write(durable=True) as connection:
-            for group in groups:
+            for group, choice in zip(groups, choices, strict=True):
                 rules = {"once": not again, "after": list(numbers), "without": [each.id for each in without]}
-                request = {"audience": {"kind": "members"}, "rules": rules, **shared}
+                request = {"audience": {"kind": "members"}, "rules": rules, **shared, **choice}
                 numbers.append(
                     self._add(connection, SEND, "group", account, login, group, message, request, due_at=due_at)
                 )
@@ -303,7 +322,7 @@ class Sends:
             return None
         message_id: int = job.request["message_id"]
         request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
-        for name in ("instead", "is_test", "links"):
+        for name in ("instead", "is_test", "links", REQUEST):
             if name in job.request:
                 request[name] = job.request[name]
         with self._database.write(durable=True) as connection:
@@ -346,6 +365,25 @@ class Sends:
         draft = ready_to_send(Draft.of(message), contact_list)
         Content(draft).check_names({*known_names(self._profiles, contact_list.id), *further})
         return draft
+
+    def _unsubscribing(
+        self,
+        choice: Choice | None,
+        message: Draft,
+        contact_list: ContactList,
+        further: Mapping[str, Collection[str]] | None = None,
+    ) -> dict[str, str]:
+        """What the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLink."""
+        if choice == "none":
+            return {REQUEST: choice}
+        try:
+            list_id = contact_list.id
+            check_link(message, contact_list.settings, further, list_id=list_id, has_links=self._has_links)
+        except NoUnsubscribeLink:
+            if choice is not None:
+                raise
+            return {REQUEST: MISSING}
+        return {REQUEST: choice} if choice else {}
 
     def _instead(
         self, message: Message, instead: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
@@ -439,6 +477,8 @@ class Sends:
         )
         is_test = bool(request.get("is_test", False))
         _note(connection, number, account.id, message.id, source_id, list_id, purpose, is_test)
+        if request.get(REQUEST) == MISSING:
+            log.warning("the mails of send %d to list %s have no link to unsubscribe", number, list_id)
         return number
 
     def _ticket(self, job_id: int, message: Message) -> SendTicket:

@@ -86,6 +86,7 @@ class Sender:
         look = LastLook(run.database, run.job, message_id, rules, is_for_members=is_for_members(run.job))
         if self._server is not None:
             builder = MailBuilder(run.database, run.job, message_id, self._stationery)
+            builder.check_unsubscribe_link()
             _Choice(run, builder, form, "mail").go_on()
             if run.job.checkpoint["phase"] != "mail":
                 self._from_folder(run)
@@ -93,6 +94,7 @@ class Sender:
             return
         with self._folders.opened(run) as outbox:
             builder = MailBuilder(run.database, run.job, message_id, self._stationery)
+            builder.check_unsubscribe_link()
             _Choice(run, builder, form, "build").go_on()
             if run.job.checkpoint["phase"] == "mail":
                 self._from_server(run)

@@ -6,6 +6,8 @@ So nobody is confirmed or unsubscribed by a program that looks at all links of a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email import message_from_bytes, policy
+from urllib.parse import parse_qsl
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -24,12 +26,16 @@ from soapstone.sending.replies import Sent
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
+# Bytes of the largest form that is read: more than any mail program sends, in either form.
+LARGEST_FORM = 10_000
+
 # What somebody else has written is shown, and does nothing here.
 STRANGE = "sandbox allow-popups; default-src 'none'; img-src * data:; style-src 'unsafe-inline' *; font-src *"
 
 _templates = Environment(loader=PackageLoader("soapstone.subscriber"), autoescape=True, undefined=StrictUndefined)
 
 NOT_OURS = ("This link does not work", "Perhaps a part of it is missing. Please copy the whole link from the mail.")
+TOO_LARGE = ("Too large", "The request holds more than this page asks for.")
 GONE = ("Too late", "What this link was for is no longer there.")
 # Outcome of a confirmation → what the page says; {} is the name of the list.
 CONFIRMED = {
@@ -88,8 +94,11 @@ def subscriber(product: Product) -> ASGIApp:
         _, sent = known
         if request.method != "POST":
             return _page("Unsubscribe?", f"Do you want no more mail of {sent.sender}?", button="Unsubscribe me")
-        # Mail programs post this by themselves when somebody uses their own button (RFC 8058).
-        one_click = (await request.body())[:200].strip() == b"List-Unsubscribe=One-Click"
+        form = await _bounded_body(request)
+        if form is None:
+            return _page(*TOO_LARGE, status=413)
+        # Mail programs post this by themselves when somebody uses their own button.
+        one_click = ("List-Unsubscribe", "One-Click") in _fields(request.headers.get("content-type", ""), form)
         by = "Mail Header" if one_click else "Unsubscribe Link"
         await run_in_threadpool(product.replies.unsubscribe, sent, by=by)
         return _page("You are unsubscribed", f"There will be no more mail of {sent.sender}.")
@@ -110,6 +119,30 @@ def subscriber(product: Product) -> ASGIApp:
         Route("/m/{token}", read),
     ]
     return Starlette(routes=routes)
+
+
+async def _bounded_body(request: Request) -> bytes | None:
+    """The body of a request; None when it is larger than LARGEST_FORM, and the rest of it is not read."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > LARGEST_FORM:
+            return None
+    return body
+
+
+def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    """Names and values of a form, written in either way that RFC 8058 3.2 allows."""
+    if content_type.partition(";")[0].strip().lower() != "multipart/form-data":
+        return parse_qsl(body.decode("latin-1").strip())
+    # RFC 7578 takes the form of MIME parts.
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
+    form = message_from_bytes(head + body, policy=policy.compat32)
+    return [
+        (str(part.get_param("name", header="content-disposition")), str(part.get_payload()).strip())
+        for part in form.walk()
+        if not part.is_multipart()
+    ]
 
 
 def _page(title: str, text: str, *, button: str = "", status: int = 200) -> Response:
