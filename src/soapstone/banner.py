@@ -12,8 +12,8 @@ SCRIPTS = ("magnetmail_zeep.py", "listrak_zeep.py")
 
 
 NO_PUBLIC_URL = (
-    "SOAPSTONE_PUBLIC_URL is not set: mails have no links to unsubscribe. The command line and REST refuse sends to lists "
-    "that do not say that they need none."
+    "SOAPSTONE_PUBLIC_URL is not set: mails have no links to unsubscribe. The command line and REST refuse sends to "
+    "lists that do not say that they need none."
 )
 
 

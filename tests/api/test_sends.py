@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -79,9 +79,73 @@ def test_a_message_is_made_read_changed_and_previewed(rest: httpx.Client) -> Non
         "from_address": "news@example.com",
         "to_name": "",
         "subject": "Neu für Zoë@example.com",
-        "html": "<p>Zoë@example.com</p>",
-        "plain": "Zoë@example.com\n",
+        "html": '<p>Zoë@example.com</p><hr><p><a href="#unsubscribe">Unsubscribe</a></p>',
+        "plain": "Zoë@example.com\n\n--------------------\n\nUnsubscribe (#unsubscribe)\n",
     }
+
+
+def test_merge_fields_that_the_account_does_not_know_are_a_warning(rest: httpx.Client) -> None:
+    """A file that is sent to may bring them along (lk-87), so the message is stored."""
+    number, other = new_list(rest), new_list(rest)
+    name = f"Size{uuid4().hex}"
+    plain = f"{{{{ First_Name }}}} {{{{ {name} }}}} {{{{ Unsubscribe_Link }}}} {{{{ Shoe }}}}"
+    made = rest.post("/messages", json={"list_id": number, "subject": "{{ Hat }}", "plain": plain})
+    assert (made.status_code, made.json()["unknown_fields"]) == (201, ["Hat", name, "Shoe"])
+    body = {"name": "Clothes", "attributes": [{"name": name.upper()}]}
+    assert rest.post(f"/lists/{other}/profile", json=body).status_code == 201
+    path = f"/messages/{made.json()['id']}"
+    # An attribute of another list of the account is known.
+    assert rest.get(path).json()["unknown_fields"] == ["Hat", "Shoe"]
+    changed = rest.patch(path, json={"subject": "{{ field['Glove size'] }}"})
+    assert (changed.status_code, changed.json()["unknown_fields"]) == (200, ["Glove size", "Shoe"])
+    assert rest.patch(path, json={"subject": "", "plain": ""}).json()["unknown_fields"] == []
+
+
+def test_mails_to_a_list_need_a_link_to_unsubscribe(rest: httpx.Client) -> None:
+    number = new_list(rest, "ann@example.com")
+    assert rest.get(f"/lists/{number}").json()["removal_link"] is True
+    assert rest.patch(f"/lists/{number}", json={"removal_link": False}).json()["removal_link"] is False
+    message = stored(rest, number, from_address="a@example.com")
+    lists = ({"kind": "list", "list_id": number}, {"kind": "groups", "list_ids": [new_list(rest), number]})
+    for to in lists:
+        refused = rest.post("/sends", json={"message_id": message, "to": to})
+        assert (refused.status_code, refused.headers["content-type"]) == (422, PROBLEM)
+        for remedy in (
+            "{{ Unsubscribe_Link }}",
+            f"PATCH /lists/{number}",
+            '"removal_link": true',
+            '"unsubscribe": "none"',
+        ):
+            assert remedy in refused.json()["detail"]
+    assert rest.get("/sends", params={"list_id": number}).json()["items"] == []
+    for to in lists:
+        answer = rest.post("/sends", json={"message_id": message, "to": to, "unsubscribe": "none"})
+        assert (answer.status_code, answer.json()["sends"][-1]["unsubscribe"]) == (202, "none")
+    # Mails to single people need no link.
+    for test in (True, False):
+        (send,) = sent(rest, message, kind="addresses", list_id=number, emails=["ann@example.com"], test=test)
+        assert over(rest, send)["unsubscribe"] is None
+    with_field = stored(rest, number, html='<p><a href="{{ unsubscribe_link }}">Leave</a></p>')
+    (send,) = sent(rest, with_field, kind="list", list_id=number)
+    found = over(rest, send)
+    assert (found["unsubscribe"], found["state"], found["recipients"]) == ("link", "completed", {"handed": 1})
+    # A subject is no place for a link.
+    in_subject = stored(rest, number, subject="{{ Unsubscribe_Link }}")
+    assert rest.post("/sends", json={"message_id": in_subject, "to": lists[0]}).status_code == 422
+    made = rest.post("/lists", json={"name": str(uuid4()), "removal_link": False})
+    assert made.json()["removal_link"] is False
+
+
+def test_a_link_needs_a_server_that_knows_its_address(api: httpx.Client, run_jobs: Callable[[], None]) -> None:
+    number = new_list(api, "ann@example.com")
+    message = stored(api, number)
+    body: dict[str, Any] = {"message_id": message, "to": {"kind": "list", "list_id": number}}
+    refused = api.post("/sends", json=body)
+    assert refused.status_code == 422
+    assert "SOAPSTONE_PUBLIC_URL is not set" in refused.json()["detail"]
+    send = api.post("/sends", json={**body, "unsubscribe": "none"}).json()["sends"][0]["id"]
+    run_jobs()
+    assert api.get(f"/sends/{send}").json()["recipients"] == {"handed": 1}
 
 
 def test_pages_of_messages(rest: httpx.Client) -> None:

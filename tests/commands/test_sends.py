@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +33,7 @@ PEOPLE = "Email,First_Name,Size\nann@example.com,Ann,38\nbob@example.com,Bob,41\
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("SOAPSTONE_PUBLIC_URL", "https://mail.example.com")
     return tmp_path / "data"
 
 
@@ -103,7 +110,7 @@ def test_a_message_from_its_text_to_its_preview(run: Run, tmp_path: Path) -> Non
     seen = run("message", "preview", "1", "--to", "BOB@example.com").output
     assert "Subject: News for Bob" in seen
     assert "From: Ann <news@example.com>" in seen
-    assert seen.endswith("Ciao Bob\n")
+    assert "\n\nCiao Bob\n" in seen
     assert "<p>Dear Bob, size 41</p>" in run("message", "preview", "1", "--to", "bob@example.com", "--html").output
     assert "Subject: News for \n" in run("message", "preview", "1", "--to", "new@example.com").output
 
@@ -143,15 +150,22 @@ def test_mistakes_are_told_before_anything_is_stored(run: Run, tmp_path: Path) -
     assert "character set" in run(*add, "--text", "-", "--charset", "klingon", code=1, given="x").output
     assert "no list 9" in run("message", "add", "--list", "9", "--subject", "x", code=1).output
     assert rows(run("message", "list")) == []
-    run(*add, "--text", "-", given="{{ Nonsense }}")
+    # Saved all the same: a file that is sent to may bring the field along (lk-87).
+    assert "Warning: " not in run(*add, "--text", "-", given="{{ First_Name }} {{ Size }} {{ Browser_Link }}").output
+    run("message", "edit", "1", "--subject", "{{ Shoe }}")
+    assert "profile attribute for Shoe." in run("message", "edit", "1", "--to-name", "{{ Shoe }}").output
+    assert "profile attribute for Shoe." in run("message", "show", "1").output
+    run("message", "edit", "1", "--subject", "x", "--to-name", "", "--text", "-", given="{{ Nonsense }}")
+    old = ("list", "message", "--list", "1", "--subject", "{{ Nonsense }} {{ Shoe }}")
+    assert "profile attribute for Nonsense, Shoe." in run(*old).output
     assert "Nonsense" in run("message", "preview", "1", code=1).output
-    assert "Nonsense" in run("send", "list", "1", code=1).output
+    assert "Nonsense" in run("send", "to-list", "1", "--yes", code=1).output
 
 
 def test_a_send_to_a_list_with_a_filter_at_its_time(run: Run, data: Path) -> None:
     run("message", "add", "--list", "1", "--subject", "For {{ First_Name }}", "--text", "-", given="x")
     run("list", "suppress", "cat@example.com")
-    sent = run("send", "list", "1", "--where", "Size=38", "--at", "2020-01-01 10:00")
+    sent = run("send", "to-list", "1", "--where", "Size=38", "--at", "2020-01-01 10:00", "--yes")
     number = sent.output.split()[1]
     assert f"soapstone send status {number}" in sent.output
     work(data)
@@ -172,10 +186,10 @@ def test_a_send_to_a_list_with_a_filter_at_its_time(run: Run, data: Path) -> Non
         ("ann@example.com", "handed", ""),
         ("cat@example.com", "skipped", "suppressed"),
     ]
-    assert "no profile attribute" in run("send", "list", "1", "--where", "Shoe=1", code=1).output
-    assert "ATTRIBUTE=VALUE" in run("send", "list", "1", "--where", "Shoe", code=1).output
-    assert "time" in run("send", "list", "1", "--at", "tomorrow", code=1).output
-    assert "no message 9" in run("send", "list", "9", code=1).output
+    assert "no profile attribute" in run("send", "to-list", "1", "--where", "Shoe=1", code=1).output
+    assert "ATTRIBUTE=VALUE" in run("send", "to-list", "1", "--where", "Shoe", code=1).output
+    assert "time" in run("send", "to-list", "1", "--at", "tomorrow", code=1).output
+    assert "no message 9" in run("send", "to-list", "9", code=1).output
     assert "is no send" in run("send", "status", "1", code=1).output
 
 
@@ -185,7 +199,11 @@ def test_groups_get_one_mail_each_person_and_addresses_what_they_are_sent(run: R
     run("import", str(more), "--list", "2")
     run("message", "add", "--list", "1", "--subject", "Hello", "--text", "-", "--from-address", "a@example.com",
         given="x")  # fmt: skip
-    numbers = [line.split()[1] for line in run("send", "group", "1", "1", "2").output.splitlines() if "Send" in line]
+    numbers = [
+        line.split()[1]
+        for line in run("send", "to-groups", "1", "1", "2", "--yes").output.splitlines()
+        if "Send" in line
+    ]
     work(data)
     first, second = (rows(run("send", "status", number, "--recipients")) for number in numbers)
     assert [row[:2] for row in first] == [[f"{name}@example.com", "handed"] for name in ("ann", "bob", "cat")]
@@ -195,8 +213,8 @@ def test_groups_get_one_mail_each_person_and_addresses_what_they_are_sent(run: R
     ]
     run("message", "add", "--list", "1", "--subject", "Order {{ Number }}", "--text", "-", "--transactional",
         given="x")  # fmt: skip
-    assert "unknown merge field" in run("send", "addresses", "2", "zoe@example.com", code=1).output
-    sent = run("send", "addresses", "2", "zoe@example.com", "nobody", "--field", "Number=7")
+    assert "unknown merge field" in run("send", "to-addresses", "2", "zoe@example.com", code=1).output
+    sent = run("send", "to-addresses", "2", "zoe@example.com", "nobody", "--field", "Number=7")
     work(data)
     people = rows(run("send", "status", sent.output.split()[1], "--recipients"))
     assert [row[:3] for row in people] == [["zoe@example.com", "handed", ""], ["nobody", "skipped", "malformed"]]
@@ -205,7 +223,7 @@ def test_groups_get_one_mail_each_person_and_addresses_what_they_are_sent(run: R
 
 def test_resting_going_on_and_ending(run: Run, data: Path) -> None:
     run("message", "add", "--list", "1", "--subject", "Hello", "--text", "-", given="x")
-    number = run("send", "list", "1").output.split()[1]
+    number = run("send", "to-list", "1", "--yes").output.split()[1]
     run("send", "pause", number)
     assert "paused" in run("send", "status", number).output
     assert "paused" in run("jobs", "show", number).output
@@ -216,7 +234,9 @@ def test_resting_going_on_and_ending(run: Run, data: Path) -> None:
     assert "does not rest" in run("send", "resume", number, code=1).output
     work(data)
     assert len(list((data / "mail").glob("*.eml"))) == 3
-    later = run("send", "list", "1", "--at", (datetime.now(UTC) + timedelta(days=1)).isoformat()).output.split()[1]
+    later = run(
+        "send", "to-list", "1", "--yes", "--at", (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    ).output.split()[1]
     assert "queued" in run("send", "status", later).output
     run("send", "cancel", later)
     assert "cancelled" in run("send", "status", later).output
@@ -226,7 +246,7 @@ def test_resting_going_on_and_ending(run: Run, data: Path) -> None:
 
 def test_those_who_failed_are_tried_again_and_nobody_else(run: Run, data: Path) -> None:
     run("message", "add", "--list", "1", "--subject", "Hello", "--text", "-", given="x")
-    number = run("send", "list", "1").output.split()[1]
+    number = run("send", "to-list", "1", "--yes").output.split()[1]
     assert "not over" in run("send", "retry-failed", number, code=1).output
     work(data)
     assert "Nobody" in run("send", "retry-failed", number, code=1).output
@@ -239,3 +259,144 @@ def test_those_who_failed_are_tried_again_and_nobody_else(run: Run, data: Path) 
     first, second = (rows(run("send", "status", each, "--recipients")) for each in again)
     assert [row[:3] for row in first] == [["bob@example.com", "handed", ""]]
     assert [row[:3] for row in second] == [["bob@example.com", "skipped", "had"]]
+
+
+def store(run: Run, text: str = "Hello") -> None:
+    run("message", "add", "--list", "1", "--subject", "Hello", "--text", "-", "--from-address", "a@example.com",
+        given=text)  # fmt: skip
+
+
+def test_mails_to_a_list_need_a_link_to_unsubscribe(run: Run, data: Path, tmp_path: Path) -> None:
+    run("list", "edit", "1", "--no-removal-link")
+    store(run)
+    file = tmp_path / "people.csv"
+    file.write_text("EmailAddress\nzoe@example.com\n")
+    blobs = set((data / "blobs").iterdir())
+    commands = (("to-list", "1"), ("to-groups", "1", "2", "1"), ("to-file", "1", str(file)))
+    for command in commands:
+        refused = run("send", *command, "--yes", code=1).output
+        for remedy in ("{{ Unsubscribe_Link }}", "soapstone list edit 1 --removal-link", "--no-unsubscribe"):
+            assert remedy in refused, command
+    assert rows(run("send", "list")) == []
+    assert set((data / "blobs").iterdir()) == blobs
+    for command in commands:
+        number = run("send", *command, "--yes", "--no-unsubscribe").output.split()[1]
+        assert "chose to send these mails without a link" in run("send", "status", number).output
+    run("list", "edit", "1", "--removal-link")
+    number = run("send", "to-list", "1", "--yes").output.split()[1]
+    assert "without a link" not in run("send", "status", number).output
+    run("list", "edit", "1", "--no-removal-link")
+    run("message", "edit", "1", "--text", "-", given="Leave: {{ Unsubscribe_Link }}")
+    run("send", "to-list", "1", "--yes")
+
+
+def test_a_link_needs_an_address_that_it_leads_to(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(run)
+    monkeypatch.delenv("SOAPSTONE_PUBLIC_URL")
+    refused = run("send", "to-list", "1", "--yes", code=1).output
+    assert "SOAPSTONE_PUBLIC_URL is not set" in refused
+    assert "--no-unsubscribe" in refused
+    run("send", "to-list", "1", "--yes", "--no-unsubscribe")
+    # Mails to single people, on the other hand, need no link.
+    run("send", "to-addresses", "1", "ann@example.com")
+    run("send", "to-addresses", "1", "ann@example.com", "--test")
+
+
+def test_what_was_chosen_holds_until_a_send_is_due(run: Run, data: Path) -> None:
+    """The list's setting is another one when the mails are made: nobody gets a mail without the link."""
+    store(run)
+    with_link, without = (
+        run("send", "to-list", "1", "--yes", *more).output.split()[1] for more in ([], ["--no-unsubscribe"])
+    )
+    run("list", "edit", "1", "--no-removal-link")
+    work(data)
+    assert "no link to unsubscribe: neither the message nor its list has one" in run("send", "status", with_link).output
+    assert len(list((data / "mail").glob("*.eml"))) == 3
+    assert "completed" in run("send", "status", without).output
+    run("list", "edit", "1", "--removal-link")
+    run("jobs", "retry", with_link)
+    work(data)
+    assert len(list((data / "mail").glob("*.eml"))) == 6
+    assert (
+        sum("To unsubscribe: https://mail.example.com/u/" in path.read_text() for path in (data / "mail").glob("*.eml"))
+        == 3
+    )
+    with product(data) as opened, opened.database.write() as connection:
+        connection.execute(deliveries.update().where(deliveries.c.email == "bob@example.com").values(state="failed"))
+    again = [run("send", "retry-failed", number).output.split()[1] for number in (with_link, without)]
+    run("list", "edit", "1", "--no-removal-link")
+    work(data)
+    assert "no link to unsubscribe" in run("send", "status", again[0]).output
+    assert "completed" in run("send", "status", again[1]).output
+
+
+def test_reading_verbs_send_nothing(run: Run, data: Path) -> None:
+    store(run)
+    assert rows(run("send", "list")) == []
+    number = run("send", "to-list", "1", "--yes").output.split()[1]
+    test = run("send", "to-addresses", "1", "me@example.com", "--test").output.split()[1]
+    assert [row[:5] for row in rows(run("send", "list"))] == [[number, "list", "1", "1", "queued"]]
+    assert [row[0] for row in rows(run("send", "list", "--tests"))] == [test, number]
+    assert [row[0] for row in rows(run("send", "list", "--tests", "--limit", "1"))] == [test]
+    assert rows(run("send", "list", "--list", "2")) == []
+    # As it was called once: no message is taken for a filter, and none is sent.
+    run("send", "list", "1", code=2)
+    assert len(rows(run("send", "list", "--tests"))) == 2
+
+
+def test_scripts_say_that_they_mean_it(run: Run, tmp_path: Path) -> None:
+    store(run)
+    file = tmp_path / "people.csv"
+    file.write_text("EmailAddress\nzoe@example.com\nnobody\nyan@example.com\n")
+    for command, whom in (
+        (("to-list", "1"), "3 subscribed members of list 1 (News)"),
+        (("to-list", "1", "--where", "Size=38"), "2 subscribed members of list 1 (News) who meet the conditions"),
+        (
+            ("to-list", "1", "--at", "2090-01-01T10:00"),
+            "3 subscribed members of list 1 (News) at 2090-01-01 09:00:00 UTC",
+        ),
+        (("to-groups", "1", "1", "2"), "3 subscribed members of lists 1 (News), 2 (Club)"),
+        (("to-file", "1", str(file)), "2 rows with an address in people.csv"),
+    ):
+        refused = run("send", *command, code=1, given="y\n").output
+        assert f'message 1, "Hello", to {whom}' in refused, command
+        assert "--yes" in refused
+    assert rows(run("send", "list")) == []
+
+
+@pytest.mark.parametrize(("answer", "sends"), [("y", 1), ("n", 0), ("", 0)])
+def test_a_person_at_a_terminal_is_asked(run: Run, answer: str, sends: int) -> None:
+    store(run)
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "soapstone", "send", "to-list", "1"]
+    asked = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown, end = "", time.monotonic() + 60
+    while "[y/N]" not in shown:
+        assert select.select([ours], [], [], end - time.monotonic())[0], shown
+        shown += os.read(ours, 1000).decode()
+    assert 'Send message 1, "Hello", to 3 subscribed members of list 1 (News)?' in shown.replace("\r\n", " ")
+    os.write(ours, f"{answer}\n".encode())
+    assert asked.wait(60) == (0 if sends else 1)
+    os.close(ours)
+    assert len(rows(run("send", "list"))) == sends
+
+
+def test_lists_are_made_and_changed(run: Run, data: Path) -> None:
+    run("list", "create", "Plain", "--no-removal-link")
+    run("list", "edit", "2", "--name", "Club of Rome", "--from-name", "Ann", "--no-removal-link")
+    with product(data) as opened:
+        settings = {each.name: each.settings for each in opened.lists.all(opened.accounts.all()[0].id)}
+    assert {name: found["removal_link"] for name, found in settings.items()} == {
+        "News": True,
+        "Club of Rome": False,
+        "Plain": False,
+    }
+    assert (settings["Club of Rome"]["from_name"], settings["Club of Rome"]["from_address"]) == (
+        "Ann",
+        "club@example.com",
+    )
+    assert "no list 9" in run("list", "edit", "9", "--name", "x", code=1).output
+    assert "Nothing" in run("list", "edit", "1", code=1).output
+    assert "needs a name" in run("list", "edit", "1", "--name", " ", code=1).output
+    assert "not an e-mail address" in run("list", "edit", "1", "--from-address", "nobody", code=1).output

@@ -279,11 +279,8 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
     }
     if isinstance(to, ToGroups):
         groups = [caller.list(number) for number in dict.fromkeys(to.list_ids)]
-        return checked(
-            lambda: _with_link(
-                lambda: sends.to_groups(groups=groups, again=to.again, unsubscribe=given.unsubscribe, **common)
-            )
-        )
+        choice = given.unsubscribe
+        return _to_lists(lambda: sends.to_groups(groups=groups, again=to.again, unsubscribe=choice, **common))
     contact_list = caller.list(to.list_id)
     if isinstance(to, ToAddresses):
         return [
@@ -300,7 +297,7 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
     terms = [Term(**term.model_dump()) for term in to.filter]
     try:
         return [
-            _with_link(
+            _to_lists(
                 lambda: sends.to_members(
                     contact_list=contact_list, terms=terms, unsubscribe=given.unsubscribe, **common
                 )
@@ -310,18 +307,22 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
         raise Refused(422, str(trouble)) from None
 
 
-def _with_link(send: Callable[[], Made]) -> Made:
-    """What `send` does; a missing link to unsubscribe is a refusal that says how there can be one."""
-    try:
-        return send()
-    except NoUnsubscribeLink as trouble:
-        remedy = "Set it for the server"
-        if not trouble.url_missing:
-            remedy = (
-                "Put {{ Unsubscribe_Link }} into the message, or let the list add the link "
-                f'(PATCH /lists/{trouble.list_id} with "removal_link": true)'
-            )
-        raise Refused(422, f'{trouble} {remedy}, or send without a link: "unsubscribe": "none".') from None
+def _to_lists(send: Callable[[], Made]) -> Made:
+    """Do `send`; a missing link to unsubscribe is a refusal that says how there can be one. Raises Refused."""
+
+    def linked() -> Made:
+        try:
+            return send()
+        except NoUnsubscribeLink as trouble:
+            remedy = "Set it for the server"
+            if not trouble.url_missing:
+                remedy = (
+                    "Put {{ Unsubscribe_Link }} into the message, or let the list add the link "
+                    f'(PATCH /lists/{trouble.list_id} with "removal_link": true)'
+                )
+            raise Refused(422, f'{trouble} {remedy}, or send without a link: "unsubscribe": "none".') from None
+
+    return checked(linked)
 
 
 def _find(caller: Caller, send_id: int) -> SendRecord:

@@ -74,7 +74,7 @@ class Content:
         parts = (self._subject, self._from_name, self._to_name, self._html, self._plain)
         self.names: dict[str, str] = {}
         for part in parts:
-            self.names = {**(part.names if part else {}), **self.names}
+            self.names |= {key: name for key, name in (part.names if part else {}).items() if key not in self.names}
 
     @property
     def body_names(self) -> set[str]:
