@@ -144,9 +144,12 @@ class Served:
             text=True,
         )
         assert self.process.stdout is not None
+        self.banner = ""
         for line in self.process.stdout:
+            self.banner += line
             if "serves on" in line:
                 self.base = line.split()[-1]
+            if "Ctrl-C" in line:
                 break
         else:
             raise AssertionError(f"the server did not start: {self.log()}")

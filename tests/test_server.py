@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.sending.smtp_trial import Sink
+
+from soapstone.jobs.lock import WorkerLock
 
 
 def alive(pid: int) -> bool:
@@ -128,6 +133,57 @@ def test_starting_again_keeps_everything(tmp_path: Path, served: Any) -> None:
     second.stop()
     assert len(mails) == 10
     assert "Traceback" not in second.log()
+
+
+def test_the_demo_people_get_no_mail_by_smtp(tmp_path: Path, served: Any) -> None:
+    """With --demo mail goes to the folder, with links that work, whatever the settings say about an SMTP server."""
+    sink = Sink(tmp_path / "accepted.jsonl")
+    demo = type(served)(tmp_path / "data", smtp_url=f"smtp://127.0.0.1:{sink.port}?starttls=never")
+    try:
+        said = f"With --demo no mail goes to the SMTP server; all mail goes to {demo.data.resolve() / 'mail'}."
+        assert said in demo.banner
+        assert "SOAPSTONE_PUBLIC_URL" not in demo.banner
+        mails = [path.read_bytes() for path in (demo.data / "mail").glob("*.eml")]
+        assert (len(mails), sink.lines()) == (10, [])
+        mail = message_from_bytes(mails[0], policy=policy.default)
+        body = mail.get_body(("plain",))
+        assert body is not None
+        link = re.search(rf"{demo.base}/u/[\w.-]*[\w-]", body.get_content())
+        assert link is not None, body.get_content()
+        assert "Unsubscribe?" in httpx.get(link[0]).text
+    finally:
+        demo.stop()
+        sink.stop()
+
+
+def test_the_demo_keeps_a_public_url_that_is_set(tmp_path: Path, served: Any) -> None:
+    demo = type(served)(tmp_path / "data", public_url="https://demo.example")
+    demo.stop()
+    assert "no mail goes to the SMTP server" not in demo.banner
+    mail = next((demo.data / "mail").glob("*.eml")).read_text()
+    assert "https://demo.example/u/" in mail
+
+
+def test_a_server_says_that_its_mails_have_no_links(tmp_path: Path, served: Any) -> None:
+    sentence = "SOAPSTONE_PUBLIC_URL is not set: mails have no links to unsubscribe."
+    first = type(served)(tmp_path / "data", demo=False)
+    first.stop()
+    second = type(served)(tmp_path / "data", demo=False, public_url="https://mail.example.com")
+    second.stop()
+    assert [sentence in first.banner, sentence in second.banner] == [True, False]
+    data = tmp_path / "others"
+    for url in ("", "https://mail.example.com"):
+        command = [sys.executable, "-m", "soapstone", "worker", "--data", str(data)]
+        variables = {**os.environ, "SOAPSTONE_PUBLIC_URL": url}
+        worker = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables)
+        assert worker.stderr is not None
+        if url:
+            lock = WorkerLock(data / "worker.lock")
+            wait_for(lock.held, "the worker does not start")
+        else:
+            assert sentence in worker.stderr.readline()
+        worker.terminate()
+        assert sentence not in worker.communicate(timeout=60)[1]
 
 
 def test_the_import_command_uses_the_servers_worker(served: Any, tmp_path: Path) -> None:

@@ -118,12 +118,12 @@ def worker(
         check_settings(settings)
     except UNUSABLE_SETTINGS as trouble:
         stop(str(trouble))
-    if not settings.public_url and not supervised:
-        log.warning(NO_PUBLIC_URL)
     with opened(settings) as product:
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
             stop("Another worker serves this database.")
+        if not settings.public_url and not supervised:
+            log.warning(NO_PUBLIC_URL)
         running = Worker(product.database, product.blobs, runners(product), slots=workers, chores=chores(product))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())

@@ -19,6 +19,7 @@ from tests.sending.smtp_trial import Sink
 
 from soapstone.accounts.account import Accounts
 from soapstone.jobs.queue import Jobs
+from soapstone.store import schema
 from soapstone.store.database import Database
 
 NEVER = datetime.min
@@ -36,9 +37,13 @@ class Post:
         self.sink = Sink(folder / "accepted.jsonl", "--hold", str(self.hold), *options)
         given = {"smtp_connections": "1", "smtp_hostname": "client.example", **settings}
         url = f"smtp://{user}127.0.0.1:{self.sink.port}?starttls=never"
-        # The demo account's own send may end as it likes.
-        self.served = Served(folder / "data", demo=True, smtp_url=url, **given)
-        self.database = Database(f"sqlite:///{self.served.data}/soapstone.sqlite")
+        # With --demo no mail would go to the SMTP server, so the account that clients use is made by hand.
+        (folder / "data").mkdir()
+        self.database = Database(f"sqlite:///{folder}/data/soapstone.sqlite")
+        schema.upgrade(self.database)
+        accounts = Accounts(self.database)
+        accounts.add_login(accounts.create("DEMO", time_zone="America/New_York"), "demo", "demo")
+        self.served = Served(folder / "data", demo=False, smtp_url=url, **given)
         self.jobs = Jobs(self.database)
 
     def stop(self) -> None:
