@@ -18,6 +18,7 @@ from soapstone.console.job_view import JobViews
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
+from soapstone.sending.message import Draft
 from soapstone.store.instants import now
 from soapstone.wire.endpoint import CallRecord
 
@@ -171,6 +172,32 @@ def test_the_page_of_a_send(ann: Browser, acme: Customer) -> None:
     assert "bob@example.com" not in left_out
     assert "no more recipients" in left_out
     assert "bob@example.com" in ann.read(f"/jobs/{acme.sent.id}?state=nonsense")
+
+
+def test_the_page_of_a_send_tells_of_a_missing_link(ann: Browser, product: Product, acme: Customer) -> None:
+    """A contract cannot ask its caller; who looks at the send sees it."""
+    assert "These mails have no link to unsubscribe." in ann.read(f"/jobs/{acme.sent.id}")
+    common: dict[str, Any] = {"account": acme.account, "login": None, "contact_list": acme.contact_list}
+    message = Draft(subject="x", plain="x")
+    chosen = product.sends.to_members(message=message, unsubscribe="none", **common).job.id
+    assert "chose to send these mails without a link" in ann.read(f"/jobs/{chosen}")
+    test = product.sends.to_addresses(message=message, emails=["ann@example.com"], **common).job.id
+    assert "link to unsubscribe" not in ann.read(f"/jobs/{test}")
+
+
+def test_the_page_of_a_list_names_unknown_merge_fields(ann: Browser, product: Product, acme: Customer) -> None:
+    def save(subject: str, plain: str) -> None:
+        product.messages.save(acme.account.id, acme.contact_list.id, Draft(subject=subject, plain=plain))
+
+    save("June", "{{ Shoe }} {{ Browser_Link }} {{ Hat }}")
+    for number in range(9):
+        save(f"Issue {number}", "{{ First_Name }}")
+    seen = text(ann.read(f"/lists/{acme.contact_list.id}"))
+    assert re.search(r"June [\d: -]+ \w+ Shoe, Hat ", seen)
+    assert re.search(r"Issue 8 [\d: -]+ \w+ – ", seen)
+    save("July", f'{{{{ field["{HOSTILE}"] }}}}')
+    seen = ann.read(f"/lists/{acme.contact_list.id}")
+    assert ("June" in seen, "&lt;script&gt;alert(&#39;x&#39;)" in seen, HOSTILE in seen) == (False, True, False)
 
 
 def test_the_page_of_a_list(ann: Browser, acme: Customer) -> None:

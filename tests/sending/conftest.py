@@ -19,6 +19,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.lists.addresses import address_key
 from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.sending.message import Draft
+from soapstone.sending.messages import Messages
 from soapstone.sending.send import Sends, SendTicket
 from soapstone.sending.sender import Sender
 from soapstone.sending.supplied_file import FileForm
@@ -39,6 +40,7 @@ class Office:
         self.drafts = folder / "drafts"
         self.jobs = Jobs(database)
         self.sends = Sends(database, blobs, self.jobs)
+        self.messages = Messages(database)
         self.sender = Sender(database, self.mail, self.drafts)
         settings = {"from_name": "Ann", "from_address": "ann@example.com"}
         self.list: ContactList = Lists(database).create(account.id, "Newsletter", settings=settings)

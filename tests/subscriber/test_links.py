@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,46 @@ def test_the_button_of_the_mail_program(post: Post) -> None:
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert post.browser.post(url, content=content, headers=headers).status_code == 200
     assert post.state("bob") == ("unsubscribed", "Mail Header")
+
+
+def test_the_button_of_the_mail_program_by_the_other_form(post: Post) -> None:
+    """lk-110: RFC 8058 3.2 allows multipart/form-data (RFC 7578), too."""
+    url = post.link("bob", "u")
+    assert post.browser.post(url, files={"List-Unsubscribe": (None, "One-Click")}).status_code == 200
+    assert post.state("bob") == ("unsubscribed", "Mail Header")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (b"", ""),
+        (b"List-Unsubscribe=Two-Clicks", "application/x-www-form-urlencoded"),
+        (
+            b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\nOne-Click\r\n--b--\r\n',
+            "multipart/form-data; boundary=b",
+        ),
+        (b"no parts", "multipart/form-data; boundary=b"),
+        (b"no boundary", "multipart/form-data"),
+    ],
+)
+def test_every_other_form_is_a_person_with_a_link(post: Post, content: bytes, kind: str) -> None:
+    """lk-110"""
+    answer = post.browser.post(post.link("ann", "u"), content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 200
+    assert post.state("ann") == ("unsubscribed", "Unsubscribe Link")
+
+
+def test_a_form_that_is_too_large_is_not_read(post: Post) -> None:
+    url, read = post.link("ann", "u"), []
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(1000):
+            read.append(1)
+            yield b"x" * 1000
+
+    assert post.browser.post(url, content=endless()).status_code == 413
+    assert len(read) < 20
+    assert post.state("ann") == ("subscribed", "")
 
 
 def test_reading_in_a_browser(post: Post) -> None:
