@@ -84,6 +84,25 @@ def test_lk_96_to_the_whole_list(listrak: Any, people: tuple[int, int], mails: C
     assert ann.get_body(("plain",)).get_content().strip() == "Hello ann@example.org"
 
 
+def test_lk_96_mails_without_a_link_to_unsubscribe_go_on_with_a_warning(
+    served: Any, listrak: Any, product: Product, demo: Any
+) -> None:
+    """So do those of XML over HTTP (lk-85); a list that adds the link needs no warning, nor does a test."""
+    list_id, linked = listrak.create(EnableListRemoveHeader=True), listrak.create(EnableRemovalLink=True)
+    user = "<UserName>demo</UserName><Password>demo</Password>"
+    text = "<Message><Subject>News</Subject><TextBody>Hello</TextBody></Message>"
+    for number in (list_id, linked):
+        sent(listrak, listrak.SendListMessage(message(number)))
+        assert listrak.post("SendToList", f"<SendToList>{user}<ListID>{number}</ListID>{text}</SendToList>")[0] == 200
+        listrak.SendListMessageTest(message(number), "me@example.org")
+    made = {n: product.reports.find(demo.id, list_ids=[n], tests=True) for n in (list_id, linked)}
+    kept = {n: [record.job.request.get("unsubscribe") for record in made[n]] for n in made}
+    assert kept == {list_id: ["missing", "missing", None], linked: [None, None, None]}
+    warned = [f"the mails of send {record.job.id} to list {list_id} have no link" for record in made[list_id]]
+    assert [sentence in served.log() for sentence in warned] == [True, True, False]
+    assert f"to list {linked} have no link" not in served.log()
+
+
 def test_lk_96_numbers_are_new(listrak: Any, people: tuple[int, int]) -> None:
     """The same call twice is two messages."""
     asked = message(people[0])

@@ -714,6 +714,26 @@ def test_the_history_of_a_recipient(magnetmail: Any, mailroom: Mailroom) -> None
     assert history["faxHistory"] is history["formHistory"] is None
 
 
+def test_mm_103_mails_without_a_link_to_unsubscribe_go_on_with_a_warning(
+    served: Any, magnetmail: Any, mailroom: Mailroom
+) -> None:
+    """Messages may ask for the link by a field or by their own switch; single people are not asked about."""
+    one = group(magnetmail)
+    _, email = person(magnetmail, one)
+    messages = [
+        create(magnetmail, text_version="Hello"),
+        create(magnetmail, text_version="Hello {{ Unsubscribe_Link }}"),
+        create(magnetmail, text_version="Hello", is_auto_unsubscribe_link=True),
+    ]
+    jobs = [number for message in messages for number in numbers(to_groups(magnetmail, message, one))]
+    to_people(magnetmail, messages[0], email)
+    kept = [job.request.get("unsubscribe") for job in mailroom.done(jobs)]
+    assert kept == ["missing", None, None]
+    warned = [f"the mails of send {job} to list {one} have no link" in served.log() for job in jobs]
+    assert warned == [True, False, False]
+    assert served.log().count(f"to list {one} have no link") == 1
+
+
 # --- through a mail server ---------------------------------------------------------------------------------------
 
 
