@@ -74,6 +74,7 @@ def test_job_and_message_of_a_send(office: Any) -> None:
     assert ticket.job.request == {
         "message_id": ticket.message.id,
         "file": {"delimiter": ";", "qualifier": "", "header": False},
+        "unsubscribe": "missing",
     }
     assert (ticket.job.label, ticket.job.blob_size, ticket.job.list_id) == ("x.txt", 16, office.list.id)
     assert (ticket.message.list_id, ticket.message.account_id) == (office.list.id, office.account.id)
