@@ -105,10 +105,14 @@ RECIPES = {
         prepare="""
             echo $DOMAIN >>/etc/courier/locals
             echo $DOMAIN >/etc/courier/defaultdomain
+            echo $DOMAIN >/etc/courier/esmtpacceptmailfor.dir/default
+            makeacceptmailfor
         """,
         start="""
             sed -i -e "s/^PORT=.*/PORT=$PORT/" -e "/^ADDRESS=/d" /etc/courier/esmtpd
             echo ADDRESS=127.0.0.1 >>/etc/courier/esmtpd
+            # There is no name server here, for which it would wait.
+            sed -i -e 's/^TCPDOPTS="/&-nodnslookup /' -e 's/^BOFHCHECKDNS=.*/BOFHCHECKDNS=0/' /etc/courier/esmtpd
             systemd-tmpfiles --create courier-mta.conf courier-authdaemon.conf
             authdaemond start
             courierfilter start
