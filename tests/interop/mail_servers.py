@@ -21,7 +21,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
+import mailbox
 import os
+import re
 import select
 import signal
 import socket
@@ -29,6 +32,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 
 DOMAIN = "interop.test"
@@ -48,7 +52,6 @@ class Recipe:
     """
 
     packages: tuple[str, ...]
-    version_of: str
     answers: tuple[str, ...] = ()
     prepare: str = ""
     start: str
@@ -58,7 +61,6 @@ class Recipe:
 RECIPES = {
     "postfix": Recipe(
         packages=("postfix",),
-        version_of="postfix",
         answers=("postfix postfix/main_mailer_type select Internet Site", f"postfix postfix/mailname string {DOMAIN}"),
         prepare="postconf -e 'default_transport = error:5.1.2 no mail leaves this machine'",
         start="""
@@ -70,28 +72,27 @@ RECIPES = {
     ),
     "exim": Recipe(
         packages=("exim4-daemon-light",),
-        version_of="exim4-daemon-light",
         # Debian's own answer for machines without a network, which no mail leaves.
         answers=(f"exim4-config exim4/dc_other_hostnames string {DOMAIN}",),
         # Who may relay is asked before who is known, and this machine may: as a stranger it learns who is unknown.
         prepare="""
-            printf 'MAIN_RELAY_NETS =\\nlog_file_path = syslog\\n' >/etc/exim4/exim4.conf.localmacros
+            printf '%s\\n' 'MAIN_RELAY_NETS =' 'log_file_path = syslog' 'syslog_duplication = false' \\
+                >/etc/exim4/exim4.conf.localmacros
             update-exim4.conf
         """,
         start="exec exim4 -bdf -q30m -oX 127.0.0.1.$PORT",
     ),
     "opensmtpd": Recipe(
         packages=("opensmtpd",),
-        version_of="opensmtpd",
         answers=(f"opensmtpd opensmtpd/mailname string {DOMAIN}",),
         start="""
             sed -i -e "s/^listen on .*/listen on 127.0.0.1 port $PORT/" -e '/"relay"/d' /etc/smtpd.conf
             exec smtpd -F
         """,
+        mailbox="home/{user}/Maildir",
     ),
     "sendmail": Recipe(
         packages=("sendmail", "sendmail-bin"),
-        version_of="sendmail-bin",
         prepare="echo $DOMAIN >>/etc/mail/local-host-names",
         start="""
             sed -i "s/^\\(O DaemonPortOptions=.*Name=MTA-v4\\).*/\\1, Addr=127.0.0.1, Port=$PORT/" /etc/mail/sendmail.cf
@@ -101,7 +102,6 @@ RECIPES = {
     ),
     "courier": Recipe(
         packages=("courier-mta", "courier-authdaemon"),
-        version_of="courier-mta",
         prepare="""
             echo $DOMAIN >>/etc/courier/locals
             echo $DOMAIN >/etc/courier/defaultdomain
@@ -150,21 +150,37 @@ class Root:
         command = self._command("inside-start", "--port", str(port), "--log", str(log.resolve()))
         # What it prints belongs to the log, too: a server may say there why it does not start.
         with log.open("ab") as output:
-            process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         end = time.monotonic() + SECONDS
         while not listens(port):
-            if process.poll() is not None or time.monotonic() > end:
-                if process.returncode is None:
-                    stop(int(ready.read_text()))
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.stop()
                 raise RuntimeError(f"{self.name} does not start:\n{log.read_text(errors='replace')}")
             time.sleep(0.05)
         return int(ready.read_text())
 
-    def mailbox(self, user: str) -> Path:
-        """Where the mail of a user is."""
-        return self.upper / self.recipe.mailbox.format(user=user)
+    def stop(self) -> None:
+        """End the server that this object started."""
+        stop(int((self.folder / "pid").read_text()))
+        self._process.wait(SECONDS)
+
+    def mails(self, user: str) -> list[Message]:
+        """What is in the mailbox of a user."""
+        place = self.upper / self.recipe.mailbox.format(user=user)
+        if not place.exists():
+            return []
+        box = mailbox.Maildir(place, create=False) if place.is_dir() else mailbox.mbox(place, create=False)
+        with contextlib.closing(box):
+            return list(box)
+
+    def version(self) -> str:
+        """The version of the package of the server."""
+        status = (self.upper / "var/lib/dpkg/status").read_text()
+        found = re.search(rf"(?ms)^Package: {self.recipe.packages[0]}$.*?^Version: (\S+)$", status)
+        assert found is not None
+        return found[1]
 
     def _command(self, verb: str, *options: str) -> list[str]:
         namespaces = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
@@ -204,10 +220,15 @@ class Root:
         subprocess.run(["debconf-set-selections"], input=answers, text=True, check=True)
         apt = ["apt-get", "-y", "-o", "Dir::State::lists=/run/apt/lists", "-o", "Dir::Cache::archives=/run/apt/archives"]
         apt += ["-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-unsafe-io", "--no-install-recommends"]
-        updated = Path("/run/apt/updated")
-        if not updated.exists():
-            subprocess.run([*apt, "update"], check=True)
-            updated.touch()
+        with Path("/run/apt/lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            updated = Path("/run/apt/updated")
+            if not updated.exists():
+                subprocess.run([*apt, "update"], check=True)
+                updated.touch()
+            subprocess.run([*apt, "install", "--download-only", *self.recipe.packages], check=True)
+        # Several servers may be installed at once: from here on each has files of its own only.
+        apt += ["-o", "Debug::NoLocking=true"]
         subprocess.run([*apt, "install", *self.recipe.packages], env=self._environment(0), check=True)
         add_users()
         self._script(self.recipe.prepare, 0)
@@ -289,8 +310,6 @@ def stop(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
         end = time.monotonic() + SECONDS
         while True:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(-1, os.WNOHANG)
             os.kill(pid, 0)
             if time.monotonic() > end:
                 raise RuntimeError(f"process {pid} does not end")
