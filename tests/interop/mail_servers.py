@@ -1,13 +1,14 @@
 """Mail servers of Debian, each in a root of its own: nothing is installed on, or removed from, the machine.
 
     mail_servers.py prepare NAME... --folder FOLDER
-    mail_servers.py start NAME --folder FOLDER --port PORT --log FILE
+    mail_servers.py start NAME --folder FOLDER --state STATE --port PORT --log FILE
     mail_servers.py exec PID COMMAND...
     mail_servers.py stop PID
 
 Debian's mail servers exclude one another. So each is installed over the machine's own files in an overlay, whose upper
 layer is `FOLDER/NAME/upper`, and which is mounted only in the mount namespace of the server. Packages and their lists
-are fetched into `FOLDER/apt`, once for all servers. Needs root.
+are fetched into `FOLDER/apt`, once for all servers. A server runs on a copy of that layer, `STATE/upper`: with a new
+folder it starts as it was installed. Needs root.
 
 `start` prints the process id of the first process of the server's own process namespace, when the server listens on
 127.0.0.1. That process writes what the server tells syslog into the log file; with it all processes of the server end.
@@ -126,26 +127,38 @@ RECIPES = {
 
 
 class Root:
-    """The root of one server, below `folder`."""
+    """The root of one server, installed below `folder`; `state` holds what it writes while it runs."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, state: Path) -> None:
         self.name = name
         self.recipe = RECIPES[name]
-        self.apt = folder.resolve() / "apt"
-        self.folder = folder.resolve() / name
-        self.upper = self.folder / "upper"
-        self._merged = self.folder / "merged"
+        self._folder, self._place, self._state = folder.resolve(), folder.resolve() / name, state.resolve()
+        self._apt, self._installed = self._folder / "apt", self._place / "upper"
 
     def prepare(self) -> None:
-        """Install the server. Raises CalledProcessError with the output in the file `prepare.log`."""
-        for place in (self.upper, self.folder / "work", self._merged, self.apt / "archives/partial", self.apt / "lists"):
+        """Install the server, unless it is. Raises RuntimeError with what the installation said."""
+        for place in (self._place, self._apt / "archives/partial", self._apt / "lists"):
             place.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "prepare.log").open("wb") as log:
-            subprocess.run(self._command("inside-prepare"), check=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        done = self._place / "installed"
+        with (self._place / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if done.exists():
+                return
+            command = self._command("inside-prepare")
+            result = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            if result.returncode:
+                raise RuntimeError(f"{self.name} cannot be installed:\n{result.stdout}")
+            done.touch()
 
     def start(self, port: int, log: Path) -> int:
         """Start the server; it listens when this returns. Return the process id that stop takes."""
-        ready = self.folder / "pid"
+        self._state.mkdir(parents=True, exist_ok=True)
+        # As a further layer between the two it is refused: it lies inside the lowest one.
+        if not (self._state / "upper").exists():
+            subprocess.run(["cp", "--archive", self._installed, self._state / "upper"], check=True)
+        ready = self._state / "pid"
         ready.unlink(missing_ok=True)
         command = self._command("inside-start", "--port", str(port), "--log", str(log.resolve()))
         # What it prints belongs to the log, too: a server may say there why it does not start.
@@ -163,12 +176,12 @@ class Root:
 
     def stop(self) -> None:
         """End the server that this object started."""
-        stop(int((self.folder / "pid").read_text()))
+        stop(int((self._state / "pid").read_text()))
         self._process.wait(SECONDS)
 
     def mails(self, user: str) -> list[Message]:
         """What is in the mailbox of a user."""
-        place = self.upper / self.recipe.mailbox.format(user=user)
+        place = self._state / "upper" / self.recipe.mailbox.format(user=user)
         if not place.exists():
             return []
         box = mailbox.Maildir(place, create=False) if place.is_dir() else mailbox.mbox(place, create=False)
@@ -177,22 +190,24 @@ class Root:
 
     def version(self) -> str:
         """The version of the package of the server."""
-        status = (self.upper / "var/lib/dpkg/status").read_text()
+        status = (self._installed / "var/lib/dpkg/status").read_text()
         found = re.search(rf"(?ms)^Package: {self.recipe.packages[0]}$.*?^Version: (\S+)$", status)
         assert found is not None
         return found[1]
 
     def _command(self, verb: str, *options: str) -> list[str]:
         namespaces = ["unshare", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child"]
-        program = ["/usr/bin/python3", str(Path(__file__).resolve()), verb, self.name, "--folder", str(self.folder.parent)]
-        return [*namespaces, *program, *options]
+        program = ["/usr/bin/python3", str(Path(__file__).resolve()), verb, self.name]
+        return [*namespaces, *program, "--folder", str(self._folder), "--state", str(self._state), *options]
 
     # What follows runs in the namespaces.
 
-    def enter(self) -> None:
-        """Make the overlay the root of this process."""
-        place = self._merged
-        layers = f"lowerdir=/,upperdir={self.upper},workdir={self.folder / 'work'}"
+    def enter(self, folder: Path) -> None:
+        """Make an overlay, whose upper layer is in this folder, the root of this process."""
+        for name in ("upper", "work", "merged"):
+            (folder / name).mkdir(exist_ok=True)
+        place = folder / "merged"
+        layers = f"lowerdir=/,upperdir={folder / 'upper'},workdir={folder / 'work'}"
         mount("-t", "overlay", "-o", layers, "overlay", place)
         mount("-t", "proc", "proc", place / "proc")
         for name, mode in (("dev", "755"), ("run", "755"), ("tmp", "1777")):
@@ -203,7 +218,7 @@ class Root:
         (place / "dev/fd").symlink_to("/proc/self/fd")
         (place / "dev/shm").mkdir(mode=0o1777)
         (place / "run/apt").mkdir()
-        mount("--bind", self.apt, place / "run/apt")
+        mount("--bind", self._apt, place / "run/apt")
         socket.sethostname(HOST)
         os.chroot(place)
         os.chdir("/")
@@ -218,7 +233,14 @@ class Root:
         policy.chmod(0o755)
         answers = "\n".join(self.recipe.answers) + "\n"
         subprocess.run(["debconf-set-selections"], input=answers, text=True, check=True)
-        apt = ["apt-get", "-y", "-o", "Dir::State::lists=/run/apt/lists", "-o", "Dir::Cache::archives=/run/apt/archives"]
+        apt = [
+            "apt-get",
+            "-y",
+            "-o",
+            "Dir::State::lists=/run/apt/lists",
+            "-o",
+            "Dir::Cache::archives=/run/apt/archives",
+        ]
         apt += ["-o", "APT::Sandbox::User=root", "-o", "Dpkg::Options::=--force-unsafe-io", "--no-install-recommends"]
         with Path("/run/apt/lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -300,7 +322,7 @@ def listens(port: int) -> bool:
 
 def inside(pid: int, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in the root of a server that runs. Raises CalledProcessError."""
-    entered = ["nsenter", "--target", str(pid), "--mount", "--pid", "--uts", "--root", "--wd=/"]
+    entered = ["nsenter", "--target", str(pid), "--mount", "--pid", "--uts", "--root", "--wd"]
     return subprocess.run([*entered, *command], check=True, capture_output=True, text=True)
 
 
@@ -324,6 +346,8 @@ def main() -> None:
         command = verbs.add_parser(verb)
         command.add_argument("names" if verb == "prepare" else "name", nargs="+" if verb == "prepare" else None)
         command.add_argument("--folder", type=Path, required=True)
+        if verb != "prepare":
+            command.add_argument("--state", type=Path, required=True)
         if verb.endswith("start"):
             command.add_argument("--port", type=int, required=True)
             command.add_argument("--log", type=Path, required=True)
@@ -334,21 +358,22 @@ def main() -> None:
     given = parser.parse_args()
     if given.verb == "prepare":
         for name in given.names:
-            Root(given.folder, name).prepare()
+            Root(given.folder, name, given.folder / name).prepare()
     elif given.verb == "start":
-        print(Root(given.folder, given.name).start(given.port, given.log))
+        print(Root(given.folder, given.name, given.state).start(given.port, given.log))
     elif given.verb == "exec":
         print(inside(given.pid, *given.command).stdout, end="")
     elif given.verb == "stop":
         stop(given.pid)
     else:
-        root = Root(given.folder, given.name)
-        # The machine's /proc is still there, and knows this process by the number that others know it by.
-        (root.folder / "pid").write_text(os.readlink("/proc/self"))
-        root.enter()
+        root = Root(given.folder, given.name, given.state)
         if given.verb == "inside-prepare":
+            root.enter(given.folder / given.name)
             root.install()
         else:
+            # The machine's /proc is still there, and knows this process by the number that others know it by.
+            (given.state / "pid").write_text(os.readlink("/proc/self"))
+            root.enter(given.state)
             root.serve(given.port)
 
 
