@@ -2,6 +2,7 @@
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, and SpamAssassin's spamd, which scores messages.
+# Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
 
@@ -23,6 +24,8 @@ command -v curl >/dev/null || missing="$missing curl"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     missing="$missing chromium"
+# In the roots of the mail servers, where only the system's own Python is for sure.
+[ -x /usr/bin/python3 ] || missing="$missing python3"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v javac >/dev/null || missing="$missing default-jdk-headless"
 command -v wsimport >/dev/null || missing="$missing jaxws"
@@ -32,7 +35,7 @@ command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-ser
 command -v spamd >/dev/null || [ -x /usr/sbin/spamd ] || missing="$missing spamassassin spamd"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS, Mono and SpamAssassin; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS, Mono, SpamAssassin and the system's Python 3; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"

@@ -262,7 +262,7 @@ class Root:
         Path("/etc/resolv.conf").write_text("nameserver 127.0.0.1\noptions attempts:1 timeout:1\n")
         syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         syslog.bind("/dev/log")
-        os.chmod("/dev/log", 0o666)
+        Path("/dev/log").chmod(0o666)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit())
         script = ["sh", "-euc", self.recipe.start]
         server = subprocess.Popen(script, env=self._environment(port))
@@ -372,7 +372,7 @@ def main() -> None:
             root.install()
         else:
             # The machine's /proc is still there, and knows this process by the number that others know it by.
-            (given.state / "pid").write_text(os.readlink("/proc/self"))
+            (given.state / "pid").write_text(str(Path("/proc/self").readlink()))
             root.enter(given.state)
             root.serve(given.port)
 
