@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# OpenSMTPD takes 100 mails over one connection. It answers each further MAIL with 452 4.5.3 "Too many recipients", though
+# each mail has one recipient, keeps the connection open, and says the same after RSET. Only a new connection helps: a
+# client that takes a 4xx for a word about the mail defers all the rest. Needs root and Debian 12.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+folder=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || python3 tests/interop/mail_servers.py stop "$pid"; rm -rf "$folder"' EXIT
+port=$(python3 -c "import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])")
+python3 tests/interop/mail_servers.py prepare opensmtpd --folder "$folder"
+pid=$(python3 tests/interop/mail_servers.py start opensmtpd --folder "$folder" --state "$folder/state" --port "$port" --log "$folder/log")
+python3 tests/interop/mail_servers.py exec "$pid" dpkg-query -W opensmtpd
+python3 - "$port" "$folder/log" <<'EOF'
+import socket
+import sys
+import time
+from pathlib import Path
+
+
+class Client:
+    def __init__(self):
+        self._socket = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=120)
+        self._file = self._socket.makefile("rb")
+        self._reply()
+        self.say("EHLO client.example")
+
+    def say(self, command):
+        """Return the last line of the reply, or nothing when the connection is lost."""
+        try:
+            self._socket.sendall(command.encode() + b"\r\n")
+            return self._reply()
+        except ConnectionError:
+            return ""
+
+    def _reply(self):
+        line = self._file.readline()
+        while line[3:4] == b"-":
+            line = self._file.readline()
+        return line.decode().strip()
+
+
+MAIL = "MAIL FROM:<bounces@interop.test>"
+def send(client):
+    reply = client.say(MAIL)
+    if reply.startswith("250"):
+        assert client.say("RCPT TO:<u1@interop.test>").startswith("250")
+        assert client.say("DATA").startswith("354")
+        assert client.say("Subject: x\r\n\r\nx\r\n.").startswith("250")
+    return reply
+
+
+client = Client()
+for number in range(1, 101):
+    assert send(client).startswith("250"), number
+for number in range(101, 104):
+    print(number, reply := send(client))
+    assert reply.startswith("452 4.5.3 Too many recipients"), reply
+    assert client.say("RSET").startswith("250")
+assert client.say("NOOP").startswith("250")
+assert send(Client()).startswith("250")
+EOF
