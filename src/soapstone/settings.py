@@ -48,9 +48,9 @@ class Settings(BaseSettings):
         0, ge=0, description="Most mails per second to recipients of one domain; 0 means no limit."
     )
     smtp_timeout_seconds: float = Field(
-        60,
+        300,
         gt=0,
-        description="How long the SMTP server may take for the envelope of a mail; ten times as long for its content.",
+        description="How long the SMTP server may take for the envelope of a mail; twice as long for its content.",
     )
     smtp_retry_seconds: float = Field(
         60, gt=0, description="A recipient that is refused for now is tried again after this time, then twice as long."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
@@ -40,6 +41,9 @@ def test_within_a_stage_the_first_digit_decides(stage: Stage) -> None:
         (Stage.MAIL, 534, "too large", Verdict.FAILED),
         (Stage.MAIL, 552, "too large", Verdict.FAILED),
         (Stage.RCPT, 530, "5.7.0 authentication required", Verdict.REFUSES_WORK),
+        (Stage.RCPT, 451, "4.1.8 Domain of sender address does not resolve", Verdict.BUSY),
+        (Stage.RCPT, 550, "5.1.8 Sender address rejected: Domain not found", Verdict.REFUSES_SENDER),
+        (Stage.RCPT, 550, "5.1.1 User unknown", Verdict.FAILED),
         (Stage.RCPT, 252, "cannot verify", Verdict.ACCEPTED),
         (Stage.RCPT, 421, "closing", Verdict.DEFERRED),
         (Stage.CONTENT, 200, "fine", Verdict.ACCEPTED),
@@ -196,3 +200,25 @@ def test_a_connection_is_left_after_five_refusals_in_a_row(office: Any) -> None:
     ticket, server = send(office, lambda said: b"550 5.1.1 unknown" if said.stage == "RCPT" else None, 20)
     assert states(office, ticket) == {"failed": 20}
     assert Counter(said.connection for said in server.said if said.stage == "RCPT") == {1: 5, 2: 5, 3: 5, 4: 5}
+
+
+def test_a_connection_that_answers_slowly_after_a_refusal_is_left(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Courier takes 8 seconds for the first refusal, and twice as long for each further one on the connection."""
+    monkeypatch.setattr("soapstone.sending.smtp_carrier.LONGEST_REFUSAL", 0.1)
+    refused: Counter[int] = Counter()
+
+    def answer(said: Said) -> bytes | None:
+        if refused[said.connection]:
+            time.sleep(1.5)
+        if said.stage == "RCPT" and said.recipient in ("p1@example.com", "p2@example.com", "p3@example.com"):
+            time.sleep(0.2)
+            refused[said.connection] += 1
+            return b"550 5.1.1 unknown"
+        return None
+
+    began = time.monotonic()
+    ticket, server = send(office, answer, 6, pipelining=False)
+    assert states(office, ticket) == {"handed": 3, "failed": 3}
+    assert server.connections == 4
+    assert set(refused.values()) <= {0, 1}
+    assert time.monotonic() - began < 10

@@ -16,8 +16,11 @@ from soapstone.sending.smtp_server import SmtpServer
 # and at most.
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 60.0
-# Refusals of mails in a row after which a connection is left: postfix delays each further reply by a second.
+# Refusals of mails in a row after which a connection is left: postfix delays each further reply by a second, and exim
+# closes the connection.
 MOST_REFUSALS = 5
+# Seconds for a refusal after which a connection is left: courier takes twice as long for each further reply.
+LONGEST_REFUSAL = 2.0
 # Seconds after the last look at a recipient within which MAIL is said.
 LONGEST_WAY = 2.0
 
@@ -81,9 +84,10 @@ class Carrier:
                     outcome = Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply="")
                     self._desk.done(row, outcome)
                     continue
+                began = clock()
                 outcome = await self._connection.hand(letter)
                 self._desk.done(row, outcome)
-                await self._after(outcome)
+                await self._after(outcome, clock() - began)
         finally:
             await self._connection.close()
 
@@ -98,17 +102,25 @@ class Carrier:
             await self._rest(str(trouble))
         return self._connection.connected
 
-    async def _after(self, outcome: Outcome) -> None:
-        """Leave the connection where it is of no more use, and rest where it was of none."""
+    async def _after(self, outcome: Outcome, seconds: float) -> None:
+        """Leave the connection where it is of no more use, and rest where it was of none.
+
+        `seconds` is how long the server took for the mail.
+        """
         left = not self._connection.connected
         accepted = outcome.verdict is Verdict.ACCEPTED
         if accepted or (outcome.verdict not in UNTOUCHED and not left):
             self._carried += 1
             self._pause = FIRST_PAUSE
         self._refusals = 0 if accepted else self._refusals + 1
-        if outcome.verdict is Verdict.BUSY or self._refusals >= MOST_REFUSALS:
+        if outcome.verdict is Verdict.BUSY:
             await self._connection.close()
             left = True
+        elif not accepted and seconds > LONGEST_REFUSAL:
+            # The reply to QUIT would take as long.
+            self._connection.drop()
+        elif self._refusals >= MOST_REFUSALS:
+            await self._connection.close()
         if left and not self._carried:
             await self._rest(outcome.reply)
 

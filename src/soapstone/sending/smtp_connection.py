@@ -17,7 +17,9 @@ from soapstone.sending.smtp_rules import Stage, Verdict, classify, closes
 LONGEST_REPLY = 500
 # How much longer than for an envelope the server may take for a mail: filters read it first. RFC 5321 4.5.3.2 wants ten
 # minutes where it wants five for a command, and a client that leaves too early sends a mail twice.
-CONTENT_PATIENCE = 10
+CONTENT_PATIENCE = 2
+# Seconds at most for connecting and greeting.
+LONGEST_GREETING = 60.0
 
 _SPACE = re.compile(r"\s+")
 _AT_LINE = re.compile(rb"(?m)^\.")
@@ -55,8 +57,8 @@ class Outcome:
 class SmtpConnection:
     """A connection, opened when it is wanted. Used by one task at a time.
 
-    The server may take `timeout` seconds for the envelope of a mail, and ten times as long for its content. A mail
-    takes two turns where the server has PIPELINING, and four where it has not: its envelope with DATA, and its content.
+    The server may take `timeout` seconds for the envelope of a mail, and twice as long for its content. A mail takes
+    two turns where the server has PIPELINING, and four where it has not: its envelope with DATA, and its content.
     """
 
     def __init__(self, address: SmtpAddress, *, timeout: float, local_hostname: str | None = None) -> None:
@@ -65,6 +67,8 @@ class SmtpConnection:
         self._local_hostname = local_hostname
         self._dialogue: Dialogue | None = None
         self._pipelining = self._international = False
+        # Whether the server is in the middle of a mail that was refused.
+        self._must_reset = False
 
     @property
     def connected(self) -> bool:
@@ -83,7 +87,7 @@ class SmtpConnection:
             use_tls=address.tls,
             start_tls=None if address.tls else {"auto": None, "require": True, "never": False}[address.starttls],
             tls_context=address.tls_context(),
-            timeout=self._timeout,
+            timeout=min(self._timeout, LONGEST_GREETING),
             local_hostname=self._local_hostname,
         )
         try:
@@ -104,7 +108,7 @@ class SmtpConnection:
         if client.transport is None:
             raise NotConnected("Connection lost")
         # aiosmtplib lets one command be under way at a time, so from here on the dialogue is ours.
-        self._dialogue = taken_over(client.transport)
+        self._dialogue, self._must_reset = taken_over(client.transport), False
 
     async def hand(self, letter: Letter) -> Outcome:
         """Hand a mail over. The connection may be lost afterwards: see `connected`."""
@@ -173,20 +177,20 @@ class SmtpConnection:
             async with asyncio.timeout(self._timeout):
                 dialogue.say(b".\r\n")
                 await dialogue.reply()
-        if dialogue.open:
-            async with asyncio.timeout(self._timeout):
-                dialogue.say(b"RSET\r\n")
-                if (await dialogue.reply()).code // 100 != 2:
-                    self.drop()
+        # With the next mail: servers that are slow to answer after a refusal are left instead.
+        self._must_reset = True
 
     async def _prepare(self, dialogue: Dialogue, letter: Letter, mail: _Progress) -> bool:
         """Say the envelope and DATA; whether the server waits for the content."""
         options = b" SMTPUTF8" if letter.international else b""
-        commands = (
+        commands = [
             (Stage.MAIL, b"MAIL FROM:<" + letter.sender + b">" + options + b"\r\n"),
             (Stage.RCPT, b"RCPT TO:<" + letter.recipient + b">\r\n"),
             (Stage.DATA, b"DATA\r\n"),
-        )
+        ]
+        if self._must_reset:
+            commands.insert(0, (Stage.RSET, b"RSET\r\n"))
+            self._must_reset = False
         if self._pipelining:
             dialogue.say(b"".join(command for _, command in commands))
         waits_for_content = False

@@ -156,6 +156,7 @@ class SmtpDelivery:
         elif outcome.verdict not in UNTOUCHED:
             self._works, self._trouble, self._trouble_since = True, "", None
             if outcome.stage is not Stage.MAIL:
+                # The server has accepted this sender.
                 self._last_refused = None
         self._results.append((row, outcome))
         self._moved.set()

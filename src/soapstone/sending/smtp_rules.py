@@ -17,6 +17,8 @@ class Stage(StrEnum):
     # The greeting, EHLO and STARTTLS.
     GREETING = "greeting"
     LOGIN = "login"
+    # Before the next mail, where the one before was refused.
+    RSET = "RSET"
     MAIL = "MAIL"
     RCPT = "RCPT"
     DATA = "DATA"
@@ -51,6 +53,7 @@ _V = Verdict
 _TABLE = {
     Stage.GREETING: (_V.ACCEPTED, _V.BUSY, _V.BUSY, _V.BUSY, _V.BUSY),
     Stage.LOGIN: (_V.ACCEPTED, _V.BUSY, _V.BUSY, _V.REFUSES_WORK, _V.BUSY),
+    Stage.RSET: (_V.ACCEPTED, _V.BUSY, _V.BUSY, _V.BUSY, _V.BUSY),
     Stage.MAIL: (_V.ACCEPTED, _V.BUSY, _V.BUSY, _V.REFUSES_SENDER, _V.BUSY),
     Stage.RCPT: (_V.ACCEPTED, _V.DEFERRED, _V.DEFERRED, _V.FAILED, _V.DEFERRED),
     Stage.DATA: (_V.DEFERRED, _V.ACCEPTED, _V.DEFERRED, _V.FAILED, _V.DEFERRED),
@@ -61,8 +64,10 @@ _LOGIN_WANTED = frozenset({530, 535, 538})
 # What MAIL can say of one mail: that it is too large (RFC 1870 6.1, RFC 3463 3.3 and 3.4; some servers answer 534), or
 # that its addresses need what the server lacks (RFC 6531 3.5, RFC 5321 4.1.1.11; MAIL has no other parameter of ours).
 _OF_ONE_MAIL = frozenset({534, 552, 555})
-_OF_ONE_MAIL_ENHANCED = frozenset({"5.2.3", "5.3.4", "5.6.7"})
-_ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}(?!\S)")
+_OF_ONE_MAIL_ENHANCED = frozenset({"2.3", "3.4", "6.7"})
+# What RCPT can say of the sender (RFC 3463 3.2): postfix and sendmail look at its domain only then.
+_OF_SENDER = frozenset({"1.7", "1.8"})
+_ENHANCED = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})(?!\S)")
 
 
 def classify(stage: Stage, code: int | None, text: str = "") -> Verdict:
@@ -72,10 +77,12 @@ def classify(stage: Stage, code: int | None, text: str = "") -> Verdict:
     """
     if code in _LOGIN_WANTED:
         return Verdict.REFUSES_WORK
-    if stage is Stage.MAIL and code is not None and code >= 500:
-        enhanced = _ENHANCED.match(text)
-        if code in _OF_ONE_MAIL or (enhanced and enhanced[0] in _OF_ONE_MAIL_ENHANCED):
-            return Verdict.FAILED
+    found = _ENHANCED.match(text)
+    enhanced = found[1] if found else ""
+    if stage is Stage.RCPT and enhanced in _OF_SENDER:
+        stage = Stage.MAIL
+    elif stage is Stage.MAIL and (code in _OF_ONE_MAIL or ((code or 0) >= 500 and enhanced in _OF_ONE_MAIL_ENHANCED)):
+        return Verdict.FAILED
     column = 4 if code is None or not 200 <= code < 600 else code // 100 - 2
     return _TABLE[stage][column]
 

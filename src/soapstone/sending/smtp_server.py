@@ -55,7 +55,7 @@ class SmtpServer:
         connections: int = 8,
         rates: Rates | None = None,
         retries: Retries | None = None,
-        timeout: float = 60.0,
+        timeout: float = 300.0,
         local_hostname: str | None = None,
         chance: random.Random | None = None,
         loop_factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop,
