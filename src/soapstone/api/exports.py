@@ -31,6 +31,8 @@ COLUMNS = {
     "state": "subscription",
     "added_at": "added_at",
     "added_by": "added_by",
+    "suppression": "suppression",
+    "unsubscribed_at": "unsubscribed_at",
 }
 _NAMES = {column: name for name, column in FIELDS.items()}
 
@@ -100,7 +102,11 @@ def _lines(blocks: Iterator[list[KnownMember]], fields: bool, attributes: Set[st
 
 def _plain(member: KnownMember) -> dict[str, Any]:
     row = {name: getattr(member, name) for name in COLUMNS}
-    return row | {"added_at": member.added_at.isoformat(timespec="seconds")}
+    since = member.unsubscribed_at
+    return row | {
+        "added_at": member.added_at.isoformat(timespec="seconds"),
+        "unsubscribed_at": None if since is None else since.isoformat(timespec="seconds"),
+    }
 
 
 def _taken(text: io.StringIO) -> str:

@@ -20,13 +20,14 @@ from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
 from soapstone.imports.imports import KINDS
+from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.outcomes import CODES, REASONS
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.report import RowOutcome
-from soapstone.imports.spec import ATTRIBUTE, Action, Column, Encoding, ImportSpec, InvalidImport, Known
+from soapstone.imports.spec import ATTRIBUTE, Action, Column, Encoding, ImportSpec, InvalidImport, Known, opt_outs_of
 from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import field_column
+from soapstone.lists.fields import field_column, heading_column
 from soapstone.product import ReceivedUpload
 
 router = APIRouter(tags=["imports"])
@@ -90,6 +91,9 @@ class How(BaseModel):
     blocked: Literal["keep", "skip"] = Field("keep", description="Rows of people who are suppressed or have left.")
     identified_by: Literal["account", "email"] = "account"
     reject_roles: bool = Field(False, description="Refuse addresses such as info@.")
+    opt_outs: Literal["respect", "ignore"] = Field(
+        "respect", description="Columns that say who gets no mail: import these people as unsubscribed, or do not read."
+    )
     mode: Literal["normal", "replace", "dry_run"] = "normal"
     label: Annotated[str, AfterValidator(storable)] = Field("", max_length=255)
 
@@ -98,14 +102,19 @@ class How(BaseModel):
         delimiter = self.delimiter.replace(r"\t", "\t")
         if not self.columns and self.header is False:
             raise InvalidImport("Without columns the first row must be a heading.")
-        names = self.columns.split(",")
-        if not self.columns:
-            names = caller.product.imports.header_names(
+        header = not self.columns if self.header is None else self.header
+        told: list[str] = []
+        if header:
+            told = caller.product.imports.header_names(
                 upload, delimiter=delimiter, qualifier=self.qualifier, encoding=self.encoding
             )
+        names = self.columns.split(",") if self.columns else told
+        # A column may be named in both places, or in one of them.
+        headings = {index: name for row in (names, told) for index, name in enumerate(row) if is_opt_out(name)}
         return ImportSpec(
             columns=self._columns(caller, found, names),
-            header=not self.columns if self.header is None else self.header,
+            opt_outs=opt_outs_of(headings) if self.opt_outs == "respect" and "remove" not in self.action else (),
+            header=header,
             delimiter=delimiter,
             qualifier=self.qualifier,
             encoding=self.encoding,
@@ -123,7 +132,9 @@ class How(BaseModel):
         by_name = {attribute.name.casefold(): f"{ATTRIBUTE}{attribute.id}" for attribute in attributes}
 
         def target(name: str) -> str | None:
-            return name if name.startswith(ATTRIBUTE) else field_column(name) or by_name.get(name.casefold())
+            if name.startswith(ATTRIBUTE):
+                return name
+            return field_column(name) or by_name.get(name.casefold()) or heading_column(name)
 
         defaults: dict[str, str] = {}
         for given in self.default:
@@ -135,7 +146,7 @@ class How(BaseModel):
         columns = []
         for index, name in enumerate(map(str.strip, names)):
             column = target(name) if name else None
-            if column is None and name and self.columns:
+            if column is None and name and self.columns and not is_opt_out(name):
                 raise InvalidImport(f"There is no field {name}.")
             if column is not None:
                 columns.append(Column(index=index, target=column, default=defaults.pop(column, "")))

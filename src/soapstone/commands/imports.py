@@ -10,15 +10,14 @@ import typer
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.working import work_off
+from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.records import Unreadable
-from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known
+from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
-from soapstone.lists.fields import field_column
+from soapstone.lists.fields import ADDRESS_HEADINGS, heading_column
 from soapstone.product import Product
 from soapstone.store.blobs import Upload
 
-# Other headings under which files carry the address.
-ADDRESS_HEADINGS = frozenset({"emailaddress", "email address", "e-mail", "e-mail address", "mail"})
 BLOCK = 1 << 20
 
 
@@ -64,6 +63,14 @@ def import_(
     ] = False,
     remove: Annotated[bool, typer.Option("--remove", help="Unsubscribe those in the file from the list.")] = False,
     clear: Annotated[bool, typer.Option("--clear", help="With --remove: empty their profile attributes too.")] = False,
+    opt_outs: Annotated[
+        Literal["respect", "ignore"],
+        typer.Option(
+            "--opt-outs",
+            help="Contacts of whom the file says that they get no mail: respect imports them as unsubscribed, ignore "
+            "does not read these columns.",
+        ),
+    ] = "respect",
     roles: Annotated[bool, typer.Option("--roles", help="Take addresses such as info@ too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and count; store nothing.")] = False,
     data: Data = None,
@@ -87,8 +94,10 @@ def import_(
         try:
             _copy(file, sheet, upload)
             names = product.imports.header_names(upload, **asdict(form)) if header else []
+            respected = opt_outs == "respect" and not remove
+            told = _opt_outs(names, columns or []) if respected else ()
             spec = ImportSpec(
-                columns=_columns(product, list_id, names, columns or []),
+                columns=_columns(product, list_id, names, columns or [], told),
                 header=header,
                 **asdict(form),
                 action=action,
@@ -100,6 +109,7 @@ def import_(
                 # Those who are on the list already may be changed and removed.
                 reject_roles=action == "add" and not roles,
                 source="File",
+                opt_outs=told,
             )
             job = product.imports.submit(
                 account=owner, login=None, contact_list=found, upload=upload, spec=spec, label=file.name
@@ -153,16 +163,31 @@ def _copy(file: Path, sheet: str, upload: Upload) -> None:
     upload.close()
 
 
-def _columns(product: Product, list_id: int | None, names: list[str], maps: list[str]) -> tuple[Column, ...]:
+def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
+    """The columns that may say who gets no mail, by their headings or by the --map options."""
+    headings = dict(enumerate(names))
+    for given in maps:
+        position, _, name = given.partition("=")
+        if position.isdigit() and is_opt_out(name):
+            headings[int(position) - 1] = name
+    found = opt_outs_of(headings)
+    if found:
+        console.print(f"Read for opt-outs: {', '.join(column.heading for column in found)}.", markup=False)
+    return found
+
+
+def _columns(
+    product: Product, list_id: int | None, names: list[str], maps: list[str], opt_outs: tuple[OptOut, ...]
+) -> tuple[Column, ...]:
     """The used columns: those of the --map options, else those whose heading names a field or an attribute."""
     profile = [] if list_id is None else product.profiles.attributes(list_id)
     attributes = {attribute.name.lower(): attribute.id for attribute in profile}
 
     def target(name: str) -> str | None:
         lower = name.strip().lower()
-        if lower in ADDRESS_HEADINGS:
-            return "email"
-        return f"attribute:{attributes[lower]}" if lower in attributes else field_column(name)
+        if lower in attributes and lower not in ADDRESS_HEADINGS:
+            return f"attribute:{attributes[lower]}"
+        return heading_column(name)
 
     found: list[Column] = []
     for given in maps:
@@ -170,6 +195,8 @@ def _columns(product: Product, list_id: int | None, names: list[str], maps: list
         aim = target(name)
         if not equals or not position.isdigit() or int(position) < 1:
             stop(f"--map is COLUMN=FIELD with columns counted from 1, not {given}.")
+        if aim is None and is_opt_out(name):
+            continue
         if aim is None:
             stop(f"There is no field or attribute {name}.")
         found.append(Column(index=int(position) - 1, target=aim))
@@ -179,7 +206,8 @@ def _columns(product: Product, list_id: int | None, names: list[str], maps: list
     for index, name in enumerate(names):
         aim = target(name)
         if aim is None:
-            unused.append(name)
+            if all(index != column.index for column in opt_outs):
+                unused.append(name)
         else:
             found.append(Column(index=index, target=aim))
     if unused:

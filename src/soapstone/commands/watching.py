@@ -143,6 +143,8 @@ def tell_end(product: Product, view: JobView) -> None:
             f": {counts.total:,} rows, {counts.good:,} good, {counts.new_contacts:,} new, "
             f"{counts.changed_contacts:,} changed, {rejected:,} rejected"
         )
+        if counts.imported_unsubscribed:
+            parts.append(f", {counts.imported_unsubscribed:,} imported as unsubscribed")
     typer.echo("".join([*parts, "."]))
     for line in (job.error, view.counted, _took(view)):
         if line:

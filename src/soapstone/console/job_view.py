@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from soapstone.console import figures, words
 from soapstone.imports.imports import KINDS
+from soapstone.imports.outcomes import ImportCounts
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.sending import send as sends
@@ -118,9 +119,17 @@ class JobViews:
             rows=rows,
             rate=figures.rate(rate, "rows") if rate and (merging or job.over) else "",
             left=figures.left(progress.seconds_left) if merging and progress.seconds_left is not None else "",
-            summary=f"{counts.good:,} of {done:,} rows good, {counts.new_contacts:,} new" if done else "",
+            summary=_summary(counts, done),
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )
+
+
+def _summary(counts: ImportCounts, done: int) -> str:
+    if not done:
+        return ""
+    out = counts.imported_unsubscribed
+    told = f", {out:,} imported as unsubscribed" if out else ""
+    return f"{counts.good:,} of {done:,} rows good, {counts.new_contacts:,} new{told}"
 
 
 def _state(job: Job) -> str:

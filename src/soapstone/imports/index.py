@@ -1,10 +1,11 @@
-"""The index of an import's file: where its records lie, and which rows a later row with the same key supersedes."""
+"""The index of an import's file: where its records lie, and which rows another row with the same key supersedes."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -20,6 +21,8 @@ PARTS = 128
 RANGE_BYTES = 16 << 20
 # Between two keys on disk: no text of a file holds it.
 BETWEEN = "\0"
+# A row's rank stands above the bits of its number.
+RANK_BITS = 48
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,14 @@ class Range:
 
 @dataclass(frozen=True)
 class FileIndex:
-    """All data rows of a file in ranges, and which of them are superseded by a later one (mm-54)."""
+    """All data rows of a file in ranges, and which of them are superseded by another one (mm-54)."""
 
     rows: int
     ranges: list[Range]
     superseded: bytearray
 
     def superseded_in(self, first: int, rows: int) -> list[int]:
-        """Of so many rows from the first on, the positions of those that a later row supersedes."""
+        """Of so many rows from the first on, the positions of those that another row supersedes."""
         bits = int.from_bytes(self.superseded[first >> 3 : (first + rows + 7) >> 3], "little") >> (first & 7)
         if not bits & ((1 << rows) - 1):
             return []
@@ -55,7 +58,7 @@ class FileIndex:
 
 def build(
     blocks: Iterable[Block],
-    keys_of: Callable[[Block], Sequence[str]],
+    keys_of: Callable[[Block], tuple[Sequence[str], Sequence[int]]],
     *,
     header: bool,
     range_rows: int,
@@ -63,8 +66,9 @@ def build(
 ) -> Generator[int, None, FileIndex]:
     """Read the file once, block by block, giving the number of rows so far; it returns the index.
 
-    `keys_of` gives the keys of a block's rows, "" for a row that supersedes none. Memory stays flat: ranges and one bit
-    per row, keys go through a nameless file in the folder `scratch`.
+    `keys_of` gives the keys of a block's rows, "" for a row that supersedes none, and their ranks, none where all are
+    0. Of the rows with one key the last of the highest rank supersedes the others. Memory stays flat: ranges and one
+    bit per row, keys go through a nameless file in the folder `scratch`.
     """
     ranges: list[Range] = []
     # The next row, and the first one of the range under way.
@@ -72,12 +76,12 @@ def build(
     start: Place | None = None
     with Keys(scratch) as keys:
         for block in blocks:
-            found, skipped = keys_of(block), 0
+            (found, ranks), skipped = keys_of(block), 0
             if header:
-                header, skipped, found = False, 1, found[1:]
+                header, skipped, found, ranks = False, 1, found[1:], ranks[1:]
             if start is None:
                 start = block.place(skipped)
-            keys.add(found, row)
+            keys.add(found, row, ranks)
             # Ranges end where they have their rows, amid a block or at its end, or at its end when they are large.
             read, row = row, row + len(found)
             while row - first >= range_rows:
@@ -105,6 +109,7 @@ class Keys:
         self._file: IO[bytes] | None = None
         self._held: list[list[str]] = [[] for _ in range(PARTS)]
         self._rows = [array("q") for _ in range(PARTS)]
+        self._ranked = False
         self._count = 0
         # Where the pieces of each part lie on disk: offset, bytes of keys, bytes of row numbers.
         self._pieces: list[list[tuple[int, int, int]]] = [[] for _ in range(PARTS)]
@@ -116,10 +121,14 @@ class Keys:
         if self._file is not None:
             self._file.close()
 
-    def add(self, keys: Sequence[str], first: int) -> None:
+    def add(self, keys: Sequence[str], first: int, ranks: Sequence[int] = ()) -> None:
         """The rows from this one on have these keys; rows come in ascending order, those without a key count too."""
         held, rows = self._held, self._rows
-        for row, key in enumerate(keys, first):
+        numbers: Iterable[int] = range(first, first + len(keys))
+        if any(ranks):
+            self._ranked = True
+            numbers = [row | rank << RANK_BITS for row, rank in zip(numbers, ranks, strict=True)]
+        for row, key in zip(numbers, keys, strict=True):
             if key:
                 part = hash(key) % PARTS
                 held[part].append(key)
@@ -129,7 +138,7 @@ class Keys:
             self._spill()
 
     def superseded(self) -> Iterator[int]:
-        """Rows whose key comes again later."""
+        """Rows whose key comes again later, or came earlier with a higher rank."""
         for keys, rows, pieces in zip(self._held, self._rows, self._pieces, strict=True):
             all_keys, all_rows = [], array("q")
             for offset, key_bytes, row_bytes in pieces:
@@ -139,9 +148,11 @@ class Keys:
                 all_rows.frombytes(self._file.read(row_bytes))
             all_keys += keys
             all_rows += rows
-            last = dict(zip(all_keys, all_rows, strict=True))
+            pairs = zip(all_keys, all_rows, strict=True)
+            last = dict(sorted(pairs, key=itemgetter(1)) if self._ranked else pairs)
             if len(last) < len(all_keys):
-                yield from (row for key, row in zip(all_keys, all_rows, strict=True) if last[key] != row)
+                mask = (1 << RANK_BITS) - 1
+                yield from (row & mask for key, row in zip(all_keys, all_rows, strict=True) if last[key] != row)
 
     def _spill(self) -> None:
         if self._file is None:

@@ -29,7 +29,9 @@ from sqlalchemy import Column as TableColumn
 from soapstone.accounts.account import Account
 from soapstone.imports import outcomes as o
 from soapstone.imports.documents import Documents
+from soapstone.imports.opt_outs import OUT
 from soapstone.imports.outcomes import CODES
+from soapstone.imports.rows import OPT_OUT
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, suppressions
@@ -122,7 +124,8 @@ class Judgement:
         if not self._sqlite and not self._spec.dry_run:
             # Who is new takes the next number of the sequence; SQLite has none to take it from.
             judged = query.subquery("judged")
-            number = case((judged.c.outcome == code(o.ADDED), func.nextval(text("'contact_id_seq'"))))
+            new = judged.c.outcome.in_([CODES[outcome] for outcome in o.NEW])
+            number = case((new, func.nextval(text("'contact_id_seq'"))))
             columns = {name: judged.c[name] for name in columns} | {
                 "contact_id": func.coalesce(number, judged.c.contact_id)
             }
@@ -146,8 +149,15 @@ class Judgement:
             )
         # The order of the checks is that of the single calls (lk-54); address syntax was checked before.
         cases: list[tuple[ColumnElement[bool], Any]] = []
+        out, out_outcome = self._out(staged, known, changed)
+        if self._rows.has_opt_outs and self._list_id is not None:
+            # An opt-out ends a subscription whatever is known of the address.
+            cases += [(and_(out, state.is_not(None)), out_outcome)]
         if spec.blocked == "skip":
-            cases += [(self._is(kind, staged), code(kind)) for kind in (o.BANNED, o.SUPPRESSED)]
+            cases += [(self._is(o.BANNED, staged), code(o.BANNED))]
+            if self._rows.has_opt_outs and spec.action == "add":
+                cases += [(out, out_outcome)]
+            cases += [(self._is(o.SUPPRESSED, staged), code(o.SUPPRESSED))]
             cases += [(state == "unsubscribed", code(o.PREVIOUSLY_UNSUBSCRIBED))]
             # Who asked for no mail of this list or of any, whether on the list or not (lk-75, mm-120).
             cases += [(and_(left, func.coalesce(state, "") != "subscribed"), code(o.PREVIOUSLY_UNSUBSCRIBED))]
@@ -155,8 +165,19 @@ class Judgement:
         same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
         cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
         if spec.action == "add":
+            if self._rows.has_opt_outs:
+                cases += [(out, out_outcome)]
             cases += [(left, unsubscribed)]
+            if self._rows.has_opt_outs and self._list_id is not None:
+                waits = case(
+                    (~known, code(o.ADDED_UNCONFIRMED)),
+                    (changed, code(o.IMPORTED_UNCONFIRMED_UPDATED)),
+                    else_=code(o.IMPORTED_UNCONFIRMED),
+                )
+                cases += [(staged.c[OPT_OUT] == "waiting", waits)]
         if spec.action == "update":
+            if self._rows.has_opt_outs and self._list_id is None:
+                cases += [(and_(out, known), out_outcome)]
             if self._list_id is None:
                 cases += [(known, same)]
             return case(*cases, else_=code(o.NOT_ON_LIST))
@@ -164,6 +185,22 @@ class Judgement:
         if self._list_id is None:
             return case(*cases, else_=same)
         return case(*cases, else_=case((changed, code(o.JOINED_UPDATED)), else_=code(o.JOINED)))
+
+    def _out(
+        self, staged: Any, known: ColumnElement[bool], changed: ColumnElement[bool]
+    ) -> tuple[ColumnElement[bool], ColumnElement[int]]:
+        """Whether the file says that the row's contact gets no mail, and the outcome of such a row."""
+        if not self._rows.has_opt_outs:
+            return false(), code(o.IMPORTED_UNSUBSCRIBED)
+        out: ColumnElement[bool] = staged.c[OPT_OUT].in_(OUT)
+        if self._list_id is None:
+            # Without a list nobody can wait on it: who is new, and has not confirmed, gets nothing.
+            out = or_(out, and_(staged.c[OPT_OUT] == "waiting", ~known))
+        return out, case(
+            (~known, code(o.ADDED_UNSUBSCRIBED)),
+            (changed, code(o.IMPORTED_UNSUBSCRIBED_UPDATED)),
+            else_=code(o.IMPORTED_UNSUBSCRIBED),
+        )
 
     def _opted_out(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """Whether the contact wants no mail of this list, of those of its category, or of any (mm-120)."""
@@ -196,7 +233,7 @@ class Judgement:
                 suppressions.c.account_id == self._account.id,
                 suppressions.c.kind == kind,
                 suppressions.c.list_id.in_((0, self._list_id or 0)),
-                suppressions.c.email_key.in_((self._email_key(staged), contacts.c.email_key)),
+                suppressions.c.email_key.in_((self.email_key(staged), contacts.c.email_key)),
                 suppressions.c.email_key != "",
             )
             .correlate(staged, contacts)
@@ -230,7 +267,7 @@ class Judgement:
         merge = self._documents.filled if self._spec.known == "append" else self._documents.patched
         return merge(memberships.c.profile, patch)
 
-    def _email_key(self, staged: Any) -> ColumnElement[Any]:
+    def email_key(self, staged: Any) -> ColumnElement[Any]:
         """The comparable form of the row's address, blank for a row without one."""
         if self._rows.key == "email":
             return staged.c.key  # type: ignore[no-any-return]

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     case,
+    cast,
     delete,
     func,
     insert,
@@ -21,27 +23,38 @@ from sqlalchemy import (
     null,
     select,
     text,
+    type_coerce,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.accounts.account import Account
 from soapstone.imports import outcomes as o
 from soapstone.imports.documents import Documents
 from soapstone.imports.judgement import Judgement
 from soapstone.imports.outcomes import CODES, NAMES
-from soapstone.imports.rows import EVENTS
+from soapstone.imports.rows import EVENTS, OPT_OUT, OPTED_OUT_AT
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.external_events import active_events, numbers
-from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
+from soapstone.lists.suppression import WHOLE_ACCOUNT
+from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
 
 LAST_NUMBER = (1 << 31) - 1
 # Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
-CHANGED = (o.UPDATED, o.JOINED_UPDATED, o.STILL_UNSUBSCRIBED_UPDATED)
+CHANGED = (
+    o.UPDATED,
+    o.JOINED_UPDATED,
+    o.STILL_UNSUBSCRIBED_UPDATED,
+    o.IMPORTED_UNSUBSCRIBED_UPDATED,
+    o.IMPORTED_UNCONFIRMED_UPDATED,
+)
 JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
 # Who comes onto the list with these outcomes asked for no mail of it before, and comes as unsubscribed.
-LEFT = (o.STILL_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED_UPDATED)
+LEFT = (o.STILL_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED_UPDATED, *o.UNSUBSCRIBED)
+# Who comes onto the list with any of these outcomes is not subscribed.
+COMING = (*LEFT, *o.UNCONFIRMED)
 # Whose rows may raise external events: who is subscribed after the row (lk-71, lk-120).
 RAISING = (*JOINED, o.UPDATED, o.UNCHANGED)
 # KiB of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk, so three times
@@ -151,7 +164,8 @@ class Merge:
         else:
             connection.execute(text(PLAN))
             connection.execute(text(f"TRUNCATE {judged.name}"))
-        if not self._sqlite and self._spec.removes and not self._spec.dry_run:
+        ends = self._list_id is not None and (self._spec.removes or self._rows.has_opt_outs)
+        if not self._sqlite and ends and not self._spec.dry_run:
             self._hold_memberships(connection)
         connection.execute(self._judgement.statement)
         groups = select(judged.c.outcome, judged.c.membership, func.count()).group_by(
@@ -160,7 +174,7 @@ class Merge:
         counted: Counter[tuple[str, str | None]] = Counter(
             {(NAMES[code], membership): count for code, membership, count in connection.execute(groups)}
         )
-        joins = sum(count for (outcome, state), count in counted.items() if outcome in (*JOINED, *LEFT) and not state)
+        joins = sum(count for (outcome, state), count in counted.items() if outcome in (*JOINED, *COMING) and not state)
         new_members = joins if self._list_id is not None else 0
         if not self._spec.dry_run:
             self._store(connection, counted, new_members, moment)
@@ -202,24 +216,32 @@ class Merge:
         self, connection: Connection, counted: Counter[tuple[str, str | None]], new_members: int, moment: datetime
     ) -> None:
         outcomes = {outcome for outcome, _ in counted}
-        if added := sum(count for (outcome, _), count in counted.items() if outcome == o.ADDED):
+        if added := sum(count for (outcome, _), count in counted.items() if outcome in o.NEW):
             self._add_contacts(connection, added == counted.total(), moment)
         if not outcomes.isdisjoint(CHANGED):
             self._change_contacts(connection, moment)
+        out = not outcomes.isdisjoint(o.UNSUBSCRIBED)
+        if out:
+            self._suppress(connection, moment)
         if self._list_id is None:
+            if out:
+                self._opt_out(connection, moment)
             return
         confirmed = coming = 0
         if self._spec.removes:
-            self._unsubscribe(connection, moment)
+            self._unsubscribe(connection, moment, (o.REMOVED,))
         else:
             confirmed = self._change_memberships(connection, outcomes)
-            coming = sum(counted.get((outcome, None), 0) for outcome in LEFT)
+            if out:
+                self._unsubscribe(connection, moment, o.UNSUBSCRIBED)
+            coming = sum(counted.get((outcome, None), 0) for outcome in COMING)
             self._add_memberships(connection, new_members, moment, coming)
             if self._rows.has_events:
                 self._raise_events(connection, moment)
         if self._spec.replace and any(state is not None for _, state in counted):
             self._mark(connection)
-        subscribed = new_members - coming + confirmed - counted.get((o.REMOVED, "subscribed"), 0)
+        ended = sum(counted.get((outcome, "subscribed"), 0) for outcome in (o.REMOVED, *o.UNSUBSCRIBED))
+        subscribed = new_members - coming + confirmed - ended
         if new_members or subscribed:
             connection.execute(
                 update(lists)
@@ -238,13 +260,13 @@ class Merge:
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
         query = select(*columns.values()).join_from(judged, stage, judged.c.n == stage.c.n)
-        query = query.where(judged.c.outcome == CODES[o.ADDED]).order_by(judged.c.n)
+        query = query.where(self._has(o.NEW)).order_by(judged.c.n)
         connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
 
     def _number_contacts(self, connection: Connection, only: bool) -> None:
         """Give the new contacts their numbers, in the order of their keys."""
         judged = self._judged
-        new = judged.c.outcome == CODES[o.ADDED]
+        new = self._has(o.NEW)
         if not self._sqlite:
             # The judgement gave them theirs.
             return
@@ -291,7 +313,7 @@ class Merge:
         return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
 
     def _add_memberships(self, connection: Connection, joins: int, moment: datetime, coming: int) -> None:
-        """Make so many memberships; `coming` of them are of people who come as unsubscribed."""
+        """Make so many memberships; `coming` of them are of people who come as unsubscribed, or wait."""
         if not joins:
             return
         stage, judged = self._stage, self._judged
@@ -310,15 +332,16 @@ class Merge:
         }
         if coming:
             left = self._has(LEFT)
-            columns["state"] = case((left, "unsubscribed"), else_="subscribed")
-            stamp = literal(moment, memberships.c.removed_at.type)
+            columns["state"] = case((left, "unsubscribed"), (self._has(o.UNCONFIRMED), "waiting"), else_="subscribed")
+            stamp = self._since(moment)
             columns |= {"removed_at": case((left, stamp)), "removed_by": case((left, "Import"), else_="")}
         source: Any = judged
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
+        if self._rows.has_profile or self._rows.has_opt_outs:
             source = judged.join(stage, judged.c.n == stage.c.n)
         query = select(*columns.values()).select_from(source)
-        query = query.where(self._has((*JOINED, *LEFT)), judged.c.membership.is_(None)).order_by(judged.c.n)
+        query = query.where(self._has((*JOINED, *COMING)), judged.c.membership.is_(None)).order_by(judged.c.n)
         connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
         connection.execute(update(accounts).where(accounts.c.id == self._account.id).values(last_number=last + joins))
 
@@ -340,8 +363,10 @@ class Merge:
         if rows:
             connection.execute(insert(contact_events), rows)
 
-    def _unsubscribe(self, connection: Connection, moment: datetime) -> None:
-        judged, member = self._judged, memberships.c
+    def _unsubscribe(self, connection: Connection, moment: datetime, outcomes: tuple[str, ...]) -> None:
+        """End the memberships, as far as they have not ended, of the contacts of rows with these outcomes."""
+        stage, judged, member = self._stage, self._judged, memberships.c
+        ending = [self._has(outcomes), judged.c.membership.in_(("subscribed", "waiting"))]
         told = select(
             literal(self._account.id),
             judged.c.contact_id,
@@ -349,17 +374,61 @@ class Merge:
             literal("unsubscribed"),
             literal(moment, contact_events.c.at.type),
             literal("Import"),
-        ).where(self._has((o.REMOVED,)))
+        ).where(*ending)
         names = ["account_id", "contact_id", "list_id", "kind", "at", "by"]
         connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
         here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        if self._rows.has_opt_outs:
+            ending.append(judged.c.n == stage.c.n)
         connection.execute(
             update(memberships)
-            .where(*here, self._has((o.REMOVED,)))
-            .values(state="unsubscribed", removed_at=moment, removed_by="Import")
+            .where(*here, *ending)
+            .values(state="unsubscribed", removed_at=self._since(moment), removed_by="Import")
         )
         if self._spec.action == "remove_with_profile":
             connection.execute(update(memberships).where(*here).values(profile={}))
+
+    def _since(self, moment: datetime) -> ColumnElement[Any]:
+        """Since when the contact of a row gets no mail: as the file says, else now."""
+        instant = memberships.c.removed_at.type
+        now = literal(moment, instant)
+        if not self._rows.has_opt_outs:
+            return now
+        told = cast(func.nullif(self._stage.c[OPTED_OUT_AT], ""), BigInteger)
+        return func.coalesce(type_coerce(told, instant), now)
+
+    def _opt_out(self, connection: Connection, moment: datetime) -> None:
+        """Unsubscribe people from everything: their file concerns no list."""
+        stage, judged = self._stage, self._judged
+        here = [contacts.c.id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(o.UNSUBSCRIBED)]
+        connection.execute(
+            update(contacts)
+            .where(*here, contacts.c.unsubscribed_at.is_(None))
+            .values(unsubscribed_at=self._since(moment), updated_at=moment)
+        )
+
+    def _suppress(self, connection: Connection, moment: datetime) -> None:
+        """Suppress the addresses that must get nothing at all, as the file says, in the whole account."""
+        stage, judged = self._stage, self._judged
+        dialect = sqlite if self._sqlite else postgresql
+        # The row's address, and the one that the contact has: they may differ where people go by their custom id.
+        for address in (contacts.c.email_key, self._judgement.email_key(stage)):
+            columns: dict[str, Any] = {
+                "account_id": literal(self._account.id),
+                "list_id": literal(WHOLE_ACCOUNT),
+                "kind": literal("suppressed"),
+                "email_key": address,
+                "created_at": literal(moment, suppressions.c.created_at.type),
+            }
+            query = (
+                select(*columns.values())
+                .distinct()
+                .join_from(judged, stage, judged.c.n == stage.c.n)
+                .join(contacts, contacts.c.id == judged.c.contact_id)
+                .where(self._has(o.UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
+            )
+            adding = dialect.insert(suppressions).from_select(list(columns), query, include_defaults=False)
+            connection.execute(adding.on_conflict_do_nothing())
 
     def _mark(self, connection: Connection) -> None:
         """Members whom rows refer to stay when all others are replaced."""

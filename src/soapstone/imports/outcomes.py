@@ -13,6 +13,14 @@ UPDATED = "updated"  # was on the list (or known, without a list); record or pro
 UNCHANGED = "unchanged"  # was on the list (or known, without a list); nothing to change
 STILL_UNSUBSCRIBED = "still_unsubscribed"  # on the list but unsubscribed, and left so (mm-59)
 STILL_UNSUBSCRIBED_UPDATED = "still_unsubscribed_updated"  # the same, record or profile changed
+# The file says that they get no mail (imports.opt_outs): they are on the list, and unsubscribed.
+ADDED_UNSUBSCRIBED = "added_unsubscribed"  # a new contact
+IMPORTED_UNSUBSCRIBED = "imported_unsubscribed"  # a known contact, its record as it was
+IMPORTED_UNSUBSCRIBED_UPDATED = "imported_unsubscribed_updated"  # the same, record or profile changed
+# The file says that they have not confirmed: they are on the list, and wait.
+ADDED_UNCONFIRMED = "added_unconfirmed"  # a new contact
+IMPORTED_UNCONFIRMED = "imported_unconfirmed"  # a known contact, its record as it was
+IMPORTED_UNCONFIRMED_UPDATED = "imported_unconfirmed_updated"  # the same, record or profile changed
 REMOVED = "removed"  # unsubscribed by this import
 ALREADY_REMOVED = "already_removed"  # to be unsubscribed, and was so already
 
@@ -29,9 +37,10 @@ SUPPRESSED = "suppressed"
 PREVIOUSLY_UNSUBSCRIBED = "previously_unsubscribed"
 NOT_ON_LIST = "not_on_list"
 NOTHING_TO_REMOVE = "nothing_to_remove"
+UNCLEAR_OPT_OUT = "unclear_opt_out"
 
 REASONS: dict[str, str] = {
-    DUPLICATE: "A later row is about the same contact.",
+    DUPLICATE: "Another row about the same contact counts.",
     INVALID_ADDRESS: "The e-mail address is malformed.",
     MISSING_KEY: "The row does not say whom it is about.",
     ROLE_ADDRESS: "The e-mail address belongs to a role, not to a person.",
@@ -43,6 +52,7 @@ REASONS: dict[str, str] = {
     PREVIOUSLY_UNSUBSCRIBED: "The contact has unsubscribed from the list.",
     NOT_ON_LIST: "The contact is not on the list.",
     NOTHING_TO_REMOVE: "The contact to be removed is not on the list.",
+    UNCLEAR_OPT_OUT: "The row does not say clearly whether the contact gets mail.",
 }
 
 TAKEN = frozenset(
@@ -56,9 +66,19 @@ TAKEN = frozenset(
         STILL_UNSUBSCRIBED_UPDATED,
         REMOVED,
         ALREADY_REMOVED,
+        ADDED_UNSUBSCRIBED,
+        IMPORTED_UNSUBSCRIBED,
+        IMPORTED_UNSUBSCRIBED_UPDATED,
+        ADDED_UNCONFIRMED,
+        IMPORTED_UNCONFIRMED,
+        IMPORTED_UNCONFIRMED_UPDATED,
     }
 )
 OUTCOMES = TAKEN | REASONS.keys()
+# Rows that make a contact; those whose contacts get no mail, and wait for a confirmation, as the file says.
+NEW = (ADDED, ADDED_UNSUBSCRIBED, ADDED_UNCONFIRMED)
+UNSUBSCRIBED = (ADDED_UNSUBSCRIBED, IMPORTED_UNSUBSCRIBED, IMPORTED_UNSUBSCRIBED_UPDATED)
+UNCONFIRMED = (ADDED_UNCONFIRMED, IMPORTED_UNCONFIRMED, IMPORTED_UNCONFIRMED_UPDATED)
 
 # The outcomes as they are stored for each row. A number that was given once stays; new outcomes take new ones.
 CODES: dict[str, int] = {
@@ -83,6 +103,13 @@ CODES: dict[str, int] = {
     PREVIOUSLY_UNSUBSCRIBED: 19,
     NOT_ON_LIST: 20,
     NOTHING_TO_REMOVE: 21,
+    ADDED_UNSUBSCRIBED: 22,
+    IMPORTED_UNSUBSCRIBED: 23,
+    IMPORTED_UNSUBSCRIBED_UPDATED: 24,
+    ADDED_UNCONFIRMED: 25,
+    IMPORTED_UNCONFIRMED: 26,
+    IMPORTED_UNCONFIRMED_UPDATED: 27,
+    UNCLEAR_OPT_OUT: 28,
 }
 NAMES = {code: name for name, code in CODES.items()}
 
@@ -93,11 +120,13 @@ class ImportCounts:
 
     mm-48: `good` rows were accepted; of them `new_contacts` made a contact and `changed_contacts` changed one. A known
     contact whose values did not differ is good and neither. Rejected = `total` - `good`. `list_members` is the size of
-    the list afterwards (of a dry run: as it would be), 0 without a list and before the end.
+    the list afterwards (of a dry run: as it would be), 0 without a list and before the end. `imported_unsubscribed` are
+    the good rows whose contacts get no mail, as the file says.
 
     lk-93: `processed` and below, which add up to it. Rows of somebody already subscribed count as
     `already_subscribed` whether their data changed or not; a removal of somebody who is not on the list counts as
-    `already_unsubscribed`.
+    `already_unsubscribed`. Rows of people who come as unsubscribed count as `unsubscribed`, of people who wait as
+    `skipped`.
     """
 
     total: int
@@ -105,6 +134,7 @@ class ImportCounts:
     new_contacts: int
     changed_contacts: int
     list_members: int
+    imported_unsubscribed: int
     processed: int
     invalid: int
     subscribed: int
@@ -124,22 +154,32 @@ class ImportCounts:
             return sum([counters.get(outcome, 0) for outcome in outcomes])
 
         total = rows(*OUTCOMES)
+        unsubscribed = rows(*UNSUBSCRIBED)
         return cls(
             total=total,
             good=rows(*TAKEN),
-            new_contacts=rows(ADDED),
-            changed_contacts=rows(JOINED_UPDATED, UPDATED, STILL_UNSUBSCRIBED_UPDATED),
+            new_contacts=rows(*NEW),
+            changed_contacts=rows(
+                JOINED_UPDATED,
+                UPDATED,
+                STILL_UNSUBSCRIBED_UPDATED,
+                IMPORTED_UNSUBSCRIBED_UPDATED,
+                IMPORTED_UNCONFIRMED_UPDATED,
+            ),
             list_members=list_members,
+            imported_unsubscribed=unsubscribed,
             processed=total,
-            invalid=rows(INVALID_ADDRESS, MISSING_KEY, ROLE_ADDRESS, ENCODING, UNTERMINATED_QUOTE, TOO_LONG),
+            invalid=rows(
+                INVALID_ADDRESS, MISSING_KEY, ROLE_ADDRESS, ENCODING, UNTERMINATED_QUOTE, TOO_LONG, UNCLEAR_OPT_OUT
+            ),
             subscribed=rows(ADDED, JOINED, JOINED_UPDATED),
-            unsubscribed=rows(REMOVED),
+            unsubscribed=rows(REMOVED) + unsubscribed,
             already_subscribed=rows(UPDATED, UNCHANGED),
             already_unsubscribed=rows(ALREADY_REMOVED, NOTHING_TO_REMOVE),
             previously_unsubscribed=rows(PREVIOUSLY_UNSUBSCRIBED, STILL_UNSUBSCRIBED, STILL_UNSUBSCRIBED_UPDATED),
             suppressed=rows(SUPPRESSED),
             banned=rows(BANNED),
-            skipped=rows(DUPLICATE, NOT_ON_LIST),
+            skipped=rows(DUPLICATE, NOT_ON_LIST, *UNCONFIRMED),
         )
 
 

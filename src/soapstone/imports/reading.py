@@ -16,6 +16,7 @@ from soapstone.imports import index, outcomes
 from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
 from soapstone.imports.opening import unpacked
+from soapstone.imports.opt_outs import Meaning
 from soapstone.imports.records import Dialect, Place
 from soapstone.imports.rows import Checked, Rows
 from soapstone.imports.spec import ImportSpec
@@ -94,9 +95,17 @@ def read(task: Task) -> Iterator[Event]:
     dialect, stage = Dialect(spec.delimiter, spec.qualifier, opened.codec), task.stage()
     rows = stage.rows
     with opened.path.open("rb") as file:
+        if rows.doubtful:
+            seen = blocks(file, dialect, Place(opened.skip, 1), columns=rows.key_columns)
+            yield from _settled(rows, seen, header=spec.header)
+
+        def keys_of(block: Block) -> tuple[list[str], list[int]]:
+            checked = rows.check(block.rows, block.flaws)
+            return checked.keys, checked.ranks
+
         building = index.build(
             blocks(file, dialect, Place(opened.skip, 1), columns=rows.key_columns),
-            lambda block: rows.check(block.rows, block.flaws).keys,
+            keys_of,
             header=spec.header,
             range_rows=task.chunk_rows,
             scratch=folder,
@@ -110,6 +119,20 @@ def read(task: Task) -> Iterator[Event]:
                 path = folder / f"stage-{number % 3}"
                 records = blocks(file, dialect, part.start, part.stop)
                 yield _staged(stage, records, part.first, task.done, superseded, path)
+
+
+def _settled(rows: Rows, found: Iterator[Block], *, header: bool) -> Iterator[Looking]:
+    """Look through the file for what its doubtful columns are: whether they say who gets no mail."""
+    heard = time.monotonic()
+    for block in found:
+        good = [row for position, row in enumerate(block.rows) if position not in block.flaws and position >= header]
+        if not rows.notice(good):
+            break
+        header = False
+        if time.monotonic() - heard > NEWS:
+            heard = time.monotonic()
+            yield Looking(0)
+    rows.settle()
 
 
 def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking, None, index.FileIndex]:
@@ -132,6 +155,7 @@ def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superse
     keys: list[str] = []
     emails: list[str] = []
     flaws: dict[int, str] = {}
+    opt_outs: list[Meaning] = []
     for block in found:
         checked = stage.rows.check(block.rows, block.flaws)
         flaws |= {len(records) + position: flaw for position, flaw in checked.flaws.items()}
@@ -139,6 +163,7 @@ def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superse
         lines += block.lines
         keys += checked.keys
         emails += checked.emails
+        opt_outs += checked.opt_outs
     for position in superseded:
         keys[position] = ""
         flaws[position] = outcomes.DUPLICATE
@@ -146,7 +171,8 @@ def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superse
         # Another version of this program has cut the file in other places.
         gone = done - first
         first, records, lines, keys, emails = done, records[gone:], lines[gone:], keys[gone:], emails[gone:]
+        opt_outs = opt_outs[gone:]
         flaws = {position - gone: flaw for position, flaw in flaws.items() if position >= gone}
-    staged = stage.write(path, records, Checked(keys, emails, flaws), first)
+    staged = stage.write(path, records, Checked(keys, emails, flaws, opt_outs), first)
     refused = [Refused(position, reason, records[position]) for position, reason in sorted(flaws.items())]
     return Staged(first, lines, staged, str(path), refused)

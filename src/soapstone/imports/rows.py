@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import NamedTuple
 
 from soapstone.imports import outcomes
+from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.addresses import address_keys, invalid, roles
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.lists.values import stored
+from soapstone.store.instants import EPOCH
 
 Record = Sequence[str]
 
 # The column of a stage with the external events that a row wants raised.
 EVENTS = "events"
+# Those with what a row says of its contact's opt-out, and since when: microseconds since 1970, or nothing.
+OPT_OUT, OPTED_OUT_AT = "opt_out", "opted_out_at"
 
 
 class Checked(NamedTuple):
     """Some rows, checked: the key and the address of each, and the flaws of some (position → outcome).
 
-    A row with a flaw has no key.
+    A row with a flaw has no key. `opt_outs` is what each row says of an opt-out, nothing where the file does not tell.
     """
 
     keys: list[str]
     emails: list[str]
     flaws: dict[int, str]
+    opt_outs: list[Meaning]
+
+    @property
+    def ranks(self) -> list[int]:
+        """The rank of each row among those of its contact: an opt-out counts, wherever it stands."""
+        return [OUT.get(meaning, 0) for meaning in self.opt_outs]
 
 
 class Rows:
@@ -56,10 +67,13 @@ class Rows:
         if spec.event_column is not None:
             self._events = Column(index=spec.event_column, target=EVENTS, default=spec.event_default)
         self.record = [*filter(None, [self._follower]), *self.columns]
+        self._opt_outs = [(column.index, Reader(column.heading)) for column in spec.opt_outs]
         self.texts = ["key", *self.record, *([EVENTS] if self._events else [])]
-        self.key_columns = 1 + max(column.index for column in (self._email, self._custom_id) if column is not None)
+        self.texts += [OPT_OUT, OPTED_OUT_AT] if self._opt_outs else []
+        checked = [column.index for column in (self._email, self._custom_id) if column is not None]
+        self.key_columns = 1 + max([*checked, *(index for index, _ in self._opt_outs)])
         used = [*spec.columns, *([self._events] if self._events else [])]
-        self._all_columns = 1 + max(column.index for column in used)
+        self._all_columns = max(self.key_columns, 1 + max(column.index for column in used))
         self._reject_roles = spec.reject_roles
         self._blanks_count = spec.known == "overwrite"
 
@@ -67,6 +81,28 @@ class Rows:
     def has_events(self) -> bool:
         """Whether rows may want external events raised."""
         return self._events is not None
+
+    @property
+    def has_opt_outs(self) -> bool:
+        """Whether columns may say who gets no mail."""
+        return bool(self._opt_outs)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether only the file's values can show what some of these columns are."""
+        return any(reader.doubtful for _, reader in self._opt_outs)
+
+    def notice(self, rows: Sequence[Record]) -> bool:
+        """See some rows of the file, for `settle`; False when no further ones are needed."""
+        wanted = [(index, reader) for index, reader in self._opt_outs if reader.doubtful and not reader.decided]
+        rows = _padded(rows, self.key_columns)
+        for index, reader in wanted:
+            reader.notice({row[index] for row in rows})
+        return bool(wanted)
+
+    def settle(self) -> None:
+        """Decide which of the doubtful columns say who gets no mail; the others are none."""
+        self._opt_outs = [each for each in self._opt_outs if not each[1].doubtful or each[1].settle()]
 
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
         """Check rows; some of them have flaws already."""
@@ -84,10 +120,28 @@ class Rows:
         found |= dict.fromkeys(wrong, outcomes.INVALID_ADDRESS)
         if "" in keys:
             found |= {position: outcomes.MISSING_KEY for position, key in enumerate(keys) if not key}
+        meanings = self._meanings(rows)
+        if "unclear" in meanings:
+            unclear = [position for position, meaning in enumerate(meanings) if meaning == "unclear"]
+            found = dict.fromkeys(unclear, outcomes.UNCLEAR_OPT_OUT) | found
         found |= flaws
         for position in found:
             keys[position] = ""
-        return Checked(keys, emails, found)
+        return Checked(keys, emails, found, meanings)
+
+    def _meanings(self, rows: Sequence[Record]) -> list[Meaning]:
+        """What each row says of an opt-out, by the strongest word of all its columns."""
+        columns = [reader.meanings([row[index] for row in rows]) for index, reader in self._opt_outs]
+        if len(columns) < 2:
+            return columns[0] if columns else []
+        return [max(several, key=STRENGTH.__getitem__) for several in zip(*columns, strict=True)]
+
+    def _since(self, row: Record) -> str:
+        """Since when a row's contact gets no mail, as far as its columns tell."""
+        for index, reader in self._opt_outs:
+            if reader.read(row[index]) in OUT and (moment := time_of(row[index])) is not None:
+                return str((moment - EPOCH) // timedelta(microseconds=1))
+        return ""
 
     def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
         """The columns that `texts` names, and last the profiles where there are any.
@@ -104,6 +158,12 @@ class Rows:
             columns.append(checked.emails if column is self._email else _values(rows, column))
         if self._events is not None:
             columns.append(_values(rows, self._events))
+        if OPT_OUT in self.texts:
+            opt_outs = checked.opt_outs or [""] * len(rows)
+            columns.append(opt_outs)
+            columns.append(
+                [self._since(row) if meaning in OUT else "" for row, meaning in zip(rows, opt_outs, strict=True)]
+            )
         if self.has_profile:
             columns.append(self._profiles(rows))
         return columns

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from soapstone.imports.opt_outs import is_opt_out
 from soapstone.lists.fields import FIELDS
 
 # A column whose target begins so fills a profile attribute of the list; its number follows.
@@ -41,6 +42,19 @@ class Column:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OptOut:
+    """A column of the file, from 0, that may say who gets no mail, and its heading: see imports.opt_outs."""
+
+    index: int
+    heading: str
+
+
+def opt_outs_of(headings: Mapping[int, str]) -> tuple[OptOut, ...]:
+    """The columns that may say who gets no mail, of these headings by column from 0."""
+    return tuple(OptOut(index=index, heading=name) for index, name in sorted(headings.items()) if is_opt_out(name))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ImportSpec:
     """One import.
 
@@ -66,6 +80,9 @@ class ImportSpec:
     `triggers` says that the import was asked for by a call that may raise external events (lk-81). `event_column` is
     the column (from 0) with those to raise for the row, numbers with commas between them; `event_default` serves rows
     without (lk-71).
+
+    `opt_outs` are the columns that say who gets no mail. Such people come as unsubscribed, on the list or, without a
+    list, altogether. Imports of the two contracts have none.
     """
 
     columns: tuple[Column, ...]
@@ -84,6 +101,7 @@ class ImportSpec:
     triggers: bool = False
     event_column: int | None = None
     event_default: str = ""
+    opt_outs: tuple[OptOut, ...] = ()
 
     def key(self, identifier: str) -> str:
         """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""
@@ -101,13 +119,15 @@ class ImportSpec:
 
     def document(self) -> dict[str, Any]:
         """The spec as a document for the job's request."""
-        return asdict(self) | {"columns": [asdict(column) for column in self.columns]}
+        columns = {name: [asdict(each) for each in getattr(self, name)] for name in ("columns", "opt_outs")}
+        return asdict(self) | columns
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ImportSpec:
         """The spec that `document` made."""
         columns = tuple(Column(**column) for column in document["columns"])
-        return cls(**dict(document) | {"columns": columns})
+        opt_outs = tuple(OptOut(**column) for column in document.get("opt_outs", ()))
+        return cls(**dict(document) | {"columns": columns, "opt_outs": opt_outs})
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
@@ -159,8 +179,11 @@ def _check_columns(spec: ImportSpec, key: str, attributes: frozenset[int]) -> No
                 raise InvalidImport(f"The list has no profile attribute {number}.")
         elif column.target not in CONTACT_COLUMNS:
             raise InvalidImport(f"A contact has no field {column.target}.")
-    if spec.event_column is not None and spec.event_column < 0:
+    others = [spec.event_column or 0, *(column.index for column in spec.opt_outs)]
+    if min(others) < 0:
         raise InvalidImport("Columns of the file are counted from 0.")
+    if spec.opt_outs and spec.removes:
+        raise InvalidImport("An import that removes people takes no opt-outs from the file.")
     if key not in targets:
         what = "the e-mail address" if key == "email" else "the custom member id"
         raise InvalidImport(f"One column of the file must hold {what}: it tells people apart.")

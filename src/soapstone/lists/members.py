@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, literal, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    type_coerce,
+)
 
+from soapstone.lists.suppression import WHOLE_ACCOUNT
 from soapstone.store.database import Database
-from soapstone.store.tables import PERSON_FIELDS, contacts, memberships
+from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +56,13 @@ class Removed:
 class KnownMember(Member):
     """A member with the columns of the person that are not empty, and its profile: attribute number (as text) → value.
 
-    Values of attributes that were deleted may be in it for a while.
+    Values of attributes that were deleted may be in it for a while. `suppression` is "suppressed" or "banned" for an
+    address that gets nothing in the whole account, "suppressed on the list" where it gets nothing of this list, else
+    empty. `unsubscribed_at` is since when the person wants no mail of the list, as far as that is known.
     """
 
+    suppression: str
+    unsubscribed_at: datetime | None
     fields: Mapping[str, str]
     profile: Mapping[str, str]
 
@@ -92,6 +110,7 @@ class Members:
         member = memberships.c
         fields = [contacts.c[name].label(f"field_{name}") for name in PERSON_FIELDS]
         query = _members(list_id).add_columns(member.profile, *fields).where(member.contact_id > after)
+        query = query.add_columns(_suppression(list_id), _unsubscribed_at(list_id))
         query = query.order_by(member.contact_id).limit(limit)
         if state is not None:
             query = query.where(member.state == state)
@@ -149,10 +168,46 @@ def _members(list_id: int) -> Select[Any]:
     return query.where(member.list_id == list_id)
 
 
+def _suppression(list_id: int) -> ColumnElement[str]:
+    """Whether nothing is sent to a member's address: the wider reason first."""
+    held = suppressions.c
+
+    def blocked(kind: str, where: int) -> ColumnElement[bool]:
+        return exists().where(
+            held.account_id == contacts.c.account_id,
+            held.email_key == contacts.c.email_key,
+            held.kind == kind,
+            held.list_id == where,
+        )
+
+    here = or_(blocked("banned", list_id), blocked("suppressed", list_id))
+    return case(
+        (contacts.c.email_key == "", ""),
+        (blocked("banned", WHOLE_ACCOUNT), "banned"),
+        (blocked("suppressed", WHOLE_ACCOUNT), "suppressed"),
+        (here, "suppressed on the list"),
+        else_="",
+    ).label("suppression")
+
+
+def _unsubscribed_at(list_id: int) -> ColumnElement[Any]:
+    """Since when a member wants no mail of the list, by its membership or by what the person said beside it."""
+    category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+    against = or_(
+        and_(opt_outs.c.kind == "list", opt_outs.c.target_id == list_id),
+        and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
+    )
+    said = select(func.min(opt_outs.c.created_at)).where(opt_outs.c.contact_id == contacts.c.id, against)
+    since = func.coalesce(memberships.c.removed_at, contacts.c.unsubscribed_at, said.scalar_subquery())
+    return type_coerce(since, contacts.c.unsubscribed_at.type).label("unsubscribed_at")
+
+
 def _known(row: RowMapping) -> KnownMember:
     fields = {name: row[f"field_{name}"] for name in PERSON_FIELDS}
     return KnownMember(
         **{name: row[name] for name in _MEMBER},
+        suppression=row["suppression"],
+        unsubscribed_at=row["unsubscribed_at"],
         fields={name: value for name, value in fields.items() if value},
         profile=row["profile"],
     )
