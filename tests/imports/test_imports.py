@@ -11,7 +11,7 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.imports.imports import KIND, TRIAL_KIND, Imports
 from soapstone.imports.outcomes import OUTCOMES, REASONS, TAKEN, ImportCounts, RejectedRow
 from soapstone.imports.runner import run_import
-from soapstone.imports.spec import Column, ImportSpec, InvalidImport
+from soapstone.imports.spec import Column, ImportSpec, InvalidImport, OptOut
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
@@ -144,6 +144,7 @@ def test_a_spec_survives_its_job(submit: Callable[..., Job], imports: Imports, a
         dry_run=True,
         reject_roles=True,
         source="File",
+        opt_outs=(OptOut(index=1, heading="unsubscribed"),),
     )
     job = submit(account, None, b"", spec)
     assert imports.spec(job) == spec
@@ -201,6 +202,16 @@ def test_every_outcome(
     }
     broken = b"k@example.com,\xe9\n" + b"l@example.com," + b"x" * 1_048_577 + b'\nm@example.com,"\n'
     assert outcomes(broken, encoding="utf-8") == {"encoding": 1, "too_long": 1, "unterminated_quote": 1}
+    # What the file says of people who get no mail.
+    opt_outs = (OptOut(index=2, heading="unsubscribed"), OptOut(index=3, heading="subscription"))
+    assert outcomes(
+        b"o@example.com,O,yes,\na@example.com,Ada,1,\nw@example.com,W,,waiting\nq@example.com,Q,perhaps,\n",
+        opt_outs=opt_outs,
+    ) == {"added_unsubscribed": 1, "imported_unsubscribed": 1, "added_unconfirmed": 1, "unclear_opt_out": 1}
+    assert outcomes(
+        b"o@example.com,Olga,yes,\nw@example.com,Will,no,waiting\n", opt_outs=opt_outs, known="overwrite"
+    ) == {"imported_unsubscribed_updated": 1, "imported_unconfirmed_updated": 1}
+    assert outcomes(b"w@example.com,Will,no,waiting\n", opt_outs=opt_outs) == {"imported_unconfirmed": 1}
     assert reached == OUTCOMES
     assert outcomes(b"banned@example.com\nsuppressed@example.com\n") == {"added": 2}
     states = {who: state for _, who, state, *_ in look(account.id)["members"]}
@@ -210,11 +221,8 @@ def test_every_outcome(
 def test_figures_are_sums_over_all_outcomes() -> None:
     """mm-48, lk-93: each row counts once in what processed adds up from."""
     assert not TAKEN & REASONS.keys()
-    parts = [
-        name
-        for name in ImportCounts.__dataclass_fields__
-        if name not in ("total", "good", "new_contacts", "changed_contacts", "list_members", "processed")
-    ]
+    beside = {"total", "good", "new_contacts", "changed_contacts", "list_members", "imported_unsubscribed", "processed"}
+    parts = ImportCounts.__dataclass_fields__.keys() - beside
     for outcome in OUTCOMES:
         counts = ImportCounts.of({outcome: 3})
         assert counts.total == counts.processed == 3

@@ -36,10 +36,6 @@ def keys_of(block: Block) -> tuple[list[str], list[int]]:
     return [row[0] for row in block.rows], [int("!" in row[-1]) for row in block.rows]
 
 
-def highest(keys: list[str], ranks: list[int]) -> dict[str, int]:
-    return {key: max(rank for each, rank in zip(keys, ranks, strict=True) if each == key) for key in keys}
-
-
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     LINES, st.booleans(), st.integers(1, 5), st.sampled_from([8, 64, 1 << 20]), st.sampled_from([1, 40]), st.booleans()
@@ -65,10 +61,8 @@ def test_ranges_hold_all_rows_and_repeated_keys_are_known(
     assert all(0 < part.rows <= range_rows for part in found.ranges)
     keys = [record.fields[0] for record in everything]
     ranks = [int("!" in record.fields[-1]) for record in everything]
-    best = {
-        key: max(row for row in range(len(keys)) if keys[row] == key and ranks[row] == rank)
-        for key, rank in highest(keys, ranks).items()
-    }
+    order = sorted(range(len(keys)), key=lambda row: (ranks[row], row))
+    best = {keys[row]: row for row in order}
     again = [row for row, key in enumerate(keys) if key and best[key] != row]
     assert found.superseded_in(0, found.rows) == again
     for part in found.ranges:

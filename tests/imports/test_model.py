@@ -17,7 +17,7 @@ from sqlalchemy import case, func, select, update
 from soapstone.accounts.account import Account, Accounts
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import OUTCOMES, TAKEN
-from soapstone.imports.spec import Column, ImportSpec
+from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
 from soapstone.lists.contact_list import Lists
@@ -47,7 +47,11 @@ VALUES = {
     "city": ["", "Ulm"],
     "text": ["", "x", "longer"],
     "box": ["", "on", "0", "maybe"],
+    "opt_out": ["", "subscribed", "pending", "unsubscribed", "bounced", "who knows"],
 }
+# No column of the contact nor attribute: what the file says of people who get no mail.
+MEANINGS = {"": "", "subscribed": "", "pending": "waiting", "unsubscribed": "left", "bounced": "suppressed"}
+RANKS = {"left": 1, "suppressed": 2}
 
 
 @dataclass
@@ -83,6 +87,10 @@ class Model:
     last_number: int = 0
     # Who was unsubscribed when the list's members were replaced.
     left: set[int] = field(default_factory=set)
+    # Who is unsubscribed from everything; the addresses that files said must get nothing, those of this chunk apart.
+    everywhere: set[int] = field(default_factory=set)
+    suppressed: set[str] = field(default_factory=lambda: {SUPPRESSED})
+    coming: set[str] = field(default_factory=set)
 
     def run(
         self, spec: ImportSpec, rows: list[dict[str, str]], on_list: bool, chunk_rows: int
@@ -90,15 +98,21 @@ class Model:
         """Outcomes of the rows, and whether the job failed. In a chunk rows are merged in the order of their keys."""
         key = "email" if spec.identified_by == "email" else self.identifier
         outcomes = [self.flaw(spec, key, row) for row in rows]
-        last = {
-            address_key(row[key]) if key == "email" else row[key]: n for n, row in enumerate(rows) if not outcomes[n]
-        }
+        keys = [address_key(row[key]) if key == "email" else row[key] for row in rows]
+        good = [n for n in range(len(rows)) if not outcomes[n]]
+        # An opt-out counts, wherever it stands; else the last row does.
+        good.sort(key=lambda n: (RANKS.get(MEANINGS[rows[n].get("opt_out", "")], 0), n))
+        last = {keys[n]: n for n in good}
         for member in self.members.values():
             member.touched = False
-        keys = [address_key(row[key]) if key == "email" else row[key] for row in rows]
+        chunk = 0
         for n in sorted(range(len(rows)), key=lambda n: (n // chunk_rows, keys[n])):
+            if n // chunk_rows > chunk:
+                chunk = n // chunk_rows
+                self.suppressed |= self.coming
             if not outcomes[n]:
                 outcomes[n] = self.merge(spec, key, rows[n], on_list) if last[keys[n]] == n else "duplicate"
+        self.suppressed |= self.coming
         if spec.replace:
             if not any(outcome in TAKEN for outcome in outcomes):
                 return outcomes, True
@@ -112,7 +126,9 @@ class Model:
             return "missing_key"
         if row.get("email") == "bad":
             return "invalid_address"
-        return "role_address" if spec.reject_roles and row.get("email") == "info@x.com" else ""
+        if spec.reject_roles and row.get("email") == "info@x.com":
+            return "role_address"
+        return "" if row.get("opt_out", "") in MEANINGS else "unclear_opt_out"
 
     def find(self, key: str, row: dict[str, str], on_list: bool) -> int | None:
         if key == "custom_id":
@@ -125,7 +141,10 @@ class Model:
     def merge(self, spec: ImportSpec, key: str, row: dict[str, str], on_list: bool) -> str:
         who = self.find(key, row, on_list)
         member = self.members.get(who) if on_list and who is not None else None
-        averse = on_list and who in self.left and (member is None or member.state == "waiting")
+        averse = on_list and who in self.left | self.everywhere and (member is None or member.state == "waiting")
+        meaning = MEANINGS[row.get("opt_out", "")]
+        # Without a list nobody can wait on it.
+        out = meaning in RANKS or (meaning == "waiting" and not on_list and who is None)
         if member:
             member.touched = True
         if spec.action.startswith("remove"):
@@ -135,31 +154,38 @@ class Model:
             if spec.action == "remove_with_profile":
                 member.profile = {}
             return "already_removed" if was == "unsubscribed" else "removed"
+        if out and member:
+            return self.leave(spec, key, row, who, on_list, meaning)
         if spec.blocked == "skip":
             keys = {address_key(row.get("email", "")), self.people[who].email_key if who is not None else ""}
             if BANNED in keys:
                 return "banned"
-            if SUPPRESSED in keys or (on_list and SUPPRESSED_HERE in keys):
+            if out and spec.action == "add":
+                return self.leave(spec, key, row, who, on_list, meaning)
+            if self.suppressed & keys - {""} or (on_list and SUPPRESSED_HERE in keys):
                 return "suppressed"
             if averse or (member and member.state == "unsubscribed"):
                 return "previously_unsubscribed"
+        if out and (spec.action == "add" or (not on_list and who is not None)):
+            return self.leave(spec, key, row, who, on_list, meaning)
         if spec.action == "update" and (who is None if not on_list else member is None or member.state == "waiting"):
             return "not_on_list"
-        profile = {
-            self.attributes[name]: value
-            for name in ("text", "box")
-            if name in row and (value := self.stored(name, row[name])) is not None
-        }
-        record = {name: value for name, value in row.items() if name not in ("text", "box")}
+        profile, record = self.profile(row), self.record(row)
+        waits = on_list and spec.action == "add" and meaning == "waiting"
         if who is None:
-            who = len(self.people)
-            self.people.append(Person({name: value for name, value in record.items() if value}))
+            who = self.meet(record)
             if on_list:
-                self.join(who, profile)
-            return "added"
+                self.join(who, profile, "waiting" if waits else "subscribed")
+            return "added_unconfirmed" if waits else "added"
         changed = self.change(spec, self.people[who].fields, {n: v for n, v in record.items() if n != key})
         if not on_list:
             return "updated" if changed else "unchanged"
+        if waits and not averse and (member is None or member.state == "waiting"):
+            if member is None:
+                self.join(who, profile, "waiting")
+            else:
+                changed = self.change(spec, member.profile, profile) or changed
+            return "imported_unconfirmed_updated" if changed else "imported_unconfirmed"
         if member is None:
             self.join(who, profile, "unsubscribed" if averse else "subscribed")
             if averse:
@@ -172,6 +198,44 @@ class Model:
             member.state = "subscribed"
             return "joined_updated" if changed else "joined"
         return "updated" if changed else "unchanged"
+
+    def leave(
+        self, spec: ImportSpec, key: str, row: dict[str, str], who: int | None, on_list: bool, meaning: str
+    ) -> str:
+        """The file says that the person gets no mail."""
+        profile, record = self.profile(row), self.record(row)
+        member = self.members.get(who) if on_list and who is not None else None
+        outcome = "added_unsubscribed"
+        if who is None:
+            who = self.meet(record)
+        else:
+            changed = self.change(spec, self.people[who].fields, {n: v for n, v in record.items() if n != key})
+            if member:
+                changed = self.change(spec, member.profile, profile) or changed
+            outcome = "imported_unsubscribed_updated" if changed else "imported_unsubscribed"
+        if member:
+            member.state = "unsubscribed"
+        elif on_list:
+            self.join(who, profile, "unsubscribed")
+        else:
+            self.everywhere.add(who)
+        if meaning == "suppressed":
+            self.coming |= {address_key(row.get("email", "")), self.people[who].email_key} - {""}
+        return outcome
+
+    def meet(self, record: dict[str, str]) -> int:
+        self.people.append(Person({name: value for name, value in record.items() if value}))
+        return len(self.people) - 1
+
+    def profile(self, row: dict[str, str]) -> dict[str, str]:
+        return {
+            self.attributes[name]: value
+            for name in ("text", "box")
+            if name in row and (value := self.stored(name, row[name])) is not None
+        }
+
+    def record(self, row: dict[str, str]) -> dict[str, str]:
+        return {name: value for name, value in row.items() if name not in ("text", "box", "opt_out")}
 
     def join(self, who: int, profile: dict[str, str], state: str = "subscribed") -> None:
         self.last_number += 1
@@ -252,9 +316,16 @@ def test_any_sequence_of_imports_does_what_the_model_does(
         on_list = with_list or options["action"].startswith("remove")
         if not on_list:
             names = [name for name in names if name not in numbers]
+        if options["action"].startswith("remove"):
+            names = [name for name in names if name != "opt_out"]
+        if key == "custom_id" and options["blocked"] == "skip":
+            # Two contacts may share an address that one chunk suppresses and a later one finds: a dry run cannot know.
+            rows = [row | ({"opt_out": "unsubscribed"} if row["opt_out"] == "bounced" else {}) for row in rows]
         targets = [f"attribute:{numbers[name]}" if name in numbers else name for name in names]
         options = options | {"replace": options["replace"] and on_list and options["action"] == "add"}
-        spec = ImportSpec(columns=tuple(Column(index=n, target=t) for n, t in enumerate(targets)), **options)
+        columns = tuple(Column(index=n, target=t) for n, t in enumerate(targets) if t != "opt_out")
+        told = tuple(OptOut(index=n, heading="Subscription-Status") for n, t in enumerate(targets) if t == "opt_out")
+        spec = ImportSpec(columns=columns, opt_outs=told, **options)
         rows = [{name: row[name] for name in names} for row in rows]
         data = written(names, rows, spec.header)
         where = here if on_list else None
@@ -316,11 +387,14 @@ def check_figures(imports: Imports, job: Job, rows: int, members: int) -> None:
 
 def check_people(model: Model, found: dict[str, Any], list_id: int, identifier: str) -> None:
     expected = []
-    for person in model.people:
+    for number, person in enumerate(model.people):
         key = {"email_key": person.email_key} if person.email_key else {}
         unique = {"unique_email": person.email_key} if identifier == "email" else {}
-        expected.append(sorted((person.fields | key | unique).items()))
-    assert sorted(sorted(person) for person in found["contacts"]) == sorted(expected)
+        left = {"unsubscribed_at": "some time"} if number in model.everywhere else {}
+        expected.append(sorted((person.fields | key | unique | left).items()))
+    people = [dict(person) for person in found["contacts"]]
+    people = [each | ({"unsubscribed_at": "some time"} if "unsubscribed_at" in each else {}) for each in people]
+    assert sorted(sorted(person.items()) for person in people) == sorted(expected)
     members = sorted(
         (
             list_id,

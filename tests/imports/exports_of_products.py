@@ -1,0 +1,180 @@
+"""Files as other products write them, made up after their documented form, and who of them may be mailed.
+
+`FILES`: product → the file, and what becomes of each person: subscribed, unsubscribed, waiting or suppressed.
+"""
+
+from __future__ import annotations
+
+MAILCHIMP = "Email Address,First Name,Last Name,MEMBER_RATING,OPTIN_TIME,OPTIN_IP,CONFIRM_TIME,CONFIRM_IP,GMTOFF,CC,"
+
+FILES: dict[str, tuple[str, dict[str, str]]] = {
+    "listmonk": (
+        "uuid,email,name,attributes,status,created_at,updated_at\n"
+        '5d5b0f5c-0000-4000-8000-000000000001,on@listmonk.test,Ann,"{""city"": ""Rome""}",enabled,'
+        "2023-01-02 15:04:05.999999 +0000 UTC,2023-01-02 15:04:05.999999 +0000 UTC\n"
+        "5d5b0f5c-0000-4000-8000-000000000002,blocked@listmonk.test,Bob,{},blocklisted,"
+        "2023-01-02 15:04:05 +0000 UTC,2023-03-02 15:04:05 +0000 UTC\n"
+        "5d5b0f5c-0000-4000-8000-000000000003,off@listmonk.test,Cem,{},disabled,"
+        "2023-01-02 15:04:05 +0000 UTC,2023-03-02 15:04:05 +0000 UTC\n",
+        {
+            "on@listmonk.test": "subscribed",
+            "blocked@listmonk.test": "suppressed",
+            "off@listmonk.test": "unsubscribed",
+        },
+    ),
+    "Ghost": (
+        "id,email,name,note,subscribed_to_emails,complimentary_plan,stripe_customer_id,created_at,deleted_at,labels,tiers\n"
+        "1,in@ghost.test,Ann,,true,false,,2022-10-18T06:34:08.000Z,,,\n"
+        "2,out@ghost.test,Bob,,false,false,,2022-10-18T06:34:08.000Z,,VIP,\n",
+        {"in@ghost.test": "subscribed", "out@ghost.test": "unsubscribed"},
+    ),
+    "Mailchimp, unsubscribed": (
+        MAILCHIMP
+        + "REGION,UNSUB_TIME,UNSUB_CAMPAIGN_TITLE,UNSUB_CAMPAIGN_ID,UNSUB_REASON,UNSUB_REASON_OTHER,LEID,"
+        "EUID,NOTES,TAGS\n"
+        'gone@mailchimp.test,Ann,Lee,2,"2022-04-05 10:11:12",192.0.2.1,"2022-04-05 10:11:12",192.0.2.1,,,,'
+        '"2024-02-29 13:05:07","News","abc","NORMAL",,1,e1,,\n'.replace('"abc","NORMAL"', "abc,NORMAL"),
+        {"gone@mailchimp.test": "unsubscribed"},
+    ),
+    "Mailchimp, cleaned": (
+        MAILCHIMP + "REGION,CLEAN_TIME,CLEAN_CAMPAIGN_TITLE,CLEAN_CAMPAIGN_ID,LEID,EUID,NOTES,TAGS\n"
+        'dead@mailchimp.test,Bob,Ray,2,"2022-04-05 10:11:12",192.0.2.1,"2022-04-05 10:11:12",192.0.2.1,,,,'
+        '"2024-02-29 13:05:07",News,abc,2,e2,,\n',
+        {"dead@mailchimp.test": "suppressed"},
+    ),
+    "Mailchimp, subscribed": (
+        MAILCHIMP + "REGION,LAST_CHANGED,LEID,EUID,NOTES,TAGS\n"
+        'here@mailchimp.test,Cem,Ray,2,"2022-04-05 10:11:12",192.0.2.1,"2022-04-05 10:11:12",192.0.2.1,,,,'
+        '"2024-02-29 13:05:07",3,e3,,"""vip"""\n',
+        {"here@mailchimp.test": "subscribed"},
+    ),
+    "Salesforce": (
+        '"Id","FirstName","LastName","Email","HasOptedOutOfEmail","EmailBouncedDate"\n'
+        '"0038000000abc01","Ann","Lee","in@salesforce.test","false",""\n'
+        '"0038000000abc02","Bob","Ray","out@salesforce.test","true",""\n'
+        '"0038000000abc03","Cem","Ray","dead@salesforce.test","0","2024-02-29T13:05:07.000Z"\n',
+        {
+            "in@salesforce.test": "subscribed",
+            "out@salesforce.test": "unsubscribed",
+            "dead@salesforce.test": "suppressed",
+        },
+    ),
+    "Salesforce, report": (
+        '"First Name","Last Name","Email","Email Opt Out"\n"Ann","Lee","in@report.test","0"\n'
+        '"Bob","Ray","out@report.test","1"\n',
+        {"in@report.test": "subscribed", "out@report.test": "unsubscribed"},
+    ),
+    "HubSpot": (
+        "Record ID,First Name,Last Name,Email,Unsubscribed from all email\n1,Ann,Lee,in@hubspot.test,\n"
+        "2,Bob,Ray,out@hubspot.test,true\n3,Cem,Ray,stays@hubspot.test,No\n",
+        {"in@hubspot.test": "subscribed", "out@hubspot.test": "unsubscribed", "stays@hubspot.test": "subscribed"},
+    ),
+    "Mautic": (
+        '"id","firstname","lastname","email","dnc"\n"1","Ann","Lee","in@mautic.test","0"\n'
+        '"2","Bob","Ray","out@mautic.test","1"\n"3","Cem","Ray","dead@mautic.test","2"\n"4","Di","Ray","by@mautic.test","3"\n',
+        {
+            "in@mautic.test": "subscribed",
+            "out@mautic.test": "unsubscribed",
+            "dead@mautic.test": "suppressed",
+            "by@mautic.test": "unsubscribed",
+        },
+    ),
+    "Mautic, report": (
+        '"Email","DNC Preferences"\n"in@dnc.test",""\n"out@dnc.test","DNC Unsubscribed: Email"\n'
+        '"dead@dnc.test","DNC Unsubscribed: Text Message, DNC Bounced: Email"\n"sms@dnc.test","DNC Unsubscribed: SMS"\n',
+        {
+            "in@dnc.test": "subscribed",
+            "out@dnc.test": "unsubscribed",
+            "dead@dnc.test": "suppressed",
+            "sms@dnc.test": "subscribed",
+        },
+    ),
+    "Constant Contact": (
+        "Email address,First name,Last name,Email status\nin@constant.test,Ann,Lee,Active\n"
+        "out@constant.test,Bob,Ray,Unsubscribed\nwaits@constant.test,Cem,Ray,Awaiting Confirmation\n"
+        "unset@constant.test,Di,Ray,No Permissions Set\nblank@constant.test,Ed,Ray,\n",
+        {
+            "in@constant.test": "subscribed",
+            "out@constant.test": "unsubscribed",
+            "waits@constant.test": "waiting",
+            "unset@constant.test": "unsubscribed",
+            "blank@constant.test": "unsubscribed",
+        },
+    ),
+    "Brevo": (
+        "CONTACT ID,EMAIL,FIRSTNAME,LASTNAME,EMAIL_BLACKLISTED,ADDED_TIME\n1,in@brevo.test,Ann,Lee,No,29-02-2024\n"
+        "2,out@brevo.test,Bob,Ray,Yes,29-02-2024\n",
+        {"in@brevo.test": "subscribed", "out@brevo.test": "suppressed"},
+    ),
+    "MailerLite": (
+        "Email,Name,Status\nin@mailerlite.test,Ann,Active\nout@mailerlite.test,Bob,Unsubscribed\n"
+        "waits@mailerlite.test,Cem,Unconfirmed\ndead@mailerlite.test,Di,Bounced\njunk@mailerlite.test,Ed,Junk\n",
+        {
+            "in@mailerlite.test": "subscribed",
+            "out@mailerlite.test": "unsubscribed",
+            "waits@mailerlite.test": "waiting",
+            "dead@mailerlite.test": "suppressed",
+            "junk@mailerlite.test": "suppressed",
+        },
+    ),
+    "ActiveCampaign": (
+        "Email,First Name,Last Name,Tags,Status\nin@active.test,Ann,Lee,,Active\nout@active.test,Bob,Ray,,UNSUBSCRIBED\n"
+        "dead@active.test,Cem,Ray,,Bounced\nwaits@active.test,Di,Ray,, unconfirmed \n",
+        {
+            "in@active.test": "subscribed",
+            "out@active.test": "unsubscribed",
+            "dead@active.test": "suppressed",
+            "waits@active.test": "waiting",
+        },
+    ),
+    "Kit": (
+        "id,first_name,email,state,created_at\n1,Ann,in@kit.test,active,2024-01-01\n"
+        "2,Bob,out@kit.test,cancelled,2024-01-01\n3,Cem,spam@kit.test,complained,2024-01-01\n"
+        "4,Di,waits@kit.test,inactive,2024-01-01\n",
+        {
+            "in@kit.test": "subscribed",
+            "out@kit.test": "unsubscribed",
+            "spam@kit.test": "suppressed",
+            "waits@kit.test": "waiting",
+        },
+    ),
+    "Campaign Monitor": (
+        "Email,Name,State\nin@monitor.test,Ann,Active\nout@monitor.test,Bob,Unsubscribed\ngone@monitor.test,Cem,Deleted\n"
+        "dead@monitor.test,Di,Bounced\n",
+        {
+            "in@monitor.test": "subscribed",
+            "out@monitor.test": "unsubscribed",
+            "gone@monitor.test": "unsubscribed",
+            "dead@monitor.test": "suppressed",
+        },
+    ),
+    "Klaviyo": (
+        "Email,First Name,Email Marketing Consent,Email Marketing Consent Timestamp\n"
+        "in@klaviyo.test,Ann,SUBSCRIBED,2024-01-01 00:00:00\nout@klaviyo.test,Bob,UNSUBSCRIBED,\n"
+        "never@klaviyo.test,Cem,NEVER_SUBSCRIBED,\n",
+        {
+            "in@klaviyo.test": "subscribed",
+            "out@klaviyo.test": "unsubscribed",
+            "never@klaviyo.test": "unsubscribed",
+        },
+    ),
+    "Substack": (
+        "email,active_subscription,expiry,email_disabled,prefer_digests,created_at\n"
+        "in@substack.test,false,,false,false,2021-07-09T07:44:59.299Z\n"
+        "out@substack.test,false,,true,false,2021-07-09T07:44:59.299Z\n",
+        {"in@substack.test": "subscribed", "out@substack.test": "unsubscribed"},
+    ),
+    "beehiiv": (
+        "email,First Name,status,created_at,unsubscribed_at\nin@beehiiv.test,Ann,active,2024-01-01 00:00:00,\n"
+        "out@beehiiv.test,Bob,inactive,2024-01-01 00:00:00,2024-02-29 13:05:07\n",
+        {"in@beehiiv.test": "subscribed", "out@beehiiv.test": "unsubscribed"},
+    ),
+    "a table of one's own": (
+        "Email;OPT-OUT\nin@own.test;no\nout@own.test; YES \nsince@own.test;29.02.2024\n".replace(";", ","),
+        {"in@own.test": "subscribed", "out@own.test": "unsubscribed", "since@own.test": "unsubscribed"},
+    ),
+    "a table whose status is of another kind": (
+        "Email,Status,State\nin@kind.test,gold,CA\nalso@kind.test,silver,NY\n",
+        {"in@kind.test": "subscribed", "also@kind.test": "subscribed"},
+    ),
+}
