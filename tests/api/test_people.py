@@ -118,7 +118,8 @@ def test_exports_with_all_that_is_known(api: httpx.Client, made: int, people: li
     attributes = [str(each["id"]) for each in api.post(f"/lists/{made}/profile", json=header).json()["attributes"]]
     api.patch(f"/lists/{made}/members/{people[2]}", json={"profile": dict(zip(attributes, "abcd", strict=True))})
     plain = list(csv.reader(io.StringIO(api.get(f"/lists/{made}/export").text)))
-    assert plain[0] == ["contact_id", "number", "Email", "Custom_Member_Id", "subscription", "added_at", "added_by"]
+    names = ["contact_id", "number", "Email", "Custom_Member_Id", "subscription", "added_at", "added_by"]
+    assert plain[0] == [*names, "suppression", "unsubscribed_at"]
     assert [row[4] for row in plain[1:]] == ["unsubscribed", "subscribed"] * 2 + ["unsubscribed"]
     query = {"fields": "true", "profile": "true", "state": "subscribed"}
     rows = list(csv.DictReader(io.StringIO(api.get(f"/lists/{made}/export", params=query).text)))
@@ -132,7 +133,7 @@ def test_exports_with_all_that_is_known(api: httpx.Client, made: int, people: li
         "c",
     ]
     assert rows[0]["Plain, really"] == "d"
-    assert len(rows[0]) == 7 + 40 + 4
+    assert len(rows[0]) == 9 + 40 + 4
     lines = api.get(f"/lists/{made}/export", params={**query, "form": "ndjson"}).text.splitlines()
     told = [json.loads(line) for line in lines]
     assert told[0]["fields"] == {"last_name": "Lee"}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tests.imports import exports_of_products
 from tests.imports.workbooks import Cell, encrypted, ods, xls, xlsx
 from typer.testing import CliRunner, Result
 
@@ -218,3 +219,47 @@ def test_an_import_that_no_worker_can_do_waits(run: Run, product: Product, monke
     result = run("people.csv", ROWS, "--list", "1", code=1)
     assert "waits for a worker: The DKIM key cannot be read: No such file or directory." in result.output
     assert [job.state for job in product.jobs.find()] == ["queued"]
+
+
+# --- people who get no mail, in files of other products --------------------------------------------------------------
+
+
+OTHERS = exports_of_products.FILES
+
+
+def test_files_of_other_products_resubscribe_nobody(product: Product, run: Run) -> None:
+    expected: dict[str, str] = {}
+    for number, (name, (text, meant)) in enumerate(OTHERS.items()):
+        out = sum(state in ("unsubscribed", "suppressed") for state in meant.values())
+        for options in (["--dry-run"], []):
+            shown = run(f"{number}.csv", text, "--list", "1", *options).output
+            assert (f"{out} imported as unsubscribed" in shown) == bool(out), name
+        expected |= meant
+    held = {each.email for each in product.suppressions.page(1)}
+    found = {who: "suppressed" if who in held else state for who, (state, *_) in people(product).items()}
+    assert found == expected
+
+
+def test_opt_outs_are_ignored_on_request(product: Product, run: Run) -> None:
+    shown = run("people.csv", OTHERS["Ghost"][0], "--list", "1", "--opt-outs", "ignore").output
+    assert "imported as unsubscribed" not in shown
+    assert "subscribed_to_emails" in shown
+    assert {state for state, *_ in people(product).values()} == {"subscribed"}
+    run("people.csv", OTHERS["Ghost"][0], "--list", "1", "--opt-outs", "perhaps", code=2)
+
+
+def test_opt_outs_are_read_beside_mapped_columns(product: Product, run: Run) -> None:
+    rows = "Mail,Gone\nann@example.org,yes\nbob@example.org,no\n"
+    run("people.csv", rows, "--list", "1", "--map", "1=Email", "--map", "2=opt_out")
+    assert people(product)["ann@example.org"][0] == "unsubscribed"
+    run("people.csv", "x,UNSUB_TIME\nzoe@example.org,2024-02-29 13:05:07\n", "--list", "1", "--map", "1=Email")
+    assert people(product)["zoe@example.org"][0] == "unsubscribed"
+    shown = run("people.csv", "Email,opt_out\nbob@example.org,yes\n", "--list", "1", "--remove").output
+    assert "imported as unsubscribed" not in shown
+
+
+def test_sheets_say_who_gets_no_mail(product: Product, run: Run) -> None:
+    cells: list[list[Cell]] = [["Email", "Opted Out"], ["ann@example.org", True], ["zoe@example.org", False]]
+    run("people.xlsx", xlsx({"Sheet": cells}), "--list", "1")
+    assert people(product)["ann@example.org"][0] == "unsubscribed"
+    assert people(product)["zoe@example.org"][0] == "subscribed"

@@ -397,7 +397,7 @@ def test_rejected_rows_are_csv_in_utf_8_whatever_the_terminal_takes(office: Offi
     rows = list(csv.reader(io.StringIO(output.decode(), newline="")))
     assert rows[0] == ["line", "reason", "Email", "First_Name", "column 3"]
     assert rows[1:4] == [
-        ["2", "A later row is about the same contact.", "ann@example.org", "Ann", "38"],
+        ["2", "Another row about the same contact counts.", "ann@example.org", "Ann", "38"],
         ["3", "The e-mail address is malformed.", "nobody", "N", "1"],
         ["5", "The e-mail address is malformed.", "x", 'a "b"\r\nc', ""],
     ]

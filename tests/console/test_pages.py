@@ -140,7 +140,7 @@ def test_the_page_of_an_import(ann: Browser, acme: Customer) -> None:
     assert "Good rows 2" in seen
     assert "Rows read 4 Rows done 4 of 4" in seen
     assert "ACME.csv" in seen
-    assert re.search(r"2 A later row is about the same contact\. ada@example\.com Ada ", seen)
+    assert re.search(r"2 Another row about the same contact counts\. ada@example\.com Ada ", seen)
     assert "3 The e-mail address is malformed. not an address" in seen
     assert f'href="/jobs/{acme.imported.id}/rejects.csv"' in page
     assert "CET" in page or "CEST" in page
@@ -154,7 +154,7 @@ def test_the_rejected_rows_as_a_file(ann: Browser, acme: Customer) -> None:
     assert answer.headers["content-disposition"] == f'attachment; filename="job-{acme.imported.id}-rejects.csv"'
     assert list(csv.reader(io.StringIO(answer.text, newline=""))) == [
         ["line", "reason", "Email", "First_Name"],
-        ["2", "A later row is about the same contact.", "ada@example.com", "Ada"],
+        ["2", "Another row about the same contact counts.", "ada@example.com", "Ada"],
         ["3", "The e-mail address is malformed.", "not an address", f"{HOSTILE}, =1+1"],
     ]
     assert ann.get(f"/jobs/{acme.sent.id}/rejects.csv").status_code == 404

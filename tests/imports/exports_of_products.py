@@ -81,7 +81,8 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "Mautic, report": (
         '"Email","DNC Preferences"\n"in@dnc.test",""\n"out@dnc.test","DNC Unsubscribed: Email"\n'
-        '"dead@dnc.test","DNC Unsubscribed: Text Message, DNC Bounced: Email"\n"sms@dnc.test","DNC Unsubscribed: SMS"\n',
+        '"dead@dnc.test","DNC Unsubscribed: Text Message, DNC Bounced: Email"\n'
+        '"sms@dnc.test","DNC Unsubscribed: SMS"\n',
         {
             "in@dnc.test": "subscribed",
             "out@dnc.test": "unsubscribed",
@@ -118,7 +119,8 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "ActiveCampaign": (
-        "Email,First Name,Last Name,Tags,Status\nin@active.test,Ann,Lee,,Active\nout@active.test,Bob,Ray,,UNSUBSCRIBED\n"
+        "Email,First Name,Last Name,Tags,Status\nin@active.test,Ann,Lee,,Active\n"
+        "out@active.test,Bob,Ray,,UNSUBSCRIBED\n"
         "dead@active.test,Cem,Ray,,Bounced\nwaits@active.test,Di,Ray,, unconfirmed \n",
         {
             "in@active.test": "subscribed",

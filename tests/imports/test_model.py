@@ -126,7 +126,8 @@ class Model:
             return "missing_key"
         if row.get("email") == "bad":
             return "invalid_address"
-        if spec.reject_roles and row.get("email") == "info@x.com":
+        out = MEANINGS.get(row.get("opt_out", "")) in RANKS
+        if spec.reject_roles and row.get("email") == "info@x.com" and not out:
             return "role_address"
         return "" if row.get("opt_out", "") in MEANINGS else "unclear_opt_out"
 

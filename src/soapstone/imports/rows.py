@@ -109,7 +109,12 @@ class Rows:
         rows = _padded(rows, self.key_columns)
         emails = [value.strip() for value in _values(rows, self._email)]
         compared = address_keys(emails)
-        found = dict.fromkeys(roles(compared) if self._reject_roles else (), outcomes.ROLE_ADDRESS)
+        meanings = self._meanings(rows)
+        found: dict[int, str] = {}
+        if self._reject_roles:
+            # An opt-out makes nobody a subscriber: it is taken, or who is on the list already would stay subscribed.
+            refused = [position for position in roles(compared) if not meanings or meanings[position] not in OUT]
+            found = dict.fromkeys(refused, outcomes.ROLE_ADDRESS)
         wrong = invalid(emails)
         if self._custom_id is not None:
             keys = [value.strip() for value in _values(rows, self._custom_id)]
@@ -120,7 +125,6 @@ class Rows:
         found |= dict.fromkeys(wrong, outcomes.INVALID_ADDRESS)
         if "" in keys:
             found |= {position: outcomes.MISSING_KEY for position, key in enumerate(keys) if not key}
-        meanings = self._meanings(rows)
         if "unclear" in meanings:
             unclear = [position for position, meaning in enumerate(meanings) if meaning == "unclear"]
             found = dict.fromkeys(unclear, outcomes.UNCLEAR_OPT_OUT) | found

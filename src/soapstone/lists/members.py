@@ -11,20 +11,17 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
-    and_,
     case,
     exists,
-    func,
     literal,
     or_,
     select,
     tuple_,
-    type_coerce,
 )
 
 from soapstone.lists.suppression import WHOLE_ACCOUNT
 from soapstone.store.database import Database
-from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
+from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +55,7 @@ class KnownMember(Member):
 
     Values of attributes that were deleted may be in it for a while. `suppression` is "suppressed" or "banned" for an
     address that gets nothing in the whole account, "suppressed on the list" where it gets nothing of this list, else
-    empty. `unsubscribed_at` is since when the person wants no mail of the list, as far as that is known.
+    empty. `unsubscribed_at` is since when the person is unsubscribed; None for any other.
     """
 
     suppression: str
@@ -110,7 +107,7 @@ class Members:
         member = memberships.c
         fields = [contacts.c[name].label(f"field_{name}") for name in PERSON_FIELDS]
         query = _members(list_id).add_columns(member.profile, *fields).where(member.contact_id > after)
-        query = query.add_columns(_suppression(list_id), _unsubscribed_at(list_id))
+        query = query.add_columns(_suppression(list_id), member.removed_at)
         query = query.order_by(member.contact_id).limit(limit)
         if state is not None:
             query = query.where(member.state == state)
@@ -190,24 +187,12 @@ def _suppression(list_id: int) -> ColumnElement[str]:
     ).label("suppression")
 
 
-def _unsubscribed_at(list_id: int) -> ColumnElement[Any]:
-    """Since when a member wants no mail of the list, by its membership or by what the person said beside it."""
-    category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
-    against = or_(
-        and_(opt_outs.c.kind == "list", opt_outs.c.target_id == list_id),
-        and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
-    )
-    said = select(func.min(opt_outs.c.created_at)).where(opt_outs.c.contact_id == contacts.c.id, against)
-    since = func.coalesce(memberships.c.removed_at, contacts.c.unsubscribed_at, said.scalar_subquery())
-    return type_coerce(since, contacts.c.unsubscribed_at.type).label("unsubscribed_at")
-
-
 def _known(row: RowMapping) -> KnownMember:
     fields = {name: row[f"field_{name}"] for name in PERSON_FIELDS}
     return KnownMember(
         **{name: row[name] for name in _MEMBER},
         suppression=row["suppression"],
-        unsubscribed_at=row["unsubscribed_at"],
+        unsubscribed_at=row["removed_at"],
         fields={name: value for name, value in fields.items() if value},
         profile=row["profile"],
     )
