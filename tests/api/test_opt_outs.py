@@ -58,7 +58,8 @@ def test_sends_reach_only_those_who_may_be_mailed(
     product: Product, account: Account, api: httpx.Client, run_jobs: RunJobs
 ) -> None:
     """Whatever product wrote the file."""
-    number, everybody = new_list(api), {}
+    number = new_list(api)
+    everybody: dict[str, str] = {}
     for name, (data, expected) in FILES.items():
         trial = imported(api, run_jobs, number, data, mode="dry_run")
         job = imported(api, run_jobs, number, data)
@@ -105,6 +106,8 @@ def test_outcomes_are_told_row_by_row(api: httpx.Client, run_jobs: RunJobs) -> N
     picked = api.get(f"/imports/{job['id']}/outcomes", params={"outcome": "added_unsubscribed"}).json()["items"]
     assert [row["email"] for row in picked] == ["a@example.com"]
     rejects = api.get(f"/imports/{job['id']}/rejects").text.splitlines()
+    # Corrected, it can be imported again.
+    assert rejects[0] == "line,reason,Email,opt_out"
     assert rejects[1].startswith("3,The row does not say clearly whether the contact gets mail.")
 
 

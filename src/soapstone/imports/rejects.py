@@ -39,9 +39,11 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
 def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[RejectedRow]) -> list[str]:
     """What the columns of the input are called, as many as the rows have fields."""
     attributes = {} if job.list_id is None else {a.id: a.name for a in profiles.attributes(job.list_id)}
-    names = {
+    spec = imports.spec(job)
+    names = {column.index: column.heading for column in spec.opt_outs}
+    names |= {
         column.index: attributes.get(column.attribute_id, "") if column.attribute_id else _NAMES[column.target]
-        for column in imports.spec(job).columns
+        for column in spec.columns
     }
     width = max((len(row.fields) for row in rows), default=0)
     return [names.get(index) or f"column {index + 1}" for index in range(width)]
