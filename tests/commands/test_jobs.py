@@ -136,7 +136,7 @@ def test_a_job_is_watched_to_its_end(office: Office) -> None:
         code, output = rest(process)
     assert code == 0
     assert f"Job {number} is completed: 3 rows, 1 good, 1 new, 0 changed, 2 rejected.\n" in output
-    assert "\n1 added as new contacts, 1 repeated further down, 1 with a malformed address\n" in output
+    assert "\n1 added as new contacts, 1 repeated in the file, 1 with a malformed address\n" in output
     assert f"Rejected rows with their reasons: soapstone jobs rejects {number}\n" in output
     assert "\x1b" not in output
     assert "\r" not in output
