@@ -90,7 +90,7 @@ COLUMNS = (
         headings=("status",),
         form="words",
         ambiguous=True,
-        # Versions before 2.0 wrote "blacklisted".
+        # "blacklisted" is taken for the same.
         words=_words(subscribed=["enabled"], left=["disabled"], suppressed=["blocklisted", "blacklisted"]),
         source="github.com/knadh/listmonk cmd/subscribers.go (CSV heading), schema.sql (subscriber_status)",
     ),
@@ -98,7 +98,7 @@ COLUMNS = (
         product="Ghost",
         headings=("subscribed_to_emails",),
         form="consent",
-        source="github.com/TryGhost/Ghost core/server/services/members/exporter/query.js, members-csv unparse.js",
+        source="github.com/TryGhost/Ghost core/server/services/members/exporter/query.js",
     ),
     OptOutColumn(
         product="Mailchimp",
@@ -117,14 +117,14 @@ COLUMNS = (
         product="Salesforce",
         headings=("HasOptedOutOfEmail", "PersonHasOptedOutOfEmail", "Email Opt Out"),
         form="flag",
-        source="Salesforce Object Reference, Contact: HasOptedOutOfEmail (label Email Opt Out), boolean",
+        source="Salesforce API field HasOptedOutOfEmail (boolean), as public connectors read it",
     ),
     OptOutColumn(
         product="Salesforce",
         headings=("IsEmailBounced", "EmailBouncedDate", "PersonEmailBouncedDate", "Email Bounced Date"),
         form="flag",
         yes="suppressed",
-        source="Salesforce Object Reference, Contact: IsEmailBounced (boolean), EmailBouncedDate (date)",
+        source="Salesforce API fields IsEmailBounced, EmailBouncedDate, as public connectors read them",
     ),
     OptOutColumn(
         product="Salesforce Marketing Cloud",
@@ -234,7 +234,7 @@ COLUMNS = (
         words=_words(
             subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced"]
         ),
-        source="www.campaignmonitor.com/api (subscriber State); docs.zynk.com Campaign Monitor export",
+        source="docs.zynk.com Campaign Monitor export",
     ),
     OptOutColumn(
         product="Klaviyo",
