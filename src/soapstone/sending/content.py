@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
 from soapstone.sending.body import Body
+from soapstone.sending.body_links import end_of_body, links_in_html, links_in_text
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Parts
 from soapstone.sending.plain_text import plain_template
@@ -32,7 +33,6 @@ _ADDED = {
     "browser_link": ("Browser_Link", "Read this message in a browser:", "Read this message in a browser"),
     "removal_link": ("Unsubscribe_Link", "To unsubscribe:", "Unsubscribe"),
 }
-_END_OF_BODY = re.compile(r"</(?:body|html)\s*>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,26 +123,27 @@ class Content:
 def with_links(
     message: Written, settings: Mapping[str, Any], further: Mapping[str, Collection[str]] | None = None
 ) -> Written:
-    """The message or draft with the links that its list wants in every text (lk-38), at the end of both bodies.
+    """The message or draft with the links that its list wants in every body (lk-38), at the end of each that has none.
 
-    `further` holds names of the same settings that one body wants beside: "html" or "plain" → names.
+    A link counts where readers of that body see it (`body_links`). A text body that is made of the HTML body has its
+    links. `further` holds names of the same settings that one body wants beside: "html" or "plain" → names. Raises
+    InvalidMessage for bodies that are no templates.
     """
-    names = Content(message).names
+    plain, html = message.plain, message.html
 
-    def wanted(body: str) -> list[tuple[str, str, str]]:
+    def missing(body: str, seen: Collection[str]) -> list[tuple[str, str, str]]:
         beside = (further or {}).get(body, ())
         asked = [words for name, words in _ADDED.items() if settings.get(name) or name in beside]
-        return [words for words in asked if merge_key(words[0]) not in names]
+        return [words for words in asked if merge_key(words[0]) not in seen]
 
-    plain, html = message.plain, message.html
-    if (plain.strip() or not html.strip()) and wanted("plain"):
-        lines = "\n".join(f"{text} {{{{ {name} }}}}" for name, text, _ in wanted("plain"))
+    keys = frozenset(LINK_KEYS)
+    if (plain.strip() or not html.strip()) and (added := missing("plain", links_in_text(plain, keys))):
+        lines = "\n".join(f"{text} {{{{ {name} }}}}" for name, text, _ in added)
         plain = plain.rstrip("\n") + "\n\n-- \n" + lines
-    if html.strip() and wanted("html"):
-        added = " · ".join(f'<a href="{{{{ {name} }}}}">{text}</a>' for name, _, text in wanted("html"))
-        added = f"<hr><p>{added}</p>"
-        end = _END_OF_BODY.search(html)
-        html = html[: end.start()] + added + html[end.start() :] if end else html + added
+    if html.strip() and (added := missing("html", links_in_html(html, keys))):
+        anchors = " · ".join(f'<a href="{{{{ {name} }}}}">{text}</a>' for name, _, text in added)
+        end = end_of_body(html)
+        html = f"{html[:end]}<hr><p>{anchors}</p>{html[end:]}"
     return replace(message, plain=plain, html=html)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from html.parser import HTMLParser
+from collections.abc import Collection
 
-from soapstone.sending.template import tags
+from soapstone.sending.html_reader import HIDDEN, EndTag, HtmlReader, StartTag, Text
+from soapstone.sending.marked_text import MARK, mark
 
 _BLOCK_NAMES = """
 address article aside blockquote body center dd div dl dt fieldset figure figcaption footer form h1 h2 h3 h4 h5 h6
@@ -14,103 +14,144 @@ header main nav ol p pre section table tbody tfoot thead tr ul
 _BLOCKS = frozenset(_BLOCK_NAMES.split())
 # Blocks with an empty line around them.
 _APART = frozenset({"blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
-_HIDDEN = frozenset({"script", "style", "template", "title"})
-
-# Stands for a tag of the template while the HTML around it is read: characters that no entity can make.
-_TAG = re.compile("\ufdd0(\\d+)\ufdd1")
 
 
 def plain_template(html: str) -> str:
-    """The template of the text part that belongs to an HTML body: tags of the template stay where they were."""
-    kept: list[str] = []
-    pieces: list[str] = []
-    for is_tag, text in tags(html.replace("\ufdd0", "").replace("\ufdd1", "")):
-        if is_tag:
-            pieces.append(f"\ufdd0{len(kept)}\ufdd1")
-            kept.append(text)
-        else:
-            pieces.append(text)
+    """The template of the text part that belongs to an HTML body: tags of the template stay where they were.
+
+    Raises InvalidMessage for an HTML body that is no template.
+    """
+    reader = HtmlReader(html, template=True)
     # A brace of the text must not become part of a tag.
-    text = plain_text("".join(pieces)).replace("{", '{{ "{" }}')
-    return _TAG.sub(lambda match: kept[int(match[1])], text)
+    return reader.restored(_written(reader), lambda text: text.replace("{", '{{ "{" }}'))
 
 
 def plain_text(html: str) -> str:
-    """The text of HTML: blocks become lines, links keep their address, entities are decoded."""
-    reader = _Reader()
-    reader.feed(html)
-    reader.close()
-    return reader.text()
+    """The text of HTML: blocks become lines, links keep their address, character references are decoded."""
+    return _written(HtmlReader(html))
 
 
-class _Reader(HTMLParser):
+def _written(reader: HtmlReader) -> str:
+    writer = _Writer()
+    for token in reader:
+        if isinstance(token, Text) and not writer.hidden:
+            writer.write_text(token.text)
+            continue
+        if blocks := _blocks_to_keep(reader, token.start, token.end):
+            writer.keep("".join(blocks))
+            if isinstance(token, StartTag):
+                token = _without(token, blocks)
+        if isinstance(token, StartTag):
+            writer.start(token)
+        elif isinstance(token, EndTag):
+            writer.end(token.name)
+    writer.end_link()
+    return writer.text()
+
+
+def _blocks_to_keep(reader: HtmlReader, start: int, end: int) -> list[str]:
+    """The marks of the block tags in a part of the source that is not shown: none if whole conditions are in it.
+
+    What is shown may depend on the others, and the template needs them.
+    """
+    depth = 0
+    whole = True
+    marks: list[str] = []
+    for number in reader.numbers(start, end):
+        block = reader.merge_tags[number].block
+        if block in ("", "raw"):
+            continue
+        marks.append(mark(number))
+        whole = whole and (block == "if" or depth > 0)
+        depth += (block == "if") - (block == "endif")
+    return [] if whole and not depth else marks
+
+
+def _without(tag: StartTag, marks: Collection[str]) -> StartTag:
+    """The tag with attributes that do not have these marks."""
+    attributes = []
+    for attribute in tag.attributes:
+        value = MARK.sub(lambda match: "" if match[0] in marks else match[0], attribute.value)
+        attributes.append(attribute._replace(value=value))
+    return tag._replace(attributes=tuple(attributes))
+
+
+class _Writer:
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self._out: list[str] = []
         # Line breaks that are due before the next text, and whether a space is.
         self._breaks = 0
         self._space = False
-        self._hidden = 0
+        self.hidden = 0
         self._pre = 0
-        # For each open link: its address and where its text begins.
-        self._links: list[tuple[str, int]] = []
+        # The link that is open: its address and where its text begins.
+        self._link: tuple[str, int] | None = None
 
     def text(self) -> str:
         lines = [line.rstrip() for line in "".join(self._out).split("\n")]
         return "\n".join(lines).strip("\n") + "\n"
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _HIDDEN:
-            self._hidden += 1
-        if self._hidden:
+    def start(self, tag: StartTag) -> None:
+        name = tag.name
+        if name in HIDDEN:
+            self.hidden += 1
+        if self.hidden:
             return
-        if tag in _BLOCKS:
-            self._break(2 if tag in _APART else 1)
-        values = {name: value or "" for name, value in attrs}
-        if tag == "br":
+        if name in _BLOCKS:
+            self._break(2 if name in _APART else 1)
+        if name == "br":
             # Unlike blocks, line breaks add up.
             self._breaks = min(self._breaks + 1, 3)
             self._space = False
-        elif tag == "hr":
+        elif name == "hr":
             self._break(1)
             self._write("-" * 20)
             self._break(1)
-        elif tag == "li":
+        elif name == "li":
             self._break(1)
             self._write("- ")
-        elif tag in ("td", "th"):
+        elif name in ("td", "th"):
             self._space = True
-        elif tag == "pre":
+        elif name == "pre":
             self._pre += 1
-        elif tag == "img" and values.get("alt", "").strip():
-            self.handle_data(values["alt"])
-        elif tag == "a":
-            self._links.append((values.get("href", "").strip(), len(self._out)))
+        elif name == "img":
+            self.write_text(tag.value("alt"))
+        elif name == "a":
+            self._open_link(tag.value("href"))
+        elif name == "area" and tag.value("href"):
+            self._open_link(tag.value("href"))
+            self._space = True
+            self.write_text(tag.value("alt"))
+            self.end_link()
+            self._space = True
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag in _HIDDEN or tag in ("a", "pre"):
-            self.handle_endtag(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _HIDDEN:
-            self._hidden = max(0, self._hidden - 1)
-        if self._hidden:
+    def end(self, name: str) -> None:
+        if name in HIDDEN:
+            self.hidden = max(0, self.hidden - 1)
+        if self.hidden:
             return
-        if tag == "a" and self._links:
-            address, start = self._links.pop()
-            shown = "".join(self._out[start:]).strip()
-            if address and not address.startswith("#") and address not in (shown, f"mailto:{shown}"):
-                self._space = bool(shown)
-                self._write(f"({address})" if shown else address)
-        elif tag == "pre":
+        if name == "a":
+            self.end_link()
+        elif name == "pre":
             self._pre = max(0, self._pre - 1)
-        if tag in _BLOCKS:
-            self._break(2 if tag in _APART else 1)
+        if name in _BLOCKS:
+            self._break(2 if name in _APART else 1)
 
-    def handle_data(self, data: str) -> None:
-        if self._hidden:
+    def end_link(self) -> None:
+        """End the link that is open, if one is: its address follows its text."""
+        if self._link is None:
             return
+        (address, start), self._link = self._link, None
+        shown = "".join(self._out[start:]).strip()
+        if address and not address.startswith("#") and address not in (shown, f"mailto:{shown}"):
+            self._space = bool(shown)
+            self._write(f"({address})" if shown else address)
+
+    def keep(self, text: str) -> None:
+        """Write what is no text: nothing about spaces and line breaks changes by it."""
+        self._out.append(text)
+
+    def write_text(self, data: str) -> None:
         if self._pre:
             self._write(data)
             return
@@ -120,6 +161,11 @@ class _Reader(HTMLParser):
             self._write(" ".join(words))
         if data and data[-1].isspace():
             self._space = True
+
+    def _open_link(self, address: str) -> None:
+        # Links do not nest: a browser ends the first where the second begins.
+        self.end_link()
+        self._link = (address, len(self._out))
 
     def _break(self, lines: int) -> None:
         self._breaks = max(self._breaks, lines)

@@ -8,8 +8,9 @@ is listed here. There are no comments: their usual marks are found in style shee
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import TemplateError, nodes
 from jinja2.environment import Template as CompiledTemplate
@@ -116,21 +117,71 @@ def _texts(code: CodeType) -> Iterator[str]:
             yield from _texts(constant)
 
 
-def tags(source: str) -> list[tuple[bool, str]]:
-    """The source cut into pieces: (whether it is a tag, its text); a piece of text stands for itself."""
-    pieces: list[tuple[bool, str]] = []
-    tag: list[str] = []
-    for _, kind, text in _ENVIRONMENTS[False].lex(source):
-        if kind == "data":
-            pieces.append((False, text))
-        elif kind in ("raw_begin", "raw_end"):
-            continue
-        else:
-            tag.append(text)
-            if kind in ("variable_end", "block_end"):
-                pieces.append((True, "".join(tag)))
-                tag.clear()
-    return pieces
+class MergeTag(NamedTuple):
+    """A tag of a template: `source[start:end]`.
+
+    `block` is the word of a block ("if", "elif", "else", "endif"), "" for a value, and "raw" for the tags that only
+    keep others from being read; the `text` of these is "".
+    """
+
+    text: str
+    start: int
+    end: int
+    block: str
+
+
+def merge_tags(source: str) -> list[MergeTag]:
+    """The tags of a template in their order. Raises InvalidMessage for a source that is no template."""
+    found: list[MergeTag] = []
+    # The language reads all line ends as LF. This way no character changes its place.
+    read = source.replace("\r\n", " \n").replace("\r", "\n")
+    position = begin = 0
+    word = ""
+    try:
+        for _, kind, text in _ENVIRONMENTS[False].lex(read):
+            # White space that a minus sign takes away is not among what is read.
+            start = read.index(text, position)
+            position = start + len(text)
+            if kind in ("variable_begin", "block_begin"):
+                begin, word = start, ""
+            elif kind == "name" and not word and read.startswith("{%", begin):
+                word = text
+            elif kind in ("variable_end", "block_end"):
+                block = word if kind == "block_end" else ""
+                found.append(MergeTag(source[begin:position], begin, position, block))
+            elif kind in ("raw_begin", "raw_end"):
+                found.append(MergeTag("", start, position, "raw"))
+    except TemplateError as error:
+        raise InvalidMessage(f"The text is not a correct template{_line(error)}: {error.message}") from None
+    return found
+
+
+@lru_cache(maxsize=1000)
+def names_in(tag: str) -> frozenset[str]:
+    """The merge keys of all values that a tag `{{ … }}` asks for. Raises InvalidMessage."""
+    return frozenset(Template(tag, "text").names)
+
+
+@lru_cache(maxsize=1000)
+def shown_by(tag: str) -> frozenset[str]:
+    """The merge keys of the values that a tag `{{ … }}` shows to everybody, if these values are never empty."""
+    try:
+        output = _ENVIRONMENTS[False].parse(tag).body
+    except TemplateError:
+        return frozenset()
+    return _shown(output[0].nodes[0]) if len(output) == 1 and isinstance(output[0], nodes.Output) else frozenset()
+
+
+def _shown(node: nodes.Node) -> frozenset[str]:
+    match node:
+        case nodes.Name(name=str(name)) | nodes.Getitem(arg=nodes.Const(value=str(name))):
+            return frozenset({merge_key(name)})
+        case nodes.Filter(node=nodes.Expr() as inner) | nodes.Or(left=inner):
+            return _shown(inner)
+        case nodes.CondExpr(expr1=first, expr2=nodes.Expr() as second):
+            return _shown(first) & _shown(second)
+        case _:
+            return frozenset()
 
 
 class _NotAllowed(Exception):
