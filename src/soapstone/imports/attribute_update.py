@@ -80,6 +80,12 @@ def _update_chunk(chunk: Chunk, job: Job, documents: Documents, chunk_rows: int)
     if last is not None:
         here.append(member.contact_id <= last)
     here.append(member.state == "subscribed")
+    # The value is the sender's from now on, even where it stays the same.
+    connection.execute(
+        update(memberships)
+        .where(*here, member.form_values[key].as_string().is_not(None))
+        .values(form_values=documents.patched(member.form_values, literal({key: None}, Document)))
+    )
     updated = connection.execute(
         update(memberships)
         .where(*here, member.profile[key].as_string().is_distinct_from(value))

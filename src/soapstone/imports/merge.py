@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    and_,
     case,
     cast,
     delete,
@@ -301,6 +302,8 @@ class Merge:
         """Change profiles, and subscribe those who waited; how many these are."""
         stage, judged, member = self._stage, self._judged, memberships.c
         here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        if self._rows.has_blocks and self._spec.known in ("update", "overwrite"):
+            self._forget_form_values(connection)
         if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
             connection.execute(
                 update(memberships)
@@ -311,6 +314,22 @@ class Merge:
             return 0
         waited = [judged.c.membership == "waiting", member.state == "waiting", self._has((o.JOINED, o.JOINED_UPDATED))]
         return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
+
+    def _forget_form_values(self, connection: Connection) -> None:
+        """Content blocks that rows name are the sender's from now on, even where they say the same.
+
+        Few members have any of their own.
+        """
+        stage, judged, member = self._stage, self._judged, memberships.c
+        here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        kept = select(member.contact_id, member.form_values, stage.c.profile)
+        kept = kept.join_from(judged, stage, judged.c.n == stage.c.n).join(memberships, and_(*here))
+        named = self._has((*CHANGED, o.UNCHANGED, o.JOINED, o.STILL_UNSUBSCRIBED))
+        for row in connection.execute(kept.where(member.form_values.is_not(None), named)).all():
+            marks = {name: value for name, value in row.form_values.items() if name not in row.profile}
+            if marks != row.form_values:
+                one = (member.list_id == self._list_id) & (member.contact_id == row.contact_id)
+                connection.execute(update(memberships).where(one).values(form_values=marks or null()))
 
     def _add_memberships(self, connection: Connection, joins: int, moment: datetime, coming: int) -> None:
         """Make so many memberships; `coming` of them are of people who come as unsubscribed, or wait."""
@@ -386,7 +405,7 @@ class Merge:
             .values(state="unsubscribed", removed_at=self._since(moment), removed_by="Import")
         )
         if self._spec.action == "remove_with_profile":
-            connection.execute(update(memberships).where(*here).values(profile={}))
+            connection.execute(update(memberships).where(*here).values(profile={}, form_values=null()))
 
     def _since(self, moment: datetime) -> ColumnElement[Any]:
         """Since when the contact of a row gets no mail: as the file says, else now."""

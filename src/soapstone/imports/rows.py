@@ -11,7 +11,7 @@ from soapstone.imports import outcomes
 from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.addresses import address_keys, invalid, roles
-from soapstone.lists.profiles import ProfileAttribute
+from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
 from soapstone.lists.values import stored
 from soapstone.store.instants import EPOCH
 
@@ -61,6 +61,7 @@ class Rows:
             (column, kinds[column.attribute_id]) for column in spec.columns if column.attribute_id in kinds
         ]
         self.has_profile = bool(self._attributes)
+        self.has_blocks = any(attribute.kind == CONTENT_BLOCK for _, attribute in self._attributes)
         # The address and its comparable form, where they are not the key itself.
         self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
         self._events = None

@@ -10,6 +10,7 @@ from soapstone.listrak.operations import SendTransactionalMessage
 from soapstone.listrak.sends import accepted, saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
 from soapstone.lists.contact_list import ContactList
+from soapstone.lists.profiles import CONTENT_BLOCK
 from soapstone.lists.values import stored
 from soapstone.sending.content import LINK_KEYS
 from soapstone.sending.mailbox import is_mailbox
@@ -28,7 +29,7 @@ _EXTERNAL_CONTENT = re.compile(r"\{%[-+]?\s*(?:include|import|from|extends)\b", 
 def send_transactional_message(call: Call, request: SendTransactionalMessage) -> Result:
     """Send a prepared message to one address, subscribed or not (lk-100). Fault for an unknown message (lk-19)."""
     message, found = saved(call, request.TransactionalMsgID, "transactional")
-    values = _values(call, found, request.ProfileData)
+    values, blocks = _values(call, found, request.ProfileData)
     address = (request.EmailAddress or "").strip()
     if not is_mailbox(address) or call.product.suppressions.blocked(call.account.id, found.id, address):
         return Result.FailedInvalidEmailAddress
@@ -46,15 +47,19 @@ def send_transactional_message(call: Call, request: SendTransactionalMessage) ->
             purpose="transactional",
             reach=ANYBODY,
             fields=values,
+            html_fields=blocks,
         )
     )
     return Result.Success
 
 
-def _values(call: Call, found: ContactList, given: Sequence[WSProfileAttributeValue | None] | None) -> dict[str, str]:
-    """Name of an attribute → its value as the list would keep it; of several for one attribute the last counts.
+def _values(
+    call: Call, found: ContactList, given: Sequence[WSProfileAttributeValue | None] | None
+) -> tuple[dict[str, str], list[str]]:
+    """Name of an attribute → its value as the list would keep it, and the names of content blocks (lk-45).
 
-    A value that does not fit its kind is left out (lk-47). Fault for an attribute that the list has not.
+    Of several values for one attribute the last counts. A value that does not fit its kind is left out (lk-47).
+    Fault for an attribute that the list has not.
     """
     attributes = {each.id: each for each in call.product.profiles.attributes(found.id)}
     values: dict[str, str] = {}
@@ -65,4 +70,4 @@ def _values(call: Call, found: ContactList, given: Sequence[WSProfileAttributeVa
         kept = stored(attribute.kind, each.Value or "", attribute.max_length)
         if kept is not None:
             values[attribute.name] = kept
-    return values
+    return values, [each.name for each in attributes.values() if each.kind == CONTENT_BLOCK and each.name in values]

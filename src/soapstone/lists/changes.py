@@ -21,6 +21,7 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
+    null,
     or_,
     select,
     update,
@@ -186,9 +187,18 @@ class Change:
         return True
 
     def join(
-        self, list_id: int, contact_id: int, *, state: State = "subscribed", profile: Mapping[str, str] | None = None
+        self,
+        list_id: int,
+        contact_id: int,
+        *,
+        state: State = "subscribed",
+        profile: Mapping[str, str] | None = None,
+        form_values: Mapping[str, str] | None = None,
     ) -> int:
-        """Put a contact on a list that it is not on in any state; its number there. Raises NumbersExhausted."""
+        """Put a contact on a list that it is not on in any state; its number there. Raises NumbersExhausted.
+
+        `form_values` are those content blocks of the profile that the person may have written.
+        """
         if self._last_number >= LAST_NUMBER:
             raise NumbersExhausted
         self._last_number += 1
@@ -205,6 +215,7 @@ class Change:
                 added_at=self.moment,
                 added_by=self.by,
                 profile=_filled(profile or {}),
+                form_values=dict(form_values) if form_values else null(),
                 **left,
             )
         )
@@ -244,13 +255,27 @@ class Change:
         self.log("left", contact_id, list_id)
         return True
 
-    def set_profile(self, list_id: int, contact_id: int, profile: Mapping[str, str]) -> bool:
-        """Replace the profile values of a member, attribute number (as text) → value; False when nothing changes."""
+    def set_profile(
+        self,
+        list_id: int,
+        contact_id: int,
+        profile: Mapping[str, str],
+        *,
+        form_values: Mapping[str, str] | None = None,
+    ) -> bool:
+        """Replace the profile values of a member, attribute number (as text) → value; False when none changes.
+
+        `form_values` as for `join`.
+        """
         row = self.membership(list_id, contact_id)
-        values = _filled(profile)
-        if row is None or row["profile"] == values:
+        if row is None:
             return False
+        values, marks = _filled(profile), dict(form_values or {})
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+        if (row["form_values"] or {}) != marks:
+            self.connection.execute(update(memberships).where(here).values(form_values=marks or null()))
+        if row["profile"] == values:
+            return False
         self.connection.execute(update(memberships).where(here).values(profile=values))
         self.log("profile", contact_id, list_id, detail={"profile": values})
         return True

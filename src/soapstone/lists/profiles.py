@@ -27,7 +27,9 @@ from soapstone.jobs.run import Run
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, lists, memberships, profile_attributes, profile_headers
 
-KINDS = ("text", "text_area", "numeric", "date", "check_box", "radio_button", "content_block")
+# Its values are HTML; those of all other kinds are text.
+CONTENT_BLOCK = "content_block"
+KINDS = ("text", "text_area", "numeric", "date", "check_box", "radio_button", CONTENT_BLOCK)
 LONGEST_NAME = 255
 
 

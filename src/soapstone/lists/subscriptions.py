@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from sqlalchemy import Connection, RowMapping, select
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key, is_address
-from soapstone.lists.changes import Change, Changes
+from soapstone.lists.changes import Change, Changes, State
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.external_events import active_events
+from soapstone.lists.profiles import CONTENT_BLOCK
 from soapstone.lists.values import stored
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, profile_attributes
 
 # What happens to known profile values (lk-55); "none" leaves them alone (lk-56).
 Update = Literal["none", "append", "overwrite", "update"]
+
+
+NO_VALUES: Mapping[str, str] = {}
 
 
 class Outcome(Enum):
@@ -57,11 +61,15 @@ class InvalidValue(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """A subscribed contact of a list with its profile: attribute number (as text) → value."""
+    """A subscribed contact of a list with its profile: attribute number (as text) → value.
+
+    `form_values` are those content blocks of it that the person may have written.
+    """
 
     contact_id: int
     email: str
     profile: Mapping[str, str]
+    form_values: Mapping[str, str]
 
 
 class Letters(Protocol):
@@ -138,7 +146,7 @@ class Subscriptions:
             if state == "subscribed":
                 assert contact_id is not None and member is not None  # noqa: S101, PT018 - so says the state
                 if update != "none":
-                    _write(change, contact_list, contact_id, member["profile"], patch, update)
+                    _write(change, contact_list, contact_id, member, patch, update)
                 _raise(change, contact_list, contact_id, events)
                 return Outcome.ALREADY if update == "none" else Outcome.CHANGED
             if contact_id is None:
@@ -177,7 +185,7 @@ class Subscriptions:
             if state != "subscribed" or contact_id is None or member is None:
                 return Outcome.ABSENT
             if update != "none":
-                _write(change, contact_list, contact_id, member["profile"], patch, update)
+                _write(change, contact_list, contact_id, member, patch, update)
             _raise(change, contact_list, contact_id, events)
             return Outcome.CHANGED
 
@@ -191,7 +199,7 @@ class Subscriptions:
             if member is None:
                 return False
             patch = _patch(change.connection, contact_list.id, values, strict=True)
-            _write(change, contact_list, contact_id, member["profile"], patch, "overwrite")
+            _write(change, contact_list, contact_id, member, patch, "overwrite")
             return True
 
     def unsubscribe(self, account: Account, contact_list: ContactList, address: str, *, by: str = "API") -> Outcome:
@@ -225,6 +233,7 @@ class Subscriptions:
             if blocked := change.blocked(address, contact_list.id):
                 return Outcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values)
+            blocks = _blocks(change.connection, contact_list.id, patch)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "waiting":
                 return Outcome.WAITING
@@ -232,7 +241,7 @@ class Subscriptions:
                 return Outcome.UNSUBSCRIBED
             if state == "subscribed":
                 assert contact_id is not None and member is not None  # noqa: S101, PT018 - so says the state
-                _write(change, contact_list, contact_id, member["profile"], patch, "update")
+                _write(change, contact_list, contact_id, member, patch, "update", blocks)
                 _raise(change, contact_list, contact_id, events)
                 return Outcome.CHANGED
             if contact_id is None:
@@ -240,7 +249,8 @@ class Subscriptions:
             if state == "unsubscribed":
                 # Until the person says so, it left: imports shall not take who waits for somebody new.
                 change.opt_out(contact_id, "list", contact_list.id)
-            self._enter(change, contact_list, contact_id, member, "waiting" if ask else "subscribed", patch, "update")
+            entered: State = "waiting" if ask else "subscribed"
+            self._enter(change, contact_list, contact_id, member, entered, patch, "update", blocks)
             if ask:
                 self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
                 return Outcome.REQUESTED
@@ -294,7 +304,8 @@ class Subscriptions:
                 newcomer = change.add(email=new, **{name: row[name] for name in PERSON_FIELDS})
             change.move(contact_list.id, contact_id, "unsubscribed")
             change.by = "API"
-            self._enter(change, contact_list, newcomer, there, "subscribed", member["profile"], "overwrite")
+            profile, marks = member["profile"], member["form_values"] or {}
+            self._enter(change, contact_list, newcomer, there, "subscribed", profile, "overwrite", marks)
             return Outcome.DONE
 
     @staticmethod
@@ -303,17 +314,18 @@ class Subscriptions:
         contact_list: ContactList,
         contact_id: int,
         member: RowMapping | None,
-        state: Literal["subscribed", "waiting"],
+        state: State,
         patch: Mapping[str, str],
         update: Update,
+        form_values: Mapping[str, str] = NO_VALUES,
     ) -> None:
         """Put somebody on the list who is not on it, or not any more."""
         if member is None:
             profile = {name: value for name, value in patch.items() if value}
-            change.join(contact_list.id, contact_id, state=state, profile=profile)
+            change.join(contact_list.id, contact_id, state=state, profile=profile, form_values=form_values)
         else:
             change.move(contact_list.id, contact_id, state)
-            _write(change, contact_list, contact_id, member["profile"], patch, update)
+            _write(change, contact_list, contact_id, member, patch, update, form_values)
 
 
 def _look(change: Change, contact_list: ContactList, address: str) -> tuple[int | None, RowMapping | None, str]:
@@ -336,7 +348,7 @@ def _look(change: Change, contact_list: ContactList, address: str) -> tuple[int 
 def _person(connection: Connection, contact_list: ContactList, contact_id: int) -> Person | None:
     member = memberships.c
     query = (
-        select(contacts.c.id, contacts.c.email, member.profile)
+        select(contacts.c.id, contacts.c.email, member.profile, member.form_values)
         .join(memberships, member.contact_id == contacts.c.id)
         .join(lists, lists.c.id == member.list_id)
         .where(contacts.c.id == contact_id, member.list_id == contact_list.id, member.state == "subscribed")
@@ -349,7 +361,7 @@ def _person(connection: Connection, contact_list: ContactList, contact_id: int) 
     table = profile_attributes.c
     known = {str(n) for n in connection.execute(select(table.id).where(table.list_id == contact_list.id)).scalars()}
     profile = {name: value for name, value in row.profile.items() if name in known}
-    return Person(contact_id=row.id, email=row.email, profile=profile)
+    return Person(contact_id=row.id, email=row.email, profile=profile, form_values=row.form_values or {})
 
 
 def _patch(connection: Connection, list_id: int, values: Mapping[int, str], *, strict: bool = False) -> dict[str, str]:
@@ -375,6 +387,16 @@ def _patch(connection: Connection, list_id: int, values: Mapping[int, str], *, s
     return patch
 
 
+def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> dict[str, str]:
+    """The content blocks among new values that are not blank."""
+    if not patch:
+        return {}
+    table = profile_attributes.c
+    query = select(table.id).where(table.list_id == list_id, table.kind == CONTENT_BLOCK)
+    known = {str(number) for number in connection.execute(query).scalars()}
+    return {name: value for name, value in patch.items() if value and name in known}
+
+
 def merged(old: Mapping[str, str], patch: Mapping[str, str], update: Update) -> dict[str, str]:
     """A profile with new values in it (lk-55). Blank ones empty an attribute only when they are the whole truth."""
     new = dict(old)
@@ -388,11 +410,23 @@ def _write(
     change: Change,
     contact_list: ContactList,
     contact_id: int,
-    old: Mapping[str, str],
-    patch: Mapping[str, Any],
+    member: RowMapping,
+    patch: Mapping[str, str],
     update: Update,
+    form_values: Mapping[str, str] = NO_VALUES,
 ) -> None:
-    change.set_profile(contact_list.id, contact_id, merged(old, patch, update))
+    """Change the profile of a member. `form_values` are content blocks of the patch that the person may have written;
+    what comes in any other way is no longer the person's, even where it says the same."""
+    old = member["profile"]
+    new = merged(old, patch, update)
+    marks = dict(member["form_values"] or {})
+    for name, value in patch.items():
+        if new.get(name) == value and (update != "append" or not old.get(name)):
+            marks.pop(name, None)
+            if name in form_values:
+                marks[name] = value
+    marks = {name: value for name, value in marks.items() if new.get(name) == value}
+    change.set_profile(contact_list.id, contact_id, new, form_values=marks)
 
 
 def _raise(change: Change, contact_list: ContactList, contact_id: int, events: Collection[int]) -> None:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
 from sqlalchemy import ColumnElement, Row, Select, select
 
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, with_links
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, profile_value, with_links
 from soapstone.sending.ledger import within
 from soapstone.sending.links import Links
 from soapstone.sending.mail import Head, ascii_domain, envelope
@@ -78,10 +79,12 @@ class MailBuilder:
         self._columns = {key: column for key, column in CONTACT_KEYS.items() if key in wanted and key != "email"}
         attributes = Profiles(database).attributes(contact_list.id) if contact_list else []
         self._attributes = {
-            key: str(attribute.id)
+            key: attribute
             for attribute in attributes
             if (key := merge_key(attribute.name)) in wanted and key not in CONTACT_KEYS
         }
+
+        self._html_fields: list[str] = job.request.get("audience", {}).get("html_fields", [])
 
     def check_unsubscribe_link(self) -> None:
         """Raise JobFailed when the sender was promised a link to unsubscribe and the mails would have none.
@@ -177,7 +180,7 @@ class MailBuilder:
                 table.c.reply,
                 table.c.contact_id,
                 table.c.fields,
-                memberships.c.profile,
+                *(memberships.c[name] for name in ("profile", "form_values")),
                 *(contacts.c[column].label(f"contact_{column}") for column in self._columns.values()),
             )
             .join(contacts, contacts.c.id == table.c.contact_id, isouter=True)
@@ -223,12 +226,15 @@ class MailBuilder:
         values = {"email": row.email}
         if row.profile:
             for key, attribute in self._attributes.items():
-                values[key] = str(row.profile.get(attribute) or "")
+                values[key] = profile_value(attribute, row.profile, row.form_values or {})
         if row.contact_id is not None and self._columns:
             # They are the last columns of the row.
             for key, value in zip(self._columns, row[-len(self._columns) :], strict=True):
                 values[key] = value or ""
         values |= row.fields
+        for key in self._html_fields:
+            if key in row.fields:
+                values[key] = Markup(row.fields[key])  # noqa: S704 - whoever sends it also writes messages
         if self._links is not None:
             for key, purpose in self._linked.items():
                 values[key] = self._links.make(purpose, row.id)

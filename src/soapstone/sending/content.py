@@ -7,13 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from markupsafe import Markup
+
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
+from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
 from soapstone.sending.body import Body
 from soapstone.sending.body_links import end_of_body, links_in_html, links_in_text
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Parts
-from soapstone.sending.plain_text import plain_template
+from soapstone.sending.plain_text import plain_template, plain_text
 from soapstone.sending.template import Template, merge_key
 
 Written = TypeVar("Written", Message, Draft)
@@ -22,6 +25,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 # Merge keys of every contact → column of the contact.
 CONTACT_KEYS = {merge_key(name): column for name, column in FIELDS.items()}
+
+
+def profile_value(attribute: ProfileAttribute, profile: Mapping[str, str], form_values: Mapping[str, str]) -> str:
+    """The value of an attribute in a profile as a merge value: HTML for a content block, else text.
+
+    A content block that the person may have written is text, too (lk-45).
+    """
+    number = str(attribute.id)
+    value = str(profile.get(number) or "")
+    if attribute.kind == CONTENT_BLOCK and value and form_values.get(number) != value:
+        return Markup(value)  # noqa: S704 - whoever may write it also writes messages
+    return value
 
 
 # Merge keys of the links that every mail can have → what the link is for.
@@ -75,6 +90,8 @@ class Content:
         self.names: dict[str, str] = {}
         for part in parts:
             self.names |= {key: name for key, name in (part.names if part else {}).items() if key not in self.names}
+        texts = (self._subject, self._from_name, self._to_name, self._plain)
+        self._text_names = {key for part in texts for key in part.names}
 
     @property
     def body_names(self) -> set[str]:
@@ -97,14 +114,18 @@ class Content:
         return Body("plain", charset, self._plain.fixed), html
 
     def merge(self, values: Mapping[str, str]) -> Merged:
-        """The parts for one recipient; a key without a value stands for empty text."""
+        """The parts for one recipient; a key without a value stands for empty text.
+
+        A value that is Markup is HTML in the HTML body, and the text of that HTML in all other parts.
+        """
         complete = {key: values.get(key, "") for key in self.names}
+        texts = {key: _text_of(complete[key]) for key in self._text_names}
         return Merged(
-            subject=self._subject.render(complete),
-            from_name=self._from_name.render(complete),
-            to_name=self._to_name.render(complete),
+            subject=self._subject.render(texts),
+            from_name=self._from_name.render(texts),
+            to_name=self._to_name.render(texts),
             html=self._html.pieces(complete) if self._html else None,
-            plain=self._plain.pieces(complete),
+            plain=self._plain.pieces(texts),
         )
 
     def render(self, values: Mapping[str, str]) -> Rendered:
@@ -118,6 +139,10 @@ class Content:
             html=html,
             plain="".join(merged.plain),
         )
+
+
+def _text_of(value: str) -> str:
+    return plain_text(value).strip("\n") if isinstance(value, Markup) else value
 
 
 def with_links(

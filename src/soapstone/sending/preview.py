@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.profiles import Profiles
-from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, Rendered, with_links
+from soapstone.lists.profiles import ProfileAttribute, Profiles
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, Rendered, profile_value, with_links
 from soapstone.sending.message import Message
 from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
@@ -49,7 +49,7 @@ class Previews:
         shown = with_links(message, contact_list.settings) if contact_list and self._has_links else message
         content = Content(shown)
         attributes = Profiles(self._database).attributes(contact_list.id) if contact_list else []
-        by_key = {merge_key(attribute.name): str(attribute.id) for attribute in attributes}
+        by_key = {merge_key(attribute.name): attribute for attribute in attributes}
         given = {merge_key(name): value for name, value in (fields or {}).items()}
         content.check_names({*CONTACT_KEYS, *LINK_KEYS, *by_key, *given})
         values = self._values(message.account_id, contact_list.id if contact_list else 0, contact_id, by_key)
@@ -63,12 +63,12 @@ class Previews:
         )
 
     def _values(
-        self, account_id: int, list_id: int, contact_id: int | None, attributes: Mapping[str, str]
+        self, account_id: int, list_id: int, contact_id: int | None, attributes: Mapping[str, ProfileAttribute]
     ) -> dict[str, str]:
         if contact_id is None:
             return {}
         query = (
-            select(contacts, memberships.c.profile)
+            select(contacts, memberships.c.profile, memberships.c.form_values)
             .join(
                 memberships,
                 (memberships.c.contact_id == contacts.c.id) & (memberships.c.list_id == list_id),
@@ -80,6 +80,6 @@ class Previews:
             row = connection.execute(query).mappings().one_or_none()
         if row is None:
             return {}
-        profile = row["profile"] or {}
-        values = {key: str(profile.get(attribute) or "") for key, attribute in attributes.items()}
+        profile, form_values = row["profile"] or {}, row["form_values"] or {}
+        values = {key: profile_value(attribute, profile, form_values) for key, attribute in attributes.items()}
         return values | {key: row[column] or "" for key, column in CONTACT_KEYS.items()}

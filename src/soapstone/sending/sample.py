@@ -10,7 +10,7 @@ from sqlalchemy import select
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.subscriptions import Person
-from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, ready_to_send, with_links
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, profile_value, ready_to_send, with_links
 from soapstone.sending.links import Links
 from soapstone.sending.mail import Mail
 from soapstone.sending.message import Draft
@@ -64,7 +64,7 @@ class Samples:
         values: dict[str, str] = {}
         if person is not None:
             for attribute in self._profiles.attributes(contact_list.id):
-                values[merge_key(attribute.name)] = str(person.profile.get(str(attribute.id)) or "")
+                values[merge_key(attribute.name)] = profile_value(attribute, person.profile, person.form_values)
             with self._database.read() as connection:
                 row = connection.execute(select(contacts).where(contacts.c.id == person.contact_id)).mappings().one()
             values |= {key: row[column] or "" for key, column in CONTACT_KEYS.items()}

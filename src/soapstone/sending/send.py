@@ -176,19 +176,21 @@ class Sends:
         emails: Sequence[str],
         purpose: Purpose = "test",
         fields: Mapping[str, str] | None = None,
+        html_fields: Collection[str] = (),
         reach: Collection[str] = (),
         due_at: datetime | None = None,
         traits: Traits | None = None,
     ) -> SendTicket:
         """Send a message to single addresses in the name of a list: for a test, for review, or transactional (lk-96).
 
-        `fields` are further merge values. Copies for test and review count in no figure. They need not be on the list;
-        `reach` names states on it that are mailed all the same (lk-100). A stored message is copied. Raises
-        InvalidMessage.
+        `fields` are further merge values; those that `html_fields` names are HTML. Copies for test and review count in
+        no figure. They need not be on the list; `reach` names states on it that are mailed all the same (lk-100). A
+        stored message is copied. Raises InvalidMessage.
         """
         given = {merge_key(name): value for name, value in (fields or {}).items()}
         draft = self._ready(message, contact_list, given.keys())
         audience = {"kind": "addresses", "emails": list(emails), "fields": given}
+        audience["html_fields"] = [merge_key(name) for name in html_fields]
         return self._copied(
             SEND,
             purpose,

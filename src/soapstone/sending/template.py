@@ -17,7 +17,7 @@ from jinja2.environment import Template as CompiledTemplate
 from jinja2.filters import do_capitalize, do_title, do_trim, do_urlencode
 from jinja2.sandbox import SandboxedEnvironment
 from jinja2.visitor import NodeTransformer
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from soapstone.sending.message import InvalidMessage
 
@@ -27,15 +27,27 @@ def _default(value: str, other: str = "", _empty_too: bool = True) -> str:
     return value or other
 
 
+def _for_text(change: Callable[[str], str]) -> Callable[[str], str]:
+    """A filter that leaves HTML with tags as it is: letters of tags and addresses must not change."""
+
+    def filtered(value: str) -> str:
+        if not isinstance(value, Markup):
+            return change(value)
+        return value if "<" in value else escape(change(value.unescape()))
+
+    return filtered
+
+
+# Values are text; in HTML bodies those of content blocks are markup, which is inserted as it is.
 FILTERS: dict[str, Callable[..., Any]] = {
-    "capitalize": do_capitalize,
+    "capitalize": _for_text(do_capitalize),
     "default": _default,
     "e": escape,
     "escape": escape,
-    "lower": str.lower,
-    "title": do_title,
+    "lower": _for_text(str.lower),
+    "title": _for_text(do_title),
     "trim": do_trim,
-    "upper": str.upper,
+    "upper": _for_text(str.upper),
     "urlencode": do_urlencode,
 }
 

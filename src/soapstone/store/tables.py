@@ -240,6 +240,8 @@ memberships = Table(
     # The import that made the row, or the last one with "replace" that named it: how "replace" knows who stays.
     Column("last_job", Id),
     _document("profile"),
+    # Content blocks of the profile that the person may have written: they are text, not HTML, while they stay the same.
+    Column("form_values", Document),
     Index("ix_membership_contact_id", "contact_id"),
     # Who left a list, by date; whoever did not is not in it, so joining costs nothing here.
     Index(
