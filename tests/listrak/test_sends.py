@@ -10,6 +10,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from markupsafe import escape
 import zeep
 import zeep.exceptions
 
@@ -413,6 +414,35 @@ def test_lk_100_transactional_messages(
     assert listrak.GetContact(list_id, "eve@example.org") is None
 
 
+def test_lk_45_content_blocks_are_html(
+    listrak: Any, product: Product, demo: Any, transactional: Callable[..., int], mails: Callable[..., Any]
+) -> None:
+    """Values of SetContact and of transactional messages; those of a subscribe form are text."""
+    list_id = listrak.create()
+    order = listrak.attribute(list_id, "Order", "ContentBlock")
+    table = "<table><tr><td>Tea &amp; cake</td></tr></table>"
+
+    def contact(name: str) -> dict[str, Any]:
+        profile = [{"AttributeID": order, "Value": table}]
+        return {"EmailAddress": f"{name}@example.org", "ListID": list_id, "ContactProfileAttribute": profile}
+
+    listrak.SetContact(contact("ann"), "Update", "", False)
+    listrak.SubscribeFormPassThrough(contact("bob"), "", False, False)
+    asked = message(list_id, HTMLBody="<p>{{ Order }}</p>")
+    sent(listrak, listrak.SendListMessage(asked))
+    found = mails(asked["Subject"])
+    bodies = {name.partition("@")[0]: mail.get_body(("html",)).get_content() for name, mail in found.items()}
+    assert bodies["ann"].strip() == f"<p>{table}</p>"
+    assert bodies["bob"].strip() == f"<p>{escape(table)}</p>"
+    assert found["ann@example.org"].get_body(("plain",)).get_content().strip() == "Tea & cake"
+    subject = f"Order {uuid4()}"
+    draft = Draft(subject=subject, html="{{ Order }}")
+    number = product.messages.save(demo.id, list_id, draft, kind="transactional").id
+    assert listrak.SendTransactionalMessage("eve@example.org", number, values((order, table))) == "Success"
+    (mail,) = mails(subject, 1).values()
+    assert mail.get_body(("html",)).get_content().strip() == table
+
+
 def test_lk_100_refused_addresses(
     listrak: Any,
     transactional: Callable[..., int],
@@ -438,6 +468,8 @@ def test_lk_100_refused_addresses(
         ("{%- import 'x' as y %}", "FailedInvalidProfileData: ExternalContent"),
         ("{{ Email }} unsubscribe_link", "Success"),
         ("100 % {{", "Success"),
+        ("{{ a }} unsubscribe_link {{ b }}", "Success"),
+        ("{{ {{ browser_link", "FailedInvalidProfileData: SystemLink"),
     ],
 )
 def test_lk_100_values_with_tags(

@@ -22,7 +22,8 @@ Result = SendTransactionalMessageToContactResult
 ANYBODY = ("unsubscribed", "waiting")
 
 # Tags of a template that stand for a link of this server, and those that bring in a text from elsewhere.
-_SYSTEM_LINK = re.compile(rf"\{{[{{%](?:(?![}}%]\}}).)*\b(?:{'|'.join(LINK_KEYS)})\b", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"\{[{%](?:(?![}%]\}|\{[{%]).)*+", re.DOTALL)
+_SYSTEM_LINK = re.compile(rf"\b(?:{'|'.join(LINK_KEYS)})\b", re.IGNORECASE)
 _EXTERNAL_CONTENT = re.compile(r"\{%[-+]?\s*(?:include|import|from|extends)\b", re.IGNORECASE)
 
 
@@ -33,7 +34,7 @@ def send_transactional_message(call: Call, request: SendTransactionalMessage) ->
     address = (request.EmailAddress or "").strip()
     if not is_mailbox(address) or call.product.suppressions.blocked(call.account.id, found.id, address):
         return Result.FailedInvalidEmailAddress
-    if any(_SYSTEM_LINK.search(value) for value in values.values()):
+    if any(_SYSTEM_LINK.search(tag) for value in values.values() for tag in _TAG.findall(value)):
         return Result.FailedInvalidProfileDataSystemLink
     if any(_EXTERNAL_CONTENT.search(value) for value in values.values()):
         return Result.FailedInvalidProfileDataExternalContent
