@@ -10,9 +10,9 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from markupsafe import escape
 import zeep
 import zeep.exceptions
+from markupsafe import escape
 
 from soapstone.product import Product
 from soapstone.sending.message import Draft, Traits
