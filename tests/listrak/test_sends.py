@@ -428,7 +428,7 @@ def test_lk_45_content_blocks_are_html(
 
     listrak.SetContact(contact("ann"), "Update", "", False)
     listrak.SubscribeFormPassThrough(contact("bob"), "", False, False)
-    asked = message(list_id, HTMLBody="<p>{{ Order }}</p>")
+    asked = message(list_id, HTMLBody="<p>{{ Order }}</p>", TextBody="{{ Order }}")
     sent(listrak, listrak.SendListMessage(asked))
     found = mails(asked["Subject"])
     bodies = {name.partition("@")[0]: mail.get_body(("html",)).get_content() for name, mail in found.items()}
