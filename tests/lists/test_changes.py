@@ -54,8 +54,8 @@ def test_a_life(changes: Changes, database: Database, account: Account, news: Co
         assert change.find("anna@example.com") == ann
         assert change.move(news.id, ann, "unsubscribed")
         assert not change.move(news.id, ann, "unsubscribed")
-        assert not change.set_profile(news.id, ann, {"7": "x", "9": ""})
-        assert change.set_profile(news.id, ann, {"7": "y"})
+        assert not change.set_profile(news.id, ann, {"7": "x", "9": ""}, form_values={})
+        assert change.set_profile(news.id, ann, {"7": "y"}, form_values={})
         assert kept_within(change) == [(1, 0)]
         assert change.leave(news.id, ann)
         assert not change.leave(news.id, ann)

@@ -234,3 +234,18 @@ def test_people_who_share_an_address_by_right_are_never_merged(database: Databas
         )
         assert not change.opted_out(both[1], 1)
     assert list(Doubles(database).merge(account)) == []
+
+
+def test_merging_keeps_what_a_person_may_have_written(database: Database, account: Account) -> None:
+    """lk-45: values of forms stay text in the profile that the contact gets."""
+    place = Place(database, account)
+    with place.changes.begin(account) as change:
+        change.join(place.list.id, place.oldest, profile={"1": "<b>", "2": "<i>"}, form_values={"2": "<i>"})
+        theirs = {"1": "<a>", "3": "<p>", "4": "<u>"}
+        change.join(place.list.id, place.second, profile=theirs, form_values={"1": "<a>", "3": "<p>"})
+    list(Doubles(database).merge(account))
+    with place.changes.begin(account) as change:
+        member = change.membership(place.list.id, place.oldest)
+    assert member is not None
+    assert member["profile"] == {"1": "<b>", "2": "<i>", "3": "<p>", "4": "<u>"}
+    assert member["form_values"] == {"2": "<i>", "3": "<p>"}

@@ -261,7 +261,7 @@ class Change:
         contact_id: int,
         profile: Mapping[str, str],
         *,
-        form_values: Mapping[str, str] | None = None,
+        form_values: Mapping[str, str],
     ) -> bool:
         """Replace the profile values of a member, attribute number (as text) → value; False when none changes.
 
@@ -270,7 +270,7 @@ class Change:
         row = self.membership(list_id, contact_id)
         if row is None:
             return False
-        values, marks = _filled(profile), dict(form_values or {})
+        values, marks = _filled(profile), dict(form_values)
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         if (row["form_values"] or {}) != marks:
             self.connection.execute(update(memberships).where(here).values(form_values=marks or null()))

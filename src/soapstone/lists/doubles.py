@@ -152,7 +152,10 @@ def _merge_memberships(change: Change, contact_id: int, other_id: int) -> None:
         if own is None:
             connection.execute(here.where(table.contact_id == other_id).values(contact_id=contact_id))
             continue
-        change.set_profile(list_id, contact_id, {**member["profile"], **own["profile"]})
+        profile = {**member["profile"], **own["profile"]}
+        written = {**(member["form_values"] or {}), **(own["form_values"] or {})}
+        marks = {name: value for name, value in written.items() if profile.get(name) == value}
+        change.set_profile(list_id, contact_id, profile, form_values=marks)
         if STRONGER[member["state"]] > STRONGER[own["state"]]:
             change.move(list_id, contact_id, member["state"])
             since = {name: member[name] for name in ("removed_at", "removed_by")}
