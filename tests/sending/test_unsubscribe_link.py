@@ -67,6 +67,8 @@ def draft(**parts: str) -> Draft:
         ({"subject": f"Leave: {LINK}"}, False, False),
         ({"to_name": LINK}, False, False),
         ({"plain": "{{ browser_link }}"}, False, False),
+        ({"html": f"<title>{LINK}</title><!-- {LINK} --><a href='{LINK}'></a>Hi"}, False, False),
+        ({"plain": f"{{% if city %}}{LINK}{{% endif %}}"}, False, False),
     ],
 )
 def test_a_link_is_in_a_body(

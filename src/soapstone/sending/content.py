@@ -93,11 +93,6 @@ class Content:
         texts = (self._subject, self._from_name, self._to_name, self._plain)
         self._text_names = {key for part in texts for key in part.names}
 
-    @property
-    def body_names(self) -> set[str]:
-        """The merge keys that the bodies use."""
-        return {*self._plain.names, *(self._html.names if self._html else ())}
-
     def unknown(self, known: Collection[str]) -> list[str]:
         """The merge fields, as they are written, whose keys are not among the known ones."""
         return [name for key, name in self.names.items() if key not in known]
@@ -143,6 +138,12 @@ class Content:
 
 def _text_of(value: str) -> str:
     return plain_text(value).strip("\n") if isinstance(value, Markup) else value
+
+
+def visible_links(message: Parts) -> frozenset[str]:
+    """Keys of the links that every reader sees in one of the bodies at least. Raises InvalidMessage."""
+    keys = frozenset(LINK_KEYS)
+    return links_in_text(message.plain, keys) | links_in_html(message.html, keys)
 
 
 def with_links(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from soapstone.sending.content import Content, Written, with_links
+from soapstone.sending.content import Content, Written, visible_links, with_links
 from soapstone.sending.message import InvalidMessage
 
 # What a sender says about its mails: they have the link, or they need none.
@@ -42,8 +42,10 @@ def check_link(
     The header `List-Unsubscribe` does not count, since many mail programs do not show it. `further` is as in
     `with_links`; `has_links` says whether the server can make links at all.
     """
-    shown = Content(with_links(message, settings, further))
-    if "unsubscribe_link" not in shown.body_names:
+    shown = with_links(message, settings, further)
+    # Raises InvalidMessage for what no send can use.
+    Content(shown)
+    if "unsubscribe_link" not in visible_links(shown):
         raise NoUnsubscribeLink(list_id, url_missing=False)
     if not has_links:
         raise NoUnsubscribeLink(list_id, url_missing=True)
