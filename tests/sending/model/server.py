@@ -195,14 +195,14 @@ class Server:
         """Take a connection, or not. Raises ConnectionRefusedError."""
         visit = Visit(self.world.time)
         self.visits.append(visit)
+        number = len(self.visits)
         if self.world.time < self._down_until:
             if self._deaf:
-                self.world.note(f"CONN{len(self.visits)}  nobody answers")
+                self.world.note(f"CONN{number}  nobody answers")
                 await loop.create_future()
             await asyncio.sleep(JOURNEY)
-            self.world.note(f"CONN{len(self.visits)}  refused")
+            self.world.note(f"CONN{number}  refused")
             raise ConnectionRefusedError(111, "Connection refused")
-        number = len(self.visits)
         await asyncio.sleep(JOURNEY)
         session = Session(self, number, visit)
         line = Line(loop, protocol, self.world, session.hear, session.left)
@@ -242,9 +242,9 @@ class Session:
 
     def hear(self, data: bytes, moment: float) -> None:
         """Take what the client said at a moment."""
+        if self._data and self._envelope is not None and data.endswith(b".\r\n"):
+            self._envelope.ended = True
         if self._gone:
-            if self._data and self._envelope is not None and data.endswith(b".\r\n"):
-                self._envelope.ended = True
             return
         self._buffer += data
         self._moments.append((len(self._buffer), moment))
@@ -409,7 +409,6 @@ class Session:
                 self._server.faults.append(f"connection {self._number}: content for nobody")
             self._say("content", 554, "5.5.1 no valid recipient")
         else:
-            envelope.ended = True
             found = re.search(rb"(?mi)^message-id:\s*(<[^>]*>)", unit)
             envelope.uid = found[1].decode() if found else ""
             envelope.taken = self._answer_as("content", 250, "2.0.0 taken")
