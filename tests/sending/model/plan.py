@@ -10,7 +10,7 @@ from random import Random
 from tests.sending.model.server import PERMANENT, TEMPORARY, Manners, Trouble
 
 from soapstone.accounts.account import UNSUBSCRIBE_TYPES
-from soapstone.sending.smtp_delivery import Retries
+from soapstone.sending.smtp_server import Retries
 
 # What people do, the more often the more often it is named.
 WAYS = (

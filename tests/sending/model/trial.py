@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import shutil
 import ssl
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from soapstone.sending.builder import Stationery
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import SmtpServer
+from soapstone.sending.smtp_server import SmtpServer
 from soapstone.store import instants
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
@@ -130,9 +129,6 @@ class Trial:
         process = self._process = Process()
         world, plan = self.world, self.plan
         user = "user:secret@" if plan.manners.login else ""
-        further: dict[str, Any] = {}
-        if "random" in inspect.signature(SmtpServer).parameters:
-            further["random"] = Random(world.random.random())
         server = SmtpServer(
             PlainAddress.of(f"smtp://{user}127.0.0.1:25?starttls=never"),
             connections=plan.connections,
@@ -141,7 +137,7 @@ class Trial:
             timeout=plan.timeout,
             local_hostname="client.example",
             loop_factory=lambda: VirtualLoop(world, process, self.server, self.faults),
-            **further,
+            chance=Random(world.random.random()),
         )
         folder = self._folder
         sender = Sender(
