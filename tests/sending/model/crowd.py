@@ -17,7 +17,6 @@ from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.lists.recipients import Recipients
 from soapstone.lists.suppression import WHOLE_ACCOUNT, Suppressions
 from soapstone.lists.unsubscribes import Unsubscribes
-from soapstone.sending.builder import Stationery
 from soapstone.sending.links import Links
 from soapstone.sending.message import Draft, Traits
 from soapstone.sending.replies import Replies

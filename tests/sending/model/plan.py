@@ -98,7 +98,7 @@ class Plan:
 def plan(seed: int) -> Plan:
     """Draw the plan of a seed. A seed takes some of the possible troubles, seldom all at once."""
     chance = Random(f"plan {seed}")
-    people = chance.randint(3, 12)
+    people = chance.randint(2, 8)
     manners = _manners(chance, people)
     retries = Retries(
         first=timedelta(seconds=chance.choice((5, 30, 60))),
@@ -110,7 +110,7 @@ def plan(seed: int) -> Plan:
         kind=chance.choice(("list", "members")),
         unsubscribe_type=chance.choice(UNSUBSCRIBE_TYPES),
         connections=chance.choice((1, 2, 2, 3, 4)),
-        timeout=chance.choice((5.0, 5.0, 12.0)),
+        timeout=chance.choice((3.0, 3.0, 3.0, 12.0)),
         rates=chance.choice(((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (20.0, 0.0), (0.0, 2.0))),
         retries=retries,
         manners=manners,
@@ -162,7 +162,7 @@ def _disturbances(chance: Random, people: int, manners: Manners) -> list[Disturb
 
     def moment() -> Moment:
         if _sometimes(chance, 0.7):
-            return Moment(point=chance.randint(1, 12 + 5 * people))
+            return Moment(point=chance.randint(1, 15 + 6 * people))
         return Moment(seconds=10.0 ** chance.uniform(-2.0, 2.5))
 
     def happens(share: float, most: int, make: Callable[[], Disturbance]) -> None:
@@ -175,9 +175,7 @@ def _disturbances(chance: Random, people: int, manners: Manners) -> list[Disturb
     happens(
         0.75,
         6,
-        lambda: Disturbance(
-            moment=moment(), what=f"person {chance.choice(WAYS)}", person=chance.randint(1, people)
-        ),
+        lambda: Disturbance(moment=moment(), what=f"person {chance.choice(WAYS)}", person=chance.randint(1, people)),
     )
     happens(0.3, 3, lambda: Disturbance(moment=moment(), what="kill"))
     happens(0.1, 2, lambda: Disturbance(moment=moment(), what="stop"))

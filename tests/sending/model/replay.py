@@ -50,6 +50,8 @@ def report(trial: Trial, found: list[str], *, story: bool = True) -> str:
     lines = [f"seed {trial.seed}: {len(found)} faults; again: {again}", *(f"  {each}" for each in found)]
     if story:
         lines += [f"  {trial.plan}", trial.world.story(), "  the ledger:"]
-        lines += [f"    {row.email} {row.state} {row.reason} {row.attempts} {row.doubts} {row.reply}" for row in trial.rows()]
+        lines += [
+            f"    {row.email} {row.state} {row.reason} {row.attempts} {row.doubts} {row.reply}" for row in trial.rows()
+        ]
         lines.append(f"  the job: {trial.job.state}, {dict(trial.job.counters)}, {trial.job.error}")
     return "\n".join(lines)

@@ -72,7 +72,9 @@ def _too_often(trial: Trial) -> Iterator[str]:
     for envelope in trial.server.envelopes:
         if envelope.person is not None:
             by_person[envelope.person].append(envelope.mail_at)
-    disturbed = sum(each.what in ("kill", "restart", "deaf", "take over", "hang up") for each in trial.plan.disturbances)
+    disturbed = sum(
+        each.what in ("kill", "restart", "deaf", "take over", "hang up") for each in trial.plan.disturbances
+    )
     for number, moments in by_person.items():
         most = _most_within(moments, 60.0)
         if most > MOST_PER_MINUTE + disturbed:
@@ -183,6 +185,14 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
         yield f"{row.doubts} doubts after {len(log)} mails and {trial.deaths} ends of the process"
     if row.doubts > doubtful + trial.deaths:
         yield f"{row.doubts} doubts, but the server left only {doubtful} mails without an answer"
+    spoken = sum(_spoke_of_it(envelope) for envelope in log)
+    if row.attempts < spoken:
+        yield f"{row.attempts} attempts are counted, but the server spoke of {spoken} mails"
+    anonymous = sum(each.person is None for each in trial.server.envelopes)
+    if row.attempts > len(log) + anonymous + trial.deaths:
+        yield f"{row.attempts} attempts are counted, but there were only {len(log)} mails"
+    if last is not None and last.stage == "mail" and not _of_this_mail(last):
+        yield f"what the server said to everybody is kept as if it was about this mail: {row.reply!r}"
     match row.state:
         case "handed":
             if not 1 <= len(taken) <= 1 + row.doubts:
@@ -192,9 +202,7 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
             if row.handed_at is None:
                 yield "handed at no time"
         case "failed":
-            if last is None:
-                yield f"failed without a reply of the server: {row.reply!r}"
-            elif last.code >= 500:
+            if last is not None and last.code >= 500:
                 if last not in told and not (last.stage == "mail" and _of_this_mail(last)):
                     yield f"failed by a reply that was for others: {row.reply!r}"
             elif not _exhausted(trial, log, row):
@@ -214,6 +222,12 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
         yield f"its reply was never delivered: {row.reply!r}"
 
 
+def _spoke_of_it(envelope: Envelope) -> bool:
+    """Whether the client has read what the server does with this mail."""
+    last = {"rcpt": lambda code: code >= 300, "data": lambda code: code != 354, "content": lambda _: True}
+    return any(reply.delivered and reply.stage in last and last[reply.stage](reply.code) for reply in envelope.replies)
+
+
 def _heard(envelope: Envelope) -> bool:
     """Whether the client has read an answer to the content."""
     return any(reply.stage == "content" and reply.delivered for reply in envelope.replies)
@@ -225,7 +239,7 @@ def _of_this_mail(reply: Reply) -> bool:
 
 
 def _exhausted(trial: Trial, log: Sequence[Envelope], row: Row[Any]) -> bool:
-    """Whether a mail was tried for as long as the retries say."""
+    """Whether a mail was tried for as long as the retries say, or left in doubt when it could be tried no more."""
     if row.doubts:
         return True
     limit, tried = trial.plan.retries.limit.total_seconds(), [envelope.mail_at for envelope in log]

@@ -196,7 +196,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 outcome, error = func(*args), None
             except Killed:
                 return
-            except BaseException as raised:  # noqa: BLE001 - it belongs to whoever waits for it
+            except BaseException as raised:
                 outcome, error = None, raised
             self._world.after(_work_time(chance), lambda: self._settle(future, outcome, error))
 

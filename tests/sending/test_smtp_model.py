@@ -1,0 +1,97 @@
+"""Hundreds of sends in a simulated world, each with troubles of its own: `model/verdict.py` says what must hold.
+
+A seed that breaks a rule prints the command that runs it alone. `make soak` runs ten thousand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.sending.model.replay import report, tried, workshop
+from tests.sending.model.trial import Trial
+
+from soapstone.sending import smtp_carrier, smtp_connection
+from soapstone.sending.last_look import LastLook, Looked
+from soapstone.sending.smtp_rules import Stage, Verdict, classify
+from soapstone.store.database import Database
+
+SEEDS = 300
+BATCH = 15
+# Within so many seeds a broken rule must show.
+SOON = 80
+
+Running = Callable[[int], tuple[Trial, list[str]]]
+
+
+@pytest.fixture
+def run(sqlite_template: Path) -> Iterator[Running]:
+    """Runs a seed."""
+    with workshop(sqlite_template) as running:
+        yield running
+
+
+@pytest.mark.parametrize("first", range(1, SEEDS + 1, BATCH))
+def test_sends_keep_the_rules(run: Running, first: int) -> None:
+    wrong = []
+    for seed in range(first, first + BATCH):
+        trial, found = run(seed)
+        if found:
+            wrong.append(report(trial, found))
+    assert wrong == [], "\n\n".join(wrong)
+
+
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_sends_keep_the_rules_on_both_databases(database: Database, tmp_path: Path, seed: int) -> None:
+    trial, found = tried(seed, database, tmp_path)
+    assert found == [], report(trial, found)
+
+
+def test_a_seed_tells_the_same_story_each_time(run: Running) -> None:
+    for seed in range(1, 11):
+        first, second = run(seed)[0], run(seed)[0]
+        assert first.world.story() == second.world.story()
+        assert [tuple(row) for row in first.rows()] == [tuple(row) for row in second.rows()]
+
+
+def _without_last_look(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(LastLook, "settle", lambda *_: Looked())
+
+
+def _without_pauses(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(smtp_carrier, "LONGEST_PAUSE", 0.01)
+    patch.setattr(smtp_carrier, "FIRST_PAUSE", 0.01)
+
+
+def _read(stage: Stage, codes: range, verdict: Verdict, *, lost: bool = False) -> Callable[[pytest.MonkeyPatch], None]:
+    """Replies with these codes, or lost ones, are read wrongly at a stage."""
+
+    def wrongly(at: Stage, code: int | None, text: str = "") -> Verdict:
+        hit = at is stage and (code in codes if code is not None else lost)
+        return verdict if hit else classify(at, code, text)
+
+    def apply(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(smtp_connection, "classify", wrongly)
+
+    return apply
+
+
+NONE = range(0)
+MUTATIONS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "nobody is looked at again": _without_last_look,
+    "no pause after a refusal": _without_pauses,
+    "421 at RCPT says nothing of the mail": _read(Stage.RCPT, range(421, 422), Verdict.BUSY),
+    "4xx at MAIL is about the recipient": _read(Stage.MAIL, range(400, 500), Verdict.DEFERRED),
+    "5xx at MAIL is about the recipient": _read(Stage.MAIL, range(500, 600), Verdict.FAILED),
+    "only 250 is a success": _read(Stage.CONTENT, range(251, 300), Verdict.DEFERRED),
+    "a mail without an answer was not sent": _read(Stage.CONTENT, NONE, Verdict.DEFERRED, lost=True),
+    "a mail without an answer is tried no more": _read(Stage.CONTENT, NONE, Verdict.ACCEPTED, lost=True),
+    "5xx at RCPT passes": _read(Stage.RCPT, range(500, 600), Verdict.ACCEPTED),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_broken_rule_shows(run: Running, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    MUTATIONS[name](monkeypatch)
+    assert any(run(seed)[1] for seed in range(1, SOON + 1))
