@@ -118,7 +118,7 @@ class Crowd:
     @property
     def ways(self) -> dict[str, Callable[[Person], None]]:
         """What people may do, by name."""
-        found = {
+        return {
             "link": self._by_link,
             "unsubscribe": self._unsubscribe,
             "suppressed": lambda person: self._block(person, "suppressed", WHOLE_ACCOUNT),
@@ -131,7 +131,6 @@ class Crowd:
             "suppressed for a while": self._block_for_a_while,
             "back": self._come_back,
         }
-        return found
 
     def do(self, way: str, person: Person) -> None:
         """Let a person do something now."""

@@ -85,6 +85,8 @@ class Trial:
         self.failures: list[tuple[float, str]] = []
         # From when on nothing may go out (True), and may again (False).
         self.rests: list[tuple[float, bool]] = [(0.0, False)]
+        # When a process was started, or a person let the send go on: whoever knew how long to wait is gone.
+        self.beginnings: list[float] = []
         self.faults: list[str] = []
         self._stolen: Job | None = None
         with instants.clock(self.world.now):
@@ -127,6 +129,7 @@ class Trial:
     def _start_process(self) -> None:
         """A worker with nothing in its memory."""
         process = self._process = Process()
+        self.beginnings.append(self.world.time)
         world, plan = self.world, self.plan
         user = "user:secret@" if plan.manners.login else ""
         server = SmtpServer(
@@ -217,6 +220,7 @@ class Trial:
         self.server.relent()
         self.world.note("OPERATOR repairs the server, and retries the send")
         self.crowd.jobs.retry(None, job.id)
+        self.beginnings.append(self.world.time)
         return True
 
     # --- what happens from outside ----------------------------------------------------------------------------------
@@ -267,6 +271,7 @@ class Trial:
     def _resume(self) -> None:
         if self.crowd.jobs.pause(None, self.crowd.job_id, paused=False):
             self._rest("resumes", False)
+            self.beginnings.append(self.world.time)
 
     def _kill(self) -> None:
         self.world.note("WORKER is killed")

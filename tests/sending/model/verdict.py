@@ -70,35 +70,32 @@ def _mailed_while_resting(trial: Trial) -> Iterator[str]:
 def _too_often(trial: Trial) -> Iterator[str]:
     by_person: dict[int, list[float]] = defaultdict(list)
     for envelope in trial.server.envelopes:
-        if envelope.person is not None:
+        # Where MAIL was refused the server has not heard of the person: that is counted with the connections.
+        if envelope.person is not None and any(each.stage == "mail" and each.code < 300 for each in envelope.replies):
             by_person[envelope.person].append(envelope.mail_at)
-    disturbed = sum(
-        each.what in ("kill", "restart", "deaf", "take over", "hang up") for each in trial.plan.disturbances
-    )
     for number, moments in by_person.items():
         most = _most_within(moments, 60.0)
-        if most > MOST_PER_MINUTE + disturbed:
+        if most > MOST_PER_MINUTE + trial.deaths:
             yield f"2: {most} mails to person {number} within a minute"
-    anonymous = [each.mail_at for each in trial.server.envelopes if each.person is None]
-    bound = (MOST_CONNECTING + disturbed) * trial.plan.connections
-    if (most := _most_within(anonymous, 60.0)) > bound:
-        yield f"2: {most} MAIL commands that were refused within a minute"
-    yield from _connecting(trial, bound)
-
-
-def _connecting(trial: Trial, bound: int) -> Iterator[str]:
-    """Vain attempts at connecting, in stretches without any that was of use."""
     stretch: list[float] = []
-    for visit in [*trial.server.visits, None]:
-        if visit is not None and not visit.useful:
+    for visit in trial.server.visits:
+        # A process that was started again, and a person who lets the send go on, know nothing of what was before.
+        fresh = any(stretch and stretch[-1] <= beginning <= visit.at for beginning in trial.beginnings)
+        if visit.useful or fresh:
+            yield from _connecting(trial, stretch)
+            stretch = []
+        if not visit.useful:
             stretch.append(visit.at)
-            continue
-        if (most := _most_within(stretch, 60.0)) > bound:
-            yield f"2: {most} vain attempts at connecting within a minute"
-        late = [moment for moment in stretch if moment > stretch[0] + 180.0] if stretch else []
-        if (most := _most_within(late, 60.0)) > MOST_CONNECTING_LATER * trial.plan.connections:
-            yield f"2: {most} vain attempts at connecting within a minute, after three minutes in vain"
-        stretch = []
+    yield from _connecting(trial, stretch)
+
+
+def _connecting(trial: Trial, stretch: Sequence[float]) -> Iterator[str]:
+    """Vain attempts at connecting, one after another."""
+    if (most := _most_within(stretch, 60.0)) > MOST_CONNECTING * trial.plan.connections:
+        yield f"2: {most} vain attempts at connecting within a minute"
+    late = [moment for moment in stretch if moment > stretch[0] + 180.0]
+    if (most := _most_within(late, 60.0)) > MOST_CONNECTING_LATER * trial.plan.connections:
+        yield f"2: {most} vain attempts at connecting within a minute, after three minutes in vain"
 
 
 def _most_within(moments: Sequence[float], seconds: float) -> int:
