@@ -98,7 +98,7 @@ class Plan:
 def plan(seed: int) -> Plan:
     """Draw the plan of a seed. A seed takes some of the possible troubles, seldom all at once."""
     chance = Random(f"plan {seed}")
-    people = chance.randint(2, 8)
+    people = chance.randint(1, 6)
     manners = _manners(chance, people)
     retries = Retries(
         first=timedelta(seconds=chance.choice((5, 30, 60))),
@@ -110,7 +110,7 @@ def plan(seed: int) -> Plan:
         kind=chance.choice(("list", "members")),
         unsubscribe_type=chance.choice(UNSUBSCRIBE_TYPES),
         connections=chance.choice((1, 2, 2, 3, 4)),
-        timeout=chance.choice((3.0, 3.0, 3.0, 12.0)),
+        timeout=chance.choice((2.0, 2.0, 2.0, 9.0)),
         rates=chance.choice(((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (20.0, 0.0), (0.0, 2.0))),
         retries=retries,
         manners=manners,
@@ -134,7 +134,7 @@ def _manners(chance: Random, people: int) -> Manners:
         login=_sometimes(chance, 0.3),
         forgiving=_sometimes(chance, 0.3),
         think=chance.choice((0.0, 0.01, 0.05, 0.3)),
-        slow=chance.choice((0.0, 0.0, 0.02, 0.1)),
+        slow=chance.choice((0.0, 0.0, 0.0, 0.05)),
         mails=chance.randint(1, 4) if crowded else 0,
         full=chance.choice(("452", "452", "421", "hangup")),
         most_connections=1 if _sometimes(chance, 0.1) else 100,

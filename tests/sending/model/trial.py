@@ -157,13 +157,15 @@ class Trial:
             self._start_process()
         if self._stolen is not None:
             claimed, self._stolen = self._stolen, None
+        elif job.state == "queued" and (job.paused or job.due_at > self.world.now()):
+            self._wait(job)
+            return True
         else:
             # Whoever ran it is dead.
             self.crowd.jobs.expire_leases()
             found = self.crowd.jobs.claim("worker", self._runners, LEASE)
             if found is None:
-                self._wait(job)
-                return True
+                raise Fault("a send that is due cannot be taken")
             claimed = found
         self.attempts += 1
         if self.attempts > MOST_ATTEMPTS:
@@ -219,7 +221,8 @@ class Trial:
         self.world.pass_to(self.world.time + 300.0)
         self.server.relent()
         self.world.note("OPERATOR repairs the server, and retries the send")
-        self.crowd.jobs.retry(None, job.id)
+        if self.crowd.jobs.retry(None, job.id):
+            self.rests.append((self.world.time, False))
         self.beginnings.append(self.world.time)
         return True
 
@@ -284,6 +287,7 @@ class Trial:
             self.crowd.jobs.expire_leases()
             self._stolen = self.crowd.jobs.claim("another worker", self._runners, LEASE)
             self.world.note("ANOTHER worker takes the job over")
+            self.beginnings.append(self.world.time)
 
 
 def fresh(database: Database, template: Path) -> None:

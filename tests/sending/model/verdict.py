@@ -35,6 +35,10 @@ def faults(trial: Trial) -> list[str]:
     found += _too_often(trial)
     found += _server_served(trial, rows)
     found += _states(trial, rows)
+    refused = [row for row in rows if row.state == "failed" and _of_the_sender(trial, row)]
+    # One alone cannot be told from a mail that the server refuses.
+    if len(refused) > 1:
+        found.append(f"5: {len(refused)} mails failed because the sender was refused")
     by_person = defaultdict(list)
     for envelope in trial.server.envelopes:
         by_person[envelope.person].append(envelope)
@@ -188,7 +192,7 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
     anonymous = sum(each.person is None for each in trial.server.envelopes)
     if row.attempts > len(log) + anonymous + trial.deaths:
         yield f"{row.attempts} attempts are counted, but there were only {len(log)} mails"
-    if last is not None and last.stage == "mail" and not _of_this_mail(last):
+    if last is not None and last.stage == "mail" and last.code < 500:
         yield f"what the server said to everybody is kept as if it was about this mail: {row.reply!r}"
     match row.state:
         case "handed":
@@ -200,7 +204,7 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
                 yield "handed at no time"
         case "failed":
             if last is not None and last.code >= 500:
-                if last not in told and not (last.stage == "mail" and _of_this_mail(last)):
+                if last not in told and last.stage != "mail":
                     yield f"failed by a reply that was for others: {row.reply!r}"
             elif not _exhausted(trial, log, row):
                 yield f"failed by {row.reply!r} before the retries were exhausted"
@@ -230,9 +234,10 @@ def _heard(envelope: Envelope) -> bool:
     return any(reply.stage == "content" and reply.delivered for reply in envelope.replies)
 
 
-def _of_this_mail(reply: Reply) -> bool:
-    """Whether a 5xx at MAIL may be about one mail: the model's server says so by 552, or now and then by 550."""
-    return reply.code in (550, 552)
+def _of_the_sender(trial: Trial, row: Row[Any]) -> bool:
+    """Whether a mail failed by a refusal at MAIL that does not speak of its size."""
+    last = trial.server.replies.get(reply_number(row.reply))
+    return last is not None and last.stage == "mail" and last.code != 552
 
 
 def _exhausted(trial: Trial, log: Sequence[Envelope], row: Row[Any]) -> bool:
