@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -163,14 +164,14 @@ def _disturbances(chance: Random, people: int, manners: Manners) -> list[Disturb
     def moment() -> Moment:
         if _sometimes(chance, 0.7):
             return Moment(point=chance.randint(1, 15 + 6 * people))
-        return Moment(seconds=10.0 ** chance.uniform(-2.0, 2.5))
+        return Moment(seconds=math.pow(10.0, chance.uniform(-2.0, 2.5)))
 
     def happens(share: float, most: int, make: Callable[[], Disturbance]) -> None:
         if _sometimes(chance, share):
             found.extend(make() for _ in range(chance.randint(1, most)))
 
     def duration() -> float:
-        return 10.0 ** chance.uniform(-0.5, 2.7)
+        return math.pow(10.0, chance.uniform(-0.5, 2.7))
 
     happens(
         0.75,

@@ -283,7 +283,7 @@ class Session:
 
     # --- one command after another ----------------------------------------------------------------------------------
 
-    def _later(self, act: Callable[[], None]) -> None:
+    def _later(self, act: Callable[[], object]) -> None:
         self._busy = True
 
         def do() -> None:

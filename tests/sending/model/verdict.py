@@ -225,8 +225,15 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
 
 def _spoke_of_it(envelope: Envelope) -> bool:
     """Whether the client has read what the server does with this mail."""
-    last = {"rcpt": lambda code: code >= 300, "data": lambda code: code != 354, "content": lambda _: True}
-    return any(reply.delivered and reply.stage in last and last[reply.stage](reply.code) for reply in envelope.replies)
+    return any(
+        reply.delivered
+        and (
+            reply.stage == "content"
+            or (reply.stage == "data" and reply.code != 354)
+            or (reply.stage == "rcpt" and reply.code >= 300)
+        )
+        for reply in envelope.replies
+    )
 
 
 def _heard(envelope: Envelope) -> bool:

@@ -211,7 +211,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         else:
             future.set_exception(error)
 
-    async def create_connection(self, protocol_factory: Any, *_: Any, **__: Any) -> Any:  # type: ignore[override]
+    async def create_connection(self, protocol_factory: Any, *_: Any, **__: Any) -> Any:
         """Connect to the server of the world, whatever the address."""
         if not self._process.alive:
             raise ConnectionError("the process is gone")
