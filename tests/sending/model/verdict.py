@@ -35,6 +35,7 @@ def faults(trial: Trial) -> list[str]:
     found += _too_often(trial)
     found += _server_served(trial, rows)
     found += _states(trial, rows)
+    found += _out_of_turn(trial, rows)
     refused = [row for row in rows if row.state == "failed" and _of_the_sender(trial, row)]
     # One alone cannot be told from a mail that the server refuses.
     if len(refused) > 1:
@@ -173,6 +174,35 @@ def _states(trial: Trial, rows: Sequence[Row[Any]]) -> Iterator[str]:
             yield f"4: the job counts {counted} {state}, the ledger has {states[state]}"
     if any(amount < 0 for amount in job.counters.values()):
         yield f"4: negative counters {dict(job.counters)}"
+
+
+def _out_of_turn(trial: Trial, rows: Sequence[Row[Any]]) -> Iterator[str]:
+    """Nobody is tried again while others wait for their first try.
+
+    It cannot be told where a MAIL command came to nothing before its RCPT, where a process died with mails under way,
+    and where a domain had to wait for its turn.
+    """
+    named = all(envelope.person is not None for envelope in trial.server.envelopes)
+    if trial.deaths or trial.retries or trial.plan.rates[1] or not named:
+        return
+    first: dict[int, float] = {}
+    waiting = {row.contact_id for row in rows if row.state != "skipped"}
+    for envelope in trial.server.envelopes:
+        number, moment = envelope.person or 0, envelope.mail_at
+        if number not in first:
+            first[number] = moment
+            waiting.discard(number)
+        elif waiting and trial.job.state == "completed" and _tried(trial, number, moment - GRACE):
+            late = {each.person for each in trial.server.envelopes if each.mail_at <= moment + GRACE}
+            if missing := waiting - late:
+                yield f"6: person {number} is tried again at {moment:.4f} while {sorted(missing)} have not been tried"
+                return
+
+
+def _tried(trial: Trial, number: int, before: float) -> bool:
+    """Whether the server spoke of a mail to a person before some moment."""
+    mine = (each for each in trial.server.envelopes if each.person == number and each.mail_at < before)
+    return any(_spoke_of_it(each) for each in mine)
 
 
 def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[Envelope]) -> Iterator[str]:
