@@ -6,9 +6,11 @@ A seed that breaks a rule prints the command that runs it alone. `make soak` run
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.sending.model.plan import Disturbance, Moment, plan
 from tests.sending.model.replay import report, tried, workshop
 from tests.sending.model.trial import Trial
 
@@ -22,7 +24,7 @@ BATCH = 15
 # Within so many seeds a broken rule must show.
 SOON = 80
 
-Running = Callable[[int], tuple[Trial, list[str]]]
+Running = Callable[..., tuple[Trial, list[str]]]
 
 
 @pytest.fixture
@@ -53,6 +55,15 @@ def test_a_seed_tells_the_same_story_each_time(run: Running) -> None:
         first, second = run(seed)[0], run(seed)[0]
         assert first.world.story() == second.world.story()
         assert [tuple(row) for row in first.rows()] == [tuple(row) for row in second.rows()]
+
+
+def test_a_send_that_is_killed_and_cancelled_leaves_no_mail_on_its_way(run: Running) -> None:
+    quiet = replace(plan(1).manners, troubles={}, noise=0.0, slow=0.0, mails=0, sizes=frozenset(), oddities=frozenset())
+    for point in range(12, 28, 3):
+        ends = (Disturbance(moment=Moment(point=point), what=what) for what in ("kill", "cancel"))
+        trial, found = run(1, replace(plan(1), people=4, kind="list", manners=quiet, disturbances=tuple(ends)))
+        assert found == [], report(trial, found)
+        assert trial.job.state in ("cancelled", "completed")
 
 
 def _without_last_look(patch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.sending.model.plan import Plan
 from tests.sending.model.trial import Trial, fresh
 from tests.sending.model.verdict import faults
 from tests.sending.model.world import Fault
@@ -18,15 +19,15 @@ MEMORY = Path("/dev/shm")
 
 
 @contextmanager
-def workshop(template: Path) -> Iterator[Callable[[int], tuple[Trial, list[str]]]]:
+def workshop(template: Path) -> Iterator[Callable[..., tuple[Trial, list[str]]]]:
     """Yield what runs a seed on a copy of a SQLite database with the schema."""
     with tempfile.TemporaryDirectory(prefix="soapstone-model-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
         place = Path(folder)
         database = Database(f"sqlite:///{place / 'soapstone.sqlite'}")
 
-        def run(seed: int) -> tuple[Trial, list[str]]:
+        def run(seed: int, given: Plan | None = None) -> tuple[Trial, list[str]]:
             fresh(database, template)
-            return tried(seed, database, place)
+            return tried(seed, database, place, given)
 
         try:
             yield run
@@ -34,9 +35,9 @@ def workshop(template: Path) -> Iterator[Callable[[int], tuple[Trial, list[str]]
             database.close()
 
 
-def tried(seed: int, database: Database, folder: Path) -> tuple[Trial, list[str]]:
-    """Run a seed on a database with nothing but the schema: the trial, and what must not be."""
-    trial = Trial(seed, database, folder)
+def tried(seed: int, database: Database, folder: Path, given: Plan | None = None) -> tuple[Trial, list[str]]:
+    """Run a seed, or a plan, on a database with nothing but the schema: the trial, and what must not be."""
+    trial = Trial(seed, database, folder, given)
     try:
         trial.run()
     except Fault as fault:

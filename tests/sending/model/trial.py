@@ -68,11 +68,11 @@ class ModelRun(Run):
 
 
 class Trial:
-    """The send of a seed. `people`, `server` and the ledger tell afterwards what came out of it."""
+    """The send of a seed, or of a plan of one's own. The server and the ledger tell afterwards what came out of it."""
 
-    def __init__(self, seed: int, database: Database, folder: Path) -> None:
+    def __init__(self, seed: int, database: Database, folder: Path, given: Plan | None = None) -> None:
         self.seed = seed
-        self.plan: Plan = plan(seed)
+        self.plan: Plan = given or plan(seed)
         self.world = World(seed)
         self.database = database
         self._folder = folder
