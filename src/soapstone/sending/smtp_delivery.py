@@ -192,7 +192,7 @@ class SmtpDelivery:
         """What the attempt before left in the middle of being handed over is uncertain."""
         moment = now()
         mine = (deliveries.c.job_id == self._run.job.id) & deliveries.c.next_try_at.is_not(None)
-        with self._run.chunk(durable=True) as chunk:
+        with self._run.chunk(last_words=True, durable=True) as chunk:
             lost = list(chunk.connection.execute(select(deliveries).where(mine, deliveries.c.state == "handing")))
             self._record(
                 chunk,
