@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from dataclasses import dataclass
+from functools import cached_property
 from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -66,8 +67,11 @@ class SmtpAddress:
         """The server for people, without the password."""
         return f"{self.host}:{self.port}"
 
-    def tls_context(self) -> ssl.SSLContext:
-        """How TLS is spoken with it."""
+    @cached_property
+    def tls_context(self) -> ssl.SSLContext | None:
+        """How TLS is spoken with it, None where it is not; made once, since reading certificates takes long."""
+        if not self.tls and self.starttls == "never":
+            return None
         context = ssl.create_default_context()
         if not self.verify:
             context.check_hostname = False

@@ -86,7 +86,7 @@ class SmtpConnection:
             password=address.password or None,
             use_tls=address.tls,
             start_tls=None if address.tls else {"auto": None, "require": True, "never": False}[address.starttls],
-            tls_context=address.tls_context(),
+            tls_context=address.tls_context,
             timeout=min(self._timeout, LONGEST_GREETING),
             local_hostname=self._local_hostname,
         )

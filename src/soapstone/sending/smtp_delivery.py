@@ -126,7 +126,7 @@ class SmtpDelivery:
         self._refused = ""
         # Recipients for whom MAIL was refused for good, and the last one if no MAIL was accepted since.
         self._sender_refused: set[int] = set()
-        self._last_refused: int | None = None
+        self._last_refused: int | None = checkpoint.get("refused_for")
         # Whether all that is in memory waits for its domain's turn: others may be found further on.
         self._held_up = False
 
@@ -241,7 +241,7 @@ class SmtpDelivery:
                 return False
             wait = (self._next_due - now()).total_seconds()
             if wait > SHORT_WAIT:
-                raise Later(timedelta(seconds=wait), self._why_later())
+                raise Later(timedelta(seconds=wait), "The SMTP server asked to try some recipients again later.")
         self._check_server()
         self._moved.clear()
         may_go = self._ready and (self._waiting or self._due) and len(self._under_way) < self._server.share
@@ -410,6 +410,10 @@ class SmtpDelivery:
                 if any(outcome.verdict not in UNTOUCHED for _, outcome in results):
                     checkpoint.pop("away_since", None)
                     checkpoint.pop("rests", None)
+                checkpoint.pop("refused_for", None)
+                if self._last_refused is not None:
+                    # The last people of a send may come due one by one, each in an attempt of its own.
+                    checkpoint["refused_for"] = self._last_refused
                 chunk.checkpoint = checkpoint
                 if self._read_to >= self._last and not self._waiting and not back and self._unsaid <= said:
                     # Every mail has been built once.
@@ -509,19 +513,15 @@ class SmtpDelivery:
     def _give_way(self) -> None:
         """The server takes nothing: the send waits, and fails when that is so for too long."""
         moment, rests = now(), self._rests
+        trouble = f"The SMTP server {self._server.address.shown} takes no mail now: {self._trouble}."
         since = self._run.job.checkpoint.get("away_since", moment.timestamp())
         if moment.timestamp() - since > self._server.retries.limit.total_seconds():
-            raise JobFailed(f"{self._why_later()} What is left goes out when the send is retried.")
+            raise JobFailed(f"{trouble} What is left goes out when the send is retried.")
         with self._run.chunk() as chunk:
             chunk.checkpoint = {**chunk.checkpoint, "away_since": since, "rests": rests + 1}
             chunk.progress = False
         pause = min(LONG_PAUSE * 2.0 ** min(rests, 30), LONGEST_PAUSE)
-        raise Later(timedelta(seconds=self._server.jittered(pause)), f"{self._why_later()} The send goes on by itself.")
-
-    def _why_later(self) -> str:
-        if self._trouble:
-            return f"The SMTP server {self._server.address.shown} takes no mail now: {self._trouble}."
-        return "The SMTP server asked to try some recipients again later."
+        raise Later(timedelta(seconds=self._server.jittered(pause)), f"{trouble} The send goes on by itself.")
 
 
 def _unknown(why: str) -> Outcome:
