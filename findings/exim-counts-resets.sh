@@ -11,7 +11,10 @@ trap '[ -z "$pid" ] || python3 tests/interop/mail_servers.py stop "$pid"; rm -rf
 port=$(python3 -c "import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0)); print(s.getsockname()[1])")
 python3 tests/interop/mail_servers.py prepare exim --folder "$folder"
 pid=$(python3 tests/interop/mail_servers.py start exim --folder "$folder" --state "$folder/state" --port "$port" --log "$folder/log")
-python3 tests/interop/mail_servers.py exec "$pid" dpkg-query -W exim4-daemon-light
+version=$(python3 tests/interop/mail_servers.py exec "$pid" dpkg-query -W -f '${Version}' exim4-daemon-light)
+echo "exim4-daemon-light $version"
+# Seen with this version; another one has to be looked at again.
+[ "$version" = 4.96-15+deb12u11 ]
 python3 - "$port" "$folder/log" <<'EOF'
 import socket
 import sys
