@@ -15,32 +15,23 @@ echo "opensmtpd $version"
 # Seen with this version; another one has to be looked at again.
 [ "$version" = 6.8.0p2-4+b4 ]
 python3 - "$port" "$folder/log" <<'EOF'
-import socket
+import smtplib
 import sys
-import time
-from pathlib import Path
 
 
-class Client:
+class Client(smtplib.SMTP):
     def __init__(self):
-        self._socket = socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=120)
-        self._file = self._socket.makefile("rb")
-        self._reply()
-        self.say("EHLO client.example")
+        super().__init__("127.0.0.1", int(sys.argv[1]), "client.example", timeout=120)
+        self.ehlo()
 
     def say(self, command):
         """Return the last line of the reply, or nothing when the connection is lost."""
         try:
-            self._socket.sendall(command.encode() + b"\r\n")
-            return self._reply()
-        except ConnectionError:
+            self.send(command + "\r\n")
+            code, text = self.getreply()
+        except (smtplib.SMTPServerDisconnected, OSError):
             return ""
-
-    def _reply(self):
-        line = self._file.readline()
-        while line[3:4] == b"-":
-            line = self._file.readline()
-        return line.decode().strip()
+        return f"{code} {text.decode().splitlines()[-1]}"
 
 
 MAIL = "MAIL FROM:<bounces@interop.test>"
