@@ -45,7 +45,9 @@ def states(api: httpx.Client, number: int) -> dict[str, str]:
 def mailed(api: httpx.Client, run_jobs: RunJobs, number: int) -> set[str]:
     """Who gets a message that is sent to the list."""
     message = api.post("/messages", json={"list_id": number, "subject": "News", "plain": "Hello"}).json()["id"]
-    answer = api.post("/sends", json={"message_id": message, "to": {"kind": "list", "list_id": number}})
+    answer = api.post(
+        "/sends", json={"message_id": message, "to": {"kind": "list", "list_id": number}, "unsubscribe": "none"}
+    )
     assert answer.status_code == 202, answer.text
     run_jobs()
     found = []
