@@ -214,6 +214,39 @@ def test_without_a_list_people_are_unsubscribed_from_everything(
     assert members(database, newsletter.id) == {"a@example.com": "unsubscribed", "b@example.com": "subscribed"}
 
 
+def test_without_a_list_the_subscriptions_of_known_people_end_on_every_list(
+    database: Database, account: Account, newsletter: ContactList, run_file: RunFile
+) -> None:
+    other = Lists(database).create(account.id, "Other")
+    for each in (newsletter, other):
+        run_file(account, each, b"a@example.com\nb@example.com\n", ImportSpec(columns=(EMAIL,)))
+    spec = ImportSpec(columns=(EMAIL,), opt_outs=told("unsubscribed_at"))
+    data = b"a@example.com,2024-02-29 13:05:07\nb@example.com,\nc@example.com,2024-02-29 13:05:07\n"
+    job = run_file(account, None, data, spec)
+    assert job.counters == {"imported_unsubscribed": 1, "unchanged": 1, "added_unsubscribed": 1}
+    for each in (newsletter, other):
+        assert members(database, each.id) == {"a@example.com": "unsubscribed", "b@example.com": "subscribed"}
+        found = Lists(database).get(account.id, each.id)
+        assert found is not None
+        assert (found.members, found.subscribed) == (2, 1)
+    assert removals(database) == {"a@example.com": (LEAP, "Import")}
+    wanted = (contact_events.c.id, contact_events.c.list_id, contact_events.c.by, contact_events.c.part_of)
+    query = select(*wanted).where(contact_events.c.kind == "unsubscribed").order_by(contact_events.c.id)
+    with database.read() as connection:
+        first, *others = connection.execute(query).all()
+    assert (first.list_id, first.by, first.part_of) == (None, "Import", None)
+    assert {(each.list_id, each.by, each.part_of) for each in others} == {
+        (newsletter.id, "Import", first.id),
+        (other.id, "Import", first.id),
+    }
+    # The same file once more ends nothing.
+    run_file(account, None, data, spec)
+    with database.read() as connection:
+        assert len(connection.execute(query).all()) == 3
+        left = connection.execute(select(contacts.c.unsubscribed_at).where(contacts.c.email == "a@example.com"))
+        assert left.scalar_one() == LEAP
+
+
 def test_addresses_are_suppressed_where_people_go_by_their_custom_id(database: Database, run_file: RunFile) -> None:
     account = Accounts(database).create("By number", time_zone="UTC", identifier="custom_id")
     here = Lists(database).create(account.id, "News")

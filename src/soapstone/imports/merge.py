@@ -18,10 +18,12 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     insert,
     literal,
     null,
+    or_,
     select,
     text,
     type_coerce,
@@ -56,6 +58,8 @@ JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
 LEFT = (o.STILL_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED_UPDATED, *o.UNSUBSCRIBED)
 # Who comes onto the list with any of these outcomes is not subscribed.
 COMING = (*LEFT, *o.UNCONFIRMED)
+# Who was known, and gets no mail from now on.
+ENDED = (o.IMPORTED_UNSUBSCRIBED, o.IMPORTED_UNSUBSCRIBED_UPDATED)
 # Whose rows may raise external events: who is subscribed after the row (lk-71, lk-120).
 RAISING = (*JOINED, o.UPDATED, o.UNCHANGED)
 # KiB of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk, so three times
@@ -417,14 +421,60 @@ class Merge:
         return func.coalesce(type_coerce(told, instant), now)
 
     def _opt_out(self, connection: Connection, moment: datetime) -> None:
-        """Unsubscribe people from everything: their file concerns no list."""
-        stage, judged = self._stage, self._judged
-        here = [contacts.c.id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(o.UNSUBSCRIBED)]
+        """Unsubscribe people from everything, all their lists included: their file concerns no list."""
+        stage, judged, member, event = self._stage, self._judged, memberships.c, contact_events.c
+        people = select(judged.c.contact_id).where(self._has(ENDED))
+        theirs = (
+            member.contact_id.in_(people),
+            member.state.in_(("subscribed", "waiting")),
+            member.list_id.in_(
+                select(lists.c.id).where(lists.c.account_id == self._account.id, lists.c.deleted_at.is_(None))
+            ),
+        )
+        # Held until the transaction ends, so that what is counted is what ends.
+        held = select(member.list_id, member.state).where(*theirs).order_by(member.list_id, member.contact_id)
+        ending = held.with_for_update().subquery()
+        counted = connection.execute(
+            select(ending.c.list_id, func.sum(case((ending.c.state == "subscribed", 1), else_=0)))
+            .group_by(ending.c.list_id)
+            .order_by(ending.c.list_id)
+        ).all()
+        stamp = literal(moment, event.at.type)
+        common: list[Any] = [literal(self._account.id), literal("unsubscribed"), stamp, literal("Import")]
+        names = ["account_id", "kind", "at", "by", "contact_id"]
+        known = select(*common, contacts.c.id).where(
+            contacts.c.id.in_(people),
+            or_(contacts.c.unsubscribed_at.is_(None), exists().where(member.contact_id == contacts.c.id, *theirs[1:])),
+        )
+        connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
         connection.execute(
             update(contacts)
-            .where(*here, contacts.c.unsubscribed_at.is_(None))
+            .where(contacts.c.id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(o.UNSUBSCRIBED))
+            .where(contacts.c.unsubscribed_at.is_(None))
             .values(unsubscribed_at=self._since(moment), updated_at=moment)
         )
+        if not counted:
+            return
+        cause = contact_events.alias().c
+        whole = (
+            select(func.max(cause.id))
+            .where(cause.contact_id == member.contact_id, cause.list_id.is_(None), cause.kind == "unsubscribed")
+            .scalar_subquery()
+        )
+        told = select(*common, member.contact_id, member.list_id, whole).where(*theirs)
+        told = told.order_by(member.contact_id, member.list_id)
+        connection.execute(
+            insert(contact_events).from_select([*names, "list_id", "part_of"], told, include_defaults=False)
+        )
+        connection.execute(
+            update(memberships)
+            .where(member.contact_id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(ENDED), *theirs[1:])
+            .values(state="unsubscribed", removed_at=self._since(moment), removed_by="Import")
+        )
+        for list_id, subscribed in counted:
+            connection.execute(
+                update(lists).where(lists.c.id == list_id).values(subscribed=lists.c.subscribed - int(subscribed))
+            )
 
     def _suppress(self, connection: Connection, moment: datetime) -> None:
         """Suppress the addresses that must get nothing at all, as the file says, in the whole account."""
