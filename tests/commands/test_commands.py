@@ -178,7 +178,7 @@ def test_a_scanner_whose_url_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("SOAPSTONE_DKIM_KEY", "nowhere.pem", "The DKIM key cannot be read: No such file or directory."),
+        ("SOAPSTONE_DKIM_KEY", "nowhere.pem", "The DKIM key nowhere.pem cannot be read: No such file or directory."),
         ("SOAPSTONE_DKIM_SECOND_KEY", "two.pem", "SOAPSTONE_DKIM_KEY is not set."),
         ("SOAPSTONE_SMTP_URL", "mail.example.com", "is not smtp://host:port or smtps://host:port."),
     ],

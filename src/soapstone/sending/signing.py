@@ -74,21 +74,20 @@ class DkimKey:
     `pem` is the key of RSA (PKCS#1 or PKCS#8) or ed25519 (PKCS#8), without a password. Raises UnusableKey.
     """
 
-    def __init__(self, selector: str, pem: bytes) -> None:
+    def __init__(self, selector: str, pem: bytes, path: str = "") -> None:
         if not _SELECTOR.fullmatch(selector):
             raise UnusableKey(f"The DKIM selector {selector!r} is not made of letters, digits and hyphens.")
+        which = f"The DKIM key {path} cannot be used" if path else "The DKIM key cannot be used"
         try:
             key = load_pem_private_key(pem, None)
         except TypeError:
-            raise UnusableKey("The DKIM key cannot be used: it has a password.") from None
+            raise UnusableKey(f"{which}: it has a password.") from None
         except (ValueError, UnsupportedAlgorithm):
-            raise UnusableKey("The DKIM key cannot be used: it is not a private key in PEM form.") from None
+            raise UnusableKey(f"{which}: it is not a private key in PEM form.") from None
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-            raise UnusableKey("The DKIM key cannot be used: it is neither an RSA nor an ed25519 key.")
+            raise UnusableKey(f"{which}: it is neither an RSA nor an ed25519 key.")
         if isinstance(key, RSAPrivateKey) and key.key_size < FEWEST_BITS:
-            raise UnusableKey(
-                f"The DKIM key cannot be used: it has {key.key_size} bits, and RSA keys need {FEWEST_BITS} at least."
-            )
+            raise UnusableKey(f"{which}: it has {key.key_size} bits, and RSA keys need {FEWEST_BITS} at least.")
         self.selector = selector
         self._key = key
 
@@ -96,12 +95,15 @@ class DkimKey:
     def of(cls, selector: str, path: str) -> DkimKey:
         """Read the key in that file. Raises UnusableKey."""
         if not selector:
-            raise UnusableKey(f"The DKIM key {path} needs a selector.")
+            raise UnusableKey(
+                f"The DKIM key {path} needs a selector: SOAPSTONE_DKIM_SELECTOR, or SOAPSTONE_DKIM_SECOND_SELECTOR for "
+                "a second key."
+            )
         try:
             pem = Path(path).read_bytes()
         except OSError as error:
-            raise UnusableKey(f"The DKIM key cannot be read: {error.strerror or 'unknown reason'}.") from None
-        return cls(selector, pem)
+            raise UnusableKey(f"The DKIM key {path} cannot be read: {error.strerror or 'unknown reason'}.") from None
+        return cls(selector, pem, path)
 
     @property
     def algorithm(self) -> str:
@@ -135,7 +137,9 @@ class DkimSigner:
         try:
             self._domain = idna.encode(domain.removesuffix("."), uts46=True, std3_rules=True).decode().lower()
         except idna.IDNAError:
-            raise UnusableKey(f"A DKIM key needs the domain that signs: {domain!r} is not one.") from None
+            raise UnusableKey(
+                f"A DKIM key needs the domain that signs, in SOAPSTONE_DKIM_DOMAIN: {domain!r} is not one."
+            ) from None
         selectors = [key.selector.lower() for key in keys]
         if len(set(selectors)) < len(selectors):
             # Each has a text record of its own (RFC 6376 3.6.2.2).
