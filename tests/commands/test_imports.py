@@ -217,7 +217,7 @@ def test_an_import_that_no_worker_can_do_waits(run: Run, product: Product, monke
     monkeypatch.setenv("SOAPSTONE_DKIM_KEY", "nowhere.pem")
     monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
     result = run("people.csv", ROWS, "--list", "1", code=1)
-    assert "waits for a worker: The DKIM key cannot be read: No such file or directory." in result.output
+    assert "waits for a worker: The DKIM key nowhere.pem cannot be read: No such file or directory." in result.output
     assert [job.state for job in product.jobs.find()] == ["queued"]
 
 
@@ -238,6 +238,21 @@ def test_files_of_other_products_resubscribe_nobody(product: Product, run: Run) 
     held = {each.email for each in product.suppressions.page(1)}
     found = {who: "suppressed" if who in held else state for who, (state, *_) in people(product).items()}
     assert found == expected
+
+
+def test_columns_that_may_mean_something_else_are_told_apart(run: Run) -> None:
+    """A plain "Status" or "State" is not called an opt-out: that depends on the values."""
+    output = run("people.csv", "Email,State,Opt Out\na@example.org,CA,\n", "--list", "1").output
+    assert "Read for opt-outs: Opt Out.\nRead for opt-outs if the values say who gets no mail: State.\n" in output
+
+
+@pytest.mark.parametrize(("mark", "option"), [("\t", r"\t"), (";", ";")])
+def test_a_file_with_another_delimiter_is_told_by_its_header(run: Run, mark: str, option: str) -> None:
+    rows = f"Email{mark}Opt Out\na@example.org{mark}1\n"
+    output = run("people.csv", rows, "--list", "1", code=1).output
+    assert f"The header is one column: perhaps it needs --delimiter '{option}'." in " ".join(output.split())
+    assert "Read for opt-outs" not in output
+    assert "1 imported as unsubscribed" in run("people.csv", rows, "--list", "1", "--delimiter", option).output
 
 
 def test_opt_outs_are_ignored_on_request(product: Product, run: Run) -> None:

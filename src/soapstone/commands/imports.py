@@ -10,7 +10,7 @@ import typer
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.working import work_off
-from soapstone.imports.opt_outs import is_opt_out
+from soapstone.imports.opt_outs import Reader, is_opt_out
 from soapstone.imports.records import Unreadable
 from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
@@ -19,6 +19,8 @@ from soapstone.product import Product
 from soapstone.store.blobs import Upload
 
 BLOCK = 1 << 20
+# What other files have in place of a comma → how the option says it.
+_DELIMITERS = {"\t": r"\t", ";": ";", "|": "|"}
 
 
 def import_(
@@ -67,8 +69,8 @@ def import_(
         Literal["respect", "ignore"],
         typer.Option(
             "--opt-outs",
-            help="Contacts of whom the file says that they get no mail: respect imports them as unsubscribed, ignore "
-            "does not read these columns.",
+            help="Columns that say who gets no mail: respect imports these contacts as unsubscribed, ignore does not "
+            "read the columns.",
         ),
     ] = "respect",
     roles: Annotated[bool, typer.Option("--roles", help="Take addresses such as info@ too.")] = False,
@@ -91,9 +93,11 @@ def import_(
             if found is None:
                 stop(f"There is no list {list_id} in account {owner.name}.")
         upload = product.blobs.new()
+        names: list[str] = []
         try:
             _copy(file, sheet, upload)
-            names = product.imports.header_names(upload, **asdict(form)) if header else []
+            if header:
+                names = product.imports.header_names(upload, **asdict(form))
             respected = opt_outs == "respect" and not remove
             told = _opt_outs(names, columns or []) if respected else ()
             spec = ImportSpec(
@@ -115,7 +119,7 @@ def import_(
                 account=owner, login=None, contact_list=found, upload=upload, spec=spec, label=file.name
             )
         except (InvalidImport, Unreadable) as trouble:
-            stop(str(trouble))
+            stop(f"{trouble}{_hint(names)}")
         finally:
             upload.discard()
         if work_off(product, job).state != "completed":
@@ -163,6 +167,14 @@ def _copy(file: Path, sheet: str, upload: Upload) -> None:
     upload.close()
 
 
+def _hint(names: list[str]) -> str:
+    """What else may be wrong with a file that has one column: its delimiter."""
+    if len(names) != 1:
+        return ""
+    found = next((option for mark, option in _DELIMITERS.items() if mark in names[0]), None)
+    return f" The header is one column: perhaps it needs --delimiter '{found}'." if found else ""
+
+
 def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
     """The columns that may say who gets no mail, by their headings or by the --map options."""
     headings = dict(enumerate(names))
@@ -171,8 +183,11 @@ def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
         if position.isdigit() and is_opt_out(name):
             headings[int(position) - 1] = name
     found = opt_outs_of(headings)
-    if found:
-        console.print(f"Read for opt-outs: {', '.join(column.heading for column in found)}.", markup=False)
+    doubtful = [column.heading for column in found if Reader(column.heading).doubtful]
+    if sure := [column.heading for column in found if column.heading not in doubtful]:
+        console.print(f"Read for opt-outs: {', '.join(sure)}.", markup=False)
+    if doubtful:
+        console.print(f"Read for opt-outs if the values say who gets no mail: {', '.join(doubtful)}.", markup=False)
     return found
 
 

@@ -357,7 +357,8 @@ for _column in COLUMNS:
 
 def is_opt_out(heading: str) -> bool:
     """Whether a column with this heading says who gets no mail, or may say so."""
-    return plain(heading) in _BY_HEADING
+    # Headings with a tab between them are several, in a file that was read with another delimiter.
+    return "\t" not in heading.strip() and plain(heading) in _BY_HEADING
 
 
 class Reader:
