@@ -142,7 +142,8 @@ def test_the_demo_people_get_no_mail_by_smtp(tmp_path: Path, served: Any) -> Non
     try:
         said = f"With --demo no mail goes to the SMTP server; all mail goes to {demo.data.resolve() / 'mail'}."
         assert said in demo.banner
-        assert "SOAPSTONE_PUBLIC_URL" not in demo.banner
+        assert "SOAPSTONE_PUBLIC_URL is not set" not in demo.banner
+        assert f"For commands that send: export SOAPSTONE_PUBLIC_URL={demo.base}\n" in demo.banner
         mails = [path.read_bytes() for path in (demo.data / "mail").glob("*.eml")]
         assert (len(mails), sink.lines()) == (10, [])
         mail = message_from_bytes(mails[0], policy=policy.default)

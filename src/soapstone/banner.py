@@ -12,8 +12,8 @@ SCRIPTS = ("magnetmail_zeep.py", "listrak_zeep.py")
 
 
 NO_PUBLIC_URL = (
-    "SOAPSTONE_PUBLIC_URL is not set: mails have no links to unsubscribe. The command line and REST refuse sends to "
-    "lists that do not say that they need none."
+    "SOAPSTONE_PUBLIC_URL is not set: mails have no links to unsubscribe. The command line and REST refuse to send "
+    "such mails to lists, unless the sender says that they need no link."
 )
 
 
@@ -39,6 +39,8 @@ def announce(base: str, settings: Settings, *, demo: bool, smtp_unused: bool = F
         lines += ["", f"With --demo no mail goes to the SMTP server; all mail goes to {settings.mail.resolve()}."]
     if demo:
         lines += ["", "Demo account DEMO, login demo, password demo (for all of these), list 1."]
+        # They check for themselves that mails to lists have links.
+        lines.append(f"For commands that send: export SOAPSTONE_PUBLIC_URL={settings.public_url}")
         lines += _commands(base)
     print("\n".join([*lines, "", "Ctrl-C ends it."]), flush=True)
 
