@@ -166,7 +166,9 @@ class RecipientOut(BaseModel):
 def all_sends(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
-    tests: Annotated[bool, Query(description="Also those for tests, and letters to single people.")] = False,
+    tests: Annotated[
+        bool, Query(description="Also tests, reviews, and the server's own mails, such as confirmations.")
+    ] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[SendHead]:

@@ -1,4 +1,4 @@
-"""`soapstone send …`: sending stored messages, and what became of it.
+"""`soapstone send …`: sending stored messages, and following the sends.
 
 Commands that mail people are called `to-…`. Those that may mail many ask first.
 """
@@ -84,7 +84,9 @@ _COMPARISONS: dict[str, tuple[Comparison, bool, bool]] = {
 @app.command("list")
 def list_(
     list_id: Annotated[int | None, typer.Option("--list", help="Only those of this list.")] = None,
-    tests: Annotated[bool, typer.Option("--tests", help="Also those for tests, and letters to single people.")] = False,
+    tests: Annotated[
+        bool, typer.Option("--tests", help="Also tests, reviews, and the server's own mails, such as confirmations.")
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     account: AccountName = None,
     data: Data = None,
