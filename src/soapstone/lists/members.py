@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from soapstone.lists.suppression import WHOLE_ACCOUNT
 from soapstone.store.database import Database
-from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
+from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +166,7 @@ def _members(list_id: int) -> Select[Any]:
 
 
 def _suppression(list_id: int) -> ColumnElement[str]:
-    """Whether nothing is sent to a member's address: the wider reason first."""
+    """Whether no mail of the list is sent to a member, although it is subscribed: the wider reason first."""
     held = suppressions.c
 
     def blocked(kind: str, where: int) -> ColumnElement[bool]:
@@ -177,7 +177,12 @@ def _suppression(list_id: int) -> ColumnElement[str]:
             held.list_id == where,
         )
 
-    here = or_(blocked("banned", list_id), blocked("suppressed", list_id))
+    # Of a list that came into its category later, the members that had opted out of that still have their old state.
+    category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+    averse = exists().where(
+        opt_outs.c.contact_id == contacts.c.id, opt_outs.c.kind == "list_category", opt_outs.c.target_id == category
+    )
+    here = or_(blocked("banned", list_id), blocked("suppressed", list_id), averse)
     return case(
         (contacts.c.email_key == "", ""),
         (blocked("banned", WHOLE_ACCOUNT), "banned"),
