@@ -9,9 +9,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from soapstone.product import Product
 from soapstone.store.instants import now
+from soapstone.store.tables import jobs
 
 Client = Callable[..., httpx.Client]
 
@@ -187,3 +189,22 @@ def test_events_of_a_job_that_is_over(api: httpx.Client, run_jobs: Callable[[], 
     end = api.get(f"/jobs/{job}/events", headers={"Last-Event-ID": mark})
     assert (end.status_code, end.content) == (204, b"")
     assert api.get(f"/jobs/{job}/events", headers={"Last-Event-ID": "other"}).status_code == 200
+
+
+def test_what_one_counter_loses_and_another_gains_is_told(
+    api: httpx.Client, product: Product, run_jobs: Callable[[], None]
+) -> None:
+    """As where a deferred mail is handed over, or somebody who was chosen is skipped."""
+    made = api.post("/lists", json={"name": "Readers"}).json()["id"]
+    headers = {"Content-Type": "text/csv"}
+    job = api.post(f"/lists/{made}/imports", content=b"Email\na@example.com\n", headers=headers).json()["id"]
+    run_jobs()
+
+    def mark(**counters: int) -> str:
+        with product.database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job).values(counters=counters))
+        told: str = api.get(f"/jobs/{job}/events").text
+        return told.splitlines()[0].removeprefix("id: ")
+
+    assert mark(chosen=2, deferred=1, skipped=0) != mark(chosen=1, deferred=1, skipped=1)
+    assert mark(deferred=1, handed=0) != mark(deferred=0, handed=1)

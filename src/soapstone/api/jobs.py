@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from zlib import crc32
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
@@ -146,8 +147,9 @@ def find(caller: Caller, job_id: int) -> Job:
 
 
 def _mark(job: Job) -> str:
-    done = f"{sum(job.counters.values())}-{job.checkpoint.get('read', 0)}"
-    return f"{job.attempt}-{job.step}-{done}-{job.state}"
+    # Not the sum of the counters: what one loses another may gain.
+    counted = crc32(repr((sorted(job.counters.items()), job.paused, job.error)).encode())
+    return f"{job.attempt}-{job.step}-{counted:x}-{job.checkpoint.get('read', 0)}-{job.state}"
 
 
 async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterator[str]:
