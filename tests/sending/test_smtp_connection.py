@@ -29,6 +29,8 @@ class Server:
         self.replies = {**usual, **replies}
         self.lines: list[bytes] = []
         self.mails: list[bytes] = []
+        # Seconds before the reply to a word.
+        self.delays: dict[str, float] = {}
         # How many commands had come at the moment of each reply.
         self.ahead = 0
 
@@ -42,6 +44,7 @@ class Server:
                     # Time for what was sent along.
                     await asyncio.sleep(0.01)
                     self.ahead = max(self.ahead, bytes(reader._buffer).count(b"\r\n"))  # type: ignore[attr-defined]
+                await asyncio.sleep(self.delays.get(word, 0.0))
                 reply = self.replies[word]
                 if reply == GONE:
                     break
@@ -168,6 +171,21 @@ def test_a_server_that_leaves_after_a_refusal_has_refused_one_mail(pipelining: b
     first, second = converse(server, twice)
     assert (first.verdict, first.stage) == (Verdict.FAILED, Stage.RCPT)
     assert (second.verdict, second.stage) == (Verdict.BUSY, Stage.RSET)
+
+
+def test_no_mail_begins_too_long_after_the_last_look() -> None:
+    """A server that takes long for RSET holds up the mail behind it."""
+    server = Server({"RCPT": b"550 not here\r\n"}, pipelining=False)
+    server.delays["RSET"] = 0.1
+
+    async def then(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
+        refused = await connection.hand(LETTER)
+        return refused, await connection.hand(LETTER, begin_by=asyncio.get_running_loop().time() + 0.05)
+
+    refused, late = converse(server, then)
+    assert refused.verdict is Verdict.FAILED
+    assert (late.verdict, late.stage, late.reply) == (Verdict.BUSY, Stage.MAIL, "")
+    assert [line[:4] for line in server.lines].count(b"MAIL") == 1
 
 
 @pytest.mark.parametrize("replies", [{"RCPT": b"251 will forward\r\n"}, {"RCPT": b"252 cannot verify\r\n"}])

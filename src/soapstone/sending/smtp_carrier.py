@@ -85,7 +85,7 @@ class Carrier:
                     self._desk.done(row, outcome)
                     continue
                 began = clock()
-                outcome = await self._connection.hand(letter)
+                outcome = await self._connection.hand(letter, begin_by=looked_at + LONGEST_WAY)
                 self._desk.done(row, outcome)
                 await self._after(outcome, clock() - began)
         finally:

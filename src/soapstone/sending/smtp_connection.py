@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,14 +111,17 @@ class SmtpConnection:
         # aiosmtplib lets one command be under way at a time, so from here on the dialogue is ours.
         self._dialogue, self._must_reset = taken_over(client.transport), False
 
-    async def hand(self, letter: Letter) -> Outcome:
-        """Hand a mail over. The connection may be lost afterwards: see `connected`."""
+    async def hand(self, letter: Letter, *, begin_by: float = math.inf) -> Outcome:
+        """Hand a mail over. The connection may be lost afterwards: see `connected`.
+
+        After `begin_by`, by the loop's clock, it is not begun any more.
+        """
         mail = _Progress()
         dialogue = self._dialogue
         if dialogue is None or not dialogue.open:
             return mail.lost("Connection lost")
         try:
-            await self._deliver(dialogue, letter, mail)
+            await self._deliver(dialogue, letter, mail, begin_by)
         except (Lost, OSError, TimeoutError) as error:
             self.drop()
             return mail.lost(_SPACE.sub(" ", str(error)) or type(error).__name__)
@@ -146,7 +150,7 @@ class SmtpConnection:
         if dialogue is not None:
             dialogue.close()
 
-    async def _deliver(self, dialogue: Dialogue, letter: Letter, mail: _Progress) -> None:
+    async def _deliver(self, dialogue: Dialogue, letter: Letter, mail: _Progress, begin_by: float) -> None:
         if letter.international and not self._international:
             mail.refuse("The server takes no address with such letters before the @.")
             return
@@ -154,7 +158,7 @@ class SmtpConnection:
             mail.refuse("An address has a line break in it.")
             return
         async with asyncio.timeout(self._timeout):
-            waits_for_content = await self._prepare(dialogue, letter, mail)
+            waits_for_content = await self._prepare(dialogue, letter, mail, begin_by)
         if mail.outcome is None:
             content = letter.content
             if b"\n." in content or content.startswith(b"."):
@@ -180,7 +184,7 @@ class SmtpConnection:
         # With the next mail: servers that are slow to answer after a refusal are left instead.
         self._must_reset = True
 
-    async def _prepare(self, dialogue: Dialogue, letter: Letter, mail: _Progress) -> bool:
+    async def _prepare(self, dialogue: Dialogue, letter: Letter, mail: _Progress, begin_by: float) -> bool:
         """Say the envelope and DATA; whether the server waits for the content."""
         options = b" SMTPUTF8" if letter.international else b""
         commands = [
@@ -197,6 +201,10 @@ class SmtpConnection:
         for stage, command in commands:
             mail.stage = stage
             if not self._pipelining:
+                if stage is Stage.MAIL and asyncio.get_running_loop().time() > begin_by:
+                    # The reply to RSET took too long.
+                    mail.put_off()
+                    break
                 dialogue.say(command)
             reply = await dialogue.reply()
             self._heard(reply, mail)
@@ -231,6 +239,10 @@ class _Progress:
     def take(self, reply: Reply) -> None:
         """Note that the server has taken the mail."""
         self.outcome = Outcome(verdict=Verdict.ACCEPTED, stage=self.stage, reply=_shown(*reply))
+
+    def put_off(self) -> None:
+        """Note that the mail is not offered now."""
+        self.outcome = Outcome(verdict=Verdict.BUSY, stage=self.stage, reply="")
 
     def refuse(self, why: str) -> None:
         """Note that the mail cannot be offered to this server."""
