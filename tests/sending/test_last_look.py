@@ -10,15 +10,19 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from tests.sending.scripted import Said, ScriptedServer
+from tests.sending.scripted import DROP, Said, ScriptedServer
 
+from soapstone.accounts.account import Accounts
+from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.changes import UNTOLD, Change, Changes
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.suppression import Suppressions
 from soapstone.lists.unsubscribes import from_everything
+from soapstone.sending import smtp_carrier
 from soapstone.sending.folder_delivery import FolderDelivery
+from soapstone.sending.last_look import LastLook
 from soapstone.sending.links import Links
 from soapstone.sending.message import Draft, Traits
 from soapstone.sending.messages import Messages
@@ -242,3 +246,155 @@ def test_a_stranger_of_a_file_who_leaves_before_a_retry_gets_no_mail(office: Any
         office.work()
     assert server.accepted == ["bob@example.com"]
     assert office.ledger(ticket)[0] == ("ann@example.com", "skipped", "unsubscribed")
+
+
+def test_the_time_that_a_commit_takes_counts(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL lets people leave while the transaction that looked at them waits for its commit."""
+    scene, settle, slow = Scene(office), LastLook.settle, True
+
+    def settle_slowly(self: LastLook, chunk: Any, rows: Any) -> Any:
+        nonlocal slow
+        looked = settle(self, chunk, rows)
+        if slow:
+            slow = False
+            if office.database.kind == "postgresql":
+                scene.change(lambda change: change.move(office.list.id, scene.ann, "unsubscribed"))
+            time.sleep(0.3)
+        return looked
+
+    monkeypatch.setattr(LastLook, "settle", settle_slowly)
+    monkeypatch.setattr(smtp_carrier, "LONGEST_WAY", 0.2)
+    with ScriptedServer(lambda said: None) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.work()
+    # On SQLite nobody can leave before the commit.
+    expected = {"bob@example.com"} | ({"ann@example.com"} if office.database.kind == "sqlite" else set())
+    assert set(server.accepted) == expected
+
+
+def by_number(office: Any) -> Any:
+    """An office where the custom id tells people apart, so that several may have one address (mm-53)."""
+    office.account = Accounts(office.database).create("BYID", time_zone="UTC", identifier="custom_id")
+    return type(office)(office.database, office.blobs, office.account, office.mail.parent)
+
+
+@pytest.mark.parametrize("by_folder", [False, True])
+def test_two_who_move_to_one_address_get_one_mail(
+    office: Any, by_folder: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """mm-53: both are looked at in one transaction."""
+    office = by_number(office)
+    people = [office.contact(f"{name}@example.com", custom_id=name) for name in ("ann", "bob")]
+    ticket = office.to_list()
+
+    def move() -> None:
+        with Changes(office.database).begin(office.account) as change:
+            for each in people:
+                change.edit(each, {"email": "both@example.com"})
+
+    if by_folder:
+        hand = FolderDelivery._hand
+
+        def later(self: Any) -> None:
+            move()
+            hand(self)
+
+        monkeypatch.setattr(FolderDelivery, "_hand", later)
+        office.work()
+        assert list(office.mails()) == ["both@example.com"]
+    else:
+        asked: set[str] = set()
+
+        def busy(said: Said) -> bytes | None:
+            known = said.recipient in asked
+            asked.add(said.recipient)
+            return b"450 busy" if said.stage == "RCPT" and not known and said.recipient != "both@example.com" else None
+
+        with ScriptedServer(busy) as server:
+            smtp = SmtpServer(server.address, connections=2, local_hostname="c.example")
+            office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+            run(office)
+            move()
+            scene = object.__new__(Scene)
+            scene.office, scene.ticket = office, ticket
+            make_due(scene)
+            office.work()
+        assert server.accepted == ["both@example.com"]
+    assert sorted(row.reason for row in office.rows(ticket)) == ["", "repeated"]
+
+
+def test_another_contact_of_the_address_that_a_file_names_leaves(office: Any) -> None:
+    """mm-53, lk-91: nobody knows which of the two the file means, so the one that left counts."""
+    office = by_number(office)
+    office.contact("ann@example.com", custom_id="1")
+    other = office.contact("ann@example.com", custom_id="2")
+    office.contact("bob@example.com", custom_id="3")
+    scene = object.__new__(Scene)
+    scene.office, scene.ticket = office, office.to_file("EmailAddress\nann@example.com\nbob@example.com\n")
+    with ScriptedServer(busy_once()) as server:
+        put_off(scene, server)
+        scene.change(lambda change: change.move(office.list.id, other, "unsubscribed"))
+        make_due(scene)
+        office.work()
+    assert server.accepted == ["bob@example.com"]
+    assert office.ledger(scene.ticket)[0] == ("ann@example.com", "skipped", "unsubscribed")
+
+
+def test_who_leaves_and_may_have_the_mail_stays_uncertain(office: Any) -> None:
+    """The server has the whole mail, and its reply was lost."""
+    scene = Scene(office)
+    with ScriptedServer(
+        lambda said: DROP if said.stage == "END" and said.recipient == "ann@example.com" else None
+    ) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        run(office)
+        assert [row.state for row in office.rows(scene.ticket)] == ["uncertain", "handed"]
+        scene.click()
+        make_due(scene)
+        office.work()
+    assert len(server.times("MAIL")) == 2
+    (row, _) = office.rows(scene.ticket)
+    assert (row.state, row.reason, row.next_try_at) == ("uncertain", "", None)
+    job = office.job(scene.ticket)
+    counted = {name: job.counters.get(name, 0) for name in ("chosen", "skipped", "uncertain", "handed")}
+    assert (job.state, counted) == ("completed", {"chosen": 2, "skipped": 0, "uncertain": 1, "handed": 1})
+
+
+@pytest.mark.parametrize("taken", [False, True])
+@pytest.mark.parametrize("way", ["unsubscribed from the list", "moved"])
+def test_who_leaves_while_the_worker_is_dead_after_the_mail_came_into_the_folder(
+    office: Any, way: str, taken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mail that is in the folder goes no more; one that was taken out of it went, and no second one goes."""
+    scene, hand = Scene(office), FolderDelivery._hand_batch
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*given: Any) -> None:
+        hand(*given)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderDelivery, "_hand_batch", killed)
+        job = office.jobs.claim("test", sorted(office.sender.runners), timedelta(minutes=1))
+        with pytest.raises(Killed):
+            office.sender.run_list(Run(office.database, office.blobs, job, lease=timedelta(minutes=1), stopping=bool))
+    went = office.mails().keys()
+    assert went == {"ann@example.com", "bob@example.com"}
+    if taken:
+        for path in office.mail.iterdir():
+            path.unlink()
+    if way == "moved":
+        scene.change(lambda change: change.edit(scene.ann, {"email": "ann@new.example"}))
+    else:
+        WAYS[way][0](scene)
+    office.jobs.expire_leases()
+    office.work()
+    left = {"ann@new.example"} if way == "moved" else set()
+    assert office.mails().keys() == (set() if taken else left | {"bob@example.com"})
+    states = [row.state for row in office.rows(scene.ticket)]
+    assert states == ["handed" if taken or way == "moved" else "skipped", "handed"]
+    assert not office.left_over()

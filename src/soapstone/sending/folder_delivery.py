@@ -107,15 +107,18 @@ class FolderDelivery:
             self._may_be_done = False
 
     def _hand_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+        if self._may_be_done:
+            # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
+            batch = [row for row in batch if self._outbox.has(row.id)]
         looked = self._look.settle(chunk, batch)
         for row in batch:
             if row.id in looked.gone:
-                self._outbox.discard(row.id)
+                # The attempt before may have handed it over. Drafts go at the end of the send.
+                self._outbox.take_back(row.id)
                 continue
             if row.id in looked.moved:
                 self._outbox.build(row.id, self._builder.content_for(row, looked.moved[row.id]))
                 self._outbox.settle([row.id])
-            # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
             if not self._outbox.hand(row.id) and not self._may_be_done:
                 raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
         self._outbox.close()

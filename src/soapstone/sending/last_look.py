@@ -22,36 +22,61 @@ from soapstone.store.tables import contacts, deliveries, memberships, suppressio
 
 @dataclass(frozen=True)
 class Looked:
-    """What was seen, by number of the ledger's row: why somebody gets no mail any more, and new addresses."""
+    """What was seen, by number of the ledger's row: why somebody gets no mail any more, and new addresses.
+
+    `age` is for how many seconds others could change what was seen.
+    """
 
     gone: Mapping[int, str] = field(default_factory=dict)
     moved: Mapping[int, str] = field(default_factory=dict)
+    age: float = 0.0
 
 
 class LastLook:
-    """Looks at recipients of one send again; `is_for_members` says that it goes to members of its list only."""
+    """Looks at recipients of one send again.
 
-    def __init__(self, database: Database, job: Job, message_id: int, rules: Rules, *, is_for_members: bool) -> None:
+    `is_for_members` says that it goes to members of its list only, `is_by_address` that its recipients were looked up
+    by their addresses: several people may share one (mm-53).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        job: Job,
+        message_id: int,
+        rules: Rules,
+        *,
+        is_for_members: bool,
+        is_by_address: bool = False,
+    ) -> None:
         self._audience = Audience(database, job, message_id, rules)
         self._job = job
         self._reach = frozenset(rules.reach)
         self._is_for_members = is_for_members or rules.members
+        self._is_by_address = is_by_address
         self._query = self._looking(message_id)
 
     def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Looked:
         """Note in the ledger who is mailed no more, and where to mail those who have moved; return both.
 
-        The rows are of the ledger, with `id`, `contact_id`, `email_key`.
+        Who may have the mail already is not skipped but uncertain. The rows are of the ledger, with `id`, `contact_id`,
+        `email_key`, `doubts`.
         """
         gone, moved = self._look(chunk.connection, rows)
+        doubtful = {row.id for row in rows if row.doubts} & gone.keys()
         for number, reason in gone.items():
             values = {"state": "skipped", "reason": reason, "next_try_at": None}
+            if number in doubtful:
+                values |= {"state": "uncertain", "reason": ""}
             chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
         for number, (email, key) in moved.items():
             values = {"email": email, "email_key": key}
             chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
         # They were chosen once, whatever state they are in.
-        chunk.count(**({"chosen": -len(gone), "skipped": len(gone)} if gone else {}))
+        if skipped := len(gone) - len(doubtful):
+            chunk.count(chosen=-skipped, skipped=skipped)
+        if doubtful:
+            chunk.count(uncertain=len(doubtful))
         return Looked(gone, {number: email for number, (email, _) in moved.items()})
 
     def _look(
@@ -60,20 +85,28 @@ class LastLook:
         gone: dict[int, str] = {}
         moved: dict[int, tuple[str, str]] = {}
         keys = {row.id: row.email_key for row in rows}
-        strangers = {row.email_key for row in rows if row.contact_id is None}
-        # A stranger who left by a link is a contact since.
-        known = self._audience.known(strangers, connection) if strangers else {}
+        # The addresses of this batch that people moved to.
+        taken: set[str] = set()
         found = connection.execute(self._query, {"numbers": list(keys)}).all()
+        # A stranger who left by a link is a contact since. Others of an address may have left.
+        unsure = {
+            seen.id: keys[seen.id] if seen.key is None else seen.key
+            for seen in found
+            if seen.contact_id is None or (self._is_by_address and seen.unique_email is None)
+        }
+        asked = {key for key in unsure.values() if key}
+        known = self._audience.known(asked, connection) if asked else {}
+        others_averse = self._audience.averse_among({contact_id for contact_id, _ in known.values()})
         sharing = {seen.contact_id for seen in found if seen.shares}
         shared = self._audience.shared_states(sharing, connection) if sharing else {}
         for seen in found:
             has_moved = seen.key is not None and seen.key != keys[seen.id]
             state, averse = shared.get(seen.contact_id or 0, seen.state), bool(seen.averse)
-            if seen.contact_id is None and (since := known.get(keys[seen.id])) is not None:
-                state, averse = since[1], bool(self._audience.averse_among({since[0]}))
+            if (since := known.get(unsure.get(seen.id, ""))) is not None:
+                state, averse = since[1], averse or since[0] in others_averse
             reason = skip_reason(
                 malformed=has_moved and not is_mailbox(seen.email),
-                repeated=has_moved and self._audience.is_there(connection, seen.id, seen.key),
+                repeated=has_moved and (seen.key in taken or self._audience.is_there(connection, seen.id, seen.key)),
                 blocked=seen.blocked or "",
                 state=state,
                 averse=averse,
@@ -84,6 +117,7 @@ class LastLook:
                 gone[seen.id] = reason
             elif has_moved:
                 moved[seen.id] = (seen.email, seen.key)
+                taken.add(seen.key)
         return gone, moved
 
     def _looking(self, message_id: int) -> Any:
@@ -111,6 +145,7 @@ class LastLook:
                 shares.label("shares"),
                 contacts.c.email,
                 contacts.c.email_key.label("key"),
+                contacts.c.unique_email,
                 self._audience.state(contacts.c).label("state"),
                 blocked.label("blocked"),
                 self._audience.averse(table.contact_id).label("averse"),

@@ -56,7 +56,7 @@ class Outbox:
 
         One that is in the mail folder already was handed over before.
         """
-        draft, mail = self._draft(delivery_id), self._mail / f"{self._job_id:08d}-{delivery_id:010d}.eml"
+        draft, mail = self._draft(delivery_id), self._mail_file(delivery_id)
         with _told("A mail could not be put into the mail folder"):
             try:
                 os.replace(draft, mail)  # noqa: PTH105 - the one call that all depends on
@@ -66,10 +66,14 @@ class Outbox:
                 return mail.exists()
         return True
 
-    def discard(self, delivery_id: int) -> None:
-        """Remove a mail from the drafts, if it is there."""
-        with _told("A draft could not be removed"):
-            self._draft(delivery_id).unlink(missing_ok=True)
+    def has(self, delivery_id: int) -> bool:
+        """Return whether a mail is in the drafts or in the mail folder."""
+        return self._draft(delivery_id).exists() or self._mail_file(delivery_id).exists()
+
+    def take_back(self, delivery_id: int) -> None:
+        """Move a mail from the mail folder back into the drafts, if it is there."""
+        with _told("A mail could not be taken out of the mail folder"), suppress(FileNotFoundError):
+            self._mail_file(delivery_id).replace(self._draft(delivery_id))
 
     def close(self) -> None:
         """Bring the names of the mails that were handed over to the disk."""
@@ -82,6 +86,9 @@ class Outbox:
 
     def _draft(self, delivery_id: int) -> Path:
         return self._drafts / f"{delivery_id:010d}.eml"
+
+    def _mail_file(self, delivery_id: int) -> Path:
+        return self._mail / f"{self._job_id:08d}-{delivery_id:010d}.eml"
 
 
 def jobs_with_drafts(drafts: Path) -> list[int]:

@@ -495,6 +495,12 @@ def is_for_members(job: Job) -> bool:
     return bool(audience["kind"] == "members" or job.request.get("rules", {}).get("members"))
 
 
+def is_by_address(job: Job) -> bool:
+    """Return whether a send looks its recipients up by their addresses, and not by their numbers."""
+    kind = job.request.get("audience", {}).get("kind", "")
+    return job.kind == SEND_TO_FILE or kind in ("addresses", "notice", "failures")
+
+
 def _retried(request: Mapping[str, Any]) -> int | None:
     """The send whose failures a send goes to."""
     audience: Mapping[str, Any] = request.get("audience", {})

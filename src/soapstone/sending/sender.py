@@ -24,7 +24,7 @@ from soapstone.sending.folder_delivery import FolderDelivery, MailFolders, forge
 from soapstone.sending.last_look import LastLook
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
-from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST, is_for_members
+from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST, is_by_address, is_for_members
 from soapstone.sending.smtp_delivery import SmtpDelivery, lost_with_power
 from soapstone.sending.smtp_server import SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
@@ -83,7 +83,14 @@ class Sender:
         request = run.job.request
         message_id: int = request["message_id"]
         rules = Rules(**request.get("rules", {}))
-        look = LastLook(run.database, run.job, message_id, rules, is_for_members=is_for_members(run.job))
+        look = LastLook(
+            run.database,
+            run.job,
+            message_id,
+            rules,
+            is_for_members=is_for_members(run.job),
+            is_by_address=is_by_address(run.job),
+        )
         if self._server is not None:
             builder = MailBuilder(run.database, run.job, message_id, self._stationery)
             builder.check_unsubscribe_link()
@@ -118,6 +125,8 @@ class Sender:
                 chunk.count(uncertain=ledger.move(chunk, unknown, "chosen", "uncertain", doubts=1, attempts=1))
             chunk.count(deferred=-ledger.move(chunk, these, "deferred", "chosen", **again))
             chunk.count(uncertain=ledger.move(chunk, these, "handing", "uncertain", **again))
+            # A folder gets each mail once.
+            ledger.move(chunk, these, "uncertain", "uncertain", **again)
             chunk.checkpoint = {**chunk.checkpoint, "phase": "build", "place": first - 1, "reserved": 0}
 
 

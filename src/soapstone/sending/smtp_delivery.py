@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -285,7 +286,7 @@ class SmtpDelivery:
 
     def _hand_out(self, assigned: Sequence[tuple[Carrier, Row[Any], Letter]], looked: Looked) -> None:
         """Give mails to their carriers, but for people who are mailed no more; those who moved get theirs anew."""
-        looked_at = asyncio.get_running_loop().time()
+        looked_at = asyncio.get_running_loop().time() - looked.age
         for carrier, row, letter in assigned:
             if row.id in looked.gone:
                 del self._under_way[row.id]
@@ -389,11 +390,12 @@ class SmtpDelivery:
         again = len(first_tries) < len(assigned)
         reserve = self._read_to if self._boot and first_tries and max(first_tries) > self._reserved else 0
         durable = durable or again or bool(reserve) or not self._boot
-        looked = Looked()
+        looked, began = Looked(), 0.0
         try:
             with self._run.chunk(last_words=last_words, durable=durable) as chunk:
                 self._record(chunk, results, moment)
                 if rows:
+                    began = time.monotonic()
                     looked = self._look.settle(chunk, rows)
                     goes = list(said - looked.gone.keys())
                     chunk.connection.execute(_HANDING, {"numbers": goes, "moment": moment})
@@ -423,6 +425,9 @@ class SmtpDelivery:
                 self._under_way.pop(row.id, None)
                 self._ready.append(carrier)
             raise
+        if self._run.database.kind != "sqlite":
+            # On SQLite nobody else can write before the commit.
+            looked = replace(looked, age=time.monotonic() - began)
         self._unsaid -= said
         self._reserved = reserve or self._reserved
         self._returned += returned
