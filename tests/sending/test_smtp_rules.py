@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_rules import Stage, Verdict, classify
 from soapstone.sending.smtp_server import Retries, SmtpServer
+from soapstone.store.instants import clock
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -130,6 +131,52 @@ def test_a_server_that_takes_nothing_for_now_is_left_alone(office: Any, monkeypa
     assert pauses[0] > 0.1
     assert pauses[1] > 0.25
     assert len(greetings) <= 6
+
+
+class Away:
+    """A send to a server that takes nothing, tried once each time that it is due."""
+
+    def __init__(self, office: Any, server: ScriptedServer, **retries: timedelta) -> None:
+        self.office = office
+        office.contact("ann@example.com")
+        self.ticket = office.to_list()
+        smtp = SmtpServer(server.address, connections=1, retries=Retries(**retries), local_hostname="c.example")
+        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        self.passed = timedelta()
+
+    def run(self, after: timedelta = timedelta(minutes=20)) -> Any:
+        """Let time pass and the send be tried; the job then."""
+        self.passed += after
+        with clock(lambda: datetime.now(UTC) + self.passed):
+            Worker(self.office.database, self.office.blobs, self.office.sender.runners, idle=0.01).run(
+                until=lambda: True
+            )
+        return self.office.job(self.ticket)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("soapstone.sending.smtp_delivery.WITHOUT_SUCCESS", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_send_that_is_retried_waits_for_the_server_anew(office: Any) -> None:
+    """It failed because the server was away for too long; the person who retries it may be a little early."""
+    with ScriptedServer(lambda said: b"421 not now" if said.stage == "GREETING" else None) as server:
+        away = Away(office, server, limit=timedelta(minutes=30))
+        assert [away.run().state for _ in range(3)] == ["queued", "queued", "failed"]
+        assert office.jobs.retry(None, away.ticket.job.id)
+        assert [away.run().state for _ in range(3)] == ["queued", "queued", "failed"]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_is_away_only_while_it_is_tried(office: Any) -> None:
+    """A send that was paused for days, or whose worker was off, does not fail at the first refusal afterwards."""
+    with ScriptedServer(lambda said: b"421 not now" if said.stage == "GREETING" else None) as server:
+        away = Away(office, server)
+        assert away.run().state == "queued"
+        assert away.run(timedelta(days=3)).state == "queued"
+        assert away.run(timedelta(minutes=20)).state == "queued"
 
 
 @pytest.mark.parametrize(

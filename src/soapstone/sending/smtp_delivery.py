@@ -56,6 +56,10 @@ GRACE = 10.0
 WITHOUT_SUCCESS = 20.0
 LONG_PAUSE = 20.0
 LONGEST_PAUSE = 900.0
+# Seconds without a try after which nobody knows whether the server was away all the time.
+LONGEST_GAP = 2 * LONGEST_PAUSE
+# What a checkpoint keeps while the server takes nothing: since when, when it was tried last, and `_rests`.
+_AWAY = ("away_since", "away_at", "rests")
 
 _RECORD = (
     update(deliveries)
@@ -410,8 +414,7 @@ class SmtpDelivery:
                 if reserve:
                     checkpoint |= {"reserved": reserve, "boot": self._boot}
                 if any(outcome.verdict not in UNTOUCHED for _, outcome in results):
-                    checkpoint.pop("away_since", None)
-                    checkpoint.pop("rests", None)
+                    checkpoint = {name: value for name, value in checkpoint.items() if name not in _AWAY}
                 checkpoint.pop("refused_for", None)
                 if self._last_refused is not None:
                     # The last people of a send may come due one by one, each in an attempt of its own.
@@ -517,14 +520,21 @@ class SmtpDelivery:
 
     def _give_way(self) -> None:
         """The server takes nothing: the send waits, and fails when that is so for too long."""
-        moment, rests = now(), self._rests
+        moment, rests, checkpoint = now().timestamp(), self._rests, self._run.job.checkpoint
         trouble = f"The SMTP server {self._server.address.shown} takes no mail now: {self._trouble}."
-        since = self._run.job.checkpoint.get("away_since", moment.timestamp())
-        if moment.timestamp() - since > self._server.retries.limit.total_seconds():
-            raise JobFailed(f"{trouble} What is left goes out when the send is retried.")
+        # A send that was paused, or whose worker was off, did not try the server.
+        was_tried = moment - checkpoint.get("away_at", moment) <= LONGEST_GAP
+        since = checkpoint.get("away_since", moment) if was_tried else moment
+        lasts_too_long = moment - since > self._server.retries.limit.total_seconds()
         with self._run.chunk() as chunk:
-            chunk.checkpoint = {**chunk.checkpoint, "away_since": since, "rests": rests + 1}
+            kept = {name: value for name, value in chunk.checkpoint.items() if name not in _AWAY}
+            if not lasts_too_long:
+                kept |= {"away_since": since, "away_at": moment, "rests": rests + 1}
+            # The person who retries a failed send may be a little early.
+            chunk.checkpoint = kept
             chunk.progress = False
+        if lasts_too_long:
+            raise JobFailed(f"{trouble} What is left goes out when the send is retried.")
         pause = min(LONG_PAUSE * 2.0 ** min(rests, 30), LONGEST_PAUSE)
         raise Later(timedelta(seconds=self._server.jittered(pause)), f"{trouble} The send goes on by itself.")
 
