@@ -398,3 +398,59 @@ def test_who_leaves_while_the_worker_is_dead_after_the_mail_came_into_the_folder
     states = [row.state for row in office.rows(scene.ticket)]
     assert states == ["handed" if taken or way == "moved" else "skipped", "handed"]
     assert not office.left_over()
+
+
+def send_once(scene: Scene, refused: str = "") -> list[str]:
+    """Send to the end by a server that refuses one recipient; whose mails it took."""
+    office = scene.office
+
+    def answer(said: Said) -> bytes | None:
+        return b"550 5.1.1 unknown" if said.stage == "RCPT" and said.recipient == refused else None
+
+    with ScriptedServer(answer) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.work()
+    return server.accepted
+
+
+def try_failed(scene: Scene, first: Any) -> Any:
+    office = scene.office
+    scene.ticket = office.sends.to_failed(account=office.account, login=None, job=office.job(first))
+    return scene.ticket
+
+
+def test_a_wrong_address_that_was_corrected_is_tried_again_at_the_right_one(office: Any) -> None:
+    scene = Scene(office)
+    assert send_once(scene, "ann@example.com") == ["bob@example.com"]
+    scene.change(lambda change: change.edit(scene.ann, {"email": "ann@new.example"}))
+    again = try_failed(scene, scene.ticket)
+    assert send_once(scene) == ["ann@new.example"]
+    assert office.ledger(again) == [("ann@new.example", "handed", "")]
+
+
+def test_who_has_it_by_another_attempt_gets_no_second_one_at_a_new_address(office: Any) -> None:
+    scene = Scene(office)
+    first = scene.ticket
+    assert send_once(scene, "ann@example.com") == ["bob@example.com"]
+    try_failed(scene, first)
+    assert send_once(scene) == ["ann@example.com"]
+    scene.change(lambda change: change.edit(scene.ann, {"email": "ann@new.example"}))
+    again = try_failed(scene, first)
+    assert send_once(scene) == []
+    assert [row.state for row in office.rows(again)] == ["skipped"]
+
+
+def test_who_leaves_the_list_while_a_second_attempt_waits_gets_no_mail(office: Any) -> None:
+    scene = Scene(office)
+    assert send_once(scene, "ann@example.com") == ["bob@example.com"]
+    again = try_failed(scene, scene.ticket)
+    with ScriptedServer(busy_once()) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        run(office)
+        scene.change(lambda change: change.leave(office.list.id, scene.ann))
+        make_due(scene)
+        office.work()
+    assert server.accepted == []
+    assert office.ledger(again) == [("ann@example.com", "skipped", "left")]

@@ -157,9 +157,18 @@ class Audience:
         ]
 
     def failures(self, job_id: int, after: int, limit: int) -> tuple[list[Candidate], int | None]:
-        """Recipients that another send of this account could not reach, from the row after `after`, as `members`."""
+        """Recipients that another send of this account could not reach, from the row after `after`, as `members`.
+
+        Whose address was changed since is mailed at the new one, unless the old one has had the message.
+        """
+        person = contacts.c
         query = (
-            select(deliveries)
+            select(deliveries, person.email.label("new_email"), person.email_key.label("new_key"))
+            .join(
+                contacts,
+                (person.id == deliveries.c.contact_id) & (person.account_id == deliveries.c.account_id),
+                isouter=True,
+            )
             .where(
                 deliveries.c.job_id == job_id,
                 deliveries.c.account_id == self._job.account_id,
@@ -171,15 +180,15 @@ class Audience:
         )
         with self._database.read() as connection:
             rows = connection.execute(query).all()
-        known = self.known({row.email_key for row in rows})
+        moved = {row.email_key for row in rows if row.new_key not in (None, row.email_key)}
+        moved -= self._had(moved) if moved else set()
+        addresses = [
+            (row.new_email, row.new_key) if row.email_key in moved else (row.email, row.email_key) for row in rows
+        ]
+        known = self.known({key for _, key in addresses if key})
         found = [
-            Candidate(
-                email=row.email,
-                contact_id=row.contact_id,
-                state=known.get(row.email_key, (None, ""))[1],
-                fields=row.fields,
-            )
-            for row in rows
+            Candidate(email=email, contact_id=row.contact_id, state=known.get(key, (None, ""))[1], fields=row.fields)
+            for row, (email, key) in zip(rows, addresses, strict=True)
         ]
         return found, rows[-1].id if rows else None
 
