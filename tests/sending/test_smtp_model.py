@@ -66,6 +66,13 @@ def test_a_send_that_is_killed_and_cancelled_leaves_no_mail_on_its_way(run: Runn
         assert trial.job.state in ("cancelled", "completed")
 
 
+def test_a_mail_that_began_before_the_sender_was_refused_says_nothing_of_the_sender(run: Running) -> None:
+    """Its reply came after the refusal, so the next refusal seemed to be the first, and failed a second recipient."""
+    trial, found = run(60159)
+    assert found == [], report(trial, found)
+    assert "refuses to work" in trial.failures[0][1]
+
+
 def _without_last_look(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(LastLook, "settle", lambda *_: Looked())
 

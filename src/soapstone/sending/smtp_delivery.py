@@ -132,6 +132,8 @@ class SmtpDelivery:
         # Recipients for whom MAIL was refused for good, and the last one if no MAIL was accepted since.
         self._sender_refused: set[int] = set()
         self._last_refused: int | None = checkpoint.get("refused_for")
+        # Mails that were under way then: the server may have accepted their sender before.
+        self._before_refusal: set[int] = set()
         # Whether all that is in memory waits for its domain's turn: others may be found further on.
         self._held_up = False
 
@@ -160,9 +162,10 @@ class SmtpDelivery:
             outcome = self._judge_sender(row, outcome)
         elif outcome.verdict not in UNTOUCHED:
             self._works, self._trouble, self._trouble_since = True, "", None
-            if outcome.stage is not Stage.MAIL:
+            if outcome.stage is not Stage.MAIL and row.id not in self._before_refusal:
                 # The server has accepted this sender.
                 self._last_refused = None
+        self._before_refusal.discard(row.id)
         self._results.append((row, outcome))
         self._moved.set()
         if not self._under_way:
@@ -189,6 +192,7 @@ class SmtpDelivery:
             outcome = replace(outcome, verdict=Verdict.FAILED)
         self._sender_refused.add(row.id)
         self._last_refused = row.id
+        self._before_refusal = set(self._under_way)
         return outcome
 
     # --- the send -----------------------------------------------------------------------------------------------------
