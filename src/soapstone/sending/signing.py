@@ -10,18 +10,11 @@ import hashlib
 import re
 import time
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import idna
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from soapstone.sending.mail import ascii_domain
 
@@ -61,7 +54,6 @@ _BLANKS = re.compile(rb"\t[\t ]*| [\t ]+")
 _FOLD = re.compile(rb"\r\n(?=[\t ])")
 _SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _LONGEST_LINE = 76
-_PADDING, _DIGEST = PKCS1v15(), Prehashed(SHA256())
 
 
 class UnusableKey(Exception):
@@ -78,18 +70,38 @@ class DkimKey:
         if not _SELECTOR.fullmatch(selector):
             raise UnusableKey(f"The DKIM selector {selector!r} is not made of letters, digits and hyphens.")
         which = f"The DKIM key {path} cannot be used" if path else "The DKIM key cannot be used"
+        # Loaded where there is a key: it takes 9 MB, and the web process signs nothing.
+        from cryptography.exceptions import UnsupportedAlgorithm
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+        from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+        from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
         try:
             key = load_pem_private_key(pem, None)
         except TypeError:
             raise UnusableKey(f"{which}: it has a password.") from None
         except (ValueError, UnsupportedAlgorithm):
             raise UnusableKey(f"{which}: it is not a private key in PEM form.") from None
-        if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
-            raise UnusableKey(f"{which}: it is neither an RSA nor an ed25519 key.")
-        if isinstance(key, RSAPrivateKey) and key.key_size < FEWEST_BITS:
-            raise UnusableKey(f"{which}: it has {key.key_size} bits, and RSA keys need {FEWEST_BITS} at least.")
         self.selector = selector
-        self._key = key
+        # The value of the tag a=, and how a SHA-256 digest is signed. Ed25519 takes it as its message (RFC 8463 3).
+        self.algorithm: str
+        self.sign: Callable[[bytes], bytes]
+        if isinstance(key, RSAPrivateKey):
+            if key.key_size < FEWEST_BITS:
+                raise UnusableKey(f"{which}: it has {key.key_size} bits, and RSA keys need {FEWEST_BITS} at least.")
+            padding, digest = PKCS1v15(), Prehashed(SHA256())
+            self.algorithm, self.sign = "rsa-sha256", lambda data: key.sign(data, padding, digest)
+            kind, shown = "rsa", key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        elif isinstance(key, Ed25519PrivateKey):
+            self.algorithm, self.sign = "ed25519-sha256", key.sign
+            kind, shown = "ed25519", key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        else:
+            raise UnusableKey(f"{which}: it is neither an RSA nor an ed25519 key.")
+        # The text record that publishes the key (RFC 6376 3.6.1, RFC 8463 4).
+        self.record = f"v=DKIM1; k={kind}; p={b64encode(shown).decode()}"
 
     @classmethod
     def of(cls, selector: str, path: str) -> DkimKey:
@@ -104,27 +116,6 @@ class DkimKey:
         except OSError as error:
             raise UnusableKey(f"The DKIM key {path} cannot be read: {error.strerror or 'unknown reason'}.") from None
         return cls(selector, pem, path)
-
-    @property
-    def algorithm(self) -> str:
-        """The value of the tag a=."""
-        return "rsa-sha256" if isinstance(self._key, RSAPrivateKey) else "ed25519-sha256"
-
-    @property
-    def record(self) -> str:
-        """The text record that publishes the key (RFC 6376 3.6.1, RFC 8463 4)."""
-        public = self._key.public_key()
-        if isinstance(self._key, RSAPrivateKey):
-            kind, shown = "rsa", public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        else:
-            kind, shown = "ed25519", public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        return f"v=DKIM1; k={kind}; p={b64encode(shown).decode()}"
-
-    def sign(self, digest: bytes) -> bytes:
-        """Sign a SHA-256 digest. Ed25519 takes it as its message (RFC 8463 3)."""
-        if isinstance(self._key, RSAPrivateKey):
-            return self._key.sign(digest, _PADDING, _DIGEST)
-        return self._key.sign(digest)
 
 
 class DkimSigner:
