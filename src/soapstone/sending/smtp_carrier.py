@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import Row
 
 from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
-from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict
+from soapstone.sending.smtp_rules import Stage, Verdict
 from soapstone.sending.smtp_server import SmtpServer
 
 # Seconds that a carrier rests when a server has taken nothing on a fresh connection; twice as long each further time,
@@ -109,7 +109,7 @@ class Carrier:
         """
         left = not self._connection.connected
         accepted = outcome.verdict is Verdict.ACCEPTED
-        if accepted or (outcome.verdict not in UNTOUCHED and not left):
+        if accepted or (outcome.took_up and not left):
             self._carried += 1
             self._pause = FIRST_PAUSE
         self._refusals = 0 if accepted else self._refusals + 1

@@ -12,7 +12,7 @@ from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloErr
 
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_dialogue import Dialogue, Lost, Reply, taken_over
-from soapstone.sending.smtp_rules import Stage, Verdict, classify, closes
+from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict, classify, closes
 
 # What is kept of a reply.
 LONGEST_REPLY = 500
@@ -53,6 +53,11 @@ class Outcome:
     verdict: Verdict
     stage: Stage
     reply: str
+
+    @property
+    def took_up(self) -> bool:
+        """Whether the server accepted MAIL and said what it does with the mail: only then it works."""
+        return self.verdict not in UNTOUCHED and self.stage in (Stage.RCPT, Stage.DATA, Stage.CONTENT)
 
 
 class SmtpConnection:
@@ -246,7 +251,7 @@ class _Progress:
 
     def refuse(self, why: str) -> None:
         """Note that the mail cannot be offered to this server."""
-        self.outcome = Outcome(verdict=Verdict.FAILED, stage=Stage.RCPT, reply=why)
+        self.outcome = Outcome(verdict=Verdict.FAILED, stage=Stage.MAIL, reply=why)
 
     def lost(self, why: str) -> Outcome:
         """Return the outcome when the connection has ended; what was said before stands."""

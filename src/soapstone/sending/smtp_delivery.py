@@ -160,9 +160,9 @@ class SmtpDelivery:
             self._refused = self._refused or outcome.reply
         elif outcome.verdict is Verdict.REFUSES_SENDER:
             outcome = self._judge_sender(row, outcome)
-        elif outcome.verdict not in UNTOUCHED:
+        elif outcome.took_up:
             self._works, self._trouble, self._trouble_since = True, "", None
-            if outcome.stage is not Stage.MAIL and row.id not in self._before_refusal:
+            if row.id not in self._before_refusal:
                 # The server has accepted this sender.
                 self._last_refused = None
         self._before_refusal.discard(row.id)
@@ -417,7 +417,7 @@ class SmtpDelivery:
                     checkpoint["reserved"] = 0
                 if reserve:
                     checkpoint |= {"reserved": reserve, "boot": self._boot}
-                if any(outcome.verdict not in UNTOUCHED for _, outcome in results):
+                if any(outcome.took_up for _, outcome in results):
                     checkpoint = {name: value for name, value in checkpoint.items() if name not in _AWAY}
                 checkpoint.pop("refused_for", None)
                 if self._last_refused is not None:
