@@ -420,7 +420,8 @@ class SmtpDelivery:
                 if any(outcome.took_up for _, outcome in results):
                     checkpoint = {name: value for name, value in checkpoint.items() if name not in _AWAY}
                 checkpoint.pop("refused_for", None)
-                if self._last_refused is not None:
+                # A person who sends a stopped send on its way again has mended something.
+                if self._last_refused is not None and not self._refused:
                     # The last people of a send may come due one by one, each in an attempt of its own.
                     checkpoint["refused_for"] = self._last_refused
                 chunk.checkpoint = checkpoint
