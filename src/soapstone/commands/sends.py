@@ -139,8 +139,8 @@ def to_list(
         contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
         terms = _terms(product, contact_list, conditions or ())
         people = count_members(product.database, [contact_list.id], terms)
-        whom = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
-        _ask(yes, stored, f"{whom} who meet the conditions" if terms else whom, moment)
+        recipients = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
+        _ask(yes, stored, f"{recipients} who meet the conditions" if terms else recipients, moment)
         try:
             ticket = product.sends.to_members(
                 account=owner,
@@ -334,7 +334,7 @@ def retry_failed(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Send once more to those whom a finished send could not reach; a send of its own."""
+    """Send once more to the people that a finished send could not reach, as a send of its own."""
     with opened(settings_of(data, database)) as product:
         job = _send(product, number)
         if not job.over:
@@ -376,12 +376,12 @@ def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None
     jobs.cancel(number, data, database)
 
 
-def _ask(yes: bool, message: Message, whom: str, moment: datetime | None) -> None:
+def _ask(yes: bool, message: Message, recipients: str, moment: datetime | None) -> None:
     """Ask whether a message is to go to so many people; end the command unless the answer is yes."""
     if yes:
         return
     when = f" at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment and moment > now() else ""
-    what = f'message {message.id}, "{message.subject}", to {whom}{when}'
+    what = f'message {message.id}, "{message.subject}", to {recipients}{when}'
     if not sys.stdin.isatty():
         stop(f"This would send {what}. There is no terminal to ask at: add --yes to send it.")
     typer.confirm(f"Send {what}?", abort=True)

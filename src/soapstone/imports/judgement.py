@@ -194,7 +194,7 @@ class Judgement:
             return false(), code(o.IMPORTED_UNSUBSCRIBED)
         out: ColumnElement[bool] = staged.c[OPT_OUT].in_(OUT)
         if self._list_id is None:
-            # Without a list nobody can wait on it: who is new, and has not confirmed, gets nothing.
+            # Without a list there is nothing to wait on: a new person who has not confirmed gets nothing.
             out = or_(out, and_(staged.c[OPT_OUT] == "waiting", ~known))
         return out, case(
             (~known, code(o.ADDED_UNSUBSCRIBED)),

@@ -113,7 +113,7 @@ class Rows:
         meanings = self._meanings(rows)
         found: dict[int, str] = {}
         if self._reject_roles:
-            # An opt-out makes nobody a subscriber: it is taken, or who is on the list already would stay subscribed.
+            # An opt-out subscribes no one, so it is taken: a member would stay subscribed otherwise.
             refused = [position for position in roles(compared) if not meanings or meanings[position] not in OUT]
             found = dict.fromkeys(refused, outcomes.ROLE_ADDRESS)
         wrong = invalid(emails)

@@ -234,7 +234,7 @@ class MailBuilder:
         values |= row.fields
         for key in self._html_fields:
             if key in row.fields:
-                values[key] = Markup(row.fields[key])  # noqa: S704 - whoever sends it also writes messages
+                values[key] = Markup(row.fields[key])  # noqa: S704 - its sender may write messages, too
         if self._links is not None:
             for key, purpose in self._linked.items():
                 values[key] = self._links.make(purpose, row.id)

@@ -35,7 +35,7 @@ def profile_value(attribute: ProfileAttribute, profile: Mapping[str, str], form_
     number = str(attribute.id)
     value = str(profile.get(number) or "")
     if attribute.kind == CONTENT_BLOCK and value and form_values.get(number) != value:
-        return Markup(value)  # noqa: S704 - whoever may write it also writes messages
+        return Markup(value)  # noqa: S704 - its author may write messages, too
     return value
 
 
