@@ -211,7 +211,7 @@ def _contradictions(trial: Trial, row: Row[Any], person: Person, log: Sequence[E
     last = trial.server.replies.get(reply_number(row.reply))
     if len({envelope.uid for envelope in log if envelope.uid}) > 1:
         yield "its mails have several Message-IDs"
-    doubtful = sum(1 for envelope in log if envelope.ended and not _heard(envelope))
+    doubtful = sum(1 for envelope in log if _may_be_sent(envelope) and not _heard(envelope))
     if row.doubts > len(log) + trial.deaths:
         yield f"{row.doubts} doubts after {len(log)} mails and {trial.deaths} ends of the process"
     if row.doubts > doubtful + trial.deaths:
@@ -264,6 +264,12 @@ def _spoke_of_it(envelope: Envelope) -> bool:
         )
         for reply in envelope.replies
     )
+
+
+def _may_be_sent(envelope: Envelope) -> bool:
+    """Whether the client has sent the content, or was asked for it: what it sent then may be lost on its way."""
+    asked = any(reply.stage == "data" and reply.code == 354 and reply.delivered for reply in envelope.replies)
+    return envelope.ended or asked
 
 
 def _heard(envelope: Envelope) -> bool:
