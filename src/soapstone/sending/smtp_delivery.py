@@ -56,7 +56,7 @@ GRACE = 10.0
 WITHOUT_SUCCESS = 20.0
 LONG_PAUSE = 20.0
 LONGEST_PAUSE = 900.0
-# Seconds without a try after which nobody knows whether the server was away all the time.
+# Seconds without a try after which it is unknown whether the server was away all the time.
 LONGEST_GAP = 2 * LONGEST_PAUSE
 # What a checkpoint keeps while the server takes nothing: since when, when it was tried last, and `_rests`.
 _AWAY = ("away_since", "away_at", "rests")
@@ -129,7 +129,7 @@ class SmtpDelivery:
         # Whether the server has taken or refused a mail in this attempt.
         self._works = False
         self._refused = ""
-        # Recipients for whom MAIL was refused for good, and the last one if no MAIL was accepted since.
+        # Recipients whose MAIL got a 5xx reply, and the last one if no MAIL was accepted since.
         self._sender_refused: set[int] = set()
         self._last_refused: int | None = checkpoint.get("refused_for")
         # Mails that were under way then: the server may have accepted their sender before.
@@ -188,7 +188,7 @@ class SmtpDelivery:
         if self._last_refused is not None and self._last_refused != row.id:
             self._refused = self._refused or outcome.reply
         elif row.id in self._sender_refused:
-            # It came last, and nobody else is left to compare it with.
+            # It came last: no other recipient is left to compare it with.
             outcome = replace(outcome, verdict=Verdict.FAILED)
         self._sender_refused.add(row.id)
         self._last_refused = row.id
@@ -434,7 +434,7 @@ class SmtpDelivery:
                 self._ready.append(carrier)
             raise
         if self._run.database.kind != "sqlite":
-            # On SQLite nobody else can write before the commit.
+            # On SQLite no other process can write before the commit.
             looked = replace(looked, age=time.monotonic() - began)
         self._unsaid -= said
         self._reserved = reserve or self._reserved
@@ -456,7 +456,7 @@ class SmtpDelivery:
     def _record(
         self, chunk: Chunk, results: Sequence[tuple[Row[Any], Outcome]], moment: datetime, *, at_once: bool = False
     ) -> None:
-        """Write what became of mails; `at_once` tries those again at once of which it is not known."""
+        """Write the results of mails; `at_once` retries mails with an unknown result without a pause."""
         values = []
         for row, outcome in results:
             attempts, doubts, reply = row.attempts + 1, row.doubts, outcome.reply
