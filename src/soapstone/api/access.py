@@ -12,6 +12,7 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
 from soapstone.api.problems import Refused, not_found
 from soapstone.lists.contact_list import ContactList
+from soapstone.lists.visibility import AllListsNeeded, require_all_lists
 from soapstone.product import Product
 from soapstone.wire.origin import Origins
 
@@ -40,8 +41,10 @@ class Caller:
 
     def require_all_lists(self) -> None:
         """Raise Refused for a login that sees only some lists: people and settings belong to the whole account."""
-        if not self.login.all_lists:
-            raise Refused(403, "This login sees only the lists that it was granted.")
+        try:
+            require_all_lists(self.login)
+        except AllListsNeeded as refusal:
+            raise Refused(403, str(refusal)) from None
 
 
 def caller(

@@ -163,7 +163,8 @@ def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> N
 
 @router.get("/searches")
 def searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
-    """The saved searches by number."""
+    """The saved searches by number. They may name people."""
+    caller.require_all_lists()
     found = caller.product.saved_searches.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: SearchOut(**own(each, SearchOut)))
 
@@ -196,11 +197,13 @@ def delete_search(search_id: Number, caller: Calling) -> None:
 
 @router.get("/mappings")
 def mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
-    """The mappings by number."""
+    """The mappings by number, those to lists as far as the login sees them."""
     return page(
         cursor,
         limit,
-        lambda after, most: caller.product.mappings.find(caller.account.id, after=after, limit=most),
+        lambda after, most: caller.product.mappings.find(
+            caller.account.id, after=after, limit=most, login=caller.login
+        ),
         lambda each: each.id,
         lambda each: MappingOut(**own(each, MappingOut)),
     )

@@ -138,10 +138,7 @@ async def events(
 def find(caller: Caller, job_id: int) -> Job:
     """A job that the login may see. Raises Refused."""
     job = caller.product.jobs.get([caller.account.id], job_id)
-    if job is None:
-        raise not_found("job")
-    granted = job.list_id is not None and caller.product.lists.get(caller.account.id, job.list_id, caller.login)
-    if not caller.login.all_lists and not granted:
+    if job is None or not caller.product.lists.sees_job(caller.login, job):
         raise not_found("job")
     return job
 

@@ -220,7 +220,7 @@ def preview(message_id: Number, given: PreviewIn, caller: Calling) -> PreviewOut
             found,
             contact_list,
             email=given.email,
-            contact_id=_contact(caller, given.email, number),
+            contact_id=_contact(caller, given.email),
             fields=given.fields,
         )
     )
@@ -233,8 +233,7 @@ def find(caller: Caller, message_id: int) -> Message:
     found = caller.product.messages.get(caller.account.id, message_id)
     if found is None or found.kind == "send":
         raise not_found("message")
-    granted = found.list_id is not None and caller.product.lists.get(caller.account.id, found.list_id, caller.login)
-    if not caller.login.all_lists and not granted:
+    if not caller.product.lists.sees(caller.login, caller.account.id, found.list_id):
         raise not_found("message")
     return found
 
@@ -247,12 +246,9 @@ def checked(do: Callable[[], Made]) -> Made:
         raise Refused(422, str(trouble)) from None
 
 
-def _contact(caller: Caller, email: str, list_id: int | None) -> int | None:
-    """The contact of that address, if the login may look at it."""
-    contact_id = caller.product.recipients.find(caller.account, email=email) if email.strip() else None
-    if contact_id is None or caller.login.all_lists:
-        return contact_id
-    return contact_id if list_id in caller.product.recipients.lists_of(caller.account.id, contact_id) else None
+def _contact(caller: Caller, email: str) -> int | None:
+    """The contact of that address, if the login sees it."""
+    return caller.product.recipients.find(caller.account, email=email, login=caller.login) if email.strip() else None
 
 
 def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:

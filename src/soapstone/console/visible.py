@@ -7,6 +7,7 @@ from itertools import count, islice
 
 from soapstone.accounts.logon import Identity
 from soapstone.jobs.job import Job
+from soapstone.lists.visibility import is_restricted, sees_job
 from soapstone.product import Product
 from soapstone.sending.send import KINDS
 
@@ -14,16 +15,16 @@ BATCH = 200
 
 
 class VisibleJobs:
-    """The jobs of one login's account; without `all_lists` those of its lists, and those that it submitted itself."""
+    """The jobs of one login's account that it sees."""
 
     def __init__(self, product: Product, identity: Identity) -> None:
         self._jobs = product.jobs
         self._account_id = identity.account.id
-        self._login_id = identity.login.id
-        self._lists: frozenset[int] | None = None
-        if not identity.login.all_lists:
+        self._login = identity.login
+        self._granted: frozenset[int] = frozenset()
+        if is_restricted(identity.login):
             granted = product.lists.all(identity.account.id, identity.login)
-            self._lists = frozenset(contact_list.id for contact_list in granted)
+            self._granted = frozenset(contact_list.id for contact_list in granted)
 
     def get(self, job_id: int) -> Job | None:
         """The job of that number, if the login may see it."""
@@ -36,7 +37,7 @@ class VisibleJobs:
 
     def page(self, offset: int, limit: int, *, list_id: int | None = None) -> list[Job]:
         """Jobs, newest first."""
-        if self._lists is None:
+        if not is_restricted(self._login):
             return self._jobs.find(account_id=self._account_id, list_id=list_id, offset=offset, limit=limit)
         return list(islice(filter(self._sees, self._all(list_id=list_id)), offset, offset + limit))
 
@@ -54,4 +55,4 @@ class VisibleJobs:
                 return
 
     def _sees(self, job: Job) -> bool:
-        return self._lists is None or job.list_id in self._lists or job.login_id == self._login_id
+        return sees_job(self._login, job, self._granted)

@@ -42,10 +42,8 @@ def report_import_contact_detail(call: Call, request: ReportImportContactDetail)
 
 
 def _find(call: Call, import_id: int) -> Job | None:
-    """The import, if it is one that the histories of the caller's lists show, or one without a list."""
+    """The import, if the login sees it."""
     job = call.product.jobs.get([call.account.id], import_id)
-    if job is None or job.kind != KIND:
+    if job is None or job.kind != KIND or not call.product.lists.sees_job(call.login, job):
         return None
-    if job.list_id is None:
-        return job if call.login.all_lists else None
-    return job if call.find_list(job.list_id) is not None else None
+    return job

@@ -133,7 +133,7 @@ def name_of(message: Message) -> str:
 
 def _may_see(call: Call, list_id: int | None) -> bool:
     """Figures of a list's messages stay when the list is deleted (lk-44), for who may see all lists."""
-    return call.login.all_lists or (list_id is not None and call.find_list(list_id) is not None)
+    return call.product.lists.sees(call.login, call.account.id, list_id)
 
 
 def _flag(sends: Sequence[SendRecord]) -> SentFlag:

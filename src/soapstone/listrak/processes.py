@@ -73,6 +73,4 @@ def get_legacy_process_status(call: Call, request: GetLegacyProcessStatus) -> li
 
 
 def _may_see(call: Call, job: Job) -> bool:
-    if job.kind not in NAMES:
-        return False
-    return call.login.all_lists or (job.list_id is not None and call.find_list(job.list_id) is not None)
+    return job.kind in NAMES and call.product.lists.sees_job(call.login, job)

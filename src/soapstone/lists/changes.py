@@ -99,12 +99,13 @@ class Change:
             return [contact_id]
         return sharing(self.connection, self.account.id, [contact_id]).get(contact_id, [contact_id])
 
-    def find_custom(self, custom_id: str) -> int | None:
-        """The contact with this custom id, the first of several; None for a blank one."""
+    def find_custom(self, custom_id: str, *conditions: ColumnElement[bool]) -> int | None:
+        """The contact with this custom id, the first of several that meet the conditions; None for a blank one."""
         if not custom_id:
             return None
         mine = (contacts.c.account_id == self.account.id) & (contacts.c.custom_id == custom_id)
-        query = select(func.min(contacts.c.id)).where(mine, contacts.c.custom_id != literal_column("''"))
+        known = contacts.c.custom_id != literal_column("''")
+        query = select(func.min(contacts.c.id)).where(mine, known, *conditions)
         found: int | None = self.connection.execute(query).scalar_one()
         return found
 

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 from sqlalchemy import func, literal_column, or_, select
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Login
 from soapstone.lists.addresses import is_address
 from soapstone.lists.changes import Change, Changes
 from soapstone.lists.recipients import FIELDS, Recipient, complete, suppress
+from soapstone.lists.visibility import of_granted_list, of_visible_person, require_all_lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships, suppressions
 
@@ -36,13 +37,20 @@ class Channels:
         self._changes = Changes(database)
 
     def shut(
-        self, account: Account, people: Sequence[Mapping[str, Any]], identity: Identity, channels: Collection[str]
+        self,
+        account: Account,
+        people: Sequence[Mapping[str, Any]],
+        identity: Identity,
+        channels: Collection[str],
+        *,
+        login: Login | None = None,
     ) -> Shut:
         """Shut channels for people who are named by one of their fields; no channel is opened by it (mm-125).
 
         Who is unknown is stored with the fields that are given. Who is not named, or by an address that is none, is
-        passed over.
+        passed over. Raises AllListsNeeded: that concerns the whole account.
         """
+        require_all_lists(login)
         added = updated = 0
         with self._changes.begin(account) as change:
             for person in people:
@@ -66,8 +74,9 @@ class Channels:
         list_id: int = 0,
         since_from: datetime | None = None,
         since_before: datetime | None = None,
+        login: Login | None = None,
     ) -> list[Recipient]:
-        """People for whom a channel is shut, by number; of a list, or of the whole account for 0."""
+        """People for whom a channel is shut, by number; of a list, or for 0 all whom the login sees."""
         blocked = (
             select(func.min(suppressions.c.created_at))
             .where(
@@ -80,7 +89,7 @@ class Channels:
         keys = select(suppressions.c.email_key).where(
             suppressions.c.account_id == account_id, suppressions.c.list_id == 0
         )
-        query = select(contacts).where(contacts.c.account_id == account_id)
+        query = select(contacts).where(contacts.c.account_id == account_id, *of_visible_person(login))
         query = query.where(or_(contacts.c.channels_shut != "", contacts.c.email_key.in_(keys)))
         since = func.coalesce(contacts.c.suppressed_at, blocked)
         if since_from is not None:
@@ -95,16 +104,17 @@ class Channels:
             return [
                 recipient
                 for start in range(0, len(rows), 500)
-                for recipient in complete(connection, account_id, rows[start : start + 500])
+                for recipient in complete(connection, account_id, rows[start : start + 500], login=login)
             ]
 
-    def profiles(self, contact_ids: Sequence[int]) -> dict[int, dict[str, str]]:
-        """Profile values of people on all their lists: attribute number → value."""
+    def profiles(self, contact_ids: Sequence[int], *, login: Login | None = None) -> dict[int, dict[str, str]]:
+        """Profile values of people on all their lists that the login sees: attribute number → value."""
         found: dict[int, dict[str, str]] = {}
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), 500):
                 some = contact_ids[start : start + 500]
                 query = select(memberships.c.contact_id, memberships.c.profile)
+                query = query.where(*of_granted_list(login, memberships.c.list_id))
                 for row in connection.execute(query.where(memberships.c.contact_id.in_(some))):
                     found.setdefault(row.contact_id, {}).update(row.profile)
         return found

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
 
 from soapstone.accounts.account import Login
+from soapstone.jobs.job import Job
+from soapstone.lists.visibility import of_granted_list, sees_job
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import contacts, granted_lists, jobs, lists, memberships, suppressions
@@ -99,6 +101,14 @@ class Lists:
         """The list of that number in the account, if the login may see it; None otherwise (mm-26, lk-19)."""
         found = self._find((lists.c.account_id == account_id) & (lists.c.id == list_id), login)
         return found[0] if found else None
+
+    def sees(self, login: Login, account_id: int, list_id: int | None) -> bool:
+        """Whether the login sees what belongs to a list; to none, or to a deleted one: only with all lists (lk-44)."""
+        return login.all_lists or (list_id is not None and self.get(account_id, list_id, login) is not None)
+
+    def sees_job(self, login: Login, job: Job) -> bool:
+        """Whether the login sees a job of its account."""
+        return sees_job(login, job, () if not self.sees(login, job.account_id, job.list_id) else (job.list_id,))
 
     def any(self, list_id: int) -> ContactList | None:
         """The list of that number in whatever account: for links that were signed by this server."""
@@ -212,12 +222,9 @@ class Lists:
         )
 
     def _find(self, condition: ColumnElement[bool], login: Login | None) -> list[ContactList]:
-        condition &= lists.c.deleted_at.is_(None)
-        if login is not None and not login.all_lists:
-            granted = select(granted_lists.c.list_id).where(granted_lists.c.login_id == login.id)
-            condition &= lists.c.id.in_(granted)
+        seen = and_(condition, lists.c.deleted_at.is_(None), *of_granted_list(login, lists.c.id))
         with self._database.read() as connection:
-            return [_list(row) for row in connection.execute(select(lists).where(condition).order_by(lists.c.id))]
+            return [_list(row) for row in connection.execute(select(lists).where(seen).order_by(lists.c.id))]
 
 
 def _list(row: Row[Any]) -> ContactList:

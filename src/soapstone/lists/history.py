@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
+from soapstone.accounts.account import Login
+from soapstone.lists.visibility import of_no_hidden_list
 from soapstone.store.database import Database
-from soapstone.store.tables import contact_events, contacts, deliveries, memberships, messages
+from soapstone.store.tables import contact_events, contacts, deliveries, memberships, messages, sends
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +74,9 @@ class History:
         other = self._gathered(_ranged(profiles, event.at, at_from, at_before))
         return together(one, other)
 
-    def mailings(self, account_id: int, contact_id: int) -> list[Mailing]:
-        """What a person was sent or is to be sent, by the ledger's numbers. Test copies count in no figure (mm-108)."""
+    def mailings(self, account_id: int, contact_id: int, *, login: Login | None = None) -> list[Mailing]:
+        """What a person was sent or is to be sent, by the ledger's numbers: through lists that the login sees, or by
+        itself. Test copies count in no figure (mm-108)."""
         name = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject)
         query = (
             select(
@@ -92,6 +95,8 @@ class History:
             )
             .order_by(deliveries.c.id)
         )
+        if seen := of_no_hidden_list(login, sends.c.list_id):
+            query = query.join(sends, sends.c.job_id == deliveries.c.job_id).where(*seen)
         with self._database.read() as connection:
             return [Mailing(**row) for row in connection.execute(query).mappings()]
 

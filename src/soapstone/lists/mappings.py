@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, func, insert, or_, select
 
+from soapstone.accounts.account import Login
+from soapstone.lists.visibility import of_granted_list
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import object_mappings
@@ -59,14 +61,20 @@ class Mappings:
         identifier: str = "",
         after: int = 0,
         limit: int | None = None,
+        login: Login | None = None,
     ) -> list[Mapping]:
-        """The account's mappings behind a number; what is not empty must be the same."""
+        """The account's mappings behind a number; what is not empty must be the same.
+
+        Of those that stand for a group the login sees those of lists that it sees.
+        """
         table = object_mappings.c
         query = select(object_mappings).where(table.account_id == account_id, table.id > after).order_by(table.id)
         if object_type:
             query = query.where(table.object_type == object_type)
         if identifier:
             query = query.where(table.identifier == identifier)
+        for seen in of_granted_list(login, table.own_id):
+            query = query.where(or_(func.lower(table.own_type) != "group", seen))
         with self._database.read() as connection:
             return [Mapping(**row) for row in connection.execute(query.limit(limit)).mappings()]
 

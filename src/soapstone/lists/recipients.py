@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, func, select
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Login
 from soapstone.lists.addresses import address_key, is_address
 from soapstone.lists.changes import Cause, Change, Changes
+from soapstone.lists.visibility import is_restricted, of_granted_list, of_visible_person, require_all_lists
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
 
@@ -22,7 +23,8 @@ BATCH = 500
 
 
 class RecipientExists(Exception):
-    """Somebody else has this address or custom id; `contact_id` is the number."""
+    """Somebody else has this address or custom id; `contact_id` is the number, 0 for a person whom the login does not
+    see."""
 
     def __init__(self, contact_id: int) -> None:
         super().__init__(contact_id)
@@ -64,66 +66,96 @@ class Recipient:
 
 
 class Recipients:
-    """All people of one installation."""
+    """All people of one installation. People whom a `login` does not see are unknown to its calls (`visibility`)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changes = Changes(database)
 
-    def get(self, account_id: int, contact_id: int) -> Recipient | None:
+    def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Recipient | None:
         """The person of that number in the account."""
-        found = self.many(account_id, [contact_id])
+        found = self.many(account_id, [contact_id], login=login)
         return found[0] if found else None
 
-    def many(self, account_id: int, contact_ids: Sequence[int]) -> list[Recipient]:
+    def many(self, account_id: int, contact_ids: Sequence[int], *, login: Login | None = None) -> list[Recipient]:
         """The people of these numbers, in this order; numbers that the account does not have are left out."""
         found: dict[int, Recipient] = {}
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), BATCH):
                 some = contact_ids[start : start + BATCH]
                 query = select(contacts).where(contacts.c.account_id == account_id, contacts.c.id.in_(some))
-                for recipient in complete(connection, account_id, connection.execute(query).mappings().all()):
+                query = query.where(*of_visible_person(login))
+                rows = connection.execute(query).mappings().all()
+                for recipient in complete(connection, account_id, rows, login=login):
                     found[recipient.id] = recipient
         return [found[number] for number in contact_ids if number in found]
 
-    def find(self, account: Account, *, email: str = "", custom_id: str = "") -> int | None:
-        """The number of the person with this address, or else with this custom id."""
+    def find(self, account: Account, *, email: str = "", custom_id: str = "", login: Login | None = None) -> int | None:
+        """The number of the person with this address, or else with this custom id; of several the first."""
         with self._database.read() as connection:
             look = Change(connection, account, "", 0)
             if email.strip():
-                return look.find(email.strip())
-            return look.find_custom(custom_id.strip())
+                found = look.with_address(email.strip())
+                return next((number for number in found if _is_visible(look, number, login)), None)
+            return look.find_custom(custom_id.strip(), *of_visible_person(login))
 
-    def add(self, account: Account, fields: Mapping[str, Any], groups: Collection[int] = (), *, by: str = "API") -> int:
+    def add(
+        self,
+        account: Account,
+        fields: Mapping[str, Any],
+        groups: Collection[int] = (),
+        *,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> int:
         """Add a person who is not there yet, and put it onto lists of the account; its number (mm-72, mm-73).
 
-        Raises NoIdentifier, InvalidAddress, RecipientExists or UnknownGroup, and then nothing is stored.
+        Raises NoIdentifier, InvalidAddress, RecipientExists or UnknownGroup, and AllListsNeeded for a restricted login
+        that names no list; then nothing is stored.
         """
         values = _values(fields)
+        if not groups:
+            require_all_lists(login)
         with self._changes.begin(account, by=by) as change:
-            self._check(change, values, None)
-            _check_lists(change, groups)
+            self._check(change, values, None, login)
+            _check_lists(change, groups, login)
             contact_id = change.add(**values)
             for list_id in sorted(set(groups)):
                 change.join(list_id, contact_id)
             return contact_id
 
-    def edit(self, account: Account, contact_id: int, fields: Mapping[str, Any], *, by: str = "API") -> bool:
+    def edit(
+        self,
+        account: Account,
+        contact_id: int,
+        fields: Mapping[str, Any],
+        *,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> bool:
         """Replace all fields of a person; what is left out is cleared (mm-74, mm-75). False when there is none.
 
         Raises NoIdentifier, InvalidAddress or RecipientExists.
         """
         values = {**dict.fromkeys(FIELDS, ""), "text_only": False, **_values(fields)}
-        return self.change(account, contact_id, values, by=by)
+        return self.change(account, contact_id, values, by=by, login=login)
 
-    def change(self, account: Account, contact_id: int, fields: Mapping[str, Any], *, by: str = "API") -> bool:
+    def change(
+        self,
+        account: Account,
+        contact_id: int,
+        fields: Mapping[str, Any],
+        *,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> bool:
         """Change some fields of a person. False when there is none. Raises as `edit`."""
         with self._changes.begin(account, by=by) as change:
             row = change.contact(contact_id)
-            if row is None:
+            if row is None or not _is_visible(change, contact_id, login):
                 return False
             values = _values(fields)
-            self._check(change, {name: row[name] for name in FIELDS} | values, contact_id)
+            self._check(change, {name: row[name] for name in FIELDS} | values, contact_id, login)
             change.edit(contact_id, values)
             if "email" in row["channels_shut"].split() and values.get("email"):
                 # Nothing is sent to the person, whatever its address.
@@ -139,6 +171,7 @@ class Recipients:
         *,
         cause: Cause,
         by: str = "API",
+        login: Login | None = None,
     ) -> bool:
         """Put a person onto lists and take it off others (mm-80, mm-81); False, and nothing is changed, when the person
         or a list is unknown.
@@ -146,10 +179,10 @@ class Recipients:
         Who left a list comes back to it; who is unsubscribed from everything, or from the list's category, stays so.
         """
         with self._changes.begin(account, by=by) as change:
-            if change.contact(contact_id) is None:
+            if change.contact(contact_id) is None or not _is_visible(change, contact_id, login):
                 return False
             try:
-                _check_lists(change, {*joined, *left})
+                _check_lists(change, {*joined, *left}, login)
             except UnknownGroup:
                 return False
             for list_id in sorted(set(left)):
@@ -182,7 +215,7 @@ class Recipients:
             return list(connection.execute(query).scalars())
 
     @staticmethod
-    def _check(change: Change, values: Mapping[str, Any], contact_id: int | None) -> None:
+    def _check(change: Change, values: Mapping[str, Any], contact_id: int | None, login: Login | None) -> None:
         """Raise unless a person may have these values; `contact_id` is who has them already."""
         identifier, email = change.account.identifier, str(values.get("email") or "")
         if identifier == "email" and not email:
@@ -193,11 +226,13 @@ class Recipients:
             raise InvalidAddress(email)
         other = change.find(email) if identifier == "email" else change.find_custom(str(values["custom_id"]))
         if other is not None and contact_id not in change.sharing(other):
-            raise RecipientExists(other)
+            raise RecipientExists(other if _is_visible(change, other, login) else 0)
 
 
-def complete(connection: Connection, account_id: int, rows: Sequence[RowMapping]) -> list[Recipient]:
-    """The people of some rows of contacts, with what holds for their addresses and lists."""
+def complete(
+    connection: Connection, account_id: int, rows: Sequence[RowMapping], *, login: Login | None = None
+) -> list[Recipient]:
+    """The people of some rows of contacts, with what holds for their addresses and, as the login sees them, lists."""
     keys = {row["email_key"] for row in rows if row["email_key"]}
     blocked: dict[str, datetime] = {}
     suppressed = (
@@ -214,6 +249,7 @@ def complete(connection: Connection, account_id: int, rows: Sequence[RowMapping]
     member = memberships.c
     ids = [row["id"] for row in rows]
     waits = select(member.contact_id).where(member.contact_id.in_(ids), member.state == "waiting")
+    waits = waits.where(*of_granted_list(login, member.list_id))
     waiting = set(connection.execute(waits).scalars()) if ids else set()
     people = []
     for row in rows:
@@ -255,11 +291,20 @@ def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _check_lists(change: Change, groups: Iterable[int]) -> None:
+def _is_visible(change: Change, contact_id: int, login: Login | None) -> bool:
+    """Whether the login sees this person of the account."""
+    if not is_restricted(login):
+        return True
+    query = select(contacts.c.id).where(contacts.c.id == contact_id, *of_visible_person(login))
+    return change.connection.execute(query).first() is not None
+
+
+def _check_lists(change: Change, groups: Iterable[int], login: Login | None) -> None:
     wanted = set(groups)
     query = select(lists.c.id).where(
         lists.c.account_id == change.account.id, lists.c.id.in_(wanted), lists.c.deleted_at.is_(None)
     )
+    query = query.where(*of_granted_list(login, lists.c.id))
     known = set(change.connection.execute(query).scalars()) if wanted else set()
     if wanted - known:
         raise UnknownGroup(min(wanted - known))

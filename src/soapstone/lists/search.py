@@ -10,9 +10,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, String, and_, exists, false, func, literal_column, or_, select
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Login
 from soapstone.lists.addresses import address_pattern
 from soapstone.lists.recipients import Recipient, complete
+from soapstone.lists.visibility import of_granted_list, of_visible_person
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
 
@@ -69,18 +70,25 @@ class Search:
         self._database = database
 
     def page(
-        self, account: Account, example: Example, *, after: int | None = None, offset: int = 0, limit: int = 2000
+        self,
+        account: Account,
+        example: Example,
+        *,
+        login: Login | None = None,
+        after: int | None = None,
+        offset: int = 0,
+        limit: int = 2000,
     ) -> list[Recipient]:
-        """People who match, by number, from the one behind `after`.
+        """People who match and whom the login sees, by number, from the one behind `after`.
 
         Addresses and custom ids are found by their indexes, also by their beginnings (`ann*`); custom ids as given, in
         lower and in upper case. Other values are looked for among all people of the account.
         """
-        query = self.query(account, example, after)
+        query = self.query(account, example, after, login)
         # Who is found by an index of its own is sorted afterwards: SQLite would rather walk through everybody in order.
         query = query.order_by(contacts.c.id + 0 if _leads(example) else contacts.c.id).offset(offset).limit(limit)
         with self._database.read() as connection:
-            return complete(connection, account.id, connection.execute(query).mappings().all())
+            return complete(connection, account.id, connection.execute(query).mappings().all(), login=login)
 
     def walk(
         self, account: Account, example: Example, chosen: Walk, *, limit: int
@@ -125,9 +133,9 @@ class Search:
             query = query.where(own.updated_at >= chosen.updated_since)
         return ends, query.order_by(own.id + 0 if _leads(example) else number).limit(limit)
 
-    def query(self, account: Account, example: Example, after: int | None = None) -> Any:
+    def query(self, account: Account, example: Example, after: int | None = None, login: Login | None = None) -> Any:
         """The statement of `page`, without order and limit."""
-        query = select(contacts).where(contacts.c.account_id == account.id)
+        query = select(contacts).where(contacts.c.account_id == account.id, *of_visible_person(login))
         if after is not None:
             query = query.where(contacts.c.id > after)
         if example.id is not None:
@@ -140,7 +148,8 @@ class Search:
         for name in ("text_only", "unsubscribed", "waiting", "suppressed"):
             wanted = getattr(example, name)
             if wanted is not None:
-                query = query.where(_FLAGS[name] if wanted else ~_FLAGS[name])
+                flag = _waiting(login) if name == "waiting" else _FLAGS[name]
+                query = query.where(flag if wanted else ~flag)
         for channel, wanted in example.shut.items():
             query = query.where(_shut(channel) if wanted else ~_shut(channel))
         since = func.coalesce(contacts.c.suppressed_at, _suppressed_at)
@@ -210,6 +219,13 @@ def _shut(channel: str) -> ColumnElement[bool]:
     return or_(own, _blocked) if channel == "email" else own
 
 
+def _waiting(login: Login | None) -> ColumnElement[bool]:
+    """Whether a person waits for a confirmation on a list that the login sees."""
+    member = memberships.c
+    here = of_granted_list(login, member.list_id)
+    return exists(select(member.list_id).where(member.contact_id == contacts.c.id, member.state == "waiting", *here))
+
+
 _blocked = exists(
     select(suppressions.c.id).where(
         suppressions.c.account_id == contacts.c.account_id,
@@ -230,8 +246,5 @@ _suppressed_at = (
 _FLAGS: dict[str, ColumnElement[bool]] = {
     "text_only": contacts.c.text_only,
     "unsubscribed": contacts.c.unsubscribed_at.is_not(None),
-    "waiting": exists(
-        select(memberships.c.list_id).where(memberships.c.contact_id == contacts.c.id, memberships.c.state == "waiting")
-    ),
     "suppressed": or_(contacts.c.channels_shut != "", _blocked),
 }

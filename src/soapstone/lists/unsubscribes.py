@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Login
 from soapstone.lists.changes import Cause, Change, Changes
+from soapstone.lists.visibility import of_no_hidden_list, of_visible_person
 from soapstone.store.database import Database
-from soapstone.store.tables import contact_events, list_categories, lists, message_categories, messages
+from soapstone.store.tables import contact_events, contacts, list_categories, lists, message_categories, messages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +46,19 @@ class Unsubscribes:
         list_id: int = 0,
         cause: Cause | None = None,
         by: str = "API",
+        login: Login | None = None,
     ) -> int | None:
         """Unsubscribe a person as the account's type of unsubscribe says (mm-120); the number of the record.
 
-        None, and nothing is changed, for an unknown person or a missing list or category (mm-122).
+        None, and nothing is changed, for an unknown person or a missing list or category (mm-122). Lists that the login
+        does not see are concerned too: what the person wants holds for the whole account.
         """
         cause = cause or Cause()
         with self._changes.begin(account, by=by) as change:
-            if change.contact(contact_id) is None or not _known(change, cause):
+            person = select(contacts.c.id).where(contacts.c.account_id == account.id, contacts.c.id == contact_id)
+            if change.connection.execute(person.where(*of_visible_person(login))).first() is None:
+                return None
+            if not _known(change, cause):
                 return None
             if account.unsubscribe_type == "lists":
                 return _from_list(change, contact_id, list_id, cause)
@@ -74,12 +81,18 @@ class Unsubscribes:
         after: tuple[datetime, int] | None = None,
         offset: int = 0,
         limit: int | None = None,
+        login: Login | None = None,
     ) -> Sequence[Recorded]:
         """Records of a kind, "unsubscribed" or "complained", by date, then number, behind the pair `after`.
 
+        The login sees those of people and lists that it sees, and no message of another list.
         Numbers other than 0 pick those about that list, message or category of lists.
         """
         event = contact_events.c
+        about: ColumnElement[Any] = func.coalesce(event.message_id, 0)
+        name: ColumnElement[Any] = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject, "")
+        for seen in of_no_hidden_list(login, messages.c.list_id):
+            about, name = case((seen, about), else_=0), case((seen, name), else_="")
         query = (
             select(
                 event.id,
@@ -87,14 +100,14 @@ class Unsubscribes:
                 event.at,
                 func.coalesce(event.list_id, 0).label("list_id"),
                 func.coalesce(lists.c.name, "").label("list_name"),
-                func.coalesce(event.message_id, 0).label("message_id"),
-                func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject, "").label("message_name"),
+                about.label("message_id"),
+                name.label("message_name"),
                 func.coalesce(event.list_category_id, 0).label("list_category_id"),
                 func.coalesce(event.message_category_id, 0).label("message_category_id"),
             )
             .join(lists, lists.c.id == event.list_id, isouter=True)
             .join(messages, messages.c.id == event.message_id, isouter=True)
-            .where(*self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id))
+            .where(*self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login))
             .order_by(event.at, event.id)
             .offset(offset or None)
             .limit(limit)
@@ -115,9 +128,10 @@ class Unsubscribes:
         list_id: int = 0,
         message_id: int = 0,
         list_category_id: int = 0,
+        login: Login | None = None,
     ) -> int:
         """How many `page` has in all."""
-        wanted = self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id)
+        wanted = self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login)
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(contact_events).where(*wanted)).scalar_one())
 
@@ -130,12 +144,15 @@ class Unsubscribes:
         list_id: int,
         message_id: int,
         list_category_id: int,
+        login: Login | None,
     ) -> list[ColumnElement[bool]]:
         event = contact_events.c
         wanted: list[ColumnElement[bool]] = [
             event.account_id == account_id,
             event.kind == kind,
             event.part_of.is_(None),
+            *of_visible_person(login, event.contact_id),
+            *of_no_hidden_list(login, event.list_id),
         ]
         if at_from is not None:
             wanted.append(event.at >= at_from)

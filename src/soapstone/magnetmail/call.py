@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass, replace
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import Identity
 from soapstone.lists.contact_list import ContactList
+from soapstone.lists.visibility import is_restricted
 from soapstone.product import Product
 from soapstone.wire.faults import Fault
 
@@ -24,13 +25,23 @@ class Call:
     account: Account
 
     @property
+    def login(self) -> Login:
+        """Who asks."""
+        return self.identity.login
+
+    @property
+    def sight(self) -> int | None:
+        """What sets pages of this login apart from those of others: its number when it sees only granted lists."""
+        return self.login.id if is_restricted(self.login) else None
+
+    @property
     def groups(self) -> list[ContactList]:
         """The groups that the login may see."""
-        return self.product.lists.all(self.account.id, self.identity.login)
+        return self.product.lists.all(self.account.id, self.login)
 
     def group(self, group_id: int | None) -> ContactList | None:
         """The group of that number, if the login may see it."""
-        return self.product.lists.get(self.account.id, group_id or 0, self.identity.login)
+        return self.product.lists.get(self.account.id, group_id or 0, self.login)
 
     def for_account(self, user_id: str | None) -> Call:
         """The same call for the account that the request names; Fault when the session may not use it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.lists.contact_list import ContactList
+from soapstone.lists.visibility import ONLY_GRANTED
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.columns import ENCODING, columns_of, heading_names
 from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
@@ -13,7 +14,6 @@ from soapstone.magnetmail.types import (
     UploadInitialQueueStatus,
     UploadJobSettings,
 )
-from soapstone.magnetmail.uploads import may_see
 from soapstone.product import ReceivedUpload, received
 from soapstone.wire.faults import Fault
 
@@ -46,8 +46,9 @@ def get_upload_initial_queue_job_status(
     number = request.initialQueueId
     if not 0 < number < NUMBERS or number != int(number):
         return None
+    job = call.product.jobs.get([call.account.id], int(number))
     entry = call.product.entries.get(call.account.id, int(number))
-    if entry is None or not may_see(call, entry.list_id):
+    if job is None or entry is None or not call.product.lists.sees_job(call.login, job):
         return None
     return UploadInitialQueueStatus(
         UploadId=entry.id,
@@ -85,6 +86,8 @@ def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, setting
         raise InvalidImport(f"Group {settings.GroupId} does not exist.")
     if group is None and replace:
         raise InvalidImport("REPLACE needs a group.")
+    if group is None and call.sight is not None:
+        raise InvalidImport(f"{ONLY_GRANTED} Name one of them.")
     names = _names(settings)
     if not names:
         if not settings.HasHeaderRow:

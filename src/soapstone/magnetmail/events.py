@@ -75,6 +75,7 @@ def search_personify_subscription_mappings(
         call.account.id,
         object_type=(wanted.ObjectType or "") if wanted else "",
         identifier=(wanted.Identifier or "") if wanted else "",
+        login=call.login,
     )
     rows = [
         PersonifySubscriptionMapping(

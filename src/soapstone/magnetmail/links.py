@@ -25,13 +25,13 @@ def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
     message = product.messages.get(account_id, request.message_id)
     if message is None or (message.list_id is not None and call.group(message.list_id) is None):
         return []
-    wanted = None
+    wanted = [group.id for group in call.groups] if call.sight is not None else None
     if request.group_id:
         if call.group(request.group_id) is None:
             return []
         wanted = [request.group_id]
     records = product.reports.find(account_id, message_ids=[message.id], list_ids=wanted)
-    if wanted and not records:
+    if request.group_id and not records:
         return []
     found = {link.url: link for link in hyperlinks(message, product.links)}
     for record in records:

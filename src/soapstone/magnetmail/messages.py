@@ -85,7 +85,8 @@ def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetail
     found = message_of(call, request.MessageId)
     if found is None:
         return None
-    sent = [each.at for each in call.product.reports.departures(call.account.id, kind=KIND, message_id=found.id)]
+    departures = call.product.reports.departures(call.account.id, kind=KIND, message_id=found.id, login=call.login)
+    sent = [each.at for each in departures]
     extras = {name: found.extras.get(name) for name in KEPT}
     return MessageDetails(
         **extras,
@@ -289,7 +290,7 @@ def _listed(
     sent_from, sent_before = call.range(request.sentStartDate, request.sentEndDate, utc=utc)
     with_fax, with_mail = PICKS[request.hasFax], PICKS[request.hasEmail]
     sent: dict[int, list[tuple[int | None, datetime.datetime]]] = {}
-    for each in call.product.reports.departures(call.account.id, kind=KIND):
+    for each in call.product.reports.departures(call.account.id, kind=KIND, login=call.login):
         sent.setdefault(each.message_id, []).append((each.list_id, each.at))
     for found in _stored(call, request, created_from, created_before):
         times = [at for _, at in sent.get(found.id, ())]

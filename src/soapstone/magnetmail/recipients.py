@@ -6,8 +6,9 @@ from typing import Any
 
 from soapstone.lists.changes import Cause
 from soapstone.lists.recipients import InvalidAddress, NoIdentifier, RecipientExists, UnknownGroup
+from soapstone.lists.visibility import AllListsNeeded
 from soapstone.magnetmail.call import NO_DATE, Call
-from soapstone.magnetmail.errors import INVALID_ARGUMENT, NOT_FOUND, SEE_ERROR_OBJECT, error_object
+from soapstone.magnetmail.errors import ACCESS_DENIED, INVALID_ARGUMENT, NOT_FOUND, SEE_ERROR_OBJECT, error_object
 from soapstone.magnetmail.operations import (
     addRecipient,
     editRecipient,
@@ -33,10 +34,10 @@ def add_recipient(call: Call, request: addRecipient) -> saveResult:
             return _refused("addRecipient", NOT_FOUND, f"Group {number} does not exist.")
     fields = columns(request, COLUMNS) | {"text_only": request.text_only}
     try:
-        made = call.product.recipients.add(call.account, fields, groups)
+        made = call.product.recipients.add(call.account, fields, groups, login=call.login)
     except RecipientExists as there:
         return _exists(there)
-    except (NoIdentifier, InvalidAddress, UnknownGroup) as refusal:
+    except (AllListsNeeded, NoIdentifier, InvalidAddress, UnknownGroup) as refusal:
         return _refusal("addRecipient", refusal)
     return _saved(made, "Recipient added successfully")
 
@@ -45,7 +46,7 @@ def edit_recipient(call: Call, request: editRecipient) -> saveResult:
     """Replace all fields of somebody; groups stay (mm-74, mm-75)."""
     fields = columns(request, COLUMNS) | {"text_only": request.text_only}
     try:
-        if not call.product.recipients.edit(call.account, request.recipient_id, fields):
+        if not call.product.recipients.edit(call.account, request.recipient_id, fields, login=call.login):
             return _refused("editRecipient", NOT_FOUND, f"Recipient {request.recipient_id} does not exist.")
     except RecipientExists as there:
         return _exists(there)
@@ -56,7 +57,7 @@ def edit_recipient(call: Call, request: editRecipient) -> saveResult:
 
 def get_recipient_details(call: Call, request: getRecipientDetails) -> Recipient | None:
     """Somebody by number; nothing for an unknown one (mm-24)."""
-    person = call.product.recipients.get(call.account.id, request.recipient_id)
+    person = call.product.recipients.get(call.account.id, request.recipient_id, login=call.login)
     return None if person is None else wire(call, person)
 
 
@@ -87,12 +88,14 @@ def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
     if not joined | left <= {group.id for group in call.groups}:
         return False
     cause = Cause(message_id=request.message_id or None)
-    return call.product.recipients.change_groups(call.account, request.recipient_id, joined, left, cause=cause)
+    return call.product.recipients.change_groups(
+        call.account, request.recipient_id, joined, left, cause=cause, login=call.login
+    )
 
 
 def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient_history | None:
     """The mails to somebody; nothing for an unknown one (mm-24, mm-86)."""
-    if call.product.recipients.get(call.account.id, request.recipient_id) is None:
+    if call.product.recipients.get(call.account.id, request.recipient_id, login=call.login) is None:
         return None
     mails = [
         email_history(
@@ -103,7 +106,7 @@ def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient
             send_result=sent_status(mailing.state, mailing.reply).value,
             links=[],
         )
-        for mailing in call.product.history.mailings(call.account.id, request.recipient_id)
+        for mailing in call.product.history.mailings(call.account.id, request.recipient_id, login=call.login)
     ]
     return recipient_history(emailHistory=mails, faxHistory=[], formHistory=[])
 
@@ -114,9 +117,11 @@ def _named(call: Call, given: Recipient | None) -> int | None:
     number = (given.id or "").strip()
     if number:
         known = number.isascii() and number.isdigit() and len(number) < 19
-        person = call.product.recipients.get(call.account.id, int(number)) if known else None
+        person = call.product.recipients.get(call.account.id, int(number), login=call.login) if known else None
         return None if person is None else person.id
-    return call.product.recipients.find(call.account, email=given.email or "", custom_id=given.Custom_Id or "")
+    return call.product.recipients.find(
+        call.account, email=given.email or "", custom_id=given.Custom_Id or "", login=call.login
+    )
 
 
 def _no_error() -> ErrorObject:
@@ -133,6 +138,8 @@ def _exists(there: RecipientExists) -> saveResult:
 
 
 def _refusal(function: str, refusal: Exception) -> saveResult:
+    if isinstance(refusal, AllListsNeeded):
+        return _refused(function, ACCESS_DENIED, f"{refusal} Name one of them.")
     if isinstance(refusal, NoIdentifier) and refusal.field == "email":
         # Seen on the wire with an empty message and an empty msg (mm-19).
         return _refused(function, NO_EMAIL, "")

@@ -84,7 +84,9 @@ def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> l
         found = together(added, changed)
     people = {
         person.id: person
-        for person in call.product.recipients.many(call.account.id, [each.contact_id for each in found])
+        for person in call.product.recipients.many(
+            call.account.id, [each.contact_id for each in found], login=call.login
+        )
     }
     return [
         subscription(
@@ -99,11 +101,11 @@ def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> l
 
 def _page(call: Call, example: Example, page: int, size: int) -> Sequence[Person]:
     return call.product.pages.get(
-        ("search", call.account.id, example.key),
+        ("search", call.account.id, call.sight, example.key),
         page,
         size,
         lambda after, offset, limit: call.product.search.page(
-            call.account, example, after=after, offset=offset, limit=limit
+            call.account, example, login=call.login, after=after, offset=offset, limit=limit
         ),
         lambda person: person.id,
     )

@@ -276,12 +276,12 @@ def _people(call: Call, kind: recipient_type, named: Sequence[str]) -> _Found:
         number: int | None
         if kind is recipient_type.recipient_id:
             known = name.isascii() and name.isdigit() and len(name) < 19
-            person = recipients.get(account.id, int(name)) if known else None
+            person = recipients.get(account.id, int(name), login=call.login) if known else None
             number = None if person is None else person.id
         elif kind is recipient_type.custom_id:
-            number = recipients.find(account, custom_id=name)
+            number = recipients.find(account, custom_id=name, login=call.login)
         else:
-            number = recipients.find(account, email=name)
+            number = recipients.find(account, email=name, login=call.login)
         if number is None:
             missing.append(name)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soapstone.lists.channels import Identity
+from soapstone.lists.visibility import AllListsNeeded
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import getSuppressedRecipientList, uploadSuppressionList
 from soapstone.magnetmail.recipient import columns, wire
@@ -42,7 +43,11 @@ def upload_suppression_list(call: Call, request: uploadSuppressionList) -> Recip
     people = [
         columns(each) | {"text_only": bool(each.text_only)} for each in given.recipients or [] if each is not None
     ]
-    done = call.product.channels.shut(call.account, people, IDENTITIES[given.suppressby], CHANNELS[given.type])
+    identity, channels = IDENTITIES[given.suppressby], CHANNELS[given.type]
+    try:
+        done = call.product.channels.shut(call.account, people, identity, channels, login=call.login)
+    except AllListsNeeded as refusal:
+        raise Fault(f"[AccessDenied] {refusal}") from None
     return RecipientSuppressionResult(new_added=done.added, total_updated=done.updated)
 
 
@@ -52,10 +57,12 @@ def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientLis
     if group_id and call.group(group_id) is None:
         return []
     start, end = call.range(request.start_date, request.end_date)
-    people = call.product.channels.suppressed(call.account.id, list_id=group_id, since_from=start, since_before=end)
+    people = call.product.channels.suppressed(
+        call.account.id, list_id=group_id, since_from=start, since_before=end, login=call.login
+    )
     groups = [group.id for group in call.groups if group_id in (0, group.id)]
     attributes = [attribute for each in groups for attribute in call.product.profiles.attributes(each)]
-    profiles = call.product.channels.profiles([person.id for person in people])
+    profiles = call.product.channels.profiles([person.id for person in people], login=call.login)
     return [
         RecipientExtended(
             recipient=wire(call, person),

@@ -51,7 +51,16 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
     size = criteria.PageSize if 0 < criteria.PageSize <= LARGEST_PAGE else LARGEST_PAGE
     unsubscribes, account_id = call.product.unsubscribes, call.account.id
     rows = call.product.pages.get(
-        ("unsubscribes", account_id, start, end, list_id, message_id, category_id),
+        (
+            "unsubscribes",
+            account_id,
+            call.sight,
+            start,
+            end,
+            list_id,
+            message_id,
+            category_id,
+        ),
         criteria.PageNo,
         size,
         lambda after, offset, limit: unsubscribes.page(
@@ -65,6 +74,7 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
             after=after,
             offset=offset,
             limit=limit,
+            login=call.login,
         ),
         lambda row: (row.at, row.id),
     )
@@ -76,6 +86,7 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
         list_id=list_id,
         message_id=message_id,
         list_category_id=category_id,
+        login=call.login,
     )
     return UnsubscribeTrackingResults(Count=count, data=[_tracked(call, row) for row in rows])
 
@@ -95,7 +106,7 @@ def _recorded(call: Call, given: Unsubscribe) -> Unsubscribe:
             list_category_id=list_category or None,
         )
         unsubscribes = here.product.unsubscribes
-        number = unsubscribes.add(here.account, given.RecipientId, list_id=given.GroupId, cause=cause)
+        number = unsubscribes.add(here.account, given.RecipientId, list_id=given.GroupId, cause=cause, login=here.login)
     return Unsubscribe(
         Id=number or 0,
         UserId=here.account.name,
@@ -115,9 +126,9 @@ def _number(text: str | None) -> int | None:
 
 def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datetime) -> list[recp_unsubscribe]:
     at_from, at_before = call.range(start, end)
-    rows = call.product.unsubscribes.page(call.account.id, kind, at_from=at_from, at_before=at_before)
+    rows = call.product.unsubscribes.page(call.account.id, kind, at_from=at_from, at_before=at_before, login=call.login)
     numbers = list(dict.fromkeys(row.contact_id for row in rows))
-    people = {person.id: person for person in call.product.recipients.many(call.account.id, numbers)}
+    people = {person.id: person for person in call.product.recipients.many(call.account.id, numbers, login=call.login)}
     return [
         recp_unsubscribe(
             recipient=wire(call, people[row.contact_id]),

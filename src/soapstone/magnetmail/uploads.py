@@ -9,9 +9,11 @@ from typing import cast
 from soapstone.imports.imports import KINDS
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
+from soapstone.lists.visibility import ONLY_GRANTED
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.columns import ENCODING, columns_of, heading_names
 from soapstone.magnetmail.errors import (
+    ACCESS_DENIED,
     IMPORT_FAILED,
     INVALID_ARGUMENT,
     NOT_FOUND,
@@ -66,6 +68,8 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
             return refused(NOT_FOUND, f"Group {request.groupid} does not exist.")
     elif request.replace_group:
         return refused(INVALID_ARGUMENT, "replace_group needs a group.")
+    elif call.sight is not None:
+        return refused(ACCESS_DENIED, f"{ONLY_GRANTED} Name one of them.")
     upload = received(request.csvData)
     try:
         spec = ImportSpec(
@@ -103,17 +107,9 @@ def _status(
     call: Call, job_id: int, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
 ) -> UploadListResult:
     job = call.product.jobs.get([call.account.id], job_id)
-    if job is None or job.kind not in KINDS or not may_see(call, job.list_id):
+    if job is None or job.kind not in KINDS or not call.product.lists.sees_job(call.login, job):
         return _refused(call, NOT_FOUND, f"There is no upload job {job_id}.", function, jobid=job_id)
     return _record(call, job, function, date)
-
-
-def may_see(call: Call, list_id: int | None) -> bool:
-    """Whether the login may ask for uploads into this group; those without a group are everybody's."""
-    login = call.identity.login
-    if login.all_lists or list_id is None:
-        return True
-    return call.product.lists.get(call.account.id, list_id, login) is not None
 
 
 def _record(

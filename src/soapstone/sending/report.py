@@ -8,7 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select
 
+from soapstone.accounts.account import Login
 from soapstone.jobs.job import Job
+from soapstone.lists.visibility import of_no_hidden_list
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs, messages, sends
 
@@ -112,17 +114,19 @@ class SendReports:
             condition &= ~sends.c.is_test
         return self._records(account_id, condition, limit, newest=newest)
 
-    def departures(self, account_id: int, *, kind: str, message_id: int | None = None) -> list[Departure]:
+    def departures(
+        self, account_id: int, *, kind: str, message_id: int | None = None, login: Login | None = None
+    ) -> list[Departure]:
         """The sends of the account's messages of a kind, or of one of them, that have handed mails over, by number.
 
-        Those for tests are none.
+        Those for tests are none. The login sees those to lists that it sees, and to single people.
         """
         query = (
             select(sends.c.message_id, sends.c.list_id, jobs.c.started_at, jobs.c.counters)
             .join(jobs, jobs.c.id == sends.c.job_id)
             .join(messages, messages.c.id == sends.c.message_id)
             .where(messages.c.account_id == account_id, messages.c.kind == kind)
-            .where(~sends.c.is_test, jobs.c.started_at.is_not(None))
+            .where(~sends.c.is_test, jobs.c.started_at.is_not(None), *of_no_hidden_list(login, sends.c.list_id))
             .order_by(sends.c.job_id)
         )
         if message_id is not None:

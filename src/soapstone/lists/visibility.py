@@ -1,0 +1,71 @@
+"""What a login sees of its account: the one rule behind every interface (lk-9, lk-19, mm-26).
+
+A login without `all_lists` sees the lists that it was granted, the people who are on one of them in any state, and what
+belongs to these lists. Everything else is unknown to it. None instead of a login is the server itself and its operator.
+All conditions come beside those that name the account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, exists, or_, select
+
+from soapstone.accounts.account import Login
+from soapstone.jobs.job import Job
+from soapstone.store.tables import contacts, granted_lists, lists, memberships
+
+Conditions = tuple[ColumnElement[bool], ...]
+
+ONLY_GRANTED = "This login sees only the lists that it was granted."
+
+
+class AllListsNeeded(PermissionError):
+    """The call concerns more than the lists that the login was granted; the message is a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__(ONLY_GRANTED)
+
+
+def is_restricted(login: Login | None) -> bool:
+    """Whether the login sees only lists that it was granted."""
+    return login is not None and not login.all_lists
+
+
+def require_all_lists(login: Login | None) -> None:
+    """Raise AllListsNeeded for a login that sees only some lists."""
+    if is_restricted(login):
+        raise AllListsNeeded
+
+
+def of_granted_list(login: Login | None, list_id: ColumnElement[Any]) -> Conditions:
+    """Return what rows meet whose list the login sees; rows without a list do not, for a restricted login."""
+    return (list_id.in_(_granted(login)),) if login is not None and is_restricted(login) else ()
+
+
+def of_no_hidden_list(login: Login | None, list_id: ColumnElement[Any]) -> Conditions:
+    """Return what rows meet whose list the login sees, and rows that concern no list (NULL)."""
+    return tuple(or_(list_id.is_(None), condition) for condition in of_granted_list(login, list_id))
+
+
+def of_visible_person(login: Login | None, contact_id: ColumnElement[Any] = contacts.c.id) -> Conditions:
+    """Return what rows meet that concern a person whom the login sees: a member, in any state, of a list it sees."""
+    here = of_granted_list(login, memberships.c.list_id)
+    return (exists().where(memberships.c.contact_id == contact_id, *here),) if here else ()
+
+
+def sees_job(login: Login, job: Job, granted: Container[int | None]) -> bool:
+    """Return whether the login sees a job, with the numbers of the lists that it was granted.
+
+    What has no list concerns the whole account, or single people whom the login chose itself.
+    """
+    if job.list_id is None:
+        return login.all_lists or job.login_id == login.id
+    return login.all_lists or job.list_id in granted
+
+
+def _granted(login: Login) -> Select[Any]:
+    mine = granted_lists.c.list_id == lists.c.id
+    query = select(lists.c.id).join(granted_lists, mine)
+    return query.where(granted_lists.c.login_id == login.id, lists.c.deleted_at.is_(None))
