@@ -232,8 +232,8 @@ def add_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) 
 @router.delete("/lists/{list_id}/profile/{header_id}", status_code=204)
 def delete_header(list_id: Number, header_id: Number, caller: Calling) -> None:
     """Delete a profile header that has no attributes."""
-    header = caller.product.profiles.header(caller.account.id, header_id)
-    if header is None or header.list_id != caller.list(list_id).id:
+    here, header = caller.list(list_id), caller.product.profiles.header(caller.account.id, header_id)
+    if header is None or header.list_id != here.id:
         raise not_found("header")
     try:
         caller.product.profiles.delete_header(caller.account.id, header_id)
@@ -244,7 +244,7 @@ def delete_header(list_id: Number, header_id: Number, caller: Calling) -> None:
 @router.delete("/lists/{list_id}/attributes/{attribute_id}", status_code=204)
 def delete_attribute(list_id: Number, attribute_id: Number, caller: Calling) -> None:
     """Delete a profile attribute with its values."""
-    attribute = caller.product.profiles.attribute(caller.account.id, attribute_id)
-    if attribute is None or attribute.list_id != caller.list(list_id).id:
+    here, attribute = caller.list(list_id), caller.product.profiles.attribute(caller.account.id, attribute_id)
+    if attribute is None or attribute.list_id != here.id:
         raise not_found("attribute")
     caller.product.profiles.delete_attribute(caller.account.id, attribute_id)
