@@ -59,6 +59,7 @@ class Things:
     search: int = NOBODY
     mapping: int = NOBODY
     occasion: int = NOBODY
+    token: int = NOBODY
     public_id: str = "0" * 32
     mail: str = "00000987-0000000987.eml"
     email: str = "unknown@example.com"

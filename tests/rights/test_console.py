@@ -41,7 +41,7 @@ PATHS_OF: dict[str, Callable[[Things], str]] = {
 }
 
 
-def addresses(*reaches: str) -> Any:
+def addresses(*reaches: str) -> pytest.MarkDecorator:
     """All addresses of these reaches that need a session."""
     chosen = [route for route in PATHS_OF if CONSOLE[route].reach in reaches and CONSOLE[route].permission == "session"]
     return pytest.mark.parametrize("route", chosen)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.api.conftest import Within
-from tests.contracts.calls import Ground, Things
+from tests.contracts.calls import NOBODY, Ground, Things
 from tests.rights.records import Records
 from tests.rights.table import rights
 
@@ -130,7 +130,7 @@ ROUTES: dict[str, Callable[[Things], Asked]] = {
 IN_ANOTHER_STATE = {"POST /jobs/{job_id}/retry", "POST /sends/{send_id}/retry", "POST /sends/{send_id}/resume"}
 
 
-def routes(*reaches: str) -> Any:
+def routes(*reaches: str) -> pytest.MarkDecorator:
     """All routes of these reaches."""
     return pytest.mark.parametrize("route", [route for route in ROUTES if RIGHTS[route].reach in reaches])
 
@@ -141,20 +141,14 @@ class Callers:
     def __init__(self, ground: Ground) -> None:
         self._app = Within(rest(ground.product))
 
-    def ask(self, route: str, login: Any, things: Things, **more: Any) -> httpx.Response:
-        path, body = ROUTES[route](replace_token(things, more.get("token", 987_654)))
+    def ask(self, route: str, login: Any, things: Things, token: int = NOBODY) -> httpx.Response:
+        path, body = ROUTES[route](replace(things, token=token))
         auth = None if login is None else (login.name, "secret")
         with httpx.Client(transport=self._app, base_url="http://127.0.0.1/api/v1", auth=auth) as client:
             method = route.split()[0]
             if isinstance(body, bytes):
                 return client.request(method, path, content=body, headers={"Content-Type": "text/csv"})
             return client.request(method, path, json=body)
-
-
-def replace_token(things: Things, token: int) -> Any:
-    found = replace(things)
-    object.__setattr__(found, "token", token)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +191,7 @@ def test_what_is_not_there_for_the_login(ground: Ground, callers: Callers, recor
     """lk-19: one answer to unknown, foreign and hidden numbers, and nothing is changed."""
     unknown = said(callers.ask(route, ground.ann, ground.unknown))
     assert unknown[0] == 404
-    own = {"list": ground.mine.list}
-    mixed = [replace(each, **own) for each in (ground.hidden, ground.foreign)]
+    mixed = [replace(each, list=ground.mine.list) for each in (ground.hidden, ground.foreign)]
     cases = [(ground.ann, ground.foreign), (ground.cat, ground.unknown), (ground.cat, ground.foreign)]
     cases += [(ground.cat, ground.hidden), (ground.bob, ground.mine)]
     if ROUTES[route](mixed[0]) != ROUTES[route](replace(ground.mine, email=ground.hidden.email)):

@@ -25,7 +25,7 @@ DENIED = ("[AccessDenied]", "[InvalidSession]", "[InvalidLogonAttempt]")
 REFUSED_LATER = "UploadListInitialQueue"
 
 
-def operations(*reaches: str) -> Any:
+def operations(*reaches: str) -> pytest.MarkDecorator:
     """All available operations of these reaches."""
     chosen = [(contract, name) for contract, name in AVAILABLE if RIGHTS[contract][name].reach in reaches]
     return pytest.mark.parametrize(("contract", "operation"), chosen)
