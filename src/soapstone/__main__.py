@@ -1,5 +1,5 @@
 """`python -m soapstone`."""
 
-from soapstone.cli import app
+from soapstone.cli import main
 
-app()
+main()

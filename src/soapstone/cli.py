@@ -172,6 +172,12 @@ def version() -> None:
     console.print(installed_version("soapstone"))
 
 
+def main() -> None:
+    """Run the command line. What it writes, in whatever folder, nobody else of this machine can read."""
+    os.umask(0o077)
+    app()
+
+
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.demo import demo_settings, prepare_demo
     from soapstone.runners import UNUSABLE_SETTINGS, check_settings

@@ -8,8 +8,8 @@ from functools import cached_property
 
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.answers import Answers
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.accounts.logon import Logons
-from soapstone.accounts.secrets import Secrets
 from soapstone.accounts.sessions import Sessions
 from soapstone.accounts.tokens import Tokens
 from soapstone.imports.attribute_update import AttributeUpdates
@@ -141,18 +141,18 @@ class Product:
         return Subscriptions(self.database, letters)
 
     @cached_property
-    def _key(self) -> str:
-        return self.settings.secret_key or Secrets(self.database).get("links")
+    def _keys(self) -> LinkKeys:
+        return LinkKeys.of(self.database, self.settings.secret_key)
 
     @cached_property
     def invitations(self) -> Invitations:
         """The tokens of confirmation links."""
-        return Invitations(self._key)
+        return Invitations(self._keys)
 
     @cached_property
     def email_keys(self) -> EmailKeys:
         """The keys of contacts in mailed links."""
-        return EmailKeys(self._key)
+        return EmailKeys(self._keys)
 
     @cached_property
     def spam_scanner(self) -> SpamScanner | None:
@@ -179,7 +179,7 @@ class Product:
         """The links of mails; None while the server does not know the URL at which people reach it."""
         if not self.settings.public_url:
             return None
-        return Links(self.settings.public_url, self._key)
+        return Links(self.settings.public_url, self._keys)
 
 
 # The blob behind a spooled member of a request.

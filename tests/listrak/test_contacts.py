@@ -13,6 +13,7 @@ import httpx
 import pytest
 import zeep.exceptions
 
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.lists.email_keys import EmailKeys
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.product import Product
@@ -209,7 +210,12 @@ def test_the_email_key(desk: Desk, records: Product) -> None:
     key = records.email_keys.make(person.contact_id)
     found = desk.listrak.GetContactByEmailKey(desk.list, key)
     assert found["EmailAddress"] == email
-    for other in (key[:-1] + ("A" if key[-1] != "A" else "B"), "", "ü", EmailKeys("another").make(person.contact_id)):
+    for other in (
+        key[:-1] + ("A" if key[-1] != "A" else "B"),
+        "",
+        "ü",
+        EmailKeys(LinkKeys.single("another")).make(person.contact_id),
+    ):
         assert desk.listrak.GetContactByEmailKey(desk.list, other) is None
     desk.unsubscribe(email)
     assert desk.listrak.GetContactByEmailKey(desk.list, key) is None

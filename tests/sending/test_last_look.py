@@ -13,6 +13,7 @@ from sqlalchemy import update
 from tests.sending.scripted import DROP, Said, ScriptedServer
 
 from soapstone.accounts.account import Accounts
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
@@ -32,7 +33,7 @@ from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.store.instants import now
 from soapstone.store.tables import deliveries, jobs
 
-LINKS = Links("https://lists.example", "key")
+LINKS = Links("https://lists.example", LinkKeys.single("key"))
 
 
 class Scene:

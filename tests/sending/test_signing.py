@@ -28,6 +28,7 @@ from tests.sending.conftest import Office
 from tests.sending.smtp_trial import Sink
 from tests.sending.test_mail import MAIL, NAMES, TEXT
 
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.runners import dkim_signer
 from soapstone.sending.builder import MailBuilder, Stationery
 from soapstone.sending.links import Links
@@ -320,7 +321,7 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
         server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"))
     else:
         mails = office.mail
-    stationery = Stationery(links=Links("https://lists.example", "key"), signer=BOTH)
+    stationery = Stationery(links=Links("https://lists.example", LinkKeys.single("key")), signer=BOTH)
     office.sender = Sender(office.database, office.mail, office.drafts, server=server, stationery=stationery)
     office.contact("ann@example.org", first_name="Zoë")
     office.contact("bob@example.org", first_name="Bob")

@@ -17,6 +17,7 @@ from tests.sending.sink import fate
 from tests.sending.smtp_trial import Sink
 from tests.sending.test_mail import TEXT
 
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.profile_filter import Term
@@ -31,7 +32,7 @@ from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer
 
-LINKS = Links("https://lists.example", "key")
+LINKS = Links("https://lists.example", LinkKeys.single("key"))
 
 
 class PostOffice:

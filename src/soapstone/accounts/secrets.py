@@ -1,4 +1,4 @@
-"""What the installation keeps to itself, such as the key that signs links."""
+"""What the installation keeps to itself, such as the secret behind the keys of links."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ import typer
 from rich.console import Console
 
 from soapstone.accounts.account import Account
+from soapstone.commands.restoring import prepare
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
 from soapstone.settings import Settings
-from soapstone.store import schema
+from soapstone.store import private, schema
 from soapstone.store.database import Database
+from soapstone.store.mark import Mark, PutBack
 
 # A pipe has no width of its own; tables there are not folded to a terminal's.
 console = Console(width=None if sys.stdout.isatty() else 200)
@@ -41,19 +44,32 @@ def settings_of(data: Path | None, database: str | None, **others: Any) -> Setti
 @contextmanager
 def opened(settings: Settings, *, upgrade: bool = False) -> Iterator[Product]:
     """The product on the settings' records. A new database is set up; an old one only with `upgrade`."""
-    # Addresses and mails lie in it: nobody else of this machine shall read them.
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with database_of(settings) as database:
+        mark = Mark.of(database, settings.data_dir)
+        try:
+            prepare(database, mark, upgrade=upgrade)
+        except schema.SchemaMismatch as trouble:
+            stop(f"{trouble}. Run: soapstone db upgrade")
+        except PutBack as trouble:
+            stop(f"{trouble} Stop all servers and run: soapstone db restored")
+        with mark.kept(database):
+            yield Product.open(settings, database)
+
+
+@contextmanager
+def database_of(settings: Settings) -> Iterator[Database]:
+    """The settings' database, as it stands. Nobody else of this machine can read what the data folder holds."""
+    private.make_folder(settings.data_dir)
     try:
         database = Database(settings.database)
     except ValueError as trouble:
         stop(str(trouble))
     try:
-        if upgrade or schema.version(database) is None:
-            schema.upgrade(database)
-        schema.check(database)
-        yield Product.open(settings, database)
-    except schema.SchemaMismatch as trouble:
-        stop(f"{trouble}. Run: soapstone db upgrade")
+        # Earlier versions left the modes to the umask.
+        path = database.path.resolve() if database.path else None
+        beside = path.parent.glob(f"{glob.escape(path.name)}*") if path else ()
+        private.shut([settings.worker_lock, *beside], [settings.blobs, settings.mail, settings.drafts])
+        yield database
     finally:
         database.close()
 

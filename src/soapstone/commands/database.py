@@ -1,4 +1,4 @@
-"""`soapstone db …`: the database's schema."""
+"""`soapstone db …`: the database's schema, its backups and their return."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ from typing import Annotated
 
 import typer
 
-from soapstone.commands.common import Data, DatabaseUrl, console, settings_of, stop
+from soapstone.commands.common import Data, DatabaseUrl, console, database_of, settings_of, stop
+from soapstone.commands.restoring import CannotRestore, TakenUp, check_alone, take_up
+from soapstone.commands.restoring import restore as restore_file
+from soapstone.jobs.lock import WorkerLock
 from soapstone.lists.doubles import Doubles
+from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database
+from soapstone.store.mark import Mark
 
-app = typer.Typer(no_args_is_help=True, help="The database's schema.")
+app = typer.Typer(no_args_is_help=True, help="The database's schema and backups.")
 
 
 @contextmanager
 def _opened(data: Path | None, url: str | None) -> Iterator[Database]:
-    settings = settings_of(data, url)
-    # Addresses and mails lie in it: nobody else of this machine shall read them.
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        opened = Database(settings.database)
-    except ValueError as trouble:
-        stop(str(trouble))
-    try:
-        yield opened
-    except schema.SchemaMismatch as trouble:
-        stop(f"{trouble}.")
-    finally:
-        opened.close()
+    with database_of(settings_of(data, url)) as opened:
+        try:
+            yield opened
+        except schema.SchemaMismatch as trouble:
+            stop(f"{trouble}.")
 
 
 @app.command()
@@ -71,3 +68,74 @@ def backup(
         if made is None:
             stop("PostgreSQL has its own tools for this: pg_dump.")
         console.print(f"Copied to {made}.")
+
+
+@app.command()
+def restore(
+    backup: Annotated[Path, typer.Argument(help="The backup, as `db backup` made it.")],
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Put a backup in the place of a SQLite database; the old one is kept. No server may run."""
+    settings = settings_of(data, database)
+    with _alone(settings) as opened:
+        mark = Mark.of(opened, settings.data_dir)
+        if opened.path is None:
+            stop("PostgreSQL has its own tools for this: pg_restore. Run after it: soapstone db restored")
+        path = opened.path.resolve()
+        if not backup.is_file():
+            stop(f"There is no file {backup}.")
+        if path.exists() and backup.samefile(path):
+            stop(f"{backup} is the database itself. Where a backup was put in its place, run: soapstone db restored")
+        opened.close()
+        try:
+            taken_up, kept = restore_file(path, backup, mark)
+        except (CannotRestore, schema.SchemaMismatch) as trouble:
+            stop(str(trouble).rstrip(".") + ".")
+        console.print(f"Restored {path} from {backup}.", soft_wrap=True, markup=False)
+        if kept is not None:
+            console.print(f"The records that were there are kept in {kept}.", soft_wrap=True, markup=False)
+        _tell(taken_up)
+
+
+@app.command()
+def restored(data: Data = None, database: DatabaseUrl = None) -> None:
+    """Take up records that were put back by other means, such as pg_restore. No server may run."""
+    settings = settings_of(data, database)
+    with _alone(settings) as opened:
+        mark = Mark.of(opened, settings.data_dir)
+        if schema.version(opened) is None:
+            stop("There are no records yet.")
+        schema.upgrade(opened)
+        taken_up = take_up(opened, mark.numbers)
+        mark.replace(opened)
+        console.print("The records are taken up.")
+        _tell(taken_up)
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[Database]:
+    """The database, which no worker and no other process with a SQLite file may use."""
+    with database_of(settings) as opened:
+        lock = WorkerLock(settings.worker_lock)
+        if opened.path is not None:
+            if not lock.acquire():
+                stop("A worker serves this database: stop the server first.")
+            try:
+                check_alone(opened.path)
+            except CannotRestore as trouble:
+                stop(str(trouble))
+        try:
+            yield opened
+        except schema.SchemaMismatch as trouble:
+            stop(f"{trouble}.")
+        finally:
+            lock.release()
+
+
+def _tell(taken_up: TakenUp) -> None:
+    console.print(f"Numbers go on far behind those of the backup. New links have key {taken_up.key}.")
+    if taken_up.paused:
+        numbers = ", ".join(map(str, taken_up.paused))
+        console.print(f"Sends that are not over in the backup are paused: {numbers}.", soft_wrap=True)
+        console.print("Their mails may have been sent since. To go on: soapstone send resume NUMBER")

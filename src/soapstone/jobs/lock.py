@@ -7,6 +7,8 @@ import os
 import time
 from pathlib import Path
 
+from soapstone.store import private
+
 
 class WorkerLock:
     """A lock file. The operating system lets go of it when its holder dies, however it dies."""
@@ -17,7 +19,7 @@ class WorkerLock:
 
     def acquire(self, timeout: float = 0.0) -> bool:
         """Take the lock, waiting up to `timeout` seconds for another holder; False when it was not to be had."""
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, private.FILE)
         end = time.monotonic() + timeout
         while True:
             try:

@@ -7,23 +7,26 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 
+from soapstone.accounts.link_keys import LinkKey, LinkKeys
+
 NUMBER_BYTES, TAG_BYTES = 8, 16
 
 
 class EmailKeys:
     """Makes and reads the keys: the contact's number under a mask, and a tag that nobody can make up.
 
-    Both are derived from the installation's secret key, so that no key needs to be stored.
+    Both are derived from the installation's keys, so that no e-mail key needs to be stored.
     """
 
-    def __init__(self, key: str) -> None:
-        self._key = key.encode()
+    def __init__(self, keys: LinkKeys) -> None:
+        self._keys = keys
 
     def make(self, contact_id: int) -> str:
         """The key of a contact, 32 characters."""
+        key = self._keys.of_contact(contact_id)
         number = contact_id.to_bytes(NUMBER_BYTES, "big")
-        tag = self._digest(b"email key tag", number)[:TAG_BYTES]
-        return urlsafe_b64encode(self._masked(number, tag) + tag).decode()
+        tag = _tag(key, number)
+        return urlsafe_b64encode(_masked(key, number, tag) + tag).decode()
 
     def read(self, key: str) -> int | None:
         """The number of the contact; None for a key that is none of ours."""
@@ -34,13 +37,22 @@ class EmailKeys:
         if len(data) != NUMBER_BYTES + TAG_BYTES:
             return None
         masked, tag = data[:NUMBER_BYTES], data[NUMBER_BYTES:]
-        number = self._masked(masked, tag)
-        good = hmac.compare_digest(tag, self._digest(b"email key tag", number)[:TAG_BYTES])
-        return int.from_bytes(number, "big") if good else None
+        for one in self._keys.all:
+            number = _masked(one, masked, tag)
+            contact_id = int.from_bytes(number, "big")
+            if hmac.compare_digest(tag, _tag(one, number)) and contact_id in one.contacts:
+                return contact_id
+        return None
 
-    def _masked(self, number: bytes, tag: bytes) -> bytes:
-        mask = self._digest(b"email key mask", tag)
-        return bytes(one ^ other for one, other in zip(number, mask, strict=False))
 
-    def _digest(self, purpose: bytes, data: bytes) -> bytes:
-        return hmac.new(self._key, purpose + data, hashlib.sha256).digest()
+def _tag(key: LinkKey, number: bytes) -> bytes:
+    return _digest(key, b"email key tag", number)[:TAG_BYTES]
+
+
+def _masked(key: LinkKey, number: bytes, tag: bytes) -> bytes:
+    mask = _digest(key, b"email key mask", tag)
+    return bytes(one ^ other for one, other in zip(number, mask, strict=False))
+
+
+def _digest(key: LinkKey, purpose: bytes, data: bytes) -> bytes:
+    return hmac.new(key.value.encode(), purpose + data, hashlib.sha256).digest()

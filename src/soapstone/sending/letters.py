@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from sqlalchemy import Connection
 
 from soapstone.accounts.account import Account
+from soapstone.accounts.link_keys import LinkKey, LinkKeys
 from soapstone.lists.contact_list import ContactList
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft
@@ -35,23 +37,28 @@ class Invitation:
 
 
 class Invitations:
-    """Makes and reads the tokens of confirmation links, signed with the installation's key."""
+    """Makes and reads the tokens of confirmation links, signed with the installation's keys."""
 
-    def __init__(self, key: str) -> None:
-        self._serializer = URLSafeSerializer(key, salt="soapstone.confirmation")
+    def __init__(self, keys: LinkKeys) -> None:
+        self._keys = keys
 
     def make(self, invitation: Invitation) -> str:
         """The token."""
         given = [invitation.list_id, invitation.contact_id, *invitation.events]
-        return str(self._serializer.dumps(given))
+        return str(_serializer(self._keys.of_contact(invitation.contact_id)).dumps(given))
 
     def read(self, token: str) -> Invitation | None:
         """What a token says; None for one that is none of ours."""
-        try:
-            list_id, contact_id, *events = self._serializer.loads(token)
-        except BadSignature:
-            return None
-        return Invitation(list_id, contact_id, tuple(events))
+        for key in self._keys.all:
+            with suppress(BadSignature):
+                list_id, contact_id, *events = _serializer(key).loads(token)
+                if contact_id in key.contacts:
+                    return Invitation(list_id, contact_id, tuple(events))
+        return None
+
+
+def _serializer(key: LinkKey) -> URLSafeSerializer:
+    return URLSafeSerializer(key.value, salt="soapstone.confirmation")
 
 
 class SubscriptionLetters:

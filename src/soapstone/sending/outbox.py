@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from soapstone.jobs.run import JobFailed
+from soapstone.store import private
 
 SYNC_THREADS = 16
 
@@ -29,9 +30,10 @@ class Outbox:
     def open(self) -> None:
         """Make sure that both folders are there."""
         with _told("The mail folder is not a folder that can be written to"):
-            self._mail.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._mail)
         with _told("The drafts folder is not a folder that can be written to"):
-            self._drafts.mkdir(parents=True, exist_ok=True)
+            private.make_folder(self._drafts.parent)
+            private.make_folder(self._drafts)
 
     def build(self, delivery_id: int, content: bytes) -> None:
         """Put a mail into the drafts; one that is there is replaced."""
@@ -39,7 +41,8 @@ class Outbox:
         # Another attempt that was given up may still be writing: each has names of its own, and a rename is whole.
         partial = draft.with_suffix(f".{self._attempt}.partial")
         with _told("A mail could not be written"):
-            partial.write_bytes(content)
+            with private.create(partial) as file:
+                file.write(content)
             partial.replace(draft)
 
     def settle(self, delivery_ids: Sequence[int]) -> None:
@@ -47,8 +50,9 @@ class Outbox:
 
         Several at a time, since file systems write them together: measured 60 µs each instead of 210.
         """
+        # What was handed over before is no draft any more, and on the disk.
         with _told("A mail could not be written"), ThreadPoolExecutor(SYNC_THREADS) as threads:
-            for _ in threads.map(_sync, map(self._draft, delivery_ids)):
+            for _ in threads.map(private.sync, map(self._draft, delivery_ids)):
                 pass
 
     def hand(self, delivery_id: int) -> bool:
@@ -78,7 +82,7 @@ class Outbox:
     def close(self) -> None:
         """Bring the names of the mails that were handed over to the disk."""
         with _told("A mail could not be put into the mail folder"):
-            _sync(self._mail)
+            private.sync(self._mail)
 
     def clear(self) -> None:
         """Remove what is left of the drafts."""
@@ -94,16 +98,6 @@ class Outbox:
 def jobs_with_drafts(drafts: Path) -> list[int]:
     """Numbers of the jobs that have drafts on disk."""
     return [int(path.name) for path in drafts.iterdir() if path.name.isdigit()] if drafts.is_dir() else []
-
-
-def _sync(path: Path) -> None:
-    # What was handed over before is no draft any more, and on the disk.
-    with suppress(FileNotFoundError):
-        opened = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from soapstone.store import private
+
 # A blob is named before the record that points to it is stored; one younger than this may still be waiting for it.
 GRACE_SECONDS = 3600.0
 
@@ -19,7 +21,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        private.make_folder(folder)
 
     def new(self) -> Upload:
         """A blob being written; it becomes real by `keep`."""
@@ -72,14 +74,14 @@ class Upload:
     def write(self, data: bytes) -> None:
         """Append bytes."""
         if self._file is None:
-            self._file = self._partial.open("wb")
+            self._file = private.create(self._partial)
         self._file.write(data)
         self.size += len(data)
 
     def close(self) -> None:
         """All bytes were written."""
         if self._file is None:
-            self._file = self._partial.open("wb")
+            self._file = private.create(self._partial)
         self._file.close()
 
     def keep(self) -> str:
@@ -89,11 +91,7 @@ class Upload:
         with self._partial.open("rb") as file:
             os.fsync(file.fileno())
         self._partial.rename(self._final)
-        folder = os.open(self._final.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        private.sync(self._final.parent)
         self._kept = True
         return self.name
 

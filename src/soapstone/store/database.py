@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
+from soapstone.store import private
 from soapstone.store.recall import Recall
 
 T = TypeVar("T")
@@ -43,7 +45,7 @@ class Database:
         self.kind = parsed.get_backend_name()
         self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
         self._recall = Recall(self)
-        if self.kind == "sqlite":
+        if self.path is not None:
             _tame_sqlite(self.engine)
 
     @cached_property
@@ -118,6 +120,12 @@ class Database:
             finally:
                 driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
+    def settle(self) -> None:
+        """Bring what is committed to the disk itself; PostgreSQL has done so at each commit."""
+        if self.path is not None:
+            # The log alone: to close the file of the database would end the locks that this process has on it.
+            private.sync(Path(f"{self.path.resolve()}-wal"))
+
     def statement(self, name: str) -> str:
         """The text of a named SQL file: the one of this kind of database, or the one that serves both."""
         return _statement(self.kind, name)
@@ -135,7 +143,18 @@ def _statement(kind: str, name: str) -> str:
     return (own if own.is_file() else folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def _make_private(path: str) -> None:
+    """Make the file, so that it has its mode from the first; SQLite gives the same to the files beside it."""
+    # What hinders this is for SQLite to tell.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, private.FILE))
+
+
 def _tame_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _before(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
+        _make_private(arguments[0])
+
     @event.listens_for(engine, "connect")
     def _connect(connection: sqlite3.Connection, _record: object) -> None:
         # The driver must not begin transactions by itself; SQLAlchemy's begin event below does.

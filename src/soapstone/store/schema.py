@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, inspect, select, text
 
+from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.tables import secrets
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 # The schema that this program knows as the last. Said here as well as in the migrations (a test compares), so that a
 # start that has nothing to migrate need not load them.
-NEWEST = "0009"
+NEWEST = "0010"
+
+
+# Name of the row of `secret` by which a backup says that it is one.
+COPY = "copy"
 
 
 class SchemaMismatch(Exception):
     """The database's schema is not the one that this program knows."""
 
 
-def upgrade(database: Database) -> None:
-    """Bring the schema to the version of this program, after a backup of what is there.
+def upgrade(database: Database, *, copied: bool = False) -> None:
+    """Bring the schema to the version of this program, after a backup of what is there, unless it is `copied` already.
 
     Raises SchemaMismatch for a schema that this program does not know (made by a newer one).
     """
@@ -37,7 +44,8 @@ def upgrade(database: Database) -> None:
     if found is not None:
         if found not in _known(config):
             raise SchemaMismatch(f"the database has schema {found}, which this version does not know: it is newer")
-        backup(database)
+        if not copied:
+            backup(database)
     with database.write(durable=True) as connection:
         # Two servers that start at once on one PostgreSQL: the second waits, then finds the work done.
         if database.kind == "postgresql":
@@ -63,16 +71,45 @@ def version(database: Database) -> str | None:
 
 
 def backup(database: Database, target: Path | None = None) -> Path | None:
-    """Copy a SQLite database as it stands to `target`, or to a file beside it; None for PostgreSQL."""
+    """Copy a SQLite database as it stands to `target`, or to a file beside it; None for PostgreSQL.
+
+    The copy says that it is one: see `is_copy`.
+    """
     if database.path is None:
         return None
-    target = target or database.path.with_name(f"{database.path.name}.{now():%Y%m%dT%H%M%S}.backup")
-    connection = sqlite3.connect(database.path)
+    target = target or beside(database.path, "backup")
+    partial = target.with_name(f"{target.name}.partial")
+    # SQLite writes into an empty file, which has its mode already.
+    private.create(partial).close()
     try:
-        connection.execute("VACUUM INTO ?", (str(target),))
+        with closing(sqlite3.connect(database.path)) as source:
+            source.execute("VACUUM INTO ?", (str(partial),))
+        _say_copy(partial)
+        private.sync(partial)
+        partial.replace(target)
     finally:
-        connection.close()
+        partial.unlink(missing_ok=True)
+    private.sync(target.parent)
     return target
+
+
+def beside(path: Path, what: str) -> Path:
+    """A name for another state of a database file, in its folder, with the time in it."""
+    return path.with_name(f"{path.name}.{now():%Y%m%dT%H%M%S}.{what}")
+
+
+def is_copy(connection: Connection) -> bool:
+    """Whether the records are a backup that has not been taken up: the original may have handed out numbers since."""
+    if not inspect(connection).has_table(secrets.name):
+        return False
+    return connection.execute(select(secrets.c.value).where(secrets.c.name == COPY)).scalar_one_or_none() is not None
+
+
+def _say_copy(path: Path) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as copy:
+        # The first schemas have no place to say it.
+        if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'secret'").fetchone():
+            copy.execute("INSERT OR REPLACE INTO secret (name, value) VALUES (?, 'yes')", (COPY,))
 
 
 def _version(connection: Connection) -> str | None:

@@ -487,6 +487,20 @@ secrets = Table(
     Column("value", Text, nullable=False),
 )
 
+# What links are signed with: a key is the installation's secret and this salt, or that secret itself without one. Each
+# signs for deliveries and contacts of its numbers alone; the newest has no last one. A restore begins a new key.
+link_keys = Table(
+    "link_key",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    _text("salt"),
+    Column("first_delivery", BigInteger, nullable=False),
+    Column("last_delivery", BigInteger),
+    Column("first_contact", BigInteger, nullable=False),
+    Column("last_contact", BigInteger),
+    Column("created_at", Instant, nullable=False),
+)
+
 JOB_STATES = ("queued", "running", "completed", "failed", "cancelled")
 
 jobs = _table(

@@ -9,6 +9,7 @@ from sqlalchemy import insert, select
 from tests.sending.model.world import World
 
 from soapstone.accounts.account import UNSUBSCRIBE_TYPES, Account, Accounts
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.categories import Categories
 from soapstone.lists.changes import Cause, Changes
@@ -26,7 +27,7 @@ from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 from soapstone.store.tables import lists as list_table
 
-LINKS = Links("https://lists.example", "key")
+LINKS = Links("https://lists.example", LinkKeys.single("key"))
 
 
 @dataclass(eq=False)

@@ -1,0 +1,152 @@
+"""The mark: a small file beside the records that tells how far their numbers have come.
+
+Records whose numbers are lower are older ones, put back from a backup: they would hand out numbers a second time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, select
+
+from soapstone.store import private
+from soapstone.store.database import Database
+from soapstone.store.numbers import handed_out, stored
+from soapstone.store.tables import secrets
+
+log = logging.getLogger(__name__)
+
+# Seconds between two looks at the numbers.
+PAUSE = 10.0
+
+
+class PutBack(Exception):
+    """The records are not those that were served here last. The message is a sentence for the operator."""
+
+
+@dataclass(frozen=True)
+class _Told:
+    records: str
+    numbers: Mapping[str, int]
+
+
+class Mark:
+    """The mark of one installation's records, in the file `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @classmethod
+    def of(cls, database: Database, folder: Path) -> Mark:
+        """The mark beside a SQLite file; that of a PostgreSQL database is in the data folder."""
+        if database.path is None:
+            return cls(folder / "postgresql.mark")
+        return cls(database.path.with_name(f"{database.path.name}.mark"))
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The numbers that the mark tells, as `handed_out` gives them; none without a mark."""
+        told = self._read()
+        return {} if told is None else dict(told.numbers)
+
+    def check(self, database: Database) -> None:
+        """Raise PutBack for records that are older than the mark, or other ones. Without a mark all records will do."""
+        told = self._read()
+        if told is None:
+            return
+        with database.read() as connection:
+            records = records_id(connection)
+            if records is not None and records != told.records:
+                raise PutBack(f"These are other records than those that {self._path} tells of.")
+            now = handed_out(connection)
+        if records is None or any(now[name] < number for name, number in told.numbers.items() if name in now):
+            raise PutBack(f"These records are older than {self._path} tells: numbers would be handed out twice.")
+
+    def update(self, database: Database) -> None:
+        """Let the mark tell how far the numbers have come. What it tells is safe on the disk before.
+
+        The mark of other records stays as it is.
+        """
+        told = self._read()
+        with database.read() as connection:
+            records, numbers = records_id(connection), stored(connection)
+        if records is None or (told is not None and told.records != records):
+            return
+        if told is not None:
+            # Rows that were deleted count as well.
+            numbers = {name: max(number, told.numbers.get(name, 0)) for name, number in numbers.items()}
+            if numbers == told.numbers:
+                return
+        database.settle()
+        self._write(_Told(records, numbers))
+
+    def replace(self, database: Database) -> None:
+        """Let the mark tell of these records, whatever it told before."""
+        with suppress(FileNotFoundError):
+            self._path.unlink()
+        self.update(database)
+
+    @contextmanager
+    def kept(self, database: Database) -> Iterator[None]:
+        """Update the mark now, every few seconds, and at the end."""
+        ended = threading.Event()
+        keeper = threading.Thread(target=self._keep, args=(database, ended), name="mark", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            keeper.join()
+
+    def _keep(self, database: Database, ended: threading.Event) -> None:
+        failed = False
+        while True:
+            last = ended.is_set()
+            try:
+                self.update(database)
+                failed = False
+            except Exception as trouble:
+                # The records are served all the same: an old mark only knows less.
+                if not failed:
+                    log.warning("the mark %s cannot be brought up to date: %s", self._path, trouble)
+                failed = True
+            if last:
+                return
+            ended.wait(PAUSE)
+
+    def _read(self) -> _Told | None:
+        try:
+            given = json.loads(self._path.read_bytes())
+            return _Told(str(given["records"]), {str(name): int(last) for name, last in given["numbers"].items()})
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.warning("the mark %s cannot be read and is made anew", self._path)
+            return None
+
+    def _write(self, told: _Told) -> None:
+        # Several processes may keep the same mark, and threads of one.
+        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}.partial")
+        try:
+            with private.create(partial) as file:
+                file.write(json.dumps({"records": told.records, "numbers": dict(told.numbers)}, indent=1).encode())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._path)
+        finally:
+            partial.unlink(missing_ok=True)
+        private.sync(self._path.parent)
+
+
+def records_id(connection: Connection) -> str | None:
+    """What tells these records from those of other installations; None in a schema that does not have it."""
+    if not inspect(connection).has_table(secrets.name):
+        return None
+    return connection.execute(select(secrets.c.value).where(secrets.c.name == "records")).scalar_one_or_none()
