@@ -88,10 +88,7 @@ def restore(
         if path.exists() and backup.samefile(path):
             stop(f"{backup} is the database itself. Where a backup was put in its place, run: soapstone db restored")
         opened.close()
-        try:
-            taken_up, kept = restore_file(path, backup, mark)
-        except (CannotRestore, schema.SchemaMismatch) as trouble:
-            stop(str(trouble).rstrip(".") + ".")
+        taken_up, kept = restore_file(path, backup, mark)
         console.print(f"Restored {path} from {backup}.", soft_wrap=True, markup=False)
         if kept is not None:
             console.print(f"The records that were there are kept in {kept}.", soft_wrap=True, markup=False)
@@ -118,15 +115,14 @@ def _alone(settings: Settings) -> Iterator[Database]:
     """The database, which no worker and no other process with a SQLite file may use."""
     with database_of(settings) as opened:
         lock = WorkerLock(settings.worker_lock)
-        if opened.path is not None:
-            if not lock.acquire():
-                stop("A worker serves this database: stop the server first.")
-            try:
-                check_alone(opened.path)
-            except CannotRestore as trouble:
-                stop(str(trouble))
+        if opened.path is not None and not lock.acquire():
+            stop("A worker serves this database: stop the server first.")
         try:
+            if opened.path is not None:
+                check_alone(opened.path)
             yield opened
+        except CannotRestore as trouble:
+            stop(str(trouble))
         except schema.SchemaMismatch as trouble:
             stop(f"{trouble}.")
         finally:
