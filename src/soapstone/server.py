@@ -28,6 +28,7 @@ from soapstone.store.watch import Watch
 from soapstone.subscriber.app import subscriber
 from soapstone.wire.compressed import Decompressed
 from soapstone.wire.endpoint import CallRecord, Endpoint
+from soapstone.wire.large_calls import LargeCalls
 from soapstone.xmlhttp.app import XmlOverHttp
 
 Scope = MutableMapping[str, Any]
@@ -50,6 +51,7 @@ class Application:
         self._calls: deque[CallRecord] = deque(maxlen=CALLS_SHOWN)
         self._watch = Watch(product.database)
         self._contracts: list[tuple[str, App]] = []
+        large_calls = LargeCalls()
         known = (LOGIN, PASSWORD) if demo else ()
         for contract, service, prefill in (
             (MAGNETMAIL, MagnetMailService(product), magnetmail_prefill(*known)),
@@ -66,9 +68,10 @@ class Application:
                 freshness=self._watch.token,
                 prefill=prefill,
                 allowed_origins=settings.allowed_origins,
+                large_calls=large_calls,
             )
             self._contracts.append((contract.path.lower(), _shared(Decompressed(endpoint), settings.allowed_origins)))
-        self._xml = Decompressed(XmlOverHttp(product, max_body=settings.max_upload_bytes))
+        self._xml = Decompressed(XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
         self._console = console(product, lambda: list(self._calls), demo=demo)

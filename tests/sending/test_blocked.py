@@ -27,6 +27,7 @@ from soapstone.sending.supplied_file import FileForm
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries
+from soapstone.wire.large_calls import LargeCalls
 from soapstone.xmlhttp.app import XmlOverHttp
 
 # Who is on the list, as what; `suppressed@` and `banned@` are blocked, and two people share the address `twice@`.
@@ -93,7 +94,7 @@ class Place:
         )
 
         async def post() -> httpx.Response:
-            transport = httpx.ASGITransport(XmlOverHttp(self.product, max_body=100_000))
+            transport = httpx.ASGITransport(XmlOverHttp(self.product, LargeCalls(), max_body=100_000))
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
                 return await client.post(f"/xml/{name}", content=body, headers={"Content-Type": "application/xml"})
 

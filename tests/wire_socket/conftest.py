@@ -85,14 +85,18 @@ class Wire:
         pairs = [line.split(": ", 1) for line in lines]
         return RawReply(status.removeprefix("HTTP/1.1 "), [(name.lower(), value) for name, value in pairs], body)
 
-    def upload(self, data: str) -> str:
-        """An upload to the demo list, with a session of its own."""
+    def session(self) -> str:
+        """The header of a new session."""
         known, space = self.cases, self.cases.MM
         inner = "<username>demo</username><password>demo</password>"
         body = known.envelope(f'<Authenticate xmlns="{space}">{inner}</Authenticate>')
         found = re.search("<sessionId>(.*?)</sessionId>", self.send(known.http(known.MM_PATH, body)).text)
         assert found is not None
-        header = f'<mmAuthHeader xmlns="{space}"><sessionId>{found[1]}</sessionId></mmAuthHeader>'
+        return f'<mmAuthHeader xmlns="{space}"><sessionId>{found[1]}</sessionId></mmAuthHeader>'
+
+    def upload(self, data: str) -> str:
+        """An upload to the demo list, with a session of its own."""
+        known, space, header = self.cases, self.cases.MM, self.session()
         inner = f"<groupid>1</groupid><csvData>{data}</csvData><MM_1>email</MM_1>"
         return str(known.envelope(f'<uploadListQueue xmlns="{space}">{inner}</uploadListQueue>', "1.1", header))
 

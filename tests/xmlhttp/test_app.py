@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -21,7 +22,10 @@ from soapstone.sending.message import Draft
 from soapstone.sending.sender import Sender
 from soapstone.settings import Settings
 from soapstone.store.database import Database
+from soapstone.wire.large_calls import LargeCalls
 from soapstone.xmlhttp.app import XmlOverHttp
+from soapstone.xmlhttp.parts import PartsReader
+from soapstone.xmlhttp.request import EARLY, RequestReader
 
 MAX_BODY = 300_000
 
@@ -57,7 +61,7 @@ class Site:
         self.product = product
         self.account = account
         self.unread: list[dict[str, Any]] = []
-        self.app = XmlOverHttp(product, max_body=MAX_BODY)
+        self.app = XmlOverHttp(product, LargeCalls(), max_body=MAX_BODY)
 
     def post(
         self,
@@ -339,8 +343,12 @@ def body_of(list_id: str = "<ListID>42</ListID>", message: str = INLINE, logon: 
             "[InvalidArgument] The message uses unknown merge field: Nme.",
         ),
         ("<SendToList>" + "<a>" * 40, 400, "[InvalidArgument] The request is nested too deeply."),
-        (f"<SendToList {'a' * 270_000}", 400, "[InvalidArgument] The request has a tag that is too long."),
-        ("<SendToList>" + "a" * MAX_BODY, 413, f"[InvalidArgument] The request is larger than {MAX_BODY} bytes."),
+        (f"<SendToList>{LOGON}<a {'a' * 270_000}", 400, "[InvalidArgument] The request has a tag that is too long."),
+        (
+            f"<SendToList>{LOGON}" + "a" * MAX_BODY,
+            413,
+            f"[InvalidArgument] The request is larger than {MAX_BODY} bytes.",
+        ),
     ],
 )
 def test_refusals(site: Site, body: str, status: int, description: str) -> None:
@@ -388,7 +396,10 @@ def test_who_may_not_come_in(site: Site) -> None:
 @pytest.mark.parametrize(
     ("body", "description"),
     [
-        (f"<SendToFile><File>QQ==</File>{LOGON}</SendToFile>", "UserName and Password must come before File."),
+        (
+            f"<SendToFile><File>QQ==</File>{LOGON}</SendToFile>",
+            "UserName and Password must come before File, within the first 65536 bytes.",
+        ),
         (f"<SendToFile><UserName>api</UserName><File/>{LOGON}</SendToFile>", "UserName and Password must come before"),
         (to_file("Q"), "The content of File is not base64."),
         (to_file("QQ==QQ=="), "The content of File is not base64."),
@@ -514,3 +525,41 @@ def test_a_file_goes_to_disk_piece_by_piece(site: Site) -> None:
     body = to_file(base64.encodebytes(content).decode()).encode()
     pieces = [body[n : n + 4096] for n in range(0, len(body), 4096)]
     assert site.content(site.accepted("SendToFile", pieces)) == content
+
+
+FILLER = "<ListID>42</ListID>" + INLINE
+
+
+@pytest.mark.parametrize("call", ["SendToList", "SendToFile"])
+def test_credentials_come_early(site: Site, call: str) -> None:
+    """lk-85: within the first 64 KiB, however the body is cut."""
+    before = len(f"<{call}>") + len(LOGON) + len("<x></x>")
+    for size in (EARLY - before, EARLY - before + 1, 3 * EARLY):
+        body = f"<{call}><x>{'x' * size}</x>{LOGON}{FILLER}</{call}>".encode()
+        for step in (len(body), 50_000, 999):
+            answer = site.post(call, [body[at : at + step] for at in range(0, len(body), step)])
+            late = b"UserName and Password must come before File, within the first 65536 bytes." in answer[2]
+            assert late == (size > EARLY - before)
+            assert (answer[0] == 400) == (late or call == "SendToFile")
+
+
+@pytest.mark.parametrize("end", ["accepted", "wrong password", "broken", "cut off", "in parts"])
+def test_a_call_leaves_nothing_behind(site: Site, end: str) -> None:
+    """Its memory is free when it is over, and does not wait for the garbage collector."""
+    message = f"<Message><Subject>News</Subject><TextBody>{'x' * 100_000}</TextBody></Message>"
+    body = f"<SendToList>{LOGON}<ListID>42</ListID>{message}</SendToList>"
+    if end == "wrong password":
+        body = body.replace("secret", "wrong")
+    if end == "broken":
+        body = body.replace("</Message>", "")
+    gc.collect()
+    gc.disable()
+    try:
+        if end == "in parts":
+            site.post("SendToList", multipart(("request", "", body.encode())), media=MULTIPART)
+        else:
+            site.post("SendToList", [body[:80_000].encode(), body[80_000:].encode()], disconnect=end == "cut off")
+        found = [each for each in gc.get_objects() if isinstance(each, RequestReader | PartsReader)]
+        assert found == []
+    finally:
+        gc.enable()

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 from soapstone.wire.contract import Contract
 from soapstone.wire.envelope import SOAP_11, SoapVersion
 from soapstone.wire.faults import Fault, MalformedXml, ReadFault, VersionMismatchFault, render
+from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import Plans
-from soapstone.wire.reader import PIECE, Reader, UnsupportedMedia
+from soapstone.wire.reader import EARLY_PIECE, PIECE, Reader, UnsupportedMedia
 from soapstone.wire.service import Caller, Service
 from soapstone.wire.types import Upload
 from soapstone.wire.writer import write_answer
@@ -57,6 +58,9 @@ async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([future])
         raise
+    finally:
+        # What failed holds this frame by its exception, and with it all that the call has read.
+        del future
 
 
 class Call:
@@ -69,6 +73,7 @@ class Call:
         service: Service,
         new_upload: Callable[[], Upload],
         executor: Executor,
+        large_calls: LargeCalls,
         *,
         max_body: int,
         max_member: int,
@@ -82,6 +87,7 @@ class Call:
         self._max_body = max_body
         self._negotiation = negotiation
         self._reader = Reader(plans, negotiation, max_member)
+        self._turn = large_calls.turn()
         self._peer = peer
         self._base_url = base_url
         self._error: Exception | None = negotiation.fault
@@ -126,6 +132,9 @@ class Call:
             return _refusal(_TOO_LONG, self._negotiation.assumed, close=True)
         finally:
             self._reader.close()
+            self._turn.end()
+            # It holds this call by its traceback.
+            self._error = None
             if self._uploads:
                 await in_thread(self._executor, self._discard)
 
@@ -152,15 +161,22 @@ class Call:
                 return
 
     async def _feed(self, body: bytes, more: bool) -> None:
-        reader = self._reader
-        for at in range(0, len(body), PIECE):
+        reader, at = self._reader, 0
+        while at < len(body):
+            end = at + (PIECE if self._authorised else EARLY_PIECE)
             try:
-                reader.feed(body[at : at + PIECE])
+                reader.feed(body[at:end])
             except Exception as error:
                 self._error = error
-            last = not more and at + PIECE >= len(body)
+            at = end
+            last = not more and at >= len(body)
             if reader.ready and not self._asked and not last:
                 await self._guarded(self._authorise)
+            if self._error is None and self._turn.too_small(reader.kept):
+                try:
+                    await self._turn.widen(reader.kept)
+                except Busy as busy:
+                    self._error = Fault(str(busy))
             if self._error is None and sum(spool.size for spool in reader.spools) >= BLOCK:
                 await self._guarded(self._write)
             if self._error is not None:
@@ -209,6 +225,7 @@ class Call:
         header = reader.header if reader.operation.header else None
         self._context = self._service.authorise(reader.operation, header, self._caller)
         self._authorised = True
+        reader.trust()
 
     def _write(self) -> None:
         """Hand all waiting content to its uploads."""

@@ -13,6 +13,7 @@ from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
 from soapstone.wire.envelope import SOAP_11, SOAP_12
 from soapstone.wire.form import Prefill
+from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.memory import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.negotiation import negotiate
 from soapstone.wire.origin import Origins, is_foreign, is_local
@@ -59,7 +60,8 @@ class Endpoint:
     again for some seconds, while `freshness` gives the same token. It is called on the event loop and must not wait;
     None says that there is no telling.
 
-    `prefill` is what the test forms of the help pages hold when they are opened.
+    `prefill` is what the test forms of the help pages hold when they are opened. Endpoints of one process share
+    `large_calls`.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Endpoint:
         freshness: Callable[[], Hashable | None] = lambda: None,
         allowed_origins: Collection[str] = (),
         prefill: Prefill | None = None,
+        large_calls: LargeCalls | None = None,
     ) -> None:
         self.contract = contract
         self._service = service
@@ -92,6 +95,7 @@ class Endpoint:
         self._operation_pages: dict[tuple[str, bool], str] = {}
         self._memory = AnswerMemory(repeatable)
         self._freshness = freshness
+        self._large_calls = large_calls or LargeCalls()
         self._allowed_origins = {origin.encode() for origin in allowed_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -211,6 +215,7 @@ class Endpoint:
             self._service,
             self._new_upload,
             self._executor,
+            self._large_calls,
             max_body=self._max_body,
             max_member=self._max_member,
             peer=peer,

@@ -20,6 +20,13 @@ from soapstone.wire.types import Struct
 
 PIECE = 64 * 1024
 """Bytes given to the parser at a time."""
+EARLY_PIECE = 4 * 1024
+"""The same while the caller is not known: little is parsed behind the header."""
+MAX_EARLY = 64 * 1024
+"""Bytes of a request before the end of its header, and of a whole request that has no header to know its caller by.
+
+Never more; a header that ends in the last `EARLY_PIECE` of them may be refused as well, as the pieces fall.
+"""
 MAX_STALL = 256 * 1024
 """Bytes of one unfinished token: the parser rescans it with every piece, so the work would grow with the square.
 
@@ -52,7 +59,8 @@ class Reader:
     """One request. `feed` it pieces, then `finish`; both raise Fault, MalformedXml or UnsupportedMedia.
 
     `operation`, `version` and `header` are there as soon as they are read; `ready` tells that the operation is known
-    and the header complete; `request` is there after `finish`.
+    and the header complete; `request` is there after `finish`. Little is kept until `trust` says that the caller is
+    known.
     """
 
     def __init__(self, plans: Plans, negotiation: Negotiation, max_kept: int) -> None:
@@ -65,7 +73,8 @@ class Reader:
         self.header_complete = False
         self.spools: list[SpooledContent] = []
         self._max_kept = max_kept
-        self._kept = 0
+        self.kept = 0
+        self._early: int | None = 0
         self._unspooled = 0
         self._frame: Frame = _RootFrame()
         self._skip = 0
@@ -87,7 +96,11 @@ class Reader:
     # --- input ---------------------------------------------------------------------------------------------------
 
     def feed(self, piece: bytes) -> None:
-        """The next piece, at most `PIECE` bytes."""
+        """The next piece, at most `PIECE` bytes, and at most `EARLY_PIECE` before `trust`."""
+        if self._early is not None:
+            self._early += len(piece)
+            if self._early > MAX_EARLY:
+                self._refuse_early()
         if self._parser is None:
             self._start_of_body += piece
             if len(self._start_of_body) < 4:
@@ -102,6 +115,17 @@ class Reader:
             piece = bytes(self._held)
             self._held.clear()
         self._parse(piece, False)
+
+    def trust(self) -> None:
+        """The caller is known by the header; for an operation without one nothing changes."""
+        if self.operation is not None and self.operation.header:
+            self._early = None
+
+    def _refuse_early(self) -> None:
+        if not self.ready:
+            raise ReadFault(f"The header does not end within the first {MAX_EARLY} bytes.")
+        if self.operation is not None and not self.operation.header:
+            raise ReadFault("The request is too long.")
 
     def finish(self) -> None:
         """The body has ended."""
@@ -208,8 +232,8 @@ class Reader:
 
     def keep(self, size: int) -> None:
         """Count data that stays in memory. Raises ReadFault when the request holds too much of it."""
-        self._kept += size
-        if self._kept > self._max_kept:
+        self.kept += size
+        if self.kept > self._max_kept:
             raise ReadFault("The request is too long.")
 
     def join_text(self, joined: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar
 from python_multipart.multipart import parse_options_header
 
 from soapstone.product import Product, ReceivedUpload
+from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.wire.origin import Origins
 from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
@@ -46,10 +47,14 @@ class Reader(Protocol):
 
 
 class XmlOverHttp:
-    """Takes the calls. `max_body` is the largest body in bytes; nothing of a call that is refused is kept."""
+    """Takes the calls. `max_body` is the largest body in bytes; nothing of a call that is refused is kept.
 
-    def __init__(self, product: Product, *, max_body: int) -> None:
+    `large_calls` are the turns that calls share with those of the contracts.
+    """
+
+    def __init__(self, product: Product, large_calls: LargeCalls, *, max_body: int) -> None:
         self._product = product
+        self._large_calls = large_calls
         self._max_body = max_body
         self._origins = Origins(product.settings.trusted_proxies)
 
@@ -96,16 +101,17 @@ class XmlOverHttp:
             uploads.append(self._product.blobs.new())
             return uploads[-1]
 
+        media, options = parse_options_header(headers.get(b"content-type", b"").decode("latin-1"))
+        request = RequestReader(
+            call,
+            lambda name, password: logon(self._product, name, password, peer),
+            new_upload,
+            options.get(b"charset", b"").decode("latin-1").lower(),
+        )
+        turn = self._large_calls.turn()
+        parts = None
         try:
-            media, options = parse_options_header(headers.get(b"content-type", b"").decode("latin-1"))
-            request = RequestReader(
-                call,
-                lambda name, password: logon(self._product, name, password, peer),
-                new_upload,
-                options.get(b"charset", b"").decode("latin-1").lower(),
-            )
             reader: Reader
-            parts = None
             if media in (b"application/xml", b"text/xml"):
                 reader = request
             elif media == b"multipart/form-data" and options.get(b"boundary"):
@@ -115,12 +121,19 @@ class XmlOverHttp:
             while data := await body.next():
                 # Parsing, the check of a password and writing to disk would all hold up the other calls.
                 await _in_thread(partial(reader.feed, data))
+                await turn.widen(request.kept)
             await _in_thread(reader.close)
             upload = parts.upload if parts and parts.upload else request.upload
             file_name = parts.file_name if parts else ""
             members = await _in_thread(lambda: submit(self._product, call, request, upload, file_name))
             return answer.document(f"{call}Response", members)
+        except Busy as busy:
+            raise Refused(503, "Busy", str(busy)) from None
         finally:
+            request.release()
+            if parts is not None:
+                parts.release()
+            turn.end()
             # What was kept by an accepted send stays.
             for upload in uploads:
                 upload.discard()
@@ -182,3 +195,6 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
+    finally:
+        # A failed task holds this frame by its exception, and with it all that the call has read.
+        del task

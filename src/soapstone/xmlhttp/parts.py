@@ -19,7 +19,7 @@ logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
 class PartsReader:
     """Reads the parts as they come in. Parts of other names are ignored. Everything raises Refused.
 
-    `upload` and `file_name` are those of part `file`, once it has begun.
+    `upload` and `file_name` are those of part `file`, once it has begun. A reader is to be released.
     """
 
     def __init__(self, boundary: bytes, request: RequestReader, new_upload: Callable[[], ReceivedUpload]) -> None:
@@ -63,6 +63,10 @@ class PartsReader:
             raise invalid("The body has no part named request.")
         if not self._complete:
             raise invalid("The body ends before its last part does.")
+
+    def release(self) -> None:
+        """Let go of the parser, which holds this reader."""
+        self._parser.callbacks = {}
 
     def _begin(self) -> None:
         self._part = ""

@@ -10,13 +10,17 @@ from soapstone.product import ReceivedUpload
 from soapstone.xmlhttp.base64_stream import Base64Stream
 from soapstone.xmlhttp.refusal import invalid
 
-# Bounds of what is kept or followed: levels, characters of all members together, bytes of one unfinished token
-# (expat reads such a token again with every piece that comes in).
+# Bounds of what is kept or followed: levels, bytes that the text of all members takes together, bytes of one unfinished
+# token (expat reads such a token again with every piece that comes in).
 DEPTH = 32
 TEXT_SIZE = 16 << 20
 TOKEN_SIZE = 256 << 10
 # Different names of elements and attributes: the parser remembers every one.
 NAMES = 10_000
+# Bytes within which the credentials must come, and how many of them are parsed at a time.
+EARLY = 64 << 10
+EARLY_PIECE = 4 << 10
+TOO_LATE = f"UserName and Password must come before File, within the first {EARLY} bytes."
 
 # Members of WSMessage that a mail needs, and the number of a saved message; others are ignored.
 MESSAGE_MEMBERS = frozenset(
@@ -31,8 +35,9 @@ class RequestReader:
     """Reads one request of a call ("SendToList", "SendToFile").
 
     `logon` is called with name and password as soon as both are there; it raises Refused or says who calls. Only after
-    it the content of `<File>` is decoded, straight into an upload that `new_upload` makes. Element order is free but
-    for that; of repeated members the first counts; unknown ones are ignored (lk-85). Everything raises Refused.
+    it the content of `<File>` is decoded, straight into an upload that `new_upload` makes. Name and password must come
+    within the first `EARLY` bytes. Element order is free but for that; of repeated members the first counts; unknown
+    ones are ignored (lk-85). Everything raises Refused. A reader is to be released.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class RequestReader:
         # Where the text under way goes, and the depth of its element.
         self._text: list[str] = []
         self._text_depth = 0
-        self._text_size = 0
+        self.kept = 0
         self._base64: Base64Stream | None = None
         self._fed = 0
         self._names: dict[str, str] = {}
@@ -69,12 +74,33 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """The next bytes of the document."""
+        at = 0
+        while at < len(data):
+            left = len(data) - at
+            if self.identity is None:
+                # Little is parsed behind the credentials before they are checked.
+                left = min(left, EARLY_PIECE, EARLY - self._fed)
+                if not left:
+                    raise invalid(TOO_LATE)
+            self._feed(data[at : at + left])
+            at += left
+
+    def _feed(self, data: bytes) -> None:
         self._parse(data, False)
         self._fed += len(data)
         if self._fed - max(self._parser.CurrentByteIndex, 0) > TOKEN_SIZE:
             raise invalid("The request has a tag that is too long.")
         if len(self._names) > NAMES:
             raise invalid("The request has too many different names.")
+
+    def release(self) -> None:
+        """Let go of the parser. It holds this reader, and the reader holds it: both would stay for a while."""
+        self._parser.StartDoctypeDeclHandler = None
+        self._parser.StartElementHandler = None
+        self._parser.EndElementHandler = None
+        self._parser.CharacterDataHandler = None
+        self._text = []
+        self._base64 = None
 
     def close(self) -> None:
         """The document is complete. A request without name and password is refused here."""
@@ -129,9 +155,9 @@ class RequestReader:
 
     def _characters(self, text: str) -> None:
         if self._text_depth == self._depth:
-            self._text_size += len(text)
-            if self._text_size > TEXT_SIZE:
-                raise invalid(f"The request holds more than {TEXT_SIZE} characters besides the file.")
+            self.kept += len(text) if text.isascii() else 4 * len(text)
+            if self.kept > TEXT_SIZE:
+                raise invalid(f"The request holds more than {TEXT_SIZE} bytes of text besides the file.")
             self._text.append(text)
         elif self._base64 is not None and self._depth == 2:
             self._decode(text)
@@ -146,7 +172,7 @@ class RequestReader:
 
     def _begin_file(self, attributes: dict[str, str]) -> None:
         if self.identity is None:
-            raise invalid("UserName and Password must come before File.")
+            raise invalid(TOO_LATE)
         self.file = attributes
         self._base64 = Base64Stream(self._write)
 
