@@ -40,6 +40,7 @@ ON_TOP = {
     "commands",
     "server",
     "connection",
+    "body_limit",
     "supervisor",
     "demo",
     "banner",

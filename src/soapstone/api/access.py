@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
@@ -47,12 +49,37 @@ class Caller:
             raise Refused(403, str(refusal)) from None
 
 
+ADMITTED = "soapstone.admitted"
+"""Where the scope of a request holds a list with the caller, once the credentials were checked."""
+
+
 def caller(
     request: Request,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     basic: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
 ) -> Caller:
     """The caller. Raises Refused."""
+    admitted: list[Caller] = request.scope.get(ADMITTED, [])
+    if not admitted:
+        admitted.append(_identify(request, bearer, basic))
+    return admitted[0]
+
+
+async def admit(scope: dict[str, Any]) -> None:
+    """Check the credentials of a request before its body is read. Raises HTTPException."""
+    if not scope[ADMITTED]:
+        request = Request(scope)
+        bearer, basic = await _bearer(request), await _basic(request)
+        try:
+            await run_in_threadpool(caller, request, bearer, basic)
+        except Refused as refused:
+            # Of what is raised while a body is read, only this kind passes through the framework.
+            raise HTTPException(refused.status, refused.detail, refused.headers) from None
+
+
+def _identify(
+    request: Request, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None
+) -> Caller:
     product: Product = request.app.state.product
     origins: Origins = request.app.state.origins
     peer, base_url = origins.read(request.scope, dict(request.scope["headers"]))

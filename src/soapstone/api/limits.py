@@ -1,4 +1,4 @@
-"""How large a request may be. Bodies are held in memory before anybody knows who calls, so they are small."""
+"""How large a request may be. No body is read before the credentials were checked."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from soapstone.api.access import ADMITTED, admit
+from soapstone.body_limit import SAFE_METHODS
 from soapstone.wire.compressed import GzipBody
 
 # The largest body of a request but for files that are imported.
@@ -26,7 +28,8 @@ REFUSALS = {
 class Limited:
     """An app whose requests are at most `JSON_BYTES` large, or `files` bytes where a file comes in.
 
-    A body with a file may come packed by gzip; the limit holds for what comes in and for what comes out.
+    A body with a file may come packed by gzip; the limit holds for what comes in and for what comes out. The
+    credentials are checked before the first piece of a body is taken.
     """
 
     def __init__(self, app: ASGIApp, *, files: int) -> None:
@@ -39,24 +42,35 @@ class Limited:
             return
         takes_file = FILES.fullmatch(scope["path"]) is not None
         limit = self._files if takes_file else JSON_BYTES
-        size = 0
+        size, started = 0, False
+        # Filled in by `admit`, or by the operation when it takes no body.
+        scope = {**scope, ADMITTED: []}
 
         async def limited() -> Message:
             nonlocal size
+            await admit(scope)
             message = await receive()
             size += len(message.get("body", b""))
             if size <= limit:
                 return message
+            if started or scope["method"] in SAFE_METHODS:
+                # Only a stream that looks whether its client goes reads on; it ends, as if the client had gone.
+                return {"type": "http.disconnect"}
             while message["type"] == "http.request" and message.get("more_body") and size <= limit + DRAIN:
                 message = await receive()
                 size += len(message.get("body", b""))
             raise HTTPException(413, f"The request is larger than {limit} bytes.")
 
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
         encodings = [value.strip().lower() for name, value in scope["headers"] if name == b"content-encoding"]
         if not encodings or encodings == [b"identity"]:
-            await self._app(scope, limited, send)
+            await self._app(scope, limited, watched)
         elif takes_file and encodings in ([b"gzip"], [b"x-gzip"]):
-            await self._app(scope, _unpacked(limited, limit), send)
+            await self._app(scope, _unpacked(limited, limit), watched)
         else:
             await self._app(scope, _unreadable, send)
 

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from soapstone.accounts.logon import Identity
+from soapstone.body_limit import BodyLimit
 from soapstone.console.entry import Entry
 from soapstone.console.guard import Guard
 from soapstone.console.job_pages import JobPages
@@ -76,7 +77,7 @@ def console(product: Product, calls: Callable[[], Sequence[CallRecord]], *, demo
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: problem, Exception: problem})
     settings = product.settings
-    return Guard(app, public_url=settings.public_url, trusted_proxies=settings.trusted_proxies)
+    return Guard(BodyLimit(app), public_url=settings.public_url, trusted_proxies=settings.trusted_proxies)
 
 
 class _Static(StaticFiles):

@@ -8,17 +8,12 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 # The largest form is the login.
-MOST_BYTES = 16 << 10
 MOST_FIELDS = 20
 
 
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a posted form. Raises HTTPException 413 for a body that no form of the console has."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise HTTPException(413)
+    body = await request.body()
     try:
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:

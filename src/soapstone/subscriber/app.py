@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from soapstone.accounts.account import Account
+from soapstone.body_limit import BodyLimit
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.subscriptions import Outcome
 from soapstone.product import Product
@@ -25,9 +26,6 @@ from soapstone.sending.letters import Invitation
 from soapstone.sending.replies import Sent
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
-
-# Bytes of the largest form that is read: more than any mail program sends, in either form.
-LARGEST_FORM = 10_000
 
 # What somebody else has written is shown, and does nothing here.
 STRANGE = "sandbox allow-popups; default-src 'none'; img-src * data:; style-src 'unsafe-inline' *; font-src *"
@@ -94,9 +92,7 @@ def subscriber(product: Product) -> ASGIApp:
         _, sent = known
         if request.method != "POST":
             return _page("Unsubscribe?", f"Do you want no more mail of {sent.sender}?", button="Unsubscribe me")
-        form = await _bounded_body(request)
-        if form is None:
-            return _page(*TOO_LARGE, status=413)
+        form = await request.body()
         # Mail programs post this by themselves when somebody uses their own button.
         one_click = ("List-Unsubscribe", "One-Click") in _fields(request.headers.get("content-type", ""), form)
         by = "Mail Header" if one_click else "Unsubscribe Link"
@@ -113,22 +109,15 @@ def subscriber(product: Product) -> ASGIApp:
             return _page(subject, text)
         return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": STRANGE})
 
+    def too_large(request: Request, error: Exception) -> Response:
+        return _page(*TOO_LARGE, status=413)
+
     routes = [
         Route("/confirm/{token}", confirm, methods=["GET", "POST"]),
         Route("/u/{token}", unsubscribe, methods=["GET", "POST"]),
         Route("/m/{token}", read),
     ]
-    return Starlette(routes=routes)
-
-
-async def _bounded_body(request: Request) -> bytes | None:
-    """The body of a request; None when it is larger than LARGEST_FORM, and the rest of it is not read."""
-    body = b""
-    async for piece in request.stream():
-        body += piece
-        if len(body) > LARGEST_FORM:
-            return None
-    return body
+    return BodyLimit(Starlette(routes=routes, exception_handlers={413: too_large}))
 
 
 def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:

@@ -1,0 +1,51 @@
+"""A bound on the bodies of requests to pages: their forms are small."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+FORM_BYTES = 16 * 1024
+"""The largest body of a request to a page, in bytes: more than any form has, also that of a mail program."""
+
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods whose requests have no body that an app would read: it reads on only to see whether the client goes."""
+
+
+class BodyLimit:
+    """An app of pages. Raises HTTPException 413 inside it when it reads a body of more than `FORM_BYTES`.
+
+    No more of such a body is read, and nothing at all when its announced length is larger. An app that does not want
+    the body is told of a disconnect instead.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        too_large = announced.isdigit() and (len(announced) > 18 or int(announced) > FORM_BYTES)
+        size, started = 0, False
+
+        async def limited() -> Message:
+            nonlocal size, too_large
+            if not too_large:
+                message = await receive()
+                size += len(message.get("body", b""))
+                too_large = size > FORM_BYTES
+                if not too_large:
+                    return message
+            if started or scope["method"] in SAFE_METHODS:
+                return {"type": "http.disconnect"}
+            raise HTTPException(413)
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        await self._app(scope, limited, watched)
+        if too_large and not started:
+            await PlainTextResponse("The request is too large.\n", 413)(scope, receive, send)
