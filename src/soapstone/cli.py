@@ -180,12 +180,15 @@ def main() -> None:
 
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.demo import demo_settings, prepare_demo
+    from soapstone.heap import limit_heap
     from soapstone.runners import UNUSABLE_SETTINGS, check_settings
     from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
     from soapstone.server import Application, PortTaken, TlsUnusable, listen, serve, tls_context
     from soapstone.supervisor import Supervisor
+    from soapstone.uvicorn_check import UnsuitableUvicorn, check_uvicorn
 
     configure_logs()
+    limit_heap()
     if demo and not _is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
     try:
@@ -193,9 +196,10 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
             SpamScanner(settings.spamd_url)
         if workers:
             check_settings(settings)
+        check_uvicorn()
         tls = tls_context(settings.tls_cert, settings.tls_key)
         listener = listen(host, port)
-    except (InvalidScannerUrl, TlsUnusable, PortTaken, *UNUSABLE_SETTINGS) as trouble:
+    except (InvalidScannerUrl, UnsuitableUvicorn, TlsUnusable, PortTaken, *UNUSABLE_SETTINGS) as trouble:
         stop(str(trouble))
     scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
     base = f"{scheme}://{name}:{listener.getsockname()[1]}"
@@ -213,8 +217,8 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
             serve(
                 app,
                 [listener],
+                settings,
                 ready=lambda: announce(base, settings, demo=demo, smtp_unused=smtp_unused),
-                idle_seconds=settings.idle_seconds,
                 tls=tls,
             )
         finally:

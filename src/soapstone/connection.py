@@ -1,69 +1,195 @@
-"""One client connection: bounded request heads, and an end to clients that stand still."""
+"""One client connection: bounds on the head of a request, on the pace of its client, and on connections in all."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers. A guard, not an exact limit: they are counted by received pieces."""
+LEAST_BODY = 1000
+"""Bytes of a body that must come within `Patience.body` seconds."""
+MAX_UNREAD = 16 * 1024 * 1024
+"""Bytes of a body that are still taken after the answer, so that a client that sends all first can read it."""
+MAX_PIPELINED = 16
+"""Requests that wait behind one that is not answered yet. A client that sends more has its connection closed."""
+
+_BUSY_HEAD = (
+    f"HTTP/1.1 503 Service Unavailable\r\nretry-after: {RETRY_SECONDS}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    f"content-length: {len(BUSY)}\r\nconnection: close\r\n\r\n{BUSY}"
+).encode()
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a client has: for the whole head of a request; for each `LEAST_BODY` bytes of its body; and to take
+    something of an answer that waits for it."""
+
+    head: float
+    body: float
+    answer: float
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol. `close_if_idle` is to be called now and then."""
+    """uvicorn's protocol. `check` is to be called about once a second."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
+    def __init__(self, *arguments: Any, limits: ConnectionLimits, patience: Patience, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self._limits = limits
+        self._patience = patience
+        self._peer = ""
+        self._admitted = True
+        # The part of a request that the client is sending; neither of them: it is answered, or there is none.
         self._in_head = True
+        self._in_body = False
         self._head_size = 0
-        self._heard = self.loop.time()
+        self._unread = 0
+        # Requests without a whole answer, the next to be answered first.
+        self._unanswered: deque[RequestResponseCycle] = deque()
+        # Of the head, or of the last `LEAST_BODY` bytes of the body: when it began, and what came of it.
+        self._since = self._now = self.loop.time()
+        self._came = 0
+        self._unsent = 0
+        self._taken = self._now
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A client has connected."""
+        super().connection_made(transport)
+        self._since = self._now = self._taken = self.loop.time()
+        self._peer = self.client[0] if self.client else ""
+        self._admitted = self._limits.admit(self._peer)
+        if not self._admitted:
+            self.app = self._limits.busy(self.app)
+            self._limits.add_surplus(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection has ended."""
+        if self._admitted:
+            self._limits.release(self._peer)
+        else:
+            self._limits.remove_surplus(self)
+        super().connection_lost(exc)
+        # uvicorn tells the last one only, and those before it would go on to write.
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
-        self._heard = self.loop.time()
+        self._now = self.loop.time()
+        if self._in_body:
+            self._came += len(data)
+            if self._came >= LEAST_BODY:
+                self._came, self._since = 0, self._now
+        elif not self._in_head:
+            self._begin_head()
+        in_head = self._in_head
         super().data_received(data)
         if self._in_head:
-            self._head_size += len(data)
+            # A head that begins behind the end of a body is counted from the next piece on.
+            self._head_size += len(data) if in_head else 0
             if self._head_size > MAX_HEAD:
                 self._end(b"431 Request Header Fields Too Large")
+        elif self._in_body and self.cycle is not None and self.cycle.response_complete:
+            self._unread += len(data)
+            if self._unread > MAX_UNREAD:
+                self._end(b"413 Content Too Large")
 
     def on_message_begin(self) -> None:
         """A request begins."""
-        self._in_head = True
-        self._head_size = 0
+        if len(self.pipeline) >= MAX_PIPELINED:
+            # The parser ends here, and uvicorn answers 400 and closes.
+            raise ValueError("too many requests at once")
+        if not self._in_head:
+            self._begin_head()
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer of a chunked body: nobody reads those, and they would pile up."""
+        """A header, or a trailer of a chunked body: nothing reads those, and they would pile up."""
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        self._in_head = False
+        self._in_head, self._in_body = False, True
+        self._since, self._came, self._unread = self._now, 0, 0
         super().on_headers_complete()
+        self._unanswered.append(self.cycle)
+        if not self._admitted:
+            self.cycle.keep_alive = False
 
-    def close_if_idle(self, patience: float) -> None:
-        """Give up a request of which nothing came for `patience` seconds, if it is the client that we wait for."""
+    def on_message_complete(self) -> None:
+        """The body is complete."""
+        self._in_body = False
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is written. The head of the next request may have begun meanwhile."""
+        self._since = self.loop.time()
+        self._unanswered.popleft()
+        super().on_response_complete()
+
+    def resume_writing(self) -> None:
+        """The client has taken a part of the answer."""
+        self._taken = self.loop.time()
+        super().resume_writing()
+
+    @property
+    def sending(self) -> str:
+        """What the client is sending: "head" (also before it begins), "body", or nothing."""
+        return "head" if self._in_head else "body" if self._in_body else ""
+
+    def check(self) -> None:
+        """Give up a client that stands still, if it is the client that we wait for."""
+        now = self.loop.time()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == 0 or unsent < self._unsent:
+            self._taken = now
+        self._unsent = unsent
         cycle = self.cycle
-        in_body = cycle is not None and cycle.more_body and not cycle.response_complete
-        waiting = (self._in_head or in_body) and not self.flow.read_paused
-        if waiting and self.loop.time() - self._heard > patience:
-            self._end(b"408 Request Timeout")
+        if unsent and now - self._taken > self._patience.answer:
+            self.transport.abort()
+        elif self._in_head:
+            answered = cycle is None or cycle.response_complete
+            if answered and now - self._since > self._patience.head:
+                self._end(b"408 Request Timeout")
+        elif self._in_body:
+            if self.flow.read_paused:
+                self._since, self._came = now, 0
+            elif now - self._since > self._patience.body:
+                self._end(b"408 Request Timeout")
+
+    def turn_away(self) -> None:
+        """Answer 503 and close."""
+        if not self.transport.is_closing():
+            if self.cycle is None or not self.cycle.response_started:
+                self.transport.write(_BUSY_HEAD)
+            self.transport.close()
+
+    def _begin_head(self) -> None:
+        self._in_head = True
+        self._head_size = 0
+        self._since = self._now
 
     def _end(self, status: bytes) -> None:
         """Answer without the app, if it has not begun to, and close; the app is told of a disconnect."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        cycle = self.cycle
+        if cycle is None or not cycle.response_started or (cycle.response_complete and self._in_head):
             self.transport.write(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
         self.transport.close()
 
 
-def close_idle(connections: Iterable[object], patience: float) -> None:
-    """Do so for all of them."""
+def check_all(connections: Iterable[object]) -> None:
+    """Check each of the connections."""
     for connection in list(connections):
         if isinstance(connection, Connection):
-            connection.close_if_idle(patience)
+            connection.check()

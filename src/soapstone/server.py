@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,7 +14,8 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 
-from soapstone.connection import Connection, close_idle
+from soapstone.connection import Connection, Patience, check_all
+from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.app import console
 from soapstone.demo import LOGIN, PASSWORD
 from soapstone.listrak.operations import CONTRACT as LISTRAK
@@ -23,6 +25,7 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
+from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.watch import Watch
 from soapstone.subscriber.app import subscriber
@@ -93,7 +96,7 @@ class Application:
             return self._call_rest
         if path.startswith(("/confirm/", "/u/", "/m/")):
             return self._subscriber
-        if path == "/healthz":
+        if path == HEALTH:
             return PlainTextResponse("ok\n")
         if path == "/readyz":
             return self._ready
@@ -125,13 +128,22 @@ class Application:
 
 
 class WebServer(uvicorn.Server):
-    """uvicorn, telling when it has begun to serve. Clients that stand still within a request lose their connection."""
+    """uvicorn, telling when it has begun to serve. Slow clients and too many connections are given up."""
 
-    def __init__(self, app: App, *, ready: Callable[[], None], idle_seconds: float, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, app: App, settings: Settings, *, ready: Callable[[], None], tls: ssl.SSLContext | None = None
+    ) -> None:
+        limits = ConnectionLimits(
+            settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
+        )
+        patience = Patience(settings.head_seconds, settings.body_seconds, settings.answer_seconds)
         super().__init__(
             uvicorn.Config(
-                app,
-                http=Connection,
+                limits.per_client(app),
+                # uvicorn calls it as it would call the class.
+                http=partial(Connection, limits=limits, patience=patience),  # type: ignore[arg-type]
+                # A connection that is upgraded would leave these bounds.
+                ws="none",
                 loop="uvloop",
                 log_config=None,
                 access_log=False,
@@ -143,12 +155,11 @@ class WebServer(uvicorn.Server):
             )
         )
         self._ready = ready
-        self._idle_seconds = idle_seconds
 
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second."""
         if counter % 10 == 0:
-            close_idle(self.server_state.connections, self._idle_seconds)
+            check_all(self.server_state.connections)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -229,10 +240,10 @@ async def _live(receive: Receive, send: Send) -> None:
 def serve(
     app: App,
     listeners: Sequence[socket.socket],
+    settings: Settings,
     *,
     ready: Callable[[], None],
-    idle_seconds: float,
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until a signal ends it."""
-    WebServer(app, ready=ready, idle_seconds=idle_seconds, tls=tls).run(sockets=list(listeners))
+    WebServer(app, settings, ready=ready, tls=tls).run(sockets=list(listeners))

@@ -30,8 +30,19 @@ class Settings(BaseSettings):
         default_factory=list, description="Origins of web pages that may call the SOAP services from a browser."
     )
     max_upload_bytes: int = Field(2 << 30, gt=0, description="Largest request body, in bytes.")
-    idle_seconds: int = Field(
-        60, gt=0, description="A request of which nothing comes for so long is given up; its connection is closed."
+    head_seconds: float = Field(20, gt=0, description="How long the head of a request may take.")
+    body_seconds: float = Field(
+        30, gt=0, description="A request is given up when its body brings less than 1,000 bytes in this time."
+    )
+    answer_seconds: float = Field(
+        60, gt=0, description="A connection is closed when its client takes nothing of an answer for so long."
+    )
+    max_connections: int = Field(500, gt=0, description="Connections of all clients at once; more are answered 503.")
+    max_connections_per_address: int = Field(
+        100,
+        gt=0,
+        description="Connections of one client address at once, or of one IPv6 /64 network; "
+        "loopback addresses and trusted proxies have no such bound.",
     )
     session_minutes: int = Field(
         60, gt=0, description="A session of MagnetMail or the console ends this long after its last use."

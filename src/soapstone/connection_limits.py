@@ -1,0 +1,145 @@
+"""How many connections the web process serves at once, in all and from one client address."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import Any, Protocol
+
+from starlette.responses import PlainTextResponse
+
+from soapstone.wire.origin import Origins
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEALTH = "/healthz"
+"""The path that is answered while the limits are reached."""
+SURPLUS = 16
+"""Connections beyond the limits that are open at once. Each gets one answer: 503, or that of a health check."""
+RETRY_SECONDS = 5
+BUSY = "The server has too many connections. Try again later.\n"
+_DRAIN = 64 * 1024
+
+
+class Surplus(Protocol):
+    """A connection beyond the limits."""
+
+    def turn_away(self) -> None:
+        """Answer 503 and close, without waiting for a request."""
+
+
+class ConnectionLimits:
+    """Counts connections.
+
+    `total` bounds all of them, `per_address` those of one client address; an IPv6 address counts with its /64 network.
+    Loopback addresses and the addresses or networks of `trusted_proxies` have no bound of their own. Behind such a
+    proxy the requests under way are counted instead, by the client address that the proxy names.
+    """
+
+    def __init__(self, total: int, per_address: int, trusted_proxies: Sequence[str] = ()) -> None:
+        self._total = total
+        self._per_address = per_address
+        self._trusted = [ip_network(entry, strict=False) for entry in trusted_proxies]
+        self._origins = Origins(trusted_proxies)
+        self._open = 0
+        self._by_address: Counter[Hashable] = Counter()
+        self._surplus: dict[Surplus, None] = {}
+
+    def admit(self, peer: str) -> bool:
+        """Count a connection; return False, and do not count it, when it is beyond a limit."""
+        if self._open >= self._total or not self._enter(peer):
+            return False
+        self._open += 1
+        return True
+
+    def release(self, peer: str) -> None:
+        """An admitted connection has ended."""
+        self._open -= 1
+        self._leave(peer)
+
+    def add_surplus(self, connection: Surplus) -> None:
+        """Let a connection beyond the limits wait for its request; the oldest such one makes room for it."""
+        self._surplus[connection] = None
+        if len(self._surplus) > SURPLUS:
+            oldest = next(iter(self._surplus))
+            del self._surplus[oldest]
+            oldest.turn_away()
+
+    def remove_surplus(self, connection: Surplus) -> None:
+        """A connection beyond the limits has ended."""
+        self._surplus.pop(connection, None)
+
+    def busy(self, app: App) -> App:
+        """The app of a connection beyond the limits: 503 for all requests but health checks."""
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] == HEALTH:
+                await app(scope, receive, send)
+            else:
+                await _refuse(scope, receive, send)
+
+        return answer
+
+    def per_client(self, app: App) -> App:
+        """The app with a bound on the requests of one client behind trusted proxies."""
+        if not self._trusted:
+            return app
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            client = scope.get("client") if scope["type"] == "http" else None
+            address = "" if client is None else self._origins.read(scope, dict(scope["headers"]))[0]
+            if client is None or address == client[0] or scope["path"] == HEALTH:
+                await app(scope, receive, send)
+            elif self._enter(address):
+                try:
+                    await app(scope, receive, send)
+                finally:
+                    self._leave(address)
+            else:
+                await _refuse(scope, receive, send)
+
+        return answer
+
+    def _enter(self, address: str) -> bool:
+        key = self._key(address)
+        if key is not None:
+            if self._by_address[key] >= self._per_address:
+                return False
+            self._by_address[key] += 1
+        return True
+
+    def _leave(self, address: str) -> None:
+        key = self._key(address)
+        if key is not None:
+            self._by_address[key] -= 1
+            if not self._by_address[key]:
+                del self._by_address[key]
+
+    def _key(self, address: str) -> Hashable | None:
+        """What an address is counted under; None for one without a bound of its own."""
+        try:
+            found = ip_address(address)
+        except ValueError:
+            # A peer on a local socket has no address.
+            return None
+        mapped = getattr(found, "ipv4_mapped", None)
+        known = mapped or found
+        if known.is_loopback or any(each in network for each in {found, known} for network in self._trusted):
+            return None
+        return int(known) >> 64 if isinstance(known, IPv6Address) else str(known)
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 503 and close. A small body is taken first: a client that is cut off while it sends sees a reset."""
+    taken = 0
+    while taken <= _DRAIN:
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            break
+    headers = {"Retry-After": str(RETRY_SECONDS), "Connection": "close"}
+    await PlainTextResponse(BUSY, 503, headers)(scope, receive, send)
