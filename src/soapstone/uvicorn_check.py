@@ -75,7 +75,9 @@ async def _echo_size(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _connect(*, head: float = 60, body: float = 60, answer: float = 60, most: int = 1) -> tuple[Connection, _Transport]:
-    config = uvicorn.Config(_echo_size, http=Connection, ws="none", log_config=None, proxy_headers=False)
+    config = uvicorn.Config(
+        _echo_size, http=Connection, ws="none", log_config=None, access_log=False, proxy_headers=False
+    )
     config.load()
     limits, transport = ConnectionLimits(most, most), _Transport()
     connection = Connection(config, ServerState(), {}, limits=limits, patience=Patience(head, body, answer))
