@@ -102,7 +102,7 @@ class Product:
             database=database,
             blobs=blobs,
             accounts=Accounts(database),
-            logons=Logons(database, failures=settings.lock_failures, lock=lock),
+            logons=Logons(database, failures=settings.lock_failures, lock=lock, proxies=settings.trusted_proxies),
             sessions=Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes)),
             tokens=Tokens(database),
             answers=Answers(database),

@@ -45,7 +45,7 @@ def runners(product: Product) -> dict[str, Runner]:
 
 
 def chores(product: Product) -> list[Callable[[], object]]:
-    """What is done now and then: input files past their time go, and so does what dead runs left behind."""
+    """What is done now and then: input files past their time go, and what dead runs left, old sessions and failures."""
 
     def sweep_inputs() -> None:
         product.jobs.forget_inputs(now() - timedelta(days=product.settings.retention_days))
@@ -53,7 +53,14 @@ def chores(product: Product) -> list[Callable[[], object]]:
         scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
-    return [sweep_inputs, sender.sweep, product.lists.purge, product.answers.sweep]
+    return [
+        sweep_inputs,
+        sender.sweep,
+        product.lists.purge,
+        product.answers.sweep,
+        product.logons.sweep,
+        product.sessions.sweep,
+    ]
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:

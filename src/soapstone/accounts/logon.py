@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
+import secrets
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Network, ip_address, ip_network
+from threading import Lock
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.exc import DBAPIError
 
 from soapstone.accounts.account import Account, Accounts, Login
+from soapstone.accounts.failures import Count, CountReached, Failures
+from soapstone.accounts.known_addresses import KnownAddresses
 from soapstone.accounts.passwords import PasswordCheck
+from soapstone.accounts.secrets import Secrets
 from soapstone.store.database import Database
-from soapstone.store.instants import now
-from soapstone.store.tables import allowed_addresses, logins, logon_failures
+from soapstone.store.tables import allowed_addresses, logins
+
+# A longer name is looked up nowhere, and neither is one with a character that a database cannot hold.
+LONGEST_NAME = 1000
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+# So many failures as lock a name, times this, lock an address for all names.
+ADDRESS_FACTOR = 10
+
+MOST_WAITING = 8
+"""Callers from unknown addresses whose passwords are being checked at a time. Their threads serve others as well."""
+
+RETRY_SECONDS = 2
+"""When a caller who found the queue full may try again."""
 
 
 class LogonRefused(Exception):
@@ -32,21 +55,35 @@ class AddressProhibited(LogonRefused):
     """The account does not allow calls from the caller's address."""
 
 
+class LogonsBusy(LogonRefused):
+    """Too many passwords wait for their check; the message, for the caller, says to try again (after RETRY_SECONDS)."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is checking too many passwords at the moment. Try again in a few seconds.")
+
+
 class PermissionMissing(LogonRefused):
     """The login lacks a permission; the message names it."""
 
 
 def permits(networks: Sequence[str], peer: str) -> bool:
     """Whether an account that allows calls from these networks, or from anywhere for none, may be called from there."""
-    if not networks:
-        return True
+    return not networks or _is_within(networks, peer)
+
+
+def _is_within(networks: Sequence[str], peer: str) -> bool:
+    address = _parsed(peer)
+    return address is not None and any(address in ip_network(network, strict=False) for network in networks)
+
+
+def _parsed(peer: str) -> Any:
+    """The address; None for a text that is not one."""
     try:
         address = ip_address(peer)
     except ValueError:
-        return False
+        return None
     # An IPv4 caller of a socket that speaks both families.
-    address = getattr(address, "ipv4_mapped", None) or address
-    return any(address in ip_network(network) for network in networks)
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 @dataclass(frozen=True)
@@ -57,61 +94,174 @@ class Identity:
     login: Login
 
 
-class Logons:
-    """Checks names and passwords, in the order: address, lock, name and password (lk-12)."""
+@dataclass(frozen=True)
+class _Caller:
+    """What is known of a caller before the password is looked at."""
 
-    def __init__(self, database: Database, *, failures: int = 10, lock: timedelta = timedelta(minutes=15)) -> None:
+    row: Row[Any] | None
+    # The address that the login may come in from next time; empty for one that is not kept.
+    address_key: str
+    known: bool
+    # Where a failure counts.
+    counts: tuple[Count, ...]
+
+
+class Logons:
+    """Checks names and passwords, in the order: address, lock, name and password (lk-12).
+
+    `failures` within the time of `lock` lock a name, for as long, for all addresses from which the login has not come
+    in before; each of those from which it has counts by itself. Ten times as many lock an address for all names
+    (lk-13). `proxies` are addresses or networks of trusted proxies, which are no addresses of callers.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        failures: int = 10,
+        lock: timedelta = timedelta(minutes=15),
+        proxies: Sequence[str] = (),
+    ) -> None:
         self._database = database
         self._accounts = Accounts(database)
         self._passwords = PasswordCheck()
-        self._failures = failures
-        self._lock = lock
+        self._failures = Failures(database, lock)
+        self._addresses = KnownAddresses(database)
+        self._limit = failures
+        self._proxies = proxies
+        self._stored_key: bytes | None = None
+        self._own_key = secrets.token_bytes(32)
+        # Checks under way, by counts and pair, and how many callers from unknown addresses wait for one.
+        self._checks: dict[tuple[object, bytes], Future[bool]] = {}
+        self._waiting = 0
+        self._lock = Lock()
 
     def identify(self, name: str, password: str, peer: str | None) -> Identity:
-        """Who this is. `peer` is the caller's network address, None for local use.
+        """Return who this is. `peer` is the caller's network address, None for local use.
 
-        Raises AddressProhibited, LoginLocked (lk-13) or InvalidLogon.
+        Raises AddressProhibited, LoginLocked (lk-13), InvalidLogon or LogonsBusy.
         """
-        key = name.casefold()
-        with self._database.read() as connection:
-            row = connection.execute(select(logins).where(logins.c.name_key == key)).one_or_none()
-            if row is not None and peer is not None:
-                self._check_address(connection, row.account_id, peer)
-            if self._locked(connection, key):
-                raise LoginLocked
-        if not self._passwords.verify(row.password_hash if row else None, password):
-            self._remember_failure(key)
-            raise InvalidLogon
-        assert row is not None  # noqa: S101 - an unknown login never verifies
-        account = self._accounts.get(row.account_id)
-        assert account is not None  # noqa: S101 - guarded by the foreign key
-        return Identity(account, Login.of(row))
+        return self._accepted(self._check(name, password, peer))
 
     def check_address(self, account_id: int, peer: str) -> None:
         """Raise AddressProhibited when the account may not be called from there (lk-9)."""
         with self._database.read() as connection:
             self._check_address(connection, account_id, peer)
 
+    def sweep(self) -> None:
+        """Forget failures and addresses that are too old to count."""
+        self._failures.sweep()
+        self._addresses.sweep()
+
+    def _check(self, name: str, password: str, peer: str | None) -> _Caller:
+        caller = self._look_up(name, peer)
+        stored = caller.row.password_hash if caller.row else None
+        if not self._passwords.remembers(self._passwords.digest(stored, password)):
+            self._check_password(caller, stored, password)
+        return caller
+
+    def _look_up(self, name: str, peer: str | None) -> _Caller:
+        """Raises AddressProhibited or LoginLocked."""
+        key, address = name.casefold(), self._address(peer)
+        count_key = self._digest("name", key)
+        with self._database.read() as connection:
+            row = None
+            if len(name) <= LONGEST_NAME and not _UNSTORABLE.search(name):
+                row = connection.execute(select(logins).where(logins.c.name_key == key)).one_or_none()
+            if row is not None and peer is not None:
+                self._check_address(connection, row.account_id, peer)
+            address_key, known = "", False
+            if row is not None and address:
+                address_key = self._digest("login", str(row.id), address)
+                known = self._addresses.has(connection, row.id, address_key)
+            counts = [Count(address_key if known else count_key, self._limit)]
+            if address:
+                counts.append(Count(self._digest("address", address), ADDRESS_FACTOR * self._limit))
+            if self._failures.reached(connection, counts):
+                raise LoginLocked
+        return _Caller(row, address_key, known, tuple(counts))
+
+    def _check_password(self, caller: _Caller, stored: str | None, password: str) -> None:
+        """Raises InvalidLogon, LoginLocked or LogonsBusy.
+
+        A failure is counted before the hash is computed, and taken back when the password is right. Callers from one
+        address with the same pair wait for one check: a client that begins with many connections counts once.
+        """
+        key = (caller.counts, self._passwords.digest(stored, password))
+        mine: Future[bool] = Future()
+        with self._lock:
+            check = self._checks.get(key)
+            # A single pair that is checked keeps few threads waiting for long. Known addresses wait as they like:
+            # they have few failures.
+            if not caller.known and self._waiting >= MOST_WAITING and (check is None or len(self._checks) > 1):
+                raise LogonsBusy
+            self._waiting += not caller.known
+            if check is None:
+                self._checks[key] = mine
+        try:
+            if check is not None:
+                right = check.result()
+                if not right:
+                    self._begin(caller)
+            else:
+                right = self._lead_check(caller, stored, password, mine)
+        finally:
+            with self._lock:
+                self._waiting -= not caller.known
+                if check is None:
+                    del self._checks[key]
+        if not right:
+            raise InvalidLogon
+
+    def _lead_check(self, caller: _Caller, stored: str | None, password: str, check: Future[bool]) -> bool:
+        try:
+            attempt = self._begin(caller)
+            right = self._passwords.verify(stored, password)
+            if right:
+                self._failures.take_back(attempt)
+        except BaseException as error:
+            check.set_exception(error)
+            raise
+        check.set_result(right)
+        return right
+
+    def _begin(self, caller: _Caller) -> Any:
+        try:
+            return self._failures.begin(caller.counts)
+        except CountReached:
+            raise LoginLocked from None
+
+    def _accepted(self, caller: _Caller) -> Identity:
+        row = caller.row
+        assert row is not None  # noqa: S101 - an unknown login never verifies
+        if caller.address_key:
+            self._addresses.add(row.id, caller.address_key)
+        account = self._accounts.get(row.account_id)
+        assert account is not None  # noqa: S101 - guarded by the foreign key
+        return Identity(account, Login.of(row))
+
+    def _address(self, peer: str | None) -> str:
+        """What counts as the caller's address: of IPv6 the first 64 bits; empty for local use and for a proxy."""
+        address = None if peer is None or _is_within(self._proxies, peer) else _parsed(peer)
+        if address is None:
+            return ""
+        return str(address) if address.version == 4 else str(IPv6Network((int(address) >> 64 << 64, 64)))
+
+    def _digest(self, *parts: str) -> str:
+        """Keyed, so that rows do not tell what was typed: a password in the field of the name is common."""
+        message = "\0".join(parts).encode("utf-8", "surrogatepass")
+        return hmac.new(self._key(), message, hashlib.sha256).hexdigest()
+
+    def _key(self) -> bytes:
+        if self._stored_key is None:
+            try:
+                self._stored_key = Secrets(self._database).get("logons").encode()
+            except DBAPIError:
+                # There is no room to store one: counts and addresses are those of this process for now.
+                return self._own_key
+        return self._stored_key
+
     def _check_address(self, connection: Connection, account_id: int, peer: str) -> None:
         query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
         if not permits(connection.execute(query).scalars().all(), peer):
             raise AddressProhibited
-
-    def _locked(self, connection: Connection, key: str) -> bool:
-        moment = now()
-        latest = (
-            select(logon_failures.c.failed_at)
-            .where(logon_failures.c.name_key == key, logon_failures.c.failed_at > moment - 2 * self._lock)
-            .order_by(logon_failures.c.failed_at.desc())
-            .limit(self._failures)
-        )
-        times = list(connection.execute(latest).scalars())
-        if len(times) < self._failures:
-            return False
-        return bool(times[0] - times[-1] <= self._lock and moment < times[0] + self._lock)
-
-    def _remember_failure(self, key: str) -> None:
-        moment = now()
-        with self._database.write() as connection:
-            connection.execute(insert(logon_failures).values(name_key=key, failed_at=moment))
-            connection.execute(delete(logon_failures).where(logon_failures.c.failed_at < moment - 2 * self._lock))

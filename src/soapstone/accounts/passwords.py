@@ -1,4 +1,4 @@
-"""Passwords: argon2id hashes, and a short memory of credentials that were verified."""
+"""Passwords: argon2id hashes, threads that compute them, and a short memory of credentials that were verified."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ import hashlib
 import hmac
 import secrets
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+LONGEST_PASSWORD = 1000
+"""Characters. A longer one is no login's password."""
+
 # 19 MiB and two passes, OWASP's recommendation: with the library's 64 MiB a few logons at once outgrow the server.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-# Whoever guesses passwords on many connections takes no more memory than this many hashes.
-_hashing = BoundedSemaphore(2)
-
-
-@cache
-def _nobody() -> str:
-    """What an unknown login's password is compared with, so that the answer takes as long as for a known one."""
-    return _hasher.hash(secrets.token_hex(16))
+# Hashes are computed in these threads only. Their number bounds the work at one time, and the memory: the allocator
+# keeps 19 MiB for each thread that has ever computed one.
+_threads = ThreadPoolExecutor(2, thread_name_prefix="password")
 
 
 def hash_password(password: str) -> str:
-    """The argon2id hash of a password, with its parameters."""
-    return _hasher.hash(password)
+    """Return the argon2id hash of a password, with its parameters. Raises ValueError for one that is too long."""
+    if len(password) > LONGEST_PASSWORD:
+        raise ValueError(f"a password has at most {LONGEST_PASSWORD} characters")
+    return _threads.submit(_hasher.hash, _encoded(password)).result()
 
 
 class PasswordCheck:
@@ -41,22 +42,45 @@ class PasswordCheck:
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
 
+    def digest(self, stored: str | None, password: str) -> bytes:
+        """Return what stands for this pair in memory; `stored` is None for a login that does not exist."""
+        return hmac.digest(self._key, _encoded(f"{stored}\0{password}"), hashlib.sha256)
+
+    def remembers(self, digest: bytes) -> bool:
+        """Whether the pair was right before."""
+        with self._lock:
+            if digest not in self._known:
+                return False
+            self._known.move_to_end(digest)
+            return True
+
     def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password belongs to the stored hash; None stands for a login that does not exist."""
-        digest = hmac.digest(self._key, f"{stored}\0{password}".encode("utf-8", "surrogatepass"), hashlib.sha256)
-        with self._lock:
-            if digest in self._known:
-                self._known.move_to_end(digest)
-                return True
-        try:
-            with _hashing:
-                _hasher.verify(stored or _nobody(), password)
-        except (VerificationError, InvalidHashError):
+        """Whether the password belongs to the stored hash. Waits for a thread that computes its hash."""
+        if len(password) > LONGEST_PASSWORD:
             return False
-        if stored is None:
+        if not _threads.submit(_verify, stored, password).result():
             return False
         with self._lock:
-            self._known[digest] = None
+            self._known[self.digest(stored, password)] = None
             if len(self._known) > self._size:
                 self._known.popitem(last=False)
         return True
+
+
+@cache
+def _nobody() -> str:
+    """What an unknown login's password is compared with, so that the answer takes as long as for a known one."""
+    return _hasher.hash(secrets.token_hex(16))
+
+
+def _verify(stored: str | None, password: str) -> bool:
+    try:
+        _hasher.verify(stored or _nobody(), _encoded(password))
+    except (VerificationError, InvalidHashError):
+        return False
+    return stored is not None
+
+
+def _encoded(text: str) -> bytes:
+    # JSON can hold halves of characters, which have no other form.
+    return text.encode("utf-8", "surrogatepass")

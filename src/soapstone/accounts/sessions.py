@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Delete, delete, insert, select, update
 
 from soapstone.accounts.account import Accounts, Login
 from soapstone.accounts.logon import Identity
@@ -40,8 +40,7 @@ class Sessions:
         token = str(uuid4())
         moment = now()
         with self._database.write() as connection:
-            over = (sessions.c.purpose == self._purpose) & (sessions.c.last_used_at < moment - self._lifetime - TOUCH)
-            connection.execute(delete(sessions).where(over))
+            connection.execute(self._over(moment))
             values = {"token_hash": _digest(token), "login_id": identity.login.id, "purpose": self._purpose}
             connection.execute(insert(sessions).values(**values, created_at=moment, last_used_at=moment))
         return token
@@ -61,6 +60,14 @@ class Sessions:
         """End a session."""
         with self._database.write() as connection:
             connection.execute(delete(sessions).where(sessions.c.token_hash == _digest(token)))
+
+    def sweep(self) -> None:
+        """Forget sessions that are over, whatever their purpose: all have one lifetime."""
+        with self._database.write() as connection:
+            connection.execute(self._over(now()))
+
+    def _over(self, moment: datetime) -> Delete:
+        return delete(sessions).where(sessions.c.last_used_at < moment - self._lifetime - TOUCH)
 
     def _read(self, digest: str) -> _Session | None:
         query = (

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from soapstone.accounts.account import Account, Login
-from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
+from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
 from soapstone.api.problems import Refused, not_found
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import AllListsNeeded, require_all_lists
@@ -95,6 +95,8 @@ def _identify(
         raise Refused(403, "Calls from this address are not allowed.") from None
     except LoginLocked:
         raise Refused(403, "Too many failed logon attempts. The login is locked for a while.") from None
+    except LogonsBusy as busy:
+        raise Refused(503, str(busy), Retry_After=str(RETRY_SECONDS)) from None
     except InvalidLogon:
         identity = None
     if identity is None:

@@ -45,7 +45,7 @@ def not_found(what: str) -> Refused:
 # The refusals that any operation may answer, for the description.
 RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for status in (400, 401, 403, 404, 409, 413, 415, 422)
+    for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
 }
 
 

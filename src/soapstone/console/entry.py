@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from soapstone.accounts.logon import AddressProhibited, Identity, LoginLocked, LogonRefused
+from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, Identity, LoginLocked, LogonRefused, LogonsBusy
 from soapstone.accounts.sessions import Sessions
 from soapstone.console.forms import read_form
 from soapstone.console.render import Renderer
@@ -74,10 +74,11 @@ class Entry:
     def _log_in(self, request: Request, form: dict[str, str]) -> Response:
         name, next_path = form.get("name", ""), form.get("next", "")
         try:
-            # No record can hold this character; a database that is asked for it breaks the connection off.
-            if "\0" in name:
-                raise LogonRefused
             identity = self._logons.identify(name, form.get("password", ""), request.scope["peer"] or None)
+        except LogonsBusy as busy:
+            answer = self._form(request, name=name, problem=str(busy), next_path=next_path, status=503)
+            answer.headers["Retry-After"] = str(RETRY_SECONDS)
+            return answer
         except LogonRefused as refusal:
             return self._form(request, name=name, problem=REFUSALS.get(type(refusal), WRONG), next_path=next_path)
         # A session that the browser had before is nobody's any more.
@@ -87,13 +88,14 @@ class Entry:
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.scope["https"])
         return response
 
-    def _form(self, request: Request, *, name: str = "", problem: str = "", next_path: str = "") -> Response:
-        status = 403 if problem else 200
+    def _form(
+        self, request: Request, *, name: str = "", problem: str = "", next_path: str = "", status: int = 0
+    ) -> Response:
         return self._renderer.page(
             request,
             "login.html",
             None,
-            status=status,
+            status=status or (403 if problem else 200),
             name=name,
             problem=problem,
             next_path=next_path,

@@ -6,11 +6,11 @@ import datetime
 from dataclasses import dataclass
 
 from soapstone.accounts.account import Account, Login
-from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
+from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
 from soapstone.listrak.types import WSException, WSUser
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
-from soapstone.wire.faults import Fault
+from soapstone.wire.faults import BusyFault, Fault
 
 # A date without a value, where the contract wants one (lk-26).
 NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
@@ -105,6 +105,8 @@ def admit(product: Product, header: WSUser | None, peer: str | None, *, analytic
         raise Fault("[LoginAttemptsExceeded] Too many failed logon attempts. The user is locked for a while.") from None
     except InvalidLogon:
         raise Fault("[InvalidLogonAttempt] The user name or password is not valid.") from None
+    except LogonsBusy as busy:
+        raise BusyFault(f"[InternalError] {busy}", RETRY_SECONDS) from None
     if not identity.login.may_call_api:
         raise Fault("[AccessDenied] The user does not have the API permission.")
     if analytics and not identity.login.may_see_analytics:

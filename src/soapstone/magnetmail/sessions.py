@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked
+from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import Authenticate
 from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
 from soapstone.product import Product
-from soapstone.wire.faults import Fault
+from soapstone.wire.faults import BusyFault, Fault
 
 # A locked login is answered late (mm-12), but never by more threads than this at a time.
 _LATE_SECONDS = 1.0
@@ -28,6 +28,8 @@ def authenticate(product: Product, request: Authenticate, peer: str | None) -> A
             finally:
                 _late_answers.release()
         return AuthenticationResult(authenticated=False)
+    except LogonsBusy as busy:
+        raise BusyFault(f"[InternalError] {busy}", RETRY_SECONDS) from None
     except (InvalidLogon, AddressProhibited):
         return AuthenticationResult(authenticated=False)
     if not identity.login.may_call_api:

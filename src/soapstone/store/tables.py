@@ -126,9 +126,18 @@ granted_lists = Table(
 logon_failures = _table(
     "logon_failure",
     _id(),
-    Column("name_key", Text, nullable=False),
-    Column("failed_at", Instant, nullable=False),
-    Index("ix_logon_failure_name_key_failed_at", "name_key", "failed_at"),
+    # A keyed digest of what is counted: a name, an address, or a login at an address that it is known at (lk-13).
+    Column("count_key", Text, nullable=False, index=True),
+    Column("failed_at", Instant, nullable=False, index=True),
+)
+
+login_addresses = Table(
+    "login_address",
+    metadata,
+    Column("login_id", Id, ForeignKey("login.id", ondelete="CASCADE"), primary_key=True),
+    # A keyed digest of login and address.
+    Column("address_key", Text, primary_key=True),
+    Column("last_used_at", Instant, nullable=False),
 )
 
 sessions = _table(

@@ -41,13 +41,15 @@ class Disconnected(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer. `fault` is the text of the fault in it; `close` ends the connection, with body left unread."""
+    """An HTTP answer. `fault` is the text of the fault in it; `close` ends the connection, with body left unread.
+    `retry_seconds` is the answer's Retry-After, 0 for none."""
 
     status: int
     content_type: str = ""
     body: bytes = b""
     fault: str = ""
     close: bool = False
+    retry_seconds: int = 0
 
 
 async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
@@ -266,4 +268,4 @@ class Call:
 
 
 def _refusal(fault: Fault, version: SoapVersion, *, close: bool = False) -> Answer:
-    return Answer(500, version.media_type, render(fault, version), fault.text, close)
+    return Answer(500, version.media_type, render(fault, version), fault.text, close, fault.retry_seconds)

@@ -264,6 +264,8 @@ async def _send_answer(send: Send, answer: Answer) -> None:
     headers = [(b"cache-control", b"private, max-age=0"), (b"content-length", str(len(answer.body)).encode())]
     if answer.content_type:
         headers.insert(0, (b"content-type", f"{answer.content_type}; charset=utf-8".encode()))
+    if answer.retry_seconds:
+        headers.append((b"retry-after", str(answer.retry_seconds).encode()))
     if answer.close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -21,6 +21,8 @@ class Fault(Exception):
     has_detail = True
     header = ""
     """What the Header of the answer holds, as XML."""
+    retry_seconds = 0
+    """When the client may try again, for the answer's Retry-After; 0 leaves that out."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -30,6 +32,14 @@ class Fault(Exception):
     def text(self) -> str:
         """The whole fault text."""
         return f"Server was unable to process request. ---> {self.message}"
+
+
+class BusyFault(Fault):
+    """The server cannot serve the call at the moment; it may be tried again after `retry_seconds`."""
+
+    def __init__(self, message: str, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
 
 
 class ClientFault(Fault):

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from python_multipart.multipart import parse_options_header
 
+from soapstone.accounts.logon import RETRY_SECONDS
 from soapstone.product import Product, ReceivedUpload
 from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.wire.origin import Origins
@@ -71,6 +72,8 @@ class XmlOverHttp:
             status, document = refused.status, answer.error(refused)
             if status == 405:
                 headers.append((b"allow", b"POST"))
+            if status == 503:
+                headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         except Exception:
             log.exception("a call of %s failed by a fault of the server", scope["path"])
             status, document = 500, answer.error(internal_error())

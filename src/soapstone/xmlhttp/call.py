@@ -10,6 +10,7 @@ from soapstone.accounts.logon import (
     Identity,
     InvalidLogon,
     LoginLocked,
+    LogonsBusy,
 )
 from soapstone.product import Product, ReceivedUpload
 from soapstone.sending.message import Draft, InvalidMessage, Message
@@ -38,6 +39,8 @@ def logon(product: Product, name: str, password: str, peer: str | None) -> Ident
         raise Refused(403, "LoginAttemptsExceeded", sentence) from None
     except InvalidLogon:
         raise Refused(401, "InvalidLogonAttempt", "The user name or password is not valid.") from None
+    except LogonsBusy as busy:
+        raise Refused(503, "InternalError", str(busy)) from None
     if not identity.login.may_call_api:
         raise Refused(403, "AccessDenied", "The user does not have the API permission.")
     return identity

@@ -1,0 +1,86 @@
+"""Known addresses: from where each login has come in within the last 30 days (lk-13)."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from threading import Lock
+
+from sqlalchemy import Connection, Delete, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import login_addresses
+
+log = logging.getLogger(__name__)
+
+KEPT = timedelta(days=30)
+# An address is written at most this often: polls do not write.
+TOUCH = timedelta(days=1)
+MOST_IN_MEMORY = 10_000
+
+
+class KnownAddresses:
+    """The addresses of all logins. They are kept as keyed digests."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # When each one was written last, as far as it is known here.
+        self._written: OrderedDict[tuple[int, str], datetime] = OrderedDict()
+        self._lock = Lock()
+
+    def has(self, connection: Connection, login_id: int, address_key: str) -> bool:
+        """Whether the login has come in from there."""
+        if self._is_fresh(login_id, address_key):
+            return True
+        row = login_addresses.c
+        query = select(row.last_used_at).where(
+            row.login_id == login_id, row.address_key == address_key, row.last_used_at > now() - KEPT
+        )
+        at = connection.execute(query).scalar_one_or_none()
+        if at is not None:
+            self._note(login_id, address_key, at)
+        return at is not None
+
+    def add(self, login_id: int, address_key: str) -> None:
+        """The login has come in from there. Written once a day; forgotten at the next start when that fails."""
+        if self._is_fresh(login_id, address_key):
+            return
+        moment = now()
+        dialect = postgresql if self._database.kind == "postgresql" else sqlite
+        values = {"login_id": login_id, "address_key": address_key, "last_used_at": moment}
+        query = dialect.insert(login_addresses).values(values)
+        query = query.on_conflict_do_update(
+            index_elements=["login_id", "address_key"], set_={"last_used_at": query.excluded.last_used_at}
+        )
+        try:
+            with self._database.write() as connection:
+                connection.execute(_too_old())
+                connection.execute(query)
+        except DBAPIError:
+            log.warning("the address of a logon could not be written", exc_info=True)
+        self._note(login_id, address_key, moment)
+
+    def sweep(self) -> None:
+        """Forget addresses from which a login has not come in for too long."""
+        with self._database.write() as connection:
+            connection.execute(_too_old())
+
+    def _is_fresh(self, login_id: int, address_key: str) -> bool:
+        with self._lock:
+            at = self._written.get((login_id, address_key))
+        return at is not None and at > now() - TOUCH
+
+    def _note(self, login_id: int, address_key: str, at: datetime) -> None:
+        with self._lock:
+            self._written[login_id, address_key] = at
+            self._written.move_to_end((login_id, address_key))
+            if len(self._written) > MOST_IN_MEMORY:
+                self._written.popitem(last=False)
+
+
+def _too_old() -> Delete:
+    return delete(login_addresses).where(login_addresses.c.last_used_at < now() - KEPT)
