@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from soapstone.accounts import logon
 from soapstone.console.app import console
 from soapstone.product import Product
 
@@ -92,6 +95,41 @@ def test_lk_13_a_locked_login_is_told_so(browser: Browser, acme: Customer) -> No
     answer = browser.post("/login", name="ann", password="secret")
     assert answer.status_code == 403
     assert "locked for a while" in answer.text
+
+
+def test_a_full_queue_of_logons_is_503(
+    browser: Browser, app: Any, acme: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who are logged in go on."""
+    inside = type(browser)(app).log_in("ann")
+    monkeypatch.setattr(logon, "MOST_WAITING", 0)
+    answer = browser.post("/login", name="nobody", password="wrong")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == str(logon.RETRY_SECONDS)
+    assert "Try again" in answer.text
+    assert "set-cookie" not in answer.headers
+    inside.read("/")
+
+
+def test_no_parameter_takes_a_text_that_breaks_the_server(browser: Browser, acme: Customer) -> None:
+    browser.log_in("ann")
+    for text in ("%00", "1%00", "%ED%A0%80", "%FF"):
+        for path in (
+            f"/jobs/{text}",
+            f"/lists/{text}",
+            f"/mail/{text}",
+            f"/mail/{text}/source",
+            f"/{text}",
+            f"/static/{text}",
+        ):
+            assert browser.get(path).status_code == 404, path
+        for path in ("/", "/jobs", "/lists", "/mail", f"/jobs/{acme.imported.id}", f"/lists/{acme.contact_list.id}"):
+            for name in ("page", "after", "state", "next", "q"):
+                assert browser.get(f"{path}?{name}={text}").status_code < 500, (path, name)
+        browser.cookies.set("soapstone_session", text)
+        assert browser.get(f"/jobs/{text}?next={text}").status_code == 303
+        browser.cookies.clear()
+        browser.log_in("ann")
 
 
 def test_lk_9_a_prohibited_address_is_told_so(browser: Browser, product: Product, acme: Customer) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -21,7 +23,22 @@ from soapstone.wire.origin import Origins
 CHALLENGE = 'Bearer, Basic realm="Soapstone", charset="UTF-8"'
 
 _bearer = HTTPBearer(auto_error=False, description="A token made by `soapstone token create`.")
-_basic = HTTPBasic(auto_error=False, description="Login and password.")
+
+
+class _Basic(HTTPBasic):
+    """Login and password in UTF-8 (RFC 7617 2.1): FastAPI's own class takes ASCII only."""
+
+    async def __call__(self, request: HTTPConnection) -> HTTPBasicCredentials | None:  # type: ignore[override]
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        try:
+            text = base64.b64decode(given, validate=True).decode() if scheme.lower() == "basic" else ""
+        except ValueError:
+            return None
+        name, colon, password = text.partition(":")
+        return HTTPBasicCredentials(username=name, password=password) if colon else None
+
+
+_basic = _Basic(auto_error=False, description="Login and password.")
 
 
 @dataclass(frozen=True)
