@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import httpx
@@ -95,3 +96,20 @@ def test_no_parameter_takes_a_text_that_breaks_the_database(app: Any, api: httpx
                 assert answer.status_code < 500, (method, url + query, answer.text)
                 asked += 1
     assert asked > 100
+
+
+@pytest.mark.parametrize("character", ["\0", "\ud800"])
+@pytest.mark.parametrize(
+    ("method", "path", "given", "name"),
+    [
+        ("PATCH", "/account", {}, "field_labels"),
+        ("POST", "/contacts", {"email": "ann@example.com"}, "fields"),
+        ("POST", "/searches", {"name": "n"}, "criteria"),
+    ],
+)
+def test_no_name_of_a_member_breaks_the_database(
+    api: httpx.Client, character: str, method: str, path: str, given: dict[str, Any], name: str
+) -> None:
+    content = json.dumps({**given, name: {f"first_name{character}": "x"}})
+    answer = api.request(method, path, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422

@@ -197,6 +197,16 @@ def multipart(*parts: tuple[str, str, bytes], end: bytes = b"--\r\n") -> bytes:
 MULTIPART = "multipart/form-data; boundary=XyZ"
 
 
+def test_a_file_name_that_cannot_be_stored(site: Site) -> None:
+    request = SEND_TO_FILE[: SEND_TO_FILE.index("<File")] + "</SendToFile>"
+    for name in (b"a\0b.csv", b"\xed\xa0\x80.csv"):
+        body = multipart(
+            ("request", "", request.encode()), ("file", '; filename="NAME"', b"EmailAddress\nbob@example\n")
+        )
+        status, _, answer = site.post("SendToFile", body.replace(b"NAME", name), media=MULTIPART)
+        assert status in (200, 400), answer
+
+
 def test_the_sample_of_send_to_list(site: Site) -> None:
     """lk-86, lk-88."""
     answer = site.accepted("SendToList", SEND_TO_LIST)

@@ -41,7 +41,7 @@ class SearchIn(Body):
     """A search that is to be saved: field → example value, `*` standing for any text."""
 
     name: Name
-    criteria: dict[str, Text]
+    criteria: dict[Text, Text]
 
 
 class SearchOut(BaseModel):

@@ -67,7 +67,7 @@ class ContactChange(Body):
 
     email: Text | None = None
     custom_id: Text | None = None
-    fields: dict[str, Text] = Field(default_factory=dict)
+    fields: dict[Text, Text] = Field(default_factory=dict)
     text_only: bool | None = None
 
 

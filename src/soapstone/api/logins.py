@@ -71,7 +71,7 @@ class AccountChange(Body):
 
     time_zone: Text | None = None
     unsubscribe_type: Literal["all", "lists", "message_categories", "list_categories"] | None = None
-    field_labels: dict[str, Text] | None = None
+    field_labels: dict[Text, Text] | None = None
 
 
 class Networks(Body):

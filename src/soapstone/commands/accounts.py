@@ -85,7 +85,7 @@ def login(
                 may_see_analytics=analytics,
                 lists=lists or None,
             )
-        except NameTaken as trouble:
+        except (NameTaken, ValueError) as trouble:
             stop(f"{trouble}.")
         console.print(f"Login {name} works for account {owner.name}.")
 
@@ -190,7 +190,11 @@ def permit(
 def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """Change a login's password."""
     with opened(settings_of(data, database)) as product:
-        if not product.accounts.set_password(login, _password(password_file)):
+        try:
+            found = product.accounts.set_password(login, _password(password_file))
+        except ValueError as trouble:
+            stop(f"{trouble}.")
+        if not found:
             stop(f"There is no login {login}.")
         console.print(f"Login {login} has a new password.")
 

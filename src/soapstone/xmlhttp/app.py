@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +33,9 @@ PATHS = {f"/xml/{call}": call for call in PROCESS_TYPES}
 # So much more is taken of a body that is too large, so that a client that sends all first can read the refusal.
 DRAIN = 16 << 20
 
+# Calls that are in the product at once. More threads than callers may wait with a password (MOST_WAITING).
+THREADS = 16
+
 
 class Disconnected(Exception):
     """The client went away in the middle of its request."""
@@ -58,6 +62,7 @@ class XmlOverHttp:
         self._large_calls = large_calls
         self._max_body = max_body
         self._origins = Origins(product.settings.trusted_proxies)
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="xml")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -123,12 +128,12 @@ class XmlOverHttp:
                 raise invalid("The body must be application/xml, text/xml or multipart/form-data.", 415)
             while data := await body.next():
                 # Parsing, the check of a password and writing to disk would all hold up the other calls.
-                await _in_thread(partial(reader.feed, data))
+                await self._in_thread(partial(reader.feed, data))
                 await turn.widen(request.kept)
-            await _in_thread(reader.close)
+            await self._in_thread(reader.close)
             upload = parts.upload if parts and parts.upload else request.upload
             file_name = parts.file_name if parts else ""
-            members = await _in_thread(lambda: submit(self._product, call, request, upload, file_name))
+            members = await self._in_thread(lambda: submit(self._product, call, request, upload, file_name))
             return answer.document(f"{call}Response", members)
         except Busy as busy:
             raise Refused(503, "Busy", str(busy)) from None
@@ -140,6 +145,18 @@ class XmlOverHttp:
             # What was kept by an accepted send stays.
             for upload in uploads:
                 upload.discard()
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        """Do something in a thread; it is waited for also when we are cancelled: nothing is written behind our back."""
+        task = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+        finally:
+            # A failed task holds this frame by its exception, and with it all that the call has read.
+            del task
 
 
 class _Body:
@@ -188,16 +205,3 @@ class _Body:
         self._size += len(data)
         self._more = message.get("more_body", False)
         return data
-
-
-async def _in_thread(work: Callable[[], Result]) -> Result:
-    """Do something in a thread; if we are cancelled, it is waited for, so that nothing is written behind our back."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
-    finally:
-        # A failed task holds this frame by its exception, and with it all that the call has read.
-        del task
