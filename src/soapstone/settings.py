@@ -48,7 +48,9 @@ class Settings(BaseSettings):
         60, gt=0, description="A session of MagnetMail or the console ends this long after its last use."
     )
     time_zone: str = Field("America/New_York", description="Time zone of new accounts.")
-    lock_failures: int = Field(10, gt=0, description="Failed logons within the lock time that lock a login; ten times as many lock an address.")
+    lock_failures: int = Field(
+        10, gt=0, description="Failed logons within the lock time that lock a login; ten times as many lock an address."
+    )
     lock_minutes: int = Field(15, gt=0, description="How long failures are remembered and a lock lasts.")
     smtp_url: str = Field(
         "", description="SMTP server that mail is handed to, smtp://… or smtps://…; empty means a folder of files."
