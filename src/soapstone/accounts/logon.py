@@ -187,9 +187,13 @@ class Logons:
         A failure is counted before the hash is computed, and taken back when the password is right. Callers from one
         address with the same pair wait for one check: a client that begins with many connections counts once.
         """
-        key = (caller.counts, self._passwords.digest(stored, password))
+        digest = self._passwords.digest(stored, password)
+        key = (caller.counts, digest)
         mine: Future[bool] = Future()
         with self._lock:
+            # A check of the same pair may have ended since the caller looked.
+            if self._passwords.remembers(digest):
+                return
             check = self._checks.get(key)
             # A single pair that is checked keeps few threads waiting for long. Known addresses wait as they like:
             # they have few failures.
