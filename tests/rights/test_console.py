@@ -15,6 +15,7 @@ from tests.rights.records import Records
 from tests.rights.table import rights
 
 from soapstone.console.app import console
+from soapstone.wire.large_calls import LargeCalls
 from soapstone.xmlhttp.app import PATHS, XmlOverHttp
 
 CONSOLE, CALLS = rights("Console"), rights("XML over HTTP")
@@ -134,7 +135,7 @@ def test_what_is_left_out(ground: Ground, visitors: Visitors, records: Records, 
 @pytest.mark.parametrize("call", CALLS)
 def test_calls_of_xml_over_http(ground: Ground, records: Records, call: str) -> None:
     """lk-9, lk-11, lk-19, lk-89"""
-    app = Within(XmlOverHttp(ground.product, max_body=100_000))
+    app = Within(XmlOverHttp(ground.product, LargeCalls(), max_body=100_000))
 
     def ask(login: str, things: Things) -> httpx.Response:
         file = "<File>RW1haWwKbmV3QGV4YW1wbGUuY29tCg==</File>" if call == "SendToFile" else ""

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import gc
 import re
+import time
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -569,7 +570,11 @@ def test_a_call_leaves_nothing_behind(site: Site, end: str) -> None:
             site.post("SendToList", multipart(("request", "", body.encode())), media=MULTIPART)
         else:
             site.post("SendToList", [body[:80_000].encode(), body[80_000:].encode()], disconnect=end == "cut off")
-        found = [each for each in gc.get_objects() if isinstance(each, RequestReader | PartsReader)]
-        assert found == []
+        # The thread that did the last of it may be a moment behind its answer.
+        until = time.monotonic() + 5
+        while found := [each for each in gc.get_objects() if isinstance(each, RequestReader | PartsReader)]:
+            assert time.monotonic() < until, found
+            del found
+            time.sleep(0.01)
     finally:
         gc.enable()

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from python_multipart.multipart import parse_options_header
 
 from soapstone.accounts.logon import RETRY_SECONDS
 from soapstone.product import Product, ReceivedUpload
+from soapstone.wire.call import in_thread
 from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.wire.origin import Origins
 from soapstone.xmlhttp import answer
@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Result = TypeVar("Result")
 
 PATHS = {f"/xml/{call}": call for call in PROCESS_TYPES}
 
@@ -128,12 +127,12 @@ class XmlOverHttp:
                 raise invalid("The body must be application/xml, text/xml or multipart/form-data.", 415)
             while data := await body.next():
                 # Parsing, the check of a password and writing to disk would all hold up the other calls.
-                await self._in_thread(partial(reader.feed, data))
+                await in_thread(self._executor, partial(reader.feed, data))
                 await turn.widen(request.kept)
-            await self._in_thread(reader.close)
+            await in_thread(self._executor, reader.close)
             upload = parts.upload if parts and parts.upload else request.upload
             file_name = parts.file_name if parts else ""
-            members = await self._in_thread(lambda: submit(self._product, call, request, upload, file_name))
+            members = await in_thread(self._executor, lambda: submit(self._product, call, request, upload, file_name))
             return answer.document(f"{call}Response", members)
         except Busy as busy:
             raise Refused(503, "Busy", str(busy)) from None
@@ -145,18 +144,6 @@ class XmlOverHttp:
             # What was kept by an accepted send stays.
             for upload in uploads:
                 upload.discard()
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        """Do something in a thread; it is waited for also when we are cancelled: nothing is written behind our back."""
-        task = asyncio.get_running_loop().run_in_executor(self._executor, work)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait([task])
-            raise
-        finally:
-            # A failed task holds this frame by its exception, and with it all that the call has read.
-            del task
 
 
 class _Body:
