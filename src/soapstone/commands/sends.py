@@ -68,7 +68,7 @@ NoUnsubscribe = Annotated[
 Yes = Annotated[bool, typer.Option("--yes", help="Send without a question, as scripts do.")]
 
 # A condition on a profile attribute: its name, an operator, a value.
-_CONDITION = re.compile(r"\s*(.+?)\s*(!=|>=|<=|=|~|>|<)(.*)", re.DOTALL)
+_OPERATOR = re.compile("!=|>=|<=|[=~><]")
 _COMPARISONS: dict[str, tuple[Comparison, bool, bool]] = {
     # Operator → comparison, whether it is turned round, whether the value itself counts.
     "=": ("equals", False, False),
@@ -439,10 +439,12 @@ def _terms(product: Product, contact_list: ContactList, conditions: Sequence[str
         attributes = product.profiles.attributes(contact_list.id)
         numbers = {attribute.name.casefold(): attribute.id for attribute in attributes}
     for text in conditions:
-        match = _CONDITION.fullmatch(text)
+        text = text.lstrip()
+        # A name has at least one character, whichever it is.
+        match = _OPERATOR.search(text, 1)
         if match is None:
             stop(f"{text} is not ATTRIBUTE=VALUE.")
-        name, operator, value = match.groups()
+        name, operator, value = text[: match.start()].rstrip(), match[0], text[match.end() :]
         if name.casefold() not in numbers:
             stop(f"The list has no profile attribute {name}.")
         compare, negated, inclusive = _COMPARISONS[operator]

@@ -451,7 +451,6 @@ def _joined(columns: Sequence[OptOutColumn]) -> dict[str, Meaning]:
     return words
 
 
-@lru_cache(maxsize=20_000)
 def time_of(text: str) -> datetime | None:
     """The instant that a value gives; None for one that cannot be read, or not in one way only.
 
@@ -459,6 +458,11 @@ def time_of(text: str) -> datetime | None:
     month, or the other way round, is not guessed. A time that is still to come is now.
     """
     text = text.strip()
+    return _time_of(text) if len(text) <= LONGEST_TIME else None
+
+
+@lru_cache(maxsize=20_000)
+def _time_of(text: str) -> datetime | None:
     try:
         if text.isascii() and text.isdecimal() and len(text) in (9, 10, 13):
             moment = EPOCH + timedelta(seconds=int(text) / (1000 if len(text) == 13 else 1))
@@ -476,6 +480,8 @@ def time_of(text: str) -> datetime | None:
     return min(moment, now()) if moment.year >= 1970 else None
 
 
+# No time has more characters. Times that were read are remembered, so they must not be long.
+LONGEST_TIME = 64
 # 2024-02-29, 2024/02/29 13:05, 2024-02-29T13:05:07.123Z, 2024-02-29 13:05:07.123456 +0000 UTC.
 _TIME = re.compile(
     r"(\d{4}[-/]\d\d[-/]\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?)?"

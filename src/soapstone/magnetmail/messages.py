@@ -62,8 +62,8 @@ PICKS = {bool_special.no: False, bool_special.yes: True, bool_special.all: None}
 # Messages that are read at a time.
 BATCH = 200
 
-_NAMED = re.compile(r"\s*(.*?)\s*<\s*([^<>]*?)\s*>\s*", re.DOTALL)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # A name that stands before an address without quotes; merge fields may stand in it.
 _OPEN_NAME = re.compile(r"[^\"<>(),:;@\\]*")
 
@@ -137,13 +137,13 @@ def has_mail(message: house.Message) -> bool:
 def sender_of(text: str | None) -> tuple[str, str]:
     """Name and address of a sender that is written as `Name <address>`, or as the address alone."""
     given = (text or "").strip()
-    found = _NAMED.fullmatch(given)
-    if found is None:
+    name, mark, address = given[:-1].rpartition("<")
+    if not mark or not given.endswith(">") or ">" in address:
         return "", given
-    name = found[1]
+    name = name.strip()
     if quoted := _QUOTED.fullmatch(name):
-        name = re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL)
-    return name, found[2]
+        name = _ESCAPED.sub(r"\1", quoted[1])
+    return name, address.strip()
 
 
 def sender_text(name: str, address: str) -> str:

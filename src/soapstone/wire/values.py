@@ -21,8 +21,8 @@ class ValueRefused(Exception):
 # --- reading -----------------------------------------------------------------------------------------------------
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _DECIMAL_LIMIT = decimal.Decimal(2**96 - 1)
 _MOST_DIGITS = 400
 
@@ -77,6 +77,8 @@ def _boolean(text: str) -> bool:
     return value
 
 
+# No date has more characters.
+LONGEST_DATE = 64
 _ZONE = r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})?"
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]+))?"
 _YEAR = r"(?P<year>[0-9]{4})"
@@ -98,7 +100,7 @@ _DATE_FORMS = tuple(
 def _date_time(text: str) -> datetime.datetime:
     """Any XML Schema date or time form. A written zone makes the value aware, in UTC; a bare time is of today."""
     stripped = text.strip(_SPACE)
-    if len(stripped) <= 64:
+    if len(stripped) <= LONGEST_DATE:
         for form in _DATE_FORMS:
             match = form.fullmatch(stripped)
             if match:

@@ -62,7 +62,9 @@ class RequestReader:
         self._text_depth = 0
         self.kept = 0
         self._base64: Base64Stream | None = None
-        self._fed = 0
+        # Bytes that the parser has, those of them after the last thing that it understood, and those it has not yet.
+        self._fed = self._open = 0
+        self._held = bytearray()
         self._names: dict[str, str] = {}
         self._parser = expat.ParserCreate(charset if charset in _CHARSETS else None, intern=self._names)
         self._parser.buffer_text = True
@@ -79,16 +81,25 @@ class RequestReader:
             left = len(data) - at
             if self.identity is None:
                 # Little is parsed behind the credentials before they are checked.
-                left = min(left, EARLY_PIECE, EARLY - self._fed)
+                left = min(left, EARLY_PIECE, EARLY - self._fed - len(self._held))
                 if not left:
-                    raise invalid(TOO_LATE)
-            self._feed(data[at : at + left])
+                    self._parse_held()
+                    if self.identity is None:
+                        raise invalid(TOO_LATE)
+                    continue
+            self._held += data[at : at + left]
             at += left
+            # The parser would read all of an unfinished tag again for every few bytes.
+            if len(self._held) >= self._open:
+                self._parse_held()
 
-    def _feed(self, data: bytes) -> None:
+    def _parse_held(self) -> None:
+        data = bytes(self._held)
+        self._held.clear()
         self._parse(data, False)
         self._fed += len(data)
-        if self._fed - max(self._parser.CurrentByteIndex, 0) > TOKEN_SIZE:
+        self._open = self._fed - max(self._parser.CurrentByteIndex, 0)
+        if self._open > TOKEN_SIZE:
             raise invalid("The request has a tag that is too long.")
         if len(self._names) > NAMES:
             raise invalid("The request has too many different names.")
@@ -104,7 +115,7 @@ class RequestReader:
 
     def close(self) -> None:
         """The document is complete. A request without name and password is refused here."""
-        self._parse(b"", True)
+        self._parse(bytes(self._held), True)
         self._check_logon()
 
     def _parse(self, data: bytes, final: bool) -> None:

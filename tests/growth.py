@@ -1,0 +1,43 @@
+"""How the CPU time of work grows with the length of a text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import process_time
+from typing import Any
+
+# Seconds: shorter times say little. Work that takes less even for the longest text is quick enough.
+LEAST = 0.004
+LONGEST = 1 << 19
+# Twice the text may take so many times as long; with the square of the length it would be four times.
+RATIO = 2.5
+TRIES = 8
+
+
+def check_growth(
+    text: Callable[[int], Any], work: Callable[[Any], object], *, begin: int = 64, longest: int = LONGEST
+) -> None:
+    """Check that work on a text of twice the length takes twice as long, more or less.
+
+    `begin` and `longest` are lengths to try. Other work on this machine makes times longer, never shorter: the best of
+    several tries counts.
+    """
+    size = begin
+    while seconds(work, text(size)) < LEAST:
+        if size >= longest:
+            return
+        size *= 2
+    small, large = text(size), text(2 * size)
+    once = twice = float("inf")
+    for _ in range(TRIES):
+        once, twice = min(once, seconds(work, small)), min(twice, seconds(work, large))
+        if twice <= RATIO * once:
+            return
+    raise AssertionError(f"{size} characters take {once:.4f} s, {2 * size} take {twice:.4f} s")
+
+
+def seconds(work: Callable[[Any], object], text: Any) -> float:
+    """The CPU time of work on a text."""
+    began = process_time()
+    work(text)
+    return process_time() - began

@@ -1,0 +1,279 @@
+"""Outside text meets only patterns whose time grows with its length, or that stand behind a bound of length.
+
+Every pattern of the package is found in its source. TEXTS has for each one the texts that its own repeats make worst,
+and SCANNERS has code that reads texts without patterns.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from time import process_time
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+from tests.growth import check_growth
+
+from soapstone.imports.opt_outs import LONGEST_TIME
+from soapstone.lists.search import Search
+from soapstone.magnetmail.messages import sender_of, sender_text
+from soapstone.sending.links import Links
+from soapstone.store.tables import contacts
+from soapstone.wire.values import LONGEST_DATE
+from soapstone.xmlhttp.base64_stream import Base64Stream
+from soapstone.xmlhttp.request import RequestReader
+
+PACKAGE = Path(__file__).parent.parent / "src" / "soapstone"
+FUNCTIONS = {"compile", "match", "search", "sub", "subn", "split", "findall", "finditer", "fullmatch"}
+
+# Seconds of CPU that a text at its bound may take.
+CEILING = 0.005
+
+
+class Worst(NamedTuple):
+    """The worst texts by their length, and what they meet: a method of the pattern, or a function in its place.
+
+    `bound` is the length of the longest text that the code lets through.
+    """
+
+    texts: tuple[Callable[[int], Any], ...]
+    meet: str | Callable[[Any], object] = "fullmatch"
+    bound: int | None = None
+
+
+def repeated(*forms: str, meet: str | Callable[[Any], object] = "fullmatch", bound: int | None = None) -> Worst:
+    """Texts of the forms `head|repeat|tail`, with as many repeats as make the length."""
+    return Worst(tuple(map(_repeats, forms)), meet, bound)
+
+
+def octets(*forms: str, meet: str = "fullmatch") -> Worst:
+    """The same as bytes."""
+    return Worst(tuple(_encoded(_repeats(form)) for form in forms), meet)
+
+
+def _repeats(form: str) -> Callable[[int], str]:
+    head, unit, tail = form.split("|")
+    return lambda n: head + unit * (n // len(unit)) + tail
+
+
+def _encoded(text: Callable[[int], str]) -> Callable[[int], bytes]:
+    return lambda n: text(n).encode()
+
+
+LINKS = Links("https://a.example", "key")
+
+
+def _like(text: str) -> object:
+    return Search(SimpleNamespace(kind="postgresql"))._wild(contacts.c.email_key, text)  # type: ignore[arg-type]
+
+
+NUMBERS = ("|1|x", "1.|1|x", "1e|1|x", "|1.|x")
+SPACES = ("| |", "a| |a", "| a|")
+
+# Module and name of each pattern; of one without a name, the function that it is in.
+TEXTS: dict[str, Worst] = {
+    "api.limits FILES": repeated("/api/v1/lists/|1|x"),
+    "api.sends _MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
+    "api.values _MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
+    "api.values _UNSTORABLE": repeated("|a|", meet="search"),
+    "commands.sends _OPERATOR": repeated("|!|", "| |", meet="search"),
+    "console.entry _OWN_PATH": repeated("/|a|!", "/|a/|!", "/a?|a|!", "|/|!"),
+    "console.mail_folder NAME": repeated("|1|x", "12345678-|1|x"),
+    "imports.blocks _NO_TEXT": repeated("|a|", meet="search"),
+    "imports.opt_outs _JOINTS": repeated("|_|", "|_a|", meet="sub"),
+    "imports.opt_outs _LIKE_TIME": repeated("|1|", "|1/|", meet="match"),
+    "imports.opt_outs _TIME": repeated(
+        "2024-02-29T10:00:00.|1|x", "2024-02-29| |x", "2024-02-29Z| |x", bound=LONGEST_TIME
+    ),
+    "imports.stage _SPECIAL": repeated("|a|", meet="search"),
+    "imports.unwrapping _TEXT": octets("|a|!", "|a=|", "|=|"),
+    "imports.workbook _LINE_BREAK": repeated("|\r|", "|\r\n|", meet="sub"),
+    "listrak.transactional _EXTERNAL_CONTENT": repeated("|{%|", "{%| |", "|{%-|", "|{% |", meet="search"),
+    "listrak.transactional _SYSTEM_LINK": repeated("|unsubscribe_lin |", "|unsubscribe_link_|", meet="search"),
+    "listrak.transactional _TAG": repeated("|{{|", "{{|a|", "|{{a|", "|{|", "|{{%|", "{{|}|", meet="findall"),
+    "lists.addresses _DOTS": repeated("|.|", "|a|", meet="split"),
+    "lists.addresses _PLAIN": repeated("|a|", "|a.|", "a@|a.|", "a@|a-|", "|a@|", meet="match"),
+    "lists.addresses _SPACE": repeated("|a|", meet="search"),
+    "lists.search _wild": repeated("|%|", "|*|", meet=_like),
+    "lists.values _DATE": repeated("|1|", "1/1/|1|"),
+    "lists.values _ISO_DATE": repeated("|1|", "2024-02-29 |a|\n"),
+    "lists.values _NUMBER": repeated(*NUMBERS),
+    "magnetmail.columns _ENHANCED": repeated("EP_|1|", "|EP_|"),
+    "magnetmail.messages _ESCAPED": repeated("|\\|", "|\\a|", meet="sub"),
+    "magnetmail.messages _OPEN_NAME": repeated("|a|<"),
+    "magnetmail.messages _QUOTED": repeated('"|a|', '"|\\|', '"|\\a|'),
+    "magnetmail.sent_status _REPLY": repeated("550| |", "550 5.|1|", meet="match"),
+    "sending.body _LINE_BREAK": repeated("|\r|", meet="sub"),
+    "sending.content _SURROGATE": repeated("|a|", meet="search"),
+    "sending.html_reader _ATTRIBUTE": repeated(
+        "| |", "|a|", "a| |", 'a="|x|', "a='|x|", "a=|x|", "a= | |", "|=|", "|/|", meet="match"
+    ),
+    "sending.html_reader _COMMENT_END": repeated("|-|", "|--!|", meet="search"),
+    "sending.html_reader _MARKUP": repeated("|a|", "<|a|", "|<|", "|<!-|", "|</|", meet="search"),
+    "sending.html_reader _REFERENCE": repeated("|&|", "&|a|", "&#|1|", "|&a|", "&#x|f|", meet="findall"),
+    "sending.html_reader _SCRIPT_MARKS": repeated("|<!-|", "<!--|-|", "|<script|", "|-|", "|<!--|", meet="findall"),
+    "sending.html_reader _TEXT_ENDS": repeated("|</|", "|</title|", "|</xmp|", meet="search"),
+    "sending.hyperlinks _IN_TEXT": repeated(
+        "|h|", "|https:/|", "https://|a|", "\ufdd0|1|", "|\ufdd01|", meet="findall"
+    ),
+    "sending.hyperlinks _WEB": repeated("\ufdd0|1|", "|h|", meet="match"),
+    "sending.links held_by": repeated(
+        "https://a.example/u/|.|", "|https://a.example/u/|", "https://a.example/m/|a|", meet=LINKS.held_by
+    ),
+    "sending.mail _CONTROL": repeated("|\n|", "|a\n|", meet="sub"),
+    "sending.mail _PHRASE": repeated("|a|\t", "|a |\t"),
+    "sending.mail _SHORT": repeated("|a|", "a| |"),
+    "sending.mailbox _SPACE": repeated("|a|", meet="search"),
+    "sending.marked_text MARK": repeated("\ufdd0|1|", "|\ufdd01|", meet="split"),
+    "sending.signing _BLANKS": octets("| |", "|\t|", "| a|", "a| |a", meet="findall"),
+    "sending.signing _FOLD": octets("|\r\n|", "|\r\n |", meet="findall"),
+    "sending.signing _SELECTOR": repeated("|a|", "|a.|!"),
+    "sending.smtp_connection _AT_LINE": octets("|.|", "|\n.|", "|a|", meet="findall"),
+    "sending.smtp_connection _BREAK": octets("|a|", meet="search"),
+    "sending.smtp_connection _SPACE": repeated(*SPACES, meet="findall"),
+    "sending.smtp_rules _ENHANCED": repeated("5.1.|1|", meet="match"),
+    "sending.spam _POINTS": repeated("| |", "|a|", "a| |", "a;|1|", "a;1| |", "a;1/|1|x", "a;1/1| |x"),
+    "sending.spam _RULE": repeated("|1|", "1| |", "1 |a|-", "1 a| |\n", "|1.|"),
+    "sending.spam _STATUS": repeated("SPAMD/|1|", "SPAMD/1 |1|", "SPAMD/1 0 |a|\n"),
+    "sending.spam _TABLE": repeated(
+        "---- |-|", "---- ---------- |-|x", "---- ---------- ----------| |x", "|---- |", meet="split"
+    ),
+    # The text is a file of this package.
+    "store.migrations.versions.0001_the_first_tables upgrade": Worst(()),
+    "wire.negotiation _PARAMETER": repeated(
+        "|;|", ";| |", ";|a|", ";a| |", ';a="|\\|', ';|a="\\";|', "|;a|", "|; |", '|;a="|', meet="findall"
+    ),
+    "wire.origin _HOST": repeated("|a|!", "[|:|", "a:|1|"),
+    "wire.origin _PORT": repeated("|:|x", ":|1|x", "|:1|x", meet="search"),
+    "wire.values _DATE_FORMS": repeated("2024-02-29T10:00:00.|1|x", "10:00:00.|1|x", bound=LONGEST_DATE),
+    "wire.values _DECIMAL": repeated(*NUMBERS),
+    "wire.values _FLOAT": repeated(*NUMBERS),
+    "wire.values _INTEGER": repeated(*NUMBERS),
+    "wire.values _SPECIAL": repeated("|a|", "|&|", meet="findall"),
+    "xmlhttp.answer _FORBIDDEN": repeated("|a|", "|\0|", meet="findall"),
+    "xmlhttp.call _NUMBER": repeated("| |", "|1|", "1| |x"),
+}
+
+
+def _by_bytes(document: str) -> None:
+    reader = RequestReader("SendToFile", lambda *_: None, lambda: None)  # type: ignore[arg-type,return-value]
+    for octet in document.encode():
+        reader.feed(bytes([octet]))
+
+
+def _base64_by_bytes(text: str) -> None:
+    stream = Base64Stream(lambda data: None)
+    for character in text:
+        stream.feed(character)
+
+
+SCANNERS: dict[str, Worst] = {
+    "a sender": Worst(
+        (
+            lambda n: "a" + " " * n + "<" + " " * n + "x",
+            lambda n: "a" + " " * n + "<" + " " * n + "x>",
+            lambda n: "<" * n + ">",
+            lambda n: '"' + "\\" * n + '" <a@a.example>',
+        ),
+        sender_of,
+    ),
+    "a sender to show": Worst(
+        (lambda n: "\\" * n, lambda n: '"' * n), lambda name: sender_text(str(name), "a@a.example")
+    ),
+    "a document that comes by bytes": repeated('<SendToFile a="|a|', "<SendToFile><!-- |x|", meet=_by_bytes),
+    "base64 that comes by bytes": repeated("|A|", "| |", meet=_base64_by_bytes),
+}
+
+
+class Pattern(NamedTuple):
+    """A pattern: its module, and its name or the function that it is in."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module} {self.name}"
+
+
+def patterns(source: str, module: str) -> Iterator[Pattern]:
+    """The patterns of a module. Fails for ways to make one that would not be found here."""
+    tree = ast.parse(source)
+    names: dict[ast.AST, str] = {}
+    # Inner functions come after the ones around them.
+    for node in (*tree.body, *ast.walk(tree)):
+        if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name) and node in tree.body:
+            names |= dict.fromkeys(ast.walk(node), target.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            names |= dict.fromkeys(ast.walk(node), node.name)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module != "re", f"{module} takes names out of `re`"
+        elif isinstance(node, ast.Import):
+            assert all(each.asname is None for each in node.names if each.name == "re"), f"{module} renames `re`"
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "re"
+            and node.func.attr in FUNCTIONS
+        ):
+            yield Pattern(module, names[node])
+
+
+FOUND = sorted(
+    pattern
+    for path in PACKAGE.rglob("*.py")
+    for pattern in patterns(path.read_text(), ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+)
+
+
+def test_every_pattern_has_its_worst_text() -> None:
+    assert [str(pattern) for pattern in FOUND] == sorted(TEXTS)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_the_time_of_a_pattern_grows_with_its_text(name: str) -> None:
+    worst = TEXTS[name]
+    for meet in _meetings(name, worst.meet) if worst.texts else ():
+        for text in worst.texts:
+            _check(text, meet, worst.bound)
+
+
+@pytest.mark.parametrize("name", SCANNERS)
+def test_the_time_of_a_scanner_grows_with_its_text(name: str) -> None:
+    worst = SCANNERS[name]
+    assert not isinstance(worst.meet, str)
+    for text in worst.texts:
+        _check(text, worst.meet, worst.bound)
+
+
+def _meetings(name: str, meet: str | Callable[[Any], object]) -> list[Callable[[Any], object]]:
+    """What texts meet; several patterns may have one name."""
+    if not isinstance(meet, str):
+        return [meet]
+    module, _, attribute = name.partition(" ")
+    found: Any = getattr(importlib.import_module(f"soapstone.{module}"), attribute)
+    each: tuple[re.Pattern[Any], ...] = (
+        (found,) if isinstance(found, re.Pattern) else tuple(found.values() if isinstance(found, dict) else found)
+    )
+    if meet == "sub":
+        return [partial(one.sub, "") for one in each]
+    return [getattr(one, meet) for one in each]
+
+
+def _check(text: Callable[[int], Any], meet: Callable[[Any], object], bound: int | None) -> None:
+    if bound is None:
+        check_growth(text, meet)
+        return
+    longest = text(bound)[:bound]
+    times = []
+    for _ in range(5):
+        began = process_time()
+        meet(longest)
+        times.append(process_time() - began)
+    assert min(times) < CEILING
