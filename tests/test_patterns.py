@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 from tests.growth import check_growth
 
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.imports.opt_outs import LONGEST_TIME
 from soapstone.lists.search import Search
 from soapstone.magnetmail.messages import sender_of, sender_text
@@ -65,7 +66,7 @@ def _encoded(text: Callable[[int], str]) -> Callable[[int], bytes]:
     return lambda n: text(n).encode()
 
 
-LINKS = Links("https://a.example", "key")
+LINKS = Links("https://a.example", LinkKeys.single("key"))
 
 
 def _like(text: str) -> object:
@@ -143,6 +144,7 @@ TEXTS: dict[str, Worst] = {
     "sending.spam _TABLE": repeated(
         "---- |-|", "---- ---------- |-|x", "---- ---------- ----------| |x", "|---- |", meet="split"
     ),
+    "sending.template _SURROGATE": repeated("|a|", meet="search"),
     # The text is a file of this package.
     "store.migrations.versions.0001_the_first_tables upgrade": Worst(()),
     "wire.negotiation _PARAMETER": repeated(

@@ -335,3 +335,15 @@ def test_granted_lists(served: Any, rest: httpx.Client) -> None:
         body = {"message_id": readable, "to": {"kind": "groups", "list_ids": [mine, other]}}
         assert client.post("/sends", json=body).status_code == 404
         assert client.post("/sends", json={**body, "to": {"kind": "list", "list_id": mine}}).status_code == 202
+
+
+def test_a_message_that_is_too_large_is_refused(rest: httpx.Client) -> None:
+    """So is a preview whose merged text is."""
+    number = new_list(rest)
+    answer = rest.post("/messages", json={"list_id": number, "subject": "News", "plain": "{{ Email }}" * 1_001})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, PROBLEM)
+    assert "more than 1,000 merge tags" in answer.text
+    message = stored(rest, number, plain="{{ a }}" * 1_000)
+    answer = rest.post(f"/messages/{message}/preview", json={"email": "a@example.com", "fields": {"a": "a" * 10_000}})
+    assert answer.status_code == 422
+    assert "more than 3,000,000 characters" in answer.text

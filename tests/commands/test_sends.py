@@ -92,6 +92,11 @@ def rows(result: Result) -> list[list[str]]:
     return [cells(line) for line in result.output.splitlines() if line.startswith("│")]
 
 
+def test_a_message_that_is_too_large_is_refused(run: Run) -> None:
+    refused = run("message", "add", "--list", "1", "--subject", "News", "--text", "-", given="{{ a }}" * 1_001, code=1)
+    assert "The message has more than 1,000 merge tags." in refused.output
+
+
 def test_a_message_from_its_text_to_its_preview(run: Run, tmp_path: Path) -> None:
     body = tmp_path / "body.html"
     body.write_text("<p>Dear {{ First_Name }}, size {{ Size }}</p>")

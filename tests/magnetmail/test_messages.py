@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -332,3 +333,26 @@ def test_listings_by_date_of_creation(magnetmail: Any, operation: str) -> None:
     ):
         rows = listed(magnetmail, operation, createStartDate=start, createEndDate=end)
         assert (number in rows) is found, (start, end)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"text_version": "{{ First_Name }}" * 1_001}, "The message has more than 1,000 merge tags."),
+        ({"html_version_block1": "<p>" * 50_001}, "The HTML has more than 50,000 tags"),
+        ({"html_version_block2": "a" * 1_000_001}, "The HTML body has more than 1,000,000 characters."),
+        ({"SubjectLine": "a" * 2_001}, "The subject has more than 2,000 characters."),
+        ({"FromAddress": "a" + " " * 2_001 + "b <a@example.com>"}, "The sender name has more than 2,000 characters."),
+    ],
+)
+def test_a_message_that_is_too_large_is_refused(magnetmail: Any, given: dict[str, str], sentence: str) -> None:
+    answer = magnetmail.createMagnetMailMessage(message=details(**given))
+    assert sentence in answer["msg"]
+    assert refusal(answer)[0] != 0
+
+
+def test_a_sender_of_spaces_costs_nothing(magnetmail: Any) -> None:
+    began = time.monotonic()
+    sender = "a" + " " * 9_999 + "<" + " " * 9_999 + "x"
+    refusal(magnetmail.createMagnetMailMessage(message=details(FromAddress=sender)))
+    assert time.monotonic() - began < 5

@@ -257,6 +257,14 @@ def test_elements_come_in_any_order(site: Site) -> None:
         site.accepted("SendToList", f"<SendToList a='b'>{''.join(body)}</SendToList>")
 
 
+def test_a_message_that_is_too_large_is_refused(site: Site) -> None:
+    inline = INLINE.replace("Hello", "{{ Email }}" * 1_001, 1)
+    assert inline != INLINE
+    status, _, body = site.post("SendToList", f"<SendToList>{LOGON}<ListID>42</ListID>{inline}</SendToList>")
+    assert status == 400
+    assert b"more than 1,000 merge tags" in body
+
+
 def test_of_repeated_members_the_first_counts(site: Site) -> None:
     body = f"<SendToList>{LOGON}<Password>wrong</Password><ListID>42</ListID><ListID>1</ListID>{INLINE}</SendToList>"
     assert site.accepted("SendToList", body)["ListID"] == "42"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator, Sequence
 
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import getLinkURLs
 from soapstone.magnetmail.types import Links
-from soapstone.sending.content import with_links
+from soapstone.sending.content import LINK_SETTINGS, with_links
 from soapstone.sending.hyperlinks import Hyperlink, hyperlinks
-from soapstone.sending.message import Message
+from soapstone.sending.message import InvalidMessage, Message
 from soapstone.sending.report import SendRecord
 
 # Where a link leads → link_type (mm-115).
@@ -33,9 +34,13 @@ def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
     records = product.reports.find(account_id, message_ids=[message.id], list_ids=wanted)
     if request.group_id and not records:
         return []
-    found = {link.url: link for link in hyperlinks(message, product.links)}
-    for record in records:
-        found |= {link.url: link for link in _added(call, message, record) if link.url not in found}
+    try:
+        found = {link.url: link for link in hyperlinks(message, product.links)}
+        for added in _added(call, message, records):
+            found |= {link.url: link for link in added if link.url not in found}
+    except InvalidMessage:
+        # It was stored when messages could be larger, and no send can use it.
+        return []
     return [
         Links(
             linkid=_number(message, link),
@@ -50,13 +55,18 @@ def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
     ]
 
 
-def _added(call: Call, message: Message, record: SendRecord) -> list[Hyperlink]:
+def _added(call: Call, message: Message, records: Sequence[SendRecord]) -> Iterator[list[Hyperlink]]:
+    """The links of the message with those that sends have added; once where several have added the same."""
     links = call.product.links
-    group = None if record.list_id is None else call.product.lists.get(call.account.id, record.list_id)
-    if links is None:
-        return []
-    further = record.job.request.get("links", {})
-    return hyperlinks(with_links(message, group.settings if group else {}, further), links)
+    seen: set[str] = set()
+    for record in records if links is not None else ():
+        group = None if record.list_id is None else call.product.lists.get(call.account.id, record.list_id)
+        settings = {name: bool(group and group.settings.get(name)) for name in LINK_SETTINGS}
+        further = record.job.request.get("links", {})
+        asked = repr((settings, further))
+        if asked not in seen:
+            seen.add(asked)
+            yield hyperlinks(with_links(message, settings, further), links)
 
 
 def _number(message: Message, link: Hyperlink) -> int:

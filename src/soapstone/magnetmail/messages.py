@@ -36,6 +36,7 @@ from soapstone.magnetmail.types import (
 )
 from soapstone.magnetmail.types import error as ErrorObject
 from soapstone.sending import message as house
+from soapstone.sending.content import check_size
 from soapstone.sending.hyperlinks import hyperlinks
 from soapstone.sending.messages import MessageInQueue, NameTaken
 
@@ -209,12 +210,18 @@ class _Storing:
             return self._refusal(INVALID_ARGUMENT, str(invalid))
         if made is None:
             return self._refusal(NOT_FOUND, f"Message {number} does not exist.")
-        links = self._call.product.links
-        old, new = ({link.url for link in hyperlinks(each, links)} for each in (before, made))
+        old, new = (self._links_of(each) for each in (before, made))
         return self._stored(made, "Message edited successfully", kept=bool(old & new))
 
+    def _links_of(self, message: house.Message) -> set[str]:
+        try:
+            return {link.url for link in hyperlinks(message, self._call.product.links)}
+        except house.InvalidMessage:
+            # It was stored when messages could be larger.
+            return set()
+
     def _read(self) -> tuple[house.Draft, dict[str, Any]]:
-        """What is to be stored. Raises _Refused."""
+        """What is to be stored. Raises _Refused and InvalidMessage."""
         given = self._given
         if given is None:
             raise _Refused(INVALID_ARGUMENT, "The message is missing.")
@@ -235,6 +242,7 @@ class _Storing:
             plain=given.text_version or "",
             charset=CHARSETS[given.characterSet],
         )
+        check_size(draft)
         links = product.links
         traits = {
             "name": name,

@@ -68,7 +68,7 @@ class MailBuilder:
         # The message with the links that this send adds to it.
         shown = with_links(self._message, settings, further) if self._links else self._message
         try:
-            self.content = Content(shown)
+            self.content = Content(shown, has_links=True)
         except InvalidMessage as error:
             raise JobFailed(str(error)) from None
         self._plain, self._html = self.content.bodies(shown.charset)
@@ -128,13 +128,16 @@ class MailBuilder:
     def content_for(self, row: Row[Any], email: str = "") -> bytes:
         """The mail of one of these recipients; the same each time, as long as the recipient's values are.
 
-        `email` is the recipient's address where it has changed since the row was read.
+        `email` is the recipient's address where it has changed since the row was read. Raises MergedTooLarge.
         """
         content = self._written(row, email or row.email)
         return self._signer.sign(content) if self._signer else content
 
     def letter(self, row: Row[Any], email: str = "") -> Letter:
-        """The mail of one of these recipients, in its envelope; `email` is as in `content_for`."""
+        """The mail of one of these recipients, in its envelope; `email` is as in `content_for`.
+
+        Raises MergedTooLarge.
+        """
         sender, recipient = envelope(self._message.from_address), envelope(email or row.email)
         return Letter(
             sender=sender.encode(),
@@ -144,7 +147,10 @@ class MailBuilder:
         )
 
     def page(self, row: Row[Any]) -> tuple[str, str | None, str]:
-        """Subject, HTML and text of the mail of one of these recipients, to be read in a browser."""
+        """Subject, HTML and text of the mail of one of these recipients, to be read in a browser.
+
+        Raises MergedTooLarge.
+        """
         rendered = self.content.render(self._values(row))
         return rendered.subject, rendered.html, rendered.plain
 

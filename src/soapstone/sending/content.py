@@ -14,10 +14,22 @@ from soapstone.lists.fields import FIELDS
 from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
 from soapstone.sending.body import Body
 from soapstone.sending.body_links import end_of_body, links_in_html, links_in_text
+from soapstone.sending.html_reader import ROOM_MARKUP, check_markup
 from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Parts
-from soapstone.sending.plain_text import plain_template, plain_text
-from soapstone.sending.template import Template, merge_key
+from soapstone.sending.message import (
+    CHARSETS,
+    LONGEST_BODY,
+    LONGEST_LINE,
+    MOST_MARKUP,
+    MOST_MERGED,
+    Draft,
+    InvalidMessage,
+    MergedTooLarge,
+    Message,
+    Parts,
+)
+from soapstone.sending.plain_text import plain_template, text_and_markup
+from soapstone.sending.template import Allowance, TagCount, Template, merge_key
 
 Written = TypeVar("Written", Message, Draft)
 
@@ -50,6 +62,12 @@ _ADDED = {
 }
 
 
+LINK_SETTINGS = tuple(_ADDED)
+# What these take at most, in both bodies.
+ROOM_CHARACTERS = 1_000
+ROOM_TAGS = 2 * len(_ADDED)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
     """What one recipient gets. `html` is None for a message without an HTML body."""
@@ -75,16 +93,22 @@ class Merged:
 class Content:
     """The compiled parts of a message; `names` holds all merge keys that they use, with the name as written.
 
-    Raises InvalidMessage for a template that is not correct or uses what templates may not.
+    `has_links` says that `with_links` made it: these have room beside the bounds of messages. Raises InvalidMessage for
+    a template that is not correct or uses what templates may not, and for a message that is too large.
     """
 
-    def __init__(self, message: Parts) -> None:
+    def __init__(self, message: Parts, *, has_links: bool = False) -> None:
+        check_size(message, room=has_links)
         self._subject = Template(message.subject, "subject")
         self._from_name = Template(message.from_name, "sender name")
         self._to_name = Template(message.to_name, "recipient name")
         self._html = Template(message.html, "HTML body", markup=True) if message.html.strip() else None
         # The text that is made of the HTML body has no part that is not there, so no name is asked for twice.
-        plain = message.plain if message.plain.strip() or not self._html else plain_template(message.html)
+        plain, most = message.plain, MOST_MARKUP + has_links * ROOM_MARKUP
+        if self._html and plain.strip():
+            check_markup(message.html, most)
+        elif self._html:
+            plain = plain_template(message.html, most)
         self._plain = Template(plain, "text body")
         parts = (self._subject, self._from_name, self._to_name, self._html, self._plain)
         self.names: dict[str, str] = {}
@@ -111,17 +135,29 @@ class Content:
     def merge(self, values: Mapping[str, str]) -> Merged:
         """The parts for one recipient; a key without a value stands for empty text.
 
-        A value that is Markup is HTML in the HTML body, and the text of that HTML in all other parts.
+        A value that is Markup is HTML in the HTML body, and the text of that HTML in all other parts. Raises
+        MergedTooLarge.
         """
         complete = {key: values.get(key, "") for key in self.names}
-        texts = {key: _text_of(complete[key]) for key in self._text_names}
-        return Merged(
-            subject=self._subject.render(texts),
-            from_name=self._from_name.render(texts),
-            to_name=self._to_name.render(texts),
-            html=self._html.pieces(complete) if self._html else None,
-            plain=self._plain.pieces(texts),
+        if sum(map(len, complete.values())) > MOST_MERGED:
+            raise MergedTooLarge(f"The values of the mail's merge fields have more than {MOST_MERGED:,} characters.")
+        texts = _texts_of({key: complete[key] for key in self._text_names})
+        allowance = Allowance()
+        merged = Merged(
+            subject=self._subject.render(texts, allowance),
+            from_name=self._from_name.render(texts, allowance),
+            to_name=self._to_name.render(texts, allowance),
+            html=self._html.pieces(complete, allowance) if self._html else None,
+            plain=self._plain.pieces(texts, allowance),
         )
+        allowance.check()
+        if (
+            len(merged.subject) > LONGEST_LINE
+            or len(merged.from_name) > LONGEST_LINE
+            or len(merged.to_name) > LONGEST_LINE
+        ):
+            raise MergedTooLarge(f"The subject or a name of the mail has more than {LONGEST_LINE:,} characters.")
+        return merged
 
     def render(self, values: Mapping[str, str]) -> Rendered:
         """The same with the bodies as whole texts."""
@@ -136,12 +172,23 @@ class Content:
         )
 
 
-def _text_of(value: str) -> str:
-    return plain_text(value).strip("\n") if isinstance(value, Markup) else value
+def _texts_of(values: dict[str, str]) -> Mapping[str, str]:
+    """The values with the text of those that are HTML. Raises MergedTooLarge."""
+    left = MOST_MARKUP
+    for key, value in values.items():
+        if isinstance(value, Markup):
+            try:
+                text, pieces = text_and_markup(value, left)
+            except InvalidMessage as error:
+                raise MergedTooLarge(str(error)) from None
+            left -= pieces
+            values[key] = text.strip("\n")
+    return values
 
 
 def visible_links(message: Parts) -> frozenset[str]:
     """Keys of the links that every reader sees in one of the bodies at least. Raises InvalidMessage."""
+    check_size(message, room=True)
     keys = frozenset(LINK_KEYS)
     return links_in_text(message.plain, keys) | links_in_html(message.html, keys)
 
@@ -155,6 +202,7 @@ def with_links(
     links. `further` holds names of the same settings that one body wants beside: "html" or "plain" → names. Raises
     InvalidMessage for bodies that are no templates.
     """
+    check_size(message, room=True)
     plain, html = message.plain, message.html
 
     def missing(body: str, seen: Collection[str]) -> list[tuple[str, str, str]]:
@@ -177,9 +225,31 @@ def check_storable(message: Parts, name: str = "") -> None:
     """Raise InvalidMessage for text, also in the message's name, that neither a database nor a mail can hold."""
     if message.charset not in CHARSETS:
         raise InvalidMessage(f"Messages are not written in the character set {message.charset!r}.")
+    check_size(message)
     for text in (name, *(str(getattr(message, part)) for part in Draft.__dataclass_fields__)):
         if "\0" in text or _SURROGATE.search(text):
             raise InvalidMessage("The message holds a character that cannot be stored.")
+
+
+def check_size(message: Parts, *, room: bool = False) -> None:
+    """Raise InvalidMessage for a message that is too long, or has too many merge tags, before it costs anything.
+
+    Its markup is counted where it is read. `room` leaves some for the links that a list adds.
+    """
+    parts = {
+        "subject": message.subject,
+        "sender name": message.from_name,
+        "recipient name": message.to_name,
+        "HTML body": message.html,
+        "text body": message.plain,
+    }
+    for part, text in parts.items():
+        longest = LONGEST_BODY if part in ("HTML body", "text body") else LONGEST_LINE
+        if len(text) > longest + room * ROOM_CHARACTERS:
+            raise InvalidMessage(f"The {part} has more than {longest:,} characters.")
+    count = TagCount(room * ROOM_TAGS)
+    for part, text in parts.items():
+        count.add(text, part)
 
 
 def check_addresses(message: Parts) -> None:

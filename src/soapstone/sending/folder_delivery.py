@@ -15,6 +15,7 @@ from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, 
 from soapstone.sending import ledger
 from soapstone.sending.builder import MailBuilder
 from soapstone.sending.last_look import LastLook
+from soapstone.sending.message import MergedTooLarge
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -93,9 +94,13 @@ class FolderDelivery:
 
     def _build(self) -> None:
         while batch := self._builder.chosen(self._place, self._run.job.checkpoint["last"], BUILD_MAILS):
+            failed: dict[int, str] = {}
             for row in batch:
-                self._outbox.build(row.id, self._builder.content_for(row))
-            self._move("chosen", "built", batch)
+                try:
+                    self._outbox.build(row.id, self._builder.content_for(row))
+                except MergedTooLarge as error:
+                    failed[row.id] = str(error)
+            self._move("chosen", "built", batch, before=lambda chunk, _, failed=failed: ledger.fail(chunk, failed))
         first = self._run.job.checkpoint["first"]
         ledger.step(self._run, self._run.job.steps - 1, "hand", place=first - 1)
 
@@ -117,7 +122,11 @@ class FolderDelivery:
                 self._outbox.take_back(row.id)
                 continue
             if row.id in looked.moved:
-                self._outbox.build(row.id, self._builder.content_for(row, looked.moved[row.id]))
+                try:
+                    self._outbox.build(row.id, self._builder.content_for(row, looked.moved[row.id]))
+                except MergedTooLarge as error:
+                    ledger.fail(chunk, {row.id: str(error)})
+                    continue
                 self._outbox.settle([row.id])
             if not self._outbox.hand(row.id) and not self._may_be_done:
                 raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")

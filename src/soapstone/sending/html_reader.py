@@ -7,7 +7,8 @@ in by their place in the source. The stream of tokens of the library at hand has
 many comments. `html.parser` takes quadratic time for markup without end, does not know how references in attributes
 differ from those in text, and fails at `<![1]>`.
 
-Every step consumes what it has looked at, so time is linear in the length of any input, and no input is an error.
+Every step consumes what it has looked at, so time is linear in the length of any input. Only too much markup is an
+error.
 
 Merge tags of a template (`{{ First_Name }}`, `{% if %}`) count as letters: nothing inside of them is markup. The texts
 that the reader gives are marked texts.
@@ -21,12 +22,16 @@ from html.entities import html5
 from typing import NamedTuple
 
 from soapstone.sending.marked_text import FILL, UNUSED, MarkedText
+from soapstone.sending.message import MOST_MARKUP, InvalidMessage
 
 # What people do not get to see of a page (`noscript` they do: mail programs run no scripts).
 HIDDEN = frozenset({"iframe", "noembed", "noframes", "script", "style", "template", "title"})
 # Elements that hold text only: of these, some with character references.
 _REFERENCES = frozenset({"textarea", "title"})
 TEXT_ONLY = _REFERENCES | {"iframe", "noembed", "noframes", "plaintext", "script", "style", "xmp"}
+
+# Room for the markup of links that a list adds.
+ROOM_MARKUP = 100
 
 _SPACE = "\t\n\f\r "
 _MARKUP = re.compile(rf"<(?:(/?)([A-Za-z][^{_SPACE}/>]*+)|!--(-?>)?|[!?]|/(?=[\s\S]))")
@@ -108,17 +113,30 @@ Token = StartTag | EndTag | Text | Comment
 class HtmlReader(MarkedText):
     """Reads one source. With `template`, merge tags count as letters; then raises InvalidMessage if it is no template.
 
-    All places are indexes of `source`.
+    All places are indexes of `source`. Reading raises InvalidMessage for more than `most` pieces of markup: tags,
+    attributes, comments and character references. `pieces` is how many there were.
     """
 
-    def __init__(self, source: str, *, template: bool = False) -> None:
+    def __init__(self, source: str, *, template: bool = False, most: int = MOST_MARKUP + ROOM_MARKUP) -> None:
         super().__init__(source, template=template)
+        self._most = most
+        self.pieces = 0
+
+    def _count(self, pieces: int) -> None:
+        self.pieces += pieces
+        if self.pieces > self._most:
+            raise InvalidMessage(
+                f"The HTML has more than {MOST_MARKUP:,} tags, attributes, comments and character references."
+            )
 
     def __iter__(self) -> Iterator[Token]:
         text, position, begin = self._filled, 0, 0
+        self.pieces = 0
+        self._count(text.count("&"))
         length = len(text)
         while (found := _MARKUP.search(text, position)) is not None:
             start, name = found.start(), found[2]
+            self._count(1)
             if name is None:
                 end, closed = self._comment_end(found)
                 yield from self._texts(begin, start)
@@ -168,6 +186,7 @@ class HtmlReader(MarkedText):
                 return tuple(found), position
             if which in ("double", "single"):
                 break
+            self._count(1)
             if not wanted:
                 continue
             name = match["name"]
@@ -212,6 +231,12 @@ class HtmlReader(MarkedText):
 
     def _name(self, name: str) -> str:
         return name.translate(_LOWER).replace(FILL, "")
+
+
+def check_markup(html: str, most: int) -> None:
+    """Raise InvalidMessage for an HTML body with more than `most` pieces of markup, or one that is no template."""
+    for _ in HtmlReader(html, template=True, most=most):
+        pass
 
 
 def _with_line_feeds(text: str) -> str:

@@ -26,6 +26,15 @@ def move(chunk: Chunk, these: ColumnElement[bool], old: str, new: str, **values:
     return chunk.connection.execute(query).rowcount
 
 
+def fail(chunk: Chunk, why: Mapping[int, str]) -> None:
+    """Note for recipients, by the numbers of their rows, why no mail can be made for them."""
+    for number, reply in why.items():
+        values = {"state": "failed", "reply": reply, "next_try_at": None}
+        chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
+    if why:
+        chunk.count(failed=len(why))
+
+
 def span(database: Database, job_id: int) -> tuple[int, int]:
     """The first and the last number of a send's rows; (1, 0) when there are none."""
     query = select(func.min(deliveries.c.id), func.max(deliveries.c.id)).where(deliveries.c.job_id == job_id)

@@ -14,8 +14,25 @@ CHARSETS = ("utf-8", "iso-8859-1")
 MessageKind = Literal["saved", "transactional", "magnetmail", "send"]
 
 
+# Bounds of what a message holds: characters of a body, and of its subject and names; merge tags of all parts together,
+# and words and signs in them; pieces of markup of an HTML body: tags, attributes, comments, character references.
+LONGEST_BODY = 1_000_000
+LONGEST_LINE = 2_000
+MOST_TAGS = 1_000
+MOST_SIGNS = 5_000
+MOST_MARKUP = 50_000
+# Bounds of one mail: characters of its merge values, and of all its parts when they are merged; and characters that
+# filters and searches in conditions read.
+MOST_MERGED = 3_000_000
+MOST_FILTERED = 1_000_000
+
+
 class InvalidMessage(Exception):
     """The message cannot be sent as it is; the text is a sentence for its author (lk-98)."""
+
+
+class MergedTooLarge(InvalidMessage):
+    """The message with the values of this recipient is too large to be sent; other recipients may get it."""
 
 
 class Parts(Protocol):

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from soapstone.sending.html_reader import HIDDEN, EndTag, HtmlReader, StartTag, Text
 from soapstone.sending.marked_text import MARK, mark
+from soapstone.sending.message import MOST_MARKUP
 
 _BLOCK_NAMES = """
 address article aside blockquote body center dd div dl dt fieldset figure figcaption footer form h1 h2 h3 h4 h5 h6
@@ -16,19 +17,35 @@ _BLOCKS = frozenset(_BLOCK_NAMES.split())
 _APART = frozenset({"blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "ol", "p", "pre", "table", "ul"})
 
 
-def plain_template(html: str) -> str:
+def plain_template(html: str, most: int = MOST_MARKUP) -> str:
     """The template of the text part that belongs to an HTML body: tags of the template stay where they were.
 
-    Raises InvalidMessage for an HTML body that is no template.
+    Raises InvalidMessage for an HTML body that is no template, and for more than `most` pieces of markup.
     """
-    reader = HtmlReader(html, template=True)
-    # A brace of the text must not become part of a tag.
-    return reader.restored(_written(reader), lambda text: text.replace("{", '{{ "{" }}'))
+    reader = HtmlReader(html, template=True, most=most)
+    return reader.restored(_written(reader), _literal)
+
+
+def _literal(text: str) -> str:
+    """The text between two tags of a template: its braces must not become part of a tag."""
+    if "{{" not in text and "{%" not in text and not text.endswith("{"):
+        return text
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{{{{ "{text}" }}}}'
 
 
 def plain_text(html: str) -> str:
-    """The text of HTML: blocks become lines, links keep their address, character references are decoded."""
-    return _written(HtmlReader(html))
+    """The text of HTML: blocks become lines, links keep their address, character references are decoded.
+
+    Raises InvalidMessage for too much markup.
+    """
+    return text_and_markup(html)[0]
+
+
+def text_and_markup(html: str, most: int = MOST_MARKUP) -> tuple[str, int]:
+    """The same text, and how many pieces of markup were read for it: `most` at most."""
+    reader = HtmlReader(html, most=most)
+    return _written(reader), reader.pieces
 
 
 def _written(reader: HtmlReader) -> str:
@@ -40,7 +57,7 @@ def _written(reader: HtmlReader) -> str:
         if blocks := _blocks_to_keep(reader, token.start, token.end):
             writer.keep("".join(blocks))
             if isinstance(token, StartTag):
-                token = _without(token, blocks)
+                token = _without(token, frozenset(blocks))
         if isinstance(token, StartTag):
             writer.start(token)
         elif isinstance(token, EndTag):

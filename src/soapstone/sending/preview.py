@@ -47,7 +47,7 @@ class Previews:
         and sender may still be missing. Raises InvalidMessage for a merge field that the recipient would not have.
         """
         shown = with_links(message, contact_list.settings) if contact_list and self._has_links else message
-        content = Content(shown)
+        content = Content(shown, has_links=True)
         attributes = Profiles(self._database).attributes(contact_list.id) if contact_list else []
         by_key = {merge_key(attribute.name): attribute for attribute in attributes}
         given = {merge_key(name): value for name, value in (fields or {}).items()}

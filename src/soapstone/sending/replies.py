@@ -15,6 +15,7 @@ from soapstone.lists.contact_list import Lists
 from soapstone.lists.unsubscribes import from_everything
 from soapstone.sending.builder import MailBuilder, Stationery
 from soapstone.sending.links import Links
+from soapstone.sending.message import MergedTooLarge
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs
 
@@ -83,7 +84,10 @@ class Replies:
                 change.log("unsubscribed", contact_id, sent.list_id, cause=cause)
 
     def page(self, delivery_id: int, sent: Sent) -> tuple[str, str | None, str] | None:
-        """Subject, HTML (None without any) and text of a mail; None when its message is no longer there."""
+        """Subject, HTML (None without any) and text of a mail; None when its message is no longer there.
+
+        None, too, for a mail that has become too large, since values of the person have changed.
+        """
         job = Jobs(self._database).get([sent.account_id], sent.job_id)
         if job is None:
             return None
@@ -92,4 +96,7 @@ class Replies:
         except JobFailed:
             return None
         row = builder.one(delivery_id)
-        return None if row is None else builder.page(row)
+        try:
+            return None if row is None else builder.page(row)
+        except MergedTooLarge:
+            return None

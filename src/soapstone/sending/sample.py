@@ -41,7 +41,7 @@ class Samples:
         Content(draft).check_names(known_names(self._profiles, contact_list.id))
         if self._links is not None:
             draft = with_links(draft, contact_list.settings)
-        rendered = Content(draft).render(self._values(contact_list, email, person))
+        rendered = Content(draft, has_links=True).render(self._values(contact_list, email, person))
         one_click = self._links is not None and contact_list.settings.get("list_remove_header", True) is not False
         return Mail(
             key=secrets.token_hex(16),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profile_filter import InvalidFilter, Term
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, ready_to_send
+from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, LINK_SETTINGS, Content, ready_to_send
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import Messages, store
 from soapstone.sending.supplied_file import FileForm
@@ -297,7 +297,14 @@ class Sends:
         for notice in notices:
             Content(ready_to_send(notice.draft, None)).check_names(NOTICE_KEYS)
         shared: dict[str, Any] = {"instead": given, "links": _lists(links), "settings": dict(settings or {})}
-        choices = [self._unsubscribing(unsubscribe, Draft.of(message), group, links) for group in groups]
+        # The same for all groups that want the same links.
+        by_links: dict[tuple[bool, ...], dict[str, str]] = {}
+        choices: list[dict[str, str]] = []
+        for group in groups:
+            wanted = tuple(bool(group.settings.get(name)) for name in LINK_SETTINGS)
+            if wanted not in by_links:
+                by_links[wanted] = self._unsubscribing(unsubscribe, Draft.of(message), group, links)
+            choices.append(by_links[wanted])
         numbers: list[int] = []
         with self._database.write(durable=True) as connection:
             for group, choice in zip(groups, choices, strict=True):
@@ -397,10 +404,14 @@ class Sends:
         if unknown := given.keys() - {"subject", "from_name", "from_address", "reply_address"}:
             raise TypeError(f"not a part that a send replaces: {sorted(unknown)}")
         parts = {**{name: getattr(message, name) for name in Draft.__dataclass_fields__}, **given}
+        content: Content | None = None
         for group in groups or (None,):
             draft = ready_to_send(Draft(**parts), group)
+            # Bodies take long to compile, and are the same for all groups.
+            content = content or Content(replace(draft, from_name=""))
             known = known_names(self._profiles, group.id) if group else {*CONTACT_KEYS, *LINK_KEYS}
-            Content(draft).check_names(known)
+            for each in (content, Content(Draft(subject="", from_name=draft.from_name))):
+                each.check_names(known)
         if not parts["from_address"]:
             raise InvalidMessage("The message has no sender address.")
         return given

@@ -31,6 +31,7 @@ from soapstone.sending.boot import boot
 from soapstone.sending.builder import MailBuilder
 from soapstone.sending.last_look import LastLook, Looked
 from soapstone.sending.ledger import within
+from soapstone.sending.message import MergedTooLarge
 from soapstone.sending.smtp_carrier import Carrier
 from soapstone.sending.smtp_connection import Letter, Outcome
 from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict
@@ -112,6 +113,8 @@ class SmtpDelivery:
         # Those of them that were chosen and of which it is not committed yet that they are being handed over.
         self._unsaid: set[int] = set()
         self._results: list[tuple[Row[Any], Outcome]] = []
+        # Those of them for whom no mail could be made: they still count in the state that they had.
+        self._uncounted: set[int] = set()
         # First attempts that did not get as far as the server hearing of the mail; committed as chosen again.
         self._returned: list[tuple[Row[Any], Outcome]] = []
         self._ready: deque[Carrier] = deque()
@@ -300,9 +303,21 @@ class SmtpDelivery:
                 del self._under_way[row.id]
                 self._ready.append(carrier)
             elif row.id in looked.moved:
-                carrier.take(row, self._builder.letter(row, looked.moved[row.id]), looked_at)
+                try:
+                    letter = self._builder.letter(row, looked.moved[row.id])
+                except MergedTooLarge as error:
+                    del self._under_way[row.id]
+                    self._ready.append(carrier)
+                    self._give_up(row, str(error))
+                    continue
+                carrier.take(row, letter, looked_at)
             else:
                 carrier.take(row, letter, looked_at)
+
+    def _give_up(self, row: Row[Any], why: str) -> None:
+        """Note that no mail can be made for a recipient, who may have an earlier one where that is uncertain."""
+        verdict = Verdict.UNKNOWN if row.state == "uncertain" else Verdict.FAILED
+        self._results.append((row, Outcome(verdict=verdict, stage=Stage.MAIL, reply=why)))
 
     def _take_back(self) -> None:
         """Put first attempts that were returned before all others; behind them where the sender may be refused."""
@@ -342,7 +357,12 @@ class SmtpDelivery:
                     if self._server.rates.total_wait():
                         return shortest, assigned
                     continue
-                letter = self._letter(row)
+                try:
+                    letter = self._letter(row)
+                except MergedTooLarge as error:
+                    self._give_up(queue.popleft(), str(error))
+                    self._uncounted.add(row.id)
+                    continue
                 assigned.append((self._ready.popleft(), queue.popleft(), letter))
                 self._under_way[row.id] = row
                 if row.state == "chosen":
@@ -402,6 +422,9 @@ class SmtpDelivery:
         try:
             with self._run.chunk(last_words=last_words, durable=durable) as chunk:
                 self._record(chunk, results, moment)
+                for row, _ in results:
+                    if row.id in self._uncounted and row.state != "chosen":
+                        chunk.count(**{row.state: -1})
                 if rows:
                     began = time.monotonic()
                     looked = self._look.settle(chunk, rows)
@@ -439,6 +462,7 @@ class SmtpDelivery:
         self._unsaid -= said
         self._reserved = reserve or self._reserved
         self._returned += returned
+        self._uncounted.difference_update(row.id for row, _ in results)
         del self._results[: len(results)]
         if any(outcome.verdict not in (Verdict.ACCEPTED, Verdict.FAILED) for _, outcome in results):
             self._look_ahead()

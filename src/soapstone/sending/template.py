@@ -7,6 +7,7 @@ is listed here. There are no comments: their usual marks are found in style shee
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import CodeType
@@ -15,11 +16,47 @@ from typing import Any, NamedTuple
 from jinja2 import TemplateError, nodes
 from jinja2.environment import Template as CompiledTemplate
 from jinja2.filters import do_capitalize, do_title, do_trim, do_urlencode
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
+from jinja2.utils import pass_context
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup, escape
 
-from soapstone.sending.message import InvalidMessage
+from soapstone.sending.message import MOST_FILTERED, MOST_MERGED, MOST_SIGNS, MOST_TAGS, InvalidMessage, MergedTooLarge
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Allowance:
+    """What one mail may still cost: characters in its parts, and characters that filters and searches read."""
+
+    __slots__ = ("filtered", "merged")
+
+    def __init__(self) -> None:
+        self.merged = MOST_MERGED
+        self.filtered = MOST_FILTERED
+
+    def check(self) -> None:
+        """Raise MergedTooLarge when the parts were larger than allowed."""
+        if self.merged < 0:
+            raise MergedTooLarge(f"The mail has more than {MOST_MERGED:,} characters.")
+
+    def filter(self, size: int) -> None:
+        """Take characters that are read. Raises MergedTooLarge."""
+        self.filtered -= size
+        if self.filtered < 0:
+            raise MergedTooLarge(f"Filters and conditions of the mail read more than {MOST_FILTERED:,} characters.")
+
+
+def _counted(change: Callable[[str], str]) -> Callable[[Context, str], str]:
+    """A filter whose work takes time: what it reads counts."""
+
+    @pass_context
+    def filtered(context: Context, value: str) -> str:
+        context.parent[ALLOWANCE].filter(len(value))
+        return change(value)
+
+    return filtered
 
 
 def _default(value: str, other: str = "", _empty_too: bool = True) -> str:
@@ -40,19 +77,22 @@ def _for_text(change: Callable[[str], str]) -> Callable[[str], str]:
 
 # Values are text; in HTML bodies those of content blocks are markup, which is inserted as it is.
 FILTERS: dict[str, Callable[..., Any]] = {
-    "capitalize": _for_text(do_capitalize),
+    "capitalize": _counted(_for_text(do_capitalize)),
     "default": _default,
-    "e": escape,
-    "escape": escape,
-    "lower": _for_text(str.lower),
-    "title": _for_text(do_title),
+    "e": _counted(escape),
+    "escape": _counted(escape),
+    "lower": _counted(_for_text(str.lower)),
+    "title": _counted(_for_text(do_title)),
     "trim": do_trim,
-    "upper": _for_text(str.upper),
-    "urlencode": do_urlencode,
+    "upper": _counted(_for_text(str.upper)),
+    "urlencode": _counted(do_urlencode),
 }
+# A filter of our own for the text in which a condition searches; no template can name it.
+_SEARCHED = "searched text"
 
-# The name under which a template finds all values.
+# The name under which a template finds all values, and that of what the mail may cost, which no template can name.
 VALUES = "field"
+ALLOWANCE = "allowance of the mail"
 
 
 def merge_key(name: str) -> str:
@@ -64,6 +104,8 @@ def _environment(markup: bool) -> SandboxedEnvironment:
     environment = SandboxedEnvironment(
         autoescape=markup,
         keep_trailing_newline=True,
+        # It tries every part of an expression again for each part around it: a chain of 200 filters took 6 seconds.
+        optimized=False,
         # Text with NUL characters is refused, so these marks occur in no template.
         comment_start_string="\0<",
         comment_end_string=">\0",
@@ -72,6 +114,7 @@ def _environment(markup: bool) -> SandboxedEnvironment:
     environment.tests.clear()
     environment.filters.clear()
     environment.filters.update(FILTERS)
+    environment.filters[_SEARCHED] = _counted(str)
     return environment
 
 
@@ -99,25 +142,46 @@ class Template:
             raise InvalidMessage(f"The {part} uses what a template may not use{_line(refused)}.") from None
         except TemplateError as error:
             raise InvalidMessage(f"The {part} is not a correct template{_line(error)}: {error.message}") from None
+        except ValueError:
+            # Python does not read numbers of that many digits.
+            raise InvalidMessage(f"The {part} has a number that is too long.") from None
         except (SyntaxError, RecursionError, MemoryError):
             raise InvalidMessage(f"The {part} is too deeply nested.") from None
         self.names: Mapping[str, str] = names.found
         self.fixed = frozenset(_texts(code))
         self._template = CompiledTemplate.from_code(environment, code, {})
         # A text that asks for nothing is merged once.
-        self._always = None if names.found else self._merge({})
+        self._always = None if names.found else self._merge({}, Allowance())
+        self._always_size = sum(map(len, self._always or ()))
 
-    def pieces(self, values: Mapping[str, str]) -> Sequence[str]:
-        """The text for one recipient, in pieces; `values` has an entry for every one of `names`."""
-        return self._merge(values) if self._always is None else self._always
+    def pieces(self, values: Mapping[str, str], allowance: Allowance | None = None) -> Sequence[str]:
+        """The text for one recipient, in pieces; `values` has an entry for every one of `names`.
 
-    def render(self, values: Mapping[str, str]) -> str:
-        """The text for one recipient; `values` has an entry for every one of `names`."""
-        return "".join(self.pieces(values))
+        What it costs is taken from the allowance of the mail, which the caller checks last. Raises MergedTooLarge.
+        """
+        allowance = allowance or Allowance()
+        if self._always is None:
+            return self._merge(values, allowance)
+        allowance.merged -= self._always_size
+        return self._always
 
-    def _merge(self, values: Mapping[str, str]) -> Sequence[str]:
+    def render(self, values: Mapping[str, str], allowance: Allowance | None = None) -> str:
+        """The text for one recipient, like `pieces`."""
+        return "".join(self.pieces(values, allowance))
+
+    def _merge(self, values: Mapping[str, str], allowance: Allowance) -> Sequence[str]:
         template = self._template
-        return list(template.root_render_func(template.new_context({VALUES: values})))
+        pieces: list[str] = []
+        left = allowance.merged
+        # Piece by piece: all of them may not fit into memory.
+        for piece in template.root_render_func(template.new_context({VALUES: values, ALLOWANCE: allowance})):
+            left -= len(piece)
+            if left < 0:
+                break
+            pieces.append(piece)
+        allowance.merged = left
+        allowance.check()
+        return pieces
 
 
 def _texts(code: CodeType) -> Iterator[str]:
@@ -127,6 +191,39 @@ def _texts(code: CodeType) -> Iterator[str]:
             yield constant
         elif isinstance(constant, CodeType):
             yield from _texts(constant)
+
+
+class TagCount:
+    """Counts the merge tags of the parts of one message, and the words and signs in them. Raises InvalidMessage.
+
+    `room` is how many tags of one word may be there beside those of its author.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self._tags, self._signs = -room, -2 * room
+
+    def add(self, source: str, part: str) -> None:
+        """Count those of one part."""
+        if "{{" not in source and "{%" not in source:
+            return
+        try:
+            for _, kind, _ in _ENVIRONMENTS[False].lex(source):
+                if kind in _BEGINNINGS:
+                    self._tags += 1
+                elif kind not in ("data", "whitespace"):
+                    self._signs += 1
+                if self._tags > MOST_TAGS:
+                    raise InvalidMessage(f"The message has more than {MOST_TAGS:,} merge tags.")
+                # The ends of tags are among them.
+                if self._signs - self._tags > MOST_SIGNS:
+                    raise InvalidMessage(
+                        f"The merge tags of the message have more than {MOST_SIGNS:,} words and signs."
+                    )
+        except TemplateError as error:
+            raise InvalidMessage(f"The {part} is not a correct template{_line(error)}: {error.message}") from None
+
+
+_BEGINNINGS = frozenset({"variable_begin", "block_begin", "raw_begin"})
 
 
 class MergeTag(NamedTuple):
@@ -147,10 +244,14 @@ def merge_tags(source: str) -> list[MergeTag]:
     found: list[MergeTag] = []
     # The language reads all line ends as LF. This way no character changes its place.
     read = source.replace("\r\n", " \n").replace("\r", "\n")
-    position = begin = 0
+    position = begin = signs = 0
     word = ""
     try:
         for _, kind, text in _ENVIRONMENTS[False].lex(read):
+            signs += kind not in ("data", "whitespace")
+            if signs > MOST_SIGNS + 4 * MOST_TAGS:
+                # The exact bounds hold where a message is stored.
+                raise InvalidMessage("The text has too many merge tags.")
             # White space that a minus sign takes away is not among what is read.
             start = read.index(text, position)
             position = start + len(text)
@@ -226,8 +327,12 @@ def _check_body(body: Sequence[nodes.Node]) -> None:
 def _check_text(node: nodes.Node) -> None:
     """Whether the expression always yields text, whatever the values are: then nothing fails while mails are built."""
     match node:
-        case nodes.Name() | nodes.Const(value=str()):
+        case nodes.Name():
             pass
+        case nodes.Const(value=str(text)):
+            # Escapes in texts can stand for anything.
+            if "\0" in text or _SURROGATE.search(text):
+                raise _NotAllowed(node)
         case nodes.Getitem(node=nodes.Name(name="field"), arg=nodes.Const(value=str())):
             pass
         case nodes.Filter(node=nodes.Expr() as inner, name=str(name), kwargs=[], dyn_args=None, dyn_kwargs=None):
@@ -278,6 +383,15 @@ class _Names(NodeTransformer):
 
     def visit_Name(self, node: nodes.Name) -> nodes.Node:
         return self._look_up(node, node.name)
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Node:
+        self.generic_visit(node)
+        for operand in node.ops:
+            if operand.op in ("in", "notin") and not isinstance(operand.expr, nodes.List | nodes.Tuple):
+                line = node.lineno
+                operand.expr = nodes.Filter(operand.expr, _SEARCHED, [], [], None, None, lineno=line)
+                operand.expr.environment = node.environment
+        return node
 
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         name: str = node.arg.value  # type: ignore[attr-defined]

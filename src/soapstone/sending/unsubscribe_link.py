@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
-from soapstone.sending.content import Content, Written, visible_links, with_links
+from soapstone.sending.content import Written, visible_links, with_links
 from soapstone.sending.message import InvalidMessage
 
 # What a sender says about its mails: they have the link, or they need none.
@@ -43,8 +43,6 @@ def check_link(
     `with_links`; `has_links` says whether the server can make links at all.
     """
     shown = with_links(message, settings, further)
-    # Raises InvalidMessage for what no send can use.
-    Content(shown)
     if "unsubscribe_link" not in visible_links(shown):
         raise NoUnsubscribeLink(list_id, url_missing=False)
     if not has_links:
