@@ -78,6 +78,7 @@ SPACES = ("| |", "a| |a", "| a|")
 
 # Module and name of each pattern; of one without a name, the function that it is in.
 TEXTS: dict[str, Worst] = {
+    "accounts.logon _UNSTORABLE": repeated("|a|", meet="search"),
     "api.limits FILES": repeated("/api/v1/lists/|1|x"),
     "api.sends _MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
     "api.values _MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
