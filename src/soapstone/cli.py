@@ -118,7 +118,7 @@ def worker(
         check_settings(settings)
     except UNUSABLE_SETTINGS as trouble:
         stop(str(trouble))
-    with opened(settings) as product:
+    with opened(settings, waits=True) as product:
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
             stop("Another worker serves this database.")

@@ -49,6 +49,7 @@ from soapstone.sending.spam import SpamScanner
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable as RecordsUnavailable
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 from collections import deque
@@ -38,6 +39,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+log = logging.getLogger(__name__)
 
 # The calls that clients poll with: their answers depend on the records alone.
 POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
@@ -119,12 +122,17 @@ class Application:
         from starlette.concurrency import run_in_threadpool
 
         try:
-            await run_in_threadpool(schema.check, self._product.database)
-        except Exception:
+            await run_in_threadpool(self._check)
+        except Exception as error:
+            log.warning("not ready: %s", error)
             answer = PlainTextResponse("the database is not ready\n", status_code=503)
         else:
             answer = PlainTextResponse("ready\n")
         await answer(scope, receive, send)
+
+    def _check(self) -> None:
+        schema.check(self._product.database)
+        self._product.database.check_ready()
 
 
 class WebServer(uvicorn.Server):

@@ -123,7 +123,7 @@ class Recorder:
         self.request = request
         return self.answer
 
-    def internal_error(self) -> str:
+    def internal_error(self, error: Exception) -> str:
         return "broken"
 
     def caller_name(self, context: Any) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from soapstone.accounts.account import Account
 from soapstone.jobs.queue import Jobs
-from soapstone.store import database as database_module
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, jobs
 
@@ -51,18 +51,14 @@ def test_many_writers_wait_for_each_other(database: Database) -> None:
     assert names(database) == [f"A{number:02}" for number in range(20)]
 
 
-def test_a_writer_waits_for_its_place_and_not_for_ever(
-    tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_writer_waits_for_its_place_and_not_for_ever(tmp_path: Path, sqlite_template: Path) -> None:
     path = tmp_path / "soapstone.sqlite"
     shutil.copy(sqlite_template, path)
     database = Database(f"sqlite:///{path}")
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     other.execute("BEGIN IMMEDIATE")
-    with monkeypatch.context() as short:
-        short.setattr(database_module, "BUSY_TIMEOUT", 20)
-        with pytest.raises(OperationalError, match="locked"):
-            add(database, "early")
+    with pytest.raises(RecordsUnavailable, match="locked"), database.write(patience=0.02):
+        pytest.fail("there are two writers")
     leaving = threading.Timer(0.05, lambda: other.execute("COMMIT"))
     leaving.start()
     add(database, "later")

@@ -216,7 +216,7 @@ class Depot:
         answer: Callable[[Any], Any] = getattr(self, f"_{operation.name}")
         return answer(request)
 
-    def internal_error(self) -> str:
+    def internal_error(self, error: Exception) -> str:
         return "Something broke here."
 
     def caller_name(self, context: Any) -> str:

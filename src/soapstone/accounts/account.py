@@ -14,6 +14,7 @@ from soapstone.accounts.passwords import hash_password
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, allowed_addresses, api_tokens, contacts, granted_lists, logins, sessions
+from soapstone.store.unique import looks_again
 
 # What an unsubscribe can be about (mm-120).
 UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
@@ -76,6 +77,7 @@ class Accounts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @looks_again
     def create(self, name: str, *, time_zone: str, identifier: str = "email", parent: str | None = None) -> Account:
         """Create an account; its name is kept in upper case (mm-10). Raises NameTaken, LookupError for the parent."""
         ZoneInfo(time_zone)
@@ -126,6 +128,7 @@ class Accounts:
                 connection.execute(select(accounts.c.id).where(accounts.c.parent_id == account_id)).first() is not None
             )
 
+    @looks_again
     def add_login(
         self,
         account: Account,

@@ -8,6 +8,7 @@ from sqlalchemy import insert, select
 
 from soapstone.store.database import Database
 from soapstone.store.tables import secrets
+from soapstone.store.unique import looks_again
 
 BYTES = 32
 
@@ -18,6 +19,7 @@ class Secrets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @looks_again
     def get(self, name: str) -> str:
         """The secret of that name, the same for all processes and for ever."""
         query = select(secrets.c.value).where(secrets.c.name == name)
@@ -26,9 +28,6 @@ class Secrets:
         if found is not None:
             return str(found)
         with self._database.write(durable=True) as connection:
-            if self._database.kind == "postgresql":
-                # Two processes that ask for the first time at once.
-                connection.exec_driver_sql("LOCK TABLE secret IN EXCLUSIVE MODE")
             found = connection.execute(query).scalar_one_or_none()
             if found is None:
                 found = random.token_urlsafe(BYTES)

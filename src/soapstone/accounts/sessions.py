@@ -52,8 +52,7 @@ class Sessions:
         if session is None or session.last_used_at + self._lifetime < moment:
             return None
         if session.last_used_at + min(TOUCH, self._lifetime / 4) < moment:
-            with self._database.write() as connection:
-                connection.execute(update(sessions).where(sessions.c.id == session.id).values(last_used_at=moment))
+            self._database.touch(update(sessions).where(sessions.c.id == session.id).values(last_used_at=moment))
         return session.identity
 
     def close(self, token: str) -> None:

@@ -75,9 +75,7 @@ class Tokens:
         if row is None:
             return None
         if row.last_used_at is None or row.last_used_at + TOUCH < moment:
-            touched = update(api_tokens).where(api_tokens.c.id == row.token_id).values(last_used_at=moment)
-            with self._database.write() as connection:
-                connection.execute(touched)
+            self._database.touch(update(api_tokens).where(api_tokens.c.id == row.token_id).values(last_used_at=moment))
         account = self._accounts.get(row.account_id)
         assert account is not None  # noqa: S101 - guarded by the foreign key
         return Identity(account, Login.of(row))

@@ -14,6 +14,7 @@ from pydantic_core import to_json
 from soapstone.accounts.answers import AnotherRequest, Answer, StillRunning
 from soapstone.api.access import Calling
 from soapstone.api.problems import MEDIA_TYPE, Refused, answer
+from soapstone.store.hindrances import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,12 @@ class Once:
             made = make()
         except Refused:
             answers.end(login, key, None)
+            raise
+        except RecordsUnavailable as error:
+            if not error.undone:
+                self._failed(key)
+                raise
+            answers.release(login, key)
             raise
         except Exception:
             self._failed(key)

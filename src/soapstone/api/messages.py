@@ -15,7 +15,7 @@ from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, own, page, storable
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
-from soapstone.sending.messages import MessageInQueue
+from soapstone.sending.messages import MessageInQueue, NameTaken
 
 router = APIRouter(prefix="/messages", tags=["messages"])
 
@@ -204,6 +204,8 @@ def change(message_id: Number, given: MessageChange, caller: Calling) -> Message
         )
     except MessageInQueue:
         raise Refused(409, "The message waits to be sent, or is being sent.") from None
+    except NameTaken:
+        raise Refused(409, "There is a message of that name already.") from None
     if changed is None:
         raise not_found("message")
     return MessageOut.shown(caller, changed)

@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from soapstone.store.hindrances import RecordsUnavailable
+
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
@@ -71,6 +73,11 @@ def install(app: FastAPI) -> None:
     def malformed(request: Request, error: RequestValidationError) -> Response:
         errors = [{"where": ".".join(map(str, each["loc"])), "what": str(each["msg"])} for each in error.errors()]
         return answer(422, "The request is malformed.", errors=errors)
+
+    @app.exception_handler(RecordsUnavailable)
+    def unavailable(request: Request, error: RecordsUnavailable) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return answer(503, error.sentence, {"Retry-After": str(error.retry_after)})
 
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:

@@ -19,6 +19,7 @@ from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsDamaged, RecordsUnavailable, driver_words, translated
 from soapstone.store.mark import Mark, PutBack
 
 # A pipe has no width of its own; tables there are not folded to a terminal's.
@@ -42,9 +43,13 @@ def settings_of(data: Path | None, database: str | None, **others: Any) -> Setti
 
 
 @contextmanager
-def opened(settings: Settings, *, upgrade: bool = False) -> Iterator[Product]:
-    """The product on the settings' records. A new database is set up; an old one only with `upgrade`."""
-    with database_of(settings) as database:
+def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) -> Iterator[Product]:
+    """The product on the settings' records. A new database is set up; an old one only with `upgrade`.
+
+    `waits` is as for Database. A database that takes no changes ends the command when it is opened to serve: with
+    `upgrade` or `waits`.
+    """
+    with database_of(settings, waits=waits) as database:
         mark = Mark.of(database, settings.data_dir)
         try:
             prepare(database, mark, upgrade=upgrade)
@@ -52,26 +57,43 @@ def opened(settings: Settings, *, upgrade: bool = False) -> Iterator[Product]:
             stop(f"{trouble}. Run: soapstone db upgrade")
         except PutBack as trouble:
             stop(f"{trouble} Stop all servers and run: soapstone db restored")
+        if upgrade or waits:
+            database.check_writable()
         with mark.kept(database):
-            yield Product.open(settings, database)
+            with translated(OSError):
+                product = Product.open(settings, database)
+            yield product
 
 
 @contextmanager
-def database_of(settings: Settings) -> Iterator[Database]:
-    """The settings' database, as it stands. Nobody else of this machine can read what the data folder holds."""
-    private.make_folder(settings.data_dir)
+def database_of(settings: Settings, *, waits: bool = False) -> Iterator[Database]:
+    """The settings' database, as it stands. Nobody else of this machine can read what the data folder holds.
+
+    What makes the records unusable ends the command with one line.
+    """
     try:
-        database = Database(settings.database)
+        with translated(OSError):
+            private.make_folder(settings.data_dir)
+        database = Database(settings.database, waits=waits)
     except ValueError as trouble:
         stop(str(trouble))
+    except RecordsUnavailable as trouble:
+        _cannot_use(str(settings.data_dir), trouble)
     try:
         # Earlier versions left the modes to the umask.
         path = database.path.resolve() if database.path else None
         beside = path.parent.glob(f"{glob.escape(path.name)}*") if path else ()
-        private.shut([settings.worker_lock, *beside], [settings.blobs, settings.mail, settings.drafts])
+        with translated(OSError):
+            private.shut([settings.worker_lock, *beside], [settings.blobs, settings.mail, settings.drafts])
         yield database
+    except (RecordsUnavailable, RecordsDamaged) as trouble:
+        _cannot_use(str(database.path or settings.safe_database_url), trouble)
     finally:
         database.close()
+
+
+def _cannot_use(what: str, trouble: Exception) -> NoReturn:
+    stop(f"Cannot use {what}. {trouble} ({driver_words(trouble)})")
 
 
 def account_of(product: Product, name: str | None) -> Account:

@@ -26,7 +26,7 @@ from soapstone.commands.common import (
 )
 from soapstone.product import Product
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
-from soapstone.sending.messages import MessageInQueue
+from soapstone.sending.messages import MessageInQueue, NameTaken
 
 app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
 
@@ -173,6 +173,8 @@ def edit(
             stop(str(trouble))
         except MessageInQueue:
             stop(f"Message {message} waits to be sent, or is being sent; it stays as it is until then.")
+        except NameTaken as taken:
+            stop(f"There is a message named {taken} already.")
         if changed is None:
             stop(f"There is no message {message} in account {owner.name}.")
         console.print(f"Message {message} is changed.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
@@ -22,13 +23,16 @@ from soapstone.console.mail_folder import MailFolder
 from soapstone.console.mail_pages import MailPages
 from soapstone.console.overview import Overview
 from soapstone.console.render import Renderer
-from soapstone.product import Product
+from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.endpoint import CallRecord
+
+log = logging.getLogger(__name__)
 
 TITLES = {
     404: ("Nothing is here", "There is no such page, or your login may not see it."),
     405: ("Not like that", "This address does not take such a request."),
     413: ("Too much", "The form holds more than any form of this server asks for."),
+    503: ("Not now", RecordsUnavailable.sentence),
 }
 ERROR = ("Something went wrong", "The server met an internal error. Its log has the details.")
 
@@ -46,6 +50,9 @@ def console(product: Product, calls: Callable[[], Sequence[CallRecord]], *, demo
     mails = MailPages(product, folder, renderer)
 
     def problem(request: Request, error: Exception) -> Response:
+        if isinstance(error, RecordsUnavailable):
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            error = HTTPException(503, headers={"Retry-After": str(error.retry_after)})
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = error.headers if isinstance(error, HTTPException) else None
         title, text = TITLES.get(status, ERROR)
@@ -75,7 +82,8 @@ def console(product: Product, calls: Callable[[], Sequence[CallRecord]], *, demo
         Route("/mail/{name}/source", page(mails.source)),
         Route("/{rest:path}", page(nothing)),
     ]
-    app = Starlette(routes=routes, exception_handlers={HTTPException: problem, Exception: problem})
+    handlers = dict.fromkeys((HTTPException, RecordsUnavailable, Exception), problem)
+    app = Starlette(routes=routes, exception_handlers=handlers)
     settings = product.settings
     return Guard(BodyLimit(app), public_url=settings.public_url, trusted_proxies=settings.trusted_proxies)
 

@@ -20,6 +20,7 @@ from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import rejected_rows
 
 # The kind of an import's job, and that of a dry run, which the history of a list does not show.
@@ -77,8 +78,10 @@ class Imports:
         try:
             with self._database.write(durable=True) as connection:
                 yield connection
-        except Exception:
-            self._blobs.remove(blob)
+        except Exception as error:
+            # A job that is perhaps stored needs its file; the sweep removes a file that has no job.
+            if not isinstance(error, RecordsUnavailable) or error.undone:
+                self._blobs.remove(blob)
             raise
 
     def add(

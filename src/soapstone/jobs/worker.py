@@ -13,12 +13,12 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from soapstone.jobs.hindrances import hindrance
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Runner, Stopped, Superseded
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.store.hindrances import hindrance
 
 log = logging.getLogger(__name__)
 

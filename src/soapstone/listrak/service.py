@@ -77,7 +77,7 @@ from soapstone.listrak.sends import (
 from soapstone.listrak.spam_score import get_spam_score
 from soapstone.listrak.transactional import send_transactional_message
 from soapstone.listrak.types import WSUser
-from soapstone.product import Product
+from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
@@ -169,9 +169,10 @@ class ListrakService:
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         return handler(context, request)
 
-    def internal_error(self) -> str:
+    def internal_error(self, error: Exception) -> str:
         """The fault's message for a failure of our own (lk-18)."""
-        return "[InternalError] The server met an internal error."
+        known = isinstance(error, RecordsUnavailable)
+        return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
     def caller_name(self, context: Call) -> str:
         """Account and login, for the list of calls."""

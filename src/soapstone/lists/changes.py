@@ -33,6 +33,7 @@ from soapstone.lists.mailboxes import sharing
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
+from soapstone.store.unique import unless_there
 
 State = Literal["subscribed", "unsubscribed", "waiting"]
 OptOut = Literal["list", "list_category", "message_category"]
@@ -283,11 +284,9 @@ class Change:
 
     def opt_out(self, contact_id: int, kind: OptOut, target_id: int) -> bool:
         """Remember that a person wants no mail of a list or category; False when that was so already."""
-        values = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
-        if self.connection.execute(select(opt_outs.c.kind).filter_by(**values)).first():
-            return False
-        self.connection.execute(insert(opt_outs).values(**values, account_id=self.account.id, created_at=self.moment))
-        return True
+        values: dict[str, Any] = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
+        values |= {"account_id": self.account.id, "created_at": self.moment}
+        return self.connection.execute(unless_there(self.connection, opt_outs).values(**values)).rowcount == 1
 
     def opt_in(self, contact_id: int, kind: OptOut, target_id: int) -> None:
         """Forget one opt-out, of all contacts of the mailbox."""

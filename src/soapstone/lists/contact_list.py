@@ -14,7 +14,7 @@ from soapstone.jobs.job import Job
 from soapstone.lists.visibility import of_granted_list, sees_job
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import contacts, granted_lists, jobs, lists, memberships, suppressions
+from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, suppressions
 
 # Memberships of a deleted list that go in one transaction.
 PURGE_ROWS = 5_000
@@ -87,8 +87,12 @@ class Lists:
         """
         with self._database.write() as connection:
             if unique_name:
-                same = (lists.c.account_id == account_id) & (func.lower(lists.c.name) == name.lower())
-                if connection.execute(select(lists.c.id).where(same, lists.c.deleted_at.is_(None))).first():
+                # Names may repeat, so no index keeps them apart: two that want the same one go one after the other.
+                connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+                here = (lists.c.account_id == account_id) & lists.c.deleted_at.is_(None)
+                names = connection.execute(select(lists.c.name).where(here)).scalars()
+                # Databases fold letters beyond ASCII in ways of their own.
+                if name.casefold() in {other.casefold() for other in names}:
                     raise NameTaken(name)
             values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
             values["category_id"] = category_id

@@ -15,6 +15,7 @@ from soapstone.lists.changes import Cause, Change, Changes
 from soapstone.lists.visibility import is_restricted, of_granted_list, of_visible_person, require_all_lists
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
+from soapstone.store.unique import unless_there
 
 # What a caller may say of a person.
 FIELDS = ("email", "custom_id", *PERSON_FIELDS, "text_only")
@@ -276,10 +277,9 @@ def complete(
 def suppress(change: Change, address: str) -> bool:
     """Suppress an address in the whole account; False when it was so already."""
     values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
-    if change.connection.execute(select(suppressions.c.id).filter_by(**values)).first():
-        return False
-    change.connection.execute(suppressions.insert().values(**values, created_at=change.moment))
-    return True
+    # Others suppress addresses without waiting for a change of people, so a look would not be enough.
+    query = unless_there(change.connection, suppressions).values(**values, created_at=change.moment)
+    return change.connection.execute(query).rowcount == 1
 
 
 def _values(fields: Mapping[str, Any]) -> dict[str, Any]:

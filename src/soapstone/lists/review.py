@@ -8,6 +8,7 @@ from soapstone.lists.addresses import address_key
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import review_addresses
+from soapstone.store.unique import looks_again
 
 
 class ReviewGroups:
@@ -16,6 +17,7 @@ class ReviewGroups:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @looks_again
     def add(self, account_id: int, list_id: int, address: str) -> bool:
         """Put an address into a list's review group; False when it is there already."""
         key = address_key(address)

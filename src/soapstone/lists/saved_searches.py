@@ -12,6 +12,7 @@ from soapstone.lists.search import SEARCHABLE, Example
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import saved_searches
+from soapstone.store.unique import looks_again
 
 LONGEST_NAME = 255
 
@@ -43,6 +44,7 @@ class SavedSearches:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @looks_again
     def add(
         self, account_id: int, name: str, criteria: Mapping[str, str], *, login_id: int | None = None
     ) -> SavedSearch:

@@ -11,6 +11,7 @@ from soapstone.lists.addresses import address_key
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import suppressions
+from soapstone.store.unique import looks_again
 
 # The list number of a suppression that holds for the whole account.
 WHOLE_ACCOUNT = 0
@@ -34,6 +35,7 @@ class Suppressions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @looks_again
     def add(self, account_id: int, address: str, *, kind: str = "suppressed", list_id: int = WHOLE_ACCOUNT) -> bool:
         """Suppress ("suppressed") or ban ("banned") an address; False when that was so already."""
         values = {"account_id": account_id, "list_id": list_id, "kind": kind, "email_key": address_key(address)}

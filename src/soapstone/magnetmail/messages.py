@@ -180,7 +180,6 @@ class _Storing:
                 draft,
                 kind=KIND,
                 traits=house.Traits(**traits, login_id=login_id),
-                unique_name=True,
             )
         except _Refused as refusal:
             return self._refusal(refusal.number, str(refusal))
@@ -197,9 +196,7 @@ class _Storing:
             before = message_of(self._call, number)
             if before is None:
                 raise _Refused(NOT_FOUND, f"Message {number} does not exist.")
-            made = self._call.product.messages.edit(
-                self._call.account.id, number, draft, traits=traits, unique_name=True
-            )
+            made = self._call.product.messages.edit(self._call.account.id, number, draft, traits=traits)
         except _Refused as refusal:
             return self._refusal(refusal.number, str(refusal))
         except NameTaken as taken:

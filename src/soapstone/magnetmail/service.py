@@ -59,7 +59,7 @@ from soapstone.magnetmail.uploads import (
     upload_list_queue_test,
 )
 from soapstone.magnetmail.users import get_enhanced_personalized_fields, get_recipient_fields, get_user_details
-from soapstone.product import Product
+from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
@@ -146,9 +146,10 @@ class MagnetMailService:
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         return handler(call, request)
 
-    def internal_error(self) -> str:
+    def internal_error(self, error: Exception) -> str:
         """The fault's message for a failure of our own (mm-27)."""
-        return "[InternalError] The server met an internal error."
+        known = isinstance(error, RecordsUnavailable)
+        return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
     def caller_name(self, context: Call | None) -> str:
         """Account and login, for the list of calls."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row
-from sqlalchemy.exc import OperationalError
 
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
@@ -18,6 +17,7 @@ from soapstone.sending.last_look import LastLook
 from soapstone.sending.message import MergedTooLarge
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.instants import now
 
 # Mails built and mails handed over in one chunk.
@@ -39,7 +39,7 @@ class MailFolders:
         try:
             outbox.open()
             yield outbox
-        except (Stopped, Superseded, Paused, Later, OperationalError):
+        except (Stopped, Superseded, Paused, Later, RecordsUnavailable):
             # The job goes on later, perhaps elsewhere, with the drafts as they are.
             raise
         except Cancelled:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
@@ -16,8 +16,13 @@ from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import jobs, messages, sends
+from soapstone.store.unique import looks_again
 
 TOKEN_BYTES = 16
+# The kind of message whose names are there once in an account.
+UNIQUE_KIND = "magnetmail"
+# Characters of a name that are compared: the index of PostgreSQL takes no more.
+LONGEST_KEY = 500
 
 
 class NameTaken(Exception):
@@ -34,6 +39,7 @@ class Messages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @looks_again
     def save(
         self,
         account_id: int,
@@ -42,20 +48,19 @@ class Messages:
         *,
         kind: MessageKind = "saved",
         traits: Traits | None = None,
-        unique_name: bool = False,
     ) -> Message:
         """Store a message for later use; subject, bodies and sender may still be empty.
 
-        Raises InvalidMessage for templates that are not correct and for addresses that are none, and NameTaken when
-        `unique_name` asks for it (mm-96).
+        Raises InvalidMessage for templates that are not correct and for addresses that are none, and NameTaken for a
+        kind whose names are there once (mm-96).
         """
         traits = traits or Traits()
         _check(draft, traits.name)
         with self._database.write() as connection:
-            if unique_name:
-                _check_name(connection, account_id, kind, traits.name)
+            _check_name(connection, account_id, name_key(kind, traits.name), traits.name)
             return store(connection, account_id, list_id, draft, kind=kind, traits=traits)
 
+    @looks_again
     def edit(
         self,
         account_id: int,
@@ -63,7 +68,6 @@ class Messages:
         draft: Draft,
         *,
         traits: Mapping[str, Any] | None = None,
-        unique_name: bool = False,
     ) -> Message | None:
         """Change what a stored message says, and those of its traits that are given; None when there is none.
 
@@ -78,8 +82,9 @@ class Messages:
             found = connection.execute(select(messages).where(mine)).one_or_none()
             if found is None:
                 return None
-            if unique_name and "name" in given:
-                _check_name(connection, account_id, found.kind, given["name"], but=message_id)
+            if "name" in given:
+                given["unique_name"] = name_key(found.kind, given["name"])
+                _check_name(connection, account_id, given["unique_name"], given["name"], but=message_id)
             if connection.execute(_waiting(message_id)).first():
                 raise MessageInQueue(message_id)
             query = update(messages).where(mine).values(**given, updated_at=now()).returning(messages)
@@ -100,12 +105,6 @@ class Messages:
         """The message of that public id (lk-104), in the account or, with None, in any."""
         condition = messages.c.public_id == public_id
         return self._one(condition if account_id is None else condition & (messages.c.account_id == account_id))
-
-    def named(self, account_id: int, kind: MessageKind, name: str) -> Message | None:
-        """The message of that name; letter case does not count."""
-        with self._database.read() as connection:
-            row = connection.execute(_of_name(account_id, kind, name)).first()
-        return None if row is None else self.get(account_id, row.id)
 
     def find(
         self,
@@ -183,6 +182,7 @@ def store(
     values = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
     values |= {name: getattr(kept, name) for name in Traits.__dataclass_fields__} | {"extras": dict(kept.extras or {})}
     values |= {"account_id": account_id, "list_id": list_id, "kind": kind, "created_at": moment, "updated_at": moment}
+    values["unique_name"] = name_key(kind, kept.name)
     values["public_id"] = secrets.token_hex(TOKEN_BYTES)
     return _message(connection.execute(insert(messages).values(**values).returning(messages)).one())
 
@@ -193,13 +193,14 @@ def _check(draft: Draft, name: str) -> None:
     Content(draft)
 
 
-def _of_name(account_id: int, kind: str, name: str) -> Any:
-    same = (messages.c.account_id == account_id) & (messages.c.kind == kind)
-    return select(messages.c.id).where(same, func.lower(messages.c.name) == name.lower()).order_by(messages.c.id)
+def name_key(kind: str, name: str) -> str | None:
+    """The comparable form of a message's name where it is there once in an account; None elsewhere (mm-96)."""
+    return name.strip().casefold()[:LONGEST_KEY] or None if kind == UNIQUE_KIND else None
 
 
-def _check_name(connection: Connection, account_id: int, kind: str, name: str, *, but: int = 0) -> None:
-    if any(row.id != but for row in connection.execute(_of_name(account_id, kind, name))):
+def _check_name(connection: Connection, account_id: int, key: str | None, name: str, *, but: int = 0) -> None:
+    same = (messages.c.account_id == account_id) & (messages.c.unique_name == key) & (messages.c.id != but)
+    if key is not None and connection.execute(select(messages.c.id).where(same)).first():
         raise NameTaken(name)
 
 
@@ -209,4 +210,4 @@ def _waiting(message_id: int) -> Any:
 
 
 def _message(row: Row[Any]) -> Message:
-    return Message(**row._mapping)
+    return Message(**{name: row._mapping[name] for name in Message.__dataclass_fields__})

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from soapstone.store import private
+from soapstone.store.hindrances import translated
 
 # A blob is named before the record that points to it is stored; one younger than this may still be waiting for it.
 GRACE_SECONDS = 3600.0
@@ -72,26 +73,29 @@ class Upload:
         return self._final if self._kept else self._partial
 
     def write(self, data: bytes) -> None:
-        """Append bytes."""
-        if self._file is None:
-            self._file = private.create(self._partial)
-        self._file.write(data)
+        """Append bytes. Raises RecordsUnavailable when the disk does not take them."""
+        with translated(OSError):
+            if self._file is None:
+                self._file = private.create(self._partial)
+            self._file.write(data)
         self.size += len(data)
 
     def close(self) -> None:
-        """All bytes were written."""
-        if self._file is None:
-            self._file = private.create(self._partial)
-        self._file.close()
+        """All bytes were written. Raises as `write`."""
+        with translated(OSError):
+            if self._file is None:
+                self._file = private.create(self._partial)
+            self._file.close()
 
     def keep(self) -> str:
-        """Make the blob real, safe against a loss of power, and return its name."""
+        """Make the blob real, safe against a loss of power, and return its name. Raises as `write`."""
         if self._file is None or not self._file.closed:
             self.close()
-        with self._partial.open("rb") as file:
-            os.fsync(file.fileno())
-        self._partial.rename(self._final)
-        private.sync(self._final.parent)
+        with translated(OSError):
+            with self._partial.open("rb") as file:
+                os.fsync(file.fileno())
+            self._partial.rename(self._final)
+            private.sync(self._final.parent)
         self._kept = True
         return self.name
 
@@ -99,6 +103,8 @@ class Upload:
         """Throw away what was not kept."""
         if self._kept:
             return
-        if self._file is not None:
-            self._file.close()
+        # A full disk still does not take what it has not taken before.
+        with suppress(OSError):
+            if self._file is not None:
+                self._file.close()
         self._partial.unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -12,27 +14,46 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Engine, Executable, Transaction, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from soapstone.store import private
+from soapstone.store.hindrances import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
 from soapstone.store.recall import Recall
+from soapstone.store.waiting import LONGEST_WAIT, STUCK, Waiting
 
 T = TypeVar("T")
 
-# How long a writer waits for another one before it gives up, in milliseconds.
+log = logging.getLogger(__name__)
+
+# How long a statement of SQLite waits for a checkpoint or another reader's recovery, in milliseconds.
 BUSY_TIMEOUT = 10_000
-# How long it waits between two looks, in milliseconds.
-BUSY_PAUSE = 5
+# Seconds between two looks of a writer whether it is its turn.
+BUSY_PAUSE = 0.005
+# Seconds that a new connection to a server may take.
+CONNECT_TIMEOUT = 10
+# Seconds that a thread waits for a free connection of the pool.
+POOL_TIMEOUT = 10
+# Seconds that a change waits which is not worth waiting for, such as the moment when a session was last used.
+SHORT_PATIENCE = 0.2
+# The same for the question whether the records are ready.
+READY_PATIENCE = 1.0
+# The records do not count as ready for so many seconds after a change could not be stored, unless one was since.
+FAILURE_SECONDS = 10.0
+# Free bytes of SQLite's disk below which the records do not count as ready.
+SPARE_BYTES = 16 << 20
 
 
 class Database:
     """The records of one installation.
 
     `url` is `sqlite:///path` or `postgresql://…` (SQLAlchemy form). Nothing above `store` needs to know which one runs.
+    With `waits` writers wait for locks of PostgreSQL as long as it takes: for the worker, whose turns may be long.
+
+    What hinders a transaction is raised as RecordsUnavailable, a damaged file as RecordsDamaged.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+    def __init__(self, url: str, *, pool_size: int = 16, waits: bool = False) -> None:
         try:
             parsed = make_url(url)
         except ArgumentError:
@@ -43,10 +64,22 @@ class Database:
             raise ValueError(f"not a database this server knows: {parsed.render_as_string()}")
         self.url = parsed
         self.kind = parsed.get_backend_name()
-        self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, pool_timeout=60)
+        self._waits = waits
+        self._waiting = Waiting()
+        # When a change could not be stored, unless one was stored since: on the monotonic clock.
+        self._failed: float | None = None
+        limits: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": POOL_TIMEOUT}
+        if self.kind == "postgresql":
+            # After a restart of the server all pooled connections are broken.
+            limits["pool_pre_ping"] = True
+            if "connect_timeout" not in parsed.query:
+                limits["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT}
+        self.engine: Engine = create_engine(parsed, **limits)
         self._recall = Recall(self)
         if self.path is not None:
             _tame_sqlite(self.engine)
+        elif not waits:
+            _limit_locks(self.engine)
 
     @cached_property
     def path(self) -> Path | None:
@@ -56,7 +89,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the records and changes nothing."""
-        with self.engine.connect() as connection, connection.begin():
+        with translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
@@ -64,31 +97,74 @@ class Database:
         return self._recall.get(key, read)
 
     @contextmanager
-    def write(self, *, durable: bool = False, connection: Connection | None = None) -> Iterator[Connection]:
+    def write(
+        self, *, durable: bool = False, connection: Connection | None = None, patience: float = LONGEST_WAIT
+    ) -> Iterator[Connection]:
         """A transaction that may change records; committed at the end, rolled back by an exception.
 
         It holds the only writer's place of SQLite from its begin, so that it never fails half way for another writer.
         `durable` makes the commit outlive a loss of power (PostgreSQL's always does). `connection` is one of `connect`
-        to use instead of any; it is in no transaction.
+        to use instead of any; it is in no transaction. `patience` is how long other writers are waited for, in seconds.
         """
-        if connection is not None:
-            with self._writing(connection, durable):
-                yield connection
-        else:
-            with self.engine.connect() as connection, self._writing(connection, durable):
-                yield connection
+        try:
+            with translated():
+                if connection is not None:
+                    with self._writing(connection, durable, patience):
+                        yield connection
+                else:
+                    with self.engine.connect() as connection, self._writing(connection, durable, patience):
+                        yield connection
+        except RecordsUnavailable:
+            if patience == LONGEST_WAIT:
+                self._failed = time.monotonic()
+            raise
+        self._failed = None
+
+    def touch(self, statement: Executable) -> None:
+        """Run a statement that is not worth waiting for: when the records are busy or full, nothing is changed."""
+        try:
+            with self.write(patience=SHORT_PATIENCE) as connection:
+                connection.execute(statement)
+        except RecordsUnavailable as reason:
+            log.info("a moment of use is not stored: %s", reason)
+
+    def check_writable(self, patience: float = LONGEST_WAIT) -> None:
+        """Raise RecordsUnavailable when no change can be begun now, such as in a read-only file. Nothing is written."""
+        with translated(), self.engine.connect() as connection:
+            if self.kind == "postgresql":
+                if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
+                    raise RecordsUnavailable(READ_ONLY)
+                return
+            # An open file stays writable for SQLite when its file system does not.
+            if self.path is not None and not all(os.access(each, os.W_OK) for each in (self.path, self.path.parent)):
+                raise RecordsUnavailable(READ_ONLY)
+            with self._begun(connection, patience) as transaction:
+                transaction.rollback()
+
+    def check_ready(self) -> None:
+        """Raise RecordsUnavailable when a change would probably not be stored now; within about a second."""
+        if self._failed is not None and time.monotonic() - self._failed < FAILURE_SECONDS:
+            raise RecordsUnavailable("A change could not be stored.")
+        if self._waiting.full:
+            raise RecordsUnavailable(LOCKED)
+        if self.path is not None:
+            with translated(OSError):
+                spare = shutil.disk_usage(self.path.parent).free
+            if spare < SPARE_BYTES:
+                raise RecordsUnavailable(DISK_FULL)
+        self.check_writable(READY_PATIENCE)
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """A connection for several transactions, one after another, and for what lies between them."""
-        with self.engine.connect() as connection:
+        with translated(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def _writing(self, connection: Connection, durable: bool) -> Iterator[None]:
-        connection.execution_options(writes=True, durable=durable)
+    def _writing(self, connection: Connection, durable: bool, patience: float) -> Iterator[None]:
+        connection.execution_options(durable=durable)
         if self.kind == "postgresql":
-            with connection.begin():
+            with self._locking(connection, patience):
                 yield
             return
         # The pragma does nothing inside a transaction, so it goes to the driver before the transaction begins.
@@ -96,11 +172,59 @@ class Database:
         if durable:
             driver.execute("PRAGMA synchronous=FULL")
         try:
-            with connection.begin():
+            with self._begun(connection, patience):
                 yield
         finally:
             if durable:
                 driver.execute("PRAGMA synchronous=NORMAL")
+
+    def _begun(self, connection: Connection, patience: float) -> Transaction:
+        """A transaction of SQLite that holds the only writer's place.
+
+        SQLite's own waiting soon looks only every 100 ms, and an import leaves shorter gaps between its transactions:
+        other writers would miss them again and again.
+        """
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA busy_timeout=0")
+        try:
+            with self._waiting.one() as me:
+                while True:
+                    try:
+                        driver.execute("BEGIN IMMEDIATE")
+                    except sqlite3.OperationalError as error:
+                        busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                        if not busy or self._waiting.gives_up(me, patience):
+                            raise
+                    else:
+                        self._waiting.got_on()
+                        return connection.begin()
+                    time.sleep(BUSY_PAUSE)
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+
+    @contextmanager
+    def _locking(self, connection: Connection, patience: float) -> Iterator[None]:
+        """A transaction of PostgreSQL; each of its statements waits for the locks of others up to the patience."""
+        if self._waits:
+            with connection.begin():
+                yield
+            return
+        with self._waiting.one() as me:
+            if self._waiting.crowded(me):
+                patience = min(patience, STUCK)
+            committing = False
+            try:
+                with connection.begin():
+                    if patience < LONGEST_WAIT:
+                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(1000 * patience)}")
+                    yield
+                    committing = True
+            except DBAPIError as error:
+                if committing and error.connection_invalidated:
+                    raise RecordsUnavailable(NO_ANSWER, undone=False) from error
+                raise
+            finally:
+                self._waiting.got_on()
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.
@@ -174,35 +298,19 @@ def _tame_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        if writes:
-            _begin_writing(connection)
-        else:
+        driver: Any = connection.connection.driver_connection
+        # A writer's has begun already: see Database._begun.
+        if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN")
+
+
+def _limit_locks(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        connection.execute(f"SET lock_timeout = {int(1000 * LONGEST_WAIT)}")
+        connection.autocommit = False
 
 
 def _lower(text: Any) -> Any:
     return text.lower() if isinstance(text, str) else text
-
-
-def _begin_writing(connection: Connection) -> None:
-    """Take the only writer's place, waiting for it up to the time-out.
-
-    SQLite's own waiting soon looks only every 100 ms, and an import leaves shorter gaps between its transactions:
-    other writers would miss them again and again.
-    """
-    driver: Any = connection.connection.driver_connection
-    driver.execute("PRAGMA busy_timeout=0")
-    try:
-        for _ in range(BUSY_TIMEOUT // BUSY_PAUSE):
-            try:
-                driver.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    break
-            time.sleep(BUSY_PAUSE / 1000)
-        # The last try fails as all statements do.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    finally:
-        driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")

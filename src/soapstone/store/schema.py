@@ -11,6 +11,7 @@ from sqlalchemy import Connection, inspect, select, text
 
 from soapstone.store import private
 from soapstone.store.database import Database
+from soapstone.store.hindrances import translated
 from soapstone.store.instants import now
 from soapstone.store.tables import secrets
 
@@ -49,6 +50,7 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
     with database.write(durable=True) as connection:
         # Two servers that start at once on one PostgreSQL: the second waits, then finds the work done.
         if database.kind == "postgresql":
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7301)")
         if _version(connection) == NEWEST:
             return
@@ -82,7 +84,7 @@ def backup(database: Database, target: Path | None = None) -> Path | None:
     # SQLite writes into an empty file, which has its mode already.
     private.create(partial).close()
     try:
-        with closing(sqlite3.connect(database.path)) as source:
+        with translated(), closing(sqlite3.connect(database.path)) as source:
             source.execute("VACUUM INTO ?", (str(partial),))
         _say_copy(partial)
         private.sync(partial)

@@ -609,6 +609,8 @@ messages = _table(
     # A message of kind "send" belongs to the send that it was made for; the others wait to be used.
     Column("kind", Text, nullable=False),
     _text("name"),
+    # The comparable form of the name where it is there once in the account, NULL elsewhere (mm-96).
+    Column("unique_name", Key),
     # What links to the message instead of its number, which anybody could guess (lk-104).
     Column("public_id", Text, nullable=False, unique=True),
     _text("subject"),
@@ -631,6 +633,7 @@ messages = _table(
     Column("login_id", Id),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    Index("ix_message_account_id_unique_name", "account_id", "unique_name", unique=True),
     CheckConstraint(f"kind IN {MESSAGE_KINDS!r}", name="kind"),
 )
 

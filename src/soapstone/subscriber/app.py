@@ -5,8 +5,10 @@ So nobody is confirmed or unsubscribed by a program that looks at all links of a
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from email import message_from_bytes, policy
+from typing import Any
 from urllib.parse import parse_qsl
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -21,9 +23,11 @@ from soapstone.accounts.account import Account
 from soapstone.body_limit import BodyLimit
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.subscriptions import Outcome
-from soapstone.product import Product
+from soapstone.product import Product, RecordsUnavailable
 from soapstone.sending.letters import Invitation
 from soapstone.sending.replies import Sent
+
+log = logging.getLogger(__name__)
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
@@ -34,6 +38,7 @@ _templates = Environment(loader=PackageLoader("soapstone.subscriber"), autoescap
 
 NOT_OURS = ("This link does not work", "Perhaps a part of it is missing. Please copy the whole link from the mail.")
 TOO_LARGE = ("Too large", "The request holds more than this page asks for.")
+NOT_NOW = ("Not now", f"{RecordsUnavailable.sentence} Nothing has been changed.")
 GONE = ("Too late", "What this link was for is no longer there.")
 # Outcome of a confirmation → what the page says; {} is the name of the list.
 CONFIRMED = {
@@ -117,7 +122,16 @@ def subscriber(product: Product) -> ASGIApp:
         Route("/u/{token}", unsubscribe, methods=["GET", "POST"]),
         Route("/m/{token}", read),
     ]
-    return BodyLimit(Starlette(routes=routes, exception_handlers={413: too_large}))
+    handlers: dict[Any, Any] = {413: too_large, RecordsUnavailable: _not_now}
+    return BodyLimit(Starlette(routes=routes, exception_handlers=handlers))
+
+
+def _not_now(request: Request, error: Exception) -> Response:
+    """Nothing is stored, so the page must not look as if it were: mail programs look at the status alone."""
+    log.error("%s %s failed", request.method, request.url.path.split("/")[1], exc_info=error)
+    page = _page(*NOT_NOW, status=503)
+    page.headers["Retry-After"] = str(RecordsUnavailable.retry_after)
+    return page
 
 
 def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from soapstone.wire.contract import Contract
@@ -42,7 +42,9 @@ class Disconnected(Exception):
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer. `fault` is the text of the fault in it; `close` ends the connection, with body left unread.
-    `retry_seconds` is the answer's Retry-After, 0 for none."""
+
+    `retry_seconds` is the number of seconds after which the call may be made again; 0 says nothing.
+    """
 
     status: int
     content_type: str = ""
@@ -264,7 +266,8 @@ class Call:
         if isinstance(error, Fault):
             return _refusal(error, self.version)
         _log.error("%s %s failed", self._contract.name, self.operation_name, exc_info=error)
-        return _refusal(Fault(self._service.internal_error()), self.version)
+        answer = _refusal(Fault(self._service.internal_error(error)), self.version)
+        return replace(answer, retry_after=getattr(error, "retry_after", 0))
 
 
 def _refusal(fault: Fault, version: SoapVersion, *, close: bool = False) -> Answer:

@@ -44,8 +44,12 @@ class Service(Protocol):
     def handle(self, operation: Operation, context: Any, request: Struct, caller: Caller) -> Any:
         """Do the work: the bare result, or the response struct when the operation declares one. Raises Fault."""
 
-    def internal_error(self) -> str:
-        """The message of the fault for an unexpected exception, which itself goes to the log."""
+    def internal_error(self, error: Exception) -> str:
+        """The message of the fault for an unexpected exception, which itself goes to the log.
+
+        An exception with an attribute `retry_after`, a number of seconds, says that the product cannot answer for now:
+        the call may be made again then.
+        """
 
     def caller_name(self, context: Any) -> str:
         """How a call record names the caller."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from python_multipart.multipart import parse_options_header
 
 from soapstone.accounts.logon import RETRY_SECONDS
-from soapstone.product import Product, ReceivedUpload
+from soapstone.product import Product, ReceivedUpload, RecordsUnavailable
 from soapstone.wire.call import in_thread
 from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.wire.origin import Origins
@@ -78,6 +78,10 @@ class XmlOverHttp:
                 headers.append((b"allow", b"POST"))
             if status == 503:
                 headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+        except RecordsUnavailable as error:
+            log.exception("a call of %s failed", scope["path"])
+            status, document = 503, answer.error(internal_error(503, error.sentence))
+            headers.append((b"retry-after", str(error.retry_after).encode()))
         except Exception:
             log.exception("a call of %s failed by a fault of the server", scope["path"])
             status, document = 500, answer.error(internal_error())

@@ -27,6 +27,8 @@ def not_found(kind: str, number: int) -> Refused:
     return Refused(404, "NotFound", f"{kind} {number} does not exist or is not accessible.")
 
 
-def internal_error() -> Refused:
+def internal_error(
+    status: int = 500, sentence: str = "The server met an internal error; its log has the details."
+) -> Refused:
     """A fault of ours; the log has the details."""
-    return Refused(500, "InternalError", "The server met an internal error; its log has the details.")
+    return Refused(status, "InternalError", sentence)

@@ -125,7 +125,7 @@ class SampleService:
         answer = {member.name: self._samples.of(member) for member in operation.response_type.all_members}
         return next(iter(answer.values())) if operation.wraps_result else operation.response(**answer)
 
-    def internal_error(self) -> str:
+    def internal_error(self, error: Exception) -> str:
         return "internal error"
 
     def caller_name(self, context: Any) -> str:

@@ -1,6 +1,7 @@
 """Hindrances: faults of the machine that pass, such as a full disk, in words that a job's owner understands.
 
-A job that meets one has done nothing wrong and lost nothing: it waits, and goes on from its last chunk.
+A job that meets one has done nothing wrong and lost nothing: it waits, and goes on from its last chunk. A request that
+meets one is answered that it may be made again later.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import errno
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 DISK_FULL = "The disk of the server is full."
@@ -32,6 +34,8 @@ _SYSTEM = {
     errno.EFBIG: FILE_TOO_LARGE,
     errno.EIO: DISK_FAILS,
     errno.EROFS: READ_ONLY,
+    errno.EACCES: READ_ONLY,
+    errno.EPERM: READ_ONLY,
     errno.EMFILE: TOO_MANY_FILES,
     errno.ENFILE: TOO_MANY_FILES,
     errno.ENOMEM: NO_MEMORY,
@@ -62,6 +66,7 @@ _SQLITE_WORDS = {
 _POSTGRESQL = {
     "53100": DISK_FULL,
     "53200": NO_MEMORY,
+    "25006": READ_ONLY,
     "53300": ALL_TAKEN,
     "55P03": LOCKED,
     "40": CONFLICT,
@@ -70,6 +75,55 @@ _POSTGRESQL = {
     "58": DISK_FAILS,
     "08": NO_ANSWER,
 }
+
+
+# Result codes of SQLite for a file that does not get better by waiting.
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class RecordsUnavailable(Exception):
+    """The records cannot be read or changed now, and may be later; the message says what was in the way.
+
+    `undone` says that nothing of the transaction is stored. It is False when a connection broke during the commit:
+    nobody knows then.
+    """
+
+    # What callers are told; the message is for the operator.
+    sentence = "The server cannot use its records at the moment. Please try again later."
+    # Seconds after which callers may try again.
+    retry_after = 5
+
+    def __init__(self, message: str, *, undone: bool = True) -> None:
+        super().__init__(message)
+        self.undone = undone
+
+
+class RecordsDamaged(Exception):
+    """The database file is damaged, or is no database."""
+
+
+@contextmanager
+def translated(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of these kinds inside, the database's unless told, into RecordsUnavailable or RecordsDamaged.
+
+    Errors that say something else, such as a name that is taken, stay as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, kinds or (SQLAlchemyError, sqlite3.Error)):
+            raise
+        if (words := hindrance(error)) is not None:
+            raise RecordsUnavailable(words) from error
+        if any(getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED for cause in _causes(error)):
+            raise RecordsDamaged("The database file is damaged, or is no SQLite database.") from error
+        raise
+
+
+def driver_words(error: BaseException) -> str:
+    """What the driver or the system said, in one line, for the operator."""
+    *_, innermost = _causes(error)
+    return str(innermost).strip().partition("\n")[0]
 
 
 def hindrance(error: BaseException) -> str | None:
@@ -88,6 +142,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _words(error: BaseException) -> str | None:
     if isinstance(error, sqlite3.Error):
         return _sqlite_words(error)
+    if isinstance(error, RecordsUnavailable):
+        return str(error)
     if isinstance(error, ChildProcessError):
         return PROCESS_ENDED
     if isinstance(error, OSError):

@@ -14,14 +14,14 @@ import pytest
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from soapstone.accounts.account import Account
-from soapstone.jobs import hindrances
-from soapstone.jobs.hindrances import hindrance
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.jobs.worker import MOST_DEATHS, Worker
 from soapstone.lists.contact_list import Lists
+from soapstone.store import hindrances
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.store.hindrances import hindrance
 
 
 def add(database: Database, account: Account, list_id: int | None = None) -> int:
