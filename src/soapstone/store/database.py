@@ -53,6 +53,9 @@ class Database:
     What hinders a transaction is raised as RecordsUnavailable, a damaged file as RecordsDamaged.
     """
 
+    # Seconds that a writer waits for others at most.
+    patience = LONGEST_WAIT
+
     def __init__(self, url: str, *, pool_size: int = 16, waits: bool = False) -> None:
         try:
             parsed = make_url(url)
@@ -98,14 +101,16 @@ class Database:
 
     @contextmanager
     def write(
-        self, *, durable: bool = False, connection: Connection | None = None, patience: float = LONGEST_WAIT
+        self, *, durable: bool = False, connection: Connection | None = None, patience: float | None = None
     ) -> Iterator[Connection]:
         """A transaction that may change records; committed at the end, rolled back by an exception.
 
         It holds the only writer's place of SQLite from its begin, so that it never fails half way for another writer.
         `durable` makes the commit outlive a loss of power (PostgreSQL's always does). `connection` is one of `connect`
-        to use instead of any; it is in no transaction. `patience` is how long other writers are waited for, in seconds.
+        to use instead of any; it is in no transaction. `patience` is how long other writers are waited for, in seconds,
+        when it is not as long as usual.
         """
+        hurried, patience = patience is not None, self.patience if patience is None else patience
         try:
             with translated():
                 if connection is not None:
@@ -115,7 +120,7 @@ class Database:
                     with self.engine.connect() as connection, self._writing(connection, durable, patience):
                         yield connection
         except RecordsUnavailable:
-            if patience == LONGEST_WAIT:
+            if not hurried:
                 self._failed = time.monotonic()
             raise
         self._failed = None
