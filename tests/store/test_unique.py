@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,8 @@ def outcomes(database: Database, work: Callable[[], Any]) -> Counter[Any]:
         # On PostgreSQL the first insert of each thread waits until all have looked.
         if statement.lstrip().startswith("INSERT") and not getattr(waited, "over", False):
             waited.over = True
-            try:
+            with suppress(threading.BrokenBarrierError):
                 barrier.wait(1)
-            except threading.BrokenBarrierError:
-                pass
 
     def run() -> None:
         waited.over = False

@@ -228,8 +228,7 @@ class Database:
                 if committing and error.connection_invalidated:
                     raise RecordsUnavailable(NO_ANSWER, undone=False) from error
                 raise
-            finally:
-                self._waiting.got_on()
+            self._waiting.got_on()
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.

@@ -1,0 +1,117 @@
+"""A PostgreSQL server that was restarted, is out of reach or refuses us."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url, select, text
+
+from soapstone.accounts.account import Accounts
+from soapstone.store.database import Database
+from soapstone.store.hindrances import NO_ANSWER, RecordsUnavailable, driver_words
+from soapstone.store.tables import accounts
+
+CONNECTIONS = 6
+
+
+@pytest.fixture
+def database_url(postgresql_server: str, postgresql_template: str) -> str:
+    name = f"restarted_{threading.get_native_id()}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgresql_template}".encode())
+    return postgresql_server.replace("/postgres?", f"/{name}?")
+
+
+def end_backends(server: str, database: Database) -> int:
+    """End all connections to the database, as a restart of the server does; how many there were."""
+    query = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = %s"
+    with psycopg.connect(server, autocommit=True) as connection:
+        (ended,) = connection.execute(query, [database.url.database]).fetchone() or (0,)
+    return int(ended)
+
+
+def use_at_once(database: Database) -> list[BaseException]:
+    """Read and write in many threads at once; what went wrong."""
+    barrier, wrong = threading.Barrier(CONNECTIONS), []
+
+    def use(number: int) -> None:
+        try:
+            with database.read() as connection:
+                connection.execute(select(accounts.c.id)).all()
+                barrier.wait(30)
+            with database.write() as connection:
+                connection.execute(text("UPDATE account SET last_number = last_number"))
+        except BaseException as error:
+            wrong.append(error)
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return wrong
+
+
+def test_no_pooled_connection_fails_after_a_restart(postgresql_server: str, database: Database) -> None:
+    Accounts(database).create("ACME", time_zone="UTC")
+    assert use_at_once(database) == []
+    assert end_backends(postgresql_server, database) >= CONNECTIONS
+    assert use_at_once(database) == []
+
+
+def test_a_transaction_that_loses_its_connection_is_undone(postgresql_server: str, database: Database) -> None:
+    with pytest.raises(RecordsUnavailable) as caught, database.write() as connection:
+        connection.execute(text("INSERT INTO account (name, time_zone, created_at) VALUES ('A', 'UTC', 0)"))
+        end_backends(postgresql_server, database)
+        connection.execute(text("INSERT INTO account (name, time_zone, created_at) VALUES ('B', 'UTC', 0)"))
+    assert (str(caught.value), caught.value.undone) == (NO_ANSWER, True)
+    assert Accounts(database).all() == []
+
+
+def test_nobody_knows_what_a_commit_did_that_lost_its_connection(postgresql_server: str, database: Database) -> None:
+    with pytest.raises(RecordsUnavailable) as caught, database.write() as connection:
+        connection.execute(text("INSERT INTO account (name, time_zone, created_at) VALUES ('A', 'UTC', 0)"))
+        end_backends(postgresql_server, database)
+    assert (str(caught.value), caught.value.undone) == (NO_ANSWER, False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://soapstone:secret@127.0.0.1:1/soapstone",
+        "postgresql://soapstone:secret@/soapstone?host={folder}",
+    ],
+)
+def test_a_server_that_is_not_there(tmp_path: Path, url: str) -> None:
+    database = Database(url.format(folder=tmp_path))
+    with pytest.raises(RecordsUnavailable, match="does not answer") as caught, database.read():
+        pytest.fail("there is no server")
+    assert "secret" not in driver_words(caught.value)
+    assert "connection" in driver_words(caught.value)
+    database.close()
+
+
+def test_a_database_that_is_not_there(postgresql_server: str) -> None:
+    url = make_url(postgresql_server).set(database="missing").render_as_string(hide_password=False)
+    database = Database(url)
+    with pytest.raises(RecordsUnavailable) as caught, database.read():
+        pytest.fail("there is no such database")
+    assert 'database "missing" does not exist' in driver_words(caught.value)
+    database.close()
+
+
+def test_a_worker_waits_for_locks_as_long_as_it_takes(database_url: str) -> None:
+    """Its turns may be long, and a job that gave up would begin again."""
+    timeouts = []
+    for waits in (False, True):
+        database = Database(database_url, waits=waits)
+        with database.write() as connection:
+            timeouts.append(connection.execute(text("SHOW lock_timeout")).scalar_one())
+        with database.write(patience=0.2) as connection:
+            timeouts.append(connection.execute(text("SHOW lock_timeout")).scalar_one())
+        database.close()
+    assert timeouts == ["10s", "200ms", "0", "0"]
