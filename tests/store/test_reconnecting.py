@@ -56,6 +56,16 @@ def use_at_once(database: Database) -> list[BaseException]:
     return wrong
 
 
+def add_accounts(server: str, database: Database, names: str) -> None:
+    """Add accounts in one transaction, which loses its connection after the first one."""
+    query = text("INSERT INTO account (name, time_zone, created_at) VALUES (:name, 'UTC', 0)")
+    with database.write() as connection:
+        for number, name in enumerate(names):
+            connection.execute(query, {"name": name})
+            if number == 0:
+                end_backends(server, database)
+
+
 def test_no_pooled_connection_fails_after_a_restart(postgresql_server: str, database: Database) -> None:
     Accounts(database).create("ACME", time_zone="UTC")
     assert use_at_once(database) == []
@@ -64,18 +74,15 @@ def test_no_pooled_connection_fails_after_a_restart(postgresql_server: str, data
 
 
 def test_a_transaction_that_loses_its_connection_is_undone(postgresql_server: str, database: Database) -> None:
-    with pytest.raises(RecordsUnavailable) as caught, database.write() as connection:
-        connection.execute(text("INSERT INTO account (name, time_zone, created_at) VALUES ('A', 'UTC', 0)"))
-        end_backends(postgresql_server, database)
-        connection.execute(text("INSERT INTO account (name, time_zone, created_at) VALUES ('B', 'UTC', 0)"))
+    with pytest.raises(RecordsUnavailable) as caught:
+        add_accounts(postgresql_server, database, "AB")
     assert (str(caught.value), caught.value.undone) == (NO_ANSWER, True)
     assert Accounts(database).all() == []
 
 
 def test_nobody_knows_what_a_commit_did_that_lost_its_connection(postgresql_server: str, database: Database) -> None:
-    with pytest.raises(RecordsUnavailable) as caught, database.write() as connection:
-        connection.execute(text("INSERT INTO account (name, time_zone, created_at) VALUES ('A', 'UTC', 0)"))
-        end_backends(postgresql_server, database)
+    with pytest.raises(RecordsUnavailable) as caught:
+        add_accounts(postgresql_server, database, "A")
     assert (str(caught.value), caught.value.undone) == (NO_ANSWER, False)
 
 

@@ -139,7 +139,7 @@ class XmlOverHttp:
             members = await in_thread(self._executor, lambda: submit(self._product, call, request, upload, file_name))
             return answer.document(f"{call}Response", members)
         except Busy as busy:
-            raise Refused(503, "Busy", str(busy)) from None
+            raise Refused(503, "InternalError", str(busy)) from None
         finally:
             request.release()
             if parts is not None:
