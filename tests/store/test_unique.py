@@ -14,7 +14,8 @@ from sqlalchemy import Connection, event, func, select
 
 from soapstone.accounts.account import Account, NameTaken
 from soapstone.accounts.answers import StillRunning
-from soapstone.lists import contact_list
+from soapstone.lists import contact_list, recipients
+from soapstone.lists.changes import Changes
 from soapstone.lists.saved_searches import InvalidSearch
 from soapstone.product import Product
 from soapstone.sending import messages
@@ -160,6 +161,12 @@ def test_an_address_that_is_suppressed_and_shut_at_once(product: Product, accoun
             product.channels.shut(account, [{"email": "ann@example.com"}], "email", ["email"])
 
     assert outcomes(product.database, work) == {None: THREADS}
+    assert count(product.database, tables.suppressions) == 1
+
+
+def test_suppressing_in_a_change_says_whether_it_was_so(product: Product, account: Account) -> None:
+    with Changes(product.database).begin(account) as change:
+        assert [recipients.suppress(change, "ann@example.com") for _ in range(2)] == [True, False]
     assert count(product.database, tables.suppressions) == 1
 
 

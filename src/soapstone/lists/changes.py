@@ -33,7 +33,7 @@ from soapstone.lists.mailboxes import sharing
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
-from soapstone.store.unique import unless_there
+from soapstone.store.unique import insert_unless_there
 
 State = Literal["subscribed", "unsubscribed", "waiting"]
 OptOut = Literal["list", "list_category", "message_category"]
@@ -286,7 +286,7 @@ class Change:
         """Remember that a person wants no mail of a list or category; False when that was so already."""
         values: dict[str, Any] = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
         values |= {"account_id": self.account.id, "created_at": self.moment}
-        return self.connection.execute(unless_there(self.connection, opt_outs).values(**values)).rowcount == 1
+        return insert_unless_there(self.connection, opt_outs, **values)
 
     def opt_in(self, contact_id: int, kind: OptOut, target_id: int) -> None:
         """Forget one opt-out, of all contacts of the mailbox."""

@@ -15,7 +15,7 @@ from soapstone.lists.changes import Cause, Change, Changes
 from soapstone.lists.visibility import is_restricted, of_granted_list, of_visible_person, require_all_lists
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
-from soapstone.store.unique import unless_there
+from soapstone.store.unique import insert_unless_there
 
 # What a caller may say of a person.
 FIELDS = ("email", "custom_id", *PERSON_FIELDS, "text_only")
@@ -278,8 +278,7 @@ def suppress(change: Change, address: str) -> bool:
     """Suppress an address in the whole account; False when it was so already."""
     values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
     # Others suppress addresses without waiting for a change of people, so a look would not be enough.
-    query = unless_there(change.connection, suppressions).values(**values, created_at=change.moment)
-    return change.connection.execute(query).rowcount == 1
+    return insert_unless_there(change.connection, suppressions, **values, created_at=change.moment)
 
 
 def _values(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
@@ -41,14 +41,14 @@ def looks_again(method: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def unless_there(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An insert into a table that does nothing where a unique index has the row already: its row count says so.
+def insert_unless_there(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert a row; False, and nothing is done, where a unique index has it already.
 
     For transactions with more in them than a look and an insert, which cannot simply be done again.
     """
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    query = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(query).first() is not None
 
 
 def is_taken(error: IntegrityError) -> bool:
