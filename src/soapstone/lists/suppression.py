@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, literal, select, tuple_
 from soapstone.lists.addresses import address_key
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import suppressions
+from soapstone.store.tables import accounts, suppressions
 from soapstone.store.unique import looks_again
 
 # The list number of a suppression that holds for the whole account.
@@ -40,6 +40,8 @@ class Suppressions:
         """Suppress ("suppressed") or ban ("banned") an address; False when that was so already."""
         values = {"account_id": account_id, "list_id": list_id, "kind": kind, "email_key": address_key(address)}
         with self._database.write() as connection:
+            # Changes of people take hold of this row first as well, so that the two never wait in a circle.
+            connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
             known = select(suppressions.c.id).filter_by(**values)
             if connection.execute(known).first():
                 return False
