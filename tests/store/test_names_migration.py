@@ -32,7 +32,7 @@ def old(database_url: str) -> Iterator[Database]:
     config = schema.migrations()
     with database.write() as connection:
         config.attributes |= {"connection": connection, "database": database}
-        command.upgrade(config, "0010")
+        command.upgrade(config, "0011")
         for name in ("A", "B"):
             _insert(connection, "account", name=name, time_zone="UTC", created_at=THEN)
     yield database
@@ -88,7 +88,7 @@ def test_the_names_stay_when_the_version_goes_back(old: Database) -> None:
     with old.write() as connection:
         config = schema.migrations()
         config.attributes |= {"connection": connection, "database": old}
-        command.downgrade(config, "0010")
-    assert schema.version(old) == "0010"
+        command.downgrade(config, "0011")
+    assert schema.version(old) == "0011"
     schema.upgrade(old)
     schema.check(old)

@@ -77,7 +77,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RecordsUnavailable)
     def unavailable(request: Request, error: RecordsUnavailable) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return answer(503, error.sentence, {"Retry-After": str(error.retry_after)})
+        return answer(503, error.sentence, {"Retry-After": str(error.retry_seconds)})
 
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:

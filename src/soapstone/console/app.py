@@ -52,7 +52,7 @@ def console(product: Product, calls: Callable[[], Sequence[CallRecord]], *, demo
     def problem(request: Request, error: Exception) -> Response:
         if isinstance(error, RecordsUnavailable):
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-            error = HTTPException(503, headers={"Retry-After": str(error.retry_after)})
+            error = HTTPException(503, headers={"Retry-After": str(error.retry_seconds)})
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = error.headers if isinstance(error, HTTPException) else None
         title, text = TITLES.get(status, ERROR)

@@ -91,7 +91,7 @@ class RecordsUnavailable(Exception):
     # What callers are told; the message is for the operator.
     sentence = "The server cannot use its records at the moment. Please try again later."
     # Seconds after which callers may try again.
-    retry_after = 5
+    retry_seconds = 5
 
     def __init__(self, message: str, *, undone: bool = True) -> None:
         super().__init__(message)

@@ -130,7 +130,7 @@ def _not_now(request: Request, error: Exception) -> Response:
     """Nothing is stored, so the page must not look as if it were: mail programs look at the status alone."""
     log.error("%s %s failed", request.method, request.url.path.split("/")[1], exc_info=error)
     page = _page(*NOT_NOW, status=503)
-    page.headers["Retry-After"] = str(RecordsUnavailable.retry_after)
+    page.headers["Retry-After"] = str(RecordsUnavailable.retry_seconds)
     return page
 
 

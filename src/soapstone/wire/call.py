@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from soapstone.wire.contract import Contract
 from soapstone.wire.envelope import SOAP_11, SoapVersion
-from soapstone.wire.faults import Fault, MalformedXml, ReadFault, VersionMismatchFault, render
-from soapstone.wire.large_calls import Busy, LargeCalls
+from soapstone.wire.faults import BusyFault, Fault, MalformedXml, ReadFault, VersionMismatchFault, render
+from soapstone.wire.large_calls import RETRY_SECONDS, Busy, LargeCalls
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import Plans
 from soapstone.wire.reader import EARLY_PIECE, PIECE, Reader, UnsupportedMedia
@@ -180,7 +180,7 @@ class Call:
                 try:
                     await self._turn.widen(reader.kept)
                 except Busy as busy:
-                    self._error = Fault(str(busy))
+                    self._error = BusyFault(f"[InternalError] {busy}", RETRY_SECONDS)
             if self._error is None and sum(spool.size for spool in reader.spools) >= BLOCK:
                 await self._guarded(self._write)
             if self._error is not None:
@@ -267,7 +267,7 @@ class Call:
             return _refusal(error, self.version)
         _log.error("%s %s failed", self._contract.name, self.operation_name, exc_info=error)
         answer = _refusal(Fault(self._service.internal_error(error)), self.version)
-        return replace(answer, retry_after=getattr(error, "retry_after", 0))
+        return replace(answer, retry_seconds=getattr(error, "retry_seconds", 0))
 
 
 def _refusal(fault: Fault, version: SoapVersion, *, close: bool = False) -> Answer:

@@ -4,6 +4,8 @@ import asyncio
 
 TIERS = ((64 * 1024, 0), (1024 * 1024, 16), (0, 1))
 """Bytes that a call may keep, and how many calls at once may keep that much; 0 stands for no bound."""
+RETRY_SECONDS = 5
+"""When a call that did not get its turn may be made again."""
 PATIENCE = 60.0
 """Seconds that a call waits for its turn."""
 

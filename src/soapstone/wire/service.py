@@ -47,8 +47,8 @@ class Service(Protocol):
     def internal_error(self, error: Exception) -> str:
         """The message of the fault for an unexpected exception, which itself goes to the log.
 
-        An exception with an attribute `retry_after`, a number of seconds, says that the product cannot answer for now:
-        the call may be made again then.
+        An exception with an attribute `retry_seconds` says that the product cannot answer for now: the call may be
+        made again after so many seconds.
         """
 
     def caller_name(self, context: Any) -> str:

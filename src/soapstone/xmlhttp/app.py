@@ -81,7 +81,7 @@ class XmlOverHttp:
         except RecordsUnavailable as error:
             log.exception("a call of %s failed", scope["path"])
             status, document = 503, answer.error(internal_error(503, error.sentence))
-            headers.append((b"retry-after", str(error.retry_after).encode()))
+            headers.append((b"retry-after", str(error.retry_seconds).encode()))
         except Exception:
             log.exception("a call of %s failed by a fault of the server", scope["path"])
             status, document = 500, answer.error(internal_error())
