@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from sqlalchemy import Connection, Delete, delete, func, insert, select
-from sqlalchemy.exc import DBAPIError
 
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.instants import now
 from soapstone.store.tables import logon_failures
 
 log = logging.getLogger(__name__)
 
+# Seconds that a logon waits for other writers; then it is counted in memory.
+PATIENCE = 2.0
 # Counts that are kept in memory while the database cannot be written to.
 MOST_IN_MEMORY = 10_000
 
@@ -68,7 +70,7 @@ class Failures:
         Of several callers at once, in any number of processes, no more than the limit get through.
         """
         try:
-            with self._database.write() as connection:
+            with self._database.write(patience=PATIENCE) as connection:
                 if self._database.kind == "postgresql":
                     for key in sorted(count.key for count in counts):
                         number = int.from_bytes(bytes.fromhex(key)[:8], signed=True)
@@ -80,8 +82,8 @@ class Failures:
                 values = [{"count_key": count.key, "failed_at": moment} for count in counts]
                 rows = connection.execute(insert(logon_failures).returning(logon_failures.c.id), values).scalars().all()
                 return Attempt(counts, moment, rows)
-        except DBAPIError as error:
-            return self._begin_in_memory(counts, error)
+        except RecordsUnavailable as reason:
+            return self._begin_in_memory(counts, reason)
 
     def take_back(self, attempt: Attempt) -> None:
         """The attempt was no failure."""
@@ -94,7 +96,7 @@ class Failures:
             try:
                 with self._database.write() as connection:
                     connection.execute(delete(logon_failures).where(logon_failures.c.id.in_(attempt.rows)))
-            except DBAPIError:
+            except RecordsUnavailable:
                 # It counts as a failure until it is too old.
                 log.warning("a logon that was right stays counted as a failure", exc_info=True)
 
@@ -106,13 +108,13 @@ class Failures:
     def _too_old(self, moment: datetime) -> Delete:
         return delete(logon_failures).where(logon_failures.c.failed_at < moment - 2 * self._within)
 
-    def _begin_in_memory(self, counts: Sequence[Count], error: DBAPIError) -> Attempt:
+    def _begin_in_memory(self, counts: Sequence[Count], reason: RecordsUnavailable) -> Attempt:
         moment = now()
         with self._database.read() as connection:
             rows = self._rows(connection, counts, moment)
         with self._lock:
             if not self._memory:
-                log.warning("failed logons are counted in memory: %s", error.orig)
+                log.warning("failed logons are counted in memory: %s", reason)
             if self._reached(rows, counts, moment):
                 raise CountReached
             for count in counts:

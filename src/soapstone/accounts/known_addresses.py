@@ -9,9 +9,10 @@ from threading import Lock
 
 from sqlalchemy import Connection, Delete, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
 
+from soapstone.accounts.failures import PATIENCE
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.instants import now
 from soapstone.store.tables import login_addresses
 
@@ -57,10 +58,10 @@ class KnownAddresses:
             index_elements=["login_id", "address_key"], set_={"last_used_at": query.excluded.last_used_at}
         )
         try:
-            with self._database.write() as connection:
+            with self._database.write(patience=PATIENCE) as connection:
                 connection.execute(_too_old())
                 connection.execute(query)
-        except DBAPIError:
+        except RecordsUnavailable:
             log.warning("the address of a logon could not be written", exc_info=True)
         self._note(login_id, address_key, moment)
 

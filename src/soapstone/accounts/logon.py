@@ -15,7 +15,6 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
-from sqlalchemy.exc import DBAPIError
 
 from soapstone.accounts.account import Account, Accounts, Login
 from soapstone.accounts.failures import Count, CountReached, Failures
@@ -23,6 +22,7 @@ from soapstone.accounts.known_addresses import KnownAddresses
 from soapstone.accounts.passwords import PasswordCheck
 from soapstone.accounts.secrets import Secrets
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import allowed_addresses, logins
 
 # A longer name is looked up nowhere, and neither is one with a character that a database cannot hold.
@@ -260,7 +260,7 @@ class Logons:
         if self._stored_key is None:
             try:
                 self._stored_key = Secrets(self._database).get("logons").encode()
-            except DBAPIError:
+            except RecordsUnavailable:
                 # There is no room to store one: counts and addresses are those of this process for now.
                 return self._own_key
         return self._stored_key

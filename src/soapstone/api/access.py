@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -14,11 +15,13 @@ from starlette.exceptions import HTTPException
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import INTERNAL, Refused, not_found
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import AllListsNeeded, require_all_lists
-from soapstone.product import Product
+from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.origin import Origins
+
+log = logging.getLogger(__name__)
 
 CHALLENGE = 'Bearer, Basic realm="Soapstone", charset="UTF-8"'
 
@@ -92,6 +95,12 @@ async def admit(scope: dict[str, Any]) -> None:
         except Refused as refused:
             # Of what is raised while a body is read, only this kind passes through the framework.
             raise HTTPException(refused.status, refused.detail, refused.headers) from None
+        except RecordsUnavailable as error:
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            raise HTTPException(503, error.sentence, {"Retry-After": str(error.retry_seconds)}) from None
+        except Exception:
+            log.exception("%s %s failed by a fault of the server", request.method, request.url.path)
+            raise HTTPException(500, INTERNAL) from None
 
 
 def _identify(

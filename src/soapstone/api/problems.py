@@ -17,6 +17,7 @@ from soapstone.store.hindrances import RecordsUnavailable
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+INTERNAL = "The server met an internal error. Its log has the details."
 
 
 class Problem(BaseModel):
@@ -82,4 +83,4 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     def failed(request: Request, error: Exception) -> Response:
         log.error("%s %s failed by a fault of the server", request.method, request.url.path, exc_info=error)
-        return answer(500, "The server met an internal error. Its log has the details.")
+        return answer(500, INTERNAL)
