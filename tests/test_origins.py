@@ -62,6 +62,83 @@ def test_nobody_may_by_default(served: Any) -> None:
     assert call(served.base, served.base).status_code == 200
 
 
+XML = """<SendToList><UserName>demo</UserName><Password>demo</Password><ListID>1</ListID>
+    <Message><Subject>Hello</Subject><TextBody>From another site.</TextBody></Message></SendToList>"""
+ACCESS = ("demo", "demo")
+
+
+def calls(base: str, headers: dict[str, str]) -> dict[str, httpx.Response]:
+    """A call of every interface that a form or a script of a page can make."""
+    file, field = (
+        {"file": ("people.csv", b"Email\nann@example.com\n", "text/csv")},
+        {"request": (None, XML, "text/xml")},
+    )
+    lists, sends = f"{base}/api/v1/lists/1", f"{base}/xml/SendToList"
+    plain, xml = {**headers, "Content-Type": "text/plain"}, {**headers, "Content-Type": "text/xml"}
+    return {
+        "a form with a file": httpx.post(f"{lists}/imports", files=file, headers=headers, auth=ACCESS),
+        "a file as text": httpx.post(f"{lists}/imports", content="Email\n", headers=plain, auth=ACCESS),
+        "JSON": httpx.post(f"{lists}/subscriptions", json={"email": "a@example.com"}, headers=headers, auth=ACCESS),
+        "a deletion": httpx.delete(f"{lists}/subscriptions/b@example.com", headers=headers, auth=ACCESS),
+        "a form with XML": httpx.post(sends, files=field, headers=headers),
+        "XML": httpx.post(sends, content=XML, headers=xml),
+    }
+
+
+FOREIGN = [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_lk_7_rest_and_xml_over_http_refuse_other_pages_too(served: Any, headers: dict[str, str]) -> None:
+    for what, answer in calls(served.base, headers).items():
+        assert answer.status_code == 403, what
+        assert "access-control-allow-origin" not in answer.headers
+        if answer.url.path.startswith("/api/"):
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert "page of another site" in answer.json()["detail"]
+        else:
+            assert answer.headers["content-type"].startswith("application/xml")
+            assert "<Code>AccessDenied</Code><Description>[AccessDenied] This call comes from a page" in answer.text
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "OWN"}, {"Sec-Fetch-Site": "same-origin"}], ids=str)
+def test_their_own_pages_and_programs_may_call_them(served: Any, headers: dict[str, str]) -> None:
+    own = {name: value.replace("OWN", served.base) for name, value in headers.items()}
+    assert {what: answer.status_code for what, answer in calls(served.base, own).items()} == {
+        "a form with a file": 202,
+        "a file as text": 202,
+        "JSON": 200,
+        "a deletion": 404,
+        "a form with XML": 200,
+        "XML": 200,
+    }
+
+
+def test_an_allowed_page_may_call_all_interfaces(shared: str) -> None:
+    for what, answer in calls(shared, {"Origin": PAGE}).items():
+        assert answer.status_code in (200, 202, 404), what
+        assert answer.headers["access-control-allow-origin"] == PAGE, what
+    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization,content-type"}
+    for path in ("/api/v1/lists/1", "/xml/SendToList"):
+        for origin, status in ((PAGE, 200), ("https://evil.example", 400)):
+            told = httpx.options(shared + path, headers={**asked, "Origin": origin})
+            assert told.status_code == status, path
+            assert told.headers.get("access-control-allow-origin") == (PAGE if status == 200 else None)
+
+
+def test_an_allowed_page_may_not_call_the_console(shared: str) -> None:
+    answer = httpx.post(f"{shared}/login", data={"name": "demo", "password": "demo"}, headers={"Origin": PAGE})
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_mail_programs_unsubscribe_from_anywhere(served: Any) -> None:
+    """A link is a secret of its own, and the page behind it posts without naming its origin (RFC 8058 3.1)."""
+    for headers in FOREIGN:
+        answer = httpx.post(f"{served.base}/u/unknown", data={"List-Unsubscribe": "One-Click"}, headers=headers)
+        assert answer.status_code == 404
+
+
 def test_a_page_of_the_log(served: Any) -> None:
     """The refusals of foreign pages leave no stack trace."""
     assert "Traceback" not in Path(f"{served.data}.log").read_text()

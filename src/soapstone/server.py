@@ -33,6 +33,7 @@ from soapstone.subscriber.app import subscriber
 from soapstone.wire.compressed import Decompressed
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.large_calls import LargeCalls
+from soapstone.wire.origin import Origins
 from soapstone.xmlhttp.app import XmlOverHttp
 
 Scope = MutableMapping[str, Any]
@@ -58,6 +59,7 @@ class Application:
         self._watch = Watch(product.database)
         self._contracts: list[tuple[str, App]] = []
         large_calls = LargeCalls()
+        origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
         known = (LOGIN, PASSWORD) if demo else ()
         for contract, service, prefill in (
             (MAGNETMAIL, MagnetMailService(product), magnetmail_prefill(*known)),
@@ -68,16 +70,16 @@ class Application:
                 service,
                 product.blobs.new,
                 max_body=settings.max_upload_bytes,
-                trusted_proxies=settings.trusted_proxies,
+                origins=origins,
                 on_call=self._calls.appendleft,
                 repeatable=POLLS,
                 freshness=self._watch.token,
                 prefill=prefill,
-                allowed_origins=settings.allowed_origins,
                 large_calls=large_calls,
             )
-            self._contracts.append((contract.path.lower(), _shared(Decompressed(endpoint), settings.allowed_origins)))
-        self._xml = Decompressed(XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes))
+            self._contracts.append((contract.path.lower(), self._shared(Decompressed(endpoint))))
+        xml = XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes)
+        self._xml = self._shared(Decompressed(xml))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
         self._console = console(product, lambda: list(self._calls), demo=demo)
@@ -116,7 +118,20 @@ class Application:
     def _make_rest(self) -> App:
         from soapstone.api.app import rest
 
-        return rest(self._product)
+        return self._shared(rest(self._product))
+
+    def _shared(self, app: App) -> App:
+        """The app, telling browsers that pages of the allowed origins may call it (lk-7)."""
+        allowed = self._product.settings.allowed_origins
+        if not allowed:
+            return app
+        return CORSMiddleware(
+            app,
+            allow_origins=allowed,
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_headers=("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "SOAPAction"),
+            expose_headers=("Content-Disposition",),
+        )
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.concurrency import run_in_threadpool
@@ -227,14 +242,6 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
             raise TlsUnusable(f"The key in {key} is not that of the certificate in {certificate}.") from None
         raise TlsUnusable(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
     return context
-
-
-def _shared(app: App, origins: Sequence[str]) -> App:
-    """The app, telling browsers that pages of these origins may call it (lk-7)."""
-    if not origins:
-        return app
-    headers = ("Content-Type", "SOAPAction")
-    return CORSMiddleware(app, allow_origins=origins, allow_methods=("GET", "POST"), allow_headers=headers)
 
 
 async def _live(receive: Receive, send: Send) -> None:

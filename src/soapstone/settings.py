@@ -27,7 +27,8 @@ class Settings(BaseSettings):
     tls_cert: str = Field("", description="File with the certificate and its chain, PEM; empty means no TLS.")
     tls_key: str = Field("", description="File with the key of the certificate, PEM, without a password.")
     allowed_origins: list[str] = Field(
-        default_factory=list, description="Origins of web pages that may call the SOAP services from a browser."
+        default_factory=list,
+        description="Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.",
     )
     max_upload_bytes: int = Field(2 << 30, gt=0, description="Largest request body, in bytes.")
     head_seconds: float = Field(20, gt=0, description="How long the head of a request may take.")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from soapstone.wire.origin import Origins
+
 if TYPE_CHECKING:
     from tests.wire.conftest import Driver, Kit
 
@@ -75,7 +77,7 @@ def test_asmx_5_addresses_are_those_of_the_request(driver: Driver) -> None:
 
 
 def test_asmx_5_trusted_proxies(kit: Kit) -> None:
-    driver = kit.driver(trusted_proxies=["10.0.0.0/8", "::1"])
+    driver = kit.driver(origins=Origins(["10.0.0.0/8", "::1"]))
     forwarded = [
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "api.example.org:8443"),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from soapstone.wire.form import Prefill
+from soapstone.wire.origin import Origins
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Driver, Kit
@@ -84,7 +85,7 @@ def test_asmx_29_two_hosts_are_not_local(driver: Driver) -> None:
 @pytest.mark.parametrize("trusted", [(), ("127.0.0.1",)])
 def test_asmx_29_what_came_through_a_proxy_is_not_local(kit: Kit, header: str, trusted: tuple[str, ...]) -> None:
     """Whether the proxy is trusted or not, and whatever it says."""
-    driver = kit.driver(trusted_proxies=trusted)
+    driver = kit.driver(origins=Origins(trusted))
     for value in ("127.0.0.1", "", "for=127.0.0.1"):
         headers = [("Host", "127.0.0.1"), (header, value)]
         assert "<form" not in driver.get("op=Add", headers=headers, peer="127.0.0.1").text
@@ -225,7 +226,7 @@ def test_lk_7_default_ports_are_no_difference(driver: Driver, host: str, origin:
 
 def test_lk_7_the_host_that_a_trusted_proxy_names_is_our_own(kit: Kit) -> None:
     headers = [("X-Forwarded-Host", "api.example"), ("Origin", "https://api.example")]
-    trusting, other = kit.driver(trusted_proxies=["10.0.0.1"]), kit.driver()
+    trusting, other = kit.driver(origins=Origins(["10.0.0.1"])), kit.driver()
     assert trusting.call("Add", headers=headers, peer="10.0.0.1").status == 200
     assert other.call("Add", headers=headers, peer="10.0.0.1").status == 403
 

@@ -12,14 +12,15 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
-from soapstone.api.problems import INTERNAL, Refused, not_found
+from soapstone.api.problems import INTERNAL, Refused, answer, not_found
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import AllListsNeeded, require_all_lists
 from soapstone.product import Product, RecordsUnavailable
-from soapstone.wire.origin import Origins
+from soapstone.wire.origin import FOREIGN, Origins
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ def _identify(
 ) -> Caller:
     product: Product = request.app.state.product
     origins: Origins = request.app.state.origins
-    peer, base_url = origins.read(request.scope, dict(request.scope["headers"]))
+    peer, base_url = origins.read(request.scope)
     identity = None
     try:
         if bearer is not None:
@@ -133,3 +134,15 @@ def _identify(
 
 
 Calling = Annotated[Caller, Depends(caller)]
+
+
+class OwnPages:
+    """An app that pages of other sites may not change anything with (lk-7): they are refused before a body is read."""
+
+    def __init__(self, app: ASGIApp, *, origins: Origins) -> None:
+        self._app = app
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        foreign = scope["type"] == "http" and self._origins.is_foreign(scope, self._origins.read(scope)[1])
+        await (answer(403, FOREIGN) if foreign else self._app)(scope, receive, send)

@@ -19,6 +19,7 @@ from soapstone.api import (
     messages,
     sends,
 )
+from soapstone.api.access import OwnPages
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, install
 from soapstone.product import Product
@@ -40,10 +41,13 @@ def rest(product: Product) -> FastAPI:
         strict_content_type=True,
     )
     app.state.product = product
-    app.state.origins = Origins(product.settings.trusted_proxies)
+    settings = product.settings
+    origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
+    app.state.origins = origins
     rooms = (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports, messages, sends)
     for room in rooms:
         app.include_router(room.router, prefix=PREFIX, responses=RESPONSES)
-    app.add_middleware(Limited, files=product.settings.max_upload_bytes)
+    app.add_middleware(Limited, files=settings.max_upload_bytes)
+    app.add_middleware(OwnPages, origins=origins)
     install(app)
     return app

@@ -74,7 +74,7 @@ class Entry:
     def _log_in(self, request: Request, form: dict[str, str]) -> Response:
         name, next_path = form.get("name", ""), form.get("next", "")
         try:
-            identity = self._logons.identify(name, form.get("password", ""), request.scope["peer"] or None)
+            identity = self._logons.identify(name, form.get("password", ""), request.scope["peer"])
         except LogonsBusy as busy:
             answer = self._form(request, name=name, problem=str(busy), next_path=next_path, status=503)
             answer.headers["Retry-After"] = str(RETRY_SECONDS)

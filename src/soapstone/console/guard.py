@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soapstone.wire.origin import Origins
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+from soapstone.wire.origin import FOREIGN, Origins
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -45,7 +43,8 @@ class Guard:
     def __init__(self, app: ASGIApp, *, public_url: str, trusted_proxies: Sequence[str]) -> None:
         self._app = app
         self._public = urlsplit(public_url)
-        self._origins = Origins(trusted_proxies)
+        # Pages of other sites never post to the console, whatever interfaces they may call.
+        self._origins = Origins(trusted_proxies, public_url=public_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,21 +58,9 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        headers = Headers(scope=scope)
-        peer, base_url = self._origins.read(scope, dict(scope["headers"]))
-        own = urlsplit(base_url)
-        if scope["method"] not in SAFE_METHODS and self._foreign(headers, own.netloc):
-            refusal = PlainTextResponse("This request comes from a page of another site. It was refused.\n", 403)
-            await refusal(scope, receive, send_guarded)
+        peer, base_url = self._origins.read(scope)
+        if self._origins.is_foreign(scope, base_url):
+            await PlainTextResponse(f"{FOREIGN}\n", 403)(scope, receive, send_guarded)
             return
-        https = "https" in (own.scheme, self._public.scheme)
+        https = "https" in (urlsplit(base_url).scheme, self._public.scheme)
         await self._app({**scope, "peer": peer, "https": https}, receive, send_guarded)
-
-    def _foreign(self, headers: Headers, own_host: str) -> bool:
-        origin = headers.get("origin")
-        if origin is None:
-            # Browsers that send no Origin with a form still say where the request comes from.
-            return headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
-        # The scheme is not compared: behind a proxy that ends TLS this server may not see the one that browsers use.
-        own = {own_host.lower(), headers.get("host", "").lower(), self._public.netloc.lower()} - {""}
-        return urlsplit(origin).netloc.lower() not in own

@@ -3,7 +3,7 @@
 import datetime
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.memory import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.negotiation import negotiate
-from soapstone.wire.origin import Origins, is_foreign, is_local
+from soapstone.wire.origin import FOREIGN, Origins, first_headers, is_local
 from soapstone.wire.pages import FORM_POLICY, POLICY, error_page, index_page, operation_page, unrecognized_page
 from soapstone.wire.plan import Plans
 from soapstone.wire.service import Caller, CallRecord, Service
@@ -41,7 +41,7 @@ _URL = "\ufdd0url\ufdd0"
 _FOREIGN = Answer(
     403,
     "text/html",
-    error_page("This call comes from a page of another site. Such calls are refused.").encode(),
+    error_page(FOREIGN).encode(),
     "a page of another site called",
 )
 """The answer to a cross-origin call (lk-7)."""
@@ -51,10 +51,9 @@ class Endpoint:
     """The app for exactly one path.
 
     `max_body` bounds a request body, `max_member` all of its content that is not spooled; both in bytes.
-    `trusted_proxies` are addresses or networks whose X-Forwarded headers count. `on_call` is told of every SOAP call,
-    on the event loop. `threads` bounds how many calls are in the product at once.
-
-    Pages of other sites may call only from `allowed_origins` (lk-7); telling browsers so is left to a middleware.
+    `origins` tells where calls come from, and which pages of other sites may call (lk-7); telling browsers so is left
+    to a middleware. `on_call` is told of every SOAP call, on the event loop. `threads` bounds how many calls are in
+    the product at once.
 
     `repeatable` names operations whose answer depends on the records alone: the same request gets the same answer
     again for some seconds, while `freshness` gives the same token. It is called on the event loop and must not wait;
@@ -72,12 +71,11 @@ class Endpoint:
         *,
         max_body: int,
         max_member: int = 16 * 1024 * 1024,
-        trusted_proxies: Sequence[str] = (),
+        origins: Origins | None = None,
         on_call: Callable[[CallRecord], None] | None = None,
         threads: int = 16,
         repeatable: Collection[str] = (),
         freshness: Callable[[], Hashable | None] = lambda: None,
-        allowed_origins: Collection[str] = (),
         prefill: Prefill | None = None,
         large_calls: LargeCalls | None = None,
     ) -> None:
@@ -86,7 +84,7 @@ class Endpoint:
         self._new_upload = new_upload
         self._max_body = max_body
         self._max_member = max_member
-        self._origins = Origins(trusted_proxies)
+        self._origins = origins or Origins(())
         self._on_call = on_call
         self._plans = Plans(contract)
         self._plans.prepare()
@@ -96,13 +94,9 @@ class Endpoint:
         self._memory = AnswerMemory(repeatable)
         self._freshness = freshness
         self._large_calls = large_calls or LargeCalls()
-        self._allowed_origins = {origin.encode() for origin in allowed_origins}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers: dict[bytes, bytes] = {}
-        for name, value in scope["headers"]:
-            headers.setdefault(name, value)
-        peer, base_url = self._origins.read(scope, headers)
+        peer, base_url = self._origins.read(scope)
         path = str(scope["path"])
         ours = path[: len(self.contract.path)].lower() == self.contract.path.lower()
         rest = path[len(self.contract.path) :] if ours else ""
@@ -111,7 +105,8 @@ class Endpoint:
         elif rest:
             await _send_text(send, 500, "text/html", unrecognized_page(rest.rpartition("/")[2]))
         elif scope["method"] == "POST":
-            await self._post(headers, peer, base_url, receive, send)
+            foreign = self._origins.is_foreign(scope, base_url)
+            await self._post(first_headers(scope), peer, base_url, receive, send, foreign=foreign)
         elif scope["method"] == "GET":
             media, text, policy = self._document(scope, base_url)
             await _send_text(send, 200, media, text, policy=policy)
@@ -154,12 +149,13 @@ class Endpoint:
 
     # --- POST ----------------------------------------------------------------------------------------------------
 
-    async def _post(self, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive, send: Send) -> None:
+    async def _post(
+        self, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive, send: Send, *, foreign: bool
+    ) -> None:
         began = time.perf_counter()
         now = datetime.datetime.now(datetime.UTC)
         key = token = None
         what = What()
-        foreign = is_foreign(headers, base_url) and headers[b"origin"] not in self._allowed_origins
         try:
             if not foreign and 0 < (_length(headers) or 0) <= LARGEST_BODY and b"expect" not in headers:
                 body, receive = await _peek(receive)

@@ -2,40 +2,54 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
+FOREIGN = "This call comes from a page of another site. Such calls are refused."
+"""What a page of another site is told, in the form of the interface that it calls (lk-7)."""
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _PORT = re.compile(r":[0-9]*$")
+# An address as proxies may write it: with brackets, with a port, or both.
+_ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Origins:
-    """Reads peer and base URL of a request. `trusted` are addresses or networks whose X-Forwarded headers count."""
+    """Reads where requests come from. No other code reads the headers that say so.
 
-    def __init__(self, trusted: Sequence[str]) -> None:
+    `trusted` are addresses or networks of proxies whose X-Forwarded headers count. Pages of other sites may call only
+    from the origins in `allowed`. `public_url` is where browsers see this server when requests do not say so.
+    """
+
+    def __init__(self, trusted: Sequence[str], *, allowed: Iterable[str] = (), public_url: str = "") -> None:
         self._networks = [ipaddress.ip_network(entry, strict=False) for entry in trusted]
+        self._allowed = {origin.lower() for origin in allowed}
+        self._public_host = _host_of(public_url)
 
-    def _trusts(self, peer: str) -> bool:
-        try:
-            address = ipaddress.ip_address(peer)
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
+    def read(self, scope: Mapping[str, Any]) -> tuple[str, str]:
+        """(peer address, empty for none; base URL `scheme://host[:port]`).
 
-    def read(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> tuple[str, str]:
-        """(peer address, base URL `scheme://host[:port]`)."""
+        The base URL is what the client wrote, so it may go into the answer to that client and nowhere else.
+        """
         client = scope.get("client")
         peer = str(client[0]) if client else ""
+        peer = str(_address(peer) or peer)
         scheme = str(scope.get("scheme", "http"))
-        host = headers.get(b"host", b"").decode("latin-1")
-        if self._networks and self._trusts(peer):
-            forwarded_scheme = _first(headers.get(b"x-forwarded-proto")).lower()
-            forwarded_host = _first(headers.get(b"x-forwarded-host"))
+        # A request with two hosts has none (RFC 9112 3.2).
+        hosts = header_lines(scope, b"host")
+        host = hosts[0] if len(hosts) == 1 else ""
+        if self._trusts(_address(peer)):
+            forwarded_scheme = _nearest(scope, b"x-forwarded-proto").lower()
+            forwarded_host = _nearest(scope, b"x-forwarded-host")
             if forwarded_scheme in ("http", "https"):
                 scheme = forwarded_scheme
             if _HOST.fullmatch(forwarded_host):
                 host = forwarded_host
-            peer = self._client_behind(peer, headers.get(b"x-forwarded-for"))
+            peer = self._client_behind(peer, scope)
         if not _HOST.fullmatch(host):
             server = scope.get("server") or ("localhost", None)
             host = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
@@ -43,18 +57,50 @@ class Origins:
                 host = f"{host}:{server[1]}"
         return peer, f"{scheme}://{host}"
 
-    def _client_behind(self, peer: str, forwarded: bytes | None) -> str:
-        """The nearest address that is no trusted proxy: what stands further left was written by others."""
-        for entry in reversed((forwarded or b"").decode("latin-1").split(",")):
-            entry = entry.strip()
-            try:
-                ipaddress.ip_address(entry)
-            except ValueError:
+    def is_foreign(self, scope: Mapping[str, Any], base_url: str) -> bool:
+        """Whether a page of another site makes this request, and it may change something (lk-7).
+
+        A page's own host is that of the request or of the public URL. The scheme is not compared: behind a proxy that
+        ends TLS this server may not see the one that browsers use. Clients that are no browsers send no Origin.
+        """
+        if scope["method"] in SAFE_METHODS:
+            return False
+        origins = header_lines(scope, b"origin")
+        if not origins:
+            # Browsers that send no Origin with a form still say where the request comes from.
+            return any(site not in ("same-origin", "none") for site in header_lines(scope, b"sec-fetch-site"))
+        hosts = {_host_of(base_url), *map(str.lower, header_lines(scope, b"host")), self._public_host} - {""}
+        return any(origin.lower() not in self._allowed and _is_other(origin.lower(), hosts) for origin in origins)
+
+    def _trusts(self, address: _Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
+
+    def _client_behind(self, peer: str, scope: Mapping[str, Any]) -> str:
+        """The nearest address that is no trusted proxy: what stands further left was written by others.
+
+        A proxy adds the address that it sees to the last line, or in a line of its own behind the others.
+        """
+        for entry in reversed(",".join(header_lines(scope, b"x-forwarded-for")).split(",")):
+            address = _address(entry.strip())
+            if address is None:
                 break
-            peer = entry
-            if not self._trusts(entry):
+            peer = str(address)
+            if not self._trusts(address):
                 break
         return peer
+
+
+def header_lines(scope: Mapping[str, Any], name: bytes) -> list[str]:
+    """The values of all lines of a header, in their order. `name` is in lower case."""
+    return [value.decode("latin-1").strip() for each, value in scope["headers"] if each.lower() == name]
+
+
+def first_headers(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """The headers by name in lower case. Of several lines the first counts, in every interface."""
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name.lower(), value)
+    return headers
 
 
 def is_local(scope: Mapping[str, Any]) -> bool:
@@ -63,11 +109,10 @@ def is_local(scope: Mapping[str, Any]) -> bool:
     The peer and the host that it asked for are loopback addresses, and no header speaks of forwarding. The host counts
     because a page of another site can have its own name resolve to a loopback address.
     """
-    headers = scope["headers"]
-    if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in headers):
+    if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
         return False
     client = scope.get("client")
-    hosts = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    hosts = header_lines(scope, b"host")
     return (
         client is not None
         and _is_loopback(str(client[0]))
@@ -77,32 +122,35 @@ def is_local(scope: Mapping[str, Any]) -> bool:
     )
 
 
-def is_foreign(headers: Mapping[bytes, bytes], base_url: str) -> bool:
-    """Whether a page of another site makes this request: its Origin is not the request's own host (lk-7).
-
-    The scheme is not compared: behind a proxy that ends TLS this server may not see the one that browsers use. Clients
-    that are no browsers send no Origin.
-    """
-    origin = headers.get(b"origin")
-    if origin is None:
-        return False
-    scheme, _, host = origin.decode("latin-1").lower().partition("://")
-    own = {base_url.partition("://")[2].lower(), headers.get(b"host", b"").decode("latin-1").lower()} - {""}
+def _is_other(origin: str, hosts: Iterable[str]) -> bool:
+    scheme, _, host = origin.partition("://")
     default = {"http": ":80", "https": ":443"}.get(scheme)
-    return default is None or host.removesuffix(default) not in {name.removesuffix(default) for name in own}
+    return default is None or host.removesuffix(default) not in {name.removesuffix(default) for name in hosts}
+
+
+def _host_of(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].lower()
+
+
+def _address(text: str) -> _Address | None:
+    """The address; None for a text that is none. One of version 4 inside version 6 is that of version 4."""
+    written = _ADDRESS.fullmatch(text)
+    try:
+        address = ipaddress.ip_address((written[1] or written[2]) if written else text)
+    except ValueError:
+        return None
+    # A socket for both protocols gives addresses of the fourth version inside those of the sixth.
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _is_loopback(name: str) -> bool:
     if name.lower() == "localhost":
         return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    # A socket for both protocols gives addresses of the fourth version inside those of the sixth.
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+    address = _address(name)
+    return address is not None and address.is_loopback
 
 
-def _first(value: bytes | None) -> str:
-    return (value or b"").decode("latin-1").split(",")[0].strip()
+def _nearest(scope: Mapping[str, Any], name: bytes) -> str:
+    """The value that the proxy next to us wrote: the last one of the last line."""
+    lines = header_lines(scope, name)
+    return lines[-1].rpartition(",")[2].strip() if lines else ""

@@ -14,7 +14,7 @@ from soapstone.accounts.logon import RETRY_SECONDS
 from soapstone.product import Product, ReceivedUpload, RecordsUnavailable
 from soapstone.wire.call import in_thread
 from soapstone.wire.large_calls import Busy, LargeCalls
-from soapstone.wire.origin import Origins
+from soapstone.wire.origin import FOREIGN, Origins, first_headers
 from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
 from soapstone.xmlhttp.parts import PartsReader
@@ -60,7 +60,10 @@ class XmlOverHttp:
         self._product = product
         self._large_calls = large_calls
         self._max_body = max_body
-        self._origins = Origins(product.settings.trusted_proxies)
+        settings = product.settings
+        self._origins = Origins(
+            settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url
+        )
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="xml")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,11 +104,13 @@ class XmlOverHttp:
             raise Refused(404, "NotFound", "There is no such call.")
         if scope["method"] != "POST":
             raise invalid("This address takes POST only.", 405)
-        headers = {name.lower(): value for name, value in scope["headers"]}
+        peer, base_url = self._origins.read(scope)
+        if self._origins.is_foreign(scope, base_url):
+            raise Refused(403, "AccessDenied", FOREIGN)
+        headers = first_headers(scope)
         length = headers.get(b"content-length", b"")
         if length.isdigit() and len(length) < 20 and int(length) > self._max_body:
             raise body.too_large()
-        peer = self._origins.read(scope, headers)[0] or None
         uploads: list[ReceivedUpload] = []
 
         def new_upload() -> ReceivedUpload:
