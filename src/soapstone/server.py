@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from starlette.responses import PlainTextResponse
 from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.app import console
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.demo import LOGIN, PASSWORD
 from soapstone.listrak.operations import CONTRACT as LISTRAK
 from soapstone.listrak.prefill import prefill as listrak_prefill
@@ -31,7 +31,7 @@ from soapstone.store import schema
 from soapstone.store.watch import Watch
 from soapstone.subscriber.app import subscriber
 from soapstone.wire.compressed import Decompressed
-from soapstone.wire.endpoint import CallRecord, Endpoint
+from soapstone.wire.endpoint import Endpoint
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.origin import Origins
 from soapstone.xmlhttp.app import XmlOverHttp
@@ -45,8 +45,6 @@ log = logging.getLogger(__name__)
 
 # The calls that clients poll with: their answers depend on the records alone.
 POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
-# How many of the last SOAP calls the console shows.
-CALLS_SHOWN = 20
 
 
 class Application:
@@ -55,7 +53,7 @@ class Application:
     def __init__(self, product: Product, *, demo: bool = False) -> None:
         self._product = product
         settings = product.settings
-        self._calls: deque[CallRecord] = deque(maxlen=CALLS_SHOWN)
+        calls = RecentCalls()
         self._watch = Watch(product.database)
         self._contracts: list[tuple[str, App]] = []
         large_calls = LargeCalls()
@@ -71,7 +69,7 @@ class Application:
                 product.blobs.new,
                 max_body=settings.max_upload_bytes,
                 origins=origins,
-                on_call=self._calls.appendleft,
+                on_call=calls.add,
                 repeatable=POLLS,
                 freshness=self._watch.token,
                 prefill=prefill,
@@ -82,7 +80,7 @@ class Application:
         self._xml = self._shared(Decompressed(xml))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
-        self._console = console(product, lambda: list(self._calls), demo=demo)
+        self._console = console(product, calls, demo=demo)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":

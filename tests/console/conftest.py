@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from soapstone.accounts.account import Account, Login
 from soapstone.console.app import console
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
@@ -24,7 +25,6 @@ from soapstone.runners import runners
 from soapstone.sending.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
-from soapstone.wire.endpoint import CallRecord
 
 HOST = "http://console.example"
 
@@ -45,14 +45,14 @@ def product(database: Database, tmp_path: Path) -> Product:
 
 
 @pytest.fixture
-def calls() -> list[CallRecord]:
-    """What the console believes to be the last calls."""
-    return []
+def calls() -> RecentCalls:
+    """The last calls, as the console knows them."""
+    return RecentCalls()
 
 
 @pytest.fixture
-def app(product: Product, calls: list[CallRecord]) -> ASGIApp:
-    return console(product, lambda: calls, demo=False)
+def app(product: Product, calls: RecentCalls) -> ASGIApp:
+    return console(product, calls, demo=False)
 
 
 class Browser:

@@ -9,6 +9,7 @@ import pytest
 
 from soapstone.accounts import logon
 from soapstone.console.app import console
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.product import Product
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def test_the_address_behind_a_trusted_proxy_counts(product: Product, acme: Custo
     headers = {"x-forwarded-for": "198.51.100.9", "x-forwarded-proto": "https"}
     assert browser.post("/login", headers=headers, **form).status_code == 403
     product.settings.trusted_proxies.append("192.0.2.7")
-    behind = type(browser)(console(product, list, demo=False))
+    behind = type(browser)(console(product, RecentCalls(), demo=False))
     answer = behind.post("/login", headers=headers, **form)
     assert answer.status_code == 303
     assert "Secure" in answer.headers["set-cookie"]
@@ -160,7 +161,7 @@ def test_over_https_the_cookie_is_secure(browser: Browser, acme: Customer) -> No
 
 def test_the_demo_fills_its_login_in_and_nothing_else_does(product: Product, browser: Browser) -> None:
     assert 'value="demo"' not in browser.read("/login")
-    demo = type(browser)(console(product, list, demo=True)).read("/login")
+    demo = type(browser)(console(product, RecentCalls(), demo=True)).read("/login")
     assert demo.count('value="demo"') == 2
 
 
@@ -200,7 +201,7 @@ def test_posts_from_here_are_taken(browser: Browser, acme: Customer) -> None:
 
 def test_the_public_url_is_no_foreign_page(product: Product, acme: Customer, browser: Browser) -> None:
     product.settings.public_url = "https://mail.example"
-    public = type(browser)(console(product, list, demo=False))
+    public = type(browser)(console(product, RecentCalls(), demo=False))
     answer = public.post("/login", headers={"origin": "https://mail.example"}, name="ann", password="secret")
     assert answer.status_code == 303
     assert "Secure" in answer.headers["set-cookie"]
@@ -223,4 +224,4 @@ def test_a_session_ends(browser: Browser, product: Product, acme: Customer) -> N
     assert browser.get("/").status_code == 303, "a session of another purpose opens no page"
     browser.log_in("ann")
     product.settings.session_minutes = 0
-    assert type(browser)(console(product, list, demo=False)).get("/").status_code == 303
+    assert type(browser)(console(product, RecentCalls(), demo=False)).get("/").status_code == 303

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from soapstone.accounts.account import Login
 from soapstone.console.app import console
 from soapstone.console.job_view import JobViews
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
@@ -39,7 +41,7 @@ def text(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
-def record(caller: str, **values: object) -> CallRecord:
+def record(caller: str, account_id: int | None, **values: object) -> CallRecord:
     defaults: dict[str, object] = {
         "time": datetime.datetime(2026, 7, 1, 12, 0, tzinfo=datetime.UTC),
         "contract": "MagnetMail",
@@ -50,6 +52,7 @@ def record(caller: str, **values: object) -> CallRecord:
         "seconds": 0.0123,
         "peer": "203.0.113.5",
         "caller_name": caller,
+        "account_id": account_id,
     }
     return CallRecord(**(defaults | values))  # type: ignore[arg-type]
 
@@ -98,9 +101,9 @@ def test_no_text_from_outside_is_markup(ann: Browser, product: Product, acme: Cu
 
 
 def test_the_overview_shows_lists_jobs_mail_and_calls(
-    ann: Browser, calls: list[CallRecord], acme: Customer, product: Product
+    ann: Browser, calls: RecentCalls, acme: Customer, product: Product
 ) -> None:
-    calls.append(record("ACME/ann", status=500, fault=f"[InvalidArgument] {HOSTILE}"))
+    calls.add(record("ACME/ann", acme.account.id, status=500, fault=f"[InvalidArgument] {HOSTILE}"))
     page = ann.read("/")
     assert ann.read("/live").strip() in page
     assert f'<a href="/lists/{acme.contact_list.id}">{acme.contact_list.id} ACME &lt;script&gt;' in page
@@ -117,17 +120,40 @@ def test_the_overview_shows_lists_jobs_mail_and_calls(
     assert 'href="/v31/IntegrationService.asmx"' in page
 
 
-def test_calls_of_other_accounts_are_not_shown(ann: Browser, calls: list[CallRecord]) -> None:
-    calls.append(record("OTHER/olaf", operation="theirs"))
-    calls.append(record("ACME/ann", operation="ours"))
-    calls.append(record("", operation="nobodys", fault="[InvalidLogonAttempt]", peer="198.51.100.77"))
+def test_each_account_sees_its_own_calls(
+    ann: Browser, calls: RecentCalls, acme: Customer, other: Customer, caplog: pytest.LogCaptureFixture
+) -> None:
+    # An account may be named as if it were within another one.
+    calls.add(record("ACME/olaf/x", other.account.id, operation="theirs"))
+    calls.add(record("ACME/ann", acme.account.id, operation="ours"))
+    with caplog.at_level(logging.INFO):
+        calls.add(record("", None, operation="unknowns", fault="[InvalidLogonAttempt]\nOTHER", peer="198.51.100.77"))
     page = ann.read("/live")
     assert "theirs" not in page
     assert "olaf" not in page
     assert "ours" in page
     assert "203.0.113.5" in page
-    assert "nobodys" in page
+    assert "unknowns" not in page
+    assert "InvalidLogonAttempt" not in page
     assert "198.51.100.77" not in page
+    assert "MagnetMail unknowns, status 200, from 198.51.100.77 '[InvalidLogonAttempt]\\nOTHER'" in caplog.text
+
+
+def test_the_flood_of_one_account_pushes_no_call_of_another_out(calls: RecentCalls) -> None:
+    calls.add(record("ACME/ann", 1, operation="ours"))
+    for number in range(50):
+        calls.add(record("OTHER/olaf", 2, operation=f"theirs {number}"))
+        calls.add(record("", None))
+    assert [call.operation for call in calls.of(1)] == ["ours"]
+    assert [call.operation for call in calls.of(2)] == [f"theirs {number}" for number in range(49, 29, -1)]
+    assert calls.of(3) == []
+
+
+def test_the_calls_of_a_bounded_number_of_accounts_are_kept(calls: RecentCalls) -> None:
+    for account_id in range(1, 1003):
+        calls.add(record("", account_id))
+        calls.add(record("ACME/ann", 1))
+    assert [len(calls.of(account_id)) for account_id in (1, 2, 3, 4, 1002)] == [20, 0, 0, 1, 1]
 
 
 def test_the_page_of_an_import(ann: Browser, acme: Customer) -> None:
@@ -463,10 +489,11 @@ def test_an_empty_account_gets_friendly_lines(visitor: Callable[[str], Browser],
 
 
 def test_an_error_of_the_server_tells_no_details(ann: Browser, product: Product) -> None:
-    def broken() -> list[CallRecord]:
-        raise ZeroDivisionError("secret")
+    class Broken(RecentCalls):
+        def of(self, account_id: int) -> list[CallRecord]:
+            raise ZeroDivisionError("secret")
 
-    browser = type(ann)(console(product, broken, demo=False)).log_in("ann")
+    browser = type(ann)(console(product, Broken(), demo=False)).log_in("ann")
     answer = browser.get("/")
     assert answer.status_code == 500
     assert "Something went wrong" in answer.text

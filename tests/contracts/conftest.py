@@ -129,6 +129,9 @@ class Recorder:
     def caller_name(self, context: Any) -> str:
         return ""
 
+    def account_id(self, context: Any) -> None:
+        return None
+
 
 @pytest.fixture(scope="session")
 def runner() -> Iterator[asyncio.Runner]:

@@ -222,6 +222,9 @@ class Depot:
     def caller_name(self, context: Any) -> str:
         return str(context)
 
+    def account_id(self, context: Any) -> int | None:
+        return 5 if context == "ACME" else None
+
     def _Echo(self, request: Echo) -> Any:
         return request.value
 

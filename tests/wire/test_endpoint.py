@@ -102,14 +102,14 @@ def test_records_of_calls(driver: Driver) -> None:
     driver.post("", action="urn:x")
     driver.post("", content_type="text/plain")
     driver.post("<a", action=f"{driver.contract.namespace}Add")
-    found = [(r.operation, r.soap_version, r.status, r.caller_name) for r in driver.records]
+    found = [(r.operation, r.soap_version, r.status, r.caller_name, r.account_id) for r in driver.records]
     assert found == [
-        ("Add", "1.1", 200, "ACME"),
-        ("Fail", "1.2", 500, "ACME"),
-        ("Add", "1.1", 500, ""),
-        ("", "1.1", 500, ""),
-        ("", "1.1", 415, ""),
-        ("Add", "1.1", 400, ""),
+        ("Add", "1.1", 200, "ACME", 5),
+        ("Fail", "1.2", 500, "ACME", 5),
+        ("Add", "1.1", 500, "", None),
+        ("", "1.1", 500, "", None),
+        ("", "1.1", 415, "", None),
+        ("Add", "1.1", 400, "", None),
     ]
     assert [bool(r.fault) for r in driver.records] == [False, True, True, True, True, True]
     first = driver.records[0]
@@ -117,6 +117,14 @@ def test_records_of_calls(driver: Driver) -> None:
     assert first.time.utcoffset() == timedelta(0)
     assert first.time.tzinfo is UTC
     assert 0 < first.seconds < 60
+
+
+def test_a_record_keeps_little_of_what_a_caller_wrote(driver: Driver) -> None:
+    reply = driver.call("Add", f"<a>{'x' * 4000}</a>")
+    assert reply.status == 500
+    driver.post("", action=f"urn:{'y' * 4000}")
+    assert [len(record.fault) <= 300 for record in driver.records] == [True, True]
+    assert [bool(record.fault) for record in driver.records] == [True, True]
 
 
 def test_a_record_keeper_that_fails_does_not_hurt_the_call(kit: Kit, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,9 +21,9 @@ from soapstone.console.list_pages import ListPages
 from soapstone.console.mail_folder import MailFolder
 from soapstone.console.mail_pages import MailPages
 from soapstone.console.overview import Overview
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.console.render import Renderer
 from soapstone.product import Product, RecordsUnavailable
-from soapstone.wire.endpoint import CallRecord
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +36,8 @@ TITLES = {
 ERROR = ("Something went wrong", "The server met an internal error. Its log has the details.")
 
 
-def console(product: Product, calls: Callable[[], Sequence[CallRecord]], *, demo: bool) -> ASGIApp:
-    """The app of all pages. `calls` gives the last SOAP calls, newest first; `demo` fills the login form in.
+def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
+    """The app of all pages. `calls` holds the last SOAP calls; `demo` fills the login form in.
 
     Every page is made in a worker thread; the event loop only reads forms.
     """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -12,21 +10,19 @@ from starlette.responses import Response
 from soapstone.accounts.logon import Identity
 from soapstone.console.job_view import JobViews
 from soapstone.console.mail_folder import MailFolder
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.console.render import Renderer
 from soapstone.console.visible import VisibleJobs
 from soapstone.product import Product
-from soapstone.wire.endpoint import CallRecord
 
 JOBS_SHOWN = 10
 MAILS_SHOWN = 8
 
 
 class Overview:
-    """`calls` gives the last SOAP calls, newest first."""
+    """The page and the part of it that moves."""
 
-    def __init__(
-        self, product: Product, calls: Callable[[], Sequence[CallRecord]], folder: MailFolder, renderer: Renderer
-    ) -> None:
+    def __init__(self, product: Product, calls: RecentCalls, folder: MailFolder, renderer: Renderer) -> None:
         self._product = product
         self._calls = calls
         self._folder = folder
@@ -49,15 +45,5 @@ class Overview:
             "list_names": {contact_list.id: contact_list.name for contact_list in lists},
             "jobs": [self._views.of(job) for job in visible.page(0, JOBS_SHOWN)],
             "letters": self._folder.page(visible.sends(), 0, MAILS_SHOWN),
-            "calls": _own(self._calls(), identity),
+            "calls": self._calls.of(identity.account.id),
         }
-
-
-def _own(calls: Sequence[CallRecord], identity: Identity) -> list[CallRecord]:
-    """The calls of the login's account, and those that nobody was let in by; of these not where they came from."""
-    prefix = f"{identity.account.name}/"
-    return [
-        call if call.caller_name else replace(call, peer="")
-        for call in calls
-        if not call.caller_name or call.caller_name.startswith(prefix)
-    ]

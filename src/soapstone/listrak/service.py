@@ -177,3 +177,7 @@ class ListrakService:
     def caller_name(self, context: Call) -> str:
         """Account and login, for the list of calls."""
         return f"{context.account.name}/{context.login.name}"
+
+    def account_id(self, context: Call) -> int:
+        """The account of the login."""
+        return context.account.id

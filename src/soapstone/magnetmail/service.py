@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from soapstone.magnetmail.call import Call
@@ -45,7 +46,7 @@ from soapstone.magnetmail.searches import (
 from soapstone.magnetmail.sends import send_email_to_individual, send_message_to_group
 from soapstone.magnetmail.sessions import admit, authenticate
 from soapstone.magnetmail.suppression import get_suppressed_recipient_list, upload_suppression_list
-from soapstone.magnetmail.types import mmAuthHeader
+from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
 from soapstone.magnetmail.unsubscribes import (
     get_spam_complaints,
     get_unsubscribe_tracking,
@@ -124,22 +125,34 @@ OPEN_HANDLERS: dict[str, Callable[[Product, Any, Caller], Any]] = {
 AVAILABLE = HANDLERS.keys() | OPEN_HANDLERS.keys()
 
 
+@dataclass
+class OpenCall:
+    """A call without a session (mm-2): the login that came in by it, and its account."""
+
+    caller_name: str = ""
+    account_id: int | None = None
+
+
 class MagnetMailService:
     """Answers the operations of the contract from the product's records."""
 
     def __init__(self, product: Product) -> None:
         self._product = product
 
-    def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call | None:
-        """The call behind the session header; None for the operations that have none (mm-2)."""
+    def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call | OpenCall:
+        """The call behind the session header, or one of the operations that have none (mm-2)."""
         if not operation.header:
-            return None
+            return OpenCall()
         return admit(self._product, cast(mmAuthHeader | None, header))
 
-    def handle(self, operation: Operation, context: Call | None, request: Struct, caller: Caller) -> Any:
+    def handle(self, operation: Operation, context: Call | OpenCall, request: Struct, caller: Caller) -> Any:
         """The operation's result. Raises Fault for an operation that is not available yet."""
-        if context is None:
-            return OPEN_HANDLERS[operation.name](self._product, request, caller)
+        if isinstance(context, OpenCall):
+            result = OPEN_HANDLERS[operation.name](self._product, request, caller)
+            if isinstance(result, AuthenticationResult) and result.authenticated:
+                context.caller_name = f"{result.user_id}/{result.login_name}"
+                context.account_id = result.user_nbr
+            return result
         call = context.for_account(getattr(request, "user_id", None))
         handler = HANDLERS.get(operation.name)
         if handler is None:
@@ -151,6 +164,12 @@ class MagnetMailService:
         known = isinstance(error, RecordsUnavailable)
         return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
-    def caller_name(self, context: Call | None) -> str:
+    def caller_name(self, context: Call | OpenCall) -> str:
         """Account and login, for the list of calls."""
-        return "" if context is None else f"{context.account.name}/{context.identity.login.name}"
+        if isinstance(context, OpenCall):
+            return context.caller_name
+        return f"{context.account.name}/{context.identity.login.name}"
+
+    def account_id(self, context: Call | OpenCall) -> int | None:
+        """The account of the login, also when the call works for a child of it."""
+        return context.account_id if isinstance(context, OpenCall) else context.identity.account.id

@@ -68,7 +68,7 @@ async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
 
 
 class Call:
-    """The state of one call. After `run`, `operation_name`, `version` and `caller_name` tell what it was."""
+    """The state of one call. After `run`, `operation_name`, `version` and the caller tell what it was."""
 
     def __init__(
         self,
@@ -113,6 +113,11 @@ class Call:
     def caller_name(self) -> str:
         """Empty for a call that was not authorised."""
         return self._service.caller_name(self._context) if self._authorised else ""
+
+    @property
+    def account_id(self) -> int | None:
+        """None for a call that was not authorised."""
+        return self._service.account_id(self._context) if self._authorised else None
 
     @property
     def _caller(self) -> Caller:

@@ -34,6 +34,9 @@ _log = logging.getLogger(__name__)
 _KEY_HEADERS = (b"content-type", b"soapaction", b"content-encoding")
 """Headers that an answer depends on, besides the body and the peer."""
 
+FAULT_CHARACTERS = 300
+"""How much of a fault text a call record keeps: it may quote what the caller wrote."""
+
 _HOST = "\ufdd0host\ufdd0"
 _URL = "\ufdd0url\ufdd0"
 """Stand for the request's own host and URL in pages that are made once. No document can hold these characters."""
@@ -184,10 +187,11 @@ class Endpoint:
                 what.operation,
                 what.soap_version,
                 answer.status,
-                answer.fault,
+                answer.fault[:FAULT_CHARACTERS],
                 seconds,
                 peer,
                 what.caller_name,
+                what.account_id,
             )
             try:
                 self._on_call(record)
@@ -220,11 +224,8 @@ class Endpoint:
         try:
             return await call.run(receive, _length(headers), b"expect" in headers)
         finally:
-            what.soap_version, what.operation, what.caller_name = (
-                call.version.name,
-                call.operation_name,
-                call.caller_name,
-            )
+            what.soap_version, what.operation = call.version.name, call.operation_name
+            what.caller_name, what.account_id = call.caller_name, call.account_id
 
     async def _drain(self, receive: Receive) -> None:
         """Take the rest of a body that nobody reads, within the limit."""

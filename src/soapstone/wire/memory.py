@@ -26,6 +26,7 @@ class What:
     soap_version: str = SOAP_11.name
     operation: str = ""
     caller_name: str = ""
+    account_id: int | None = None
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,12 @@ class CallRecord:
     soap_version: str
     status: int
     fault: str
-    """Fault text; empty for an answer."""
+    """The beginning of the fault text; empty for an answer."""
     seconds: float
     peer: str
     caller_name: str
+    account_id: int | None
+    """The account whose login called; None for a call that was not let in."""
 
 
 class Service(Protocol):
@@ -53,3 +55,6 @@ class Service(Protocol):
 
     def caller_name(self, context: Any) -> str:
         """How a call record names the caller."""
+
+    def account_id(self, context: Any) -> int | None:
+        """The account of the login that calls; None for a call of no known login."""

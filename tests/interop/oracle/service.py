@@ -131,6 +131,9 @@ class SampleService:
     def caller_name(self, context: Any) -> str:
         return ""
 
+    def account_id(self, context: Any) -> None:
+        return None
+
 
 def _given(kind: str, text: str) -> Any:
     """The value that a text stands for in a type; None when it is none."""

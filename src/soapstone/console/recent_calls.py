@@ -1,0 +1,47 @@
+"""The last SOAP calls of each account, for the console."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict, deque
+
+from soapstone.wire.endpoint import CallRecord
+
+log = logging.getLogger(__name__)
+
+# How many calls of an account are kept.
+CALLS_KEPT = 20
+# Of how many accounts they are kept; those that called last.
+ACCOUNTS_KEPT = 1000
+
+
+class RecentCalls:
+    """Keeps calls in memory. An account sees those that its own logins made; no other account can push them out.
+
+    A call without a known login is in the log alone: a refused logon too, whatever name it gave. Anyone can send these, and
+    would write on the page of an account by it.
+    """
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[int, deque[CallRecord]] = OrderedDict()
+
+    def add(self, call: CallRecord) -> None:
+        """Take a call that was just answered. Called on the event loop."""
+        if call.account_id is None:
+            log.info(
+                "a SOAP call without a known login: %s %s, status %d, from %s %r",
+                call.contract,
+                call.operation or "without operation",
+                call.status,
+                call.peer or "an unknown address",
+                call.fault,
+            )
+            return
+        self._calls.setdefault(call.account_id, deque(maxlen=CALLS_KEPT)).appendleft(call)
+        self._calls.move_to_end(call.account_id)
+        if len(self._calls) > ACCOUNTS_KEPT:
+            self._calls.popitem(last=False)
+
+    def of(self, account_id: int) -> list[CallRecord]:
+        """The last calls of an account, newest first. Called in any thread."""
+        return list(self._calls.get(account_id, ()))
