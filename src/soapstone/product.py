@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
+from urllib.parse import urlsplit
 
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.answers import Answers
@@ -45,6 +46,7 @@ from soapstone.sending.replies import Replies
 from soapstone.sending.report import SendReports
 from soapstone.sending.sample import Samples
 from soapstone.sending.send import Sends
+from soapstone.sending.smtp_address import is_this_machine
 from soapstone.sending.spam import SpamScanner
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
@@ -136,10 +138,15 @@ class Product:
         )
 
     def subscriptions(self, base: str = "") -> Subscriptions:
-        """Single subscriptions. Their letters hold links to this server, which people reach at the URL of the settings,
-        or else at `base`, where a request has reached it."""
-        letters = SubscriptionLetters(self.sends, self.invitations, self.settings.public_url or base)
-        return Subscriptions(self.database, letters)
+        """Single subscriptions. Their letters hold links to this server, which people reach at the URL of the settings.
+
+        Without it, `base`, where a request says that it has reached the server, counts on this machine alone: a caller
+        that chose any other host would choose where the links of other people's mails lead.
+        """
+        known = self.settings.public_url
+        if not known and is_this_machine((urlsplit(base).hostname or "").lower()):
+            known = base
+        return Subscriptions(self.database, SubscriptionLetters(self.sends, self.invitations, known))
 
     @cached_property
     def _keys(self) -> LinkKeys:

@@ -15,6 +15,7 @@ from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Name, Numb
 from soapstone.lists.contact_list import ContactList, NameTaken
 from soapstone.lists.members import Member
 from soapstone.lists.subscriptions import InvalidValue, Outcome, UnknownAttribute
+from soapstone.sending.letters import NoPublicUrl
 from soapstone.sending.mailbox import is_mailbox
 
 router = APIRouter(prefix="/lists", tags=["lists"])
@@ -264,6 +265,8 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
             )
         except UnknownAttribute as unknown:
             raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
+        except NoPublicUrl as refusal:
+            raise Refused(409, str(refusal)) from None
         if outcome in REFUSALS:
             raise Refused(REFUSALS[outcome], f"The address {outcome.value}.")
         return outcome

@@ -62,5 +62,5 @@ class Guard:
         if self._origins.is_foreign(scope, base_url):
             await PlainTextResponse(f"{FOREIGN}\n", 403)(scope, receive, send_guarded)
             return
-        https = "https" in (urlsplit(base_url).scheme, self._public.scheme)
+        https = base_url.startswith("https:") or self._public.scheme == "https"
         await self._app({**scope, "peer": peer, "https": https}, receive, send_guarded)

@@ -18,8 +18,8 @@ ACCOUNTS_KEPT = 1000
 class RecentCalls:
     """Keeps calls in memory. An account sees those that its own logins made; no other account can push them out.
 
-    A call without a known login is in the log alone: a refused logon too, whatever name it gave. Anyone can send these, and
-    would write on the page of an account by it.
+    A call without a known login is in the log alone: a refused logon too, whatever name it gave. Anyone can send
+    these, and would write on the page of an account by it.
     """
 
     def __init__(self) -> None:

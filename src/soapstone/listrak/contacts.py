@@ -32,6 +32,7 @@ from soapstone.lists.contact_list import ContactList
 from soapstone.lists.external_events import numbers
 from soapstone.lists.profile_filter import count
 from soapstone.lists.subscriptions import Outcome, Person, UnknownAttribute, Update
+from soapstone.sending.letters import NoPublicUrl
 from soapstone.wire.faults import Fault
 
 # Profile kind on the wire → what happens to known values (lk-55, lk-56).
@@ -167,10 +168,13 @@ def change_contact_email_address(call: Call, request: ChangeContactEmailAddress)
 def subscribe_contact(call: Call, request: SubscribeContact) -> SubscribeContactResult:
     """Subscribe an address (lk-58)."""
     found = call.require_list(request.ListID)
-    outcome = call.product.subscriptions(call.base_url).set(
-        call.account, found, request.ContactEmailAddress or "", override=request.OverrideUnsubscribe
-    )
-    return SUBSCRIBING[outcome]
+    return SUBSCRIBING[
+        _told(
+            lambda: call.product.subscriptions(call.base_url).set(
+                call.account, found, request.ContactEmailAddress or "", override=request.OverrideUnsubscribe
+            )
+        )
+    ]
 
 
 def unsubscribe_contact(call: Call, request: UnsubscribeContact) -> UnsubscribeContactResult:
@@ -205,6 +209,8 @@ def _told(work: Callable[[], Outcome]) -> Outcome:
     except UnknownAttribute as unknown:
         number = unknown.attribute_id
         raise Fault(f"[NotFound] Attribute {number} does not exist or is not accessible.") from None
+    except NoPublicUrl as refusal:
+        raise Fault(f"[NotConfigured] {refusal}") from None
 
 
 def _wire(found: ContactList | None, person: Person | None) -> WSContact | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,8 @@ from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft
 from soapstone.sending.send import Sends
 
+log = logging.getLogger(__name__)
+
 CONFIRMATION = Draft(
     subject="Please confirm: {{ List }}",
     plain="Somebody, hopefully you, asked for mail of {{ List }} at {{ Address }}.\n\n"
@@ -27,6 +30,10 @@ WELCOME = Draft(
     subject="Welcome to {{ List }}",
     plain="You are subscribed to {{ List }} at {{ Address }}.\n",
 )
+
+
+class NoPublicUrl(Exception):
+    """A letter needs the URL at which people reach this server, which is not known; the message says what to do."""
 
 
 class Invitation:
@@ -62,7 +69,10 @@ def _serializer(key: LinkKey) -> URLSafeSerializer:
 
 
 class SubscriptionLetters:
-    """Writes the letters of subscriptions. `base` is the URL at which people reach this server."""
+    """Writes the letters of subscriptions. `base` is the URL at which people reach this server, empty when unknown.
+
+    A letter that needs it raises NoPublicUrl then: one with a link, and one of a list without a sender of its own.
+    """
 
     def __init__(self, sends: Sends, invitations: Invitations, base: str) -> None:
         self._sends = sends
@@ -79,6 +89,7 @@ class SubscriptionLetters:
         events: Collection[int],
     ) -> None:
         """Ask whether the person wants the list (lk-53)."""
+        self._require_base(contact_list)
         token = self._invitations.make(Invitation(contact_list.id, contact_id, tuple(sorted(events))))
         fields = {"Confirmation_Link": f"{self._base}/confirm/{token}"}
         self._write(connection, account, contact_list, CONFIRMATION, email, fields)
@@ -86,6 +97,14 @@ class SubscriptionLetters:
     def welcome(self, connection: Connection, account: Account, contact_list: ContactList, email: str) -> None:
         """Welcome somebody to a list (lk-59)."""
         self._write(connection, account, contact_list, WELCOME, email, {})
+
+    def _require_base(self, contact_list: ContactList) -> None:
+        if not self._base:
+            log.warning("a letter of list %d was refused: SOAPSTONE_PUBLIC_URL is not set", contact_list.id)
+            raise NoPublicUrl(
+                "The server cannot send the mail about this subscription: it does not know the URL at which people "
+                "reach it. Set SOAPSTONE_PUBLIC_URL."
+            )
 
     def _write(
         self,
@@ -98,8 +117,8 @@ class SubscriptionLetters:
     ) -> None:
         if not contact_list.from_address:
             # A list that never said who sends its mail: the server itself does.
-            host = urlsplit(self._base).hostname or "localhost"
-            sender = f"no-reply@{host}"
+            self._require_base(contact_list)
+            sender = f"no-reply@{urlsplit(self._base).hostname}"
             draft = replace(draft, from_address=sender if is_mailbox(sender) else "no-reply@localhost.localdomain")
         fields |= {"List": contact_list.name, "Address": email}
         self._sends.letter(

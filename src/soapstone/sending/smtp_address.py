@@ -48,7 +48,7 @@ class SmtpAddress:
             raise InvalidSmtpUrl("The URL of the SMTP server is not smtp://host:port or smtps://host:port.")
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        secret = bool(user) and not _is_this_machine(host)
+        secret = bool(user) and not is_this_machine(host)
         starttls = options.get("starttls", "require" if secret and parts.scheme == "smtp" else "auto")
         if starttls not in STARTTLS:
             raise InvalidSmtpUrl(f"starttls of the SMTP server's URL is one of {', '.join(STARTTLS)}.")
@@ -79,7 +79,8 @@ class SmtpAddress:
         return context
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host, in lower case and without port, is a loopback address or its name."""
     if host == "localhost":
         return True
     try:

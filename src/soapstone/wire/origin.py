@@ -47,10 +47,10 @@ class Origins:
             forwarded_host = _nearest(scope, b"x-forwarded-host")
             if forwarded_scheme in ("http", "https"):
                 scheme = forwarded_scheme
-            if _HOST.fullmatch(forwarded_host):
+            if _is_host(forwarded_host):
                 host = forwarded_host
             peer = self._client_behind(peer, scope)
-        if not _HOST.fullmatch(host):
+        if not _is_host(host):
             server = scope.get("server") or ("localhost", None)
             host = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
             if server[1] and server[1] != {"http": 80, "https": 443}.get(scheme):
@@ -117,7 +117,7 @@ def is_local(scope: Mapping[str, Any]) -> bool:
         client is not None
         and _is_loopback(str(client[0]))
         and len(hosts) == 1
-        and _HOST.fullmatch(hosts[0]) is not None
+        and _is_host(hosts[0])
         and _is_loopback(_PORT.sub("", hosts[0]).strip("[]"))
     )
 
@@ -126,6 +126,11 @@ def _is_other(origin: str, hosts: Iterable[str]) -> bool:
     scheme, _, host = origin.partition("://")
     default = {"http": ":80", "https": ":443"}.get(scheme)
     return default is None or host.removesuffix(default) not in {name.removesuffix(default) for name in hosts}
+
+
+def _is_host(text: str) -> bool:
+    """Whether a text is a host with or without port."""
+    return _HOST.fullmatch(text) is not None and (not text.startswith("[") or _address(text) is not None)
 
 
 def _host_of(url: str) -> str:
