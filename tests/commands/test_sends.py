@@ -167,6 +167,17 @@ def test_mistakes_are_told_before_anything_is_stored(run: Run, tmp_path: Path) -
     assert "Nonsense" in run("send", "to-list", "1", "--yes", code=1).output
 
 
+def test_the_csv_of_recipients_holds_no_formula(run: Run, tmp_path: Path, data: Path) -> None:
+    people = tmp_path / "more.csv"
+    people.write_text("Email\n+cmd@example.com\n")
+    run("import", str(people), "--list", "2")
+    run("message", "add", "--list", "2", "--subject", "x", "--text", "-", given="x")
+    number = run("send", "to-list", "1", "--yes").output.split()[1]
+    work(data)
+    listed = csv.DictReader(io.StringIO(run("send", "status", number, "--recipients", "--csv").output))
+    assert [row["address"] for row in listed] == ["'+cmd@example.com"]
+
+
 def test_a_send_to_a_list_with_a_filter_at_its_time(run: Run, data: Path) -> None:
     run("message", "add", "--list", "1", "--subject", "For {{ First_Name }}", "--text", "-", given="x")
     run("list", "suppress", "cat@example.com")

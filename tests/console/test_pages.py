@@ -177,7 +177,9 @@ def test_the_page_of_an_import(ann: Browser, acme: Customer) -> None:
 def test_the_rejected_rows_as_a_file(ann: Browser, acme: Customer) -> None:
     answer = ann.get(f"/jobs/{acme.imported.id}/rejects.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
-    assert answer.headers["content-disposition"] == f'attachment; filename="job-{acme.imported.id}-rejects.csv"'
+    name = f"job-{acme.imported.id}-rejects.csv"
+    assert answer.headers["content-disposition"] == f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
+    assert answer.headers["x-content-type-options"] == "nosniff"
     assert list(csv.reader(io.StringIO(answer.text, newline=""))) == [
         ["line", "reason", "Email", "First_Name"],
         ["2", "Another row about the same contact counts.", "ada@example.com", "Ada"],
@@ -247,7 +249,8 @@ def test_a_mail_is_shown_without_letting_it_do_anything(ann: Browser, product: P
     assert "<pre>Dear " in page
     source = ann.get(f"/mail/{name}/source")
     assert source.headers["content-type"] == "message/rfc822"
-    assert source.headers["content-disposition"] == f'attachment; filename="{name}"'
+    assert source.headers["content-disposition"] == f"attachment; filename=\"{name}\"; filename*=UTF-8''{name}"
+    assert source.headers["x-content-type-options"] == "nosniff"
     assert source.content == (product.settings.mail / name).read_bytes()
 
 

@@ -13,11 +13,13 @@ from fastapi.responses import StreamingResponse
 
 from soapstone.api.access import Caller, Calling
 from soapstone.api.values import Number
+from soapstone.imports.formulas import escaped
 from soapstone.imports.spec import ATTRIBUTE
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS, field_column
 from soapstone.lists.members import KnownMember
 from soapstone.store.tables import PERSON_FIELDS
+from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["exports"])
 
@@ -55,9 +57,9 @@ def export(
     attributes = {str(each.id): each.name for each in caller.product.profiles.attributes(found.id)} if profile else {}
     if form == "csv":
         rows = _csv(_members(caller, found, state), PERSON_FIELDS if fields else (), attributes)
-        return StreamingResponse(rows, media_type="text/csv; charset=utf-8")
+        return StreamingResponse(rows, headers=attachment(f"{found.name}.csv"), media_type="text/csv; charset=utf-8")
     lines = _lines(_members(caller, found, state), fields, set(attributes) if profile else None)
-    return StreamingResponse(lines, media_type="application/x-ndjson")
+    return StreamingResponse(lines, headers=attachment(f"{found.name}.ndjson"), media_type="application/x-ndjson")
 
 
 def _members(caller: Caller, found: ContactList, state: str | None) -> Iterator[list[KnownMember]]:
@@ -70,11 +72,11 @@ def _members(caller: Caller, found: ContactList, state: str | None) -> Iterator[
 def _csv(blocks: Iterator[list[KnownMember]], fields: Sequence[str], attributes: Mapping[str, str]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_heading(fields, attributes))
+    writer.writerow(escaped(_heading(fields, attributes)))
     for members in blocks:
         for member in members:
             row = [*_plain(member).values(), *(member.fields.get(name, "") for name in fields)]
-            writer.writerow([*row, *(member.profile.get(number, "") for number in attributes)])
+            writer.writerow(escaped([*row, *(member.profile.get(number, "") for number in attributes)]))
         yield _taken(text)
     yield _taken(text)
 

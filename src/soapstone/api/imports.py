@@ -29,6 +29,7 @@ from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import field_column, heading_column
 from soapstone.product import ReceivedUpload
+from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["imports"])
 
@@ -238,8 +239,10 @@ def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndj
     job = _import(caller, job_id)
     if form == "csv":
         file = rejects_file(caller.product.imports, caller.product.profiles, job)
-        return StreamingResponse(file, media_type="text/csv; charset=utf-8")
-    return StreamingResponse(_rejected(caller, job_id), media_type="application/x-ndjson")
+        headers = attachment(f"job-{job_id}-rejects.csv")
+        return StreamingResponse(file, headers=headers, media_type="text/csv; charset=utf-8")
+    headers = attachment(f"job-{job_id}-rejects.ndjson")
+    return StreamingResponse(_rejected(caller, job_id), headers=headers, media_type="application/x-ndjson")
 
 
 def _rejected(caller: Caller, job_id: int) -> Iterator[str]:

@@ -37,6 +37,7 @@ from soapstone.commands.messages import merge_values, message_of
 from soapstone.commands.watching import found
 from soapstone.console import words
 from soapstone.console.job_view import JobViews
+from soapstone.imports.formulas import escaped
 from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Term
@@ -482,7 +483,7 @@ def _write_csv(rows: Iterator[Recipient]) -> None:
             output.write(text.getvalue().encode())
             output.flush()
             text.seek(text.truncate(0))
-            writer.writerows(map(_cells, islice(rows, ROWS)))
+            writer.writerows(escaped(_cells(row)) for row in islice(rows, ROWS))
     except BrokenPipeError:
         # Whoever read has seen enough. What Python still holds back for the pipe goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

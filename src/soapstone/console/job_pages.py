@@ -20,6 +20,7 @@ from soapstone.imports.rejects import rejects_file
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.sending.send import KINDS as SENDS
+from soapstone.wire.attachment import attachment
 
 JOBS_SHOWN = 25
 ROWS_SHOWN = 50
@@ -75,7 +76,7 @@ class JobPages:
         return StreamingResponse(
             rejects_file(self._product.imports, self._product.profiles, job),
             media_type="text/csv; charset=utf-8",
-            headers={"Content-Disposition": f'attachment; filename="job-{job.id}-rejects.csv"'},
+            headers=attachment(f"job-{job.id}-rejects.csv"),
         )
 
     def cancel(self, request: Request, identity: Identity) -> Response:

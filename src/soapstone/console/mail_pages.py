@@ -15,6 +15,7 @@ from soapstone.console.paging import page_of
 from soapstone.console.render import Renderer
 from soapstone.console.visible import VisibleJobs
 from soapstone.product import Product
+from soapstone.wire.attachment import attachment
 
 MAILS_SHOWN = 25
 
@@ -42,7 +43,7 @@ class MailPages:
     def source(self, request: Request, identity: Identity) -> Response:
         """One mail as the file that it is."""
         path = self._path(request, identity)
-        return FileResponse(path, media_type="message/rfc822", filename=path.name)
+        return FileResponse(path, media_type="message/rfc822", headers=attachment(path.name))
 
     def _path(self, request: Request, identity: Identity) -> Path:
         path = self._folder.path(VisibleJobs(self._product, identity).sees, request.path_params["name"])

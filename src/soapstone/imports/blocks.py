@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from soapstone.imports import outcomes
+from soapstone.imports.formulas import may_be_escaped, unescape
 from soapstone.imports.records import RECORD_LINES, VALUE_CHARACTERS, Dialect, Place, Records, Unreadable, reader_of
 
 # Bytes of a block. No value of a block can be too long, so it must not be larger than the limit of one.
@@ -132,8 +133,21 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> B
     text, all_text = _decoded(raw, dialect.encoding)
     if "\0" in text:
         return None
-    if not (dialect.qualifier and dialect.qualifier in text):
-        return _split(raw, text, all_text, dialect, start, columns)
+    block = (
+        _parsed(raw, text, all_text, dialect, start)
+        if dialect.qualifier and dialect.qualifier in text
+        else _split(raw, text, all_text, dialect, start, columns)
+    )
+    if block is not None and may_be_escaped(text, dialect.qualifier):
+        for row in block.rows:
+            # A look at each value would cost far more, and apostrophes are few.
+            if "'" in "".join(row):
+                unescape(row)
+    return block
+
+
+def _parsed(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place) -> Block | None:
+    """A block with qualifiers, as the csv module reads it; None where it finds an error."""
     physical = list(io.StringIO(text, newline=""))
     reader = reader_of(iter([*physical, _END]), dialect)
     rows: list[list[str]] = []

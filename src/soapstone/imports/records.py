@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from soapstone.imports import outcomes
+from soapstone.imports.formulas import unescape
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -109,6 +110,7 @@ class Records:
                 flaw = lines.flaw
             first, line = line, line + len(taken)
             if fields:
+                unescape(fields)
                 self.place = Place(lines.offset, line)
                 yield Record(first, fields, flaw)
         self.place = Place(lines.offset, line)

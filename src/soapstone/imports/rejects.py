@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from soapstone.imports.formulas import escaped
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import RejectedRow
 from soapstone.jobs.job import Job
@@ -22,15 +23,15 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
     """The rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields as they stood in the input.
 
     The heading calls the fields what the import took them for. So the file can be corrected and imported again: its
-    first two columns name no field.
+    first two columns name no field, and formulas are escaped as imports read them.
     """
     text = io.StringIO()
     # With the line end of RFC 4180 the writer puts quotes around any field that holds a part of it.
     writer = csv.writer(text, lineterminator="\r\n")
     rows = imports.rejected(job.id, limit=ROWS_FETCHED)
-    writer.writerow(["line", "reason", *_names(profiles, imports, job, rows)])
+    writer.writerow(escaped(["line", "reason", *_names(profiles, imports, job, rows)]))
     while rows:
-        writer.writerows([row.line, row.words, *row.fields] for row in rows)
+        writer.writerows(escaped([row.line, row.words, *row.fields]) for row in rows)
         yield _taken(text)
         rows = imports.rejected(job.id, after_line=rows[-1].line, limit=ROWS_FETCHED)
     yield _taken(text)
