@@ -87,6 +87,8 @@ TEXTS: dict[str, Worst] = {
     "console.entry _OWN_PATH": repeated("/|a|!", "/|a/|!", "/a?|a|!", "|/|!"),
     "console.mail_folder NAME": repeated("|1|x", "12345678-|1|x"),
     "imports.blocks _NO_TEXT": repeated("|a|", meet="search"),
+    "imports.formulas _ESCAPED": repeated("|'|", "|'a|", meet="search"),
+    "imports.formulas _FORMULA": repeated("|'|a", "+|1|x", "+1|,1|x", "+|1 |x", "+1e|1|x", meet="match"),
     "imports.opt_outs _JOINTS": repeated("|_|", "|_a|", meet="sub"),
     "imports.opt_outs _LIKE_TIME": repeated("|1|", "|1/|", meet="match"),
     "imports.opt_outs _TIME": repeated(
@@ -151,6 +153,8 @@ TEXTS: dict[str, Worst] = {
     "wire.negotiation _PARAMETER": repeated(
         "|;|", ";| |", ";|a|", ";a| |", ';a="|\\|', ';|a="\\";|', "|;a|", "|; |", '|;a="|', meet="findall"
     ),
+    "wire.attachment _SPECIAL": repeated("|a|", "|/|", meet="sub"),
+    "wire.origin _ADDRESS": repeated("[|:|x", "|1|x", "1:|1|x"),
     "wire.origin _HOST": repeated("|a|!", "[|:|", "a:|1|"),
     "wire.origin _PORT": repeated("|:|x", ":|1|x", "|:1|x", meet="search"),
     "wire.values _DATE_FORMS": repeated("2024-02-29T10:00:00.|1|x", "10:00:00.|1|x", bound=LONGEST_DATE),

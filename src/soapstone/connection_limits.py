@@ -91,7 +91,7 @@ class ConnectionLimits:
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             client = scope.get("client") if scope["type"] == "http" else None
-            address = "" if client is None else self._origins.read(scope, dict(scope["headers"]))[0]
+            address = "" if client is None else self._origins.read(scope)[0]
             if client is None or address == client[0] or scope["path"] == HEALTH:
                 await app(scope, receive, send)
             elif self._enter(address):

@@ -15,6 +15,7 @@ from tests.rights.records import Records
 from tests.rights.table import rights
 
 from soapstone.console.app import console
+from soapstone.console.recent_calls import RecentCalls
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.xmlhttp.app import PATHS, XmlOverHttp
 
@@ -52,7 +53,7 @@ class Visitors:
     """Browsers, each with a session of its own."""
 
     def __init__(self, ground: Ground) -> None:
-        self.app: Any = console(ground.product, list, demo=False)
+        self.app: Any = console(ground.product, RecentCalls(), demo=False)
 
     def ask(self, route: str, login: Any, things: Things) -> httpx.Response:
         browser = Browser(self.app)
@@ -68,7 +69,7 @@ def visitors(furnished: Ground) -> Visitors:
 
 
 def test_every_address_has_a_row(ground: Ground) -> None:
-    app: Any = console(ground.product, list, demo=False)
+    app: Any = console(ground.product, RecentCalls(), demo=False)
     while not hasattr(app, "routes"):
         app = app.__dict__.get("app") or app.__dict__["_app"]
     there = set()
