@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.answers import Answers
+from soapstone.accounts.audit import Audit
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.accounts.logon import Logons
 from soapstone.accounts.sessions import Sessions
@@ -65,6 +66,7 @@ class Product:
     logons: Logons
     sessions: Sessions
     tokens: Tokens
+    audit: Audit
     answers: Answers
     lists: Lists
     members: Members
@@ -108,6 +110,7 @@ class Product:
             logons=Logons(database, failures=settings.lock_failures, lock=lock, proxies=settings.trusted_proxies),
             sessions=Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes)),
             tokens=Tokens(database),
+            audit=Audit(database),
             answers=Answers(database),
             lists=Lists(database),
             members=Members(database),

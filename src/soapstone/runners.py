@@ -60,6 +60,7 @@ def chores(product: Product) -> list[Callable[[], object]]:
         product.answers.sweep,
         product.logons.sweep,
         product.sessions.sweep,
+        product.audit.sweep,
     ]
 
 

@@ -108,18 +108,18 @@ def test_sessions(database: Database, logons: Logons) -> None:
     """mm-13"""
     opened = Sessions(database, "magnetmail", timedelta(minutes=60))
     token = opened.open(logons.identify("ann", "secret", None))
-    found = opened.find(token)
+    found = opened.find(token, None)
     assert found is not None
     assert found.login.name == "Ann"
-    assert Sessions(database, "console", timedelta(minutes=60)).find(token) is None
+    assert Sessions(database, "console", timedelta(minutes=60)).find(token, None) is None
     with database.write() as connection:
         assert connection.execute(select(sessions.c.token_hash)).scalar_one() != token
         connection.execute(update(sessions).values(last_used_at=now() - timedelta(minutes=59)))
-    assert opened.find(token) is not None
+    assert opened.find(token, None) is not None
     with database.write() as connection:
         assert now() - connection.execute(select(sessions.c.last_used_at)).scalar_one() < timedelta(minutes=1)
         connection.execute(update(sessions).values(last_used_at=now() - timedelta(minutes=61)))
-    assert opened.find(token) is None
+    assert opened.find(token, None) is None
 
 
 def test_a_closed_session_is_gone(database: Database, logons: Logons) -> None:
@@ -127,24 +127,24 @@ def test_a_closed_session_is_gone(database: Database, logons: Logons) -> None:
     identity = logons.identify("ann", "secret", None)
     one, two = opened.open(identity), opened.open(identity)
     opened.close(one)
-    assert opened.find(one) is None
-    assert opened.find(two) is not None
+    assert opened.find(one, None) is None
+    assert opened.find(two, None) is not None
 
 
 def test_a_session_ends_by_time_alone(database: Database, logons: Logons, monkeypatch: pytest.MonkeyPatch) -> None:
     """mm-13: also when nothing in the records has changed since it was found last."""
     opened = Sessions(database, "magnetmail", timedelta(minutes=60))
     token = opened.open(logons.identify("ann", "secret", None))
-    assert opened.find(token) is not None
+    assert opened.find(token, None) is not None
     monkeypatch.setattr("soapstone.accounts.sessions.now", lambda: now() + timedelta(minutes=61))
-    assert opened.find(token) is None
+    assert opened.find(token, None) is None
 
 
 def test_a_new_password_ends_the_sessions(database: Database, logons: Logons) -> None:
     opened = Sessions(database, "magnetmail", timedelta(minutes=60))
     token = opened.open(logons.identify("ann", "secret", None))
     assert Accounts(database).set_password("ann", "other")
-    assert opened.find(token) is None
+    assert opened.find(token, None) is None
 
 
 def test_names_are_taken_once(database: Database, account: Account, logons: Logons) -> None:

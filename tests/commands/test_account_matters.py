@@ -51,14 +51,43 @@ def test_the_identifier_stays_once_there_are_contacts(run: Run, tmp_path: Path) 
 
 
 def test_permissions(run: Run) -> None:
+    def shown() -> list[str]:
+        row = next(line for line in run("account", "logins").output.splitlines() if "ann" in line)
+        return [cell.strip() for cell in row.split("│")[2:-1]]
+
     run("account", "permit", "ann", "--no-analytics", "--list", "1")
-    row = next(line for line in run("account", "logins").output.splitlines() if "ann" in line)
-    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["ann", "yes", "no", "1"]
-    run("account", "permit", "ann", "--analytics", "--all-lists")
-    row = next(line for line in run("account", "logins").output.splitlines() if "ann" in line)
-    assert [cell.strip() for cell in row.split("│")[2:-1]] == ["ann", "yes", "yes", "all"]
+    assert shown() == ["ann", "yes", "no", "yes", "no", "1"]
+    run("account", "permit", "ann", "--analytics", "--no-console", "--all-lists")
+    assert shown() == ["ann", "yes", "yes", "no", "no", "all"]
+    assert "disabled" in run("account", "disable-login", "ann").output
+    assert shown() == ["ann", "yes", "yes", "no", "yes", "all"]
+    assert "enabled" in run("account", "enable-login", "ann").output
+    assert shown() == ["ann", "yes", "yes", "no", "no", "all"]
+    for command in ("disable-login", "enable-login"):
+        assert "no login bob" in run("account", command, "bob", code=1).output
     assert "no login" in run("account", "permit", "bob", "--no-api", code=1).output
     assert "no list 9" in run("account", "permit", "ann", "--list", "9", code=1).output
+
+
+def test_a_login_is_deleted(run: Run, tmp_path: Path) -> None:
+    password = tmp_path / "secret"
+    password.write_text("secret")
+    run("account", "login", "bob", "--no-console", "--password-file", str(password))
+    assert "Aborted" in run("account", "delete-login", "bob", code=1).output
+    assert "Login bob is deleted." in run("account", "delete-login", "bob", "--yes").output
+    assert "no login bob" in run("account", "delete-login", "bob", "--yes", code=1).output
+    assert "no login bob" in run("token", "create", "bob", "shop", code=1).output
+    assert "bob" not in run("account", "logins").output
+    assert "has no login any more" in run("account", "delete-login", "ann", "--yes").output
+
+
+def test_the_audit_trail(run: Run) -> None:
+    run("account", "permit", "ann", "--no-console")
+    lines = run("account", "audit").output.splitlines()
+    assert "account ACME is created" in next(line for line in lines if "rights" in line)
+    last = [cell.strip() for cell in [line for line in lines if "│" in line][-1].split("│")[2:-1]]
+    assert last == ["(command line)", "", "rights", "login ann is changed: may_use_console=False"]
+    assert len([line for line in run("account", "audit", "--limit", "1").output.splitlines() if "rights" in line]) == 1
 
 
 def test_categories(run: Run) -> None:

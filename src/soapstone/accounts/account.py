@@ -8,16 +8,32 @@ from ipaddress import ip_network
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, select, update
 
+from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.passwords import hash_password
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import accounts, allowed_addresses, api_tokens, contacts, granted_lists, logins, sessions
+from soapstone.store.tables import (
+    accounts,
+    allowed_addresses,
+    api_tokens,
+    contacts,
+    granted_lists,
+    idempotent_answers,
+    login_addresses,
+    logins,
+    sessions,
+)
 from soapstone.store.unique import looks_again
 
 # What an unsubscribe can be about (mm-120).
 UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
+
+# Purpose of a session → the right of its login that it rests on.
+SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
+# The rights of a login, besides the lists that it sees.
+RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console")
 
 
 class NameTaken(Exception):
@@ -49,25 +65,39 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """A person or program that works for an account. Without `all_lists` it sees only the lists it was granted."""
+    """A person or program that works for an account. Without `all_lists` it sees only the lists it was granted.
+
+    A disabled login may do nothing. `address` is the network address from which it calls now, empty when unknown.
+    """
 
     id: int
     account_id: int
     name: str
     may_call_api: bool
     may_see_analytics: bool
+    may_use_console: bool
     all_lists: bool
+    disabled: bool
+    address: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """The login in the audit trail."""
+        return Actor(self.id, self.name, self.address)
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Login:
-        """The login in a row of the table."""
+    def of(cls, row: Row[Any], address: str | None = None) -> Login:
+        """The login in a row of the table, calling from that address."""
         return cls(
             id=row.id,
             account_id=row.account_id,
             name=row.name,
             may_call_api=row.may_call_api,
             may_see_analytics=row.may_see_analytics,
+            may_use_console=row.may_use_console,
             all_lists=row.all_lists,
+            disabled=row.disabled_at is not None,
+            address=address or "",
         )
 
 
@@ -78,7 +108,15 @@ class Accounts:
         self._database = database
 
     @looks_again
-    def create(self, name: str, *, time_zone: str, identifier: str = "email", parent: str | None = None) -> Account:
+    def create(
+        self,
+        name: str,
+        *,
+        time_zone: str,
+        identifier: str = "email",
+        parent: str | None = None,
+        by: Actor = COMMAND_LINE,
+    ) -> Account:
         """Create an account; its name is kept in upper case (mm-10). Raises NameTaken, LookupError for the parent."""
         ZoneInfo(time_zone)
         with self._database.write() as connection:
@@ -98,7 +136,8 @@ class Accounts:
                 "parent_id": parent_id,
                 "created_at": now(),
             }
-            connection.execute(insert(accounts).values(**values))
+            account_id = connection.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
+            record(connection, account_id, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
         created = self.named(name)
         assert created is not None  # noqa: S101 - it was just committed
         return created
@@ -137,9 +176,15 @@ class Accounts:
         *,
         may_call_api: bool = True,
         may_see_analytics: bool = True,
+        may_use_console: bool = True,
         lists: Sequence[int] | None = None,
+        is_demo: bool = False,
+        by: Actor = COMMAND_LINE,
     ) -> Login:
-        """Create a login; `lists` restricts it to those lists. Raises NameTaken."""
+        """Create a login; `lists` restricts it to those lists. The password of one with `is_demo` is published.
+
+        Raises NameTaken.
+        """
         hashed = hash_password(password)
         with self._database.write() as connection:
             if connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first():
@@ -151,17 +196,21 @@ class Accounts:
                 "password_hash": hashed,
                 "may_call_api": may_call_api,
                 "may_see_analytics": may_see_analytics,
+                "may_use_console": may_use_console,
                 "all_lists": lists is None,
+                "is_demo": is_demo,
                 "created_at": now(),
             }
             row = connection.execute(insert(logins).values(**values).returning(logins)).one()
             for list_id in lists or ():
                 connection.execute(insert(granted_lists).values(login_id=row.id, list_id=list_id))
+            given = {right: values[right] for right in RIGHTS} | {"lists": "all" if lists is None else sorted(lists)}
+            record(connection, account.id, by, AuditAction.RIGHTS, f"login {name} is added: {_told(given)}")
         return Login.of(row)
 
     def logins(self, account: Account) -> list[tuple[Login, list[int]]]:
         """The account's logins by number, each with the lists that it was granted."""
-        mine = logins.c.account_id == account.id
+        mine = (logins.c.account_id == account.id) & logins.c.deleted_at.is_(None)
         with self._database.read() as connection:
             found = [Login.of(row) for row in connection.execute(select(logins).where(mine).order_by(logins.c.id))]
             query = select(granted_lists).join(logins, logins.c.id == granted_lists.c.login_id).where(mine)
@@ -175,29 +224,79 @@ class Accounts:
         *,
         may_call_api: bool | None = None,
         may_see_analytics: bool | None = None,
+        may_use_console: bool | None = None,
         lists: Sequence[int] | None = None,
         all_lists: bool = False,
+        disabled: bool | None = None,
+        by: Actor = COMMAND_LINE,
     ) -> bool:
         """Change what a login of the account may do; `lists` are all that it sees (lk-9). None leaves as is.
 
-        False when the account has no such login.
+        Sessions end with the right that they rest on, for good. False when the account has no such login.
         """
-        given = {"may_call_api": may_call_api, "may_see_analytics": may_see_analytics}
+        given: dict[str, Any] = {
+            "may_call_api": may_call_api,
+            "may_see_analytics": may_see_analytics,
+            "may_use_console": may_use_console,
+        }
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        told = dict(values)
         if all_lists or lists is not None:
             values["all_lists"] = all_lists
-        mine = (logins.c.account_id == account.id) & (logins.c.name_key == name.casefold())
+            told["lists"] = "all" if all_lists else sorted(set(lists or ()))
+        if disabled is not None:
+            values["disabled_at"] = now() if disabled else None
+            told["disabled"] = disabled
         with self._database.write() as connection:
-            login_id = connection.execute(select(logins.c.id).where(mine).with_for_update()).scalar_one_or_none()
+            login_id = _find(connection, account, name)
             if login_id is None:
                 return False
             if values:
-                connection.execute(update(logins).where(mine).values(**values))
+                connection.execute(update(logins).where(logins.c.id == login_id).values(**values))
+                record(connection, account.id, by, AuditAction.RIGHTS, f"login {name} is changed: {_told(told)}")
             if all_lists or lists is not None:
                 connection.execute(delete(granted_lists).where(granted_lists.c.login_id == login_id))
                 for list_id in () if all_lists else sorted(set(lists or ())):
                     connection.execute(insert(granted_lists).values(login_id=login_id, list_id=list_id))
+            over = [purpose for purpose, right in SESSION_RIGHTS.items() if disabled or values.get(right) is False]
+            if over:
+                ended = (sessions.c.login_id == login_id) & sessions.c.purpose.in_(over)
+                connection.execute(delete(sessions).where(ended))
             return True
+
+    def delete_login(self, account: Account, name: str, *, by: Actor = COMMAND_LINE) -> bool:
+        """Delete a login of the account, with its sessions, tokens and granted lists. Its name is free again.
+
+        What it began and made keeps its number: the row stays, without password and rights. False when the account
+        has no such login.
+        """
+        with self._database.write() as connection:
+            login_id = _find(connection, account, name)
+            if login_id is None:
+                return False
+            for table in (sessions, api_tokens, granted_lists, idempotent_answers, login_addresses):
+                connection.execute(delete(table).where(table.c.login_id == login_id))
+            moment = now()
+            values = {
+                # Keys are casefolded: no name has a key with capital letters.
+                "name_key": f"DELETED {login_id}",
+                "password_hash": "",
+                "all_lists": False,
+                "is_demo": False,
+                "disabled_at": moment,
+                "deleted_at": moment,
+                **dict.fromkeys(RIGHTS, False),
+            }
+            connection.execute(update(logins).where(logins.c.id == login_id).values(**values))
+            record(connection, account.id, by, AuditAction.RIGHTS, f"login {name} is deleted")
+            return True
+
+    def demo_login(self) -> tuple[Account, Login] | None:
+        """The login whose password is published, with its account; None when there is none."""
+        with self._database.read() as connection:
+            row = connection.execute(select(logins).where(logins.c.is_demo).limit(1)).first()
+        account = None if row is None else self.get(row.account_id)
+        return None if row is None or account is None else (account, Login.of(row))
 
     def has_login(self, name: str) -> bool:
         """Whether there is a login of that name, in any account."""
@@ -206,29 +305,34 @@ class Accounts:
                 connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first() is not None
             )
 
-    def set_password(self, name: str, password: str) -> bool:
+    def set_password(self, name: str, password: str, *, by: Actor = COMMAND_LINE) -> bool:
         """Change a login's password, end its sessions and revoke its tokens; False when there is no such login."""
         hashed = hash_password(password)
         with self._database.write() as connection:
-            query = update(logins).where(logins.c.name_key == name.casefold()).values(password_hash=hashed)
-            login_id = connection.execute(query.returning(logins.c.id)).scalar_one_or_none()
-            connection.execute(delete(sessions).where(sessions.c.login_id == login_id))
-            connection.execute(delete(api_tokens).where(api_tokens.c.login_id == login_id))
-            return login_id is not None
+            mine = logins.c.name_key == name.casefold()
+            query = update(logins).where(mine).values(password_hash=hashed, is_demo=False)
+            row = connection.execute(query.returning(logins.c.id, logins.c.account_id)).one_or_none()
+            if row is None:
+                return False
+            connection.execute(delete(sessions).where(sessions.c.login_id == row.id))
+            connection.execute(delete(api_tokens).where(api_tokens.c.login_id == row.id))
+            record(connection, row.account_id, by, AuditAction.RIGHTS, f"login {name} has a new password")
+            return True
 
-    def allow_addresses(self, account: Account, networks: Sequence[str]) -> None:
-        """Restrict the account's API calls to these networks (`192.0.2.0/24`); none means no restriction (lk-9)."""
+    def allow_addresses(self, account: Account, networks: Sequence[str], *, by: Actor = COMMAND_LINE) -> None:
+        """Restrict the account's logins to these networks (`192.0.2.0/24`); none means no restriction (lk-9)."""
         checked = canonical(networks)
         with self._database.write() as connection:
             connection.execute(allowed_addresses.delete().where(allowed_addresses.c.account_id == account.id))
             for network in checked:
                 connection.execute(insert(allowed_addresses).values(account_id=account.id, network=network))
+            told = ", ".join(checked) or "anywhere"
+            record(connection, account.id, by, AuditAction.RIGHTS, f"logins may come from {told}")
 
     def networks(self, account: Account) -> list[str]:
         """The networks from which the account may be called; none means from anywhere (lk-9)."""
-        query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account.id)
         with self._database.read() as connection:
-            return sorted(connection.execute(query).scalars())
+            return networks_of(connection, account.id)
 
     def change(self, account: Account, **values: Any) -> Account:
         """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it
@@ -269,9 +373,25 @@ class Accounts:
         return None if row is None else _account(row)
 
 
+def networks_of(connection: Connection, account_id: int) -> list[str]:
+    """The networks from which an account's logins may come; none means from anywhere."""
+    query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
+    return sorted(connection.execute(query).scalars())
+
+
 def canonical(networks: Sequence[str]) -> list[str]:
     """Networks as they are stored, each once. Raises ValueError for one that is none."""
     return list(dict.fromkeys(str(ip_network(network)) for network in networks))
+
+
+def _find(connection: Connection, account: Account, name: str) -> int | None:
+    """The number of a login of the account, which nothing else changes before the transaction ends."""
+    mine = (logins.c.account_id == account.id) & (logins.c.name_key == name.casefold())
+    return connection.execute(select(logins.c.id).where(mine).with_for_update()).scalar_one_or_none()
+
+
+def _told(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
 
 
 _parents = accounts.alias("parent")

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from soapstone.accounts.account import Account, Accounts, Login
+from soapstone.accounts.audit import Audit, AuditAction
 from soapstone.accounts.failures import Count, CountReached, Failures
 from soapstone.accounts.known_addresses import KnownAddresses
 from soapstone.accounts.passwords import PasswordCheck
@@ -127,6 +128,7 @@ class Logons:
         self._passwords = PasswordCheck()
         self._failures = Failures(database, lock)
         self._addresses = KnownAddresses(database)
+        self._audit = Audit(database)
         self._limit = failures
         self._proxies = proxies
         self._stored_key: bytes | None = None
@@ -137,11 +139,11 @@ class Logons:
         self._lock = Lock()
 
     def identify(self, name: str, password: str, peer: str | None) -> Identity:
-        """Return who this is. `peer` is the caller's network address, None for local use.
+        """Return who this is. `peer` is the caller's network address, None for local use. A disabled login is unknown.
 
         Raises AddressProhibited, LoginLocked (lk-13), InvalidLogon or LogonsBusy.
         """
-        return self._accepted(self._check(name, password, peer))
+        return self._accepted(self._check(name, password, peer), peer)
 
     def check_address(self, account_id: int, peer: str) -> None:
         """Raise AddressProhibited when the account may not be called from there (lk-9)."""
@@ -157,7 +159,11 @@ class Logons:
         caller = self._look_up(name, peer)
         stored = caller.row.password_hash if caller.row else None
         if not self._passwords.remembers(self._passwords.digest(stored, password)):
-            self._check_password(caller, stored, password)
+            try:
+                self._check_password(caller, stored, password)
+            except InvalidLogon:
+                self._note_lock(caller, peer)
+                raise
         return caller
 
     def _look_up(self, name: str, peer: str | None) -> _Caller:
@@ -167,7 +173,8 @@ class Logons:
         with self._database.read() as connection:
             row = None
             if len(name) <= LONGEST_NAME and not _UNSTORABLE.search(name):
-                row = connection.execute(select(logins).where(logins.c.name_key == key)).one_or_none()
+                query = select(logins).where(logins.c.name_key == key, logins.c.disabled_at.is_(None))
+                row = connection.execute(query).one_or_none()
             if row is not None and peer is not None:
                 self._check_address(connection, row.account_id, peer)
             address_key, known = "", False
@@ -229,20 +236,30 @@ class Logons:
         check.set_result(right)
         return right
 
+    def _note_lock(self, caller: _Caller, peer: str | None) -> None:
+        """Record that a known login is locked from now on."""
+        if caller.row is None:
+            return
+        with self._database.read() as connection:
+            locked = self._failures.reached(connection, caller.counts)
+        if locked:
+            actor = Login.of(caller.row, peer).actor
+            self._audit.add(caller.row.account_id, actor, AuditAction.LOCK, "too many failed logons")
+
     def _begin(self, caller: _Caller) -> Any:
         try:
             return self._failures.begin(caller.counts)
         except CountReached:
             raise LoginLocked from None
 
-    def _accepted(self, caller: _Caller) -> Identity:
+    def _accepted(self, caller: _Caller, peer: str | None) -> Identity:
         row = caller.row
         assert row is not None  # noqa: S101 - an unknown login never verifies
         if caller.address_key:
             self._addresses.add(row.id, caller.address_key)
         account = self._accounts.get(row.account_id)
         assert account is not None  # noqa: S101 - guarded by the foreign key
-        return Identity(account, Login.of(row))
+        return Identity(account, Login.of(row, peer))
 
     def _address(self, peer: str | None) -> str:
         """What counts as the caller's address: of IPv6 the first 64 bits; empty for local use and for a proxy."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import Delete, delete, insert, select, update
 
-from soapstone.accounts.account import Accounts, Login
-from soapstone.accounts.logon import Identity
+from soapstone.accounts.account import SESSION_RIGHTS, Accounts, Login, networks_of
+from soapstone.accounts.audit import AuditAction, record
+from soapstone.accounts.logon import Identity, permits
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import logins, sessions
@@ -18,22 +19,33 @@ from soapstone.store.tables import logins, sessions
 # A session's last use is written at most this often: polls do not write.
 TOUCH = timedelta(minutes=1)
 
+# Purpose → how long a session lasts at most, however busy it is: an open page of the console asks all the time.
+LONGEST = {"console": timedelta(hours=12)}
+
 
 @dataclass(frozen=True)
 class _Session:
     id: int
+    created_at: datetime
     last_used_at: datetime
     identity: Identity
+    networks: list[str]
 
 
 class Sessions:
-    """Sessions of one purpose ("magnetmail", "console"), each ending `lifetime` after its last use (mm-13)."""
+    """Sessions of one purpose ("magnetmail", "console"), each ending `lifetime` after its last use (mm-13).
+
+    A session is good only while its login has the right that it rests on, is not disabled, and may come from where the
+    call comes from.
+    """
 
     def __init__(self, database: Database, purpose: str, lifetime: timedelta) -> None:
         self._database = database
         self._accounts = Accounts(database)
         self._purpose = purpose
+        self._right = SESSION_RIGHTS[purpose]
         self._lifetime = lifetime
+        self._longest = LONGEST.get(purpose)
 
     def open(self, identity: Identity) -> str:
         """Begin a session and return its token, which looks like a GUID (mm-10); only its digest is stored."""
@@ -43,17 +55,28 @@ class Sessions:
             connection.execute(self._over(moment))
             values = {"token_hash": _digest(token), "login_id": identity.login.id, "purpose": self._purpose}
             connection.execute(insert(sessions).values(**values, created_at=moment, last_used_at=moment))
+            record(connection, identity.account.id, identity.login.actor, AuditAction.LOGON, self._purpose)
         return token
 
-    def find(self, token: str) -> Identity | None:
-        """Whose session this is; None when it is unknown or over."""
+    def find(self, token: str, peer: str | None) -> Identity | None:
+        """Whose session this is; None when it is unknown or over, or no good for a call from this address.
+
+        `peer` is None for local use.
+        """
         digest, moment = _digest(token), now()
         session = self._database.recall(("session", self._purpose, digest), lambda: self._read(digest))
         if session is None or session.last_used_at + self._lifetime < moment:
             return None
+        if self._longest is not None and session.created_at + self._longest < moment:
+            return None
+        login = session.identity.login
+        if login.disabled or not getattr(login, self._right):
+            return None
+        if peer is not None and not permits(session.networks, peer):
+            return None
         if session.last_used_at + min(TOUCH, self._lifetime / 4) < moment:
             self._database.touch(update(sessions).where(sessions.c.id == session.id).values(last_used_at=moment))
-        return session.identity
+        return replace(session.identity, login=replace(login, address=peer or ""))
 
     def close(self, token: str) -> None:
         """End a session."""
@@ -70,17 +93,23 @@ class Sessions:
 
     def _read(self, digest: str) -> _Session | None:
         query = (
-            select(logins, sessions.c.id.label("session_id"), sessions.c.last_used_at)
+            select(
+                logins,
+                sessions.c.id.label("session_id"),
+                sessions.c.created_at.label("begun_at"),
+                sessions.c.last_used_at,
+            )
             .join(sessions, sessions.c.login_id == logins.c.id)
             .where(sessions.c.token_hash == digest, sessions.c.purpose == self._purpose)
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
+            if row is None:
+                return None
+            networks = networks_of(connection, row.account_id)
         account = self._accounts.get(row.account_id)
         assert account is not None  # noqa: S101 - guarded by the foreign key
-        return _Session(row.session_id, row.last_used_at, Identity(account, Login.of(row)))
+        return _Session(row.session_id, row.begun_at, row.last_used_at, Identity(account, Login.of(row)), networks)
 
 
 def _digest(token: str) -> str:

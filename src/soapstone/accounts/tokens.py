@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert, select, update
 
 from soapstone.accounts.account import Account, Accounts, Login
+from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.logon import Identity
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -39,7 +40,7 @@ class Tokens:
         self._database = database
         self._accounts = Accounts(database)
 
-    def add(self, account: Account, login: Login, name: str) -> tuple[Token, str]:
+    def add(self, account: Account, login: Login, name: str, *, by: Actor = COMMAND_LINE) -> tuple[Token, str]:
         """Make a token for a login; the secret is told only now. Raises ValueError for a name that is none."""
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
@@ -48,7 +49,10 @@ class Tokens:
         values = {"account_id": account.id, "login_id": login.id, "name": name, "token_hash": _digest(secret)}
         query = insert(api_tokens).values(**values, created_at=now()).returning(*_KEPT)
         with self._database.write() as connection:
-            return Token(**connection.execute(query).mappings().one()), secret
+            token = Token(**connection.execute(query).mappings().one())
+            told = f"login {login.name} has token {token.id}, {name}"
+            record(connection, account.id, by, AuditAction.RIGHTS, told)
+        return token, secret
 
     def all(self, login_id: int) -> list[Token]:
         """The tokens of a login by number."""
@@ -56,19 +60,27 @@ class Tokens:
         with self._database.read() as connection:
             return [Token(**row) for row in connection.execute(query).mappings()]
 
-    def revoke(self, login_id: int, token_id: int) -> bool:
+    def revoke(self, login_id: int, token_id: int, *, by: Actor = COMMAND_LINE) -> bool:
         """End a token; False when the login has none of that number."""
         here = (api_tokens.c.login_id == login_id) & (api_tokens.c.id == token_id)
         with self._database.write() as connection:
-            return connection.execute(delete(api_tokens).where(here)).rowcount == 1
+            account_id = connection.execute(
+                delete(api_tokens).where(here).returning(api_tokens.c.account_id)
+            ).scalar_one_or_none()
+            if account_id is not None:
+                record(connection, account_id, by, AuditAction.RIGHTS, f"token {token_id} is revoked")
+        return account_id is not None
 
-    def identify(self, secret: str) -> Identity | None:
-        """Whose token this is; its last use is kept to the minute."""
+    def identify(self, secret: str, peer: str | None) -> Identity | None:
+        """Whose token this is; None when it is unknown or its login is disabled. Its last use is kept to the minute.
+
+        `peer` is the caller's network address, which `Logons.check_address` judges.
+        """
         moment = now()
         query = (
             select(logins, api_tokens.c.id.label("token_id"), api_tokens.c.last_used_at)
             .join(api_tokens, api_tokens.c.login_id == logins.c.id)
-            .where(api_tokens.c.token_hash == _digest(secret))
+            .where(api_tokens.c.token_hash == _digest(secret), logins.c.disabled_at.is_(None))
         )
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
@@ -78,7 +90,7 @@ class Tokens:
             self._database.touch(update(api_tokens).where(api_tokens.c.id == row.token_id).values(last_used_at=moment))
         account = self._accounts.get(row.account_id)
         assert account is not None  # noqa: S101 - guarded by the foreign key
-        return Identity(account, Login.of(row))
+        return Identity(account, Login.of(row, peer))
 
 
 _KEPT = [api_tokens.c[name] for name in Token.__dataclass_fields__]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import logging
-from dataclasses import dataclass
-from typing import Annotated, Any
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.requests import HTTPConnection
@@ -15,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.accounts.account import Account, Login
-from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
+from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, Identity, InvalidLogon, LoginLocked, LogonsBusy
 from soapstone.api.problems import INTERNAL, Refused, answer, not_found
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import AllListsNeeded, require_all_lists
@@ -24,6 +26,10 @@ from soapstone.wire.origin import FOREIGN, Origins
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
+# Seconds between two looks whether a caller still may have what lasts.
+CHECK = 2.0
 CHALLENGE = 'Bearer, Basic realm="Soapstone", charset="UTF-8"'
 
 _bearer = HTTPBearer(auto_error=False, description="A token made by `soapstone token create`.")
@@ -47,13 +53,17 @@ _basic = _Basic(auto_error=False, description="Login and password.")
 
 @dataclass(frozen=True)
 class Caller:
-    """A login that may call, from the address `peer`; `base_url` is where the request reached the server."""
+    """A login that may call, from the address `peer`; `base_url` is where the request reached the server.
+
+    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises Refused.
+    """
 
     product: Product
     account: Account
     login: Login
     base_url: str
     peer: str
+    again: Callable[[], Caller] = field(repr=False, compare=False)
 
     def list(self, list_id: int) -> ContactList:
         """A list that the login may see. Raises Refused."""
@@ -110,10 +120,38 @@ def _identify(
     product: Product = request.app.state.product
     origins: Origins = request.app.state.origins
     peer, base_url = origins.read(request.scope)
+
+    def again() -> Caller:
+        identity = _identity(product, bearer, basic, peer)
+        return Caller(product, identity.account, identity.login, base_url, peer, again)
+
+    found = again()
+    product.audit.call(found.account.id, found.login.actor, "REST")
+    return found
+
+
+def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Iterable[T]) -> Iterator[T]:
+    """Pass on the pieces of a long answer while the caller may have them, which is looked at every few seconds.
+
+    `check` raises Refused for a caller that may not. The answer then breaks off, so that the client sees that it is not
+    whole.
+    """
+    checked = time.monotonic()
+    for piece in pieces:
+        if time.monotonic() - checked >= CHECK:
+            check(caller.again())
+            checked = time.monotonic()
+        yield piece
+
+
+def _identity(
+    product: Product, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None, peer: str
+) -> Identity:
+    """Who has these credentials and may call from there. Raises Refused."""
     identity = None
     try:
         if bearer is not None:
-            identity = product.tokens.identify(bearer.credentials)
+            identity = product.tokens.identify(bearer.credentials, peer)
             if identity is not None:
                 product.logons.check_address(identity.account.id, peer)
         elif basic is not None:
@@ -130,7 +168,7 @@ def _identify(
         raise Refused(401, "A valid token, or login and password, is needed.", WWW_Authenticate=CHALLENGE)
     if not identity.login.may_call_api:
         raise Refused(403, "The login does not have the API permission.")
-    return Caller(product, identity.account, identity.login, base_url, peer)
+    return identity
 
 
 Calling = Annotated[Caller, Depends(caller)]

@@ -29,6 +29,7 @@ class AccountOut(BaseModel):
     login: str
     all_lists: bool
     may_see_analytics: bool
+    may_use_console: bool
 
 
 class TokenIn(Body):
@@ -72,6 +73,7 @@ def account(caller: Calling) -> AccountOut:
         login=caller.login.name,
         all_lists=caller.login.all_lists,
         may_see_analytics=caller.login.may_see_analytics,
+        may_use_console=caller.login.may_use_console,
     )
 
 
@@ -87,7 +89,7 @@ def make_token(given: TokenIn, caller: Calling, once: Making) -> Response:
 
     def make() -> tuple[Token, str]:
         try:
-            return caller.product.tokens.add(caller.account, caller.login, given.name)
+            return caller.product.tokens.add(caller.account, caller.login, given.name, by=caller.login.actor)
         except ValueError as trouble:
             raise Refused(422, f"{trouble}.") from None
 
@@ -102,5 +104,5 @@ def make_token(given: TokenIn, caller: Calling, once: Making) -> Response:
 @router.delete("/tokens/{token_id}", status_code=204)
 def revoke(token_id: Number, caller: Calling) -> None:
     """End a token of the login."""
-    if not caller.product.tokens.revoke(caller.login.id, token_id):
+    if not caller.product.tokens.revoke(caller.login.id, token_id, by=caller.login.actor):
         raise not_found("token")

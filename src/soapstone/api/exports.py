@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from soapstone.api.access import Caller, Calling
+from soapstone.accounts.audit import AuditAction
+from soapstone.api.access import Caller, Calling, while_allowed
 from soapstone.api.values import Number
 from soapstone.imports.formulas import escaped
 from soapstone.imports.spec import ATTRIBUTE
@@ -54,11 +55,14 @@ def export(
 ) -> Response:
     """The people on a list. Who joins or leaves meanwhile may be in it or not; nobody is in it twice."""
     found = caller.list(list_id)
+    told = f"members of list {found.id} as {form}"
+    caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
     attributes = {str(each.id): each.name for each in caller.product.profiles.attributes(found.id)} if profile else {}
+    blocks = while_allowed(caller, lambda now: now.list(found.id), _members(caller, found, state))
     if form == "csv":
-        rows = _csv(_members(caller, found, state), PERSON_FIELDS if fields else (), attributes)
+        rows = _csv(blocks, PERSON_FIELDS if fields else (), attributes)
         return StreamingResponse(rows, headers=attachment(f"{found.name}.csv"), media_type="text/csv; charset=utf-8")
-    lines = _lines(_members(caller, found, state), fields, set(attributes) if profile else None)
+    lines = _lines(blocks, fields, set(attributes) if profile else None)
     return StreamingResponse(lines, headers=attachment(f"{found.name}.ndjson"), media_type="application/x-ndjson")
 
 

@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException
 
-from soapstone.api.access import Caller, Calling
+from soapstone.accounts.audit import AuditAction
+from soapstone.api.access import Caller, Calling, while_allowed
 from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
@@ -237,12 +238,15 @@ def outcomes(
 def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv") -> Response:
     """The rows that were not taken: line, reason in words, and their fields."""
     job = _import(caller, job_id)
+    told = f"rejected rows of job {job.id} as {form}"
+    caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
+    pieces: Iterator[bytes] | Iterator[str]
     if form == "csv":
-        file = rejects_file(caller.product.imports, caller.product.profiles, job)
-        headers = attachment(f"job-{job_id}-rejects.csv")
-        return StreamingResponse(file, headers=headers, media_type="text/csv; charset=utf-8")
-    headers = attachment(f"job-{job_id}-rejects.ndjson")
-    return StreamingResponse(_rejected(caller, job_id), headers=headers, media_type="application/x-ndjson")
+        pieces, media = rejects_file(caller.product.imports, caller.product.profiles, job), "text/csv; charset=utf-8"
+    else:
+        pieces, media = _rejected(caller, job_id), "application/x-ndjson"
+    pieces = while_allowed(caller, lambda now: find(now, job_id), pieces)
+    return StreamingResponse(pieces, headers=attachment(f"job-{job_id}-rejects.{form}"), media_type=media)
 
 
 def _rejected(caller: Caller, job_id: int) -> Iterator[str]:

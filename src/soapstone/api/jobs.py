@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from soapstone.api.access import Caller, Calling
+from soapstone.api.access import CHECK, Caller, Calling
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Cursor, Limit, Moment, Number, Page, page
 from soapstone.imports.imports import KINDS as IMPORTS
@@ -127,7 +128,8 @@ async def events(
     """The job as it moves, one server-sent event `job` for each change; the stream ends with the job.
 
     The id of an event stands for what it said: with Last-Event-ID an unchanged job is not told again, and when it is
-    over the answer is 204, so that an EventSource does not come again.
+    over the answer is 204, so that an EventSource does not come again. The stream ends within seconds when its login,
+    token or password could not open it any more.
     """
     job = await run_in_threadpool(find, caller, job_id)
     if job.over and last == _mark(job):
@@ -150,10 +152,13 @@ def _mark(job: Job) -> str:
 
 
 async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterator[str]:
-    quiet = 0.0
+    quiet, checked = 0.0, time.monotonic()
     while True:
-        job = await run_in_threadpool(caller.product.jobs.get, [caller.account.id], job_id)
-        if job is None:
+        try:
+            if time.monotonic() - checked >= CHECK:
+                caller, checked = await run_in_threadpool(caller.again), time.monotonic()
+            job = await run_in_threadpool(find, caller, job_id)
+        except Refused:
             return
         shown = JobOut.of(caller, job)
         mark = _mark(job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
@@ -14,7 +15,7 @@ from soapstone.api.access import Caller, Calling
 from soapstone.api.account import AccountOut, account
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, paged
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, page, paged
 
 router = APIRouter(tags=["account"])
 
@@ -22,13 +23,15 @@ Lists = Annotated[list[Annotated[int, Field(ge=1, le=LARGEST)]], Field(max_lengt
 
 
 class LoginOut(BaseModel):
-    """A login; without `all_lists` it sees the lists that it was granted."""
+    """A login; without `all_lists` it sees the lists that it was granted. A disabled one may do nothing."""
 
     id: int
     name: str
     may_call_api: bool
     may_see_analytics: bool
+    may_use_console: bool
     all_lists: bool
+    disabled: bool
     lists: list[int]
 
 
@@ -39,6 +42,7 @@ class LoginIn(Body):
     password: Annotated[str, Field(min_length=8, max_length=1000)]
     may_call_api: bool = True
     may_see_analytics: bool = False
+    may_use_console: bool = False
     lists: Lists | None = None
 
 
@@ -47,8 +51,25 @@ class LoginChange(Body):
 
     may_call_api: bool | None = None
     may_see_analytics: bool | None = None
+    may_use_console: bool | None = None
     lists: Lists | None = None
     all_lists: bool = False
+    disabled: bool | None = None
+
+
+class AuditEntryOut(BaseModel):
+    """Who did what, when and from where. `login_id` is null, and `login_name` empty, for the command line.
+
+    `action` is one of logon, lock, rights, export and send.
+    """
+
+    id: int
+    login_id: int | None
+    login_name: str
+    action: str
+    detail: str
+    address: str
+    at: datetime
 
 
 class ChildIn(Body):
@@ -109,7 +130,11 @@ def add_child(given: ChildIn, caller: Calling, once: Making) -> Response:
         parent = caller.account
         try:
             return caller.product.accounts.create(
-                given.name, time_zone=parent.time_zone, identifier=given.identifier, parent=parent.name
+                given.name,
+                time_zone=parent.time_zone,
+                identifier=given.identifier,
+                parent=parent.name,
+                by=caller.login.actor,
             )
         except NameTaken:
             raise Refused(409, "There is an account of that name already.") from None
@@ -136,7 +161,7 @@ def restrict(given: Networks, caller: Calling) -> Networks:
         raise Refused(
             409, f"You call from {caller.peer}, which is in none of these networks: you would lock yourself out."
         )
-    caller.product.accounts.allow_addresses(caller.account, networks)
+    caller.product.accounts.allow_addresses(caller.account, networks, by=caller.login.actor)
     return Networks(networks=networks)
 
 
@@ -152,7 +177,7 @@ def logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[L
 def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
     """Make a login. It cannot have a permission that the caller lacks."""
     caller.require_all_lists()
-    _may_give(caller, given.may_see_analytics, given.lists)
+    _may_give(caller, given)
 
     def make() -> Login:
         try:
@@ -162,7 +187,9 @@ def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
                 given.password,
                 may_call_api=given.may_call_api,
                 may_see_analytics=given.may_see_analytics,
+                may_use_console=given.may_use_console,
                 lists=given.lists,
+                by=caller.login.actor,
             )
         except NameTaken:
             raise Refused(409, "There is a login of that name already.") from None
@@ -172,12 +199,15 @@ def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
 
 @router.patch("/logins/{name:path}")
 def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
-    """Change what another login may do. It cannot have a permission that the caller lacks."""
+    """Change what another login may do, or disable it. It cannot have a permission that the caller lacks.
+
+    A right that is taken away counts at once: sessions end with it.
+    """
     caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
         raise Refused(409, "A login does not change its own permissions.")
-    _may_give(caller, bool(given.may_see_analytics), given.lists)
-    if not caller.product.accounts.permit(caller.account, name, **given.model_dump()):
+    _may_give(caller, given)
+    if not caller.product.accounts.permit(caller.account, name, **given.model_dump(), by=caller.login.actor):
         raise not_found("login")
     return next(
         _shown(login, lists)
@@ -186,10 +216,34 @@ def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
     )
 
 
-def _may_give(caller: Caller, analytics: bool, lists: list[int] | None) -> None:
-    if analytics and not caller.login.may_see_analytics:
+@router.delete("/logins/{name:path}", status_code=204)
+def delete_login(name: Name, caller: Calling) -> None:
+    """Delete another login, with its sessions and tokens. Its jobs go on, and what it made stays."""
+    caller.require_all_lists()
+    if name.casefold() == caller.login.name.casefold():
+        raise Refused(409, "A login does not delete itself.")
+    if not caller.product.accounts.delete_login(caller.account, name, by=caller.login.actor):
+        raise not_found("login")
+
+
+@router.get("/account/audit")
+def audit(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntryOut]:
+    """Logons, locks, changed rights, exports and sends of the account, oldest first, of the last year."""
+    caller.require_all_lists()
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.audit.page(caller.account.id, after, most),
+        lambda entry: entry.id,
+        lambda entry: AuditEntryOut(**own(entry, AuditEntryOut)),
+    )
+
+
+def _may_give(caller: Caller, given: LoginIn | LoginChange) -> None:
+    analytics = given.may_see_analytics and not caller.login.may_see_analytics
+    if analytics or (given.may_use_console and not caller.login.may_use_console):
         raise Refused(403, "This login cannot give a permission that it lacks.")
-    for number in lists or ():
+    for number in given.lists or ():
         if caller.product.lists.get(caller.account.id, number) is None:
             raise Refused(422, f"There is no list {number}.")
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from soapstone.accounts.account import NameTaken
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.lists.doubles import WorkUnderWay
 from soapstone.lists.fields import field_column
+from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")
 
@@ -67,6 +69,7 @@ def login(
     lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
     api: Annotated[bool, typer.Option(help="May call the APIs.")] = True,
     analytics: Annotated[bool, typer.Option(help="May see reports.")] = True,
+    to_console: Annotated[bool, typer.Option("--console/--no-console", help="May use the console.")] = True,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -83,6 +86,7 @@ def login(
                 _password(password_file),
                 may_call_api=api,
                 may_see_analytics=analytics,
+                may_use_console=to_console,
                 lists=lists or None,
             )
         except (NameTaken, ValueError) as trouble:
@@ -153,12 +157,12 @@ def merge_doubles(
 @app.command()
 def logins(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the logins of an account, with what they may do."""
-    table = Table("Login", "Name", "APIs", "Reports", "Lists")
+    table = Table("Login", "Name", "APIs", "Reports", "Console", "Disabled", "Lists")
     with opened(settings_of(data, database)) as product:
         for each, lists in product.accounts.logins(account_of(product, account)):
             seen = "all" if each.all_lists else ", ".join(map(str, lists)) or "none"
-            flags = ("yes" if flag else "no" for flag in (each.may_call_api, each.may_see_analytics))
-            table.add_row(str(each.id), each.name, *flags, seen)
+            flags = (each.may_call_api, each.may_see_analytics, each.may_use_console, each.disabled)
+            table.add_row(str(each.id), each.name, *("yes" if flag else "no" for flag in flags), seen)
     console.print(table)
 
 
@@ -167,28 +171,88 @@ def permit(
     login: str,
     api: Annotated[bool | None, typer.Option("--api/--no-api", help="May call the APIs.")] = None,
     analytics: Annotated[bool | None, typer.Option("--analytics/--no-analytics", help="May see reports.")] = None,
+    to_console: Annotated[bool | None, typer.Option("--console/--no-console", help="May use the console.")] = None,
     lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
     all_lists: Annotated[bool, typer.Option("--all-lists", help="All lists of the account.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Change what a login may do and see."""
+    """Change what a login may do and see. A right that is taken away counts at once."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         for list_id in lists or ():
             if product.lists.get(owner.id, list_id) is None:
                 stop(f"There is no list {list_id} in account {owner.name}.")
         if not product.accounts.permit(
-            owner, login, may_call_api=api, may_see_analytics=analytics, lists=lists, all_lists=all_lists
+            owner,
+            login,
+            may_call_api=api,
+            may_see_analytics=analytics,
+            may_use_console=to_console,
+            lists=lists,
+            all_lists=all_lists,
         ):
             stop(f"There is no login {login} in account {owner.name}.")
         console.print(f"Login {login} is changed.")
 
 
 @app.command()
+def disable_login(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Disable a login: it may do nothing, and its sessions end. Its tokens count again when it is enabled."""
+    with opened(settings_of(data, database)) as product:
+        _change(product, account, login, disabled=True)
+        console.print(f"Login {login} is disabled.")
+
+
+@app.command()
+def enable_login(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Enable a login that was disabled."""
+    with opened(settings_of(data, database)) as product:
+        _change(product, account, login, disabled=False)
+        console.print(f"Login {login} is enabled.")
+
+
+@app.command()
+def delete_login(
+    login: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Delete a login, with its sessions and tokens. Its jobs go on, and what it made stays."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if not yes:
+            typer.confirm(f"Delete login {login} of account {owner.name}? This cannot be undone.", abort=True)
+        if not product.accounts.delete_login(owner, login):
+            stop(f"There is no login {login} in account {owner.name}.")
+        console.print(f"Login {login} is deleted.")
+        if not product.accounts.logins(owner):
+            console.print(f"Account {owner.name} has no login any more. Add one: soapstone account login NAME")
+
+
+@app.command()
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many entries, the last ones.")] = 100,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List logons, locks, changed rights, exports and sends of an account, oldest first."""
+    table = Table("When (UTC)", "Login", "From", "Action", "What")
+    with opened(settings_of(data, database)) as product:
+        for each in product.audit.last(account_of(product, account).id, limit):
+            who = each.login_name if each.login_id is not None else "(command line)"
+            what = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail)
+            table.add_row(*map(escape, what))
+    console.print(table)
+
+
+@app.command()
 def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Change a login's password."""
+    """Change a login's password. Its sessions end, and its tokens are revoked."""
     with opened(settings_of(data, database)) as product:
         try:
             found = product.accounts.set_password(login, _password(password_file))
@@ -206,7 +270,7 @@ def addresses(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Restrict an account's API calls to these networks."""
+    """Restrict from where an account's logins may come."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         try:
@@ -214,6 +278,12 @@ def addresses(
         except ValueError as trouble:
             stop(f"{trouble}.")
         console.print(f"Account {owner.name} may be called from {', '.join(networks or ['anywhere'])}.")
+
+
+def _change(product: Product, account: str | None, login: str, *, disabled: bool) -> None:
+    owner = account_of(product, account)
+    if not product.accounts.permit(owner, login, disabled=disabled):
+        stop(f"There is no login {login} in account {owner.name}.")
 
 
 def _labels(given: Sequence[str]) -> dict[str, str]:

@@ -11,7 +11,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, Identity, LoginLocked, LogonRefused, LogonsBusy
+from soapstone.accounts.logon import (
+    RETRY_SECONDS,
+    AddressProhibited,
+    Identity,
+    LoginLocked,
+    LogonRefused,
+    LogonsBusy,
+    PermissionMissing,
+)
 from soapstone.accounts.sessions import Sessions
 from soapstone.console.forms import read_form
 from soapstone.console.render import Renderer
@@ -21,6 +29,7 @@ COOKIE = "soapstone_session"
 REFUSALS: dict[type[LogonRefused], str] = {
     AddressProhibited: "This account does not allow logins from your network address.",
     LoginLocked: "This login is locked for a while because of too many failed attempts.",
+    PermissionMissing: "This login may not use the console.",
 }
 WRONG = "The name or the password is not right."
 
@@ -43,7 +52,7 @@ class Entry:
         """The page for those who are logged in; everybody else is sent to the login form."""
 
         def guarded(request: Request) -> Response:
-            identity = self._sessions.find(request.cookies.get(COOKIE, ""))
+            identity = self._known(request)
             if identity is not None:
                 return page(request, identity)
             if request.method == "POST":
@@ -56,7 +65,7 @@ class Entry:
 
     def form(self, request: Request) -> Response:
         """The login form; those who are logged in already go on."""
-        if self._sessions.find(request.cookies.get(COOKIE, "")) is not None:
+        if self._known(request) is not None:
             return RedirectResponse("/", 303)
         return self._form(request, next_path=request.query_params.get("next", ""))
 
@@ -71,10 +80,15 @@ class Entry:
         response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.scope["https"])
         return response
 
+    def _known(self, request: Request) -> Identity | None:
+        return self._sessions.find(request.cookies.get(COOKIE, ""), request.scope["peer"] or None)
+
     def _log_in(self, request: Request, form: dict[str, str]) -> Response:
         name, next_path = form.get("name", ""), form.get("next", "")
         try:
             identity = self._logons.identify(name, form.get("password", ""), request.scope["peer"])
+            if not identity.login.may_use_console:
+                raise PermissionMissing
         except LogonsBusy as busy:
             answer = self._form(request, name=name, problem=str(busy), next_path=next_path, status=503)
             answer.headers["Retry-After"] = str(RETRY_SECONDS)

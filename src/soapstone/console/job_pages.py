@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from soapstone.accounts.audit import AuditAction
 from soapstone.accounts.logon import Identity
 from soapstone.console.job_view import JobViews, is_import
 from soapstone.console.ledger import Ledger
@@ -73,6 +74,8 @@ class JobPages:
         job = self._job(request, identity)
         if not is_import(job):
             raise HTTPException(404)
+        told = f"rejected rows of job {job.id}"
+        self._product.audit.add(identity.account.id, identity.login.actor, AuditAction.EXPORT, told)
         return StreamingResponse(
             rejects_file(self._product.imports, self._product.profiles, job),
             media_type="text/csv; charset=utf-8",

@@ -111,4 +111,5 @@ def admit(product: Product, header: WSUser | None, peer: str | None, *, analytic
         raise Fault("[AccessDenied] The user does not have the API permission.")
     if analytics and not identity.login.may_see_analytics:
         raise Fault("[AccessDenied] The user does not have the Analytics permission.")
+    product.audit.call(identity.account.id, identity.login.actor, "Listrak")
     return Call(product, identity.account, identity.login, base_url)

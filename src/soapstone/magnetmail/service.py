@@ -143,7 +143,7 @@ class MagnetMailService:
         """The call behind the session header, or one of the operations that have none (mm-2)."""
         if not operation.header:
             return OpenCall()
-        return admit(self._product, cast(mmAuthHeader | None, header))
+        return admit(self._product, cast(mmAuthHeader | None, header), caller.peer)
 
     def handle(self, operation: Operation, context: Call | OpenCall, request: Struct, caller: Caller) -> Any:
         """The operation's result. Raises Fault for an operation that is not available yet."""

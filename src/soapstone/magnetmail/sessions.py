@@ -48,11 +48,13 @@ def authenticate(product: Product, request: Authenticate, peer: str | None) -> A
     )
 
 
-def admit(product: Product, header: mmAuthHeader | None) -> Call:
-    """The call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15)."""
+def admit(product: Product, header: mmAuthHeader | None, peer: str | None) -> Call:
+    """The call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15).
+
+    A session whose login has lost the API right, or may not come from this address, is unknown (mm-13).
+    """
     token = (header.sessionId or "").strip() if header else ""
-    identity = product.sessions.find(token) if token else None
-    # The permission may have been taken away since the session was opened.
-    if identity is None or not identity.login.may_call_api:
+    identity = product.sessions.find(token, peer) if token else None
+    if identity is None:
         raise Fault("[InvalidSession] The session is unknown or has expired. Call Authenticate again.")
     return Call(product, identity, identity.account).for_account(header.user_id if header else None)

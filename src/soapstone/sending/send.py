@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, insert, select
 
 from soapstone.accounts.account import Account, Login
+from soapstone.accounts.audit import COMMAND_LINE, AuditAction, record
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
@@ -347,6 +348,7 @@ class Sends:
                 request={"message_id": message_id, **request},
                 label=job.label,
             )
+            _record(connection, account, login, number, message_id, job.list_id, "failed")
             _note(connection, number, account.id, message_id, None, job.list_id, "failed", bool(request.get("is_test")))
         found = self._jobs.get([account.id], number)
         message = Messages(self._database).get(account.id, message_id)
@@ -489,6 +491,8 @@ class Sends:
             **job,
         )
         is_test = bool(request.get("is_test", False))
+        if purpose != "letter":
+            _record(connection, account, login, number, message.id, list_id, purpose)
         _note(connection, number, account.id, message.id, source_id, list_id, purpose, is_test)
         if request.get(REQUEST) == MISSING:
             log.warning("the mails of send %d to list %s have no link to unsubscribe", number, list_id)
@@ -536,6 +540,19 @@ def _note(
     }
     values |= {"list_id": list_id, "purpose": purpose, "is_test": is_test}
     connection.execute(insert(sends).values(**values))
+
+
+def _record(
+    connection: Connection,
+    account: Account,
+    login: Login | None,
+    job_id: int,
+    message_id: int,
+    list_id: int | None,
+    purpose: Purpose,
+) -> None:
+    told = f"send {job_id} ({purpose}) of message {message_id}" + (f" to list {list_id}" if list_id else "")
+    record(connection, account.id, login.actor if login else COMMAND_LINE, AuditAction.SEND, told)
 
 
 def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:

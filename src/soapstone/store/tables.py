@@ -112,8 +112,14 @@ logins = _table(
     Column("password_hash", Text, nullable=False),
     _flag("may_call_api", True),
     _flag("may_see_analytics", True),
+    _flag("may_use_console", True),
     _flag("all_lists", True),
+    # Its password is published: it may be reached from this machine only.
+    _flag("is_demo"),
     Column("created_at", Instant, nullable=False),
+    # A disabled login may do nothing. The row of a deleted one, which is disabled too, stays for what refers to it.
+    Column("disabled_at", Instant),
+    Column("deleted_at", Instant),
 )
 
 granted_lists = Table(
@@ -138,6 +144,21 @@ login_addresses = Table(
     # A keyed digest of login and address.
     Column("address_key", Text, primary_key=True),
     Column("last_used_at", Instant, nullable=False),
+)
+
+# Who did what, when and from where. `login_id` is NULL for the command line.
+audit_entries = _table(
+    "audit_entry",
+    _id(),
+    _account(),
+    Column("login_id", Id, ForeignKey("login.id")),
+    _text("login_name"),
+    Column("action", Text, nullable=False),
+    _text("detail"),
+    _text("address"),
+    Column("at", Instant, nullable=False, index=True),
+    Index("ix_audit_entry_account_id_id", "account_id", "id"),
+    Index("ix_audit_entry_login_id_action_at", "login_id", "action", "at"),
 )
 
 sessions = _table(

@@ -43,6 +43,7 @@ def logon(product: Product, name: str, password: str, peer: str | None) -> Ident
         raise Refused(503, "InternalError", str(busy)) from None
     if not identity.login.may_call_api:
         raise Refused(403, "AccessDenied", "The user does not have the API permission.")
+    product.audit.call(identity.account.id, identity.login.actor, "XML over HTTP")
     return identity
 
 
