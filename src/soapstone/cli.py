@@ -179,7 +179,7 @@ def main() -> None:
 
 
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
-    from soapstone.demo import demo_settings, prepare_demo
+    from soapstone.demo import demo_settings, prepare_demo, refusal
     from soapstone.heap import limit_heap
     from soapstone.runners import UNUSABLE_SETTINGS, check_settings
     from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
@@ -207,6 +207,8 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     if demo:
         settings = demo_settings(settings, base)
     with opened(settings, upgrade=True) as product:
+        if sentence := refusal(product, demo=demo, loopback=_is_loopback(host)):
+            stop(sentence)
         if demo:
             prepare_demo(product)
         supervisor = Supervisor(*_worker_call(settings, workers)) if workers else None

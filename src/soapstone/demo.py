@@ -44,6 +44,43 @@ def demo_settings(settings: Settings, base: str) -> Settings:
     return settings.model_copy(update={"smtp_url": "", "public_url": settings.public_url or base})
 
 
+def refusal(product: Product, *, demo: bool, loopback: bool) -> str | None:
+    """Return why a server may not serve these records, or not so, in a sentence with the remedy; None when it may.
+
+    The password of the demo login is published: it never stands beside other accounts, nor on the network.
+    """
+    if demo:
+        others = _others(product)
+        if others:
+            return (
+                f"--demo makes a login with a published password, and these records hold account {others[0]}, which is "
+                "not the demo's. Give the demo a folder of its own: --data FOLDER. Or start without --demo."
+            )
+    held = product.accounts.demo_login()
+    if held is not None and not loopback:
+        account, login = held
+        return (
+            f"These records hold demo data: the password of login {login.name} is published. They are served on a "
+            "loopback address only, such as --host 127.0.0.1. Serve other records, with --data FOLDER, or delete the "
+            f"login: soapstone account delete-login {login.name} --account {account.name}"
+        )
+    return None
+
+
+def _others(product: Product) -> list[str]:
+    """Names of the accounts that are neither the demo's nor below it."""
+    held = product.accounts.demo_login()
+    own = set() if held is None else {held[0].id}
+    others = []
+    # A parent has a lower number than its children.
+    for account in sorted(product.accounts.all(), key=lambda each: each.id):
+        if account.id in own or account.parent_id in own:
+            own.add(account.id)
+        else:
+            others.append(account.name)
+    return others
+
+
 def prepare_demo(product: Product) -> bool:
     """Make the demo account unless it is there; True when it was made now.
 
@@ -53,7 +90,7 @@ def prepare_demo(product: Product) -> bool:
     if product.accounts.named(ACCOUNT) is not None:
         return False
     account = product.accounts.create(ACCOUNT, time_zone=product.settings.time_zone)
-    login = product.accounts.add_login(account, LOGIN, PASSWORD)
+    login = product.accounts.add_login(account, LOGIN, PASSWORD, is_demo=True)
     settings = {"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": True}
     newsletter = product.lists.create(account.id, "Newsletter", settings=settings)
     header = product.profiles.add_header(account.id, newsletter.id, "Preferences")
