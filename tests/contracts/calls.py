@@ -74,7 +74,8 @@ class Ground:
     """Two accounts with the same things in both.
 
     Of ACME's lists `ann` sees both, `cat` is granted the one with what is `mine`, not the one with what is `hidden`,
-    and `bob` is granted none. `mute` lacks the API permission, `nan` the analytics permission; they see all lists.
+    and `bob` is granted none. `mute` lacks the API permission, `nan` the analytics permission, and `una` may not
+    use the console; they see all lists.
     """
 
     def __init__(self, product: Product) -> None:
@@ -91,6 +92,7 @@ class Ground:
         self.cat = product.accounts.add_login(self.acme, "cat", "secret", lists=lists)
         self.mute = product.accounts.add_login(self.acme, "mute", "secret", may_call_api=False)
         self.nan = product.accounts.add_login(self.acme, "nan", "secret", may_see_analytics=False)
+        self.una = product.accounts.add_login(self.acme, "una", "secret", may_use_console=False)
         self.sessions = {
             login.name: product.sessions.open(product.logons.identify(login.name, "secret", None))
             for login in (self.ann, self.bob, self.cat, self.mute, self.nan)

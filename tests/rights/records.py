@@ -9,8 +9,8 @@ from sqlalchemy import Connection, delete, event, insert, select
 from soapstone.store.database import Database
 from soapstone.store.tables import metadata
 
-# Whoever is let in or refused is remembered; that changes nothing of an account.
-OF_LOGINS = {"session", "logon_failure"}
+# Logons and the audit trail are recorded beside what a call does; that changes nothing of an account.
+OF_LOGINS = {"session", "logon_failure", "login_address", "audit_entry"}
 
 
 class Records:
@@ -31,7 +31,7 @@ class Records:
         event.listen(database.engine, "rollback", lambda connection: self._pending.pop(id(connection), None))
 
     def written(self) -> set[str]:
-        """Return the tables that were written to since the last time, but for sessions and failed logons."""
+        """Return the tables that were written to since the last time, but for logons and the audit trail."""
         found, self._written = self._written, set()
         return found - OF_LOGINS
 

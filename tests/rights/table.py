@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "rights.md"
-PERMISSIONS = {"none", "API", "API, analytics", "session"}
+PERMISSIONS = {"none", "API", "API, analytics", "console"}
 REACHES = {
     "nothing",
     "own login",

@@ -44,8 +44,8 @@ PATHS_OF: dict[str, Callable[[Things], str]] = {
 
 
 def addresses(*reaches: str) -> pytest.MarkDecorator:
-    """All addresses of these reaches that need a session."""
-    chosen = [route for route in PATHS_OF if CONSOLE[route].reach in reaches and CONSOLE[route].permission == "session"]
+    """All addresses of these reaches that need the permission to use the console."""
+    chosen = [route for route in PATHS_OF if CONSOLE[route].reach in reaches and CONSOLE[route].permission == "console"]
     return pytest.mark.parametrize("route", chosen)
 
 
@@ -84,12 +84,17 @@ def test_every_address_has_a_row(ground: Ground) -> None:
 @pytest.mark.parametrize("route", PATHS_OF)
 def test_permission(ground: Ground, visitors: Visitors, records: Records, route: str) -> None:
     answer = visitors.ask(route, None, ground.mine)
-    if CONSOLE[route].permission == "session":
+    if CONSOLE[route].permission == "console":
         assert answer.status_code == 303
         assert answer.headers["location"].startswith("/login")
     else:
         assert answer.status_code in (200, 303, 403)
     assert records.written() == set()
+
+
+def test_a_login_without_the_permission_gets_no_session(ground: Ground, visitors: Visitors) -> None:
+    refused = Browser(visitors.app).post("/login", name=ground.una.name, password="secret")
+    assert (refused.status_code, refused.cookies) == (403, httpx.Cookies())
 
 
 @addresses("list", "job")
