@@ -299,7 +299,7 @@ def test_a_poll_does_not_wait_for_the_moment_of_its_session(site: Site) -> None:
         connection.exec_driver_sql("UPDATE session SET last_used_at = last_used_at - 300000000")
     with locked(site.database):
         found: list[Any] = []
-        asking = threading.Thread(target=lambda: found.append(site.product.sessions.find(token)))
+        asking = threading.Thread(target=lambda: found.append(site.product.sessions.find(token, None)))
         asking.start()
         asking.join(5)
     assert found == [identity]

@@ -245,8 +245,8 @@ def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndj
         pieces, media = rejects_file(caller.product.imports, caller.product.profiles, job), "text/csv; charset=utf-8"
     else:
         pieces, media = _rejected(caller, job_id), "application/x-ndjson"
-    pieces = while_allowed(caller, lambda now: find(now, job_id), pieces)
-    return StreamingResponse(pieces, headers=attachment(f"job-{job_id}-rejects.{form}"), media_type=media)
+    allowed = while_allowed(caller, lambda now: find(now, job_id), pieces)
+    return StreamingResponse(allowed, headers=attachment(f"job-{job_id}-rejects.{form}"), media_type=media)
 
 
 def _rejected(caller: Caller, job_id: int) -> Iterator[str]:
