@@ -8,7 +8,6 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url
 
-from soapstone.accounts.account import Accounts
 from soapstone.accounts.link_keys import LinkKey, LinkKeys, begin_key
 from soapstone.accounts.secrets import Secrets
 from soapstone.lists.email_keys import EmailKeys
@@ -87,8 +86,8 @@ def test_links_of_a_version_with_one_key_stay_good(database_url: str, used: bool
             connection.exec_driver_sql("CREATE SCHEMA public")
         config.attributes |= {"connection": connection, "database": database}
         command.upgrade(config, "0009")
-    if used:
-        Accounts(database).create("ACME", time_zone="UTC")
+        if used:
+            connection.exec_driver_sql("INSERT INTO account (name, time_zone, created_at) VALUES ('ACME', 'UTC', 0)")
     kept = Secrets(database).get("links")
     schema.upgrade(database)
     assert (LinkKeys.of(database, "").all[0].value == kept) is used

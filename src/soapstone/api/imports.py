@@ -240,12 +240,12 @@ def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndj
     job = _import(caller, job_id)
     told = f"rejected rows of job {job.id} as {form}"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
-    pieces: Iterator[bytes] | Iterator[str]
+    pieces: Iterator[bytes | str]
     if form == "csv":
         pieces, media = rejects_file(caller.product.imports, caller.product.profiles, job), "text/csv; charset=utf-8"
     else:
         pieces, media = _rejected(caller, job_id), "application/x-ndjson"
-    allowed = while_allowed(caller, lambda now: find(now, job_id), pieces)
+    allowed: Iterator[bytes | str] = while_allowed(caller, lambda now: find(now, job_id), pieces)
     return StreamingResponse(allowed, headers=attachment(f"job-{job_id}-rejects.{form}"), media_type=media)
 
 
