@@ -272,3 +272,14 @@ def test_the_first_page_says_what_the_project_is_not() -> None:
     page = " ".join(text("index.md").split())
     for words in ("not affiliated with or endorsed by", "no vendor code", "not tested against the live services"):
         assert words in page
+
+
+# --- the promises of SECURITY.md ------------------------------------------------------------------------------------
+
+
+def test_every_promise_of_security_has_its_test() -> None:
+    page = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([A-Z][^|]+\.) \| `(tests/\S+\.py)::(test_\w+)` \|$", page, re.MULTILINE)
+    assert len(rows) == page.count("\n| ") - 2 > 20
+    for _, module, name in rows:
+        assert f"\ndef {name}(" in (ROOT / module).read_text(encoding="utf-8"), f"{module} has no {name}"
