@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from soapstone.wire.contract import Contract
 from soapstone.wire.envelope import SOAP_11, SoapVersion
 from soapstone.wire.faults import BusyFault, Fault, MalformedXml, ReadFault, VersionMismatchFault, render
-from soapstone.wire.large_calls import RETRY_SECONDS, Busy, LargeCalls
+from soapstone.wire.large_calls import RETRY_SECONDS, SMALL, Busy, LargeCalls
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import Plans
 from soapstone.wire.reader import EARLY_PIECE, PIECE, Reader, UnsupportedMedia
@@ -96,6 +96,8 @@ class Call:
         self._base_url = base_url
         self._error: Exception | None = negotiation.fault
         self._asked = False
+        self._received = 0
+        self._given_up = False
         self._authorised = False
         self._context: Any = None
         self._uploads: list[Upload] = []
@@ -136,7 +138,8 @@ class Call:
             if not (too_long and waits_for_leave):
                 await self._receive(receive)
             if self._error is not _TOO_LONG:
-                return await self._conclude()
+                answer = await self._conclude()
+                return replace(answer, close=True) if self._given_up else answer
             # The same for every cutting of the body, so in the assumed version.
             return _refusal(_TOO_LONG, self._negotiation.assumed, close=True)
         finally:
@@ -150,7 +153,6 @@ class Call:
     async def _receive(self, receive: Receive) -> None:
         """Read the body to its end, also when its answer is known already: a client that is cut off while it sends
         sees a reset instead of the answer. Of a body that is too long, `_POLITE_DRAIN` bytes more are taken."""
-        total = 0
         limit = _POLITE_DRAIN if self._error is _TOO_LONG else self._max_body
         while True:
             message = await receive()
@@ -158,15 +160,16 @@ class Call:
                 raise Disconnected
             body: bytes = message.get("body", b"")
             more = bool(message.get("more_body", False))
-            total += len(body)
-            if total > limit:
+            self._received += len(body)
+            if self._received > limit:
                 if self._error is _TOO_LONG:
                     return
                 self._error = _TOO_LONG
                 limit += _POLITE_DRAIN
             if self._error is None:
                 await self._feed(body, more)
-            if not more:
+            # What the call keeps is not held until its client has sent the rest.
+            if not more or self._given_up:
                 return
 
     async def _feed(self, body: bytes, more: bool) -> None:
@@ -181,11 +184,12 @@ class Call:
             last = not more and at >= len(body)
             if reader.ready and not self._asked and not last:
                 await self._guarded(self._authorise)
-            if self._error is None and self._turn.too_small(reader.kept):
+            if self._error is None and reader.kept > SMALL:
                 try:
-                    await self._turn.widen(reader.kept)
+                    await self._turn.hold(reader.kept, self._received)
                 except Busy as busy:
                     self._error = BusyFault(f"[InternalError] {busy}", RETRY_SECONDS)
+                    self._given_up = True
             if self._error is None and sum(spool.size for spool in reader.spools) >= BLOCK:
                 await self._guarded(self._write)
             if self._error is not None:

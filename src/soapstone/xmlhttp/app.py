@@ -137,7 +137,7 @@ class XmlOverHttp:
             while data := await body.next():
                 # Parsing, the check of a password and writing to disk would all hold up the other calls.
                 await in_thread(self._executor, partial(reader.feed, data))
-                await turn.widen(request.kept)
+                await turn.hold(request.kept, body.size)
             await in_thread(self._executor, reader.close)
             upload = parts.upload if parts and parts.upload else request.upload
             file_name = parts.file_name if parts else ""
@@ -162,7 +162,7 @@ class _Body:
         self._receive = receive
         self._limit = limit
         self._waits = waits
-        self._size = 0
+        self.size = 0
         self._more = True
 
     def too_large(self) -> Refused:
@@ -172,7 +172,7 @@ class _Body:
         """The next bytes; none at the end. Raises Refused over the limit, Disconnected when the client is gone."""
         while self._more:
             data = await self._take()
-            if self._size > self._limit:
+            if self.size > self._limit:
                 raise self.too_large()
             if data:
                 return data
@@ -184,10 +184,10 @@ class _Body:
         A client that is cut off while it sends sees a reset instead of the answer. One that waits for leave to send
         gets none, so nothing is taken before the first piece was.
         """
-        if self._waits and not self._size:
+        if self._waits and not self.size:
             return not self._more
         try:
-            while self._more and self._size <= self._limit + DRAIN:
+            while self._more and self.size <= self._limit + DRAIN:
                 await self._take()
         except Disconnected:
             self._more = True
@@ -198,6 +198,6 @@ class _Body:
         if message["type"] == "http.disconnect":
             raise Disconnected
         data: bytes = message.get("body", b"")
-        self._size += len(data)
+        self.size += len(data)
         self._more = message.get("more_body", False)
         return data
