@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+
+from soapstone.api.access import OwnPages
+from soapstone.console.guard import Guard
+from soapstone.wire.origin import Origins
 
 PAGE = "https://shop.example"
 PATH = "/v31/IntegrationService.asmx"
@@ -142,3 +147,18 @@ def test_mail_programs_unsubscribe_from_anywhere(served: Any) -> None:
 def test_a_page_of_the_log(served: Any) -> None:
     """The refusals of foreign pages leave no stack trace."""
     assert "Traceback" not in Path(f"{served.data}.log").read_text()
+
+
+def test_frameworks_see_no_cookies() -> None:
+    """They would read all of them, however long that takes."""
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope)
+
+    headers = [(b"host", b"x"), (b"cookie", b'a="\\1"; soapstone_session = abc; b'), (b"cookie", b"c=d")]
+    scope = {"type": "http", "method": "GET", "headers": headers, "client": ("127.0.0.1", 4711)}
+    for wrapped in (Guard(app, public_url="", trusted_proxies=()), OwnPages(app, origins=Origins(()))):
+        asyncio.run(wrapped(dict(scope), None, None))  # type: ignore[arg-type]
+    assert [each["headers"] for each in seen] == [[(b"host", b"x")]] * 2
+    assert seen[0]["session_token"] == "abc"

@@ -25,6 +25,8 @@ from soapstone.lists.search import Search
 from soapstone.magnetmail.messages import sender_of, sender_text
 from soapstone.sending.links import Links
 from soapstone.store.tables import contacts
+from soapstone.subscriber.app import is_one_click
+from soapstone.wire.origin import cookie
 from soapstone.wire.values import LONGEST_DATE
 from soapstone.xmlhttp.base64_stream import Base64Stream
 from soapstone.xmlhttp.request import RequestReader
@@ -191,6 +193,23 @@ SCANNERS: dict[str, Worst] = {
     ),
     "a sender to show": Worst(
         (lambda n: "\\" * n, lambda n: '"' * n), lambda name: sender_text(str(name), "a@a.example")
+    ),
+    "a cookie": Worst(
+        (lambda n: 'a="' + "\\1" * n + '"', lambda n: ";" * n, lambda n: "=" * n, lambda n: "a" * n),
+        lambda text: cookie({"headers": [(b"cookie", str(text).encode())]}, "a"),
+    ),
+    "the head of a posted form": Worst(
+        (lambda n: 'multipart/form-data; x="' + ";" * n, lambda n: " " * n, lambda n: "multipart/form-data" + " " * n),
+        lambda text: is_one_click(str(text), b""),
+    ),
+    "a posted form": Worst(
+        (
+            lambda n: '--a\nContent-Disposition: form-data; name="' + ";" * n,
+            lambda n: "--a\n\nx\n" * n,
+            lambda n: "--a\nContent-Type: multipart/x; boundary=a\n\n" * n,
+            lambda n: "--a\n" + "Content-Disposition: x; name=y\n" * n,
+        ),
+        lambda text: is_one_click("multipart/form-data; boundary=a", str(text).encode()),
     ),
     "a document that comes by bytes": repeated('<SendToFile a="|a|', "<SendToFile><!-- |x|", meet=_by_bytes),
     "base64 that comes by bytes": repeated("|A|", "| |", meet=_base64_by_bytes),

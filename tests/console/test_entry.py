@@ -217,7 +217,7 @@ def test_a_session_ends(browser: Browser, product: Product, acme: Customer) -> N
 
     from soapstone.accounts.logon import Identity
     from soapstone.accounts.sessions import Sessions
-    from soapstone.console.entry import COOKIE
+    from soapstone.console.guard import COOKIE
 
     token = Sessions(product.database, "magnetmail", timedelta(hours=1)).open(Identity(acme.account, acme.login))
     browser.cookies.set(COOKIE, token)

@@ -115,6 +115,21 @@ def test_the_button_of_the_mail_program_by_the_other_form(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        b"--b\nContent-Type: text/plain\ncontent-disposition:form-data;name=List-Unsubscribe\n\nOne-Click\n--b--",
+        b'before\r\n--b\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n\r\nOne-Click\r\n--b--\r\nbehind',
+    ],
+)
+def test_the_other_form_as_programs_write_it(post: Post, content: bytes) -> None:
+    """lk-110"""
+    headers = {"Content-Type": "Multipart/Form-Data; boundary=b"}
+    assert post.browser.post(post.link("bob", "u"), content=content, headers=headers).status_code == 200
+    assert post.state("bob") == ("unsubscribed", "Mail Header")
+
+
+@pytest.mark.parametrize(
     ("content", "kind"),
     [
         (b"", ""),
@@ -125,6 +140,8 @@ def test_the_button_of_the_mail_program_by_the_other_form(post: Post) -> None:
         ),
         (b"no parts", "multipart/form-data; boundary=b"),
         (b"no boundary", "multipart/form-data"),
+        (b"--b\r\n", "multipart/form-data; boundary*=idna''%41"),
+        (b'--b\r\nContent-Disposition: form-data; name="List-Unsubscribe"\r\n', "multipart/form-data; boundary=b"),
     ],
 )
 def test_every_other_form_is_a_person_with_a_link(post: Post, content: bytes, kind: str) -> None:

@@ -22,7 +22,7 @@ from soapstone.api.problems import INTERNAL, Refused, answer, not_found
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import AllListsNeeded, require_all_lists
 from soapstone.product import Product, RecordsUnavailable
-from soapstone.wire.origin import FOREIGN, Origins
+from soapstone.wire.origin import FOREIGN, Origins, without_cookies
 
 log = logging.getLogger(__name__)
 
@@ -175,12 +175,18 @@ Calling = Annotated[Caller, Depends(caller)]
 
 
 class OwnPages:
-    """An app that pages of other sites may not change anything with (lk-7): they are refused before a body is read."""
+    """An app that pages of other sites may not change anything with (lk-7): they are refused before a body is read.
+
+    It sees no cookies: nobody logs in by one.
+    """
 
     def __init__(self, app: ASGIApp, *, origins: Origins) -> None:
         self._app = app
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        foreign = scope["type"] == "http" and self._origins.is_foreign(scope, self._origins.read(scope)[1])
+        foreign = False
+        if scope["type"] == "http":
+            foreign = self._origins.is_foreign(scope, self._origins.read(scope)[1])
+            scope = without_cookies(scope)
         await (answer(403, FOREIGN) if foreign else self._app)(scope, receive, send)

@@ -22,10 +22,10 @@ from soapstone.accounts.logon import (
 )
 from soapstone.accounts.sessions import Sessions
 from soapstone.console.forms import read_form
+from soapstone.console.guard import COOKIE
 from soapstone.console.render import Renderer
 from soapstone.product import Product
 
-COOKIE = "soapstone_session"
 REFUSALS: dict[type[LogonRefused], str] = {
     AddressProhibited: "This account does not allow logins from your network address.",
     LoginLocked: "This login is locked for a while because of too many failed attempts.",
@@ -75,13 +75,13 @@ class Entry:
 
     def log_out(self, request: Request) -> Response:
         """End the session."""
-        self._sessions.close(request.cookies.get(COOKIE, ""))
+        self._sessions.close(request.scope["session_token"])
         response = RedirectResponse("/login", 303)
         response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=request.scope["https"])
         return response
 
     def _known(self, request: Request) -> Identity | None:
-        return self._sessions.find(request.cookies.get(COOKIE, ""), request.scope["peer"] or None)
+        return self._sessions.find(request.scope["session_token"], request.scope["peer"] or None)
 
     def _log_in(self, request: Request, form: dict[str, str]) -> Response:
         name, next_path = form.get("name", ""), form.get("next", "")
@@ -96,7 +96,7 @@ class Entry:
         except LogonRefused as refusal:
             return self._form(request, name=name, problem=REFUSALS.get(type(refusal), WRONG), next_path=next_path)
         # A session that the browser had before is nobody's any more.
-        self._sessions.close(request.cookies.get(COOKIE, ""))
+        self._sessions.close(request.scope["session_token"])
         response = RedirectResponse(next_path if _OWN_PATH.fullmatch(next_path) else "/", 303)
         token = self._sessions.open(identity)
         response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.scope["https"])

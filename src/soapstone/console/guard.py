@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soapstone.wire.origin import FOREIGN, Origins
+from soapstone.wire.origin import FOREIGN, Origins, cookie, without_cookies
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -33,11 +33,15 @@ HEADERS = {
 }
 
 
+COOKIE = "soapstone_session"
+
+
 class Guard:
     """Wraps the console's app.
 
     `public_url` is where browsers see this server, when that is not what the request says. For those inside, the scope
-    then holds `peer` (the caller's address, empty for none) and `https`, with trusted proxies taken into account.
+    then holds `peer` (the caller's address, empty for none) and `https`, with trusted proxies taken into account, and
+    `session_token`, what the console's cookie holds; there are no cookies any more.
     """
 
     def __init__(self, app: ASGIApp, *, public_url: str, trusted_proxies: Sequence[str]) -> None:
@@ -63,4 +67,5 @@ class Guard:
             await PlainTextResponse(f"{FOREIGN}\n", 403)(scope, receive, send_guarded)
             return
         https = base_url.startswith("https:") or self._public.scheme == "https"
-        await self._app({**scope, "peer": peer, "https": https}, receive, send_guarded)
+        more = {"peer": peer, "https": https, "session_token": cookie(scope, COOKIE)}
+        await self._app({**without_cookies(scope), **more}, receive, send_guarded)
