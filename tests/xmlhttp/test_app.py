@@ -453,6 +453,11 @@ def test_refused_files(site: Site, body: str, description: str) -> None:
         ),
         (multipart(("request", "", b"<a/>"), ("request", "", b"<a/>")), 400, "The request is a a document"),
         (multipart(("other", "", b"x")), 400, "The body has no part named request."),
+        (
+            multipart(*[("other", "", b"x" * 9000)] * 25, ("request", "", to_file("").encode())),
+            400,
+            "UserName and Password must come before File, within the first 65536 bytes.",
+        ),
         (multipart(("request", "", to_file("").encode()), ("file", "", b"x"), end=b""), 400, "The body ends before"),
         (b"nonsense", 400, "The body is not correct multipart/form-data."),
         (b"", 400, "The body has no part named request."),

@@ -10,10 +10,13 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from soapstone.product import ReceivedUpload
 from soapstone.xmlhttp.refusal import invalid
-from soapstone.xmlhttp.request import RequestReader
+from soapstone.xmlhttp.request import EARLY, TOO_LATE, RequestReader
 
 # The parser reports every broken body as a warning; the refusal says it already.
 logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
+
+# Bytes within which the credentials must come, with all parts before them.
+EARLY_PARTS = 2 * EARLY
 
 
 class PartsReader:
@@ -27,7 +30,7 @@ class PartsReader:
         self.file_name = ""
         self._request = request
         self._new_upload = new_upload
-        self._requests = 0
+        self._requests = self._fed = 0
         self._complete = False
         self._part = ""
         self._header = b""
@@ -52,10 +55,19 @@ class PartsReader:
 
     def feed(self, data: bytes) -> None:
         """The next bytes of the body."""
-        try:
-            self._parser.write(data)
-        except FormParserError:
-            raise invalid("The body is not correct multipart/form-data.") from None
+        at = 0
+        while at < len(data):
+            known = self._request.identity is not None
+            piece = data[at:] if known else data[at : at + EARLY]
+            at += len(piece)
+            try:
+                self._parser.write(piece)
+            except FormParserError:
+                raise invalid("The body is not correct multipart/form-data.") from None
+            # Parts of other names cost time, which strangers do not get without end.
+            self._fed += len(piece)
+            if self._fed > EARLY_PARTS and self._request.identity is None:
+                raise invalid(TOO_LATE)
 
     def close(self) -> None:
         """The body is complete."""
