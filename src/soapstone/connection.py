@@ -13,7 +13,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
 
 MAX_HEAD = 64 * 1024
-"""Bytes of request line and headers. A guard, not an exact limit: they are counted by received pieces."""
+"""Bytes of request line and headers, or of what a chunked body has beside its content. A guard, not an exact limit:
+they are counted by received pieces."""
 LEAST_BODY = 1000
 """Bytes of a body that must come within `Patience.body` seconds."""
 MAX_UNREAD = 16 * 1024 * 1024
@@ -51,6 +52,8 @@ class Connection(HttpToolsProtocol):
         self._in_body = False
         self._head_size = 0
         self._unread = 0
+        # Bytes of a chunked body since the last that are content: of what describes a chunk, or of trailers.
+        self._beside = 0
         # Requests without a whole answer, the next to be answered first.
         self._unanswered: deque[RequestResponseCycle] = deque()
         # Of the head, or of the last `LEAST_BODY` bytes of the body: when it began, and what came of it.
@@ -85,6 +88,7 @@ class Connection(HttpToolsProtocol):
         """Bytes of the client."""
         self._now = self.loop.time()
         if self._in_body:
+            self._beside += len(data)
             self._came += len(data)
             if self._came >= LEAST_BODY:
                 self._came, self._since = 0, self._now
@@ -101,6 +105,9 @@ class Connection(HttpToolsProtocol):
             self._unread += len(data)
             if self._unread > MAX_UNREAD:
                 self._end(b"413 Content Too Large")
+        if self._in_body and self._beside > MAX_HEAD:
+            # The parser keeps a trailer until it is whole.
+            self._end(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -119,11 +126,16 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is complete."""
         self._in_head, self._in_body = False, True
-        self._since, self._came, self._unread = self._now, 0, 0
+        self._since, self._came, self._unread, self._beside = self._now, 0, 0, 0
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
         if not self._admitted:
             self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body's content."""
+        self._beside = 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The body is complete."""
