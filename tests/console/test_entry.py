@@ -225,3 +225,21 @@ def test_a_session_ends(browser: Browser, product: Product, acme: Customer) -> N
     browser.log_in("ann")
     product.settings.session_minutes = 0
     assert type(browser)(console(product, RecentCalls(), demo=False)).get("/").status_code == 303
+
+
+def test_a_form_that_breaks_off_is_no_fault_of_the_server(product: Product, caplog: pytest.LogCaptureFixture) -> None:
+    import asyncio
+
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/login", "headers": [], "query_string": b"", "root_path": ""}
+    app: Any = console(product, RecentCalls(), demo=False)
+    asyncio.run(app({**scope, "client": ("127.0.0.1", 4711)}, receive, send))
+    assert sent[0]["status"] == 400
+    assert not caplog.records

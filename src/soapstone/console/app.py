@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -81,7 +82,9 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
         Route("/mail/{name}/source", page(mails.source)),
         Route("/{rest:path}", page(nothing)),
     ]
-    handlers = dict.fromkeys((HTTPException, RecordsUnavailable, Exception), problem)
+    handlers: dict[Any, Any] = dict.fromkeys((HTTPException, RecordsUnavailable, Exception), problem)
+    # Nobody is there to read the answer, and it is no fault of the server.
+    handlers[ClientDisconnect] = lambda request, error: Response(status_code=400)
     app = Starlette(routes=routes, exception_handlers=handlers)
     settings = product.settings
     return Guard(BodyLimit(app), public_url=settings.public_url, trusted_proxies=settings.trusted_proxies)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -123,6 +123,8 @@ def subscriber(product: Product) -> ASGIApp:
         Route("/m/{token}", read),
     ]
     handlers: dict[Any, Any] = {413: too_large, RecordsUnavailable: _not_now}
+    # Nobody is there to read the answer, and it is no fault of the server.
+    handlers[ClientDisconnect] = lambda request, error: Response(status_code=400)
     return BodyLimit(Starlette(routes=routes, exception_handlers=handlers))
 
 
