@@ -209,6 +209,9 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     with opened(settings, upgrade=True) as product:
         if sentence := refusal(product, demo=demo, loopback=_is_loopback(host)):
             stop(sentence)
+        if not _is_loopback(host):
+            # Another process may make the demo in these records while they are served.
+            product.logons.refuse_published()
         if demo:
             prepare_demo(product)
         supervisor = Supervisor(*_worker_call(settings, workers)) if workers else None

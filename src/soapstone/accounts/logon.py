@@ -131,6 +131,7 @@ class Logons:
         self._audit = Audit(database)
         self._limit = failures
         self._proxies = proxies
+        self._may_be_published = True
         self._stored_key: bytes | None = None
         self._own_key = secrets.token_bytes(32)
         # Checks under way, by counts and pair, and how many callers from unknown addresses wait for one.
@@ -144,6 +145,10 @@ class Logons:
         Raises AddressProhibited, LoginLocked (lk-13), InvalidLogon or LogonsBusy.
         """
         return self._accepted(self._check(name, password, peer), peer)
+
+    def refuse_published(self) -> None:
+        """From now on, a login whose password is published is unknown: this process serves more than this machine."""
+        self._may_be_published = False
 
     def check_address(self, account_id: int, peer: str) -> None:
         """Raise AddressProhibited when the account may not be called from there (lk-9)."""
@@ -175,6 +180,8 @@ class Logons:
             if len(name) <= LONGEST_NAME and not _UNSTORABLE.search(name):
                 query = select(logins).where(logins.c.name_key == key, logins.c.disabled_at.is_(None))
                 row = connection.execute(query).one_or_none()
+                if row is not None and row.is_demo and not self._may_be_published:
+                    row = None
             if row is not None and peer is not None:
                 self._check_address(connection, row.account_id, peer)
             address_key, known = "", False
