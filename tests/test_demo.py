@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import make_url, text
 
 from soapstone.accounts.logon import InvalidLogon
-from soapstone.demo import prepare_demo, refusal
+from soapstone.demo import PASSWORD, prepare_demo, refusal
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
@@ -58,6 +58,12 @@ def test_accounts_below_the_demo_are_its_own(product: Product) -> None:
     assert refusal(product, demo=True, loopback=True) is None
     product.accounts.create("OTHER", time_zone="UTC")
     assert "account OTHER" in (refusal(product, demo=True, loopback=True) or "")
+
+
+def test_the_published_password_given_anew_is_still_published(product: Product) -> None:
+    prepare_demo(product)
+    assert product.accounts.set_password("demo", PASSWORD)
+    assert refusal(product, demo=False, loopback=False) is not None
 
 
 @pytest.mark.parametrize("remedy", ["delete", "password"])

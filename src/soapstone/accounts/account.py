@@ -310,7 +310,9 @@ class Accounts:
         hashed = hash_password(password)
         with self._database.write() as connection:
             mine = logins.c.name_key == name.casefold()
-            query = update(logins).where(mine).values(password_hash=hashed, is_demo=False)
+            # The demo's published password is its login's name: given anew, it is no other one.
+            is_demo = logins.c.is_demo if password.casefold() == name.casefold() else False
+            query = update(logins).where(mine).values(password_hash=hashed, is_demo=is_demo)
             row = connection.execute(query.returning(logins.c.id, logins.c.account_id)).one_or_none()
             if row is None:
                 return False
