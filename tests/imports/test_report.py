@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Accounts
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import CODES, OUTCOMES
 from soapstone.imports.parts import (
@@ -21,7 +21,7 @@ from soapstone.imports.parts import (
 )
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.lists.suppression import Suppressions
 from soapstone.store.database import Database
 from soapstone.store.tables import import_parts
@@ -55,6 +55,30 @@ def test_every_row_has_one_outcome_with_its_line_contact_and_address(
     with database.read() as connection:
         found = connection.execute(select(import_parts.c.counts).where(import_parts.c.job_id == job.id)).scalars()
         assert sum(map(Counter, found), Counter()) == job.counters
+
+
+@pytest.mark.parametrize("identifier", ["email", "custom_id"])
+def test_a_login_is_told_of_nobody_whom_it_does_not_see(
+    database: Database, imports: Imports, run_file: RunFile, identifier: str
+) -> None:
+    """lk-9, lk-95: a row may name anybody, and a trial run changes nothing."""
+    accounts, lists = Accounts(database), Lists(database)
+    account = accounts.create("OTHER", time_zone="UTC", identifier=identifier)
+    mine, other = lists.create(account.id, "Mine"), lists.create(account.id, "Other")
+    bea = accounts.add_login(account, "bea", "secret", lists=[mine.id])
+    both = (Column(index=0, target="custom_id"), EMAIL)
+    run_file(account, other, b"C1,hidden@x.com\n", ImportSpec(columns=both))
+    run_file(account, mine, b"C2,seen@x.com\n", ImportSpec(columns=both))
+    data = b"C1,hidden@x.com\nC2,seen@x.com\n"
+    key = both[:1] if identifier == "custom_id" else both[1:]
+    for spec in (ImportSpec(columns=key, dry_run=True), ImportSpec(columns=key, action="update")):
+        job = run_file(account, mine, data, spec)
+        hidden, seen = imports.outcomes(job.id)
+        assert (hidden.contact_id, seen.contact_id) == (1, 2)
+        told, same = imports.outcomes(job.id, login=bea)
+        assert (told.contact_id, told.number, same) == (None, None, seen)
+        # What the file itself says is no secret.
+        assert told.email == ("hidden@x.com" if told.outcome == "not_on_list" and identifier == "email" else "")
 
 
 @pytest.mark.parametrize("wanted", [None, {"added"}, {"duplicate", "invalid_address"}, {"banned"}])

@@ -159,7 +159,8 @@ class How(BaseModel):
 
 class OutcomeOut(BaseModel):
     """What became of a row, by its first physical line. `text` says why a row was not taken. `contact_id` is whom it is
-    about, `number` his number on the list; `email` is his address now, or the row's own when it is about nobody."""
+    about, `number` his number on the list; `email` is his address now, or the row's own when it is about nobody. Whom
+    the caller does not see is nobody."""
 
     line: int
     outcome: str
@@ -225,7 +226,9 @@ def outcomes(
     """What became of each row, in the order of the file, as far as the import is."""
     _import(caller, job_id)
     after = marked(cursor, 0)
-    rows = caller.product.imports.outcomes(job_id, set(outcome) or None, offset=after, limit=limit + 1)
+    rows = caller.product.imports.outcomes(
+        job_id, set(outcome) or None, offset=after, limit=limit + 1, login=caller.login
+    )
     following = cursor_of(after + limit) if len(rows) > limit else None
     return Page(items=[OutcomeOut.of(row) for row in rows[:limit]], next=following)
 

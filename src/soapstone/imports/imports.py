@@ -143,11 +143,20 @@ class Imports:
         return Progress.of(job)
 
     def outcomes(
-        self, job_id: int, wanted: Collection[str] | None = None, *, offset: int = 0, limit: int = 1000
+        self,
+        job_id: int,
+        wanted: Collection[str] | None = None,
+        *,
+        offset: int = 0,
+        limit: int = 1000,
+        login: Login | None = None,
     ) -> list[RowOutcome]:
-        """What became of rows, in the order of the file: of those with one of the outcomes, or of all."""
+        """What became of rows, in the order of the file: of those with one of the outcomes, or of all.
+
+        The login is told of no contact that it does not see: a row may name anybody, also in a dry run.
+        """
         job = self._jobs.get(None, job_id)
-        return [] if job is None else outcomes(self._database, job, wanted, offset, limit)
+        return [] if job is None else outcomes(self._database, job, wanted, offset, limit, login)
 
     def rejected(self, job_id: int, *, after_line: int = 0, limit: int = 1000) -> list[RejectedRow]:
         """Rows that were not taken, in the order of the file, behind the physical line `after_line`."""

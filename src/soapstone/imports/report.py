@@ -8,11 +8,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
+from soapstone.accounts.account import Login
 from soapstone.imports.outcomes import CODES, NAMES
 from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
+from soapstone.lists.visibility import of_visible_person
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, import_parts, memberships, rejected_rows
 
@@ -26,7 +28,7 @@ class RowOutcome:
 
     `line` is its first physical line, `contact_id` the contact that it is about and `number` that contact's 32-bit
     number on the import's list (lk-35); None where there is none. `email` is the contact's address as it is now, or the
-    row's own for a row without contact.
+    row's own for a row without contact. A contact whom the reader does not see is none.
     """
 
     line: int
@@ -36,8 +38,10 @@ class RowOutcome:
     email: str
 
 
-def outcomes(database: Database, job: Job, wanted: Collection[str] | None, offset: int, limit: int) -> list[RowOutcome]:
-    """Rows with one of the outcomes (None = all), in the order of the file.
+def outcomes(
+    database: Database, job: Job, wanted: Collection[str] | None, offset: int, limit: int, login: Login | None = None
+) -> list[RowOutcome]:
+    """Rows with one of the outcomes (None = all), in the order of the file, as the login sees them.
 
     Parts that lie before the page are passed over by their counts alone, so every page costs about the same.
     """
@@ -46,7 +50,7 @@ def outcomes(database: Database, job: Job, wanted: Collection[str] | None, offse
         return [
             row
             for start in range(0, len(found), MOST_VALUES)
-            for row in _told(connection, job, found[start : start + MOST_VALUES])
+            for row in _told(connection, job, found[start : start + MOST_VALUES], login)
         ]
 
 
@@ -76,12 +80,19 @@ def _rows(
             return
 
 
-def _told(connection: Connection, job: Job, rows: Sequence[tuple[int, str, int]]) -> list[RowOutcome]:
-    own = _own_addresses(connection, job, [line for line, _, contact_id in rows if not contact_id])
-    same = _contacts_of(connection, job, {address_key(email) for email in own.values() if email})
-    numbered = [contact_id or same.get(address_key(own.get(line, "")), 0) for line, _, contact_id in rows]
+def _told(
+    connection: Connection, job: Job, rows: Sequence[tuple[int, str, int]], login: Login | None
+) -> list[RowOutcome]:
+    ids = [contact_id for _, _, contact_id in rows if contact_id]
+    emails = _emails(connection, ids, login)
+    own = _own_addresses(connection, job, [line for line, _, contact_id in rows if contact_id not in emails])
+    same = _contacts_of(connection, job, {address_key(email) for email in own.values() if email}, login)
+    numbered = [
+        contact_id if contact_id in emails else same.get(address_key(own.get(line, "")), 0)
+        for line, _, contact_id in rows
+    ]
+    emails |= _emails(connection, list(same.values()), login)
     ids = [contact_id for contact_id in numbered if contact_id]
-    emails = _pairs(connection, select(contacts.c.id, contacts.c.email).where(contacts.c.id.in_(ids)))
     member = memberships.c
     query = select(member.contact_id, member.number).where(member.list_id == job.list_id, member.contact_id.in_(ids))
     numbers = _pairs(connection, query) if job.list_id is not None else {}
@@ -97,6 +108,12 @@ def _told(connection: Connection, job: Job, rows: Sequence[tuple[int, str, int]]
     ]
 
 
+def _emails(connection: Connection, contact_ids: Sequence[int], login: Login | None) -> dict[int, str]:
+    """The addresses of those contacts that the login sees."""
+    query = select(contacts.c.id, contacts.c.email).where(contacts.c.id.in_(contact_ids), *of_visible_person(login))
+    return _pairs(connection, query)
+
+
 def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> dict[int, str]:
     """The addresses as they stood in rows that were not taken, by line."""
     columns = [column for column in ImportSpec.of(job.request).columns if column.target == "email"]
@@ -109,8 +126,8 @@ def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> di
     return found
 
 
-def _contacts_of(connection: Connection, job: Job, keys: Collection[str]) -> dict[str, int]:
-    """The account's contacts with these addresses: of several the one that came first."""
+def _contacts_of(connection: Connection, job: Job, keys: Collection[str], login: Login | None) -> dict[str, int]:
+    """The account's contacts with these addresses that the login sees: of several the one that came first."""
     if not keys:
         return {}
     mine = contacts.c.account_id == job.account_id
@@ -119,8 +136,8 @@ def _contacts_of(connection: Connection, job: Job, keys: Collection[str]) -> dic
         (contacts.c.unique_email, contacts.c.unique_email.in_(keys)),
         (contacts.c.email_key, contacts.c.email_key.in_(keys) & contacts.c.unique_email.is_(None)),
     ):
-        query = select(column, func.min(contacts.c.id)).where(mine, condition).group_by(column)
-        found |= _pairs(connection, query)
+        query = select(column, func.min(contacts.c.id)).where(mine, condition, *of_visible_person(login))
+        found |= _pairs(connection, query.group_by(column))
     return found
 
 

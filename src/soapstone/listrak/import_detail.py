@@ -36,7 +36,8 @@ def report_import_contact_detail(call: Call, request: ReportImportContactDetail)
         failure = call.failure("ReportImportContactDetail", sentence)
         return ReportImportContactDetailResponse(ReportImportContactDetailResult=None, WSException=failure)
     wanted = None if request.ImportResult is WSImportResultEnum.All else RESULTS[request.ImportResult]
-    rows = call.product.imports.outcomes(job.id, wanted, offset=(max(request.Page, 1) - 1) * PAGE_ROWS, limit=PAGE_ROWS)
+    offset = (max(request.Page, 1) - 1) * PAGE_ROWS
+    rows = call.product.imports.outcomes(job.id, wanted, offset=offset, limit=PAGE_ROWS, login=call.login)
     contacts = [WSImportContact(EmailAddress=row.email, ContactID=row.number or 0) for row in rows]
     return ReportImportContactDetailResponse(ReportImportContactDetailResult=contacts, WSException=None)
 
