@@ -151,6 +151,24 @@ def test_messages_of_other_lists_have_no_name_in_unsubscribes(
     assert (tracked.Count, [(each.RecipientId, each.MessageId) for each in tracked.data]) == (1, [(person, 0)])
 
 
+def test_messages_of_other_accounts_have_no_name_in_unsubscribes(
+    product: Product, account: Account, mine: int, call: Call
+) -> None:
+    """mm-116, mm-122: a call may name any number as the message that it goes back to."""
+    stranger = product.accounts.create("OTHER", time_zone="UTC")
+    product.accounts.add_login(account, "all", "secret")
+    person = product.recipients.add(account, {"email": "ann@example.com"}, [mine])
+    theirs = product.lists.create(stranger.id, "Theirs").id
+    for hidden in (
+        product.messages.save(stranger.id, theirs, Draft(subject="Secret")),
+        product.messages.save(stranger.id, None, Draft(subject="Secret"), kind="magnetmail"),
+    ):
+        row = types.Unsubscribe(RecipientId=person, MessageId=hidden.id)
+        for calling in (call, caller(product, "all")):
+            assert calling("unsubscribeRecipients", unsubscribes=[row])[0].Id
+            assert {each.message_name for each in calling("getUnsubscribes")} == {""}
+
+
 def test_a_wish_is_recorded_as_a_whole(product: Product, account: Account, mine: int, other: int, call: Call) -> None:
     """mm-120: a visible person who wants no mail at all gets none of hidden lists either."""
     person = product.recipients.add(account, {"email": "ann@example.com"}, [mine, other])

@@ -63,7 +63,12 @@ class Complaints:
             .join(
                 memberships, (member.list_id == event.list_id) & (member.contact_id == event.contact_id), isouter=True
             )
-            .join(messages, messages.c.id == event.message_id, isouter=True)
+            .join(
+                messages,
+                # A caller may name any number as the cause, also that of another account's message.
+                (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
+                isouter=True,
+            )
             .where(event.account_id == account_id, event.kind == "complained", event.list_id.in_(list_ids))
             .order_by(event.at, event.id)
             .offset(offset)

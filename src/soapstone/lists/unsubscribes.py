@@ -106,7 +106,12 @@ class Unsubscribes:
                 func.coalesce(event.message_category_id, 0).label("message_category_id"),
             )
             .join(lists, lists.c.id == event.list_id, isouter=True)
-            .join(messages, messages.c.id == event.message_id, isouter=True)
+            .join(
+                messages,
+                # A caller may name any number as the cause, also that of another account's message.
+                (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
+                isouter=True,
+            )
             .where(*self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login))
             .order_by(event.at, event.id)
             .offset(offset or None)
