@@ -138,6 +138,14 @@ def test_changed_rights_are_not_hidden_behind_others(product: Product, account: 
     assert told(product, account, AuditAction.RIGHTS)[-1] == ("Ann", f"change {MOST_FROM_ONE_ADDRESS + 4}", HOME)
 
 
+def test_many_lists_hide_no_other_change(product: Product, account: Account, ann: Actor) -> None:
+    lists = [product.lists.create(account.id, f"List {n}").id for n in range(200)]
+    product.accounts.add_login(account, "bob", "secret", by=ann)
+    product.accounts.permit(account, "bob", may_use_console=True, disabled=False, lists=lists, by=ann)
+    begin = "login bob is changed: may_use_console=True, disabled=False, lists=[1, 2, "
+    assert told(product, account, AuditAction.RIGHTS)[-1][1].startswith(begin)
+
+
 def test_texts_are_bounded_and_stay_on_their_line(
     product: Product, account: Account, ann: Actor, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -241,12 +241,13 @@ class Accounts:
         }
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         told = dict(values)
-        if all_lists or lists is not None:
-            values["all_lists"] = all_lists
-            told["lists"] = "all" if all_lists else sorted(set(lists or ()))
         if disabled is not None:
             values["disabled_at"] = now() if disabled else None
             told["disabled"] = disabled
+        if all_lists or lists is not None:
+            values["all_lists"] = all_lists
+            # Last, since the trail keeps no text of any length.
+            told["lists"] = "all" if all_lists else sorted(set(lists or ()))
         with self._database.write() as connection:
             login_id = _find(connection, account, name)
             if login_id is None:
