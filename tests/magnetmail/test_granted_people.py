@@ -224,12 +224,21 @@ def test_jobs_without_a_list(product: Product, account: Account, call: Call) -> 
 
 
 def test_granted_lists_in_a_child_account(product: Product, account: Account, bea: Login, call: Call) -> None:
-    """mm-15: a login of the parent sees the people of a child only when it sees all lists."""
+    """mm-15, mm-16: a login of the parent may work in a child only when it sees all lists."""
     child = product.accounts.create("CHILD", time_zone="UTC", parent=account.name)
     made = product.lists.create(child.id, "Of the child")
     person = product.recipients.add(child, {"email": "ann@example.com"}, [made.id])
     product.accounts.add_login(account, "all", "secret")
     assert caller(product, "all", "CHILD")("getRecipientDetails", recipient_id=person) is not None
-    assert caller(product, "bea", "CHILD")("getRecipientDetails", recipient_id=person) is None
+    denied = "[AccessDenied] This session may not use account CHILD."
+    in_child = caller(product, "bea", "CHILD")
+    assert in_child("getRecipientDetails", recipient_id=person) == denied
+    assert in_child("getMessageList") == denied
+    # The account may be named in the body, too.
+    assert call("addGroup", user_id="CHILD", group_name="Mine") == denied
+    assert call("createMagnetMailMessage", message=types.MessageDetails(user_id="CHILD", message_name="x")) == denied
+    assert [each.name for each in product.lists.all(child.id)] == ["Of the child"]
+    for name in ("", account.name.lower()):
+        assert caller(product, "bea", name)("getUserDetails").User_Id == account.name
     for name in ("all", "bea"):
         assert caller(product, name)("getRecipientDetails", recipient_id=person) is None

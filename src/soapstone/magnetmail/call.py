@@ -44,11 +44,17 @@ class Call:
         return self.product.lists.get(self.account.id, group_id or 0, self.login)
 
     def for_account(self, user_id: str | None) -> Call:
-        """The same call for the account that the request names; Fault when the session may not use it."""
+        """The same call for the account that the request names; Fault when the session may not use it.
+
+        Lists are granted in the login's own account, so who sees only those has no business in its children.
+        """
         name = (user_id or "").strip()
         if not name or name.upper() == self.account.name:
             return self
-        account_id = self.product.accounts.reach(self.identity.account.id).get(name.upper())
+        reach = self.product.accounts.reach(self.identity.account.id)
+        if is_restricted(self.login):
+            reach = {self.identity.account.name: self.identity.account.id}
+        account_id = reach.get(name.upper())
         account = None if account_id is None else self.product.accounts.get(account_id)
         if account is None:
             raise Fault(f"[AccessDenied] This session may not use account {name}.")
