@@ -318,6 +318,8 @@ def test_granted_lists(served: Any, rest: httpx.Client) -> None:
     accounts.add_login(demo, name, "secret", lists=[mine])
     database.close()
     text = "Dear {{ First_Name }}"
+    (ann,) = rest.get("/contacts", params={"email": "ann@example.com", "list_id": mine}).json()["items"]
+    assert rest.patch(f"/contacts/{ann['id']}", json={"fields": {"first_name": "Ann"}}).status_code == 200
     readable, hidden = stored(rest, mine, plain=text), stored(rest, other)
     (send,) = sent(rest, hidden, kind="list", list_id=other)
     seen = rest.post(f"/messages/{readable}/preview", json={"email": person["email"]}).json()
@@ -327,6 +329,17 @@ def test_granted_lists(served: Any, rest: httpx.Client) -> None:
         unseen = client.post(f"/messages/{readable}/preview", json={"email": person["email"]})
         assert unseen.status_code == 200
         assert "Secret" not in unseen.json()["plain"]
+        # Nor by a mail to them, which a sender may read in the console.
+        for emails in (["ann@example.com"], [person["email"]]):
+            for purpose in ("test", "transactional"):
+                to = {"kind": "addresses", "list_id": mine, "emails": emails, "test": purpose == "test"}
+                made = client.post("/sends", json={"message_id": readable, "to": to}).json()["sends"][0]["id"]
+                over(rest, made)
+                (row,) = client.get(f"/sends/{made}/recipients").json()["items"]
+                assert (row["state"], row["contact_id"] is None) == ("handed", emails == [person["email"]])
+                (mail,) = (served.data / "mail").glob(f"{made:08}-*.eml")
+                assert "Secret" not in mail.read_text()
+                assert ("Dear Ann" in mail.read_text()) == (emails == ["ann@example.com"])
         for path in (f"/messages/{hidden}", f"/sends/{send}", f"/sends/{send}/recipients"):
             assert client.get(path).status_code == 404
         assert client.post(f"/sends/{send}/cancel").status_code == 404

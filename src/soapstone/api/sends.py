@@ -218,7 +218,7 @@ def recipients(
         cursor,
         limit,
         lambda after, most: caller.product.reports.recipients(
-            caller.account.id, job_id=send_id, states=state or (), after=after, limit=most
+            caller.account.id, job_id=send_id, states=state or (), after=after, limit=most, login=caller.login
         ),
         lambda recipient: recipient.id,
         RecipientOut.of,

@@ -7,10 +7,10 @@ All conditions come beside those that name the account.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select
 
 from soapstone.accounts.account import Login
 from soapstone.jobs.job import Job
@@ -53,6 +53,21 @@ def of_visible_person(login: Login | None, contact_id: ColumnElement[Any] = cont
     """Return what rows meet that concern a person whom the login sees: a member, in any state, of a list it sees."""
     here = of_granted_list(login, memberships.c.list_id)
     return (exists().where(memberships.c.contact_id == contact_id, *here),) if here else ()
+
+
+def seen_lists(connection: Connection, login: Login | None) -> list[int] | None:
+    """Return the numbers of the lists that a login sees, None for all: for what is done later in its name."""
+    if login is None or not is_restricted(login):
+        return None
+    return sorted(connection.execute(_granted(login)).scalars())
+
+
+def of_person_on(list_ids: Collection[int] | None, contact_id: ColumnElement[Any]) -> Conditions:
+    """Return what rows meet that concern a person on one of these lists, in any state; None means anybody."""
+    if list_ids is None:
+        return ()
+    member = memberships.alias()
+    return (exists().where(member.c.contact_id == contact_id, member.c.list_id.in_(list_ids)),)
 
 
 def sees_job(login: Login, job: Job, granted: Container[int | None]) -> bool:

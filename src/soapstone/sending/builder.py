@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, and_, select
 
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.profiles import Profiles
+from soapstone.lists.visibility import of_person_on
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, profile_value, with_links
 from soapstone.sending.ledger import within
 from soapstone.sending.links import Links
@@ -29,6 +30,10 @@ from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 
 log = logging.getLogger(__name__)
+
+# In a send's request: the lists that its login saw when it was not all of them. An address may be anybody's, and mails
+# can be read by who sends them, so they hold fields of people on these lists alone.
+SEEN_LISTS = "seen_lists"
 
 NO_LINKS = "The message has a link to this server, which does not know its address: SOAPSTONE_PUBLIC_URL is not set."
 
@@ -175,6 +180,7 @@ class MailBuilder:
     def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Row[Any]]:
         table = deliveries
         list_id = self._list.id if self._list else 0
+        seen = of_person_on(self._job.request.get(SEEN_LISTS), contacts.c.id)
         query: Select[Any] = (
             select(
                 table.c.id,
@@ -189,7 +195,8 @@ class MailBuilder:
                 *(memberships.c[name] for name in ("profile", "form_values")),
                 *(contacts.c[column].label(f"contact_{column}") for column in self._columns.values()),
             )
-            .join(contacts, contacts.c.id == table.c.contact_id, isouter=True)
+            .select_from(table)
+            .join(contacts, and_(contacts.c.id == table.c.contact_id, *seen), isouter=True)
             .join(
                 memberships,
                 (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.c.contact_id),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, case, func, select
 
 from soapstone.accounts.account import Login
 from soapstone.jobs.job import Job
-from soapstone.lists.visibility import of_no_hidden_list
+from soapstone.lists.visibility import of_no_hidden_list, of_visible_person
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs, messages, sends
 
@@ -163,11 +164,16 @@ class SendReports:
         tests: bool = True,
         after: int = 0,
         limit: int = 1000,
+        login: Login | None = None,
     ) -> list[Recipient]:
-        """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`."""
-        query = select(*(deliveries.c[name] for name in Recipient.__dataclass_fields__)).where(
-            deliveries.c.account_id == account_id, deliveries.c.id > after
-        )
+        """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
+
+        The login is told of no contact that it does not see.
+        """
+        columns: dict[str, ColumnElement[Any]] = {name: deliveries.c[name] for name in Recipient.__dataclass_fields__}
+        if seen := of_visible_person(login, deliveries.c.contact_id):
+            columns["contact_id"] = case((and_(*seen), deliveries.c.contact_id)).label("contact_id")
+        query = select(*columns.values()).where(deliveries.c.account_id == account_id, deliveries.c.id > after)
         for column, value in (
             (deliveries.c.job_id, job_id),
             (deliveries.c.message_id, message_id),

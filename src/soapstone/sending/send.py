@@ -17,6 +17,8 @@ from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profile_filter import InvalidFilter, Term
 from soapstone.lists.profiles import Profiles
+from soapstone.lists.visibility import seen_lists
+from soapstone.sending.builder import SEEN_LISTS
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, LINK_SETTINGS, Content, ready_to_send
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import Messages, store
@@ -332,11 +334,12 @@ class Sends:
             return None
         message_id: int = job.request["message_id"]
         request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
-        for name in ("instead", "is_test", "links", REQUEST):
+        for name in ("instead", "is_test", "links", REQUEST, SEEN_LISTS):
             if name in job.request:
                 request[name] = job.request[name]
         with self._database.write(durable=True) as connection:
             rules = {"reach": job.request.get("rules", {}).get("reach", []), "members": is_for_members(job)}
+            request |= _sight(connection, login)
             request["rules"] = rules | {"after": self._attempts(connection, job, message_id)}
             number = self._jobs.add(
                 connection,
@@ -480,6 +483,7 @@ class Sends:
         **job: Any,
     ) -> int:
         list_id = contact_list.id if contact_list else None
+        request = {**request, **_sight(connection, login)}
         number = self._jobs.add(
             connection,
             account_id=account.id,
@@ -540,6 +544,12 @@ def _note(
     }
     values |= {"list_id": list_id, "purpose": purpose, "is_test": is_test}
     connection.execute(insert(sends).values(**values))
+
+
+def _sight(connection: Connection, login: Login | None) -> dict[str, Any]:
+    """What a request holds of a login that sees only some people: fields of others are not for its mails."""
+    lists = seen_lists(connection, login)
+    return {} if lists is None else {SEEN_LISTS: lists}
 
 
 def _record(
