@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -259,4 +261,9 @@ def serve(
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until a signal ends it."""
-    WebServer(app, settings, ready=ready, tls=tls).run(sockets=list(listeners))
+    # Uvicorn raises SIGTERM again when it is done: by default that ends the process before the callers have cleaned up.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    try:
+        WebServer(app, settings, ready=ready, tls=tls).run(sockets=list(listeners))
+    finally:
+        signal.signal(signal.SIGTERM, before)
