@@ -28,6 +28,20 @@ def test_a_login_is_disabled_and_enabled(api: httpx.Client, client: Client) -> N
     assert (bob.get("/account").status_code, program.get("/account").status_code) == (200, 200)
 
 
+def test_no_login_enables_one_that_may_do_more(product: Product, account: Account, api: httpx.Client) -> None:
+    product.accounts.add_login(account, "bob", "long secret")
+    product.accounts.permit(account, "ann", may_use_console=False)
+    assert api.patch("/logins/bob", json={"disabled": True}).status_code == 200
+    assert api.patch("/logins/bob", json={"disabled": False}).status_code == 403
+    assert api.patch("/logins/bob", json={"may_use_console": False}).status_code == 200
+    assert api.patch("/logins/bob", json={"disabled": False}).json()["disabled"] is False
+
+
+def test_a_child_account_stands_in_the_trail_of_its_parent(api: httpx.Client) -> None:
+    assert api.post("/account/children", json={"name": "CHILD"}).status_code == 201
+    assert "account CHILD is created" in [each["detail"] for each in api.get("/account/audit").json()["items"]]
+
+
 def test_a_login_is_deleted(api: httpx.Client, client: Client) -> None:
     api.post("/logins", json=BOB)
     bob = client(auth=("bob", "long secret"))

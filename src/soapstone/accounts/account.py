@@ -137,7 +137,8 @@ class Accounts:
                 "created_at": now(),
             }
             account_id = connection.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
-            record(connection, account_id, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
+            # Those who may read the trail of the account that makes it are those whom it concerns.
+            record(connection, parent_id or account_id, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
         created = self.named(name)
         assert created is not None  # noqa: S101 - it was just committed
         return created

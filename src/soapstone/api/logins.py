@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from soapstone.accounts.account import Account, Login, NameTaken, canonical
+from soapstone.accounts.account import RIGHTS, Account, Login, NameTaken, canonical
 from soapstone.accounts.logon import permits
 from soapstone.api.access import Caller, Calling
 from soapstone.api.account import AccountOut, account
@@ -207,6 +207,8 @@ def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
     if name.casefold() == caller.login.name.casefold():
         raise Refused(409, "A login does not change its own permissions.")
     _may_give(caller, given)
+    if given.disabled is False:
+        _may_enable(caller, name)
     if not caller.product.accounts.permit(caller.account, name, **given.model_dump(), by=caller.login.actor):
         raise not_found("login")
     return next(
@@ -246,6 +248,14 @@ def _may_give(caller: Caller, given: LoginIn | LoginChange) -> None:
     for number in given.lists or ():
         if caller.product.lists.get(caller.account.id, number) is None:
             raise Refused(422, f"There is no list {number}.")
+
+
+def _may_enable(caller: Caller, name: str) -> None:
+    for login, _ in caller.product.accounts.logins(caller.account):
+        if login.name.casefold() == name.casefold():
+            beyond = [right for right in RIGHTS if getattr(login, right) and not getattr(caller.login, right)]
+            if login.disabled and beyond:
+                raise Refused(403, "This login cannot enable one that has a permission that it lacks.")
 
 
 def _shown(login: Login, lists: list[int]) -> LoginOut:
