@@ -135,7 +135,7 @@ def worker(
 @app.command("settings")
 def show_settings() -> None:
     """Show all settings with their values and sources."""
-    settings, table = Settings(), Table("Setting", "Value", "Source", "Meaning")
+    settings, table = settings_of(), Table("Setting", "Value", "Source", "Meaning")
     for name, field in Settings.model_fields.items():
         variable = f"SOAPSTONE_{name.upper()}"
         source = variable if variable in os.environ else "default"
@@ -155,7 +155,7 @@ def show_dkim() -> None:
     from soapstone.sending.signing import UnusableKey
 
     try:
-        signer = dkim_signer(Settings())
+        signer = dkim_signer(settings_of())
     except UnusableKey as trouble:
         stop(str(trouble))
     if signer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 import socket
@@ -205,10 +206,11 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(2048)
     except OSError as trouble:
         listener.close()
-        raise PortTaken(
-            f"Cannot listen on {host}:{port} ({trouble.strerror}). Choose another port: --port {port + 1}, "
-            f"or make run PORT={port + 1}."
-        ) from None
+        if isinstance(trouble, socket.gaierror) or trouble.errno == errno.EADDRNOTAVAIL:
+            remedy = "Name an address of this machine: --host 127.0.0.1."
+        else:
+            remedy = f"Choose another port: --port {port + 1}, or make run PORT={port + 1}."
+        raise PortTaken(f"Cannot listen on {host}:{port} ({trouble.strerror}). {remedy}") from None
     return listener
 
 

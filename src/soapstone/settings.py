@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sqlalchemy import make_url
+
+
+class UnusableSetting(Exception):
+    """A setting has a value that it cannot have; the message says which and why."""
 
 
 class Settings(BaseSettings):
@@ -94,6 +100,16 @@ class Settings(BaseSettings):
         description="How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
     )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: list[str]) -> list[str]:
+        for one in given:
+            try:
+                ip_network(one, strict=False)
+            except ValueError:
+                raise ValueError(f"{one!r} is no address and no network") from None
+        return given
+
     @property
     def database(self) -> str:
         """The database's URL in full."""
@@ -131,3 +147,18 @@ class Settings(BaseSettings):
     def worker_lock(self) -> Path:
         """The worker's lock."""
         return self.data_dir / "worker.lock"
+
+
+def read_settings(**flags: Any) -> Settings:
+    """The settings of the environment under these flags. Raises UnusableSetting."""
+    try:
+        return Settings(**flags)
+    except ValidationError as trouble:
+        # The value is not quoted: it may be secret.
+        first = trouble.errors(include_url=False, include_input=False)[0]
+        name, reason = first["loc"][0], first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    except SettingsError as trouble:
+        # Only lists are parsed before they are checked. The exception names the setting in its text alone.
+        name = next(name for name in Settings.model_fields if f'"{name}"' in str(trouble))
+        reason = 'a list is written as JSON, ["…", "…"]'
+    raise UnusableSetting(f"SOAPSTONE_{str(name).upper()} cannot be used: {reason}.")

@@ -63,7 +63,7 @@ def test_accounts_and_logins(run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--time-zone", "Mars/Base"], "Mars/Base"),
+        (["--time-zone", "Mars/Base"], "There is no time zone Mars/Base."),
         (["--identifier", "shoe_size"], "identifier"),
         (["--parent", "nobody"], "NOBODY"),
     ],
@@ -151,6 +151,9 @@ def test_database_commands(ready: Run, tmp_path: Path) -> None:
     ready("db", "backup", str(target))
     assert target.stat().st_size > 0
     assert "exists already" in ready("db", "backup", str(target), code=1).output
+    nowhere = tmp_path / "nowhere" / "copy.sqlite"
+    refused = ready("db", "backup", str(nowhere), code=1).output.replace("\n", "")
+    assert refused == f"Cannot write {nowhere}.partial: No such file or directory."
 
 
 def test_settings_tell_their_sources_and_no_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +162,31 @@ def test_settings_tell_their_sources_and_no_password(run: Run, monkeypatch: pyte
     assert "SOAPSTONE_DATA_DIR" in output
     assert "geheim" not in output
     assert "default" in output
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("SOAPSTONE_LOCK_MINUTES", "0", "it should be greater than 0"),
+        ("SOAPSTONE_LOCK_MINUTES", "ten", "it should be a valid integer, unable to parse string as an integer"),
+        ("SOAPSTONE_TRUSTED_PROXIES", "127.0.0.1", 'a list is written as JSON, ["…", "…"]'),
+        ("SOAPSTONE_TRUSTED_PROXIES", '["nginx"]', "'nginx' is no address and no network"),
+        ("SOAPSTONE_ALLOWED_ORIGINS", "{", 'a list is written as JSON, ["…", "…"]'),
+    ],
+)
+@pytest.mark.parametrize("words", [("serve", "--port", "0"), ("worker",), ("list", "list"), ("dkim",), ("settings",)])
+def test_a_setting_that_cannot_be_used(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], variable: str, value: str, reason: str
+) -> None:
+    """One sentence with the name of the variable."""
+    monkeypatch.setenv(variable, value)
+    assert run(*words, code=1).output == f"{variable} cannot be used: {reason}.\n"
+
+
+def test_an_address_of_no_machine(run: Run) -> None:
+    output = run("web", "--host", "192.0.2.1", "--port", "0", code=1).output
+    assert "Name an address of this machine" in output
+    assert "another port" not in output
 
 
 def test_unknown_jobs(ready: Run) -> None:

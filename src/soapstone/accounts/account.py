@@ -117,8 +117,11 @@ class Accounts:
         parent: str | None = None,
         by: Actor = COMMAND_LINE,
     ) -> Account:
-        """Create an account; its name is kept in upper case (mm-10). Raises NameTaken, LookupError for the parent."""
-        ZoneInfo(time_zone)
+        """Create an account; its name is kept in upper case (mm-10).
+
+        Raises NameTaken, LookupError for the parent, ValueError for the time zone.
+        """
+        _check_zone(time_zone)
         with self._database.write() as connection:
             if connection.execute(select(accounts.c.id).where(accounts.c.name == name.upper())).first():
                 raise NameTaken(f"there is an account {name.upper()} already")
@@ -344,10 +347,7 @@ class Accounts:
         if unknown := values.keys() - {"time_zone", "unsubscribe_type", "field_labels", "identifier"}:
             raise TypeError(f"no settings of an account: {sorted(unknown)}")
         if "time_zone" in values:
-            try:
-                ZoneInfo(values["time_zone"])
-            except (KeyError, ValueError, OSError):
-                raise ValueError(f"There is no time zone {values['time_zone']}") from None
+            _check_zone(values["time_zone"])
         if values.get("unsubscribe_type", UNSUBSCRIBE_TYPES[0]) not in UNSUBSCRIBE_TYPES:
             raise ValueError(f"An unsubscribe is about one of {', '.join(UNSUBSCRIBE_TYPES)}")
         if values.get("identifier", "email") not in ("email", "custom_id"):
@@ -418,3 +418,10 @@ def _account(row: Row[Any]) -> Account:
         unsubscribe_type=row.unsubscribe_type,
         field_labels=row.field_labels,
     )
+
+
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"There is no time zone {name}") from None

@@ -16,7 +16,7 @@ from soapstone.accounts.account import Account
 from soapstone.commands.restoring import prepare
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
-from soapstone.settings import Settings
+from soapstone.settings import Settings, UnusableSetting, read_settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsDamaged, RecordsUnavailable, driver_words, translated
@@ -36,10 +36,13 @@ def stop(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-def settings_of(data: Path | None, database: str | None, **others: Any) -> Settings:
-    """The settings, flags before environment variables before defaults."""
+def settings_of(data: Path | None = None, database: str | None = None, **others: Any) -> Settings:
+    """The settings, flags before environment variables before defaults. A useless value ends with one line."""
     given = {"data_dir": data, "database_url": database, **others}
-    return Settings(**{name: value for name, value in given.items() if value is not None})
+    try:
+        return read_settings(**{name: value for name, value in given.items() if value is not None})
+    except UnusableSetting as trouble:
+        stop(str(trouble))
 
 
 @contextmanager

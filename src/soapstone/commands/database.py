@@ -64,7 +64,10 @@ def backup(
     with _opened(data, database) as opened:
         if target is not None and target.exists():
             stop(f"{target} exists already.")
-        made = schema.backup(opened, target)
+        try:
+            made = schema.backup(opened, target)
+        except OSError as trouble:
+            stop(f"Cannot write {trouble.filename or target}: {trouble.strerror}.")
         if made is None:
             stop("PostgreSQL has its own tools for this: pg_dump.")
         console.print(f"Copied to {made}.")
