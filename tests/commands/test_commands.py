@@ -183,6 +183,31 @@ def test_a_setting_that_cannot_be_used(
     assert run(*words, code=1).output == f"{variable} cannot be used: {reason}.\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("account", "password", "ann", "--password-file"),
+        ("list", "message", "--list", "1", "--subject", "Hello", "--html"),
+        ("message", "add", "--list", "1", "--subject", "Hello", "--text"),
+    ],
+)
+def test_a_file_that_is_no_text(ready: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    file = tmp_path / "spring"
+    file.write_bytes(b"\xff\xfea\0")
+    assert ready(*words, str(file), code=1).output.replace("\n", "") == f"Cannot read {file}: it is not text in UTF-8."
+
+
+def test_a_data_folder_that_cannot_be(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    for place, reason in ((file, "it is no folder"), (file / "data", "Not a directory")):
+        monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(place))
+        for words in (("list", "list"), ("db", "check"), ("worker",)):
+            output = run(*words, code=1).output
+            assert output.startswith(f"Cannot use {place}: {reason}. Name another")
+            assert "Traceback" not in output
+
+
 def test_an_address_of_no_machine(run: Run) -> None:
     output = run("web", "--host", "192.0.2.1", "--port", "0", code=1).output
     assert "Name an address of this machine" in output

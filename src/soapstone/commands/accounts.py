@@ -12,7 +12,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from soapstone.accounts.account import NameTaken
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+    text_of,
+)
 from soapstone.lists.doubles import WorkUnderWay
 from soapstone.lists.fields import field_column
 from soapstone.product import Product
@@ -300,9 +310,6 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
 def _password(file: Path | None) -> str:
     if file is None:
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    try:
-        text = sys.stdin.readline() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except OSError as trouble:
-        stop(f"Cannot read {file}: {trouble.strerror}.")
+    text = sys.stdin.readline() if str(file) == "-" else text_of(str(file))
     secret = text.splitlines()[0] if text.strip() else ""
     return secret or stop("The password is empty.")

@@ -82,6 +82,10 @@ def database_of(settings: Settings, *, waits: bool = False) -> Iterator[Database
         stop(str(trouble))
     except RecordsUnavailable as trouble:
         _cannot_use(str(settings.data_dir), trouble)
+    except FileExistsError:
+        stop(f"Cannot use {settings.data_dir}: it is no folder. Name another with --data.")
+    except OSError as trouble:
+        stop(f"Cannot use {settings.data_dir}: {trouble.strerror}. Name another folder with --data.")
     try:
         # Earlier versions left the modes to the umask.
         path = database.path.resolve() if database.path else None
@@ -97,6 +101,17 @@ def database_of(settings: Settings, *, waits: bool = False) -> Iterator[Database
 
 def _cannot_use(what: str, trouble: Exception) -> NoReturn:
     stop(f"Cannot use {what}. {trouble} ({driver_words(trouble)})")
+
+
+def text_of(file: str) -> str:
+    """What is in a text file in UTF-8, or in standard input for `-`; a mark at its beginning does not count."""
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return raw.decode("utf-8-sig")
+    except OSError as trouble:
+        stop(f"Cannot read {file}: {trouble.strerror}.")
+    except UnicodeDecodeError:
+        stop(f"Cannot read {file}: it is not text in UTF-8.")
 
 
 def account_of(product: Product, name: str | None) -> Account:

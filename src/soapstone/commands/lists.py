@@ -18,6 +18,7 @@ from soapstone.commands.common import (
     opened,
     settings_of,
     stop,
+    text_of,
 )
 from soapstone.commands.messages import warn_of_unknown_fields
 from soapstone.lists.addresses import is_address
@@ -126,12 +127,10 @@ def message(
         try:
             draft = Draft(
                 subject=subject,
-                html=html.read_text(encoding="utf-8") if html else "",
-                plain=text.read_text(encoding="utf-8") if text else "",
+                html=text_of(str(html)) if html else "",
+                plain=text_of(str(text)) if text else "",
             )
             saved = product.messages.save(owner.id, found.id, draft)
-        except OSError as trouble:
-            stop(f"Cannot read {trouble.filename}: {trouble.strerror}.")
         except InvalidMessage as trouble:
             stop(str(trouble))
         console.print(f"Message {saved.id} is saved.")

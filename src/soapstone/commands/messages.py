@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +21,7 @@ from soapstone.commands.common import (
     opened,
     settings_of,
     stop,
+    text_of,
 )
 from soapstone.product import Product
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
@@ -289,15 +288,7 @@ def _given(
 
 
 def _body(file: str | None) -> str | None:
-    if not file:
-        return file
-    try:
-        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-        return raw.decode("utf-8-sig")
-    except OSError as trouble:
-        stop(f"Cannot read {file}: {trouble.strerror}.")
-    except UnicodeDecodeError:
-        stop(f"Cannot read {file}: it is not text in UTF-8.")
+    return text_of(file) if file else file
 
 
 def _traits(
