@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from soapstone.api.access import ADMITTED, admit
 from soapstone.body_limit import SAFE_METHODS
 from soapstone.wire.compressed import GzipBody
+from soapstone.wire.draining import pace
 
 # The largest body of a request but for files that are imported.
 JSON_BYTES = 1 << 20
@@ -59,6 +60,7 @@ class Limited:
             while message["type"] == "http.request" and message.get("more_body") and size <= limit + DRAIN:
                 message = await receive()
                 size += len(message.get("body", b""))
+                await pace(len(message.get("body", b"")))
             raise HTTPException(413, f"The request is larger than {limit} bytes.")
 
         async def watched(message: Message) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from soapstone.wire.contract import Contract
+from soapstone.wire.draining import pace
 from soapstone.wire.envelope import SOAP_11, SoapVersion
 from soapstone.wire.faults import BusyFault, Fault, MalformedXml, ReadFault, VersionMismatchFault, render
 from soapstone.wire.large_calls import RETRY_SECONDS, SMALL, Busy, LargeCalls
@@ -168,6 +169,8 @@ class Call:
                 limit += _POLITE_DRAIN
             if self._error is None:
                 await self._feed(body, more)
+            else:
+                await pace(len(body))
             # What the call keeps is not held until its client has sent the rest.
             if not more or self._given_up:
                 return

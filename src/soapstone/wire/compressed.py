@@ -7,6 +7,8 @@ import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from soapstone.wire.draining import pace
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -112,7 +114,9 @@ class GzipBody:
             if message["type"] != "http.request":
                 return False
             self._more = bool(message.get("more_body", False))
-            left -= len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            left -= size
+            await pace(size)
         return not self._more
 
     def _decompress(self) -> bytes:

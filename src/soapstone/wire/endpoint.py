@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
+from soapstone.wire.draining import pace
 from soapstone.wire.envelope import SOAP_11, SOAP_12
 from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
@@ -234,9 +235,11 @@ class Endpoint:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise Disconnected
-            total += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            total += size
             if not message.get("more_body", False):
                 return
+            await pace(size)
 
 
 async def _peek(receive: Receive) -> tuple[bytes | None, Receive]:

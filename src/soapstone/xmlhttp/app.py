@@ -13,6 +13,7 @@ from python_multipart.multipart import parse_options_header
 from soapstone.accounts.logon import RETRY_SECONDS
 from soapstone.product import Product, ReceivedUpload, RecordsUnavailable
 from soapstone.wire.call import in_thread
+from soapstone.wire.draining import pace
 from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.wire.origin import FOREIGN, Origins, first_headers
 from soapstone.xmlhttp import answer
@@ -188,7 +189,7 @@ class _Body:
             return not self._more
         try:
             while self._more and self.size <= self._limit + DRAIN:
-                await self._take()
+                await pace(len(await self._take()))
         except Disconnected:
             self._more = True
         return not self._more
