@@ -64,12 +64,11 @@ class Tokens:
         """End a token; False when the login has none of that number."""
         here = (api_tokens.c.login_id == login_id) & (api_tokens.c.id == token_id)
         with self._database.write() as connection:
-            account_id = connection.execute(
-                delete(api_tokens).where(here).returning(api_tokens.c.account_id)
-            ).scalar_one_or_none()
-            if account_id is not None:
-                record(connection, account_id, by, AuditAction.RIGHTS, f"token {token_id} is revoked")
-        return account_id is not None
+            account_id = connection.execute(select(api_tokens.c.account_id).where(here)).scalar_one_or_none()
+            if account_id is None or connection.execute(delete(api_tokens).where(here)).rowcount == 0:
+                return False
+            record(connection, account_id, by, AuditAction.RIGHTS, f"token {token_id} is revoked")
+            return True
 
     def identify(self, secret: str, peer: str | None) -> Identity | None:
         """Whose token this is; None when it is unknown or its login is disabled. Its last use is kept to the minute.
