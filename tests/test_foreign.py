@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import Served
 
 from soapstone.accounts.account import Accounts
 from soapstone.listrak.service import HANDLERS as LISTRAK_HANDLERS
@@ -253,9 +254,12 @@ def timeless(answer: httpx.Response) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(served: Any) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    # All refused logons here come from one address.
+    served = Served(tmp_path_factory.mktemp("world") / "data", lock_failures="1000")
     with httpx.Client(timeout=30) as client:
         yield World(served, client)
+    served.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from soapstone.sending.body import Body
 from soapstone.sending.mail import _encoded, header_text
 from soapstone.sending.message import CHARSETS, InvalidMessage
-from soapstone.sending.template import VALUES, Template
+from soapstone.sending.template import ALLOWANCE, VALUES, Allowance, Template
 
 # Everything that UTF-8 can hold, with more of what is awkward in mails; much ASCII, for a choice of encodings.
 PIECES = st.one_of(
@@ -93,7 +93,7 @@ def test_the_pieces_of_a_template_are_its_text(before: str, value: str, after: s
     for other in ("", "b"):
         values = {"a": value, "b": other}
         pieces = template.pieces(values)
-        rendered = template._template.render({VALUES: values})
+        rendered = template._template.render({VALUES: values, ALLOWANCE: Allowance()})
         assert "".join(pieces) == rendered == template.render(values)
         body = Body("plain", "utf-8", template.fixed)
         assert body.write(pieces) == whole("plain", rendered, "utf-8")

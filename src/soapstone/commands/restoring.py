@@ -18,6 +18,7 @@ from soapstone.accounts.link_keys import begin_key
 from soapstone.sending.send import KINDS
 from soapstone.store import private, schema
 from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsDamaged
 from soapstone.store.mark import Mark
 from soapstone.store.numbers import handed_out, raise_beyond
 from soapstone.store.tables import jobs, secrets, sessions
@@ -146,7 +147,7 @@ def _known(path: Path, mark: Mark) -> dict[str, int]:
         with database.read() as connection:
             for name, number in handed_out(connection).items():
                 known[name] = max(number, known.get(name, 0))
-    except DatabaseError:
+    except (DatabaseError, RecordsDamaged):
         log.warning("%s cannot be read: the numbers that it has handed out are not known", path)
     finally:
         database.close()
