@@ -85,6 +85,7 @@ TEXTS: dict[str, Worst] = {
     "api.sends _MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
     "api.values _MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
     "api.values _UNSTORABLE": repeated("|a|", meet="search"),
+    "commands.common _CONTROLS": repeated("|a|", "|\x1b|", meet="sub"),
     "commands.sends _OPERATOR": repeated("|!|", "| |", meet="search"),
     "console.entry _OWN_PATH": repeated("/|a|!", "/|a/|!", "/a?|a|!", "|/|!"),
     "console.mail_folder NAME": repeated("|1|x", "12345678-|1|x"),

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from soapstone.accounts.account import NameTaken
@@ -19,6 +18,7 @@ from soapstone.commands.common import (
     account_of,
     console,
     opened,
+    printable,
     settings_of,
     stop,
     text_of,
@@ -158,7 +158,7 @@ def merge_doubles(
         try:
             for mailbox in product.doubles.merge(owner):
                 others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
-                typer.echo(f"Contact {mailbox.contact_id} {mailbox.email} has taken over {others}.")
+                typer.echo(printable(f"Contact {mailbox.contact_id} {mailbox.email} has taken over {others}."))
         except WorkUnderWay as trouble:
             numbers = ", ".join(map(str, trouble.job_ids))
             stop(f"Jobs of this account still use contact numbers: {numbers}. Wait for their end, or cancel them.")
@@ -256,7 +256,7 @@ def audit(
         for each in product.audit.last(account_of(product, account).id, limit):
             who = each.login_name if each.login_id is not None else "(command line)"
             what = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail)
-            table.add_row(*map(escape, what))
+            table.add_row(*what)
     console.print(table)
 
 

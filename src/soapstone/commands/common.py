@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from soapstone.accounts.account import Account
 from soapstone.commands.restoring import prepare
@@ -22,8 +24,24 @@ from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsDamaged, RecordsUnavailable, driver_words, translated
 from soapstone.store.mark import Mark, PutBack
 
+# What a terminal would obey: escape sequences begin with such a character. The last are no characters of any text.
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """Return the text with a replacement character for each control character but tab and line feed."""
+    return _CONTROLS.sub("\ufffd", text)
+
+
+class _Console(Console):
+    """Prints texts that people have chosen as they are: never as markup, emoji or controls."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
 # A pipe has no width of its own; tables there are not folded to a terminal's.
-console = Console(width=None if sys.stdout.isatty() else 200)
+console = _Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything that the server keeps.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
@@ -32,7 +50,7 @@ AccountName = Annotated[str | None, typer.Option("--account", help="The account;
 
 def stop(sentence: str) -> NoReturn:
     """End with one line on standard error and exit code 1."""
-    typer.echo(sentence, err=True)
+    typer.echo(printable(sentence), err=True)
     raise typer.Exit(1)
 
 

@@ -50,7 +50,6 @@ def check(data: Data = None, database: DatabaseUrl = None) -> None:
                 f"Doubles in account {account}: {count}, contacts whose mailbox an older contact has. "
                 f'Merge them: soapstone account merge-doubles --account "{account}"',
                 soft_wrap=True,
-                markup=False,
             )
 
 
@@ -92,9 +91,9 @@ def restore(
             stop(f"{backup} is the database itself. Where a backup was put in its place, run: soapstone db restored")
         opened.close()
         taken_up, kept = restore_file(path, backup, mark)
-        console.print(f"Restored {path} from {backup}.", soft_wrap=True, markup=False)
+        console.print(f"Restored {path} from {backup}.", soft_wrap=True)
         if kept is not None:
-            console.print(f"The records that were there are kept in {kept}.", soft_wrap=True, markup=False)
+            console.print(f"The records that were there are kept in {kept}.", soft_wrap=True)
         _tell(taken_up)
 
 

@@ -185,9 +185,9 @@ def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
     found = opt_outs_of(headings)
     doubtful = [column.heading for column in found if Reader(column.heading).doubtful]
     if sure := [column.heading for column in found if column.heading not in doubtful]:
-        console.print(f"Read for opt-outs: {', '.join(sure)}.", markup=False)
+        console.print(f"Read for opt-outs: {', '.join(sure)}.")
     if doubtful:
-        console.print(f"Read for opt-outs if the values say who gets no mail: {', '.join(doubtful)}.", markup=False)
+        console.print(f"Read for opt-outs if the values say who gets no mail: {', '.join(doubtful)}.")
     return found
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.watching import advance, found
@@ -41,7 +40,7 @@ def list_(
                 view.state,
                 "; ".join(filter(None, (advance(view), view.counted))),
                 f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
-                Text(job.label),
+                job.label,
             )
     console.print(table)
 
@@ -53,7 +52,7 @@ def show(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
         view = JobViews(product).of(found(product, number))
         table = Table(show_header=False)
         for name, value in _facts(view):
-            table.add_row(Text(name), Text(value))
+            table.add_row(name, value)
         console.print(table)
         for event in product.jobs.events(number):
             console.print(f"{event.at:%H:%M:%S.%f} {event.state}, step {event.step}, attempt {event.attempt}")

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import (
@@ -19,6 +18,7 @@ from soapstone.commands.common import (
     console,
     list_of,
     opened,
+    printable,
     settings_of,
     stop,
     text_of,
@@ -108,7 +108,7 @@ def list_(
             sent=False,
         ):
             number, kept = str(each.list_id or ""), f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
-            table.add_row(str(each.id), each.kind, number, Text(each.name), Text(each.subject), kept)
+            table.add_row(str(each.id), each.kind, number, each.name, each.subject, kept)
     console.print(table)
 
 
@@ -132,11 +132,11 @@ def show(message: int, account: AccountName = None, data: Data = None, database:
             ("Changed (UTC)", f"{found.updated_at:%Y-%m-%d %H:%M:%S}"),
         ):
             if value:
-                table.add_row(title, Text(value))
+                table.add_row(title, value)
         console.print(table)
         for title, body in (("HTML", found.html), ("Text", found.plain)):
             if body.strip():
-                typer.echo(f"\n{title}:\n{body}")
+                typer.echo(printable(f"\n{title}:\n{body}"))
         warn_of_unknown_fields(product, found)
 
 
@@ -214,7 +214,8 @@ def preview(
     sender = f"{seen.from_name} <{seen.from_address}>" if seen.from_address else f"{seen.from_name} (no address)"
     recipient = f"{seen.rendered.to_name} <{to}>" if seen.rendered.to_name.strip() else to
     body = seen.rendered.html if html else seen.rendered.plain
-    typer.echo(f"From: {sender.strip()}\nTo: {recipient}\nSubject: {seen.rendered.subject}\n\n{body}", nl=False)
+    told = f"From: {sender.strip()}\nTo: {recipient}\nSubject: {seen.rendered.subject}\n\n{body}"
+    typer.echo(printable(told), nl=False)
 
 
 @app.command()
@@ -243,11 +244,8 @@ def message_of(product: Product, owner: Account, number: int) -> Message:
 def warn_of_unknown_fields(product: Product, message: Message) -> None:
     """Name the merge fields that the account does not know, on standard error."""
     if unknown := product.messages.unknown_fields(message.account_id, message):
-        typer.echo(
-            f"Warning: the account has no contact field, link or profile attribute for {', '.join(unknown)}. "
-            "Only a file that is sent to, or --field, can bring a value.",
-            err=True,
-        )
+        told = f"Warning: the account has no contact field, link or profile attribute for {', '.join(unknown)}. "
+        typer.echo(printable(f"{told}Only a file that is sent to, or --field, can bring a value."), err=True)
 
 
 def merge_values(given: Sequence[str]) -> dict[str, str]:

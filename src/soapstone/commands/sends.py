@@ -18,7 +18,6 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from soapstone.accounts.account import Account
 from soapstone.commands import jobs
@@ -30,6 +29,7 @@ from soapstone.commands.common import (
     console,
     list_of,
     opened,
+    printable,
     settings_of,
     stop,
 )
@@ -305,11 +305,11 @@ def status(
         view = JobViews(product).of(job)
         counts = product.reports.counts(number)
         skipped = product.reports.reasons(number)
-        console.print(Text(f"Send {number} {', '.join(filter(None, (view.state, *view.facts)))}"), soft_wrap=True)
+        console.print(f"Send {number} {', '.join(filter(None, (view.state, *view.facts)))}", soft_wrap=True)
         if not job.over and job.due_at > now():
             console.print(f"It is due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC.")
         if job.error:
-            console.print(Text(job.error), soft_wrap=True)
+            console.print(job.error, soft_wrap=True)
         if view.warning:
             console.print(view.warning, soft_wrap=True)
         for state in DELIVERY_STATES:
@@ -323,7 +323,7 @@ def status(
             )
             some = _recipients(product, job, states or (), limit + 1)
             for row, _ in zip(some, range(limit), strict=False):
-                table.add_row(*map(Text, _cells(row)))
+                table.add_row(*_cells(row))
             console.print(table)
             if next(some, None) is not None:
                 console.print(f"There are more: --limit, or all of them by --csv (these are {limit:,}).")
@@ -385,7 +385,7 @@ def _ask(yes: bool, message: Message, recipients: str, moment: datetime | None) 
     what = f'message {message.id}, "{message.subject}", to {recipients}{when}'
     if not sys.stdin.isatty():
         stop(f"This would send {what}. There is no terminal to ask at: add --yes to send it.")
-    typer.confirm(f"Send {what}?", abort=True)
+    typer.confirm(printable(f"Send {what}?"), abort=True)
 
 
 def _choice(no_unsubscribe: bool) -> Choice:

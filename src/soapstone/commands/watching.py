@@ -14,9 +14,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
-from rich.text import Text
 
-from soapstone.commands.common import console, stop
+from soapstone.commands.common import console, printable, stop
 from soapstone.console.figures import span
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.jobs.job import Job
@@ -96,7 +95,7 @@ class _InPlace:
             "" if view.share is None else f"{view.share} %",
             "" if began is None else span((now() - began).total_seconds()),
         )
-        self._live.update(Group(Text(_line(view)), grid, Text(view.counted)), refresh=True)
+        self._live.update(Group(_line(view), grid, view.counted), refresh=True)
 
 
 class _Lines:
@@ -119,7 +118,7 @@ class _Lines:
         due = time.monotonic() >= self._at + LINE_PACE
         if view.job.over or line == self._line or not (due or stage != self._stage):
             return
-        typer.echo(line)
+        typer.echo(printable(line))
         self._at, self._stage, self._line = time.monotonic(), stage, line
 
 
@@ -148,7 +147,7 @@ def tell_end(product: Product, view: JobView) -> None:
     typer.echo("".join([*parts, "."]))
     for line in (job.error, view.counted, _took(view)):
         if line:
-            typer.echo(line)
+            typer.echo(printable(line))
     if is_import(job) and rejected:
         typer.echo(f"Rejected rows with their reasons: soapstone jobs rejects {job.id}")
     if view.can_be_retried:
