@@ -206,7 +206,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     smtp_unused = demo and bool(settings.smtp_url)
     if demo:
         settings = demo_settings(settings, base)
-    with opened(settings, upgrade=True) as product:
+    with listener, opened(settings, upgrade=True) as product:
         if sentence := refusal(product, demo=demo, loopback=_is_loopback(host)):
             stop(sentence)
         if not _is_loopback(host):

@@ -6,8 +6,10 @@ import base64
 import csv
 import io
 import re
+import sqlite3
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -154,6 +156,17 @@ def test_database_commands(ready: Run, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere" / "copy.sqlite"
     refused = ready("db", "backup", str(nowhere), code=1).output.replace("\n", "")
     assert refused == f"Cannot write {nowhere}.partial: No such file or directory."
+
+
+@pytest.mark.parametrize(
+    "words", [["list", "list"], ["db", "check"], ["db", "upgrade"], ["worker"], ["serve", "--port", "0"]]
+)
+def test_records_of_a_newer_version(ready: Run, tmp_path: Path, words: list[str]) -> None:
+    with closing(sqlite3.connect(tmp_path / "data" / "soapstone.sqlite", isolation_level=None)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    output = " ".join(ready(*words, code=1).output.split())
+    assert "made by a newer version of Soapstone" in output
+    assert "soapstone db upgrade" not in output
 
 
 def test_settings_tell_their_sources_and_no_password(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

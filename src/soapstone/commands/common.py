@@ -75,7 +75,7 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
         try:
             prepare(database, mark, upgrade=upgrade)
         except schema.SchemaMismatch as trouble:
-            stop(f"{trouble}. Run: soapstone db upgrade")
+            stop(str(trouble))
         except PutBack as trouble:
             stop(f"{trouble} Stop all servers and run: soapstone db restored")
         if upgrade or waits:

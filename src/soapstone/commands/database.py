@@ -28,7 +28,7 @@ def _opened(data: Path | None, url: str | None) -> Iterator[Database]:
         try:
             yield opened
         except schema.SchemaMismatch as trouble:
-            stop(f"{trouble}.")
+            stop(str(trouble))
 
 
 @app.command()
@@ -126,7 +126,7 @@ def _alone(settings: Settings) -> Iterator[Database]:
         except CannotRestore as trouble:
             stop(str(trouble))
         except schema.SchemaMismatch as trouble:
-            stop(f"{trouble}.")
+            stop(str(trouble))
         finally:
             lock.release()
 

@@ -46,6 +46,7 @@ def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
     """
     new = schema.version(database) is None
     if not new:
+        schema.refuse_newer(database)
         mark.check(database)
     if upgrade or new:
         schema.upgrade(database)

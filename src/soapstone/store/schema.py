@@ -28,7 +28,7 @@ COPY = "copy"
 
 
 class SchemaMismatch(Exception):
-    """The database's schema is not the one that this program knows."""
+    """This program does not know the schema of the database; the message says what to do, in sentences."""
 
 
 def upgrade(database: Database, *, copied: bool = False) -> None:
@@ -43,8 +43,7 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
 
     config = migrations()
     if found is not None:
-        if found not in _known(config):
-            raise SchemaMismatch(f"the database has schema {found}, which this version does not know: it is newer")
+        refuse_newer(database)
         if not copied:
             backup(database)
     with database.write(durable=True) as connection:
@@ -63,7 +62,19 @@ def check(database: Database) -> None:
     """Raise SchemaMismatch unless the schema is the one of this program."""
     found = version(database)
     if found != NEWEST:
-        raise SchemaMismatch(f"the database has schema {found or 'none'}, this version needs {NEWEST}: upgrade it")
+        refuse_newer(database)
+        had = f"schema {found}" if found else "no schema yet"
+        raise SchemaMismatch(f"The database has {had}, this version needs {NEWEST}. Run: soapstone db upgrade")
+
+
+def refuse_newer(database: Database) -> None:
+    """Raise SchemaMismatch for a schema that a newer version of this program has made: no upgrade here helps."""
+    found = version(database)
+    if found not in (None, NEWEST) and found not in _known(migrations()):
+        raise SchemaMismatch(
+            f"The database has schema {found}, made by a newer version of Soapstone. This version knows schemas up to "
+            f"{NEWEST}: install the newer version, or restore a backup that this one made."
+        )
 
 
 def version(database: Database) -> str | None:
