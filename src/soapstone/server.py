@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 import signal
@@ -46,6 +47,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
+# Seconds by which answers come late that ask to try again.
+REFUSAL_PAUSE = 1.0
 # The calls that clients poll with: their answers depend on the records alone.
 POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
 
@@ -87,7 +90,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._room(str(scope["path"]))(scope, receive, send)
+            await self._room(str(scope["path"]))(scope, receive, _unhurried(send))
         elif scope["type"] == "lifespan":
             await _live(receive, send)
 
@@ -244,6 +247,20 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
             raise TlsUnusable(f"The key in {key} is not that of the certificate in {certificate}.") from None
         raise TlsUnusable(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
     return context
+
+
+def _unhurried(send: Send) -> Send:
+    """Send answers that ask to try again later a moment late.
+
+    Callers in a flood that try again at once would keep the server busy with refusals, and others waiting.
+    """
+
+    async def late(message: MutableMapping[str, Any]) -> None:
+        if message.get("status", 0) >= 500 and any(name.lower() == b"retry-after" for name, _ in message["headers"]):
+            await asyncio.sleep(REFUSAL_PAUSE)
+        await send(message)
+
+    return late
 
 
 async def _live(receive: Receive, send: Send) -> None:

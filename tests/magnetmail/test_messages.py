@@ -339,8 +339,8 @@ def test_listings_by_date_of_creation(magnetmail: Any, operation: str) -> None:
     ("given", "sentence"),
     [
         ({"text_version": "{{ First_Name }}" * 1_001}, "The message has more than 1,000 merge tags."),
-        ({"html_version_block1": "<p>" * 50_001}, "The HTML has more than 50,000 tags"),
-        ({"html_version_block2": "a" * 1_000_001}, "The HTML body has more than 1,000,000 characters."),
+        ({"html_version_block1": "<p>" * 35_001}, "The HTML has more than 35,000 tags"),
+        ({"html_version_block2": "a" * 550_001}, "The HTML body has more than 550,000 characters."),
         ({"SubjectLine": "a" * 2_001}, "The subject has more than 2,000 characters."),
         ({"FromAddress": "a" + " " * 2_001 + "b <a@example.com>"}, "The sender name has more than 2,000 characters."),
     ],

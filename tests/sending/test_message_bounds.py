@@ -47,11 +47,11 @@ def check(draft: Draft) -> Content:
 TOO_LARGE: dict[str, tuple[Callable[[int], Draft], int, str]] = {
     "subject": (lambda n: Draft(subject="a" * n, plain="x"), LONGEST_LINE, "subject has more than 2,000 characters"),
     "names": (lambda n: Draft(subject="s", from_name="a" * n, plain="x"), LONGEST_LINE, "sender name has more than"),
-    "html": (lambda n: Draft(subject="s", html="a" * n), LONGEST_BODY, "HTML body has more than 1,000,000"),
+    "html": (lambda n: Draft(subject="s", html="a" * n), LONGEST_BODY, "HTML body has more than 550,000"),
     "plain": (
         lambda n: Draft(subject="s", plain="a" * n),
         LONGEST_BODY,
-        "text body has more than 1,000,000",
+        "text body has more than 550,000",
     ),
     "tags of all parts": (
         lambda n: Draft(subject="{{ a }}", html="{{ a }}" * (n // 2), plain="{{ a }}" * (n - n // 2 - 1)),
@@ -66,15 +66,15 @@ TOO_LARGE: dict[str, tuple[Callable[[int], Draft], int, str]] = {
     "signs": (
         lambda n: Draft(subject="s", html="{% if a in [" + "a," * ((n - 5) // 2) + "a" * (n % 2) + "] %}{% endif %}"),
         MOST_SIGNS,
-        "more than 5,000 words and signs",
+        "more than 4,000 words and signs",
     ),
-    "markup": (lambda n: Draft(subject="s", html="<p>" * n), MOST_MARKUP, "more than 50,000 tags, attributes"),
+    "markup": (lambda n: Draft(subject="s", html="<p>" * n), MOST_MARKUP, "more than 35,000 tags, attributes"),
     "markup beside a text": (
         lambda n: Draft(subject="s", html="&amp;" * n, plain="x"),
         MOST_MARKUP,
-        "more than 50,000",
+        "more than 35,000",
     ),
-    "attributes": (lambda n: Draft(subject="s", html="<a " + "b " * (n - 1) + ">"), MOST_MARKUP, "more than 50,000"),
+    "attributes": (lambda n: Draft(subject="s", html="<a " + "b " * (n - 1) + ">"), MOST_MARKUP, "more than 35,000"),
 }
 
 
@@ -259,4 +259,4 @@ def test_only_some_have_the_values(office: Any) -> None:
     ticket = office.to_list(html="{{ Block }}", plain="")
     office.work()
     assert [row.state for row in office.rows(ticket)] == ["handed", "failed"]
-    assert "more than 50,000 tags" in office.rows(ticket)[1].reply
+    assert "more than 35,000 tags" in office.rows(ticket)[1].reply

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
+import sys
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -18,9 +20,17 @@ LONGEST_PASSWORD = 1000
 
 # 19 MiB and two passes, OWASP's recommendation: with the library's 64 MiB a few logons at once outgrow the server.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+def _step_back() -> None:
+    if sys.platform == "linux":
+        os.nice(10)
+
+
 # Hashes are computed in these threads only. Their number bounds the work at one time, and the memory: the allocator
 # keeps 19 MiB for each thread that has ever computed one.
-_threads = ThreadPoolExecutor(2, thread_name_prefix="password")
+# They are the last to get a processor where threads have priorities of their own: calls of others go first.
+_threads = ThreadPoolExecutor(2, thread_name_prefix="password", initializer=_step_back)
 
 
 def hash_password(password: str) -> str:

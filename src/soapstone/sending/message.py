@@ -16,11 +16,11 @@ MessageKind = Literal["saved", "transactional", "magnetmail", "send"]
 
 # Bounds of what a message holds: characters of a body, and of its subject and names; merge tags of all parts together,
 # and words and signs in them; pieces of markup of an HTML body: tags, attributes, comments, character references.
-LONGEST_BODY = 1_000_000
+LONGEST_BODY = 550_000
 LONGEST_LINE = 2_000
 MOST_TAGS = 1_000
-MOST_SIGNS = 5_000
-MOST_MARKUP = 50_000
+MOST_SIGNS = 4_000
+MOST_MARKUP = 35_000
 # Bounds of one mail: characters of its merge values, and of all its parts when they are merged; and characters that
 # filters and searches in conditions read.
 MOST_MERGED = 3_000_000
