@@ -32,9 +32,9 @@ PROXY = "203.0.113.1"
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Hashes that take little time: the rules are the same for all."""
     monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._nobody.cache_clear()
+    passwords._unknown_hash.cache_clear()
     yield
-    passwords._nobody.cache_clear()
+    passwords._unknown_hash.cache_clear()
 
 
 @pytest.fixture

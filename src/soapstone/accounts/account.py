@@ -140,7 +140,7 @@ class Accounts:
                 "created_at": now(),
             }
             account_id = connection.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
-            # Those who may read the trail of the account that makes it are those whom it concerns.
+            # The logins of the parent may read this: one of them made the account.
             record(connection, parent_id or account_id, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
         created = self.named(name)
         assert created is not None  # noqa: S101 - it was just committed
@@ -297,7 +297,7 @@ class Accounts:
             return True
 
     def demo_login(self) -> tuple[Account, Login] | None:
-        """The login whose password is published, with its account; None when there is none."""
+        """Return the login whose password is published, with its account, or None."""
         with self._database.read() as connection:
             row = connection.execute(select(logins).where(logins.c.is_demo).limit(1)).first()
         account = None if row is None else self.get(row.account_id)

@@ -78,14 +78,14 @@ class PasswordCheck:
 
 
 @cache
-def _nobody() -> str:
+def _unknown_hash() -> str:
     """What an unknown login's password is compared with, so that the answer takes as long as for a known one."""
     return _hasher.hash(secrets.token_hex(16))
 
 
 def _verify(stored: str | None, password: str) -> bool:
     try:
-        _hasher.verify(stored or _nobody(), _encoded(password))
+        _hasher.verify(stored or _unknown_hash(), _encoded(password))
     except (VerificationError, InvalidHashError):
         return False
     return stored is not None

@@ -177,7 +177,7 @@ Calling = Annotated[Caller, Depends(caller)]
 class OwnPages:
     """An app that pages of other sites may not change anything with (lk-7): they are refused before a body is read.
 
-    It sees no cookies: nobody logs in by one.
+    It takes cookies out of requests: no login of this interface uses them.
     """
 
     def __init__(self, app: ASGIApp, *, origins: Origins) -> None:
