@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import event
 
@@ -28,6 +31,18 @@ def database(sqlite_template: Path, tmp_path: Path) -> Any:
     opened = Database(f"sqlite:///{path}")
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def postgresql(postgresql_server: str, postgresql_template: str) -> Iterator[Database]:
+    """A database of its own: rows that are rolled back move the sequences, and the template is copied for others."""
+    name = f"plans_{uuid4().hex}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgresql_template}".encode())
+        opened = Database(postgresql_server.replace("/postgres?", f"/{name}?"))
+        yield opened
+        opened.close()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.mark.parametrize(
@@ -73,16 +88,10 @@ def test_searches(database: Database, identifier: str, values: dict[str, str], i
     ],
 )
 def test_searches_on_postgresql(
-    postgresql_server: str,
-    postgresql_template: str,
-    identifier: str,
-    values: dict[str, str],
-    index: str,
-    bound: str,
+    postgresql: Database, identifier: str, values: dict[str, str], index: str, bound: str
 ) -> None:
     """Beginnings, too, are found by the index of what they are beginnings of."""
-    opened = Database(postgresql_server.replace("/postgres?", f"/{postgresql_template}?"))
-    with opened.engine.connect() as connection, connection.begin() as transaction:
+    with postgresql.engine.connect() as connection, connection.begin() as transaction:
         columns = "time_zone, identifier, created_at, name"
         made = f"INSERT INTO account ({columns}) VALUES ('UTC', '{identifier}', 0, 'PLANS') RETURNING id"
         number = connection.exec_driver_sql(made).scalar_one()
@@ -103,11 +112,10 @@ def test_searches_on_postgresql(
             unsubscribe_type="all",
             field_labels={},
         )
-        query = Search(opened).query(account, Example(values=values))
-        text = str(query.compile(opened.engine, compile_kwargs={"literal_binds": True}))
+        query = Search(postgresql).query(account, Example(values=values))
+        text = str(query.compile(postgresql.engine, compile_kwargs={"literal_binds": True}))
         plan = " / ".join(row[0] for row in connection.exec_driver_sql(f"EXPLAIN {text}"))
         transaction.rollback()
-    opened.close()
     assert index in plan
     assert bound in plan
 
@@ -150,11 +158,7 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_walks(kind: str, request: pytest.FixtureRequest) -> None:
     """Pages of people by list, state and time: along an index, from where the page before ended, without sorting."""
-    if kind == "sqlite":
-        opened = request.getfixturevalue("database")
-    else:
-        server = request.getfixturevalue("postgresql_server")
-        opened = Database(server.replace("/postgres?", f"/{request.getfixturevalue('postgresql_template')}?"))
+    opened = request.getfixturevalue("database" if kind == "sqlite" else "postgresql")
     explain = "EXPLAIN QUERY PLAN" if kind == "sqlite" else "EXPLAIN"
     with opened.engine.connect() as connection, connection.begin() as transaction:
         columns = "(time_zone, identifier, created_at, name)"
@@ -195,8 +199,6 @@ def test_walks(kind: str, request: pytest.FixtureRequest) -> None:
                 rows = connection.exec_driver_sql(f"{explain} {text}").all()
                 plans[name, which] = " / ".join(str(row[3] if kind == "sqlite" else row[0]) for row in rows)
         transaction.rollback()
-    if kind == "postgresql":
-        opened.close()
     for (name, which), plan in plans.items():
         assert "SCAN" not in plan.replace("Index Scan", ""), plan
         assert "Seq Scan" not in plan, plan
