@@ -1,4 +1,4 @@
-"""The parts of the manual that follow from the code: the settings, the command line and the operations.
+"""The parts of manual and README that follow from the code: settings, command line, operations and their numbers.
 
 Run `.venv/bin/python docs/reference.py` after a change of any of them; a test compares.
 """
@@ -93,14 +93,24 @@ def _meaning(option: Any) -> str:
     return f"{text} Default: `{option.default}`." if option.default else text
 
 
+CONTRACTS = (
+    ("MagnetMail", magnetmail.CONTRACT, magnetmail_service.AVAILABLE),
+    ("Listrak", listrak.CONTRACT, listrak_service.AVAILABLE),
+)
+
+
+def numbers() -> str:
+    """How many operations of each contract work."""
+    rows = ["| contract | address | operations that work |", "| --- | --- | --- |"]
+    for title, contract, available in CONTRACTS:
+        rows.append(f"| {title} | `{contract.path}` | {len(available)} of {len(contract.operations)} |")
+    return "\n".join(rows)
+
+
 def operations() -> str:
     """A table for each contract: its operations in the order of the port type, with their state."""
-    contracts = (
-        ("MagnetMail", magnetmail.CONTRACT, magnetmail_service.AVAILABLE),
-        ("Listrak", listrak.CONTRACT, listrak_service.AVAILABLE),
-    )
     parts = []
-    for title, contract, available in contracts:
+    for title, contract, available in CONTRACTS:
         parts += [f"## {title}", f"`{contract.path}`, {len(available)} of {len(contract.operations)} available."]
         rows = ["| operation | state | what it does |", "| --- | --- | --- |"]
         for operation in contract.operations:
@@ -114,6 +124,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "command-line.md": command_line,
     "operations.md": operations,
+    "../README.md": numbers,
 }
 
 

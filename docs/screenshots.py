@@ -1,6 +1,6 @@
 """The pictures of the console in the manual: a demo server is started and called, and Chromium takes them.
 
-Run `.venv/bin/python docs/screenshots.py` after a change of what they show, or with a folder to keep the pictures there.
+Run `.venv/bin/python docs/screenshots.py` after a change of what they show. With a folder it leaves them there.
 """
 
 from __future__ import annotations
@@ -42,13 +42,15 @@ def main(target: Path) -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         command = [sys.executable, "-m", "soapstone", "serve", "--demo", "--port", "0", "--data", str(folder / "data")]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        with subprocess.Popen(  # noqa: S603 - our own program
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as server:
             assert server.stdout is not None  # noqa: S101 - a pipe was asked for
             try:
                 base = next(line.split()[-1] for line in server.stdout if "serves on" in line)
                 for example in EXAMPLES:
                     script = DOCS.parent / "examples" / example
-                    subprocess.run(["sh", script, base], check=True, stdout=subprocess.DEVNULL)
+                    subprocess.run(["/bin/sh", script, base], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
                 (folder / "browser").mkdir()
                 take(base, folder / "browser", target)
             finally:

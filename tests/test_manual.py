@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -16,12 +18,35 @@ import httpx
 import pytest
 import typer.main
 
+from soapstone import body_limit, connection, subscriber
+from soapstone.accounts import logon, passwords
+from soapstone.accounts.sessions import LONGEST as LONGEST_SESSIONS
+from soapstone.api.limits import JSON_BYTES
 from soapstone.cli import app
+from soapstone.console import recent_calls
+from soapstone.imports import records
+from soapstone.imports import runner as imports_runner
 from soapstone.imports.outcomes import REASONS, TAKEN
+from soapstone.imports.workbook import MEMORY_BYTES
+from soapstone.listrak import operations as listrak
+from soapstone.listrak import service as listrak_service
+from soapstone.listrak.call import PAGE_ROWS
 from soapstone.listrak.processes import STATES
+from soapstone.lists.addresses import MOST_CHARACTERS
+from soapstone.lists.changes import LAST_NUMBER
 from soapstone.lists.fields import FIELDS
+from soapstone.magnetmail import groups
+from soapstone.magnetmail import operations as magnetmail
+from soapstone.magnetmail import service as magnetmail_service
 from soapstone.magnetmail.uploads import STATUS
+from soapstone.sending import message
+from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.template import FILTERS, Template
+from soapstone.settings import Settings
+from soapstone.store import waiting
+from soapstone.store.tables import metadata
+from soapstone.wire import compressed, large_calls, reader
+from soapstone.xmlhttp import request as xml_request
 
 if TYPE_CHECKING:
     from tests.conftest import Served
@@ -63,11 +88,11 @@ def reference() -> ModuleType:
 # --- what follows from the code --------------------------------------------------------------------------------------
 
 
-GENERATED = ["settings.md", "command-line.md", "operations.md"]
+GENERATED = ["settings.md", "command-line.md", "operations.md", "../README.md"]
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_settings_command_line_and_operations_are_those_of_the_program(name: str) -> None:
+def test_settings_command_line_operations_and_their_numbers_are_those_of_the_program(name: str) -> None:
     assert text(name) == reference().page(name), "run .venv/bin/python docs/reference.py"
     assert [*reference().PARTS] == GENERATED
 
@@ -164,7 +189,7 @@ def test_calls_of_the_program_parse(
     page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("people.csv", "people.xlsx"):
+    for name in ("people.csv", "people.xlsx", "opt-outs.csv", "unsubscribed.csv"):
         Path(name).write_text("Email\n")
     command, rest = resolve(words)
     assert not hasattr(command, "commands"), f"{words} is not a command"
@@ -268,10 +293,230 @@ def test_links_lead_somewhere(path: Path) -> None:
     assert wrong == []
 
 
-def test_the_first_page_says_what_the_project_is_not() -> None:
-    page = " ".join(text("index.md").split())
-    for words in ("not affiliated with or endorsed by", "no vendor code", "not tested against the live services"):
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def table(page: str, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, row by row, without those of its head."""
+    part = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split("|") for line in part.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in row] for row in rows[2:]]
+
+
+def kib(size: int) -> str:
+    return f"{size >> 10} KiB"
+
+
+def mib(size: int) -> str:
+    return f"{size >> 20} MiB"
+
+
+(_, SMALL), (LARGE, MANY), (_, ONE) = ((size, turns) for size, turns in large_calls.TIERS)
+# First cell of a row of the table of bounds → texts of its second cell, as the program has them.
+BOUNDS: dict[str, tuple[str, ...]] = {
+    "everything in an XML over HTTP request but the file": (mib(xml_request.TEXT_SIZE),),
+    "a SOAP request before the end of its header, and one of `Authenticate` or `getErrorDetails` as a whole": (
+        kib(reader.MAX_EARLY),
+    ),
+    "an XML over HTTP request before the end of `UserName` and `Password`": (kib(xml_request.EARLY),),
+    "a form of the console or of the pages for subscribers": (kib(body_limit.FORM_BYTES),),
+    "a body of the REST API that is no file": (mib(JSON_BYTES),),
+    "SOAP and XML over HTTP requests of more than 64 KiB besides the file, at once": (
+        f"{MANY}; of more than {mib(LARGE)}, {ONE}.",
+        f"up to {large_calls.PATIENCE:.0f} seconds",
+    ),
+    "nesting of XML": (f"{reader.MAX_DEPTH} levels in SOAP, {xml_request.DEPTH} in XML over HTTP",),
+    "attributes of an element in SOAP": (str(reader.MAX_ATTRIBUTES),),
+    "different names of elements and attributes in a request": (f"{reader.MAX_NAMES:,}", f"{xml_request.NAMES:,}"),
+    "one piece of markup: a tag, a comment, an instruction": (kib(reader.MAX_STALL), kib(xml_request.TOKEN_SIZE)),
+    "request line and headers": (kib(connection.MAX_HEAD),),
+    "a compressed request": (mib(compressed.FREE_SIZE), f"{compressed.MAX_RATIO} times"),
+    "requests that a client sends ahead of answers": (str(connection.MAX_PIPELINED),),
+    "the body of a request": (f"{connection.LEAST_BODY:,} bytes",),
+    "a value in an import file": (f"{records.VALUE_CHARACTERS:,} characters",),
+    "a password": (f"{passwords.LONGEST_PASSWORD:,} characters",),
+    "passwords of callers from unknown addresses that are checked at a time": (f"{logon.MOST_WAITING} in",),
+    "a record of an import file": (f"{records.RECORD_LINES:,} lines, {mib(records.RECORD_BYTES)}",),
+    "a workbook while it is read": (f"{MEMORY_BYTES >> 30} GiB",),
+    "a packed import file": (mib(imports_runner.FREE_BYTES), f"{imports_runner.MOST_GROWTH} times"),
+    "calls that the console shows": (
+        f"last {recent_calls.CALLS_KEPT} of an account, of the {recent_calls.ACCOUNTS_KEPT:,} accounts",
+    ),
+    "rows of a page": (f"{groups.LARGEST_PAGE:,} in MagnetMail, {PAGE_ROWS:,} in Listrak",),
+    "a body of a message": (f"{message.LONGEST_BODY:,} characters",),
+    "subject and names of a message": (f"{message.LONGEST_LINE:,} characters",),
+    "merge tags of a message": (f"{message.MOST_TAGS:,}, with {message.MOST_SIGNS:,} words and signs",),
+    "markup of an HTML body": (f"{message.MOST_MARKUP:,} tags",),
+    "a mail to one person": (f"{message.MOST_MERGED:,} characters",),
+    "text that filters, and `in` in conditions, read for one mail": (f"{message.MOST_FILTERED:,} characters",),
+    "an e-mail address": (f"{MOST_CHARACTERS} characters",),
+    "ContactIDs of an account": (f"{LAST_NUMBER:,}",),
+    "a change that waits for others": (f"{waiting.LONGEST_WAIT:.0f} seconds",),
+    "changes of a web process that wait while none gets on": (
+        f"{waiting.MOST_WAITING} after {waiting.STUCK:.0f} seconds",
+    ),
+    "a session of the console": (f"{LONGEST_SESSIONS['console'].total_seconds() / 3600:.0f} hours",),
+}
+
+
+def test_bounds_are_those_of_the_program() -> None:
+    rows = dict(table(text("limits.md"), "Bounds"))
+    assert BOUNDS.keys() <= rows.keys()
+    for name, texts in BOUNDS.items():
+        for said in texts:
+            assert said in rows[name], name
+    for name, bound in rows.items():
+        # A bound that a setting sets has its default there.
+        for variable, default in re.findall(r"`SOAPSTONE_(\w+)`, ([\d,]+)(?: by default|$)", bound):
+            assert int(default.replace(",", "")) == Settings.model_fields[variable.lower()].default, name
+
+
+def routes(heading: str) -> list[str]:
+    """The routes of docs/rights.md, which tests compare with the program."""
+    return re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", text("rights.md").partition(f"\n## {heading}\n")[2], re.MULTILINE)
+
+
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
+    inner = getattr(command, "commands", {})
+    for name, each in inner.items():
+        yield from commands(each, (*words, name))
+    if not inner:
+        yield " ".join(words)
+
+
+# What a line of things that are not built may name → all of that kind that there is.
+THERE = {
+    "operation": [*magnetmail_service.AVAILABLE, *listrak_service.AVAILABLE],
+    "command": [*commands(typer.main.get_command(app))],
+    "setting": [*Settings.model_fields],
+    "table": [*metadata.tables],
+    "REST": routes("REST API"),
+    "console": routes("Console"),
+    "page": re.findall(r'Route\("([^"]+)"', (Path(*subscriber.__path__) / "app.py").read_text(encoding="utf-8")),
+}
+DECLARED = {operation.name for module in (magnetmail, listrak) for operation in module.CONTRACT.operations}
+NOT_BUILT = [
+    (name, code)
+    for name, codes in table(text("limits.md"), "Not built yet")
+    for code in re.findall(r"`([^`]+)`", codes)
+]
+
+
+@pytest.mark.parametrize(("name", "code"), NOT_BUILT)
+def test_what_is_not_built_is_not_there(name: str, code: str) -> None:
+    kind, _, pattern = code.partition(" ")
+    assert [each for each in THERE[kind] if fnmatchcase(each, pattern)] == [], f"{name}: this is built"
+    # A pattern of operations that none has would prove nothing.
+    assert kind != "operation" or [each for each in DECLARED if fnmatchcase(each, pattern)]
+
+
+def test_every_line_of_things_that_are_not_built_names_what_is_absent() -> None:
+    assert all(THERE.values())
+    lines = [name for name, _ in table(text("limits.md"), "Not built yet")]
+    assert lines == [*dict.fromkeys(name for name, _ in NOT_BUILT)]
+    assert len(lines) > 8
+
+
+# --- operations that pages name --------------------------------------------------------------------------------------
+
+OPERATION = re.compile(
+    r"`((?:Authenticate|Report|[Gg]et|[Ss]et|[Ss]end|Schedule|[Cc]reate|[Uu]pdate|Delete|[Uu]pload|[Uu]nsubscribe|Subscribe"
+    r"|Bulk|Conductor|add|edit|Search|Change|replace)[A-Z]\w+)`"
+)
+# Members and calls that look like operations.
+NO_OPERATIONS = {"SendDateTime", "SendToList", "SendToFile"}
+
+
+@pytest.mark.parametrize("name", ["magnetmail.md", "listrak.md", "moving.md", "records.md", "xml-over-http.md"])
+def test_operations_that_pages_tell_to_call_are_available(name: str) -> None:
+    named_there = set(OPERATION.findall(prose(text(name)))) - NO_OPERATIONS
+    assert named_there
+    assert named_there <= set(THERE["operation"])
+
+
+def test_refusals_of_xml_over_http_are_those_of_the_program() -> None:
+    package = ROOT / "src" / "soapstone" / "xmlhttp"
+    source = "".join(path.read_text(encoding="utf-8") for path in sorted(package.glob("*.py")))
+    pairs = {(int(status), code) for status, code in re.findall(r'Refused\(\s*(\d+), "(\w+)"', source)}
+    pairs |= {(int(status), "InvalidArgument") for status in re.findall(r'invalid\(f?"[^"]*", (\d+)\)', source)}
+    pairs |= {(400, "InvalidArgument"), (500, "InternalError")}
+    rows = table(text("xml-over-http.md"), "Refusals")
+    said = {(int(status), code.strip("`")) for statuses, code, _ in rows for status in statuses.split(", ")}
+    assert said == pairs
+
+
+# --- moving ----------------------------------------------------------------------------------------------------------
+
+
+def test_smtp_urls_of_relays_are_read_as_the_page_means() -> None:
+    urls = re.findall(r"`(smtps?://[^`]+)`", text("moving.md").partition("## A relay in front")[2])
+    read = {address.host: address for address in map(SmtpAddress.of, urls)}
+    assert len(read) == len(urls) == 4
+    for address in read.values():
+        assert (address.port, address.starttls, address.verify) == (587, "require", True)
+    assert read["smtp.mailgun.org"].user == "news@mg.example.com"
+    assert read["smtp.sendgrid.net"].user == "apikey"
+
+
+def test_opt_outs_that_come_first_hold(tmp_path: Path) -> None:
+    part = text("moving.md").partition("## Unsubscribes first")[2].partition("\n## ")[0]
+    opt_outs, people = blocks(part, "text")
+    files = {"opt-outs.csv": opt_outs, "people.csv": people, "password.txt": "a long password\n"}
+    files["addresses.csv"] = "E-mail\ndi@example.org\n"
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "soapstone").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m soapstone "$@"\n')
+    (tmp_path / "soapstone").chmod(0o755)
+    environment = {
+        **os.environ,
+        "SOAPSTONE_DATA_DIR": str(tmp_path / "data"),
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "COLUMNS": "200",
+    }
+
+    def run(script: str) -> str:
+        command = ["sh", "-ec", script]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first, second = blocks(part, "sh")
+    assert re.search(r"│ 1 +│ Customers │ 3 +│ 1 +│", run(first))
+    assert "1 imported as unsubscribed" in run(second)
+    (tmp_path / "people.csv").write_text("Email\ndi@example.org\n")
+    run("soapstone import people.csv --list 1")
+    assert re.search(r"│ 1 +│ Customers │ 4 +│ 1 +│", run("soapstone list list"))
+
+
+# --- the first page --------------------------------------------------------------------------------------------------
+
+
+def test_pictures_are_those_of_the_script_and_pages_show_them() -> None:
+    script = (DOCS / "screenshots.py").read_text(encoding="utf-8")
+    there = {path.name for path in DOCS.rglob("*.png")}
+    assert there == set(re.findall(r'"(\w+\.png)"', script))
+    shown = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    assert all(f"{name})" in shown for name in there)
+
+
+@pytest.mark.parametrize("path", [ROOT / "README.md", DOCS / "index.md"], ids=named)
+def test_the_first_pages_say_what_the_project_is_not(path: Path) -> None:
+    page = " ".join(path.read_text(encoding="utf-8").split())
+    for words in (
+        "not affiliated with or endorsed by Listrak, Higher Logic, Real Magnet or Microsoft",
+        "no vendor code",
+        "not tested against the live services",
+        "XML over HTTP is our own design",
+    ):
         assert words in page
+
+
+def test_the_readme_begins_with_its_readers_and_says_when_to_take_something_else() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"MagnetMail or Listrak by SOAP\?.*URL", page.partition("## ")[0])
+    other = page.partition("## Use something else if")[2].partition("\n## ")[0]
+    assert all(name in other for name in ("listmonk", "Mailpit", "docs/listmonk.md"))
 
 
 # --- the promises of SECURITY.md ------------------------------------------------------------------------------------
