@@ -434,6 +434,17 @@ def test_operations_that_pages_tell_to_call_are_available(name: str) -> None:
     assert named_there <= set(THERE["operation"])
 
 
+def test_the_changelog_counts_the_operations_that_work() -> None:
+    unreleased = (
+        (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").partition("\n## [Unreleased]\n")[2].partition("\n## ")[0]
+    )
+    counts = re.findall(r"(\d+) of the (\d+) operations work", unreleased)
+    services = (magnetmail_service, magnetmail), (listrak_service, listrak)
+    assert counts == [
+        (str(len(service.AVAILABLE)), str(len(module.CONTRACT.operations))) for service, module in services
+    ]
+
+
 def test_refusals_of_xml_over_http_are_those_of_the_program() -> None:
     package = ROOT / "src" / "soapstone" / "xmlhttp"
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(package.glob("*.py")))

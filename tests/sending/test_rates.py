@@ -121,6 +121,13 @@ def test_a_password_may_hold_anything_and_is_never_shown() -> None:
         "http://u:secret@x",
         "smtp://",
         "smtp://u:secret@x:99999",
+        "smtp://u:sec/ret@x:25",
+        "smtp://u:1/secret@x:25",
+        "smtp://u:1?secret@x:25",
+        "smtp://u:1#secret@x:25",
+        "smtp://u:secret@x:25/path",
+        "smtp://u:secret@x?startls=never",
+        "smtp://u:secret@x?verify=perhaps",
         "smtp://u:secret@x?starttls=perhaps",
         "secret",
     ):

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 PORTS = {"smtp": 25, "smtps": 465}
 STARTTLS = ("auto", "require", "never")
+VERIFY = ("yes", "no")
+ESCAPES = "In user and password, write / as %2F, @ as %40, : as %3A, ? as %3F, # as %23 and % as %25."
 
 
 class InvalidSmtpUrl(ValueError):
@@ -33,7 +35,7 @@ class SmtpAddress:
 
     @classmethod
     def of(cls, url: str) -> SmtpAddress:
-        """`smtp://user:password@host:port` or `smtps://…`, with `?starttls=auto|require|never` and `?verify=no`.
+        """`smtp://user:password@host:port` or `smtps://…`, with `?starttls=auto|require|never` and `?verify=yes|no`.
 
         A password goes over a verified TLS connection only, unless the server is this machine or the URL says so. For
         mail without a password TLS is used when the server offers it, whatever its certificate: as between any two
@@ -43,15 +45,23 @@ class SmtpAddress:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise InvalidSmtpUrl("The URL of the SMTP server cannot be read.") from None
+            raise InvalidSmtpUrl(f"The URL of the SMTP server cannot be read. {ESCAPES}") from None
         if parts.scheme not in PORTS or not host:
             raise InvalidSmtpUrl("The URL of the SMTP server is not smtp://host:port or smtps://host:port.")
-        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        # Where such a character stands as it is, what comes before it would be taken for the server.
+        if parts.path not in ("", "/") or parts.fragment or "@" in parts.query:
+            raise InvalidSmtpUrl(f"The URL of the SMTP server goes on behind host and port. {ESCAPES}")
+        options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         secret = bool(user) and not is_this_machine(host)
         starttls = options.get("starttls", "require" if secret and parts.scheme == "smtp" else "auto")
         if starttls not in STARTTLS:
             raise InvalidSmtpUrl(f"starttls of the SMTP server's URL is one of {', '.join(STARTTLS)}.")
+        verify = options.get("verify", "yes" if parts.scheme == "smtps" or starttls == "require" else "no")
+        if verify not in VERIFY:
+            raise InvalidSmtpUrl(f"verify of the SMTP server's URL is one of {', '.join(VERIFY)}.")
+        if options.keys() - {"starttls", "verify"}:
+            raise InvalidSmtpUrl("The SMTP server's URL takes the options starttls and verify, and no other.")
         return cls(
             host=host,
             port=port or PORTS[parts.scheme],
@@ -59,7 +69,7 @@ class SmtpAddress:
             password=password,
             tls=parts.scheme == "smtps",
             starttls=starttls,
-            verify=options.get("verify", "yes" if parts.scheme == "smtps" or starttls == "require" else "no") != "no",
+            verify=verify == "yes",
         )
 
     @property
