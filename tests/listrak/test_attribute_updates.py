@@ -70,7 +70,6 @@ def test_a_blank_value(listrak: Any, profiles: Any, blank: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "good", "stored", "bad"),
     [
-        ("CheckBox", "true", "on", "yes"),
         ("RadioButton", "0", "off", "none"),
         ("Numeric", "-1.25", "-1.25", "1.255"),
         ("Date", "2024-02-29", "02/29/2024", "2023-02-29"),
@@ -85,6 +84,15 @@ def test_kinds(listrak: Any, profiles: Any, kind: str, good: str, stored: str, b
     for call in (listrak.UpdateSubscribedContactAttribute, listrak.UpdateSubscribedContactAttributeWithOptions):
         with pytest.raises(zeep.exceptions.Fault, match=r"\[InvalidArgument\] The value does not fit the attribute"):
             call(AttributeID=attribute, Value=bad)
+    assert profiles(list_id)[f"ann@{list_id}.example"] == ("subscribed", {str(attribute): stored})
+
+
+@pytest.mark.parametrize(("value", "stored"), [("yes", "on"), ("4711", "on"), ("No", "off"), ("0", "off"), ("", "off")])
+def test_lk_47_every_value_fits_a_check_box(listrak: Any, profiles: Any, value: str, stored: str) -> None:
+    list_id = listrak.create()
+    listrak.load(list_id, f"ann@{list_id}.example\n".encode())
+    attribute = listrak.attribute(list_id, "Box", "CheckBox")
+    update(listrak, attribute, value)
     assert profiles(list_id)[f"ann@{list_id}.example"] == ("subscribed", {str(attribute): stored})
 
 

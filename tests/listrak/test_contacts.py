@@ -150,6 +150,10 @@ def test_update_kinds(desk: Desk) -> None:
     assert desk.get(email) == {a: "y", b: "2", c: "3", day: "03/09/2026", box: "on"}
     desk.set(email, "Overwrite", values={a: "", b: "z"})
     assert desk.get(email) == {b: "z", c: "3", day: "03/09/2026", box: "on"}
+    desk.set(email, "Overwrite", values={0: "a mapping left blank", box: ""})
+    assert desk.get(email) == {b: "z", c: "3", day: "03/09/2026", box: "off"}
+    desk.set(email, values={box: str(box)})
+    assert desk.get(email) == {b: "z", c: "3", day: "03/09/2026", box: "on"}
     with pytest.raises(zeep.exceptions.Fault, match=r"\[NotFound\] Attribute 987654"):
         desk.set(email, values={987654: "x"})
 

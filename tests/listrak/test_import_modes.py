@@ -209,8 +209,26 @@ def test_values_and_defaults(listrak: Any, profiles: Any) -> None:
     assert found == {
         "full": dict(zip(keys, ["off", "2.50", "01/02/2024", "text"], strict=True)),
         "short": {keys[0]: "on", keys[2]: "02/29/2024", keys[3]: "defa"},
-        "bad": {keys[3]: "defa"},
+        "bad": {keys[0]: "on", keys[3]: "defa"},
     }
+
+
+def test_lk_47_attribute_0_is_skipped(listrak: Any, profiles: Any) -> None:
+    """A client in PHP sends 0 for a mapping that was left blank."""
+    list_id = listrak.create()
+    text = listrak.attribute(list_id, "Colour")
+    load(listrak, list_id, f"ann@{list_id}.example,x,red\n".encode(), column(0, 1), column(text, 2))
+    assert profiles(list_id) == {f"ann@{list_id}.example": ("subscribed", {str(text): "red"})}
+
+
+def test_lk_47_a_blank_check_box_is_off_where_blanks_count(listrak: Any, profiles: Any) -> None:
+    """lk-55: Overwrite takes blanks as the truth, Update leaves what is there."""
+    list_id = listrak.create()
+    box = listrak.attribute(list_id, "Box", "CheckBox")
+    for kind, value, stored in (("Update", "4711", "on"), ("Update", "", "on"), ("Overwrite", "", "off")):
+        row = f"ann@{list_id}.example,{value}\n".encode()
+        load(listrak, list_id, row, column(box, 1), ImportProfileTypeEnum=kind)
+        assert profiles(list_id) == {f"ann@{list_id}.example": ("subscribed", {str(box): stored})}
 
 
 def test_a_default_address(listrak: Any, profiles: Any) -> None:

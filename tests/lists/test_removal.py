@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from soapstone.accounts.account import Account
 from soapstone.jobs.queue import Jobs
@@ -15,8 +15,10 @@ from soapstone.lists.changes import Changes
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.members import Members
 from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, Profiles, run_attribute_removal
+from soapstone.store import tables
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.store.instants import now
 from soapstone.store.tables import memberships
 
 
@@ -55,6 +57,31 @@ def test_memberships_of_a_deleted_list(database: Database, account: Account, mon
     lists.purge()
     members = Members(database)
     assert (len(members.page(one.id)), len(members.page(two.id))) == (0, 5)
+
+
+def test_jobs_that_clean_up_hold_up_no_deletion(database: Database, account: Account) -> None:
+    """lk-44"""
+    lists, profiles = Lists(database), Profiles(database)
+    news = lists.create(account.id, "News")
+    header = profiles.add_header(account.id, news.id, "Head")
+    assert profiles.delete_attribute(account.id, profiles.add_attribute(account.id, news.id, header, "Gone"))
+    assert lists.delete(account.id, news.id)
+    assert not lists.delete(account.id, news.id)
+
+
+@pytest.mark.parametrize("state", ["queued", "running"])
+def test_work_that_is_not_over_holds_up_the_deletion(database: Database, account: Account, state: str) -> None:
+    """lk-44: an import, also one that waits for its turn."""
+    lists, jobs = Lists(database), Jobs(database)
+    news = lists.create(account.id, "News")
+    with database.write(durable=True) as connection:
+        job = jobs.add(connection, account_id=account.id, kind="import", list_id=news.id)
+    if state == "running":
+        assert jobs.claim("test", ["import"], timedelta(minutes=1))
+    assert not lists.delete(account.id, news.id)
+    with database.write() as connection:
+        connection.execute(update(tables.jobs).values(state="cancelled", finished_at=now()))
+    assert lists.delete(account.id, news.id), job
 
 
 def test_pages_of_who_left_at_once(database: Database, account: Account) -> None:

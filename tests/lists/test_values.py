@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from soapstone.lists.values import stored
+from soapstone.lists.profiles import KINDS
+from soapstone.lists.values import emptied, fits, stored
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,15 @@ from soapstone.lists.values import stored
         ("radio_button", "0", "off"),
         ("radio_button", "FALSE", "off"),
         ("radio_button", "off", "off"),
-        ("check_box", "yes", None),
+        ("check_box", "yes", "on"),
+        ("check_box", "no", "off"),
+        ("check_box", "OFF", "off"),
+        ("check_box", "False", "off"),
+        ("check_box", " 0 ", "off"),
+        ("check_box", "4711", "on"),
+        ("check_box", "maybe", "on"),
+        ("radio_button", "yes", None),
+        ("radio_button", "4711", None),
         ("numeric", "12", "12"),
         ("numeric", " -1.5 ", "-1.5"),
         ("numeric", ".25", ".25"),
@@ -46,3 +55,30 @@ def test_only_text_is_cut() -> None:
     assert stored("text", "abcdef", 3) == "abc"
     assert stored("text", "abcdef", 0) == "abcdef"
     assert stored("date", "2024-02-09", 3) == "02/09/2024"
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "longest", "whole"),
+    [
+        ("text", "abc", 3, True),
+        ("text", "abcd", 3, False),
+        ("text", "abcd", 0, True),
+        ("text", "     ", 3, True),
+        ("text_area", "abcd", 3, False),
+        ("content_block", "<b>x</b>", 3, False),
+        ("date", "2024-02-09", 3, True),
+        ("date", "9.2.2024", 0, False),
+        ("numeric", "1,5", 0, False),
+        ("numeric", " 12345 ", 3, True),
+        ("check_box", "4711", 3, True),
+        ("radio_button", "maybe", 0, False),
+        ("radio_button", "", 0, True),
+    ],
+)
+def test_what_fits_is_stored_whole(kind: str, value: str, longest: int, whole: bool) -> None:
+    assert fits(kind, value, longest) is whole
+
+
+def test_a_blank_value_switches_a_check_box_off() -> None:
+    assert emptied("check_box") == "off"
+    assert {emptied(kind) for kind in KINDS if kind != "check_box"} == {""}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.message import Draft, InvalidMessage
 from soapstone.sending.messages import Messages
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
+from soapstone.store.instants import now
+from soapstone.store.tables import jobs
 
 
 @pytest.mark.parametrize(
@@ -148,3 +152,28 @@ def test_a_row_that_cannot_be_read_for_sure_is_flawed_and_costs_no_other(tmp_pat
     path.write_text('m,A\na@x.de,1\nb@x.de,"never closed\nc@x.de,2\n')
     rows = list(SuppliedFile(path, FileForm()).rows())
     assert [(row.address, row.flawed) for row in rows] == [("a@x.de", False), ("b@x.de", True), ("c@x.de", False)]
+
+
+def test_lk_44_a_scheduled_send_is_cancelled_with_its_list(office: Any) -> None:
+    """One that has begun, or waits for its turn, holds the deletion up; nothing is cancelled then."""
+    office.contact("ann@example.com")
+    lists, draft = Lists(office.database), Draft(subject="News", plain="Hello")
+    to_list = {"account": office.account, "login": None, "contact_list": office.list, "message": draft}
+    later = office.sends.to_list(**to_list, due_at=now() + timedelta(hours=1))
+    at_once = office.sends.to_list(**to_list)
+    assert not lists.delete(office.account.id, office.list.id)
+    assert office.job(later).state == "queued"
+    assert office.jobs.cancel(None, at_once.job.id)
+    begun = office.sends.to_list(**to_list)
+    with office.database.write() as connection:
+        # As if refused for now by the mail server.
+        connection.execute(
+            update(jobs).where(jobs.c.id == begun.job.id).values(started_at=now(), due_at=now() + timedelta(hours=1))
+        )
+    assert not lists.delete(office.account.id, office.list.id)
+    assert (office.job(later).state, office.job(begun).state) == ("queued", "queued")
+    assert office.jobs.cancel(None, begun.job.id)
+    assert lists.delete(office.account.id, office.list.id)
+    assert office.job(later).state == "cancelled"
+    office.work()
+    assert office.mails() == {}

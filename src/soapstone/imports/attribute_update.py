@@ -15,7 +15,7 @@ from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Chunk, JobFailed, Run
 from soapstone.lists.profiles import ProfileAttribute
-from soapstone.lists.values import stored
+from soapstone.lists.values import emptied, stored
 from soapstone.store.database import Database
 from soapstone.store.tables import Document, lists, memberships, profile_attributes
 
@@ -39,10 +39,12 @@ class AttributeUpdates:
     def submit(self, *, account: Account, login: Login | None, attribute: ProfileAttribute, value: str) -> Job:
         """Queue the update; it is safe against a loss of power when this returns.
 
-        The value takes its stored form (lk-47); a blank one empties the attribute. Raises InvalidValue for one that
-        does not fit.
+        The value takes its stored form (lk-47); a blank one empties the attribute, and switches a check box off. Raises
+        InvalidValue for one that does not fit.
         """
         kept = stored(attribute.kind, value, attribute.max_length)
+        if kept == "":
+            kept = emptied(attribute.kind)
         if kept is None:
             raise InvalidValue(f"The value does not fit the attribute {attribute.name}.")
         with self._database.write(durable=True) as connection:

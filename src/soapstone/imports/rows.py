@@ -12,7 +12,7 @@ from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.addresses import address_keys, invalid, roles
 from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
-from soapstone.lists.values import stored
+from soapstone.lists.values import emptied, stored
 from soapstone.store.instants import EPOCH
 
 Record = Sequence[str]
@@ -177,12 +177,13 @@ class Rows:
         patches: list[dict[str, str | None]] = [{} for _ in rows]
         for column, attribute in self._attributes:
             name, kind, most = str(attribute.id), attribute.kind, attribute.max_length
+            blank = emptied(kind) or None
             for patch, given in zip(patches, _values(rows, column), strict=True):
                 value = stored(kind, given, most)
                 if value:
                     patch[name] = value
                 elif value == "" and self._blanks_count:
-                    patch[name] = None
+                    patch[name] = blank
         return [json.dumps(patch, ensure_ascii=False, separators=(",", ":")) for patch in patches]
 
 

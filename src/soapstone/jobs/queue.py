@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text, update
 
 from soapstone.jobs.job import OVER, Job, JobEvent
 from soapstone.store.database import Database
@@ -163,13 +163,9 @@ class Jobs:
             mine = jobs.c.id == job_id
             if account_ids is not None:
                 mine &= jobs.c.account_id.in_(account_ids)
-            queued = connection.execute(
-                update(jobs)
-                .where(mine, jobs.c.state == "queued")
-                .values(state="cancelled", finished_at=now(), paused=False)
-            )
+            queued = cancel_queued(connection, mine)
             running = connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel_asked=True))
-            return bool(queued.rowcount or running.rowcount)
+            return bool(queued or running.rowcount)
 
     def pause(self, account_ids: Collection[int] | None, job_id: int, paused: bool = True) -> bool:
         """Let a job rest after the chunk under way until it is resumed; False when it is over, or rests already.
@@ -258,3 +254,9 @@ class Jobs:
             connection.execute(
                 update(jobs).where(jobs.c.finished_at.is_(None), jobs.c.state == "running").values(lease_until=EPOCH)
             )
+
+
+def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Cancel the jobs that meet the condition and are queued, in the caller's transaction; how many they were."""
+    query = update(jobs).where(condition, jobs.c.state == "queued")
+    return connection.execute(query.values(state="cancelled", finished_at=now(), paused=False)).rowcount

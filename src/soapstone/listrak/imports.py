@@ -119,6 +119,9 @@ def _columns(
         default = mapping.DefaultValue or ""
         if mapping.IsEmailAddressColumn:
             columns.append(Column(index=mapping.FileColumn, target="email", default=default))
+        elif not mapping.AttributeID:
+            # PHP sends 0 for a mapping that was left blank (lk-47).
+            continue
         elif mapping.AttributeID not in known:
             raise Fault(f"[NotFound] Attribute {mapping.AttributeID} does not exist on list {list_id}.")
         elif takes_profile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 
@@ -11,10 +12,12 @@ from soapstone.listrak.sends import accepted, saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profiles import CONTENT_BLOCK
-from soapstone.lists.values import stored
+from soapstone.lists.values import emptied, stored
 from soapstone.sending.content import LINK_KEYS
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.wire.faults import Fault
+
+log = logging.getLogger(__name__)
 
 Result = SendTransactionalMessageToContactResult
 
@@ -59,16 +62,21 @@ def _values(
 ) -> tuple[dict[str, str], list[str]]:
     """Name of an attribute → its value as the list would keep it, and the names of content blocks (lk-45).
 
-    Of several values for one attribute the last counts. A value that does not fit its kind is left out (lk-47).
-    Fault for an attribute that the list has not.
+    Of several values for one attribute the last counts. Attribute 0 is skipped, and a value that does not fit its kind
+    is dropped with a line in the log (lk-47). Fault for an attribute that the list has not.
     """
     attributes = {each.id: each for each in call.product.profiles.attributes(found.id)}
     values: dict[str, str] = {}
     for each in filter(None, given or ()):
+        if not each.AttributeID:
+            continue
         attribute = attributes.get(each.AttributeID)
         if attribute is None:
             raise Fault(f"[NotFound] Attribute {each.AttributeID} does not exist or is not accessible.")
         kept = stored(attribute.kind, each.Value or "", attribute.max_length)
-        if kept is not None:
-            values[attribute.name] = kept
+        if kept is None:
+            what = (found.id, attribute.kind, attribute.id)
+            log.warning("list %d: a value that is no %s is dropped for attribute %d", *what)
+        else:
+            values[attribute.name] = kept or emptied(attribute.kind)
     return values, [each.name for each in attributes.values() if each.kind == CONTENT_BLOCK and each.name in values]

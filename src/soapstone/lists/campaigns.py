@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, select, update
 
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import campaigns, messages
 
 LONGEST_NAME = 255
@@ -36,12 +37,11 @@ class Campaigns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, account_id: int, list_id: int, name: str) -> Campaign:
-        """Make a campaign of a list. Raises InvalidCampaign for a name that is none."""
+    def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> Campaign:
+        """Make a campaign of a list; `number` is as for add_row. Raises InvalidCampaign, and NumberTaken."""
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name), "created_at": now()}
-        query = insert(campaigns).values(**values).returning(campaigns)
         with self._database.write() as connection:
-            return Campaign(**connection.execute(query).mappings().one(), messages=0)
+            return Campaign(**add_row(connection, campaigns, values, number), messages=0)
 
     def all(self, list_id: int) -> list[Campaign]:
         """The campaigns of a list by number."""

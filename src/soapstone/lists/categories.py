@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import list_categories, lists, message_categories, messages, opt_outs
 
 LONGEST_NAME = 255
@@ -47,19 +48,21 @@ class Categories:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_list_category(self, account_id: int, name: str, *, login_id: int | None = None) -> ListCategory:
-        """Make a category of lists. Raises InvalidCategory."""
+    def add_list_category(
+        self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
+    ) -> ListCategory:
+        """Make a category of lists; `number` is as for add_row. Raises InvalidCategory, and NumberTaken."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
-        query = insert(list_categories).values(**values).returning(list_categories)
         with self._database.write() as connection:
-            return ListCategory(**connection.execute(query).mappings().one())
+            return ListCategory(**add_row(connection, list_categories, values, number))
 
-    def add_message_category(self, account_id: int, name: str, *, login_id: int | None = None) -> MessageCategory:
-        """Make a category of messages. Raises InvalidCategory."""
+    def add_message_category(
+        self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
+    ) -> MessageCategory:
+        """Make a category of messages; `number` is as for add_row. Raises InvalidCategory, and NumberTaken."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
-        query = insert(message_categories).values(**values).returning(message_categories)
         with self._database.write() as connection:
-            return MessageCategory(**connection.execute(query).mappings().one())
+            return MessageCategory(**add_row(connection, message_categories, values, number))
 
     def list_categories(self, account_id: int) -> list[ListCategory]:
         """The account's categories of lists by number."""

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or_, select, update
 
 from soapstone.accounts.account import Login
 from soapstone.jobs.job import Job
+from soapstone.jobs.queue import cancel_queued
+from soapstone.lists.profiles import ATTRIBUTE_REMOVAL
 from soapstone.lists.visibility import of_granted_list, sees_job
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, suppressions
+from soapstone.store.numbers import add_row
+from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
 
 # Memberships of a deleted list that go in one transaction.
 PURGE_ROWS = 5_000
@@ -22,6 +25,10 @@ PURGE_ROWS = 5_000
 
 class NameTaken(Exception):
     """A list of that name exists in the account."""
+
+
+class _AtWork(Exception):
+    """Work on a list is not over: nothing of its deletion is done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +86,12 @@ class Lists:
         login_id: int | None = None,
         unique_name: bool = False,
         category_id: int | None = None,
+        number: int | None = None,
     ) -> ContactList:
         """Create a list, visible and not on the subscription page (mm-91).
 
         Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTaken is raised (mm-91). A login that
-        sees only granted lists is granted the one it makes.
+        sees only granted lists is granted the one it makes. `number` is as for add_row.
         """
         with self._database.write() as connection:
             if unique_name:
@@ -96,10 +104,10 @@ class Lists:
                     raise NameTaken(name)
             values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
             values["category_id"] = category_id
-            row = connection.execute(insert(lists).values(**values).returning(lists)).one()
+            made = add_row(connection, lists, values, number)
             if login_id is not None:
-                connection.execute(insert(granted_lists).values(login_id=login_id, list_id=row.id))
-        return _list(row)
+                connection.execute(insert(granted_lists).values(login_id=login_id, list_id=made["id"]))
+        return _list(made)
 
     def get(self, account_id: int, list_id: int, login: Login | None = None) -> ContactList | None:
         """The list of that number in the account, if the login may see it; None otherwise (mm-26, lk-19)."""
@@ -160,22 +168,33 @@ class Lists:
                 values["name"] = name
             if settings is not None:
                 values["settings"] = {**row.settings, **(settings(row.settings) if callable(settings) else settings)}
-            return _list(connection.execute(update(lists).where(condition).values(**values).returning(lists)).one())
+            changed = update(lists).where(condition).values(**values).returning(lists)
+            return _list(connection.execute(changed).mappings().one())
 
     def delete(self, account_id: int, list_id: int) -> bool:
         """Delete a list with its memberships (lk-44); False when there is none or work on it is not over.
 
-        It disappears at once; `purge` removes what is left of it.
+        Sends that are only scheduled are cancelled, and jobs that clean up do not count. The list disappears at once;
+        `purge` removes what is left of it.
         """
         condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
-        with self._database.write() as connection:
-            if connection.execute(select(lists.c.id).where(condition).with_for_update()).first() is None:
-                return False
-            unfinished = select(jobs.c.id).where(jobs.c.list_id == list_id, jobs.c.finished_at.is_(None))
-            if connection.execute(unfinished.limit(1)).first() is not None:
-                return False
-            connection.execute(update(lists).where(condition).values(deleted_at=now()))
-            return True
+        try:
+            with self._database.write() as connection:
+                if connection.execute(select(lists.c.id).where(condition).with_for_update()).first() is None:
+                    return False
+                here = jobs.c.list_id == list_id
+                is_send = select(sends.c.job_id).where(sends.c.job_id == jobs.c.id).exists()
+                cancel_queued(connection, here & is_send & jobs.c.started_at.is_(None) & (jobs.c.due_at > now()))
+                # A worker may have begun one meanwhile.
+                unfinished = select(jobs.c.id).where(
+                    here, jobs.c.finished_at.is_(None), jobs.c.kind != ATTRIBUTE_REMOVAL
+                )
+                if connection.execute(unfinished.limit(1)).first() is not None:
+                    raise _AtWork
+                connection.execute(update(lists).where(condition).values(deleted_at=now()))
+                return True
+        except _AtWork:
+            return False
 
     def purge(self) -> None:
         """Remove the memberships of deleted lists, some in each transaction."""
@@ -228,21 +247,9 @@ class Lists:
     def _find(self, condition: ColumnElement[bool], login: Login | None) -> list[ContactList]:
         seen = and_(condition, lists.c.deleted_at.is_(None), *of_granted_list(login, lists.c.id))
         with self._database.read() as connection:
-            return [_list(row) for row in connection.execute(select(lists).where(seen).order_by(lists.c.id))]
+            found = connection.execute(select(lists).where(seen).order_by(lists.c.id)).mappings()
+            return [_list(row) for row in found]
 
 
-def _list(row: Row[Any]) -> ContactList:
-    return ContactList(
-        id=row.id,
-        account_id=row.account_id,
-        name=row.name,
-        settings=row.settings,
-        visible=row.visible,
-        on_subscription_page=row.on_subscription_page,
-        members=row.members,
-        subscribed=row.subscribed,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        updated_by=row.updated_by,
-        category_id=row.category_id,
-    )
+def _list(row: RowMapping) -> ContactList:
+    return ContactList(**{name: row[name] for name in ContactList.__dataclass_fields__})

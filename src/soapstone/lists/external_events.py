@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import external_events
 
 LONGEST_NAME = 255
@@ -38,13 +39,13 @@ class ExternalEvents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, account_id: int, list_id: int, name: str) -> ExternalEvent:
-        """Make an event of a list. Raises InvalidEvent for a name that is none."""
+    def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> ExternalEvent:
+        """Make an event of a list; `number` is as for add_row. Raises InvalidEvent, and NumberTaken."""
         moment = now()
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name)}
-        query = insert(external_events).values(**values, created_at=moment, updated_at=moment)
+        values |= {"created_at": moment, "updated_at": moment}
         with self._database.write() as connection:
-            return ExternalEvent(**connection.execute(query.returning(external_events)).mappings().one())
+            return ExternalEvent(**add_row(connection, external_events, values, number))
 
     def get(self, account_id: int, event_id: int) -> ExternalEvent | None:
         """The event of that number in the account."""

@@ -11,6 +11,7 @@ from sqlalchemy import insert, select, update
 
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import occasions, sign_ups
 
 
@@ -47,11 +48,11 @@ class Occasions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, account_id: int, name: str) -> Occasion:
-        """Make an occasion."""
-        query = insert(occasions).values(account_id=account_id, name=name, created_at=now()).returning(occasions)
+    def add(self, account_id: int, name: str, *, number: int | None = None) -> Occasion:
+        """Make an occasion; `number` is as for add_row. Raises NumberTaken."""
+        values = {"account_id": account_id, "name": name, "created_at": now()}
         with self._database.write() as connection:
-            return Occasion(**connection.execute(query).mappings().one())
+            return Occasion(**add_row(connection, occasions, values, number))
 
     def all(self, account_id: int) -> list[Occasion]:
         """The account's occasions by number."""

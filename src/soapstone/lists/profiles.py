@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     delete,
     func,
-    insert,
     literal,
     select,
     update,
@@ -25,6 +24,7 @@ from sqlalchemy import (
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.store.database import Database
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, lists, memberships, profile_attributes, profile_headers
 
 # Its values are HTML; those of all other kinds are text.
@@ -75,12 +75,16 @@ class ProfileHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeDraft:
-    """An attribute that is to be made: see ProfileAttribute; position 0 is the last one (lk-48)."""
+    """An attribute that is to be made: see ProfileAttribute; position 0 is the last one (lk-48).
+
+    `number` is as for add_row, and counts only when the attribute is made.
+    """
 
     name: str
     kind: str = "text"
     max_length: int = 0
     position: int = 0
+    number: int | None = None
 
 
 _ATTRIBUTE: list[Column[Any]] = [
@@ -107,11 +111,12 @@ class Profiles:
         *,
         position: int = 0,
         attributes: Iterable[AttributeDraft] = (),
+        number: int | None = None,
     ) -> int:
-        """Add a header with attributes, all of them or nothing; its number.
+        """Add a header with attributes, all of them or nothing; its number, which is as for add_row.
 
         It goes to that position and moves the others on; 0, or one behind the end, makes it the last (lk-48). Raises
-        InvalidProfile.
+        InvalidProfile and NumberTaken.
         """
         table = profile_headers
         with self._changing(account_id) as connection:
@@ -119,7 +124,7 @@ class Profiles:
             name = _free_name(connection, table, here, name, "header")
             values = {"account_id": account_id, "list_id": list_id, "name": name}
             values["position"] = _make_room(connection, table, here, position)
-            header_id = int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+            header_id = int(add_row(connection, table, values, number)["id"])
             for draft in attributes:
                 self._add_attribute(connection, account_id, list_id, header_id, draft)
         return header_id
@@ -134,9 +139,10 @@ class Profiles:
         kind: str = "text",
         max_length: int = 0,
         position: int = 0,
+        number: int | None = None,
     ) -> int:
-        """Add an attribute to a header; its number. Position as for headers. Raises InvalidProfile."""
-        draft = AttributeDraft(name=name, kind=kind, max_length=max_length, position=position)
+        """Add an attribute to a header; its number. Position as for headers. Raises InvalidProfile and NumberTaken."""
+        draft = AttributeDraft(name=name, kind=kind, max_length=max_length, position=position, number=number)
         with self._changing(account_id) as connection:
             return self._add_attribute(connection, account_id, list_id, header_id, draft)
 
@@ -271,7 +277,7 @@ class Profiles:
         values = {"account_id": account_id, "list_id": list_id, "header_id": header_id, "name": name}
         values["position"] = _make_room(connection, table, table.c.header_id == header_id, draft.position)
         values |= {"kind": draft.kind, "max_length": draft.max_length}
-        return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+        return int(add_row(connection, table, values, draft.number)["id"])
 
 
 def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[ProfileAttribute]:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, select
 
 from soapstone.lists.search import SEARCHABLE, Example
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import saved_searches
 from soapstone.store.unique import looks_again
 
@@ -46,9 +47,18 @@ class SavedSearches:
 
     @looks_again
     def add(
-        self, account_id: int, name: str, criteria: Mapping[str, str], *, login_id: int | None = None
+        self,
+        account_id: int,
+        name: str,
+        criteria: Mapping[str, str],
+        *,
+        login_id: int | None = None,
+        number: int | None = None,
     ) -> SavedSearch:
-        """Save a search. Raises InvalidSearch for a name that is taken or none, and for columns that nobody has."""
+        """Save a search; `number` is as for add_row.
+
+        Raises InvalidSearch for a name that is taken or none, and for columns that nobody has, and NumberTaken.
+        """
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
             raise InvalidSearch(f"A search needs a name of at most {LONGEST_NAME} characters.")
@@ -59,8 +69,7 @@ class SavedSearches:
             taken = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name)
             if connection.execute(select(saved_searches.c.id).where(taken)).first():
                 raise InvalidSearch(f"There is a search named {name} already.")
-            query = insert(saved_searches).values(**values, created_at=now()).returning(saved_searches)
-            return SavedSearch(**connection.execute(query).mappings().one())
+            return SavedSearch(**add_row(connection, saved_searches, values | {"created_at": now()}, number))
 
     def all(self, account_id: int) -> list[SavedSearch]:
         """The account's searches by number."""

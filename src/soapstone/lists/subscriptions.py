@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -15,9 +16,11 @@ from soapstone.lists.changes import Change, Changes, State
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.external_events import active_events
 from soapstone.lists.profiles import CONTENT_BLOCK
-from soapstone.lists.values import stored
+from soapstone.lists.values import emptied, fits, stored
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, profile_attributes
+
+log = logging.getLogger(__name__)
 
 # What happens to known profile values (lk-55); "none" leaves them alone (lk-56).
 Update = Literal["none", "append", "overwrite", "update"]
@@ -137,7 +140,7 @@ class Subscriptions:
         with self._changes.begin(account, durable=asks) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return Outcome[blocked.upper()]
-            patch = _patch(change.connection, contact_list.id, values or {})
+            patch = _patch(change.connection, contact_list.id, values or {}, update)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "unsubscribed" and not override:
                 return Outcome.UNSUBSCRIBED
@@ -178,7 +181,7 @@ class Subscriptions:
         with self._changes.begin(account) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return Outcome[blocked.upper()]
-            patch = _patch(change.connection, contact_list.id, values)
+            patch = _patch(change.connection, contact_list.id, values, update)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "unsubscribed":
                 return Outcome.UNSUBSCRIBED
@@ -198,7 +201,7 @@ class Subscriptions:
             member = change.membership(contact_list.id, contact_id)
             if member is None:
                 return False
-            patch = _patch(change.connection, contact_list.id, values, strict=True)
+            patch = _patch(change.connection, contact_list.id, values, "overwrite", strict=True)
             _write(change, contact_list, contact_id, member, patch, "overwrite")
             return True
 
@@ -232,7 +235,7 @@ class Subscriptions:
         with self._changes.begin(account, by="Subscribe Form", durable=ask or welcome) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return Outcome[blocked.upper()]
-            patch = _patch(change.connection, contact_list.id, values)
+            patch = _patch(change.connection, contact_list.id, values, "update")
             blocks = _blocks(change.connection, contact_list.id, patch)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "waiting":
@@ -364,11 +367,15 @@ def _person(connection: Connection, contact_list: ContactList, contact_id: int) 
     return Person(contact_id=row.id, email=row.email, profile=profile, form_values=row.form_values or {})
 
 
-def _patch(connection: Connection, list_id: int, values: Mapping[int, str], *, strict: bool = False) -> dict[str, str]:
-    """The values in their stored form by attribute number (as text).
+def _patch(
+    connection: Connection, list_id: int, values: Mapping[int, str], update: Update, *, strict: bool = False
+) -> dict[str, str]:
+    """Return the values in their stored form by attribute number (as text), as this kind of update takes them.
 
-    Those that do not fit are left out, and texts that are too long are cut (lk-47); `strict` raises InvalidValue.
+    Attribute 0 is skipped. A value that does not fit is dropped with a line in the log, and text that is too long is
+    cut (lk-47); `strict` raises InvalidValue.
     """
+    values = {number: value for number, value in values.items() if number}
     if not values:
         return {}
     table = profile_attributes.c
@@ -379,10 +386,14 @@ def _patch(connection: Connection, list_id: int, values: Mapping[int, str], *, s
         if attribute_id not in known:
             raise UnknownAttribute(attribute_id)
         kind, longest = known[attribute_id].kind, known[attribute_id].max_length
-        kept = stored(kind, value, longest)
-        if strict and (kept is None or (kept and kept == value[:longest] != value)):
+        if strict and not fits(kind, value, longest):
             raise InvalidValue(attribute_id)
-        if kept is not None:
+        kept = stored(kind, value, longest)
+        if kept is None:
+            log.warning("list %d: a value that is no %s is dropped for attribute %d", list_id, kind, attribute_id)
+        elif not kept and update == "overwrite" and not strict:
+            patch[str(attribute_id)] = emptied(kind)
+        else:
             patch[str(attribute_id)] = kept
     return patch
 

@@ -9,23 +9,40 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d{0,2})?|\.\d{1,2})", re.ASCII)
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII)
 _SWITCHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", "0": "off"}
+# Any other word switches a check box on: a client may send the number of the box.
+_BOXES_OFF = frozenset({"off", "false", "no", "0"})
+# Kinds whose values are never cut.
+_WORDED = frozenset({"check_box", "radio_button", "numeric", "date"})
 
 
 def stored(kind: str, value: str, max_length: int = 0) -> str | None:
     """The stored form of a value; None for one that does not fit its kind; "" for a blank one.
 
     Check boxes and radio buttons become `on` or `off`, dates MM/DD/YYYY; numbers have up to two decimals; text longer
-    than `max_length` characters is cut (0 = no limit).
+    than `max_length` characters is cut (0 = no limit). Every value fits a check box.
     """
     if not value or not (bare := value.strip()):
         return ""
-    if kind in ("check_box", "radio_button"):
+    if kind == "check_box":
+        return "off" if bare.lower() in _BOXES_OFF else "on"
+    if kind == "radio_button":
         return _SWITCHES.get(bare.lower())
     if kind == "numeric":
         return bare if _NUMBER.fullmatch(bare) else None
     if kind == "date":
         return _stored_date(bare)
     return value[:max_length] if max_length else value
+
+
+def fits(kind: str, value: str, max_length: int = 0) -> bool:
+    """Return whether all of a value is stored: it fits the kind and is not cut. A blank value fits."""
+    kept = stored(kind, value, max_length)
+    return kept is not None and (not kept or kind in _WORDED or not max_length or len(value) <= max_length)
+
+
+def emptied(kind: str) -> str:
+    """Return the stored form of a blank value that replaces another: `off` for a check box, "" for none."""
+    return "off" if kind == "check_box" else ""
 
 
 def _stored_date(value: str) -> str | None:

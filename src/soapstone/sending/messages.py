@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
@@ -15,6 +15,7 @@ from soapstone.sending.message import Draft, Message, MessageKind, Traits
 from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.instants import now
+from soapstone.store.numbers import add_row
 from soapstone.store.tables import jobs, messages, sends
 from soapstone.store.unique import looks_again
 
@@ -48,17 +49,18 @@ class Messages:
         *,
         kind: MessageKind = "saved",
         traits: Traits | None = None,
+        number: int | None = None,
     ) -> Message:
-        """Store a message for later use; subject, bodies and sender may still be empty.
+        """Store a message for later use; subject, bodies and sender may still be empty. `number` is as for add_row.
 
-        Raises InvalidMessage for templates that are not correct and for addresses that are none, and NameTaken for a
-        kind whose names are there once (mm-96).
+        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTaken for a kind
+        whose names are there once (mm-96), and NumberTaken.
         """
         traits = traits or Traits()
         _check(draft, traits.name)
         with self._database.write() as connection:
             _check_name(connection, account_id, name_key(kind, traits.name), traits.name)
-            return store(connection, account_id, list_id, draft, kind=kind, traits=traits)
+            return store(connection, account_id, list_id, draft, kind=kind, traits=traits, number=number)
 
     @looks_again
     def edit(
@@ -88,7 +90,7 @@ class Messages:
             if connection.execute(_waiting(message_id)).first():
                 raise MessageInQueue(message_id)
             query = update(messages).where(mine).values(**given, updated_at=now()).returning(messages)
-            return _message(connection.execute(query).one())
+            return _message(connection.execute(query).mappings().one())
 
     def mark(self, account_id: int, message_id: int, **flags: bool) -> bool:
         """Set `archived` or `hidden`; False when there is no such message."""
@@ -142,7 +144,7 @@ class Messages:
             query = query.where(messages.c.created_at < created_before)
         with self._database.read() as connection:
             order = messages.c.id.desc() if newest else messages.c.id
-            rows = connection.execute(query.order_by(order).offset(offset).limit(limit))
+            rows = connection.execute(query.order_by(order).offset(offset).limit(limit)).mappings()
             return [_message(row) for row in rows]
 
     def unknown_fields(self, account_id: int, message: Message) -> list[str]:
@@ -163,7 +165,7 @@ class Messages:
 
     def _one(self, condition: Any) -> Message | None:
         with self._database.read() as connection:
-            row = connection.execute(select(messages).where(condition)).one_or_none()
+            row = connection.execute(select(messages).where(condition)).mappings().one_or_none()
         return None if row is None else _message(row)
 
 
@@ -175,8 +177,9 @@ def store(
     *,
     kind: MessageKind,
     traits: Traits | None = None,
+    number: int | None = None,
 ) -> Message:
-    """Store a message in the caller's transaction."""
+    """Store a message in the caller's transaction; `number` is as for add_row."""
     moment = now()
     kept = traits or Traits()
     values = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
@@ -184,7 +187,7 @@ def store(
     values |= {"account_id": account_id, "list_id": list_id, "kind": kind, "created_at": moment, "updated_at": moment}
     values["unique_name"] = name_key(kind, kept.name)
     values["public_id"] = secrets.token_hex(TOKEN_BYTES)
-    return _message(connection.execute(insert(messages).values(**values).returning(messages)).one())
+    return _message(add_row(connection, messages, values, number))
 
 
 def _check(draft: Draft, name: str) -> None:
@@ -209,5 +212,5 @@ def _waiting(message_id: int) -> Any:
     return select(jobs.c.id).select_from(joined).where(sends.c.message_id == message_id, jobs.c.finished_at.is_(None))
 
 
-def _message(row: Row[Any]) -> Message:
-    return Message(**{name: row._mapping[name] for name in Message.__dataclass_fields__})
+def _message(row: RowMapping) -> Message:
+    return Message(**{name: row[name] for name in Message.__dataclass_fields__})

@@ -1,12 +1,47 @@
-"""The numbers that the records hand out, and how they go on after a restore without any being handed out twice."""
+"""The numbers of rows: the next ones, chosen ones, and how they go on after a restore. None is ever given twice.
+
+Old programs have numbers of lists, messages and the like written in, so such a number can be chosen. The sequences do
+not move to it: they skip it when they come there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, case, func, inspect, literal, select, text, union_all, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Select,
+    Table,
+    case,
+    false,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    text,
+    union_all,
+    update,
+)
 
-from soapstone.store.tables import accounts, metadata
+from soapstone.store.instants import now
+from soapstone.store.tables import (
+    accounts,
+    campaigns,
+    chosen_numbers,
+    external_events,
+    list_categories,
+    lists,
+    message_categories,
+    messages,
+    metadata,
+    occasions,
+    profile_attributes,
+    profile_headers,
+    saved_searches,
+)
 
 # The name under which the contact numbers of all accounts stand, which are counted in rows (lk-35).
 CONTACT_NUMBERS = "contact_numbers"
@@ -22,7 +57,98 @@ STEP = 1_000_000
 WIDE_STEP = 1_000_000_000
 CONTACT_STEP = 10_000_000
 
+# The largest number that can be chosen.
+LARGEST_CHOSEN = 999_999_999
+# Tables whose rows can have a chosen number. Their place here is part of the locks of PostgreSQL: add at the end.
+NUMBERED: tuple[Table, ...] = (
+    lists,
+    profile_headers,
+    profile_attributes,
+    external_events,
+    campaigns,
+    list_categories,
+    message_categories,
+    saved_searches,
+    messages,
+    occasions,
+)
+# The first of the two keys of those locks, for the first of the tables; the second key is the number.
+NUMBER_LOCKS = 7400
+
 _TABLES = {table.name: table for table in metadata.sorted_tables if "id" in table.c}
+
+
+class NumberTaken(Exception):
+    """A chosen number is or was in use, in whatever account; the message is a sentence for whoever asked."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"The number {number} cannot be given: it is in use, or was before.")
+
+
+def add_row(connection: Connection, table: Table, values: Mapping[str, Any], number: int | None = None) -> RowMapping:
+    """Insert a row into one of the NUMBERED tables in the caller's writing transaction; all its columns.
+
+    It gets the table's next number, or that one (1 to LARGEST_CHOSEN). Raises NumberTaken for a number that any account
+    has or had, and for one that the sequence has passed, since its row may have been deleted.
+    """
+    place = NUMBERED.index(table)
+    if number is None:
+        new = _next(connection, table, place)
+        return connection.execute(insert(table).values(id=new, **values).returning(table)).mappings().one()
+    if not 1 <= number <= LARGEST_CHOSEN:
+        raise ValueError(f"{number} cannot be chosen")
+    postgresql = connection.dialect.name == "postgresql"
+    # Whoever takes numbers at the same time skips this one from now on.
+    if (
+        postgresql
+        and not connection.execute(select(func.pg_try_advisory_xact_lock(NUMBER_LOCKS + place, number))).scalar_one()
+    ):
+        raise NumberTaken(number)
+    last = _last(connection, table)
+    there = connection.execute(select(table.c.id).where(table.c.id == number)).first()
+    if number <= last or there is not None or _is_chosen(connection, table, number):
+        raise NumberTaken(number)
+    chosen = {"kind": table.name, "number": number, "account_id": values["account_id"], "created_at": now()}
+    connection.execute(insert(chosen_numbers).values(chosen))
+    row = connection.execute(insert(table).values(id=number, **values).returning(table)).mappings().one()
+    if not postgresql:
+        # SQLite has moved its sequence to the largest number.
+        _set(connection, table.name, last)
+    return row
+
+
+def _next(connection: Connection, table: Table, place: int) -> int:
+    """The next number of a table's sequence that nobody chose."""
+    new = _last(connection, table)
+    while True:
+        if connection.dialect.name == "postgresql":
+            sequence = func.pg_get_serial_sequence(table.name, "id")
+            new = int(connection.execute(select(func.nextval(sequence))).scalar_one())
+            if new <= LARGEST_CHOSEN:
+                # Another transaction may be choosing it: its lock shows that before its row does. Looking waits for
+                # nothing, and whoever asks for the lock after the look finds that the sequence has passed the number.
+                keys = (NUMBER_LOCKS + place, new)
+                look = case((func.pg_try_advisory_lock(*keys), func.pg_advisory_unlock(*keys)), else_=false())
+                if not connection.execute(select(look)).scalar_one():
+                    continue
+        else:
+            new += 1
+        if not _is_chosen(connection, table, new):
+            return new
+
+
+def _last(connection: Connection, table: Table) -> int:
+    """The last number of a table's sequence; 0 for none yet."""
+    if connection.dialect.name == "postgresql":
+        found = select(func.pg_sequence_last_value(func.pg_get_serial_sequence(table.name, "id")))
+        return int(connection.execute(found).scalar_one() or 0)
+    query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+    return int(connection.execute(query, {"name": table.name}).scalar_one_or_none() or 0)
+
+
+def _is_chosen(connection: Connection, table: Table, number: int) -> bool:
+    query = select(chosen_numbers.c.number).filter_by(kind=table.name, number=number)
+    return connection.execute(query).first() is not None
 
 
 def handed_out(connection: Connection) -> dict[str, int]:
@@ -43,15 +169,27 @@ def handed_out(connection: Connection) -> dict[str, int]:
 
 
 def stored(connection: Connection) -> dict[str, int]:
-    """What `handed_out` tells, as far as committed rows have it.
+    """What `handed_out` tells, as far as committed rows have it; chosen numbers are no part of it.
 
     A sequence of PostgreSQL that a transaction under way has moved can fall back when the server loses its power.
     """
     if connection.dialect.name != "postgresql":
         return handed_out(connection)
-    last = (select(literal(name), func.max(_TABLES[name].c.id)) for name in _tables(connection))
+    choices = inspect(connection).has_table(chosen_numbers.name)
+    last = (
+        select(literal(name), _last_by_sequence(_TABLES[name], choices=choices).scalar_subquery())
+        for name in _tables(connection)
+    )
     rows = connection.execute(union_all(*last))
     return {name: number or 0 for name, number in rows} | {CONTACT_NUMBERS: _contact_numbers(connection)}
+
+
+def _last_by_sequence(table: Table, *, choices: bool) -> Select[tuple[int]]:
+    """The largest number in a table that nobody chose. `choices`: whether the schema knows of chosen ones."""
+    query = select(table.c.id).order_by(table.c.id.desc()).limit(1)
+    if not choices or table not in NUMBERED:
+        return query
+    return query.where(table.c.id.not_in(select(chosen_numbers.c.number).where(chosen_numbers.c.kind == table.name)))
 
 
 def raise_beyond(connection: Connection, known: Mapping[str, int]) -> None:

@@ -113,6 +113,7 @@ logins = _table(
     _flag("may_call_api", True),
     _flag("may_see_analytics", True),
     _flag("may_use_console", True),
+    _flag("may_choose_numbers"),
     _flag("all_lists", True),
     # Its password is published: it may be reached from this machine only.
     _flag("is_demo"),
@@ -480,6 +481,18 @@ sign_ups = _table(
     _flag("live", True),
     _document("answers"),
     Column("created_at", Instant, nullable=False),
+)
+
+# Numbers that somebody chose for a row of the table `kind`, since old programs have them written in. They stay when the
+# row is deleted: no number is given twice, and sequences skip these.
+chosen_numbers = Table(
+    "chosen_number",
+    metadata,
+    Column("kind", Text, primary_key=True),
+    Column("number", Id, primary_key=True, autoincrement=False),
+    _account(),
+    Column("created_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 api_tokens = _table(
