@@ -17,6 +17,7 @@ from rich.table import Table
 from soapstone.banner import NO_PUBLIC_URL, announce
 from soapstone.commands import (
     accounts,
+    attributes,
     campaigns,
     categories,
     database,
@@ -51,6 +52,7 @@ app.add_typer(messages.app, name="message")
 app.add_typer(sends.app, name="send")
 app.add_typer(categories.app, name="category")
 app.add_typer(events.app, name="event")
+app.add_typer(attributes.app, name="attribute")
 app.add_typer(campaigns.app, name="campaign")
 app.add_typer(review.app, name="review")
 app.add_typer(searches.app, name="search")

@@ -33,7 +33,7 @@ UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
 # Purpose of a session → the right of its login that it rests on.
 SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
 # The rights of a login, besides the lists that it sees.
-RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console")
+RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console", "may_choose_numbers")
 
 
 class NameTaken(Exception):
@@ -76,6 +76,7 @@ class Login:
     may_call_api: bool
     may_see_analytics: bool
     may_use_console: bool
+    may_choose_numbers: bool
     all_lists: bool
     disabled: bool
     address: str = ""
@@ -95,6 +96,7 @@ class Login:
             may_call_api=row.may_call_api,
             may_see_analytics=row.may_see_analytics,
             may_use_console=row.may_use_console,
+            may_choose_numbers=row.may_choose_numbers,
             all_lists=row.all_lists,
             disabled=row.disabled_at is not None,
             address=address or "",
@@ -181,6 +183,7 @@ class Accounts:
         may_call_api: bool = True,
         may_see_analytics: bool = True,
         may_use_console: bool = True,
+        may_choose_numbers: bool = False,
         lists: Sequence[int] | None = None,
         is_demo: bool = False,
         by: Actor = COMMAND_LINE,
@@ -201,6 +204,7 @@ class Accounts:
                 "may_call_api": may_call_api,
                 "may_see_analytics": may_see_analytics,
                 "may_use_console": may_use_console,
+                "may_choose_numbers": may_choose_numbers,
                 "all_lists": lists is None,
                 "is_demo": is_demo,
                 "created_at": now(),
@@ -229,6 +233,7 @@ class Accounts:
         may_call_api: bool | None = None,
         may_see_analytics: bool | None = None,
         may_use_console: bool | None = None,
+        may_choose_numbers: bool | None = None,
         lists: Sequence[int] | None = None,
         all_lists: bool = False,
         disabled: bool | None = None,
@@ -242,6 +247,7 @@ class Accounts:
             "may_call_api": may_call_api,
             "may_see_analytics": may_see_analytics,
             "may_use_console": may_use_console,
+            "may_choose_numbers": may_choose_numbers,
         }
         values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         told = dict(values)

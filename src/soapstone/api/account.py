@@ -30,6 +30,7 @@ class AccountOut(BaseModel):
     all_lists: bool
     may_see_analytics: bool
     may_use_console: bool
+    may_choose_numbers: bool
 
 
 class TokenIn(Body):
@@ -74,6 +75,7 @@ def account(caller: Calling) -> AccountOut:
         all_lists=caller.login.all_lists,
         may_see_analytics=caller.login.may_see_analytics,
         may_use_console=caller.login.may_use_console,
+        may_choose_numbers=caller.login.may_choose_numbers,
     )
 
 

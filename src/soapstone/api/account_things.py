@@ -12,7 +12,21 @@ from soapstone.api.access import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.list_things import Named
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Address, Body, Cursor, Email, Limit, Name, Number, Page, Text, own, page, paged
+from soapstone.api.values import (
+    Address,
+    Body,
+    Cursor,
+    Email,
+    Limit,
+    Name,
+    Number,
+    Numbered,
+    Page,
+    Text,
+    own,
+    page,
+    paged,
+)
 from soapstone.lists.addresses import is_address
 from soapstone.lists.categories import InvalidCategory
 from soapstone.lists.saved_searches import InvalidSearch, SavedSearch
@@ -37,7 +51,7 @@ class CategoryOut(BaseModel):
         return cls(id=found.id, name=found.name, active=active, created_at=found.created_at)
 
 
-class SearchIn(Body):
+class SearchIn(Numbered):
     """A search that is to be saved: field → example value, `*` standing for any text."""
 
     name: Name
@@ -144,7 +158,7 @@ def add_category(given: Named, caller: Calling, once: Making, of: Of = "lists") 
 
     def make() -> Any:
         try:
-            return add(caller.account.id, given.name, login_id=caller.login.id)
+            return add(caller.account.id, given.name, login_id=caller.login.id, number=given.number)
         except InvalidCategory as refusal:
             raise Refused(422, str(refusal)) from None
 
@@ -177,7 +191,7 @@ def save_search(given: SearchIn, caller: Calling, once: Making) -> Response:
     def make() -> SavedSearch:
         try:
             return caller.product.saved_searches.add(
-                caller.account.id, given.name, given.criteria, login_id=caller.login.id
+                caller.account.id, given.name, given.criteria, login_id=caller.login.id, number=given.number
             )
         except InvalidSearch as refusal:
             raise Refused(422, str(refusal)) from None
@@ -243,7 +257,7 @@ def add_occasion(given: Named, caller: Calling, once: Making) -> Response:
     caller.require_all_lists()
     return once(
         given,
-        lambda: caller.product.occasions.add(caller.account.id, given.name),
+        lambda: caller.product.occasions.add(caller.account.id, given.name, number=given.number),
         lambda made: OccasionOut(**own(made, OccasionOut)),
     )
 

@@ -14,7 +14,9 @@ from pydantic_core import to_json
 from soapstone.accounts.answers import AnotherRequest, Answer, StillRunning
 from soapstone.api.access import Calling
 from soapstone.api.problems import MEDIA_TYPE, Refused, answer
+from soapstone.api.values import Numbered
 from soapstone.store.hindrances import RecordsUnavailable
+from soapstone.store.numbers import NumberTaken
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +52,13 @@ class Once:
         made: the request may be made again with its key. Any other fault, also of `show`, may have come after the
         commit, so it is the answer to the key from then on. `told_once` says why an answer is not repeated.
 
-        Raises Refused for a key of another request (422) and for one whose request is still being answered (409).
+        Raises Refused for a key of another request (422), for one whose request is still being answered (409), for a
+        number that is taken (409), and for one that the login may not choose (403).
         """
+        if isinstance(given, Numbered) and given.chooses() and not self._caller.login.may_choose_numbers:
+            raise Refused(403, "This login may not choose numbers.")
         if self._key is None:
-            return Response(to_json(show(make())), status, media_type="application/json")
+            return Response(to_json(show(_made(make))), status, media_type="application/json")
         answers, login, key = self._caller.product.answers, self._caller.login, self._key
         try:
             before = answers.begin(login, key, self._digest(key, given, secret))
@@ -67,7 +72,7 @@ class Once:
             media = "application/json" if before.status < 400 else MEDIA_TYPE
             return Response(before.body, before.status, {"Idempotent-Replayed": "true"}, media)
         try:
-            made = make()
+            made = _made(make)
         except Refused:
             answers.end(login, key, None)
             raise
@@ -107,6 +112,13 @@ class Once:
 
 
 Making = Annotated[Once, Depends(Once)]
+
+
+def _made(make: Callable[[], Made]) -> Made:
+    try:
+        return make()
+    except NumberTaken as taken:
+        raise Refused(409, str(taken)) from None
 
 
 def _problem(status: int, detail: str) -> Answer:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from soapstone.api.access import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Body, Email, Name, Number, own
+from soapstone.api.values import Body, Email, Name, Number, Numbered, own
 from soapstone.lists.addresses import is_address
 from soapstone.lists.campaigns import Campaign, InvalidCampaign
 from soapstone.lists.external_events import ExternalEvent, InvalidEvent
@@ -40,7 +40,7 @@ class EventChange(Body):
     active: bool | None = None
 
 
-class Named(Body):
+class Named(Numbered):
     """Something that is to be made: its name."""
 
     name: Name
@@ -62,7 +62,7 @@ class Reviewer(Body):
     email: Email
 
 
-class AttributeIn(Body):
+class AttributeIn(Numbered):
     """A profile attribute that is to be made; position 0 is the last one, max_length 0 no limit."""
 
     name: Name
@@ -71,12 +71,16 @@ class AttributeIn(Body):
     position: Annotated[int, Field(ge=0, le=10_000)] = 0
 
 
-class HeaderIn(Body):
+class HeaderIn(Numbered):
     """A profile header that is to be made, with its attributes."""
 
     name: Name
     position: Annotated[int, Field(ge=0, le=10_000)] = 0
     attributes: Annotated[list[AttributeIn], Field(default_factory=list, max_length=200)]
+
+    def chooses(self) -> bool:
+        """Whether a number is chosen, of the header or of an attribute."""
+        return super().chooses() or any(each.chooses() for each in self.attributes)
 
 
 class AttributeOut(BaseModel):
@@ -120,7 +124,7 @@ def add_external_event(list_id: Number, given: Named, caller: Calling, once: Mak
 
     def make() -> ExternalEvent:
         try:
-            return caller.product.external_events.add(caller.account.id, here.id, given.name)
+            return caller.product.external_events.add(caller.account.id, here.id, given.name, number=given.number)
         except InvalidEvent as refusal:
             raise Refused(422, str(refusal)) from None
 
@@ -158,7 +162,7 @@ def add_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -
 
     def make() -> Campaign:
         try:
-            return caller.product.campaigns.add(caller.account.id, here.id, given.name)
+            return caller.product.campaigns.add(caller.account.id, here.id, given.name, number=given.number)
         except InvalidCampaign as refusal:
             raise Refused(422, str(refusal)) from None
 
@@ -215,7 +219,12 @@ def add_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) 
     def make() -> int:
         try:
             return caller.product.profiles.add_header(
-                caller.account.id, here.id, given.name, position=given.position, attributes=drafts
+                caller.account.id,
+                here.id,
+                given.name,
+                position=given.position,
+                attributes=drafts,
+                number=given.number,
             )
         except InvalidProfile as refusal:
             raise Refused(422, str(refusal)) from None

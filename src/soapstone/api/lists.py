@@ -11,7 +11,21 @@ from pydantic import BaseModel, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Name, Number, Page, Text, own, page, paged
+from soapstone.api.values import (
+    LARGEST,
+    Body,
+    Cursor,
+    Email,
+    Limit,
+    Name,
+    Number,
+    Numbered,
+    Page,
+    Text,
+    own,
+    page,
+    paged,
+)
 from soapstone.lists.contact_list import ContactList, NameTaken
 from soapstone.lists.members import Member
 from soapstone.lists.subscriptions import InvalidValue, Outcome, UnknownAttribute
@@ -55,7 +69,7 @@ class ListOut(BaseModel):
         return cls(**{name: getattr(found, name) for name in cls.model_fields if name not in SWITCHES}, **settings)
 
 
-class ListIn(Body):
+class ListIn(Numbered):
     """A list that is to be made."""
 
     name: Name
@@ -159,6 +173,7 @@ def make(given: ListIn, caller: Calling, once: Making) -> Response:
                 login_id=login_id,
                 unique_name=True,
                 category_id=given.category_id,
+                number=given.number,
             )
         except NameTaken:
             raise Refused(409, f"There is a list named {given.name.strip()} already.") from None

@@ -30,6 +30,7 @@ class LoginOut(BaseModel):
     may_call_api: bool
     may_see_analytics: bool
     may_use_console: bool
+    may_choose_numbers: bool
     all_lists: bool
     disabled: bool
     lists: list[int]
@@ -43,6 +44,7 @@ class LoginIn(Body):
     may_call_api: bool = True
     may_see_analytics: bool = False
     may_use_console: bool = False
+    may_choose_numbers: bool = False
     lists: Lists | None = None
 
 
@@ -52,6 +54,7 @@ class LoginChange(Body):
     may_call_api: bool | None = None
     may_see_analytics: bool | None = None
     may_use_console: bool | None = None
+    may_choose_numbers: bool | None = None
     lists: Lists | None = None
     all_lists: bool = False
     disabled: bool | None = None
@@ -188,6 +191,7 @@ def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
                 may_call_api=given.may_call_api,
                 may_see_analytics=given.may_see_analytics,
                 may_use_console=given.may_use_console,
+                may_choose_numbers=given.may_choose_numbers,
                 lists=given.lists,
                 by=caller.login.actor,
             )
@@ -242,8 +246,7 @@ def audit(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[Au
 
 
 def _may_give(caller: Caller, given: LoginIn | LoginChange) -> None:
-    analytics = given.may_see_analytics and not caller.login.may_see_analytics
-    if analytics or (given.may_use_console and not caller.login.may_use_console):
+    if any(getattr(given, right) and not getattr(caller.login, right) for right in RIGHTS):
         raise Refused(403, "This login cannot give a permission that it lacks.")
     for number in given.lists or ():
         if caller.product.lists.get(caller.account.id, number) is None:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Page, Text, own, page, storable
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Numbered, Page, Text, own, page, storable
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import MessageInQueue, NameTaken
 
@@ -75,7 +75,7 @@ class MessageOut(MessageHead):
         return cls(**same, unknown_fields=unknown)
 
 
-class MessageIn(Body):
+class MessageIn(Numbered):
     """A message that is to be stored for a list. What it lacks can follow; the list has defaults for the sender."""
 
     list_id: Id
@@ -175,6 +175,7 @@ def make(given: MessageIn, caller: Calling, once: Making) -> Response:
                 draft,
                 kind=given.kind,
                 traits=Traits(**traits, login_id=caller.login.id),
+                number=given.number,
             )
         )
 

@@ -13,6 +13,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from soapstone.api.problems import Refused
+from soapstone.store.numbers import LARGEST_CHOSEN
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
@@ -67,6 +68,16 @@ class Body(BaseModel):
     """A request: nothing unknown in it, no value of another type."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Numbered(Body):
+    """Something that is to be made. Without `number` it gets the next one; to choose one needs `may_choose_numbers`."""
+
+    number: Annotated[int, Field(ge=1, le=LARGEST_CHOSEN)] | None = None
+
+    def chooses(self) -> bool:
+        """Whether a number is chosen, here or in what comes along."""
+        return self.number is not None
 
 
 class Page(BaseModel, Generic[Item]):

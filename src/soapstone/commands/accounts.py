@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from soapstone.accounts.account import NameTaken
+from soapstone.accounts.account import RIGHTS, NameTaken
 from soapstone.commands.common import (
     AccountName,
     Data,
@@ -80,6 +80,9 @@ def login(
     api: Annotated[bool, typer.Option(help="May call the APIs.")] = True,
     analytics: Annotated[bool, typer.Option(help="May see reports.")] = True,
     to_console: Annotated[bool, typer.Option("--console/--no-console", help="May use the console.")] = True,
+    choose_numbers: Annotated[
+        bool, typer.Option("--choose-numbers/--no-choose-numbers", help="May choose numbers by REST.")
+    ] = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -97,6 +100,7 @@ def login(
                 may_call_api=api,
                 may_see_analytics=analytics,
                 may_use_console=to_console,
+                may_choose_numbers=choose_numbers,
                 lists=lists or None,
             )
         except (NameTaken, ValueError) as trouble:
@@ -167,11 +171,11 @@ def merge_doubles(
 @app.command()
 def logins(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the logins of an account, with what they may do."""
-    table = Table("Login", "Name", "APIs", "Reports", "Console", "Disabled", "Lists")
+    table = Table("Login", "Name", "APIs", "Reports", "Console", "Numbers", "Disabled", "Lists")
     with opened(settings_of(data, database)) as product:
         for each, lists in product.accounts.logins(account_of(product, account)):
             seen = "all" if each.all_lists else ", ".join(map(str, lists)) or "none"
-            flags = (each.may_call_api, each.may_see_analytics, each.may_use_console, each.disabled)
+            flags = (*(getattr(each, right) for right in RIGHTS), each.disabled)
             table.add_row(str(each.id), each.name, *("yes" if flag else "no" for flag in flags), seen)
     console.print(table)
 
@@ -182,6 +186,9 @@ def permit(
     api: Annotated[bool | None, typer.Option("--api/--no-api", help="May call the APIs.")] = None,
     analytics: Annotated[bool | None, typer.Option("--analytics/--no-analytics", help="May see reports.")] = None,
     to_console: Annotated[bool | None, typer.Option("--console/--no-console", help="May use the console.")] = None,
+    choose_numbers: Annotated[
+        bool | None, typer.Option("--choose-numbers/--no-choose-numbers", help="May choose numbers by REST.")
+    ] = None,
     lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
     all_lists: Annotated[bool, typer.Option("--all-lists", help="All lists of the account.")] = False,
     account: AccountName = None,
@@ -200,6 +207,7 @@ def permit(
             may_call_api=api,
             may_see_analytics=analytics,
             may_use_console=to_console,
+            may_choose_numbers=choose_numbers,
             lists=lists,
             all_lists=all_lists,
         ):

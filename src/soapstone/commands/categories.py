@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import (
+    AccountName,
+    ChosenNumber,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+)
 from soapstone.lists.categories import InvalidCategory
 
 app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
@@ -19,6 +29,7 @@ OfMessages = Annotated[bool, typer.Option("--messages", help="Categories of mess
 def add(
     name: str,
     messages: OfMessages = False,
+    number: ChosenNumber = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -27,7 +38,8 @@ def add(
     with opened(settings_of(data, database)) as product:
         owner, rooms = account_of(product, account), product.categories
         try:
-            made = (rooms.add_message_category if messages else rooms.add_list_category)(owner.id, name)
+            add: Any = rooms.add_message_category if messages else rooms.add_list_category
+            made = add(owner.id, name, number=number)
         except InvalidCategory as trouble:
             stop(str(trouble))
         console.print(f"Category {made.id} ({made.name}) is there.")

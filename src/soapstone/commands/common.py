@@ -23,6 +23,7 @@ from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsDamaged, RecordsUnavailable, driver_words, translated
 from soapstone.store.mark import Mark, PutBack
+from soapstone.store.numbers import LARGEST_CHOSEN, NumberTaken
 
 # What a terminal would obey: escape sequences begin with such a character. The last are no characters of any text.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -46,6 +47,17 @@ console = _Console(width=None if sys.stdout.isatty() else 200, markup=False, emo
 Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything that the server keeps.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
 AccountName = Annotated[str | None, typer.Option("--account", help="The account; may be left out when there is one.")]
+
+
+ChosenNumber = Annotated[
+    int | None,
+    typer.Option(
+        "--number",
+        min=1,
+        max=LARGEST_CHOSEN,
+        help="Its number, where an old program has it written in; the next one else.",
+    ),
+]
 
 
 def stop(sentence: str) -> NoReturn:
@@ -83,7 +95,10 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
         with mark.kept(database):
             with translated(OSError):
                 product = Product.open(settings, database)
-            yield product
+            try:
+                yield product
+            except NumberTaken as taken:
+                stop(str(taken))
 
 
 @contextmanager

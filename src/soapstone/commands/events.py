@@ -9,6 +9,7 @@ from rich.table import Table
 
 from soapstone.commands.common import (
     AccountName,
+    ChosenNumber,
     Data,
     DatabaseUrl,
     account_of,
@@ -27,13 +28,18 @@ ListId = Annotated[int, typer.Option("--list", help="The list.")]
 
 @app.command()
 def add(
-    name: str, list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+    name: str,
+    list_id: ListId,
+    number: ChosenNumber = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Make an event of a list."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         try:
-            made = product.external_events.add(owner.id, list_of(product, owner, list_id).id, name)
+            made = product.external_events.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
         except InvalidEvent as trouble:
             stop(str(trouble))
         console.print(f"Event {made.id} ({made.name}) is there.")

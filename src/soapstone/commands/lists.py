@@ -10,6 +10,7 @@ from rich.table import Table
 
 from soapstone.commands.common import (
     AccountName,
+    ChosenNumber,
     Data,
     DatabaseUrl,
     account_of,
@@ -38,6 +39,7 @@ def create(
     from_name: Annotated[str, typer.Option(help="Default sender's name.")] = "",
     from_address: Annotated[str, typer.Option(help="Default sender's address.")] = "",
     removal_link: Annotated[bool, _REMOVAL_LINK] = True,
+    number: ChosenNumber = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -47,7 +49,7 @@ def create(
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         settings = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
-        made = product.lists.create(owner.id, name, settings=settings)
+        made = product.lists.create(owner.id, name, settings=settings, number=number)
         console.print(f"List {made.id} ({made.name}) is there.")
 
 
@@ -114,6 +116,7 @@ def message(
     subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
     html: Annotated[Path | None, typer.Option(help="File with the HTML body.")] = None,
     text: Annotated[Path | None, typer.Option(help="File with the plain text body.")] = None,
+    number: ChosenNumber = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -130,7 +133,7 @@ def message(
                 html=text_of(str(html)) if html else "",
                 plain=text_of(str(text)) if text else "",
             )
-            saved = product.messages.save(owner.id, found.id, draft)
+            saved = product.messages.save(owner.id, found.id, draft, number=number)
         except InvalidMessage as trouble:
             stop(str(trouble))
         console.print(f"Message {saved.id} is saved.")

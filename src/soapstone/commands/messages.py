@@ -12,6 +12,7 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.commands.common import (
     AccountName,
+    ChosenNumber,
     Data,
     DatabaseUrl,
     account_of,
@@ -62,6 +63,7 @@ def add(
     charset: Charset = None,
     campaign: Campaign = None,
     category: Category = None,
+    number: ChosenNumber = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -79,6 +81,7 @@ def add(
                 Draft(**given),
                 kind="transactional" if transactional else "saved",
                 traits=Traits(**traits),
+                number=number,
             )
         except InvalidMessage as trouble:
             stop(str(trouble))

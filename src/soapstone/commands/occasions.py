@@ -7,16 +7,32 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import (
+    AccountName,
+    ChosenNumber,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+)
 
 app = typer.Typer(no_args_is_help=True, help="Events that people sign up for.")
 
 
 @app.command()
-def add(name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def add(
+    name: str,
+    number: ChosenNumber = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
     """Make an occasion; people can sign up at once."""
     with opened(settings_of(data, database)) as product:
-        made = product.occasions.add(account_of(product, account).id, name)
+        made = product.occasions.add(account_of(product, account).id, name, number=number)
         console.print(f"Occasion {made.id} ({made.name}) is there.")
 
 

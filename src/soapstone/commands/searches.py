@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import (
+    AccountName,
+    ChosenNumber,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+)
 from soapstone.lists.fields import field_column
 from soapstone.lists.saved_searches import InvalidSearch
 from soapstone.lists.search import Example
@@ -38,24 +48,32 @@ def find(
 
 @app.command()
 def save(
-    name: str, criteria: Criteria, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+    name: str,
+    criteria: Criteria,
+    number: ChosenNumber = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """Give a search a name."""
     with opened(settings_of(data, database)) as product:
         try:
-            saved = product.saved_searches.add(account_of(product, account).id, name, _values(criteria))
+            owner = account_of(product, account)
+            saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
         except InvalidSearch as trouble:
             stop(str(trouble))
-        console.print(f"Search {saved.name} is saved.")
+        console.print(f"Search {saved.id} ({saved.name}) is saved.")
 
 
 @app.command("list")
 def list_(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the saved searches."""
-    table = Table("Search", "Looks for")
+    table = Table("Search", "Name", "Looks for")
     with opened(settings_of(data, database)) as product:
         for each in product.saved_searches.all(account_of(product, account).id):
-            table.add_row(each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items()))
+            table.add_row(
+                str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items())
+            )
     console.print(table)
 
 

@@ -1,0 +1,76 @@
+"""`soapstone attribute …`: profile attributes of lists."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands.common import (
+    AccountName,
+    ChosenNumber,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    list_of,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.lists.profiles import KINDS, AttributeDraft, InvalidProfile
+from soapstone.store.numbers import LARGEST_CHOSEN
+
+app = typer.Typer(no_args_is_help=True, help="Profile attributes of lists.")
+
+ListId = Annotated[int, typer.Option("--list", help="The list.")]
+
+
+@app.command()
+def add(
+    name: str,
+    list_id: ListId,
+    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "text",
+    max_length: Annotated[int, typer.Option(min=0, help="Longest text in characters; 0 for no limit.")] = 0,
+    header: Annotated[str, typer.Option(help="Name of its header, which is made if it is not there.")] = "Profile",
+    number: ChosenNumber = None,
+    header_number: Annotated[
+        int | None,
+        typer.Option(min=1, max=LARGEST_CHOSEN, help="Number of the header, if it is made."),
+    ] = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Make a profile attribute of a list."""
+    draft = AttributeDraft(name=name, kind=kind, max_length=max_length, number=number)
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        here, profiles = list_of(product, owner, list_id), product.profiles
+        known = next((each for each in profiles.headers(here.id) if each.name.casefold() == header.casefold()), None)
+        try:
+            if known is None:
+                profiles.add_header(owner.id, here.id, header, attributes=[draft], number=header_number)
+            elif header_number is not None and header_number != known.id:
+                stop(f"The list has the header {known.name} already: its number is {known.id}.")
+            else:
+                profiles.add_attribute(
+                    owner.id, here.id, known.id, name, kind=kind, max_length=max_length, number=number
+                )
+        except InvalidProfile as trouble:
+            stop(str(trouble))
+        made = next(each for each in profiles.attributes(here.id) if each.name == name.strip())
+        console.print(f"Attribute {made.id} ({made.name}) is there.")
+
+
+@app.command("list")
+def list_(list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the profile attributes of a list."""
+    table = Table("Attribute", "Name", "Kind", "Longest", "Header", "Name of the header")
+    with opened(settings_of(data, database)) as product:
+        for header in product.profiles.headers(list_of(product, account_of(product, account), list_id).id):
+            for each in header.attributes:
+                longest = str(each.max_length or "")
+                table.add_row(str(each.id), each.name, each.kind, longest, str(header.id), header.name)
+    console.print(table)
