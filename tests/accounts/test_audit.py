@@ -54,7 +54,7 @@ def test_changed_rights_are_recorded(product: Product, account: Account, ann: Ac
     product.tokens.revoke(bob.id, token.id, by=ann)
     product.tokens.revoke(bob.id, token.id, by=ann)
     accounts.delete_login(account, "bob", by=ann)
-    rights = "may_call_api=True, may_see_analytics={}, may_use_console={}, lists=all"
+    rights = "may_call_api=True, may_see_analytics={}, may_use_console={}, may_choose_numbers=False, lists=all"
     assert told(product, account, AuditAction.RIGHTS) == [
         ("", "account ACME is created", ""),
         ("", "login Ann is added: " + rights.format(True, True), ""),

@@ -58,11 +58,11 @@ def test_permissions(run: Run) -> None:
     run("account", "permit", "ann", "--no-analytics", "--list", "1")
     assert shown() == ["ann", "yes", "no", "yes", "no", "1"]
     run("account", "permit", "ann", "--analytics", "--no-console", "--all-lists")
-    assert shown() == ["ann", "yes", "yes", "no", "no", "all"]
+    assert shown() == ["ann", "yes", "yes", "no", "no", "no", "all"]
     assert "disabled" in run("account", "disable-login", "ann").output
-    assert shown() == ["ann", "yes", "yes", "no", "yes", "all"]
+    assert shown() == ["ann", "yes", "yes", "no", "no", "yes", "all"]
     assert "enabled" in run("account", "enable-login", "ann").output
-    assert shown() == ["ann", "yes", "yes", "no", "no", "all"]
+    assert shown() == ["ann", "yes", "yes", "no", "no", "no", "all"]
     for command in ("disable-login", "enable-login"):
         assert "no login bob" in run("account", command, "bob", code=1).output
     assert "no login" in run("account", "permit", "bob", "--no-api", code=1).output

@@ -277,3 +277,52 @@ def test_the_records_of_dkim_keys(run: Run, tmp_path: Path, monkeypatch: pytest.
     assert re.fullmatch(r'june-ed\._domainkey\.example\.com\. IN TXT "v=DKIM1; k=ed25519; p=[\w+/]{43}="', ed25519)
     (tmp_path / "ed25519.pem").write_text("no key")
     assert "it is not a private key in PEM form" in run("dkim", code=1).output
+
+
+# A command that makes something → what it says, without the number.
+MAKING = {
+    ("list", "create", "Old"): "List {} (Old) is there.",
+    ("event", "add", "Bought", "--list", "1"): "Event {} (Bought) is there.",
+    ("attribute", "add", "Colour", "--list", "1"): "Attribute {} (Colour) is there.",
+    ("campaign", "add", "Spring", "--list", "1"): "Campaign {} (Spring) is there.",
+    ("category", "add", "Shops"): "Category {} (Shops) is there.",
+    ("category", "add", "Receipts", "--messages"): "Category {} (Receipts) is there.",
+    ("occasion", "add", "Fair"): "Occasion {} (Fair) is there.",
+    ("search", "save", "Ms", "Last_Name=M*"): "Search {} (Ms) is saved.",
+    ("message", "add", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
+    ("message", "add", "--subject", "Hello", "--list", "1", "--transactional"): "Message {} is saved.",
+    ("list", "message", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
+}
+
+
+@pytest.mark.parametrize("command", MAKING, ids=" ".join)
+def test_chosen_numbers(ready: Run, command: tuple[str, ...]) -> None:
+    assert MAKING[command].format(123456) in ready(*command, "--number", "123456").output
+    again = [word.replace("Colour", "Size").replace("Ms", "Other") for word in command]
+    taken = ready(*again, "--number", "123456", code=1).output
+    assert taken == "The number 123456 cannot be given: it is in use, or was before.\n"
+    for number in ("0", "-3", "1000000000", "x"):
+        assert "--number" in ready(*again, "--number", number, code=2).output
+    following = 2 if command[:2] == ("list", "create") else 1
+    sentence = MAKING[command].format(following).replace("Colour", "Size").replace("Ms", "Other")
+    assert sentence in ready(*again).output
+
+
+def test_attributes(ready: Run) -> None:
+    ready("attribute", "add", "Colour", "--list", "1", "--kind", "check_box", "--header-number", "900")
+    ready("attribute", "add", "Size", "--list", "1", "--max-length", "3", "--header", "profile")
+    ready("attribute", "add", "Born", "--list", "1", "--kind", "date", "--header", "Person")
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in ready("attribute", "list", "--list", "1").output.splitlines()
+        if "│" in line
+    ]
+    assert rows == [
+        ["1", "Colour", "check_box", "", "900", "Profile"],
+        ["2", "Size", "text", "3", "900", "Profile"],
+        ["3", "Born", "date", "", "1", "Person"],
+    ]
+    assert "already" in ready("attribute", "add", "SIZE", "--list", "1", code=1).output
+    assert "number is 900" in ready("attribute", "add", "X", "--list", "1", "--header-number", "7", code=1).output
+    assert "no kind" in ready("attribute", "add", "X", "--list", "1", "--kind", "colour", code=1).output
+    assert "no list 7" in ready("attribute", "list", "--list", "7", code=1).output

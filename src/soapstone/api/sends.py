@@ -18,6 +18,7 @@ from soapstone.api.messages import find as find_message
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Join, Term
+from soapstone.sending.audience import SkipReason
 from soapstone.sending.report import Recipient, SendRecord
 from soapstone.sending.send import SendTicket
 from soapstone.sending.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLink
@@ -209,6 +210,9 @@ def recipients(
     send_id: Number,
     caller: Calling,
     state: Annotated[list[State] | None, Query(description="Only those in this state; may be repeated.")] = None,
+    reason: Annotated[
+        list[SkipReason] | None, Query(description="Only those that were skipped for it; may be repeated.")
+    ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[RecipientOut]:
@@ -218,7 +222,13 @@ def recipients(
         cursor,
         limit,
         lambda after, most: caller.product.reports.recipients(
-            caller.account.id, job_id=send_id, states=state or (), after=after, limit=most, login=caller.login
+            caller.account.id,
+            job_id=send_id,
+            states=state or (),
+            reasons=reason or (),
+            after=after,
+            limit=most,
+            login=caller.login,
         ),
         lambda recipient: recipient.id,
         RecipientOut.of,

@@ -42,7 +42,7 @@ from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Term
 from soapstone.product import Product
-from soapstone.sending.audience import count_members
+from soapstone.sending.audience import SKIP_REASONS, count_members
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage, Message
 from soapstone.sending.report import Recipient
@@ -288,6 +288,9 @@ def status(
     states: Annotated[
         list[str] | None, typer.Option("--state", help="Only rows in this state; may be repeated.")
     ] = None,
+    reasons: Annotated[
+        list[str] | None, typer.Option("--reason", help="Only rows skipped for this reason; may be repeated.")
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="All rows, as CSV in UTF-8 and nothing else.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Most rows of the table.")] = 100,
     data: Data = None,
@@ -297,10 +300,13 @@ def status(
     for state in states or ():
         if state not in DELIVERY_STATES:
             stop(f"--state is one of {', '.join(DELIVERY_STATES)}.")
+    for reason in reasons or ():
+        if reason not in SKIP_REASONS:
+            stop(f"--reason is one of {', '.join(SKIP_REASONS)}.")
     with opened(settings_of(data, database)) as product:
         job = _send(product, number)
         if as_csv:
-            _write_csv(_recipients(product, job, states or ()))
+            _write_csv(_recipients(product, job, states or (), reasons or ()))
             return
         view = JobViews(product).of(job)
         counts = product.reports.counts(number)
@@ -314,14 +320,14 @@ def status(
             console.print(view.warning, soft_wrap=True)
         for state in DELIVERY_STATES:
             if state in counts:
-                console.print(f"{counts[state]:,} {state}")
+                console.print(f"{counts[state]:,} {state}: {words.DELIVERIES[state]}")
         for reason in sorted(skipped):
             console.print(f"  {skipped[reason]:,} {reason}: {words.skipped(reason)}", soft_wrap=True)
         if recipients:
             table = Table(
                 "Address", "State", "Why", "Server's reply", "Attempts", "Handed over (UTC)", "Next try (UTC)"
             )
-            some = _recipients(product, job, states or (), limit + 1)
+            some = _recipients(product, job, states or (), reasons or (), limit + 1)
             for row, _ in zip(some, range(limit), strict=False):
                 table.add_row(*_cells(row))
             console.print(table)
@@ -461,10 +467,13 @@ def _terms(product: Product, contact_list: ContactList, conditions: Sequence[str
     return terms
 
 
-def _recipients(product: Product, job: Job, states: Sequence[str], most: int | None = None) -> Iterator[Recipient]:
+def _recipients(
+    product: Product, job: Job, states: Sequence[str], reasons: Sequence[str], most: int | None = None
+) -> Iterator[Recipient]:
     after = 0
     size = min(ROWS, most or ROWS)
-    while rows := product.reports.recipients(job.account_id, job_id=job.id, states=states, after=after, limit=size):
+    some = {"job_id": job.id, "states": states, "reasons": reasons, "limit": size}
+    while rows := product.reports.recipients(job.account_id, **some, after=after):
         after = rows[-1].id
         yield from rows
 

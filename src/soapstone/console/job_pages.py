@@ -20,6 +20,7 @@ from soapstone.console.words import DELIVERIES
 from soapstone.imports.rejects import rejects_file
 from soapstone.jobs.job import Job
 from soapstone.product import Product
+from soapstone.sending.audience import SKIP_REASONS
 from soapstone.sending.send import KINDS as SENDS
 from soapstone.wire.attachment import attachment
 
@@ -54,10 +55,12 @@ class JobPages:
         elif job.kind in SENDS:
             state = request.query_params.get("state")
             values["state"] = state = state if state in DELIVERIES else None
-            values["deliveries"] = DELIVERIES
+            reason = request.query_params.get("reason") if state == "skipped" else None
+            values["reason"] = reason = reason if reason in SKIP_REASONS else None
+            values |= {"deliveries": DELIVERIES, "reasons": SKIP_REASONS}
             values["ledger"] = page_of(
                 request,
-                lambda offset, limit: self._ledger.page(job.id, state=state, offset=offset, limit=limit),
+                lambda offset, limit: self._ledger.page(job.id, state=state, reason=reason, offset=offset, limit=limit),
                 ROWS_SHOWN,
             )
         return self._renderer.page(request, "job.html", identity, **values)

@@ -32,7 +32,9 @@ class MailPages:
         """The mails, newest first."""
         visible = VisibleJobs(self._product, identity)
         page = page_of(request, lambda offset, limit: self._folder.page(visible.sends(), offset, limit), MAILS_SHOWN)
-        return self._renderer.page(request, "mails.html", identity, page=page)
+        return self._renderer.page(
+            request, "mails.html", identity, page=page, mail_server=bool(self._product.settings.smtp_url)
+        )
 
     def page(self, request: Request, identity: Identity) -> Response:
         """One mail."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from soapstone.sending.audience import SKIP_REASONS
+
 KINDS = {
     "import": "Import",
     "trial_import": "Import",
@@ -56,19 +58,6 @@ LEAVING = "members leaving"
 # The steps of a send, counted from its end: a Send to File has one more at its beginning.
 SEND_STEPS = {4: "reading the file", 3: "choosing recipients", 2: "building mails", 1: "handing over"}
 
-# Why somebody gets no mail of a send.
-SKIPPED = {
-    "malformed": "The address is malformed.",
-    "repeated": "The address was there before.",
-    "banned": "The address is banned.",
-    "suppressed": "The address is suppressed.",
-    "unsubscribed": "The contact has unsubscribed from the list.",
-    "waiting": "The contact has not confirmed the subscription.",
-    "left": "The contact is no longer on the list.",
-    "excluded": "The contact is on a list that the send leaves out.",
-    "had": "The address has got the message by another send.",
-}
-
 # What a send keeps about the link to unsubscribe (`sending.unsubscribe_link`).
 UNSUBSCRIBE = {
     "none": "The sender chose to send these mails without a link to unsubscribe.",
@@ -95,7 +84,7 @@ FIGURES = {
     "skipped": "Skipped",
 }
 
-# States of the rows in a send's ledger.
+# States of the rows in a send's ledger (`store.tables.DELIVERY_STATES`; a test compares).
 DELIVERIES = {
     "chosen": "chosen",
     "skipped": "left out",
@@ -120,8 +109,8 @@ def counter(name: str) -> str:
 
 
 def skipped(reason: str) -> str:
-    """Why somebody gets no mail."""
-    return SKIPPED.get(reason, plain(reason).capitalize())
+    """Why somebody gets no mail, as a sentence."""
+    return next((words.sentence for name, words in SKIP_REASONS.items() if name == reason), plain(reason).capitalize())
 
 
 def plain(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or_, select, union_all
 from sqlalchemy import Row as DatabaseRow
@@ -26,6 +26,31 @@ LONGEST_ADDRESS = 320
 RANKS = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
 # Members that are counted at once.
 COUNT_ROWS = 10_000
+
+SkipReason = Literal[
+    "malformed", "repeated", "banned", "suppressed", "unsubscribed", "waiting", "left", "excluded", "had"
+]
+
+
+class Words(NamedTuple):
+    """What people read of a skip reason: a few words, and a sentence."""
+
+    label: str
+    sentence: str
+
+
+# Why somebody gets no mail of a send: all reasons that a ledger may hold, in the order in which they are looked for.
+SKIP_REASONS: Mapping[SkipReason, Words] = {
+    "malformed": Words("malformed address", "The address is malformed."),
+    "repeated": Words("repeated address", "The address was there before."),
+    "banned": Words("banned", "The address is banned."),
+    "suppressed": Words("suppressed", "The address is suppressed."),
+    "unsubscribed": Words("unsubscribed", "The contact has unsubscribed from the list."),
+    "waiting": Words("unconfirmed", "The contact has not confirmed the subscription."),
+    "left": Words("no longer on the list", "The contact is no longer on the list."),
+    "excluded": Words("on an excluded list", "The contact is on a list that the send leaves out."),
+    "had": Words("has the message already", "The address has got the message by another send."),
+}
 
 # A recipient in one of these states did not get the mail.
 WITHOUT_MAIL = ("skipped", "failed", "bounced")
@@ -67,12 +92,12 @@ def skip_reason(
     *,
     malformed: bool,
     repeated: bool,
-    blocked: str,
+    blocked: Literal["banned", "suppressed", ""],
     state: str,
     averse: bool,
     reach: Collection[str],
     is_for_members: bool,
-) -> str:
+) -> SkipReason | Literal[""]:
     """Return why somebody gets no mail; "" for those who get it.
 
     `blocked` is "banned", "suppressed" or "". `state` is as in Candidate, `reach` as in Rules; `averse` says that the
@@ -84,8 +109,10 @@ def skip_reason(
         return "repeated"
     if blocked:
         return blocked
-    if state in ("unsubscribed", "waiting") and state not in reach:
-        return state
+    if state == "unsubscribed" and state not in reach:
+        return "unsubscribed"
+    if state == "waiting" and state not in reach:
+        return "waiting"
     if averse and "unsubscribed" not in reach:
         return "unsubscribed"
     return "left" if is_for_members and not state else ""

@@ -161,6 +161,7 @@ class SendReports:
         message_id: int | None = None,
         contact_id: int | None = None,
         states: Sequence[str] = (),
+        reasons: Sequence[str] = (),
         tests: bool = True,
         after: int = 0,
         limit: int = 1000,
@@ -168,7 +169,8 @@ class SendReports:
     ) -> list[Recipient]:
         """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
 
-        The login is told of no contact that it does not see.
+        `states`, and `reasons` of those that were skipped, pick some of them; none means all. The login is told of no
+        contact that it does not see.
         """
         columns: dict[str, ColumnElement[Any]] = {name: deliveries.c[name] for name in Recipient.__dataclass_fields__}
         if seen := of_visible_person(login, deliveries.c.contact_id):
@@ -183,6 +185,8 @@ class SendReports:
                 query = query.where(column == value)
         if states:
             query = query.where(deliveries.c.state.in_(states))
+        if reasons:
+            query = query.where(deliveries.c.state == "skipped", deliveries.c.reason.in_(reasons))
         if not tests:
             query = query.where(~deliveries.c.is_test)
         with self._database.read() as connection:
