@@ -281,3 +281,54 @@ def test_what_is_the_logins_own(ground: Ground, callers: Callers, records: Recor
     answer = callers.ask(route, ground.ann, ground.mine, token=token.id)
     assert answer.status_code < 300
     assert bool(records.written()) == RIGHTS[route].writes
+
+
+NUMBERED = (
+    "POST /lists",
+    "POST /lists/{list_id}/external-events",
+    "POST /lists/{list_id}/campaigns",
+    "POST /lists/{list_id}/profile",
+    "POST /categories",
+    "POST /searches",
+    "POST /occasions",
+    "POST /messages",
+)
+
+
+def test_what_can_have_a_chosen_number(ground: Ground) -> None:
+    described = rest(ground.product).openapi()
+    taking = {
+        name for name, each in described["components"]["schemas"].items() if "number" in each.get("properties", {})
+    }
+    routes = set()
+    for path, all_of in described["paths"].items():
+        for method, each in all_of.items():
+            body = each.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+            if body.get("$ref", "").rpartition("/")[2] in taking:
+                routes.add(f"{method.upper()} {path.removeprefix('/api/v1')}")
+    assert routes == set(NUMBERED)
+
+
+@pytest.mark.parametrize("route", NUMBERED)
+def test_to_choose_a_number_needs_a_right_of_its_own(
+    ground: Ground, callers: Callers, records: Records, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    """And a number that another account has is taken."""
+    make, number = ROUTES[route], 900_000 + NUMBERED.index(route)
+
+    def numbered(things: Things) -> Any:
+        path, body = make(things)
+        return path, {**body, "number": number}
+
+    monkeypatch.setitem(ROUTES, route, numbered)
+    refused = callers.ask(route, ground.ann, ground.mine)
+    assert (refused.status_code, refused.json()["detail"]) == (403, "This login may not choose numbers.")
+    assert records.written() == set()
+    accounts = ground.product.accounts
+    accounts.permit(ground.acme, "ann", may_choose_numbers=True)
+    zoe = accounts.add_login(ground.other, "zoe", "secret", may_choose_numbers=True)
+    made = callers.ask(route, zoe, ground.foreign)
+    assert (made.status_code, made.json()["id"]) == (201, number), made.text
+    taken = callers.ask(route, ground.ann, ground.mine)
+    assert (taken.status_code, names(taken)) == (409, set()), taken.text
+    records.restore()
