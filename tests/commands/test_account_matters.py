@@ -56,9 +56,12 @@ def test_permissions(run: Run) -> None:
         return [cell.strip() for cell in row.split("│")[2:-1]]
 
     run("account", "permit", "ann", "--no-analytics", "--list", "1")
-    assert shown() == ["ann", "yes", "no", "yes", "no", "1"]
+    assert shown() == ["ann", "yes", "no", "yes", "no", "no", "1"]
     run("account", "permit", "ann", "--analytics", "--no-console", "--all-lists")
     assert shown() == ["ann", "yes", "yes", "no", "no", "no", "all"]
+    run("account", "permit", "ann", "--choose-numbers")
+    assert shown() == ["ann", "yes", "yes", "no", "yes", "no", "all"]
+    run("account", "permit", "ann", "--no-choose-numbers")
     assert "disabled" in run("account", "disable-login", "ann").output
     assert shown() == ["ann", "yes", "yes", "no", "no", "yes", "all"]
     assert "enabled" in run("account", "enable-login", "ann").output

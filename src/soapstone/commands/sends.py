@@ -472,8 +472,9 @@ def _recipients(
 ) -> Iterator[Recipient]:
     after = 0
     size = min(ROWS, most or ROWS)
-    some = {"job_id": job.id, "states": states, "reasons": reasons, "limit": size}
-    while rows := product.reports.recipients(job.account_id, **some, after=after):
+    while rows := product.reports.recipients(
+        job.account_id, job_id=job.id, states=states, reasons=reasons, after=after, limit=size
+    ):
         after = rows[-1].id
         yield from rows
 
