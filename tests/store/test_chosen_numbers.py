@@ -9,9 +9,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Column, Connection, Text, delete, select
 
 import soapstone
 from soapstone.accounts.account import Account, Accounts
@@ -28,6 +30,7 @@ from soapstone.store.numbers import (
     NumberTaken,
     add_row,
     handed_out,
+    put_back,
     raise_beyond,
     stored,
 )
@@ -126,6 +129,24 @@ def test_a_restore_does_not_take_a_chosen_number_for_the_last_one(
     with pytest.raises(NumberTaken), database.write() as connection:
         # It may have been handed out since the backup.
         add(connection, account, 41)
+
+
+def test_a_copied_table_goes_on_with_its_numbers(database: Database, account: Account) -> None:
+    """As migrations copy tables on SQLite: neither chosen numbers nor deleted rows confuse the sequence."""
+    with database.write() as connection:
+        assert [add(connection, account, number) for number in (None, 500, None)] == [1, 500, 2]
+        connection.execute(delete(list_categories).where(list_categories.c.id == 2))
+    with database.write() as connection:
+        before = handed_out(connection)
+        if database.kind == "sqlite":
+            operations = Operations(MigrationContext.configure(connection))
+            with operations.batch_alter_table("list_category", recreate="always") as batch:
+                batch.add_column(Column("colour", Text))
+            assert handed_out(connection) != before
+        put_back(connection, before)
+        assert handed_out(connection) == before
+    with database.write() as connection:
+        assert add(connection, account) == 3
 
 
 STEPS = st.lists(

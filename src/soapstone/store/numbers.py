@@ -176,12 +176,26 @@ def stored(connection: Connection) -> dict[str, int]:
     if connection.dialect.name != "postgresql":
         return handed_out(connection)
     choices = inspect(connection).has_table(chosen_numbers.name)
-    last = (
+    last = [
         select(literal(name), _last_by_sequence(_TABLES[name], choices=choices).scalar_subquery())
         for name in _tables(connection)
-    )
-    rows = connection.execute(union_all(*last))
+    ]
+    rows = connection.execute(union_all(*last)) if last else ()
     return {name: number or 0 for name, number in rows} | {CONTACT_NUMBERS: _contact_numbers(connection)}
+
+
+def put_back(connection: Connection, before: Mapping[str, int]) -> None:
+    """Let SQLite's sequences go on from `before`, which `handed_out` told, after tables were copied.
+
+    A copy takes the largest number that is there for the last one: chosen ones, and none of what was deleted.
+    """
+    if connection.dialect.name == "postgresql":
+        return
+    choices = inspect(connection).has_table(chosen_numbers.name)
+    for name in before.keys() & set(_tables(connection)):
+        there = connection.execute(_last_by_sequence(_TABLES[name], choices=choices)).scalar_one_or_none()
+        if last := max(before[name], there or 0):
+            _set(connection, name, last)
 
 
 def _last_by_sequence(table: Table, *, choices: bool) -> Select[tuple[int]]:

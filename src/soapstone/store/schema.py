@@ -13,6 +13,7 @@ from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.hindrances import translated
 from soapstone.store.instants import now
+from soapstone.store.numbers import handed_out, put_back
 from soapstone.store.tables import secrets
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
             return
         config.attributes["connection"] = connection
         config.attributes["database"] = database
+        before = handed_out(connection)
         command.upgrade(config, "head")
+        put_back(connection, before)
 
 
 def check(database: Database) -> None:
