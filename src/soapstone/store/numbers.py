@@ -198,7 +198,7 @@ def put_back(connection: Connection, before: Mapping[str, int]) -> None:
             _set(connection, name, last)
 
 
-def _last_by_sequence(table: Table, *, choices: bool) -> Select[tuple[int]]:
+def _last_by_sequence(table: Table, *, choices: bool) -> Select[Any]:
     """The largest number in a table that nobody chose. `choices`: whether the schema knows of chosen ones."""
     query = select(table.c.id).order_by(table.c.id.desc()).limit(1)
     if not choices or table not in NUMBERED:
