@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -20,15 +21,15 @@ from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
+from soapstone.imports.columns import Headings, Plan
 from soapstone.imports.imports import KINDS
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.outcomes import CODES, REASONS
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.report import RowOutcome
-from soapstone.imports.spec import ATTRIBUTE, Action, Column, Encoding, ImportSpec, InvalidImport, Known, opt_outs_of
+from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
 from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import field_column, heading_column
 from soapstone.product import ReceivedUpload
 from soapstone.wire.attachment import attachment
 
@@ -96,11 +97,17 @@ class How(BaseModel):
     opt_outs: Literal["respect", "ignore"] = Field(
         "respect", description="Columns that say who gets no mail: import these people as unsubscribed, or do not read."
     )
+    make_attributes: bool = Field(
+        False, description="Make profile attributes for columns that nothing would use. Needs a list."
+    )
+    split_names: bool = Field(False, description="Fill first and last name from a column of whole names.")
     mode: Literal["normal", "replace", "dry_run"] = "normal"
     label: Annotated[str, AfterValidator(storable)] = Field("", max_length=255)
 
-    def spec(self, caller: Caller, found: ContactList | None, upload: ReceivedUpload) -> ImportSpec:
-        """The import that is asked for. Raises InvalidImport."""
+    def spec(
+        self, caller: Caller, found: ContactList | None, upload: ReceivedUpload
+    ) -> tuple[ImportSpec, Mapping[int, str]]:
+        """The import that is asked for, and the attributes that it makes, by column. Raises InvalidImport."""
         delimiter = self.delimiter.replace(r"\t", "\t")
         if not self.columns and self.header is False:
             raise InvalidImport("Without columns the first row must be a heading.")
@@ -110,12 +117,15 @@ class How(BaseModel):
             told = caller.product.imports.header_names(
                 upload, delimiter=delimiter, qualifier=self.qualifier, encoding=self.encoding
             )
-        names = self.columns.split(",") if self.columns else told
+        given = self.columns.split(",") if self.columns else []
         # A column may be named in both places, or in one of them.
-        headings = {index: name for row in (names, told) for index, name in enumerate(row) if is_opt_out(name)}
-        return ImportSpec(
-            columns=self._columns(caller, found, names),
-            opt_outs=opt_outs_of(headings) if self.opt_outs == "respect" and "remove" not in self.action else (),
+        headings = {index: name for row in (given, told) for index, name in enumerate(row) if is_opt_out(name)}
+        opt_outs = opt_outs_of(headings) if self.opt_outs == "respect" and "remove" not in self.action else ()
+        plan = self._plan(caller, found, given, told, opt_outs)
+        spec = ImportSpec(
+            columns=plan.columns,
+            opt_outs=opt_outs,
+            unused=plan.told,
             header=header,
             delimiter=delimiter,
             qualifier=self.qualifier,
@@ -128,33 +138,47 @@ class How(BaseModel):
             dry_run=self.mode == "dry_run",
             reject_roles=self.reject_roles,
         )
+        return spec, plan.new
 
-    def _columns(self, caller: Caller, found: ContactList | None, names: list[str]) -> tuple[Column, ...]:
-        attributes = [] if found is None else caller.product.profiles.attributes(found.id)
-        by_name = {attribute.name.casefold(): f"{ATTRIBUTE}{attribute.id}" for attribute in attributes}
+    def _plan(
+        self,
+        caller: Caller,
+        found: ContactList | None,
+        given: list[str],
+        told: list[str],
+        opt_outs: tuple[OptOut, ...],
+    ) -> Plan:
+        """What the columns are for: those that the caller names, else those that the first row names."""
+        removes = "remove" in self.action
+        if self.make_attributes and (found is None or removes):
+            raise InvalidImport("Only an import that adds people to a list, or changes its members, makes attributes.")
+        headings = Headings(
+            None if found is None else caller.product.profiles.attributes(found.id),
+            may_make=not removes,
+            splits_names=self.split_names,
+        )
+        if given:
+            ignored = {index for index, name in enumerate(given) if is_opt_out(name)}
+            plan = headings.named(dict(enumerate(given)), ignored, make_attributes=self.make_attributes)
+        else:
+            key = "email" if self.identified_by == "email" else caller.account.identifier
+            plan = headings.read(dict(enumerate(told)), key, {column.index for column in opt_outs})
+            if self.make_attributes:
+                plan = plan.making(plan.unused)
+        return replace(plan, columns=self._with_defaults(plan.columns, headings))
 
-        def target(name: str) -> str | None:
-            if name.startswith(ATTRIBUTE):
-                return name
-            return field_column(name) or by_name.get(name.casefold()) or heading_column(name)
-
+    def _with_defaults(self, columns: Iterable[Column], headings: Headings) -> tuple[Column, ...]:
         defaults: dict[str, str] = {}
         for given in self.default:
             name, equals, value = given.partition("=")
-            column = target(name.strip())
+            column = headings.target(name)
             if not equals or column is None or column in defaults:
                 raise InvalidImport(f"A default is FIELD=VALUE, with a field that exists, once for each: not {given}.")
             defaults[column] = value
-        columns = []
-        for index, name in enumerate(map(str.strip, names)):
-            column = target(name) if name else None
-            if column is None and name and self.columns and not is_opt_out(name):
-                raise InvalidImport(f"There is no field {name}.")
-            if column is not None:
-                columns.append(Column(index=index, target=column, default=defaults.pop(column, "")))
+        served = tuple(replace(column, default=defaults.pop(column.target, "")) for column in columns)
         if defaults:
             raise InvalidImport(f"The file has no column {next(iter(defaults))} that a default could serve.")
-        return tuple(columns)
+        return served
 
 
 class OutcomeOut(BaseModel):
@@ -199,13 +223,15 @@ async def _start(request: Request, caller: Caller, found: ContactList | None, ho
 
         def make() -> Job:
             try:
+                spec, new_attributes = how.spec(caller, found, upload)
                 return caller.product.imports.submit(
                     account=caller.account,
                     login=caller.login,
                     contact_list=found,
                     upload=upload,
-                    spec=how.spec(caller, found, upload),
+                    spec=spec,
                     label=how.label or name or "import",
+                    new_attributes=new_attributes,
                 )
             except InvalidImport as refusal:
                 raise Refused(422, str(refusal)) from None

@@ -30,7 +30,10 @@ UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class JobOut(BaseModel):
-    """A job. `progress` of an import has rows read and done, rate (rows a second) and seconds left, as far as known."""
+    """A job. `progress` of an import has rows read and done, rate (rows a second) and seconds left, as far as known.
+
+    `unused_columns` are headings of an import's file that nothing uses, 100 at most.
+    """
 
     id: int
     kind: str
@@ -41,6 +44,7 @@ class JobOut(BaseModel):
     label: str
     counters: dict[str, int]
     progress: dict[str, Any]
+    unused_columns: list[str]
     submitted_at: datetime
     due_at: datetime
     started_at: datetime | None
@@ -51,9 +55,11 @@ class JobOut(BaseModel):
     @classmethod
     def of(cls, caller: Caller, job: Job) -> JobOut:
         """The job as it is shown."""
-        own = {name: getattr(job, name) for name in cls.model_fields if name != "progress"}
-        progress = caller.product.imports.progress(job).__dict__ if job.kind in IMPORTS else {}
-        return cls(**own, progress=dict(progress))
+        own = {name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)}
+        if job.kind not in IMPORTS:
+            return cls(**own, progress={}, unused_columns=[])
+        progress = dict(caller.product.imports.progress(job).__dict__)
+        return cls(**own, progress=progress, unused_columns=list(caller.product.imports.spec(job).unused))
 
 
 @router.get("")

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import typer
 
+from soapstone.commands.column_questions import ask
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.working import work_off
+from soapstone.imports.columns import Headings, Plan, shortened
 from soapstone.imports.opt_outs import Reader, is_opt_out
 from soapstone.imports.records import Unreadable
-from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
+from soapstone.imports.spec import Action, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
-from soapstone.lists.fields import ADDRESS_HEADINGS, heading_column
-from soapstone.product import Product
 from soapstone.store.blobs import Upload
 
 BLOCK = 1 << 20
@@ -73,6 +75,15 @@ def import_(
             "read the columns.",
         ),
     ] = "respect",
+    make_attributes: Annotated[
+        bool, typer.Option("--make-attributes", help="Make profile attributes for columns that nothing would use.")
+    ] = False,
+    split_names: Annotated[
+        bool, typer.Option("--split-names", help="Fill first and last name from a column of whole names.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop, and store nothing, when a column of the file would not be used.")
+    ] = False,
     roles: Annotated[bool, typer.Option("--roles", help="Take addresses such as info@ too.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and count; store nothing.")] = False,
     data: Data = None,
@@ -83,6 +94,8 @@ def import_(
         stop("Say which list with --list, or --no-list.")
     if keep and known not in (None, "keep"):
         stop(f"--keep and --known {known} exclude each other.")
+    if make_attributes and (no_list or remove):
+        stop("--make-attributes needs a list, and goes without --remove.")
     action = _action(members_only=members_only, remove=remove, clear=clear)
     form = _form(file, sheet, delimiter, qualifier, encoding)
     with opened(settings_of(data, database)) as product:
@@ -100,8 +113,28 @@ def import_(
                 names = product.imports.header_names(upload, **asdict(form))
             respected = opt_outs == "respect" and not remove
             told = _opt_outs(names, columns or []) if respected else ()
+            headings = Headings(
+                None if list_id is None else product.profiles.attributes(list_id),
+                may_make=not remove,
+                splits_names=split_names,
+            )
+            if columns:
+                named = _mapped(columns)
+                ignored = {index for index, name in named.items() if is_opt_out(name)}
+                plan = headings.named(named, ignored, make_attributes=make_attributes)
+            else:
+                ignored = {column.index for column in told}
+                plan = headings.read(dict(enumerate(names)), owner.identifier, ignored)
+                if make_attributes:
+                    plan = plan.making(plan.unused)
+                elif plan.unused and not strict and _asks():
+                    plan = ask(headings, plan)
+            if strict and plan.unused:
+                stop(f"Not used: {_names(plan.unused.values())}. Nothing was stored.")
+            _tell(plan, dry_run=dry_run)
             spec = ImportSpec(
-                columns=_columns(product, list_id, names, columns or [], told),
+                columns=plan.columns,
+                unused=plan.told,
                 header=header,
                 **asdict(form),
                 action=action,
@@ -116,7 +149,13 @@ def import_(
                 opt_outs=told,
             )
             job = product.imports.submit(
-                account=owner, login=None, contact_list=found, upload=upload, spec=spec, label=file.name
+                account=owner,
+                login=None,
+                contact_list=found,
+                upload=upload,
+                spec=spec,
+                label=file.name,
+                new_attributes=plan.new,
             )
         except (InvalidImport, Unreadable) as trouble:
             stop(f"{trouble}{_hint(names)}")
@@ -191,40 +230,34 @@ def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
     return found
 
 
-def _columns(
-    product: Product, list_id: int | None, names: list[str], maps: list[str], opt_outs: tuple[OptOut, ...]
-) -> tuple[Column, ...]:
-    """The used columns: those of the --map options, else those whose heading names a field or an attribute."""
-    profile = [] if list_id is None else product.profiles.attributes(list_id)
-    attributes = {attribute.name.lower(): attribute.id for attribute in profile}
-
-    def target(name: str) -> str | None:
-        lower = name.strip().lower()
-        if lower in attributes and lower not in ADDRESS_HEADINGS:
-            return f"attribute:{attributes[lower]}"
-        return heading_column(name)
-
-    found: list[Column] = []
+def _mapped(maps: list[str]) -> dict[int, str]:
+    """The names that the --map options give to columns, from 0."""
+    named: dict[int, str] = {}
     for given in maps:
         position, equals, name = given.partition("=")
-        aim = target(name)
-        if not equals or not position.isdigit() or int(position) < 1:
+        if not equals or not name.strip() or not (position.isascii() and position.isdecimal()) or int(position) < 1:
             stop(f"--map is COLUMN=FIELD with columns counted from 1, not {given}.")
-        if aim is None and is_opt_out(name):
-            continue
-        if aim is None:
-            stop(f"There is no field or attribute {name}.")
-        found.append(Column(index=int(position) - 1, target=aim))
-    if maps:
-        return tuple(found)
-    unused = []
-    for index, name in enumerate(names):
-        aim = target(name)
-        if aim is None:
-            if all(index != column.index for column in opt_outs):
-                unused.append(name)
-        else:
-            found.append(Column(index=index, target=aim))
-    if unused:
-        console.print(f"Not used: {', '.join(unused)} (no such field or attribute).")
-    return tuple(found)
+        index = int(position) - 1
+        if index in named:
+            stop(f"--map names column {position} twice.")
+        named[index] = name
+    return named
+
+
+def _asks() -> bool:
+    """Whether somebody sits at a terminal and can answer."""
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _tell(plan: Plan, *, dry_run: bool) -> None:
+    """Say which columns are not used, and which attributes are made."""
+    if plan.doubled:
+        console.print(f"Filled as fields of the contact, not as attributes of the same name: {_names(plan.doubled)}.")
+    if plan.new:
+        console.print(f"{'Would make' if dry_run else 'Makes'} attributes: {_names(plan.new.values())}.")
+    if plan.unused:
+        console.print(f"Not used: {_names(plan.unused.values())} (no such field or attribute).")
+
+
+def _names(headings: Iterable[str]) -> str:
+    return ", ".join(shortened(headings))

@@ -27,7 +27,8 @@ class JobView:
 
     `rate` says how much is done in a second. `seconds` is how long the job took, or has taken so far; None before it
     began. `summary` are the main counters in one line, `counters` all of them with their words, `figures` an import's
-    as the contracts report them. `warning` says what is odd about a send.
+    as the contracts report them. `unused` are headings of its file that nothing uses. `warning` says what is odd about
+    a send.
     """
 
     job: Job
@@ -45,6 +46,7 @@ class JobView:
     summary: str = ""
     warning: str = ""
     figures: Sequence[tuple[str, int]] = ()
+    unused: Sequence[str] = ()
 
     @property
     def can_be_retried(self) -> bool:
@@ -120,6 +122,7 @@ class JobViews:
             rate=figures.rate(rate, "rows") if rate and (merging or job.over) else "",
             left=figures.left(progress.seconds_left) if merging and progress.seconds_left is not None else "",
             summary=_summary(counts, done),
+            unused=spec.unused,
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )
 

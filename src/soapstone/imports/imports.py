@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from types import MappingProxyType
 
 from sqlalchemy import Connection, select
 
 from soapstone.accounts.account import Account, Login
+from soapstone.imports.columns import NEW_HEADER
 from soapstone.imports.heading import column_names
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
 from soapstone.imports.progress import Progress
 from soapstone.imports.report import RowOutcome, outcomes
-from soapstone.imports.spec import ImportSpec, InvalidImport, check
+from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport, check
 from soapstone.imports.unwrapping import unwrapped
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.profiles import Profiles
+from soapstone.lists.profiles import InvalidProfile, Profiles
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
@@ -46,11 +49,13 @@ class Imports:
         upload: Upload,
         spec: ImportSpec,
         label: str,
+        new_attributes: Mapping[int, str] = MappingProxyType({}),
     ) -> Job:
         """Keep the file and queue the import; both are safe against a loss of power when this returns.
 
-        Without `contact_list` people are stored and put on no list (mm-61). Raises InvalidImport for a spec that
-        cannot work; nothing is kept then.
+        Without `contact_list` people are stored and put on no list (mm-61). `new_attributes` are names of profile
+        attributes that are made for columns of the file, from 0; a dry run makes none. Raises InvalidImport for a spec
+        that cannot work; nothing is kept or made then.
         """
         try:
             self.check(account, contact_list, spec)
@@ -58,6 +63,8 @@ class Imports:
             upload.discard()
             raise
         with self.keeping(upload) as connection:
+            if new_attributes and contact_list is not None and not spec.dry_run:
+                spec = self._with_attributes(connection, account, contact_list, spec, new_attributes)
             job_id = self.add(
                 connection,
                 account=account,
@@ -107,6 +114,28 @@ class Imports:
             blob_size=upload.size,
             label=label,
         )
+
+    def _with_attributes(
+        self,
+        connection: Connection,
+        account: Account,
+        contact_list: ContactList,
+        spec: ImportSpec,
+        names: Mapping[int, str],
+    ) -> ImportSpec:
+        """The spec with columns for attributes that are made, as far as the list has none of these names by now."""
+        try:
+            made = Profiles(self._database).add_missing(
+                connection, account.id, contact_list.id, NEW_HEADER, names.values()
+            )
+        except InvalidProfile as refusal:
+            raise InvalidImport(str(refusal)) from None
+        columns = [Column(index=index, target=f"{ATTRIBUTE}{made[name]}") for index, name in names.items()]
+        # Somebody else may just have made one that the file fills already.
+        used = {column.target for column in spec.columns}
+        if twice := next((column.target for column in columns if column.target in used), None):
+            raise InvalidImport(f"Two columns of the file go to {twice}.")
+        return replace(spec, columns=(*spec.columns, *columns))
 
     def check(self, account: Account, contact_list: ContactList | None, spec: ImportSpec) -> None:
         """Raise InvalidImport for a spec that cannot work."""

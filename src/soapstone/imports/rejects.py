@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from soapstone.imports.columns import NAME_ATTRIBUTE
 from soapstone.imports.formulas import escaped
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import RejectedRow
@@ -46,6 +47,8 @@ def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[Reject
         column.index: attributes.get(column.attribute_id, "") if column.attribute_id else _NAMES[column.target]
         for column in spec.columns
     }
+    # Both parts of a whole name are one column.
+    names |= {column.index: NAME_ATTRIBUTE for column in spec.columns if column.part}
     width = max((len(row.fields) for row in rows), default=0)
     return [names.get(index) or f"column {index + 1}" for index in range(width)]
 

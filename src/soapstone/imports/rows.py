@@ -195,11 +195,22 @@ def _padded(rows: Sequence[Record], columns: int) -> Sequence[Record]:
 
 
 def _values(rows: Sequence[Record], column: Column | None) -> list[str]:
-    """One column of rows that have it; its default serves rows without a value (lk-69)."""
+    """One column of rows that have it, or a part of it; its default serves rows without a value (lk-69)."""
     if column is None:
         return [""] * len(rows)
     index, default = column.index, column.default
     values = [row[index] for row in rows]
+    if column.part:
+        first = column.part == "first_name"
+        values = [name_parts(value)[0 if first else 1] for value in values]
     if default:
         values = [value if value and not value.isspace() else default for value in values]
     return values
+
+
+def name_parts(name: str) -> tuple[str, str]:
+    """Split a whole name into first and last name: at its comma (`Lee, Ann`), else behind its first word."""
+    last, comma, first = name.partition(",")
+    if not comma:
+        first, _, last = name.strip().partition(" ")
+    return first.strip(), last.strip()

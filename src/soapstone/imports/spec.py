@@ -15,6 +15,9 @@ ATTRIBUTE = "attribute:"
 Action = Literal["add", "update", "remove", "remove_with_profile"]
 Known = Literal["keep", "overwrite", "update", "append"]
 Encoding = Literal["", "utf-8", "utf-16", "windows-1252"]
+# What a whole name is split into.
+NamePart = Literal["first_name", "last_name"]
+NAME_PARTS: tuple[NamePart, ...] = ("first_name", "last_name")
 
 CONTACT_COLUMNS = frozenset(FIELDS.values())
 
@@ -28,12 +31,14 @@ class Column:
     """One used column of the file.
 
     `index` counts from 0. `target` is a column of the contact ("email", "custom_id", "first_name" …) or
-    "attribute:<id>", a profile attribute of the list. `default` serves rows without a value (lk-69).
+    "attribute:<id>", a profile attribute of the list. `default` serves rows without a value (lk-69). `part` is
+    "first_name" or "last_name" for that part of a whole name, else empty.
     """
 
     index: int
     target: str
     default: str = ""
+    part: NamePart | Literal[""] = ""
 
     @property
     def attribute_id(self) -> int | None:
@@ -83,6 +88,8 @@ class ImportSpec:
 
     `opt_outs` are the columns that say who gets no mail. Such people come as unsubscribed, on the list or, without a
     list, altogether. Imports of the two contracts have none.
+
+    `unused` are headings of the file that nothing uses, as they are told: see imports.columns.
     """
 
     columns: tuple[Column, ...]
@@ -102,6 +109,7 @@ class ImportSpec:
     event_column: int | None = None
     event_default: str = ""
     opt_outs: tuple[OptOut, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def key(self, identifier: str) -> str:
         """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""
@@ -127,7 +135,8 @@ class ImportSpec:
         """The spec that `document` made."""
         columns = tuple(Column(**column) for column in document["columns"])
         opt_outs = tuple(OptOut(**column) for column in document.get("opt_outs", ()))
-        return cls(**dict(document) | {"columns": columns, "opt_outs": opt_outs})
+        unused = tuple(document.get("unused", ()))
+        return cls(**dict(document) | {"columns": columns, "opt_outs": opt_outs, "unused": unused})
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

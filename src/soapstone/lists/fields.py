@@ -27,12 +27,3 @@ _BY_LOWER = {name.lower(): column for name, column in FIELDS.items()}
 def field_column(name: str) -> str | None:
     """The contact's column of a field name, letter case aside; None for an unknown name."""
     return _BY_LOWER.get(name.strip().lower())
-
-
-# Other headings under which files carry the address.
-ADDRESS_HEADINGS = frozenset({"emailaddress", "email address", "e-mail", "e-mail address", "mail"})
-
-
-def heading_column(name: str) -> str | None:
-    """The contact's column of a file's heading: a field name, or another name of the address; None for any other."""
-    return "email" if name.strip().lower() in ADDRESS_HEADINGS else field_column(name)

@@ -146,6 +146,28 @@ class Profiles:
         with self._changing(account_id) as connection:
             return self._add_attribute(connection, account_id, list_id, header_id, draft)
 
+    def add_missing(
+        self, connection: Connection, account_id: int, list_id: int, header: str, names: Iterable[str]
+    ) -> dict[str, int]:
+        """Add text attributes under a header, which is made if it is missing, in the caller's transaction.
+
+        The number of each name; an attribute that the list has is not made again. Raises InvalidProfile.
+        """
+        _hold(connection, account_id)
+        here = profile_headers.c.list_id == list_id
+        known = {each.name.casefold(): each.id for each in _attributes(connection, here)}
+        found: dict[str, int] = {}
+        header_id = None
+        for name in names:
+            number = known.get(name.casefold())
+            if number is None:
+                if header_id is None:
+                    header_id = self._header(connection, account_id, list_id, header)
+                draft = AttributeDraft(name=name)
+                number = self._add_attribute(connection, account_id, list_id, header_id, draft)
+            found[name] = number
+        return found
+
     def headers(self, list_id: int) -> list[ProfileHeader]:
         """The list's headers in order, with their attributes."""
         return self._headers(profile_headers.c.list_id == list_id)
@@ -261,9 +283,19 @@ class Profiles:
     def _changing(self, account_id: int) -> Iterator[Connection]:
         """A transaction that nobody else's change of the account's profiles runs beside: names and places stay free."""
         with self._database.write() as connection:
-            # Imports take hold of this row first as well, so that the two never wait for each other in a circle.
-            connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+            _hold(connection, account_id)
             yield connection
+
+    def _header(self, connection: Connection, account_id: int, list_id: int, name: str) -> int:
+        """The number of the list's header of that name, which is made if it is missing."""
+        table = profile_headers
+        here = table.c.list_id == list_id
+        for number, other in connection.execute(select(table.c.id, table.c.name).where(here)):
+            if other.casefold() == name.casefold():
+                return int(number)
+        values = {"account_id": account_id, "list_id": list_id, "name": name}
+        values["position"] = _make_room(connection, table, here, 0)
+        return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
 
     def _add_attribute(
         self, connection: Connection, account_id: int, list_id: int, header_id: int, draft: AttributeDraft
@@ -278,6 +310,11 @@ class Profiles:
         values["position"] = _make_room(connection, table, table.c.header_id == header_id, draft.position)
         values |= {"kind": draft.kind, "max_length": draft.max_length}
         return int(add_row(connection, table, values, draft.number)["id"])
+
+
+def _hold(connection: Connection, account_id: int) -> None:
+    """Hold the account's row: imports take it first as well, so that the two never wait for each other in a circle."""
+    connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
 
 
 def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[ProfileAttribute]:

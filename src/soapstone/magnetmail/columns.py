@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from soapstone.imports.columns import heading_column
 from soapstone.imports.spec import ATTRIBUTE, Column, InvalidImport
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import field_column
+from soapstone.lists.fields import FIELDS, field_column
 from soapstone.magnetmail.call import Call
 from soapstone.product import ReceivedUpload
 
@@ -17,6 +18,7 @@ ENCODING: Final = "utf-8"
 
 # An enhanced field: a profile attribute of the group, by its number (mm-43).
 _ENHANCED = re.compile(r"EP_([1-9][0-9]{0,17})", re.ASCII | re.IGNORECASE)
+_NAMES = {column: name for name, column in FIELDS.items()}
 
 
 def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) -> tuple[Column, ...]:
@@ -39,6 +41,11 @@ def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) 
 
 
 def heading_names(call: Call, upload: ReceivedUpload) -> dict[int, str]:
-    """The names in the file's header line, by column (mm-45)."""
+    """The names in the file's header line, by column; other headings of a field become its name (mm-45)."""
     names = call.product.imports.header_names(upload, encoding=ENCODING)
-    return {index: name.strip() for index, name in enumerate(names) if name.strip()}
+    return {index: _field_name(name.strip()) for index, name in enumerate(names) if name.strip()}
+
+
+def _field_name(heading: str) -> str:
+    column = None if field_column(heading) else heading_column(heading)
+    return heading if column is None else _NAMES[column]

@@ -1,0 +1,556 @@
+"""The columns of a file by their headings: which field of the contact, or attribute of the list, each of them fills.
+
+`HEADINGS` is the one table of all interfaces. Only letters and digits of a heading count, without letter case and
+accents: `First Name`, `first_name` and `FirstName` are one heading, and so are `Prénom` and `prenom`.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column, InvalidImport
+from soapstone.lists.fields import FIELDS, field_column
+from soapstone.lists.profiles import LONGEST_NAME, ProfileAttribute
+
+# Column of the contact → other headings for it, the better ones first: of several columns for one field the first in
+# this order fills it. They are those that these programs write: Mailchimp, Constant Contact (export and import form),
+# Salesforce (reports and API names), Outlook (English, German, French, Spanish), Google Contacts (old and new form),
+# HubSpot, Klaviyo, Campaign Monitor, Brevo (German, French, Spanish attribute names), MailerLite, Mautic, Shopify.
+# tests/imports/headings_of_products.py has their whole header lines. A heading that often means something else is not
+# here: "Region" of Mailchimp is a guess from an IP address, and "Estado" may be a status.
+HEADINGS: Mapping[str, tuple[str, ...]] = {
+    "email": (
+        "Email",
+        "Email Address",
+        "Mail",
+        "Mail Address",
+        "Primary Email",
+        "Subscriber Email",
+        "Contact Email",
+        "Person Email",
+        "Subscriber",
+        "Email 1",
+        "E-mail 1 - Value",
+        "Email address - other",
+        "Email address - home",
+        "Email address - work",
+        "E-Mail-Adresse",
+        "Mailadresse",
+        "Adresse e-mail",
+        "Adresse mail",
+        "Adresse de messagerie",
+        "Adresse de courrier",
+        "Adresse électronique",
+        "Adresse courriel",
+        "Courriel",
+        "Correo electrónico",
+        "Correo",
+        "Dirección de correo electrónico",
+        "Dirección de correo",
+        "Dirección de email",
+    ),
+    "first_name": (
+        "First Name",
+        "Given Name",
+        "Forename",
+        "FNAME",
+        "Vorname",
+        "Prénom",
+        "Nombre",
+        "Nombre de pila",
+        "Primer nombre",
+    ),
+    "last_name": (
+        "Last Name",
+        "Surname",
+        "Family Name",
+        "LNAME",
+        "Nachname",
+        "Familienname",
+        "Zuname",
+        "Nom",
+        "Nom de famille",
+        "Apellidos",
+        "Apellido",
+    ),
+    "phone": (
+        "Phone",
+        "Phone Number",
+        "Telephone",
+        "Telephone Number",
+        "Primary Phone",
+        "Phone 1 - Value",
+        "Business Phone",
+        "Work Phone",
+        "Phone - work",
+        "Phone Number - Work",
+        "Mobile Phone",
+        "Mobile Phone Number",
+        "Mobile Number",
+        "Mobile",
+        "Cell Phone",
+        "Phone - mobile",
+        "Phone Number - Mobile",
+        "Home Phone",
+        "Phone - home",
+        "Phone Number - Home",
+        "Phone - other",
+        "Phone Number - Other",
+        "Other Phone",
+        "Default Address Phone",
+        "Telefon",
+        "Telefonnummer",
+        "Rufnummer",
+        "Haupttelefon",
+        "Telefon geschäftlich",
+        "Mobiltelefon",
+        "Handy",
+        "Telefon privat",
+        "Tél",
+        "Numéro de téléphone",
+        "Téléphone principal",
+        "Téléphone (bureau)",
+        "Tél. mobile",
+        "Téléphone portable",
+        "Téléphone mobile",
+        "Téléphone (domicile)",
+        "Teléfono",
+        "Número de teléfono",
+        "Teléfono principal",
+        "Teléfono del trabajo",
+        "Teléfono móvil",
+        "Móvil",
+    ),
+    "fax": (
+        "Fax",
+        "Fax Number",
+        "Business Fax",
+        "Work Fax",
+        "Phone - fax",
+        "Home Fax",
+        "Faxnummer",
+        "Telefax",
+        "Fax geschäftlich",
+        "Fax privat",
+        "Télécopie",
+        "Numéro de fax",
+        "Télécopie (bureau)",
+        "Télécopie (domicile)",
+        "Fax del trabajo",
+    ),
+    "address": (
+        "Address",
+        "Address Line 1",
+        "Address 1",
+        "Street Address",
+        "Street",
+        "Mailing Street",
+        "Mailing Address Line 1",
+        "Business Street",
+        "Home Street",
+        "Address 1 - Street",
+        "Street address line 1 - Home",
+        "Street address line 1 - Work",
+        "Street address line 1 - Other",
+        "Home Address Line 1",
+        "Work Address Line 1",
+        "Default Address Address1",
+        "Adresse",
+        "Anschrift",
+        "Straße",
+        "Straße und Hausnummer",
+        "Straße geschäftlich",
+        "Straße privat",
+        "Adresse postale",
+        "Rue",
+        "Rue (bureau)",
+        "Rue (domicile)",
+        "Dirección",
+        "Dirección postal",
+        "Domicilio",
+        "Calle",
+        "Calle del trabajo",
+        "Calle del domicilio",
+    ),
+    "address2": (
+        "Address 2",
+        "Address Line 2",
+        "Street Address 2",
+        "Street 2",
+        "Mailing Address Line 2",
+        "Business Street 2",
+        "Home Street 2",
+        "Address 1 - Extended Address",
+        "Street address line 2 - Home",
+        "Street address line 2 - Work",
+        "Street address line 2 - Other",
+        "Home Address Line 2",
+        "Work Address Line 2",
+        "Default Address Address2",
+        "Adresszusatz",
+        "Adresse 2",
+        "Straße geschäftlich 2",
+        "Straße privat 2",
+        "Complément d'adresse",
+        "Rue (bureau) 2",
+        "Rue (domicile) 2",
+        "Dirección 2",
+        "Calle del trabajo 2",
+        "Calle del domicilio 2",
+    ),
+    "city": (
+        "City",
+        "Town",
+        "Mailing City",
+        "Business City",
+        "Home City",
+        "Address 1 - City",
+        "City - Home",
+        "City - Work",
+        "City - Other",
+        "Default Address City",
+        "Ort",
+        "Stadt",
+        "Wohnort",
+        "Ort geschäftlich",
+        "Ort privat",
+        "Ville",
+        "Localité",
+        "Ville (bureau)",
+        "Ville (domicile)",
+        "Ciudad",
+        "Población",
+        "Localidad",
+        "Ciudad de trabajo",
+        "Ciudad del trabajo",
+        "Ciudad del domicilio",
+    ),
+    "state": (
+        "State",
+        "State/Province",
+        "State/Region",
+        "Province",
+        "Mailing State",
+        "Mailing State/Province",
+        "Business State",
+        "Home State",
+        "Address 1 - Region",
+        "State/Province - Home",
+        "State/Province - Work",
+        "State/Province - Other",
+        "Default Address Province Code",
+        "Bundesland",
+        "Kanton",
+        "Bundesland/Kanton",
+        "Region geschäftlich",
+        "Bundesland/Kanton privat",
+        "Dép/Région",
+        "Dép/Région (bureau)",
+        "Dép/Région (domicile)",
+        "Provincia",
+        "Estado/Provincia",
+        "Provincia o estado",
+        "Provincia o estado de trabajo",
+        "Provincia o estado del trabajo",
+        "Provincia o estado del domicilio",
+    ),
+    "zip": (
+        "Zip",
+        "Zip Code",
+        "Postal Code",
+        "Postcode",
+        "Zip/Postal Code",
+        "Mailing Zip",
+        "Mailing Postal Code",
+        "Mailing Zip/Postal Code",
+        "Business Postal Code",
+        "Home Postal Code",
+        "Address 1 - Postal Code",
+        "Zip/Postal Code - Home",
+        "Zip/Postal Code - Work",
+        "Zip/Postal Code - Other",
+        "Default Address Zip",
+        "PLZ",
+        "Postleitzahl",
+        "Postleitzahl geschäftlich",
+        "Postleitzahl privat",
+        "Code postal",
+        "Code postal (bureau)",
+        "Code postal (domicile)",
+        "Código postal",
+        "Código postal del trabajo",
+        "Código postal del domicilio",
+    ),
+    "company": (
+        "Company",
+        "Company Name",
+        "Organization",
+        "Organisation",
+        "Organization Name",
+        "Organisation Name",
+        "Organization 1 - Name",
+        "Account Name",
+        "Associated Company",
+        "Employer",
+        "Default Address Company",
+        "Firma",
+        "Firmenname",
+        "Unternehmen",
+        "Société",
+        "Entreprise",
+        "Nom de l'entreprise",
+        "Raison sociale",
+        "Empresa",
+        "Compañía",
+        "Organización",
+        "Nombre de la empresa",
+    ),
+    "custom_id": ("Custom Member Id",),
+    **{column: (name,) for name, column in FIELDS.items() if column.startswith("custom") and column != "custom_id"},
+}
+
+# Headings of columns that hold first and last name together. Alone in a file, or beside both, "Name" is one of them.
+WHOLE_NAMES = (
+    "Name",
+    "Full Name",
+    "Contact Name",
+    "Customer Name",
+    "Subscriber Name",
+    "Display Name",
+    "Vollständiger Name",
+    "Vor- und Nachname",
+    "Nom complet",
+    "Nom et prénom",
+    "Nombre completo",
+    "Nombre y apellidos",
+)
+# The attribute that keeps such a column, and the profile header of attributes that imports make.
+NAME_ATTRIBUTE = "Name"
+NEW_HEADER = "Imported"
+# An import makes at most so many attributes.
+MOST_NEW = 100
+# Headings that are told: so many of them, of so many characters each.
+MOST_TOLD, LONGEST_TOLD = 100, 100
+# Those in a sentence.
+FEW_TOLD = 20
+
+
+def plain_heading(heading: str) -> str:
+    """Return the heading as it is compared: its letters and digits, without letter case and accents."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", heading.casefold())))
+
+
+# Plain heading → column of the contact, and its rank among the headings of that column.
+_FIELDS = {plain_heading(name): (column, rank) for column, names in HEADINGS.items() for rank, name in enumerate(names)}
+_WHOLE_NAMES = {plain_heading(name): rank for rank, name in enumerate(WHOLE_NAMES)}
+
+
+def heading_column(heading: str) -> str | None:
+    """Return the contact's column that a heading of the table means; None for any other heading."""
+    return _FIELDS.get(plain_heading(heading), (None, 0))[0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the columns of a file are for. Columns of the file count from 0.
+
+    `new` are the attributes that are made for the import, by column. `unused` are the headings of the columns that
+    nothing uses. `doubled` are names of attributes that the file's columns do not fill, because a field of the contact
+    has the same name.
+    """
+
+    columns: tuple[Column, ...]
+    new: Mapping[int, str] = field(default_factory=dict)
+    unused: Mapping[int, str] = field(default_factory=dict)
+    doubled: tuple[str, ...] = ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The unused headings as they are kept with the job: bounded, and without what no database stores."""
+        return shortened(self.unused.values())
+
+    def making(self, indexes: Iterable[int]) -> Plan:
+        """Return the plan with new attributes for unused columns, as far as their headings can be names of attributes.
+
+        Raises InvalidImport for two columns of one name, and for too many of them.
+        """
+        new = dict(self.new)
+        taken = {name.casefold() for name in new.values()}
+        for index in indexes:
+            name = self.unused[index]
+            if not _can_name_an_attribute(name):
+                continue
+            if name.casefold() in taken:
+                raise InvalidImport(
+                    f"Two columns of the file are called {_short(name)}: one attribute cannot take both."
+                )
+            taken.add(name.casefold())
+            new[index] = name
+        if len(new) > MOST_NEW:
+            raise InvalidImport(f"An import makes at most {MOST_NEW} attributes, not {len(new)}.")
+        return replace(self, new=new, unused={i: name for i, name in self.unused.items() if i not in new})
+
+
+class Headings:
+    """Takes the headings of files for one list; `attributes` are those of the list, None without a list.
+
+    In this order a heading means: `attribute:N`; a field by the contract's own name (mm-43); the address, where no
+    other column is better; an attribute by its name; what `HEADINGS` says; a whole name. So an attribute with the name
+    of a field is filled as `attribute:N` only, as exports call it and merge fields read it.
+
+    Whole names go to the attribute "Name", which is made where the list has none. `splits_names`: they fill first and
+    last name instead. `may_make` says whether attributes may be made; `can_make`, whether there is a list for them too.
+    """
+
+    def __init__(
+        self,
+        attributes: Sequence[ProfileAttribute] | None,
+        *,
+        may_make: bool = True,
+        splits_names: bool = False,
+    ) -> None:
+        self._by_name = {each.name.casefold(): f"{ATTRIBUTE}{each.id}" for each in attributes or ()}
+        self._by_plain: dict[str, str] = {}
+        for each in attributes or ():
+            plain = plain_heading(each.name)
+            # Of two that differ by what does not count neither is meant.
+            self._by_plain[plain] = "" if plain in self._by_plain else f"{ATTRIBUTE}{each.id}"
+        self._by_plain.pop("", None)
+        self.can_make = may_make and attributes is not None
+        self._splits_names = splits_names
+
+    def target(self, heading: str) -> str | None:
+        """Return the target of a single heading or name of a field; None where nothing has it."""
+        heading = heading.strip()
+        return (
+            (heading if heading.startswith(ATTRIBUTE) else None)
+            or field_column(heading)
+            or self._attribute(heading)
+            or heading_column(heading)
+        )
+
+    def named(self, names: Mapping[int, str], ignored: Collection[int] = (), *, make_attributes: bool = False) -> Plan:
+        """Return the plan for columns that the caller has named; those without a name, and `ignored`, are not used.
+
+        Raises InvalidImport for a name that nothing has, unless attributes are made.
+        """
+        given = {index: name.strip() for index, name in names.items() if name.strip()}
+        columns, rest = [], {}
+        for index, name in given.items():
+            target = self.target(name)
+            if target is not None:
+                columns.append(Column(index=index, target=target))
+            elif index not in ignored:
+                rest[index] = name
+        plan = self._with_whole_name(Plan(columns=tuple(columns), unused=rest))
+        if make_attributes:
+            plan = plan.making(plan.unused)
+        if plan.unused:
+            raise InvalidImport(f"There is no field or attribute {_short(next(iter(plan.unused.values())))}.")
+        return plan
+
+    def read(self, names: Mapping[int, str], key: str, ignored: Collection[int] = ()) -> Plan:
+        """Return the plan for the header line of a file. Of the columns in `ignored` only those with a field are used.
+
+        Raises InvalidImport where no column holds `key`, the contact's column that tells people apart.
+        """
+        left = {index: name.strip() for index, name in names.items() if name.strip()}
+        columns: list[Column] = []
+
+        def take(index: int, target: str) -> None:
+            columns.append(Column(index=index, target=target))
+            del left[index]
+
+        def best(found: Mapping[int, tuple[str, int]]) -> None:
+            """Take the columns of the best rank for each target; two of the same rank are refused later on."""
+            ranks: dict[str, int] = {}
+            for target, rank in found.values():
+                ranks[target] = min(rank, ranks.get(target, rank))
+            for index, (target, rank) in found.items():
+                if rank == ranks[target]:
+                    take(index, target)
+
+        for index, name in list(left.items()):
+            target = name if name.startswith(ATTRIBUTE) else field_column(name)
+            if target is not None:
+                take(index, target)
+        doubled = [names[c.index].strip() for c in columns if names[c.index].strip().casefold() in self._by_name]
+        fields = {index: _FIELDS[plain] for index, name in left.items() if (plain := plain_heading(name)) in _FIELDS}
+        if not any(column.target == "email" for column in columns):
+            best({index: found for index, found in fields.items() if found[0] == "email"})
+        attributes = {
+            index: (target, 0) for index, name in left.items() if (target := self._by_name.get(name.casefold()))
+        }
+        for index, name in left.items():
+            if index not in attributes and (target := self._by_plain.get(plain_heading(name))):
+                attributes[index] = (target, 1)
+        used = {column.target for column in columns}
+        best({index: found for index, found in attributes.items() if found[0] not in used})
+        used = {column.target for column in columns}
+        best({index: found for index, found in fields.items() if index in left and found[0] not in used})
+        if key not in {column.target for column in columns}:
+            raise InvalidImport(_without(key, names.values()))
+        rest = {index: name for index, name in left.items() if index not in ignored}
+        used = {column.target for column in columns}
+        doubled = [name for name in doubled if self._by_name[name.casefold()] not in used]
+        return self._with_whole_name(Plan(columns=tuple(columns), unused=rest, doubled=tuple(doubled)))
+
+    def _attribute(self, name: str) -> str | None:
+        return self._by_name.get(name.casefold()) or self._by_plain.get(plain_heading(name)) or None
+
+    def _with_whole_name(self, plan: Plan) -> Plan:
+        """Use the best of the columns that hold whole names, unless first and last name have columns of their own.
+
+        "Name" beside a first name is the last name, and the other way round.
+        """
+        used = {column.target: column.index for column in plan.columns}
+        missing = [part for part in NAME_PARTS if part not in used]
+        found = {
+            index: plain_heading(name) for index, name in plan.unused.items() if plain_heading(name) in _WHOLE_NAMES
+        }
+        # An attribute may have taken the column already.
+        kept = used.get(self._attribute(NAME_ATTRIBUTE) or "")
+        if not missing or not (found or kept is not None):
+            return plan
+        index = kept if kept is not None else min(found, key=lambda each: _WHOLE_NAMES[found[each]])
+        columns, new, unused = list(plan.columns), dict(plan.new), dict(plan.unused)
+        if kept is None and len(missing) == 1 and found[index] == plain_heading("Name"):
+            columns.append(Column(index=index, target=missing[0]))
+        elif self._splits_names:
+            columns += [Column(index=index, target=part, part=part) for part in missing]
+        elif kept is not None or not self.can_make:
+            return plan
+        elif attribute := self._attribute(NAME_ATTRIBUTE):
+            columns.append(Column(index=index, target=attribute))
+        else:
+            new[index] = NAME_ATTRIBUTE
+        unused.pop(index, None)
+        return replace(plan, columns=tuple(columns), new=new, unused=unused)
+
+
+def shortened(headings: Iterable[str]) -> tuple[str, ...]:
+    """Return headings as they are told to people: bounded, and without what no database stores."""
+    return tuple(_short(name) for name, _ in zip(headings, range(MOST_TOLD), strict=False))
+
+
+def _short(name: str) -> str:
+    name = name.encode("utf-8", "replace").decode().replace("\0", "\ufffd").strip()
+    return name if len(name) <= LONGEST_TOLD else f"{name[: LONGEST_TOLD - 1]}…"
+
+
+def _can_name_an_attribute(name: str) -> bool:
+    """Whether an attribute may have this name, and a file that has it as a heading means this attribute."""
+    storable = "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
+    return storable and len(name) <= LONGEST_NAME and not name.startswith(ATTRIBUTE) and field_column(name) is None
+
+
+def _without(key: str, names: Iterable[str]) -> str:
+    """Say that no column holds the key, which headings there are, and which would do."""
+    what = "the e-mail address" if key == "email" else "the custom member id"
+    given = shortened(name for name in names if name.strip())
+    shown = ", ".join(given[:FEW_TOLD]) + (" …" if len(given) > FEW_TOLD else "")
+    has = f"The file has the headings {shown}." if given else "The file has no headings."
+    accepted = ", ".join(HEADINGS[key]) if key == "email" else "Custom_Member_Id"
+    return f"One column of the file must hold {what}: it tells people apart. {has} Accepted are: {accepted}."
