@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import typer
 from sqlalchemy import select
 from tests.commands.test_imports import Run
 from tests.imports.headings_of_products import FILES
 from typer.testing import CliRunner, Result
 
 from soapstone.cli import app
+from soapstone.commands.column_questions import ask
+from soapstone.imports.columns import Headings, Plan
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
@@ -150,71 +153,70 @@ def test_a_column_is_mapped_once(run: Run) -> None:
 # --- questions at a terminal -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def at_a_terminal(product: Product, tmp_path: Path) -> Callable[..., tuple[int, str]]:
-    """`soapstone import` at a terminal where somebody types these lines: the exit code, and all that was shown."""
-
-    def call(content: str, typed: str, *options: str) -> tuple[int, str]:
-        ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "soapstone", *arguments(product, tmp_path, content, options)]
-        with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
-            os.close(theirs)
-            os.write(ours, typed.encode())
-            shown = b""
-            try:
-                while block := os.read(ours, 1 << 16):
-                    shown += block
-            except OSError:
-                # The other end is closed.
-                pass
-            os.close(ours)
-        return process.returncode, shown.decode()
-
-    return call
+def test_somebody_at_a_terminal_is_asked(product: Product, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "soapstone", *arguments(product, tmp_path, ROWS, ("--list", "1"))]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(ours, b"m\n")
+        shown = b""
+        # Reading fails when the other end is closed.
+        with contextlib.suppress(OSError):
+            while block := os.read(ours, 1 << 16):
+                shown += block
+        os.close(ours)
+    assert process.returncode == 0, shown
+    assert b"These columns are no field and no attribute: Shoe size, Hat." in shown
+    assert member(product) == {"first_name": "Ann", "Shoe size": "38", "Hat": "M"}
 
 
-Ask = Callable[..., tuple[int, str]]
+COLUMNS = {0: "Mail", 1: "Shoe size", 2: "Vorname", 3: "Hat\x1b[2J"}
 
 
-def test_questions_for_each_column(product: Product, at_a_terminal: Ask) -> None:
-    code, shown = at_a_terminal(ROWS + "bob@example.org,40,Bob,L\n", "e\nMail\nShoe\nCompany\n+\n", "--list", "1")
-    assert code == 0, shown
-    assert "These columns are no field and no attribute: Shoe size, Hat." in shown
-    assert "Another column of the file goes to Mail." in shown
-    assert "There is no field or attribute Shoe." in shown
-    assert member(product) == {"first_name": "Ann", "company": "38", "Hat": "M"}
-    # Now everything has its place, but for what was answered once only.
-    code, shown = at_a_terminal(ROWS, "e\n\n", "--list", "1")
-    assert code == 0, shown
-    assert "Hat:" not in shown
-    assert "Not used: Shoe size" in shown
+def answered(headings: Headings, typed: str) -> tuple[Plan | int, str]:
+    """The plan after these lines, or the exit code; and what was shown."""
+    plan = headings.read(COLUMNS, "email")
+    with CliRunner().isolation(input=typed) as (shown, *_):
+        try:
+            end: Plan | int = ask(headings, plan)
+        except (typer.Exit, typer.Abort) as ended:
+            end = getattr(ended, "exit_code", 1)
+        return end, shown.getvalue().decode()
 
 
-@pytest.mark.parametrize(
-    ("typed", "code", "found"),
-    [
-        ("\n", 0, {"first_name": "Ann"}),
-        ("l\n", 0, {"first_name": "Ann"}),
-        ("what\nm\n", 0, {"first_name": "Ann", "Shoe size": "38", "Hat": "M"}),
-        ("s\n", 1, None),
-        ("\x04", 1, None),
-    ],
-)
-def test_one_question_for_all_columns(
-    product: Product, at_a_terminal: Ask, typed: str, code: int, found: dict[str, str] | None
-) -> None:
-    ended, shown = at_a_terminal(ROWS, typed, "--list", "1")
-    assert "Traceback" not in shown
-    if found is None:
-        assert ended != 0
-        assert product.jobs.find() == []
-        assert list(product.blobs.folder.iterdir()) == []
-    else:
-        assert (ended, member(product)) == (code, found), shown
+def test_one_question_for_all_columns() -> None:
+    for typed in ("\n", "l\n", "what\nL\n"):
+        plan, shown = answered(Headings([]), typed)
+        assert isinstance(plan, Plan)
+        assert (list(plan.unused), plan.new) == ([1, 3], {})
+        assert "Leave them out (l), make attributes (m), ask for each (e), stop (s) [l]: " in shown
+        assert "\x1b" not in shown
+    plan, _ = answered(Headings([]), "m\n")
+    assert isinstance(plan, Plan)
+    assert (plan.unused, list(plan.new)) == ({}, [1, 3])
+    for typed in ("s\n", ""):
+        assert answered(Headings([]), typed)[0] == 1
 
 
-def test_nothing_is_asked_where_everything_is_used_or_said(product: Product, at_a_terminal: Ask) -> None:
-    code, shown = at_a_terminal("Email,Vorname\nann@example.org,Ann\n", "", "--list", "1")
-    assert (code, "leave them out" in shown) == (0, False)
-    code, shown = at_a_terminal(ROWS, "", "--list", "1", "--strict")
-    assert (code, "leave them out" in shown) == (1, False)
+def test_questions_for_each_column() -> None:
+    plan, shown = answered(Headings([]), "e\nMail\nShoe\nCompany Name\n+\n")
+    assert isinstance(plan, Plan)
+    assert "Column 2, Shoe size: a field or attribute, + for a new attribute, or nothing: " in shown
+    assert "Another column of the file goes to Mail.\n" in shown
+    assert "There is no field or attribute Shoe.\n" in shown
+    assert {column.index: column.target for column in plan.columns} == {0: "email", 1: "company", 2: "first_name"}
+    assert (plan.unused, list(plan.new)) == ({}, [3])
+    plan, shown = answered(Headings([]), "e\n\ncity\n")
+    assert isinstance(plan, Plan)
+    assert (plan.unused, {column.target for column in plan.columns}) == (
+        {1: "Shoe size"},
+        {"email", "first_name", "city"},
+    )
+
+
+def test_without_a_list_no_attributes_are_offered() -> None:
+    plan, shown = answered(Headings(None), "m\ne\n+\n\n\n")
+    assert isinstance(plan, Plan)
+    assert "make attributes" not in shown
+    assert "There is no field or attribute +.\n" in shown
+    assert (list(plan.unused), plan.new) == ([1, 3], {})
