@@ -1,4 +1,4 @@
-"""The parts of manual and README that follow from the code: settings, command line, operations and their numbers.
+"""The parts of manual and README that follow from the code: settings, command line, operations, headings of files.
 
 Run `.venv/bin/python docs/reference.py` after a change of any of them; a test compares.
 """
@@ -14,8 +14,10 @@ from typing import Any
 import typer.main
 
 from soapstone.cli import app
+from soapstone.imports.columns import HEADINGS, WHOLE_NAMES
 from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
+from soapstone.lists.fields import FIELDS
 from soapstone.magnetmail import operations as magnetmail
 from soapstone.magnetmail import service as magnetmail_service
 from soapstone.settings import Settings
@@ -120,10 +122,22 @@ def operations() -> str:
     return "\n\n".join(parts)
 
 
+def headings() -> str:
+    """A row for each field: the headings of files that mean it, the better ones first."""
+    names = {column: name for name, column in FIELDS.items()}
+    rows = ["| field | headings |", "| --- | --- |"]
+    for column, others in HEADINGS.items():
+        if len(others) > 1:
+            rows.append(f"| `{names[column]}` | {', '.join(f'`{each}`' for each in others)} |")
+    rows.append(f"| whole names | {', '.join(f'`{each}`' for each in WHOLE_NAMES)} |")
+    return "\n".join(rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "command-line.md": command_line,
     "operations.md": operations,
+    "headings.md": headings,
     "../README.md": numbers,
 }
 

@@ -88,11 +88,11 @@ def reference() -> ModuleType:
 # --- what follows from the code --------------------------------------------------------------------------------------
 
 
-GENERATED = ["settings.md", "command-line.md", "operations.md", "../README.md"]
+GENERATED = ["settings.md", "command-line.md", "operations.md", "headings.md", "../README.md"]
 
 
 @pytest.mark.parametrize("name", GENERATED)
-def test_settings_command_line_operations_and_their_numbers_are_those_of_the_program(name: str) -> None:
+def test_generated_parts_are_those_of_the_program(name: str) -> None:
     assert text(name) == reference().page(name), "run .venv/bin/python docs/reference.py"
     assert [*reference().PARTS] == GENERATED
 

@@ -167,6 +167,16 @@ def test_a_job_that_is_asked_to_end_says_so(
     assert "cancelling" in ann.read("/jobs")
 
 
+def test_columns_that_nothing_uses_are_told(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer
+) -> None:
+    job = submit(product, acme, b"a@example.com\n", unused=("Shoe size", "<b>Hat</b>"))
+    page = visitor("ann").get(f"/jobs/{job.id}").text
+    assert "Columns not used Shoe size &lt;b&gt;Hat&lt;/b&gt;" in text(page)
+    other = submit(product, acme, b"a@example.com\n")
+    assert "Columns not used" not in visitor("ann").get(f"/jobs/{other.id}").text
+
+
 def test_rejected_rows_come_page_by_page(visitor: Callable[[str], Browser], product: Product, acme: Customer) -> None:
     job, ann = acme.imported, visitor("ann")
     reject(product, job, 120)

@@ -160,3 +160,39 @@ def test_many_at_once(profiles: Profiles, account: Account, here: ContactList) -
     found = profiles.attributes(here.id)
     assert sorted(attribute.name for attribute in found) == [f"name {number}" for number in range(10)]
     assert [attribute.position for attribute in found] == [*range(1, 11)]
+
+
+def test_attributes_that_are_missing(
+    database: Database, profiles: Profiles, account: Account, here: ContactList
+) -> None:
+    """Those that the list has are found, letter case aside; the others are made under one header, or nothing is."""
+
+    def add(*names: str) -> dict[str, int]:
+        with database.write() as connection:
+            return profiles.add_missing(connection, account.id, here.id, "Imported", names)
+
+    size = profiles.add_attribute(account.id, here.id, profiles.add_header(account.id, here.id, "Feet"), "Größe")
+    assert add("GRÖSSE") == {"GRÖSSE": size}
+    assert [each.name for each in profiles.headers(here.id)] == ["Feet"]
+    first = add("Hat", "größe")
+    assert first["größe"] == size
+    assert add("hat", "Gloves") == {"hat": first["Hat"], "Gloves": max(first.values()) + 1}
+    assert [(each.name, [a.name for a in each.attributes]) for each in profiles.headers(here.id)] == [
+        ("Feet", ["Größe"]),
+        ("Imported", ["Hat", "Gloves"]),
+    ]
+    with pytest.raises(InvalidProfile):
+        add("Scarf", "x" * (LONGEST_NAME + 1))
+    assert len(profiles.attributes(here.id)) == 3
+
+
+def test_many_imports_make_one_attribute(
+    database: Database, profiles: Profiles, account: Account, here: ContactList
+) -> None:
+    def add(_: int) -> int:
+        with database.write() as connection:
+            return profiles.add_missing(connection, account.id, here.id, "Imported", ["Hat"])["Hat"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(add, range(8)))) == 1
+    assert [each.name for each in profiles.attributes(here.id)] == ["Hat"]
