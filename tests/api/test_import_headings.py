@@ -58,7 +58,7 @@ def member(api: httpx.Client, number: int, email: str = "ann@example.org") -> tu
 
 
 def test_files_of_other_programs(api: httpx.Client, run_jobs: Callable[[], None]) -> None:
-    jobs = {}
+    jobs: dict[str, int] = {}
     for product, file in FILES.items():
         text = file.text.replace("ann@", f"ann{len(jobs)}@")
         number = new_list(api, product)
