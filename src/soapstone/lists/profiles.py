@@ -295,7 +295,7 @@ class Profiles:
                 return int(number)
         values = {"account_id": account_id, "list_id": list_id, "name": name}
         values["position"] = _make_room(connection, table, here, 0)
-        return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+        return int(add_row(connection, table, values)["id"])
 
     def _add_attribute(
         self, connection: Connection, account_id: int, list_id: int, header_id: int, draft: AttributeDraft
