@@ -100,6 +100,15 @@ def test_folders_and_what_finder_adds_do_not_count(tmp_path: Path) -> None:
     assert opened(tmp_path, zipped(entries)) == b"a,b\n"
 
 
+@pytest.mark.parametrize(
+    "name", [".DS_Store", "lists/.DS_Store", "lists\\Thumbs.db", "lists/thumbs.db", "desktop.ini", "lists/._people.csv"]
+)
+def test_what_file_managers_keep_in_folders_does_not_count(tmp_path: Path, name: str) -> None:
+    assert opened(tmp_path, zipped({name: b"\0\0\0\1Bud1", "lists/people.csv": b"a,b\n"})) == b"a,b\n"
+    with pytest.raises(Unreadable, match="holds 0"):
+        opened(tmp_path, zipped({name: b"a,b\n"}))
+
+
 def test_one_layer_is_taken_off(tmp_path: Path) -> None:
     inner = gzipped(b"a,b\n")
     assert opened(tmp_path, zipped({"people.csv.gz": inner})) == inner

@@ -23,8 +23,9 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # zipfile reads the directory of an archive at one go. This is room for 10,000 files, and one is wanted.
 DIRECTORY_BYTES = 1 << 20
 ENCRYPTED = 1
-# What Finder of macOS adds to every archive, beside the file itself.
+# What Finder of macOS and Explorer of Windows keep beside the files of a folder, and add to its archive.
 FOREIGN_FOLDER = "__MACOSX/"
+FOREIGN_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".localized"})
 # Every office document of either family has one of these.
 OFFICE_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
 
@@ -104,10 +105,10 @@ def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if any(entry.filename in OFFICE_PARTS for entry in entries):
         raise Unreadable(
-            "The file is an office document and no text. Save it as CSV, or import it by the command line "
-            "under a name such as people.xlsx."
+            "The file is an office document and no text. Save it as CSV, or import it by the command line, which "
+            "reads workbooks."
         )
-    entries = [entry for entry in entries if not entry.filename.startswith(FOREIGN_FOLDER)]
+    entries = [entry for entry in entries if not _is_foreign(entry.filename)]
     if len(entries) != 1:
         raise Unreadable(f"The zip archive must hold one file and holds {len(entries):,}.")
     if entries[0].flag_bits & ENCRYPTED:
@@ -115,6 +116,21 @@ def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if entries[0].compress_type not in METHODS:
         raise Unreadable("The zip archive is compressed in another way than deflate, the usual one.")
     return entries[0]
+
+
+def is_office_document(path: Path) -> bool:
+    """Whether a zip archive is an office document; False for a damaged one."""
+    try:
+        with _ArchiveFile(path) as file, zipfile.ZipFile(file) as archive:
+            return not OFFICE_PARTS.isdisjoint(archive.namelist())
+    except (Unreadable, OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
+        return False
+
+
+def _is_foreign(name: str) -> bool:
+    # Some programs of Windows write its own separator.
+    file = name.replace("\\", "/").rpartition("/")[2].lower()
+    return name.startswith(FOREIGN_FOLDER) or file.startswith("._") or file in FOREIGN_FILES
 
 
 class _ArchiveFile(io.FileIO):

@@ -12,14 +12,15 @@ from soapstone.store.blobs import Blobs, Upload
 # A multiple of four, so that each block but the last decodes by itself.
 BLOCK = 1 << 20
 _TEXT = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
+_LINE_BREAKS = b"\r\n"
 
 
 def unwrapped(blobs: Blobs, upload: Upload, delimiter: str) -> Upload:
-    """The upload, or what it decodes to when it has neither delimiter nor line break and is itself valid base64.
+    """The upload, or what it decodes to when it has no delimiter and, line breaks aside, is itself valid base64.
 
     The upload must be closed; it is thrown away when another one takes its place.
     """
-    if upload.size == 0 or upload.size % 4 or not _is_base64(upload, delimiter.encode()):
+    if upload.size == 0 or not _is_base64(upload, delimiter.encode()):
         return upload
     decoded = blobs.new()
     try:
@@ -34,16 +35,25 @@ def unwrapped(blobs: Blobs, upload: Upload, delimiter: str) -> Upload:
 
 
 def _is_base64(upload: Upload, delimiter: bytes) -> bool:
-    ended = False
+    size, ended = 0, False
     for block in _blocks(upload):
         # Padding ends the text: nothing may follow it.
         if ended or not _TEXT.fullmatch(block) or delimiter in block:
             return False
+        size += len(block)
         ended = block.endswith(b"=")
-    return True
+    return size > 0 and size % 4 == 0
 
 
 def _blocks(upload: Upload) -> Iterator[bytes]:
+    """The text without line breaks, in blocks of a multiple of four bytes but for the last one."""
+    rest = b""
     with upload.path.open("rb") as file:
         while block := file.read(BLOCK):
-            yield block
+            text = rest + block.translate(None, _LINE_BREAKS)
+            cut = len(text) & ~3
+            if cut:
+                yield text[:cut]
+            rest = text[cut:]
+    if rest:
+        yield rest
