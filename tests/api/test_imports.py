@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.imports.workbooks import excel_xml, html, xls, xlsx
 
 from soapstone.product import Product
 from soapstone.settings import Settings
@@ -88,7 +89,12 @@ def test_how_a_file_is_read(api: httpx.Client, made: int, imported: Callable[...
     assert [each["fields"]["city"] for each in found] == ["Kraków", "Málaga", "Rome,Italy", "Bern"]
     for query in (
         {"header": False},
-        {"encoding": "latin"},
+        {"encoding": "klingon"},
+        {"charset": "klingon"},
+        {"charset": "utf-8", "encoding": "utf-16"},
+        {"delimiter": ";;"},
+        {"skip": -1},
+        {"skip": 1001},
         {"default": "City=Rome"},
         {"default": "Rome"},
         {"default": "Shoe=7"},
@@ -96,6 +102,94 @@ def test_how_a_file_is_read(api: httpx.Client, made: int, imported: Callable[...
     ):
         refused = api.post(f"/lists/{made}/imports", params=query, content=b"Email\nx@example.com\n", headers=CSV)
         assert refused.status_code == 422, query
+
+
+@pytest.mark.parametrize(
+    ("data", "query", "headers"),
+    [
+        ("Email;City\na@x.example;Kraków\n".encode(), {}, {}),
+        ("Email\tCity\na@x.example\tKraków\n".encode("utf-16"), {}, {}),
+        ("Email|City\na@x.example|Kraków\n".encode(), {"delimiter": "|"}, {}),
+        ("sep=;\r\nEmail;City\r\na@x.example;Kraków\r\n".encode(), {}, {}),
+        ("Our, people\n2024\nEmail;City\na@x.example;Kraków\n".encode(), {"skip": 2}, {}),
+        ("Title\na@x.example;Kraków\n".encode(), {"skip": 1, "columns": "Email,City"}, {}),
+        ('"\ufeffEmail",City\na@x.example,Kraków\n'.encode(), {}, {}),
+        ("\ufeff\ufeffEmail,City\na@x.example,Kraków\n".encode(), {}, {}),
+        ("Email,City\na@x.example,Kraków\n".encode("cp1250"), {"charset": "windows-1250"}, {}),
+        ("Email,City\na@x.example,Kraków\n".encode("cp852"), {"encoding": "cp852"}, {}),
+        ("Email,City\na@x.example,Kraków\n".encode("iso8859-2"), {}, {"Content-Type": "text/csv; charset=ISO-8859-2"}),
+        (
+            "Email,City\na@x.example,Kraków\n".encode("iso8859-2"),
+            {"charset": "iso-8859-2"},
+            {"Content-Type": 'text/csv; header=present; charset="utf-8"'},
+        ),
+        ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "application/vnd.ms-excel"}),
+        ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "application/x-csv"}),
+        ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "text/tab-separated-values"}),
+        (gzip.compress("Email,City\na@x.example,Kraków\n".encode()), {}, {"Content-Type": "application/x-gzip"}),
+    ],
+    ids=range(16),
+)
+def test_files_as_programs_write_them(
+    api: httpx.Client,
+    made: int,
+    imported: Callable[..., dict[str, Any]],
+    data: bytes,
+    query: dict[str, Any],
+    headers: dict[str, str],
+) -> None:
+    """lk-68; the content tells, and what is said about the file."""
+    assert imported(data, headers=headers, **query)["counters"] == {"added": 1}
+    found = api.get("/contacts", params={"list_id": made}).json()["items"]
+    assert [(each["email"], each["fields"]["city"]) for each in found] == [("a@x.example", "Kraków")]
+
+
+def test_the_charset_of_a_part(api: httpx.Client, made: int, run_jobs: Callable[[], None]) -> None:
+    files = {"file": ("people.csv", "Email;City\na@x.example;ポ｜\n".encode("cp932"), "text/csv; charset=Shift_JIS")}
+    answer = api.post(f"/lists/{made}/imports", files=files)
+    assert answer.status_code == 202, answer.text
+    run_jobs()
+    assert api.get("/contacts", params={"list_id": made}).json()["items"][0]["fields"] == {"city": "ポ｜"}
+    files = {"file": ("people.csv", b"Email\nb@x.example\n", "text/csv; charset=klingon")}
+    refused = api.post(f"/lists/{made}/imports", files=files)
+    assert (refused.status_code, "no encoding klingon" in refused.text) == (422, True)
+
+
+def test_rejected_rows_have_the_lines_of_the_file(api: httpx.Client, imported: Callable[..., dict[str, Any]]) -> None:
+    job = imported(b"sep=;\nPeople\nEmail;City\nnobody;Rome\na@x.example;Bern\n", skip=2)
+    assert job["counters"] == {"invalid_address": 1, "added": 1}
+    told = api.get(f"/imports/{job['id']}/outcomes").json()["items"]
+    assert [(each["line"], each["outcome"]) for each in told] == [(4, "invalid_address"), (5, "added")]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (xlsx({"P": [["Email"]]}), "office document"),
+        (xls({"P": [["Email"]]}), "Excel workbook"),
+        (html([["Email"], ["a@x.example"]]), "HTML page"),
+        (excel_xml({"P": [["Email"]]}), "XML of Excel 2003"),
+    ],
+    ids=range(4),
+)
+@pytest.mark.parametrize("media", ["application/vnd.ms-excel", "text/csv"])
+def test_tables_that_are_no_text_are_named(
+    api: httpx.Client, made: int, data: bytes, words: str, media: str, run_jobs: Callable[[], None]
+) -> None:
+    headers = {"Content-Type": media}
+    refused = api.post(f"/lists/{made}/imports", content=data, headers=headers)
+    assert (refused.status_code, words in refused.json()["detail"]) == (422, True)
+    # Without a header the job says so.
+    taken = api.post(f"/lists/{made}/imports", content=data, headers=headers, params={"columns": "Email"})
+    assert taken.status_code == 422
+    assert words in taken.json()["detail"]
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/x-www-form-urlencoded", "application/a+json"])
+def test_bodies_that_are_no_file(api: httpx.Client, made: int, media: str) -> None:
+    refused = api.post(f"/lists/{made}/imports", content=b"Email\na@x.example\n", headers={"Content-Type": media})
+    assert refused.status_code == 415
+    assert media in refused.json()["detail"]
 
 
 def test_whom_a_file_is_about(

@@ -323,7 +323,7 @@ def test_encodings_are_found_out(
 def test_the_names_of_the_columns_are_read_before_the_upload_is_kept(imports: Imports, blobs: Blobs) -> None:
     """mm-45."""
 
-    def names(data: bytes, **dialect: str) -> list[str]:
+    def names(data: bytes, **dialect: Any) -> list[str]:
         upload = blobs.new()
         upload.write(data)
         upload.close()

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soapstone.imports import records as module
+from soapstone.imports.blocks import blocks
 from soapstone.imports.formulas import escaped
-from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
+from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable, behind
 
 UTF8 = Dialect(",", '"', "utf-8")
 
@@ -152,6 +153,24 @@ def test_an_endless_line_is_not_kept_in_memory(end: bytes, more: int) -> None:
 def test_an_endless_line_with_an_open_quote_ends_with_the_line() -> None:
     data = b'a,"' + b"x" * (module.LINE_BYTES + 3 * module.BLOCK) + b'\nb"\nc\n'
     assert [(record.line, record.flaw) for record in read(data)][::2] == [(1, "unterminated_quote"), (3, "")]
+
+
+@pytest.mark.parametrize("data", ["\ufeffEmail,b\nc\n", '"\ufeffEmail",b\nc\n', '"\ufeff\ufeffEmail",b\nc\n'])
+def test_a_byte_order_mark_is_no_part_of_the_first_value(data: str) -> None:
+    """lk-68."""
+    expected = [["Email", "b"], ["c"]]
+    assert [fields for _, fields in rows(data.encode())] == expected
+    assert [row for block in blocks(io.BytesIO(data.encode()), UTF8, Place(0, 1)) for row in block.rows] == expected
+    assert rows("a\n\ufeffb\n".encode()) == [(1, ["a"]), (2, ["\ufeffb"])]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_the_place_behind_some_lines(end: str) -> None:
+    data = end.join(["title", "", '"a', 'b"', "c"]).encode()
+    for lines in range(7):
+        place = behind(io.BytesIO(data), Place(0, 1), lines)
+        assert place.line == 1 + min(lines, 5)
+        assert data[place.offset :] == end.join(data.decode().split(end)[lines:]).encode()
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -173,8 +173,31 @@ def test_whoever_stops_reading_leaves_nothing_behind(tmp_path: Path) -> None:
     pieces.close()  # type: ignore[attr-defined]
 
 
-def test_names_of_workbooks() -> None:
-    assert is_spreadsheet(Path("people.XLSX"))
-    assert is_spreadsheet(Path("people.ods"))
-    assert not is_spreadsheet(Path("people.csv"))
-    assert not is_spreadsheet(Path("xlsx"))
+BROKEN = xlsx({"People": PEOPLE})[:300]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "workbook"),
+    [
+        (xlsx({"People": PEOPLE}), "people.XLSX", True),
+        (xlsx({"People": PEOPLE}), "people.csv", True),
+        (ods({"People": PEOPLE}), "people", True),
+        (xls({"People": PEOPLE}), "people.csv", True),
+        (encrypted(), "people.csv", True),
+        (BROKEN, "people.xlsx", True),
+        (BROKEN, "people.csv", False),
+        (b"", "people.xls", True),
+        (b"\0\1\2" * 100, "people.xls", True),
+        (b"Email\tName\n", "people.xls", False),
+        ("Email\tName\n".encode("utf-16"), "people.xls", False),
+        ("Email\tName\n".encode("utf-16-be"), "people.xls", False),
+        (b"<table><tr><td>Email</table>", "people.xls", False),
+        (zipped({"people.csv": TEXT}), "people.zip", False),
+        (b"", "people.csv", False),
+    ],
+    ids=range(15),
+)
+def test_workbooks_are_told_by_their_content(tmp_path: Path, data: bytes, name: str, workbook: bool) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    assert is_spreadsheet(path) is workbook

@@ -50,6 +50,41 @@ def xlsx(sheets: Sheets, *, hidden: Sequence[str] = ()) -> bytes:
     return zipped(parts)
 
 
+def excel_xml(sheets: Sheets) -> bytes:
+    """A workbook in the XML of Excel 2003, as Excel writes it: what is empty is left out and counted over."""
+    parts = ['<?xml version="1.0"?>\n<?mso-application progid="Excel.Sheet"?>\n']
+    name = "urn:schemas-microsoft-com:office:spreadsheet"
+    parts.append(f'<Workbook xmlns="{name}" xmlns:ss="{name}">\n')
+    for sheet, rows in sheets.items():
+        parts.append(f"<Worksheet ss:Name={quoteattr(sheet)}><Table>")
+        for line, cells in enumerate(rows, 1):
+            if any(cell is not None for cell in cells):
+                full = [(column, cell) for column, cell in enumerate(cells, 1) if cell is not None]
+                parts.append(f'<Row ss:Index="{line}">{"".join(_xml_cell(*each) for each in full)}</Row>\n')
+        parts.append("</Table></Worksheet>")
+    return "".join([*parts, "</Workbook>"]).encode()
+
+
+def _xml_cell(column: int, cell: Cell) -> str:
+    kind, text = "String", escape(str(cell)).replace("\n", "&#10;")
+    if isinstance(cell, bool):
+        kind, text = "Boolean", str(int(cell))
+    elif isinstance(cell, int | float):
+        kind = "Number"
+    elif isinstance(cell, datetime):
+        kind, text = "DateTime", cell.isoformat(timespec="milliseconds")
+    return f'<Cell ss:Index="{column}"><Data ss:Type="{kind}">{text}</Data></Cell>'
+
+
+def html(rows: Sequence[Sequence[Cell]]) -> bytes:
+    """A table in HTML, as programs of the web give it to Excel."""
+    texts = [[escape(f"{cell:g}" if isinstance(cell, float) else str(cell or "")) for cell in cells] for cells in rows]
+    body = "".join(f"<tr>{''.join(f'<td>{text}</td>' for text in row)}</tr>\n" for row in texts)
+    root = '<html xmlns:x="urn:schemas-microsoft-com:office:excel">'
+    head = "<head><meta charset=utf-8><style>td{}</style></head>"
+    return f"{root}{head}<body><table border=1>{body}</table></body></html>".encode()
+
+
 def ods(sheets: Sheets) -> bytes:
     """A workbook of OpenDocument."""
     spaces = "".join(

@@ -166,6 +166,27 @@ def test_encodings(listrak: Any, profiles: Any, encoding: str) -> None:
     assert profiles(list_id) == {address: ("subscribed", {str(attribute): "grün – €"})}
 
 
+def test_one_bad_line_does_not_spoil_the_others(listrak: Any, profiles: Any) -> None:
+    """lk-68: 50 lines of UTF-8 and one that is none."""
+    list_id = listrak.create()
+    attribute = listrak.attribute(list_id, "a")
+    rows = [f"p{n}@{list_id}.example,Jürgen\n".encode() for n in range(50)]
+    run = load(
+        listrak, list_id, b"".join([*rows, f"bad@{list_id}.example,Zo\xeb\n".encode("latin-1")]), column(attribute, 1)
+    )
+    assert len(profiles(list_id)) == 50
+    assert set(map(str, profiles(list_id).values())) == {str(("subscribed", {str(attribute): "Jürgen"}))}
+    assert run["ProcessedCount"] == 51
+
+
+def test_no_delimiter_is_guessed(listrak: Any, profiles: Any) -> None:
+    """lk-68: a delimiter that is not given is a comma, whatever the file looks like."""
+    list_id = listrak.create()
+    run = load(listrak, list_id, b"Mail;Colour\nann@example.org;blue\n", FileDelimiter="", HasColumnNames=True)
+    assert figures(run) == {"Processed": 1, "InvalidEmail": 1}
+    assert profiles(list_id) == {}
+
+
 @pytest.mark.parametrize("delimiter", [",", r"\t"])
 def test_base64_in_base64(listrak: Any, profiles: Any, delimiter: str) -> None:
     """lk-72: also with profile data and headings; the size is that of the file itself."""
@@ -186,10 +207,19 @@ def test_base64_in_base64(listrak: Any, profiles: Any, delimiter: str) -> None:
     assert run["FileSize"] == len(data)
 
 
-def test_what_only_looks_like_base64(listrak: Any, profiles: Any) -> None:
-    """lk-72: a file with line breaks is taken as it is."""
+def test_base64_with_line_breaks_in_base64(listrak: Any, profiles: Any) -> None:
+    """lk-72: encoders break lines after 76 characters."""
     list_id = listrak.create()
-    run = load(listrak, list_id, base64.b64encode(b"ann@example.org\n") + b"\n")
+    people = [f"p{n}@{list_id}.example" for n in range(20)]
+    run = load(listrak, list_id, base64.encodebytes("\n".join(people).encode()).replace(b"\n", b"\r\n"))
+    assert figures(run) == {"Processed": 20, "Subscribed": 20}
+    assert set(profiles(list_id)) == set(people)
+
+
+def test_what_only_looks_like_base64(listrak: Any, profiles: Any) -> None:
+    """lk-72: a file that does not decode is taken as it is."""
+    list_id = listrak.create()
+    run = load(listrak, list_id, base64.b64encode(b"ann@example.org\n")[:-1] + b"\n")
     assert figures(run) == {"Processed": 1, "InvalidEmail": 1}
     assert profiles(list_id) == {}
 

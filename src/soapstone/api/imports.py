@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, Field
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException
 
@@ -21,13 +23,23 @@ from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
+from soapstone.imports.charsets import LONGEST_NAME
 from soapstone.imports.columns import Headings, Plan
 from soapstone.imports.imports import KINDS
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.outcomes import CODES, REASONS
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.report import RowOutcome
-from soapstone.imports.spec import Action, Column, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
+from soapstone.imports.spec import (
+    MOST_SKIPPED,
+    Action,
+    Column,
+    ImportSpec,
+    InvalidImport,
+    Known,
+    OptOut,
+    opt_outs_of,
+)
 from soapstone.jobs.job import Job
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import ReceivedUpload
@@ -36,14 +48,9 @@ from soapstone.wire.attachment import attachment
 router = APIRouter(tags=["imports"])
 
 REJECTS = 1000
-MEDIA = (
-    "text/csv",
-    "text/plain",
-    "application/octet-stream",
-    "multipart/form-data",
-    "application/gzip",
-    "application/zip",
-)
+# Programs name a file as the machine that they run on does: CSV is application/vnd.ms-excel where Excel is installed.
+# So its content tells what it is, and only bodies that are surely no file are refused by their media type.
+MEDIA = re.compile(r"(?:text/.+|multipart/form-data|application/(?!x-www-form-urlencoded|json|.*\+json).+)?", re.ASCII)
 FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -72,6 +79,7 @@ def _outcome(name: str) -> str:
 
 OutcomeName = Annotated[str, AfterValidator(_outcome), Field(json_schema_extra={"enum": list(CODES)})]
 Short = Annotated[str, Field(max_length=2), AfterValidator(storable)]
+Charset = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(storable)]
 
 
 class How(BaseModel):
@@ -88,9 +96,13 @@ class How(BaseModel):
         max_length=100,
         description="FIELD=VALUE: what rows without a value in a column have there.",
     )
-    delimiter: Short = ","
+    delimiter: Short = Field("", description="Empty: the file tells whether it is a comma, a semicolon, a tab or `|`.")
     qualifier: Short = '"'
-    encoding: Encoding = Field("", description="Empty: the file tells.")
+    encoding: Charset = Field("", description="Such as `windows-1252` or `shift_jis`. Empty: the file tells.")
+    charset: Charset = Field(
+        "", description="The same as `encoding`. So is the charset of the Content-Type when neither is given."
+    )
+    skip: int = Field(0, ge=0, le=MOST_SKIPPED, description="Lines above the first row, such as a title.")
     blocked: Literal["keep", "skip"] = Field("keep", description="Rows of people who are suppressed or have left.")
     identified_by: Literal["account", "email"] = "account"
     reject_roles: bool = Field(False, description="Refuse addresses such as info@.")
@@ -105,17 +117,24 @@ class How(BaseModel):
     label: Annotated[str, AfterValidator(storable)] = Field("", max_length=255)
 
     def spec(
-        self, caller: Caller, found: ContactList | None, upload: ReceivedUpload
+        self, caller: Caller, found: ContactList | None, upload: ReceivedUpload, charset: str
     ) -> tuple[ImportSpec, Mapping[int, str]]:
-        """The import that is asked for, and the attributes that it makes, by column. Raises InvalidImport."""
+        """The import that is asked for, and the attributes that it makes, by column. Raises InvalidImport.
+
+        `charset` is that of the file's Content-Type.
+        """
         delimiter = self.delimiter.replace(r"\t", "\t")
         if not self.columns and self.header is False:
             raise InvalidImport("Without columns the first row must be a heading.")
         header = not self.columns if self.header is None else self.header
         told: list[str] = []
+        encoding = self._encoding(charset)
+        delimiter, skip = caller.product.imports.layout(
+            upload, delimiter=delimiter, qualifier=self.qualifier, encoding=encoding, skip=self.skip, header=header
+        )
         if header:
             told = caller.product.imports.header_names(
-                upload, delimiter=delimiter, qualifier=self.qualifier, encoding=self.encoding
+                upload, delimiter=delimiter, qualifier=self.qualifier, encoding=encoding, skip=skip
             )
         given = self.columns.split(",") if self.columns else []
         # A column may be named in both places, or in one of them.
@@ -129,7 +148,8 @@ class How(BaseModel):
             header=header,
             delimiter=delimiter,
             qualifier=self.qualifier,
-            encoding=self.encoding,
+            encoding=encoding,
+            skip=skip,
             action=self.action,
             known=self.known,
             blocked=self.blocked,
@@ -166,6 +186,11 @@ class How(BaseModel):
             if self.make_attributes:
                 plan = plan.making(plan.unused)
         return replace(plan, columns=self._with_defaults(plan.columns, headings))
+
+    def _encoding(self, charset: str) -> str:
+        if self.encoding and self.charset and self.encoding != self.charset:
+            raise InvalidImport("encoding and charset say the same thing: give one of them.")
+        return self.encoding or self.charset or charset
 
     def _with_defaults(self, columns: Iterable[Column], headings: Headings) -> tuple[Column, ...]:
         defaults: dict[str, str] = {}
@@ -219,11 +244,11 @@ async def start(
 async def _start(request: Request, caller: Caller, found: ContactList | None, how: How, once: Once) -> Response:
     upload = caller.product.blobs.new()
     try:
-        digest, name = await _receive(request, upload, caller.product.settings.max_upload_bytes)
+        digest, name, charset = await _receive(request, upload, caller.product.settings.max_upload_bytes)
 
         def make() -> Job:
             try:
-                spec, new_attributes = how.spec(caller, found, upload)
+                spec, new_attributes = how.spec(caller, found, upload, charset)
                 return caller.product.imports.submit(
                     account=caller.account,
                     login=caller.login,
@@ -293,9 +318,9 @@ def _import(caller: Caller, job_id: int) -> Job:
     return job
 
 
-async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple[str, str]:
-    """Take the file in; a digest of it and its name. Raises Refused."""
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple[str, str, str]:
+    """Take the file in; a digest of it and its charset, its name and its charset. Raises Refused."""
+    media, charset = _content_type(request.headers.get("content-type", ""))
     digest, size, name = hashlib.sha256(), 0, ""
 
     async def blocks() -> AsyncGenerator[bytes, None]:
@@ -307,19 +332,22 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
             form = await request.form(max_files=1, max_fields=0)
         except (MultiPartException, KeyError):
             raise Refused(422, "The form has no part `file`, or more than that.") from None
-        nonlocal name
+        nonlocal name, charset
         try:
             file = form.get("file")
             if file is None or isinstance(file, str):
                 raise Refused(422, "The form has no part `file`.")
             name = stripped(file.filename or "")
+            charset = _content_type(file.content_type or "")[1]
             while block := await file.read(1 << 20):
                 yield block
         finally:
             await form.close()
 
-    if media not in MEDIA:
-        raise Refused(415, "The file comes as text/csv, application/octet-stream or multipart/form-data.")
+    if not MEDIA.fullmatch(media):
+        raise Refused(
+            415, f"A file comes as text/csv, application/octet-stream or multipart/form-data, and not as {media[:100]}."
+        )
     async with aclosing(blocks()) as file_blocks:
         async for block in file_blocks:
             size += len(block)
@@ -328,4 +356,10 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
             digest.update(block)
             await run_in_threadpool(upload.write, block)
     await run_in_threadpool(upload.close)
-    return digest.hexdigest(), name[:255]
+    return digest.hexdigest() + charset, name[:255], charset
+
+
+def _content_type(value: str) -> tuple[str, str]:
+    """The media type in lower case, and the charset or ""."""
+    media, parameters = parse_options_header(value)
+    return media.decode("latin-1").strip().lower(), parameters.get(b"charset", b"").decode("latin-1")[:LONGEST_NAME]

@@ -6,17 +6,29 @@ import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
+from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.working import work_off
+from soapstone.imports import excel_xml
 from soapstone.imports.columns import Headings, Plan, shortened
+from soapstone.imports.kinds import beginning_of, kind
 from soapstone.imports.opt_outs import Reader, is_opt_out
 from soapstone.imports.records import Unreadable
-from soapstone.imports.spec import Action, Encoding, ImportSpec, InvalidImport, Known, OptOut, opt_outs_of
+from soapstone.imports.spec import (
+    MOST_SKIPPED,
+    Action,
+    ImportSpec,
+    InvalidImport,
+    Known,
+    OptOut,
+    check_form,
+    opt_outs_of,
+)
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
 from soapstone.store.blobs import Upload
 
@@ -29,7 +41,8 @@ def import_(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A delimited text file, also packed as gzip or zip, or a spreadsheet (.xlsx, .xls, .ods).",
+            help="A delimited text file, also packed as gzip or zip, a spreadsheet (.xlsx, .xls, .ods), or an HTML "
+            "table.",
             exists=True,
             dir_okay=False,
             readable=True,
@@ -42,11 +55,15 @@ def import_(
         list[str] | None, typer.Option("--map", help="COLUMN=FIELD, columns from 1; else the header line names fields.")
     ] = None,
     header: Annotated[bool, typer.Option(help="Whether the first line is a header.")] = True,
-    delimiter: Annotated[str, typer.Option(help=r"Between two fields; \t for a tab.")] = ",",
+    delimiter: Annotated[
+        str,
+        typer.Option(help=r"Between two fields; \t for a tab. By default the file tells: comma, semicolon, tab, bar."),
+    ] = "",
     qualifier: Annotated[str, typer.Option(help="Around a field; empty for none.")] = '"',
+    skip: Annotated[int, typer.Option(min=0, max=MOST_SKIPPED, help="Lines above the header, such as a title.")] = 0,
     encoding: Annotated[
-        Literal["auto", "utf-8", "utf-16", "windows-1252"],
-        typer.Option(help="auto, utf-8, utf-16 or windows-1252; auto finds out."),
+        str,
+        typer.Option(help="Such as utf-8, utf-16, windows-1252, mac-roman, cp850, shift_jis; auto finds out."),
     ] = "auto",
     sheet: Annotated[str, typer.Option(help="The sheet of a spreadsheet; the first by default.")] = "",
     known: Annotated[
@@ -97,7 +114,7 @@ def import_(
     if make_attributes and (no_list or remove):
         stop("--make-attributes needs a list, and goes without --remove.")
     action = _action(members_only=members_only, remove=remove, clear=clear)
-    form = _form(file, sheet, delimiter, qualifier, encoding)
+    given = _Form(delimiter.replace(r"\t", "\t"), qualifier, "" if encoding == "auto" else encoding, skip)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         found = None
@@ -108,7 +125,9 @@ def import_(
         upload = product.blobs.new()
         names: list[str] = []
         try:
-            _copy(file, sheet, upload)
+            form = _copy(file, sheet, given, upload)
+            layout = product.imports.layout(upload, **asdict(form), header=header)
+            form = _Form(layout.delimiter, form.qualifier, form.encoding, layout.skip)
             if header:
                 names = product.imports.header_names(upload, **asdict(form))
             respected = opt_outs == "respect" and not remove
@@ -167,21 +186,12 @@ def import_(
 
 @dataclass(frozen=True)
 class _Form:
-    """How the text is written, as in ImportSpec."""
+    """How the text is written, as in ImportSpec; an empty delimiter is found out."""
 
     delimiter: str
     qualifier: str
-    encoding: Encoding
-
-
-def _form(file: Path, sheet: str, delimiter: str, qualifier: str, encoding: str) -> _Form:
-    """The form that the options tell; that of `as_csv` for a spreadsheet."""
-    if is_spreadsheet(file):
-        return _Form(",", '"', "utf-8")
-    if sheet:
-        stop(f"--sheet is for spreadsheets, and {file.name} is none by its name.")
-    told = "" if encoding == "auto" else cast(Encoding, encoding)
-    return _Form("\t" if delimiter == r"\t" else delimiter, qualifier, told)
+    encoding: str
+    skip: int
 
 
 def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
@@ -194,16 +204,32 @@ def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
     return "update" if members_only else "add"
 
 
-def _copy(file: Path, sheet: str, upload: Upload) -> None:
-    """Write the file's text to the upload. Raises Unreadable for a spreadsheet that cannot be read."""
-    if is_spreadsheet(file):
-        for piece in as_csv(file, sheet):
-            upload.write(piece)
+def _copy(file: Path, sheet: str, form: _Form, upload: Upload) -> _Form:
+    """Write the file's text to the upload; the form that it has there.
+
+    A workbook or an HTML table becomes CSV. Raises Unreadable for one that cannot be read, InvalidImport for `sheet`
+    without a workbook or an unknown encoding.
+    """
+    is_workbook, what = is_spreadsheet(file), kind(beginning_of(file))
+    if sheet and not is_workbook and what != "excel_xml":
+        raise InvalidImport(f"--sheet is for spreadsheets, and {file.name} is none.")
+    check_form(form.delimiter or ",", form.qualifier, form.encoding, form.skip)
+    if is_workbook:
+        pieces = as_csv(file, sheet)
+    elif what == "excel_xml":
+        pieces = excel_xml.as_csv(file, sheet)
+    elif what == "html":
+        pieces = html_table.as_csv(file, form.encoding)
     else:
         with file.open("rb") as source:
             while block := source.read(BLOCK):
                 upload.write(block)
+        upload.close()
+        return form
+    for piece in pieces:
+        upload.write(piece)
     upload.close()
+    return _Form(",", '"', "utf-8", form.skip)
 
 
 def _hint(names: list[str]) -> str:

@@ -17,7 +17,16 @@ from typing import BinaryIO
 
 from soapstone.imports import outcomes
 from soapstone.imports.formulas import may_be_escaped, unescape
-from soapstone.imports.records import RECORD_LINES, VALUE_CHARACTERS, Dialect, Place, Records, Unreadable, reader_of
+from soapstone.imports.records import (
+    MARK,
+    RECORD_LINES,
+    VALUE_CHARACTERS,
+    Dialect,
+    Place,
+    Records,
+    Unreadable,
+    reader_of,
+)
 
 # Bytes of a block. No value of a block can be too long, so it must not be larger than the limit of one.
 BLOCK_BYTES = 1 << 20
@@ -94,6 +103,8 @@ def blocks(
                 raise Unreadable("The file cannot be read: too many of its quoted values have no end.")
         else:
             most = min(2 * most, BLOCK_BYTES)
+        if place.line == 1 and block.rows and block.lines[0] == 1 and block.rows[0][0].startswith(MARK):
+            block.rows[0][0] = block.rows[0][0].lstrip(MARK)
         place = block.end
         if block.rows:
             yield block

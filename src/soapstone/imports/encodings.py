@@ -1,4 +1,4 @@
-"""The encoding of a text file: how it is told, and a copy in UTF-8 where line breaks would not be single bytes."""
+"""The encoding of a text file: how it is told, and a copy in UTF-8 where its bytes do not show lines and values."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, cast
 
+from soapstone.imports.charsets import codec_of, must_be_decoded_first
+
 # A block that stays in the processor's cache: 500 MB take half a second; with 1 MB it is twice that.
 BLOCK = 256 << 10
 # A longer line is judged in pieces.
@@ -20,8 +22,8 @@ LINE_BYTES = 8 << 20
 WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # So many bytes tell UTF-16 without a mark.
 HEAD_BYTES = 1024
-# What an import may say about its file → Python codec. "utf-16" is told apart further.
-CODECS = {"utf-8": "utf-8", "utf-16": "utf-16-le", "windows-1252": "cp1252"}
+# What stands in a copy for bytes that are no text: half a character, which is no UTF-8 either.
+_NO_TEXT = "\ud800"
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,17 @@ class Plain:
 
 
 def plain(path: Path, encoding: str, folder: Path) -> Plain:
-    """How a file is to be read; for one in UTF-16, the copy in UTF-8 that this makes in `folder`.
+    """How a file is to be read; for a charset whose text must be decoded first, the copy in UTF-8 made in `folder`.
 
     `encoding` as in ImportSpec, "" to find out. A mark of UTF-8 at the beginning counts more than what is asked for.
     """
     with path.open("rb") as file:
         codec, skip = tell(file, encoding)
-        if codec not in WIDE.values():
+        if not must_be_decoded_first(codec):
             return Plain(path, codec, skip)
         copy = folder / "utf-8"
-        with copy.open("wb") as target:
-            transcode(file, codec, skip, target)
-    return Plain(copy, "utf-8", 0)
+        with copy.open("w+b") as target:
+            return Plain(copy, "utf-8", transcode(file, codec, skip, target))
 
 
 @contextmanager
@@ -53,38 +54,52 @@ def readable(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, str, int]]:
     """The file for reading, its Python codec, and the number of bytes before its text; otherwise like `plain`."""
     with path.open("rb") as file:
         codec, skip = tell(file, encoding)
-        if codec not in WIDE.values():
+        if not must_be_decoded_first(codec):
             yield file, codec, skip
             return
         # Nobody else sees the copy, and it is gone when the process is, however that ends.
         with TemporaryFile(dir=path.parent) as copy:
-            transcode(file, codec, skip, cast(BinaryIO, copy))
-            yield cast(BinaryIO, copy), "utf-8", 0
+            target = cast(BinaryIO, copy)
+            yield target, "utf-8", transcode(file, codec, skip, target)
 
 
 def tell(file: BinaryIO, encoding: str) -> tuple[str, int]:
-    """The file's Python codec, and the number of bytes before its text.
+    """The file's Python codec, and the number of bytes before its text. Raises LookupError for an unknown charset.
 
-    A file without byte order mark is UTF-16 when it looks like that, UTF-8 when at least 99 of 100 lines with bytes
-    beyond ASCII are, else Windows-1252 (lk-68). The answer depends on nothing but the bytes.
+    A file without byte order mark is UTF-16 when it looks like that. It is UTF-8 when at least two lines hold valid
+    multi-byte text, and they are at least as many as the lines with other bytes beyond ASCII, or when at least 99 of
+    100 lines with bytes beyond ASCII are valid; else Windows-1252 (lk-68). The answer depends on the bytes alone.
     """
+    named = codec_of(encoding) if encoding else ""
     file.seek(0)
     head = file.read(HEAD_BYTES)
-    if head.startswith(codecs.BOM_UTF8):
-        return "utf-8", len(codecs.BOM_UTF8)
-    if encoding in ("", "utf-16"):
+    # A program that quotes each value may quote the mark as well.
+    if head.startswith(codecs.BOM_UTF8) or (head[:1] in b"\"'" and head[1:].startswith(codecs.BOM_UTF8)):
+        return "utf-8", _marks(file)
+    if named in ("", *WIDE.values()):
         for mark, codec in WIDE.items():
             if head.startswith(mark):
                 return codec, len(mark)
-        if wide := _wide(head):
+        if encoding in ("", "utf-16") and (wide := _wide(head)):
             return wide, 0
-    return CODECS.get(encoding) or _guess(file), 0
+    return named or _guess(file), 0
 
 
-def transcode(file: BinaryIO, codec: str, skip: int, copy: BinaryIO) -> None:
-    """Write a copy in UTF-8. What is no text in UTF-16 is none in the copy either, so its rows are told."""
+def _marks(file: BinaryIO) -> int:
+    """How many bytes of a file in UTF-8 are byte order marks at its beginning."""
+    file.seek(0)
+    head = file.read(HEAD_BYTES)
+    mark = codecs.BOM_UTF8
+    return next(at for at in range(0, HEAD_BYTES + len(mark), len(mark)) if not head.startswith(mark, at))
+
+
+def transcode(file: BinaryIO, codec: str, skip: int, copy: BinaryIO) -> int:
+    """Write a copy in UTF-8, and return the number of bytes before its text.
+
+    Bytes that are no text are none in the copy either, so its rows are told.
+    """
     file.seek(skip)
-    decoder = codecs.getincrementaldecoder(codec)("surrogatepass")
+    decoder = codecs.getincrementaldecoder(codec)("surrogatepass" if codec in WIDE.values() else _NO_TEXT_ERRORS)
     while block := file.read(BLOCK):
         copy.write(decoder.decode(block).encode("utf-8", "surrogatepass"))
     try:
@@ -92,6 +107,17 @@ def transcode(file: BinaryIO, codec: str, skip: int, copy: BinaryIO) -> None:
     except UnicodeDecodeError:
         # The file ends within a character.
         copy.write(b"\xff")
+    return _marks(copy)
+
+
+def _without_text(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return _NO_TEXT, error.end
+
+
+_NO_TEXT_ERRORS = "soapstone.no_text"
+codecs.register_error(_NO_TEXT_ERRORS, _without_text)
 
 
 def _wide(head: bytes) -> str:
@@ -123,10 +149,12 @@ def _guess(file: BinaryIO) -> str:
             more, bad = _judge(head)
             beyond_ascii, invalid = beyond_ascii + more, invalid + bad
             # A line with a character beyond ASCII has three bytes: so many can still come, and not change the answer.
-            if invalid * 100 > beyond_ascii + (left + len(rest)) // 3 + 1:
+            if invalid and beyond_ascii - invalid + (left + len(rest)) // 3 + 1 < max(2, invalid):
                 return "cp1252"
     more, bad = _judge(rest)
-    return "utf-8" if (invalid + bad) * 100 <= beyond_ascii + more else "cp1252"
+    beyond_ascii, invalid = beyond_ascii + more, invalid + bad
+    valid = beyond_ascii - invalid
+    return "utf-8" if valid >= max(2, invalid) or invalid * 100 <= beyond_ascii else "cp1252"
 
 
 def _judge(text: bytes) -> tuple[int, int]:

@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import BinaryIO
 
-from soapstone.imports.encodings import WIDE, tell, transcode
+from soapstone.imports.charsets import must_be_decoded_first
+from soapstone.imports.encodings import tell, transcode
+from soapstone.imports.kinds import check_kind
 from soapstone.imports.opening import beginning
-from soapstone.imports.records import Dialect, Place, Records, Unreadable
+from soapstone.imports.records import Dialect, Place, Records, Unreadable, behind
 from soapstone.imports.spec import InvalidImport
 
 # Nothing behind it is read; a heading is never so long.
 BEGINNING = 4 << 20
 
 
-def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str) -> list[str]:
-    """The fields of the file's first record as they stand there; none for an empty file.
+def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int = 0) -> list[str]:
+    """The fields of the first record behind `skip` lines as they stand there; none for a file that has none.
 
     Only the beginning of the file is read, and judged for its encoding. Raises InvalidImport for a damaged archive.
     """
+    file, codec, start = open_beginning(path, encoding, skip)
+    first = next(iter(Records(file, Dialect(delimiter, qualifier, codec), start)), None)
+    return [] if first is None or first.flaw else first.fields
+
+
+def open_beginning(path: Path, encoding: str, skip: int) -> tuple[BinaryIO, str, Place]:
+    """The beginning of a file for reading, its codec, and the place behind `skip` lines."""
     try:
-        file = io.BytesIO(_whole_lines(beginning(path, BEGINNING)))
+        head = _whole_lines(beginning(path, BEGINNING))
+        check_kind(head)
     except Unreadable as problem:
         raise InvalidImport(str(problem)) from None
-    codec, skip = tell(file, encoding)
-    if codec in WIDE.values():
+    file = io.BytesIO(head)
+    codec, marks = tell(file, encoding)
+    if must_be_decoded_first(codec):
         copy = io.BytesIO()
-        transcode(file, codec, skip, copy)
-        file, codec, skip = copy, "utf-8", 0
-    first = next(iter(Records(file, Dialect(delimiter, qualifier, codec), Place(skip, 1))), None)
-    return [] if first is None or first.flaw else first.fields
+        marks = transcode(file, codec, marks, copy)
+        file, codec = copy, "utf-8"
+    return file, codec, behind(file, Place(marks, 1), skip)
 
 
 def _whole_lines(head: bytes) -> bytes:

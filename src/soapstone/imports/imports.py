@@ -12,10 +12,11 @@ from sqlalchemy import Connection, select
 from soapstone.accounts.account import Account, Login
 from soapstone.imports.columns import NEW_HEADER
 from soapstone.imports.heading import column_names
+from soapstone.imports.layout import DELIMITERS, Layout, recognised
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
 from soapstone.imports.progress import Progress
 from soapstone.imports.report import RowOutcome, outcomes
-from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport, check
+from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport, check, check_form
 from soapstone.imports.unwrapping import unwrapped
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
@@ -159,13 +160,24 @@ class Imports:
         """The upload, decoded once more if it was encoded in base64 twice (lk-72)."""
         return unwrapped(self._blobs, upload, delimiter)
 
+    def layout(
+        self, upload: Upload, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool
+    ) -> Layout:
+        """The delimiter of an upload, which is not kept yet, and the lines above its first row.
+
+        An empty delimiter is found out; see imports.layout. Raises InvalidImport.
+        """
+        check_form(delimiter or DELIMITERS[0], qualifier, encoding, skip)
+        return recognised(
+            upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding, skip=skip, header=header
+        )
+
     def header_names(
-        self, upload: Upload, *, delimiter: str = ",", qualifier: str = '"', encoding: str = ""
+        self, upload: Upload, *, delimiter: str = ",", qualifier: str = '"', encoding: str = "", skip: int = 0
     ) -> list[str]:
         """What the first row of an upload, which is not kept yet, calls the columns. Raises InvalidImport."""
-        if len(delimiter) != 1 or len(qualifier) > 1 or delimiter in "\r\n\0" or delimiter == qualifier:
-            raise InvalidImport("The delimiter must be one character, and differ from the text qualifier.")
-        return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding)
+        check_form(delimiter, qualifier, encoding, skip)
+        return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding, skip=skip)
 
     def progress(self, job: Job) -> Progress:
         """How far the import is."""

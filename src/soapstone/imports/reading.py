@@ -15,9 +15,10 @@ from typing import NamedTuple
 from soapstone.imports import index, outcomes
 from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
+from soapstone.imports.kinds import beginning_of, check_kind
 from soapstone.imports.opening import unpacked
 from soapstone.imports.opt_outs import Meaning
-from soapstone.imports.records import Dialect, Place
+from soapstone.imports.records import Dialect, Place, behind
 from soapstone.imports.rows import Checked, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
@@ -91,12 +92,15 @@ Event = Looking | Indexed | Staged
 def read(task: Task) -> Iterator[Event]:
     """Read the file; the next chunk is staged when the next event is asked for. Raises Unreadable."""
     folder, spec = Path(task.folder), task.spec
-    opened = plain(unpacked(Path(task.path), folder, limit=task.most_bytes), spec.encoding, folder)
+    content = unpacked(Path(task.path), folder, limit=task.most_bytes)
+    check_kind(beginning_of(content))
+    opened = plain(content, spec.encoding, folder)
     dialect, stage = Dialect(spec.delimiter, spec.qualifier, opened.codec), task.stage()
     rows = stage.rows
     with opened.path.open("rb") as file:
+        start = behind(file, Place(opened.skip, 1), spec.skip)
         if rows.doubtful:
-            seen = blocks(file, dialect, Place(opened.skip, 1), columns=rows.key_columns)
+            seen = blocks(file, dialect, start, columns=rows.key_columns)
             yield from _settled(rows, seen, header=spec.header)
 
         def keys_of(block: Block) -> tuple[list[str], list[int]]:
@@ -104,7 +108,7 @@ def read(task: Task) -> Iterator[Event]:
             return checked.keys, checked.ranks
 
         building = index.build(
-            blocks(file, dialect, Place(opened.skip, 1), columns=rows.key_columns),
+            blocks(file, dialect, start, columns=rows.key_columns),
             keys_of,
             header=spec.header,
             range_rows=task.chunk_rows,

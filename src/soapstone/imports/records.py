@@ -10,6 +10,7 @@ import csv
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from soapstone.imports import outcomes
@@ -28,6 +29,8 @@ RECORD_BYTES = 16 << 20
 # So much is kept of the first line of a record that has no end.
 FLAWED_CHARACTERS = 4000
 BLOCK = 256 << 10
+# A byte order mark that stands in quotes, or twice, is no part of the first value of a file.
+MARK = "\ufeff"
 
 # The limit belongs to the whole process; nobody else here reads values that long.
 csv.field_size_limit(VALUE_CHARACTERS)
@@ -110,6 +113,8 @@ class Records:
                 flaw = lines.flaw
             first, line = line, line + len(taken)
             if fields:
+                if first == 1:
+                    fields[0] = fields[0].lstrip(MARK)
                 unescape(fields)
                 self.place = Place(lines.offset, line)
                 yield Record(first, fields, flaw)
@@ -129,6 +134,14 @@ def reader_of(lines: Iterator[str], dialect: Dialect) -> Reader:
     if dialect.qualifier:
         return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.qualifier)
     return csv.reader(lines, delimiter=dialect.delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
+
+
+def behind(file: BinaryIO, start: Place, lines: int) -> Place:
+    """The place behind so many lines."""
+    file.seek(start.offset)
+    for _, size in islice(_physical_lines(file), lines):
+        start = Place(start.offset + size, start.line + 1)
+    return start
 
 
 class _Line(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from soapstone.imports.charsets import charset
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.lists.fields import FIELDS
 
@@ -14,10 +15,12 @@ ATTRIBUTE = "attribute:"
 
 Action = Literal["add", "update", "remove", "remove_with_profile"]
 Known = Literal["keep", "overwrite", "update", "append"]
-Encoding = Literal["", "utf-8", "utf-16", "windows-1252"]
 # What a whole name is split into.
 NamePart = Literal["first_name", "last_name"]
 NAME_PARTS: tuple[NamePart, ...] = ("first_name", "last_name")
+
+# The most lines above a header. Title rows are few.
+MOST_SKIPPED = 1000
 
 CONTACT_COLUMNS = frozenset(FIELDS.values())
 
@@ -63,9 +66,9 @@ def opt_outs_of(headings: Mapping[int, str]) -> tuple[OptOut, ...]:
 class ImportSpec:
     """One import.
 
-    File: `header` says that the first row holds headings; `delimiter` is one character; `qualifier` is one character
-    or empty for none; `encoding` is "utf-8", "utf-16" or "windows-1252", or empty to find out: byte order mark, else
-    UTF-8, else Windows-1252 (lk-68).
+    File: `header` says that the first row holds headings; `skip` lines stand above it and are not read; `delimiter` is
+    one character; `qualifier` is one character or empty for none; `encoding` is a name of imports.charsets, or empty to
+    find out: byte order mark, else UTF-8, else Windows-1252 (lk-68).
 
     `action`: "add" puts people on the list (or only stores them, without a list), "update" touches only those who are
     on it (lk-73), "remove" unsubscribes them, "remove_with_profile" clears their profile as well.
@@ -96,7 +99,7 @@ class ImportSpec:
     header: bool = False
     delimiter: str = ","
     qualifier: str = '"'
-    encoding: Encoding = ""
+    encoding: str = ""
     action: Action = "add"
     known: Known = "keep"
     blocked: Literal["keep", "skip"] = "keep"
@@ -110,6 +113,7 @@ class ImportSpec:
     event_default: str = ""
     opt_outs: tuple[OptOut, ...] = ()
     unused: tuple[str, ...] = ()
+    skip: int = 0
 
     def key(self, identifier: str) -> str:
         """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""
@@ -140,7 +144,6 @@ class ImportSpec:
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "encoding": ("", "utf-8", "utf-16", "windows-1252"),
     "action": ("add", "update", "remove", "remove_with_profile"),
     "known": ("keep", "overwrite", "update", "append"),
     "blocked": ("keep", "skip"),
@@ -157,7 +160,7 @@ def check(spec: ImportSpec, *, identifier: str, attributes: frozenset[int] | Non
     for name, choices in _CHOICES.items():
         if getattr(spec, name) not in choices:
             raise InvalidImport(f"{name} must be one of {', '.join(filter(None, choices))}.")
-    _check_dialect(spec)
+    check_form(spec.delimiter, spec.qualifier, spec.encoding, spec.skip)
     _check_columns(spec, spec.key(identifier), attributes or frozenset())
     if attributes is None and (spec.removes or spec.replace):
         raise InvalidImport("An import that removes or replaces members needs a list.")
@@ -165,13 +168,21 @@ def check(spec: ImportSpec, *, identifier: str, attributes: frozenset[int] | Non
         raise InvalidImport("Only an import that adds people can replace the members of a list.")
 
 
-def _check_dialect(spec: ImportSpec) -> None:
-    if len(spec.delimiter) != 1 or spec.delimiter in "\r\n\0":
+def check_form(delimiter: str, qualifier: str, encoding: str, skip: int) -> None:
+    """Raise InvalidImport for a file that cannot be written so; the four are those of ImportSpec."""
+    if len(delimiter) != 1 or delimiter in "\r\n\0":
         raise InvalidImport("The delimiter must be one character and not a line break.")
-    if len(spec.qualifier) > 1 or (spec.qualifier and spec.qualifier in "\r\n\0"):
+    if len(qualifier) > 1 or (qualifier and qualifier in "\r\n\0"):
         raise InvalidImport("The text qualifier must be one character, or empty for none, and not a line break.")
-    if spec.qualifier == spec.delimiter:
+    if qualifier == delimiter:
         raise InvalidImport("The delimiter and the text qualifier must differ.")
+    if not 0 <= skip <= MOST_SKIPPED:
+        raise InvalidImport(f"At most {MOST_SKIPPED:,} lines can stand above the header.")
+    if encoding:
+        try:
+            charset(encoding)
+        except LookupError as unknown:
+            raise InvalidImport(unknown.args[0]) from None
 
 
 def _check_columns(spec: ImportSpec, key: str, attributes: frozenset[int]) -> None:

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from soapstone.imports.encodings import tell
+from soapstone.imports.kinds import beginning_of, kind
+from soapstone.imports.opening import ZIP, is_office_document
 from soapstone.imports.records import Unreadable
 
-# By these names a file is taken for a workbook.
+# By these names a file is taken for a workbook, unless it is text.
 SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
 # The program that reads them; with this exit code it has said on standard error what is wrong with the file.
 PROGRAM = "soapstone.imports.workbook"
@@ -19,8 +22,17 @@ BLOCK = 1 << 20
 
 
 def is_spreadsheet(path: Path) -> bool:
-    """Whether a file is a workbook, by its name."""
-    return path.suffix.lower() in SUFFIXES
+    """Whether a file is a workbook: by its content, or by its name when it is no text and may be a broken one."""
+    head = beginning_of(path)
+    if head.startswith(ZIP):
+        return path.suffix.lower() in SUFFIXES or is_office_document(path)
+    if kind(head):
+        return kind(head) == "workbook"
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    # Text has no null characters but in UTF-16.
+    with path.open("rb") as file:
+        return not head or (b"\0" in head and not tell(file, "")[0].startswith("utf-16"))
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from soapstone.imports.encodings import readable
+from soapstone.imports.kinds import beginning_of, check_kind
 from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
 from soapstone.sending.template import merge_key
 
@@ -65,6 +66,10 @@ class SuppliedFile:
     def __init__(self, path: Path, form: FileForm) -> None:
         self._path = path
         self._form = form
+        try:
+            check_kind(beginning_of(path))
+        except Unreadable as error:
+            raise InvalidFile(str(error)) from None
         first = next(self._records(None), None)
         if first is None:
             raise InvalidFile("The file is empty.")

@@ -1,0 +1,86 @@
+"""The layout of a delimited file: its delimiter, and the lines above its first row."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from soapstone.imports.heading import open_beginning
+from soapstone.imports.records import Dialect, reader_of
+
+# What is told apart; of several that fit alike the first is meant.
+DELIMITERS = (",", ";", "\t", "|")
+# So much of a file shows its delimiter, in bytes and in records.
+SAMPLE_BYTES = 64 << 10
+SAMPLE_RECORDS = 100
+# A line of Excel, above all others, that names the delimiter.
+_SEPARATOR = re.compile(r"\ufeff*\"?sep=(\\t|[^\r\n])\"?[,;\t| ]*", re.IGNORECASE)
+# A value that is an address, maybe with a name before it. No delimiter is in it.
+_ADDRESS = re.compile(r"(?:[^@<>]*<)?[^\s@,;|<>\"]+@[^\s@,;|<>\"]+>?")
+# A longer value is no address.
+_LONGEST = 400
+
+
+class Layout(NamedTuple):
+    """The delimiter, and how many lines stand above the first row."""
+
+    delimiter: str
+    skip: int
+
+
+def recognised(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool) -> Layout:
+    """The layout of a file, from its beginning; an empty `delimiter` is found out. Raises InvalidImport.
+
+    A line `sep=;` at the top of the file is no row, and names the delimiter unless another one is asked for.
+    """
+    file, codec, top = open_beginning(path, encoding, 0)
+    file.seek(top.offset)
+    first = file.readline(100).splitlines()
+    if first and (separator := _SEPARATOR.fullmatch(first[0].decode(codec, "replace"))):
+        return Layout(delimiter or separator[1].replace(r"\t", "\t"), max(skip, 1))
+    if delimiter:
+        return Layout(delimiter, skip)
+    file, codec, start = open_beginning(path, encoding, skip)
+    file.seek(start.offset)
+    sample = file.read(SAMPLE_BYTES)
+    text = sample.decode(codec, "replace").replace("\0", "")
+    return Layout(delimiter_of(text, qualifier, header=header, cut=len(sample) == SAMPLE_BYTES), skip)
+
+
+def delimiter_of(text: str, qualifier: str, *, header: bool, cut: bool = False) -> str:
+    """The delimiter of a text whose first row is a header or not; `cut` says that the text ends within a row.
+
+    It is the one by which most rows have an address for themselves, then the one by which most rows have as many
+    values as the first, then the one that makes most columns. A delimiter that the header does not have serves only
+    when it has none of them: then the file has one column, and the address must not be cut off at a comma.
+    """
+    tables = {delimiter: _table(text, delimiter, qualifier, cut) for delimiter in DELIMITERS if delimiter != qualifier}
+    several = {delimiter: rows for delimiter, rows in tables.items() if rows and len(rows[0]) > 1}
+    return max(several or tables, key=lambda delimiter: _fitness(tables[delimiter], header))
+
+
+def _table(text: str, delimiter: str, qualifier: str, cut: bool) -> list[list[str]]:
+    reader = reader_of(io.StringIO(text, newline=""), Dialect(delimiter, qualifier, "utf-8"))
+    rows: list[list[str]] = []
+    # A value may be too long; what was read before it tells enough.
+    with suppress(csv.Error):
+        rows.extend(islice(filter(None, reader), SAMPLE_RECORDS))
+    if cut and 1 < len(rows) < SAMPLE_RECORDS:
+        rows.pop()
+    return rows
+
+
+def _fitness(rows: list[list[str]], header: bool) -> tuple[int, int, int]:
+    width = len(rows[0]) if rows else 0
+    addresses = sum(any(map(_is_address, row[:width])) for row in rows[header:])
+    return addresses, sum(len(row) == width for row in rows), width
+
+
+def _is_address(value: str) -> bool:
+    # A tab beside an address is a delimiter that was not split at.
+    return len(value) <= _LONGEST and "@" in value and _ADDRESS.fullmatch(value.strip(" ")) is not None
