@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from soapstone.jobs import heartbeats
+from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Runner, Stopped, Superseded
@@ -62,6 +64,9 @@ class Worker:
         self._database = database
         self._blobs = blobs
         self._jobs = Jobs(database)
+        self._heartbeats = Heartbeats(database)
+        # Whether the last heartbeat was stored.
+        self._recorded = True
         self._runners = dict(runners)
         self._slots = slots
         self._lease = lease
@@ -105,6 +110,7 @@ class Worker:
             for thread in list(self._running):
                 thread.join()
             heart.join()
+            self._record(self._heartbeats.end)
             self._database.checkpoint()
 
     def _turn(self, until: Callable[[], bool]) -> bool:
@@ -221,7 +227,9 @@ class Worker:
                 pause = min(2 * pause, 5.0)
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._lease.total_seconds() / 3):
+        self._record(self._heartbeats.begin)
+        due = time.monotonic() + heartbeats.PAUSE
+        while not self._stop.wait(min(heartbeats.PAUSE, self._lease.total_seconds() / 3)):
             with self._changed:
                 busy = bool(self._running)
             if busy:
@@ -229,6 +237,20 @@ class Worker:
                     self._jobs.renew(self.name, self._lease)
                 except Exception:
                     log.exception("leases could not be renewed")
+            # One that is not stored is tried again soon.
+            if not self._recorded or time.monotonic() >= due:
+                self._record(self._heartbeats.beat)
+                due = time.monotonic() + heartbeats.PAUSE
+
+    def _record(self, heartbeat: Callable[[str], None]) -> None:
+        """Store a heartbeat. The work goes on without it."""
+        try:
+            heartbeat(self.name)
+            self._recorded = True
+        except Exception as trouble:
+            if self._recorded:
+                log.warning("a heartbeat of the worker could not be stored: %s", trouble)
+            self._recorded = False
 
     def _do_chores(self) -> None:
         self._chores_due = time.monotonic() + CHORES_PAUSE

@@ -737,3 +737,12 @@ deliveries = _table(
         postgresql_where=text("next_try_at IS NOT NULL"),
     ),
 )
+
+# Heartbeats of workers. A row goes when its worker ends.
+workers = Table(
+    "worker",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("began_at", Instant, nullable=False),
+    Column("beat_at", Instant, nullable=False),
+)

@@ -1,0 +1,87 @@
+"""Heartbeats: the records tell which workers live, on whatever machine they run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import workers
+
+# Seconds between two heartbeats of a worker, and how old its last one is when the worker no longer counts as alive.
+PAUSE = 10.0
+LIVES = timedelta(seconds=60)
+# How long the last heartbeat of a worker is kept that did not end cleanly.
+KEPT = timedelta(hours=1)
+# Seconds that a heartbeat waits for other writers; the next one comes soon.
+PATIENCE = 2.0
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A worker by its name (`host:process:start`): when it began, its last heartbeat, and how old that is.
+
+    The age is what the records' own clock says; it is negative after that clock was set back.
+    """
+
+    worker: str
+    began_at: datetime
+    at: datetime
+    age: timedelta
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker counts as alive."""
+        return abs(self.age) < LIVES
+
+
+class Heartbeats:
+    """The heartbeats of all workers of one installation.
+
+    All of them are told by one clock, so that those of the machines need not agree: that of the PostgreSQL server, or
+    of the one machine that uses a SQLite file.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, worker: str) -> None:
+        """Store a worker's first heartbeat. A SQLite file has one worker: those before it are gone."""
+        with self._database.write(patience=PATIENCE) as connection:
+            if self._database.kind == "sqlite":
+                connection.execute(delete(workers))
+            _beat(connection, worker)
+
+    def beat(self, worker: str) -> None:
+        """Store a worker's heartbeat, and forget workers whose last one is long past."""
+        with self._database.write(patience=PATIENCE) as connection:
+            _beat(connection, worker)
+
+    def end(self, worker: str) -> None:
+        """Forget a worker that ends."""
+        with self._database.write(patience=PATIENCE) as connection:
+            connection.execute(delete(workers).where(workers.c.name == worker))
+
+    def all(self) -> list[Heartbeat]:
+        """The last heartbeat of each worker that did not end cleanly, the newest first; `alive` says who lives."""
+        query = select(workers).order_by(workers.c.beat_at.desc(), workers.c.name)
+        with self._database.read() as connection:
+            rows, moment = connection.execute(query).all(), _moment(connection)
+        return [Heartbeat(row.name, row.began_at, row.beat_at, moment - row.beat_at) for row in rows]
+
+
+def _beat(connection: Connection, worker: str) -> None:
+    moment = _moment(connection)
+    if not connection.execute(update(workers).where(workers.c.name == worker).values(beat_at=moment)).rowcount:
+        connection.execute(insert(workers).values(name=worker, began_at=moment, beat_at=moment))
+    connection.execute(delete(workers).where(workers.c.beat_at < moment - KEPT))
+
+
+def _moment(connection: Connection) -> datetime:
+    if connection.dialect.name == "postgresql":
+        moment: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return moment
+    return now()

@@ -1,0 +1,25 @@
+"""heartbeats of workers"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from soapstone.store.instants import Instant
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "worker",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("began_at", Instant(), nullable=False),
+        sa.Column("beat_at", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_worker"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("worker")
