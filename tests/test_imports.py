@@ -39,6 +39,8 @@ ON_TOP = {
     "cli",
     "commands",
     "server",
+    "readiness",
+    "tls",
     "connection",
     "connection_limits",
     "body_limit",

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import event, text
 from tests.conftest import work
 
+from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
 from soapstone.runners import runners
@@ -54,6 +55,7 @@ class Site:
         delivery = product.reports.recipients(self.account.id, job_id=ticket.job.id)[0]
         assert product.links is not None
         self.unsubscribe = product.links.make("unsubscribe", delivery.id)
+        Heartbeats(self.database).begin("a worker")
         self.app = Application(product)
 
     async def _ask(self, method: str, path: str, **given: Any) -> httpx.Response:
@@ -219,7 +221,8 @@ def test_every_interface_says_that_nothing_can_be_stored(
     assert [name for name, answer in answers.items() if SENTENCE not in answer.text] == []
     for name in (*soap, "xml"):
         assert f"[InternalError] {SENTENCE}" in answers[name].text
-    assert (ready.status_code, ready.text) == (503, "the database is not ready\n")
+    missing = {"database": "No change can be stored in the database."}
+    assert (ready.status_code, ready.json()) == (503, {"ready": False, "missing": missing})
     assert [answer.status_code for answer in reads] == [200] * len(reads)
     # Later all of it is done, once.
     again = {name: ask().status_code for name, ask in asks.items()}

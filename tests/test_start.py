@@ -106,7 +106,7 @@ def test_a_command_that_changes_a_read_only_file(tmp_path: Path, sqlite_template
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     try:
-        line = told(run(tmp_path / "data", "account", "list"))
+        line = told(run(tmp_path / "data", "worker"))
     finally:
         tmp_path.chmod(0o755)
     assert line.startswith(f"Cannot use {tmp_path / 'data'}. ")

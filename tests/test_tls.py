@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from soapstone.server import TlsUnusable, tls_context
+from soapstone.tls import TlsUnusable, tls_context
 
 
 def certificate(folder: Path, name: str, *options: str) -> tuple[Path, Path]:

@@ -33,11 +33,12 @@ from soapstone.commands import (
     sends,
     tokens,
 )
+from soapstone.commands.checking import check_settings
 from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.logs import configure_logs
-from soapstone.settings import Settings
+from soapstone.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
 
@@ -112,14 +113,11 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.runners import UNUSABLE_SETTINGS, check_settings, chores, runners
+    from soapstone.runners import chores, runners
 
     configure_logs()
     settings = settings_of(data, database)
-    try:
-        check_settings(settings)
-    except UNUSABLE_SETTINGS as trouble:
-        stop(str(trouble))
+    check_settings(settings)
     with opened(settings, waits=True) as product:
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
@@ -135,17 +133,29 @@ def worker(
 
 
 @app.command("settings")
-def show_settings() -> None:
-    """Show all settings with their values and sources."""
-    settings, table = settings_of(), Table("Setting", "Value", "Source", "Meaning")
+def show_settings(
+    check: Annotated[
+        bool, typer.Option("--check", help="Only tell whether a server could start with them: exit code 0, or 1.")
+    ] = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show all settings with their values and sources, without passwords; or check them."""
+    settings, table = settings_of(data, database), Table("Setting", "Value", "Source", "Meaning")
+    if check:
+        check_settings(settings)
+        console.print("All settings can be used.")
+        return
+    flags = {name for name, given in (("data_dir", data), ("database_url", database)) if given is not None}
+    variables = {name.upper() for name in os.environ}
+    # Passwords stay out of what may be shown to others.
+    safe = {"database_url": settings.database_url and settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
+    safe["secret_key"] = "***" if settings.secret_key else ""
     for name, field in Settings.model_fields.items():
-        variable = f"SOAPSTONE_{name.upper()}"
-        source = variable if variable in os.environ else "default"
+        variable = f"{PREFIX}{name.upper()}"
+        source = "flag" if name in flags else "variable" if variable in variables else "default"
         value = getattr(settings, name)
-        # Passwords stay out of what may be shown to others.
-        safe = {"database_url": settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
-        safe["secret_key"] = "***" if settings.secret_key else ""
-        shown = safe.get(name, str(value))
+        shown = ", ".join(value) if isinstance(value, list) else safe.get(name, str(value))
         table.add_row(variable, shown, source, field.description or "")
     console.print(table)
 
@@ -183,25 +193,21 @@ def main() -> None:
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.demo import demo_settings, prepare_demo, refusal
     from soapstone.heap import limit_heap
-    from soapstone.runners import UNUSABLE_SETTINGS, check_settings
-    from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
-    from soapstone.server import Application, PortTaken, TlsUnusable, listen, serve, tls_context
+    from soapstone.server import Application, PortTaken, listen, serve
     from soapstone.supervisor import Supervisor
+    from soapstone.tls import tls_context
     from soapstone.uvicorn_check import UnsuitableUvicorn, check_uvicorn
 
     configure_logs()
     limit_heap()
     if demo and not _is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
+    check_settings(settings)
     try:
-        if settings.spamd_url:
-            SpamScanner(settings.spamd_url)
-        if workers:
-            check_settings(settings)
         check_uvicorn()
         tls = tls_context(settings.tls_cert, settings.tls_key)
         listener = listen(host, port)
-    except (InvalidScannerUrl, UnsuitableUvicorn, TlsUnusable, PortTaken, *UNUSABLE_SETTINGS) as trouble:
+    except (UnsuitableUvicorn, PortTaken) as trouble:
         stop(str(trouble))
     scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
     base = f"{scheme}://{name}:{listener.getsockname()[1]}"
@@ -220,7 +226,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
         if supervisor:
             supervisor.start()
         try:
-            app = Application(product, demo=demo)
+            app = Application(product, demo=demo, supervisor=supervisor)
             serve(
                 app,
                 [listener],
@@ -236,8 +242,9 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
 def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
     arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
-    variables = ("database_url", "public_url", "smtp_url")
-    return arguments, {f"SOAPSTONE_{name.upper()}": getattr(settings, name) for name in variables}
+    # The worker checks all settings as well: it has to see the same ones.
+    variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
+    return arguments, {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
 
 
 def _is_loopback(host: str) -> bool:

@@ -95,9 +95,3 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 def stationery(product: Product) -> Stationery:
     """Links and signature of all mails, as far as they are set up. Raises UnusableKey."""
     return Stationery(links=product.links, signer=dkim_signer(product.settings))
-
-
-def check_settings(settings: Settings) -> None:
-    """Check what workers need of the settings. Raises UNUSABLE_SETTINGS."""
-    smtp_server(settings)
-    dkim_signer(settings)

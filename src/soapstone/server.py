@@ -11,12 +11,11 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 
 from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
@@ -30,10 +29,11 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
+from soapstone.readiness import Readiness
 from soapstone.settings import Settings
-from soapstone.store import schema
 from soapstone.store.watch import Watch
 from soapstone.subscriber.app import subscriber
+from soapstone.supervisor import Supervisor
 from soapstone.wire.compressed import Decompressed
 from soapstone.wire.endpoint import Endpoint
 from soapstone.wire.large_calls import LargeCalls
@@ -56,7 +56,8 @@ POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "Get
 class Application:
     """The ASGI app of one web process: picks the room by the path."""
 
-    def __init__(self, product: Product, *, demo: bool = False) -> None:
+    def __init__(self, product: Product, *, demo: bool = False, supervisor: Supervisor | None = None) -> None:
+        self._readiness = Readiness(product, supervisor)
         self._product = product
         settings = product.settings
         calls = RecentCalls()
@@ -140,18 +141,9 @@ class Application:
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.concurrency import run_in_threadpool
 
-        try:
-            await run_in_threadpool(self._check)
-        except Exception as error:
-            log.warning("not ready: %s", error)
-            answer = PlainTextResponse("the database is not ready\n", status_code=503)
-        else:
-            answer = PlainTextResponse("ready\n")
+        missing = await run_in_threadpool(self._readiness.missing)
+        answer = JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
         await answer(scope, receive, send)
-
-    def _check(self) -> None:
-        schema.check(self._product.database)
-        self._product.database.check_ready()
 
 
 class WebServer(uvicorn.Server):
@@ -215,38 +207,6 @@ def listen(host: str, port: int) -> socket.socket:
             remedy = f"Choose another port: --port {port + 1}, or make run PORT={port + 1}."
         raise PortTaken(f"Cannot listen on {host}:{port} ({trouble.strerror}). {remedy}") from None
     return listener
-
-
-class TlsUnusable(Exception):
-    """There can be no TLS with these files; the message says why."""
-
-
-def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
-    """TLS 1.2 and newer with these PEM files; None when there are none. Raises TlsUnusable."""
-    if not certificate and not key:
-        return None
-    if not certificate or not key:
-        raise TlsUnusable("TLS needs both a certificate and its key: --tls-cert and --tls-key.")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        for path in (certificate, key):
-            with Path(path).open("rb"):
-                pass
-    except OSError as trouble:
-        raise TlsUnusable(f"Cannot read {path} ({trouble.strerror}).") from None
-
-    def asked() -> NoReturn:
-        # A server that starts unattended cannot ask for a password.
-        raise TlsUnusable(f"The key in {key} has a password. Give it without one.")
-
-    try:
-        context.load_cert_chain(certificate, key, asked)
-    except ssl.SSLError as trouble:
-        if trouble.reason == "KEY_VALUES_MISMATCH":
-            raise TlsUnusable(f"The key in {key} is not that of the certificate in {certificate}.") from None
-        raise TlsUnusable(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
-    return context
 
 
 def _unhurried(send: Send) -> Send:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import json
+import os
+from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "SOAPSTONE_"
+DATABASES = ("sqlite", "postgresql")
+# What Kubernetes sets for a service named soapstone, in all containers of its namespace; links of Docker do the same.
+_SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
+
+Texts = Annotated[list[str], NoDecode]
+# Larger ones are no times that a clock or a calendar can count.
+Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Minutes = Annotated[int, Field(gt=0, le=525_600)]
 
 
 class UnusableSetting(Exception):
-    """A setting has a value that it cannot have; the message says which and why."""
+    """Settings have values that they cannot have, or there are no such settings; a line for each says which and why."""
 
 
 class Settings(BaseSettings):
     """What an operator may set. Flags of the command line win over environment variables, these over the defaults."""
 
-    model_config = SettingsConfigDict(env_prefix="SOAPSTONE_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     data_dir: Path = Field(Path("./data"), description="Folder of everything that this server keeps.")
     database_url: str = Field("", description="Database; empty means a SQLite file in the data folder.")
@@ -27,22 +43,22 @@ class Settings(BaseSettings):
         "",
         description="URL at which people reach this server; links in mails begin with it, without it there are none.",
     )
-    trusted_proxies: list[str] = Field(
+    trusted_proxies: Texts = Field(
         default_factory=list, description="Addresses of proxies whose X-Forwarded headers are believed."
     )
     tls_cert: str = Field("", description="File with the certificate and its chain, PEM; empty means no TLS.")
     tls_key: str = Field("", description="File with the key of the certificate, PEM, without a password.")
-    allowed_origins: list[str] = Field(
+    allowed_origins: Texts = Field(
         default_factory=list,
         description="Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.",
     )
-    max_upload_bytes: int = Field(2 << 30, gt=0, description="Largest request body, in bytes.")
-    head_seconds: float = Field(20, gt=0, description="How long the head of a request may take.")
-    body_seconds: float = Field(
-        30, gt=0, description="A request is given up when its body brings less than 1,000 bytes in this time."
+    max_upload_bytes: int = Field(2 << 30, gt=0, le=1 << 50, description="Largest request body, in bytes.")
+    head_seconds: Seconds = Field(20, description="How long the head of a request may take.")
+    body_seconds: Seconds = Field(
+        30, description="A request is given up when its body brings less than 1,000 bytes in this time."
     )
-    answer_seconds: float = Field(
-        60, gt=0, description="A connection is closed when its client takes nothing of an answer for so long."
+    answer_seconds: Seconds = Field(
+        60, description="A connection is closed when its client takes nothing of an answer for so long."
     )
     max_connections: int = Field(500, gt=0, description="Connections of all clients at once; more are answered 503.")
     max_connections_per_address: int = Field(
@@ -51,32 +67,35 @@ class Settings(BaseSettings):
         description="Connections of one client address at once, or of one IPv6 /64 network; "
         "loopback addresses and trusted proxies have no such bound.",
     )
-    session_minutes: int = Field(
-        60, gt=0, description="A session of MagnetMail or the console ends this long after its last use."
+    session_minutes: Minutes = Field(
+        60, description="A session of MagnetMail or the console ends this long after its last use."
     )
     time_zone: str = Field("America/New_York", description="Time zone of new accounts.")
     lock_failures: int = Field(
         10, gt=0, description="Failed logons within the lock time that lock a login; ten times as many lock an address."
     )
-    lock_minutes: int = Field(15, gt=0, description="How long failures are remembered and a lock lasts.")
+    lock_minutes: Minutes = Field(15, description="How long failures are remembered and a lock lasts.")
     smtp_url: str = Field(
         "", description="SMTP server that mail is handed to, smtp://… or smtps://…; empty means a folder of files."
     )
     smtp_connections: int = Field(8, gt=0, le=200, description="Connections to the SMTP server that a worker opens.")
-    smtp_rate: float = Field(0, ge=0, description="Most mails per second that a worker hands over; 0 means no limit.")
-    smtp_domain_rate: float = Field(
-        0, ge=0, description="Most mails per second to recipients of one domain; 0 means no limit."
+    smtp_rate: Rate = Field(0, description="Most mails per second that a worker hands over; 0 means no limit.")
+    smtp_domain_rate: Rate = Field(
+        0, description="Most mails per second to recipients of one domain; 0 means no limit."
     )
-    smtp_timeout_seconds: float = Field(
+    smtp_timeout_seconds: Seconds = Field(
         300,
-        gt=0,
         description="How long the SMTP server may take for the envelope of a mail; twice as long for its content.",
     )
-    smtp_retry_seconds: float = Field(
-        60, gt=0, description="A recipient that is refused for now is tried again after this time, then twice as long."
+    smtp_retry_seconds: Seconds = Field(
+        60, description="A recipient that is refused for now is tried again after this time, then twice as long."
     )
     smtp_retry_hours: float = Field(
-        24, gt=0, description="A recipient that is refused for now, again and again, is given up after this time."
+        24,
+        gt=0,
+        le=8_760,
+        allow_inf_nan=False,
+        description="A recipient that is refused for now, again and again, is given up after this time.",
     )
     smtp_hostname: str = Field("", description="Name by which the SMTP server is greeted; empty means this machine's.")
     dkim_key: str = Field(
@@ -97,8 +116,75 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         30,
         ge=30,
+        le=36_500,
         description="How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
     )
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _folder(cls, given: Any) -> Any:
+        if str(given).strip():
+            return given
+        # It would be the folder in which the command runs.
+        raise ValueError("it is empty: name a folder, or leave it out")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database(cls, given: str) -> str:
+        try:
+            parsed = make_url(given) if given else None
+        except (ArgumentError, ValueError):
+            raise ValueError(
+                "it cannot be read as a URL: sqlite:///path or postgresql://user:password@host/name"
+            ) from None
+        if parsed is not None and (parsed.get_backend_name() not in DATABASES or not parsed.database):
+            raise ValueError("it is not sqlite:///path or postgresql://user:password@host/name")
+        return given
+
+    @field_validator("public_url")
+    @classmethod
+    def _url(cls, given: str) -> str:
+        if given:
+            parts = _split(given)
+            if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+                raise ValueError("it is not a URL such as https://mail.example.com")
+        return given
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, given: str) -> str:
+        try:
+            ZoneInfo(given)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {given!r}; one is Europe/Berlin") from None
+        return given
+
+    @field_validator("smtp_hostname")
+    @classmethod
+    def _name(cls, given: str) -> str:
+        if not all("!" <= character <= "~" for character in given):
+            raise ValueError(f"{given!r} is no name of a host, such as mail.example.com")
+        return given
+
+    @field_validator("smtp_rate", "smtp_domain_rate")
+    @classmethod
+    def _pace(cls, given: float) -> float:
+        if 0 < given < 0.001:
+            raise ValueError("it should be 0, or 0.001 at least")
+        return given
+
+    @field_validator("trusted_proxies", "allowed_origins", mode="before")
+    @classmethod
+    def _listed(cls, given: Any) -> Any:
+        """A list as an environment variable has it."""
+        if not isinstance(given, str):
+            return given
+        if not given.lstrip().startswith("["):
+            return [one.strip() for one in given.split(",") if one.strip()]
+        try:
+            return json.loads(given)
+        except ValueError:
+            raise ValueError('a list is written with commas, or as JSON, ["…", "…"]') from None
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -110,6 +196,11 @@ class Settings(BaseSettings):
                 raise ValueError(f"{one!r} is no address and no network") from None
         return given
 
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, given: list[str]) -> list[str]:
+        return [_origin(one) for one in given]
+
     @property
     def database(self) -> str:
         """The database's URL in full."""
@@ -118,7 +209,9 @@ class Settings(BaseSettings):
     @property
     def safe_database_url(self) -> str:
         """The database's URL without its password."""
-        return make_url(self.database).render_as_string()
+        url = make_url(self.database)
+        secret = {name: "***" for name in url.query if "password" in name}
+        return url.update_query_dict(secret).render_as_string()
 
     @property
     def blobs(self) -> Path:
@@ -138,9 +231,15 @@ class Settings(BaseSettings):
     @property
     def safe_smtp_url(self) -> str:
         """The SMTP server's URL without its password."""
-        parts = urlsplit(self.smtp_url)
-        if parts.password is None:
+        if "@" not in self.smtp_url:
             return self.smtp_url
+        try:
+            parts = urlsplit(self.smtp_url)
+        except ValueError:
+            return "***"
+        if parts.password is None:
+            # A URL that cannot be used may have it anywhere.
+            return self.smtp_url if parts.username else "***"
         return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
 
     @property
@@ -150,15 +249,50 @@ class Settings(BaseSettings):
 
 
 def read_settings(**flags: Any) -> Settings:
-    """The settings of the environment under these flags. Raises UnusableSetting."""
+    """The settings of the environment under these flags. Raises UnusableSetting, which names all that is wrong."""
+    faults = [_unknown(name) for name, value in sorted(os.environ.items()) if _is_misspelt(name, value)]
     try:
-        return Settings(**flags)
+        settings = Settings(**flags)
     except ValidationError as trouble:
         # The value is not quoted: it may be secret.
-        first = trouble.errors(include_url=False, include_input=False)[0]
-        name, reason = first["loc"][0], first["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-    except SettingsError as trouble:
-        # Only lists are parsed before they are checked. The exception names the setting in its text alone.
-        name = next(name for name in Settings.model_fields if f'"{name}"' in str(trouble))
-        reason = 'a list is written as JSON, ["…", "…"]'
-    raise UnusableSetting(f"SOAPSTONE_{str(name).upper()} cannot be used: {reason}.")
+        for fault in trouble.errors(include_url=False, include_input=False):
+            reason = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+            faults.append(f"{PREFIX}{str(fault['loc'][0]).upper()} cannot be used: {reason}.")
+    if faults:
+        raise UnusableSetting("\n".join(faults))
+    return settings
+
+
+def _is_misspelt(name: str, value: str) -> bool:
+    """Whether a variable looks like a setting and is none."""
+    upper = name.upper()
+    if not upper.startswith(PREFIX) or upper.removeprefix(PREFIX).lower() in Settings.model_fields:
+        return False
+    is_service = "SERVICE_HOST" in upper or "SERVICE_PORT" in upper or "_PORT_" in upper
+    return not (is_service or (upper.endswith("_PORT") and value.startswith(_SERVICE_PROTOCOLS)))
+
+
+def _unknown(name: str) -> str:
+    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    close = get_close_matches(name.upper(), known, n=1)
+    return f"{name} is no setting{f': is it {close[0]}?' if close else '.'} All of them: soapstone settings"
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a URL with a host, and neither a user nor blanks; None for anything else."""
+    try:
+        parts = urlsplit(url)
+        # Reading the port checks it.
+        usable = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError:
+        return None
+    return parts if usable and not any(character <= " " for character in url) else None
+
+
+def _origin(given: str) -> str:
+    """An origin as browsers write it: in lower case, without a path."""
+    parts = _split(given)
+    if parts is None or not parts.scheme or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{given!r} is no origin such as https://www.example.com")
+    origin = given.rstrip("/").lower()
+    return origin.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))

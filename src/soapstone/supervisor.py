@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
@@ -16,6 +17,9 @@ log = logging.getLogger(__name__)
 # A worker that ends by itself sooner than this, in seconds, is not restarted at once; one that was killed always is.
 SHORT_LIFE = 2.0
 LONGEST_PAUSE = 10.0
+# A worker that ends by itself so many times within so many seconds does no work to speak of.
+MOST_ENDS = 3
+ENDS_SECONDS = 120.0
 
 
 class Supervisor:
@@ -29,12 +33,20 @@ class Supervisor:
         self._command = [sys.executable, "-m", "soapstone", "worker", "--supervised", *arguments]
         self._environment = {**os.environ, **environment}
         self._stop = threading.Event()
+        # When the last workers ended, on the monotonic clock.
+        self._ends: deque[float] = deque(maxlen=MOST_ENDS)
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, name="supervisor")
 
     def start(self) -> None:
         """Start the worker and watch it."""
         self._thread.start()
+
+    @property
+    def fails(self) -> bool:
+        """Whether the worker has ended again and again lately."""
+        ends = list(self._ends)
+        return len(ends) == MOST_ENDS and time.monotonic() - ends[0] < ENDS_SECONDS
 
     def stop(self, timeout: float = 30.0) -> None:
         """Let the worker finish the chunks under way, then end it."""
@@ -64,5 +76,12 @@ class Supervisor:
                 return
             killed, short = code < 0, time.monotonic() - began < SHORT_LIFE
             pause = min(pause * 2, LONGEST_PAUSE) if short and not killed else 0.1
+            self._ends.append(time.monotonic())
             log.warning("the worker ended with code %d; starting another in %.1f s", code, pause)
+            if self.fails:
+                log.error(
+                    "THE WORKER ENDS AGAIN AND AGAIN, %d times within %.0f s: jobs do not get on; see the lines above",
+                    MOST_ENDS,
+                    ENDS_SECONDS,
+                )
             self._stop.wait(pause)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +16,12 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs commands with an account and a list."""
-    monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(tmp_path / "data"))
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(sqlite_template, data / "soapstone.sqlite")
+    monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(data))
     password = tmp_path / "password"
     password.write_text("secret\n")
 

@@ -269,7 +269,7 @@ def test_sends_that_were_not_over_wait_and_sessions_end(site: Site) -> None:
 def alone(tmp_path: Path, sqlite_template: Path) -> Site:
     """An installation on SQLite, with a send to one recipient."""
     made = Site(tmp_path / "data", f"sqlite:///{tmp_path / 'data' / 'soapstone.sqlite'}")
-    with opened(made.settings) as product:
+    with opened(made.settings, upgrade=True) as product:
         Work(product).send("ann")
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import csv
 import io
 import os
@@ -31,10 +32,13 @@ PEOPLE = "Email,First_Name,Size\nann@example.com,Ann,38\nbob@example.com,Bob,41\
 
 
 @pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(tmp_path / "data"))
+def data(tmp_path: Path, sqlite_template: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(sqlite_template, data / "soapstone.sqlite")
+    monkeypatch.setenv("SOAPSTONE_DATA_DIR", str(data))
     monkeypatch.setenv("SOAPSTONE_PUBLIC_URL", "https://mail.example.com")
-    return tmp_path / "data"
+    return data
 
 
 @pytest.fixture

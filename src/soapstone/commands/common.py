@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +50,8 @@ Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything 
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
 AccountName = Annotated[str | None, typer.Option("--account", help="The account; may be left out when there is one.")]
 
+NAME_FOLDER = "Name another folder with --data or SOAPSTONE_DATA_DIR."
+
 
 ChosenNumber = Annotated[
     int | None,
@@ -67,7 +71,7 @@ def stop(sentence: str) -> NoReturn:
 
 
 def settings_of(data: Path | None = None, database: str | None = None, **others: Any) -> Settings:
-    """The settings, flags before environment variables before defaults. A useless value ends with one line."""
+    """The settings, flags before environment variables before defaults. Each useless one has a line in the end."""
     given = {"data_dir": data, "database_url": database, **others}
     try:
         return read_settings(**{name: value for name, value in given.items() if value is not None})
@@ -77,12 +81,16 @@ def settings_of(data: Path | None = None, database: str | None = None, **others:
 
 @contextmanager
 def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) -> Iterator[Product]:
-    """The product on the settings' records. A new database is set up; an old one only with `upgrade`.
+    """The product on the settings' records. An old schema is changed only with `upgrade`.
 
-    `waits` is as for Database. A database that takes no changes ends the command when it is opened to serve: with
-    `upgrade` or `waits`.
+    `waits` is as for Database. Records are opened to serve with `upgrade` or `waits`: then new ones are set up where
+    there are none, and a database that takes no changes ends the command.
     """
-    with database_of(settings, waits=waits) as database:
+    serves = upgrade or waits
+    with database_of(settings, waits=waits, makes=serves) as database:
+        if not settings.data_dir.is_dir():
+            # Files of jobs would lie where no worker looks for them.
+            stop(f"There is no folder {settings.data_dir.absolute()}. {NAME_FOLDER}")
         mark = Mark.of(database, settings.data_dir)
         try:
             prepare(database, mark, upgrade=upgrade)
@@ -90,7 +98,7 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
             stop(str(trouble))
         except PutBack as trouble:
             stop(f"{trouble} Stop all servers and run: soapstone db restored")
-        if upgrade or waits:
+        if serves:
             database.check_writable()
         with mark.kept(database):
             with translated(OSError):
@@ -102,24 +110,26 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
 
 
 @contextmanager
-def database_of(settings: Settings, *, waits: bool = False) -> Iterator[Database]:
+def database_of(settings: Settings, *, waits: bool = False, makes: bool = False) -> Iterator[Database]:
     """The settings' database, as it stands. Nobody else of this machine can read what the data folder holds.
 
-    What makes the records unusable ends the command with one line.
+    Neither the folder nor the records are made unless the command `makes` them. What makes the records unusable ends
+    the command with one line.
     """
     try:
-        with translated(OSError):
-            private.make_folder(settings.data_dir)
+        if makes:
+            with translated(OSError):
+                private.make_folder(settings.data_dir)
         database = Database(settings.database, waits=waits)
     except ValueError as trouble:
         stop(str(trouble))
     except RecordsUnavailable as trouble:
         _cannot_use(str(settings.data_dir), trouble)
-    except FileExistsError:
-        stop(f"Cannot use {settings.data_dir}: it is no folder. Name another with --data.")
     except OSError as trouble:
-        stop(f"Cannot use {settings.data_dir}: {trouble.strerror}. Name another folder with --data.")
+        stop(folder_fault(settings.data_dir) or f"Cannot use {settings.data_dir}: {trouble.strerror}. {NAME_FOLDER}")
     try:
+        if not makes:
+            check_there(settings, database)
         # Earlier versions left the modes to the umask.
         path = database.path.resolve() if database.path else None
         beside = path.parent.glob(f"{glob.escape(path.name)}*") if path else ()
@@ -130,6 +140,45 @@ def database_of(settings: Settings, *, waits: bool = False) -> Iterator[Database
         _cannot_use(str(database.path or settings.safe_database_url), trouble)
     finally:
         database.close()
+
+
+def check_there(settings: Settings, database: Database) -> None:
+    """End the command when there are no records. Nothing is made: not even SQLite's file, by being opened."""
+    path = database.path
+    make = "To make new ones there: soapstone db upgrade, or start the server."
+    if path is None:
+        if schema.version(database) is None:
+            stop(
+                f"There are no records in {settings.safe_database_url}. Name the server's database with --database or "
+                f"SOAPSTONE_DATABASE_URL. {make}"
+            )
+        return
+    try:
+        path.stat()
+        missing = schema.version(database) is None
+    except FileNotFoundError:
+        missing = True
+    except OSError as trouble:
+        stop(folder_fault(settings.data_dir) or f"Cannot use {path}: {trouble.strerror}.")
+    if missing:
+        stop(f"There are no records at {path.absolute()}. {NAME_FOLDER} {make}")
+
+
+def folder_fault(folder: Path) -> str | None:
+    """Say in a sentence why the data folder cannot be used; None when it can, or can be made."""
+    reason = None
+    try:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            reason = "it is no folder"
+        elif not os.access(folder, os.W_OK | os.X_OK):
+            reason = "it cannot be written to"
+    except FileNotFoundError:
+        above = next(parent for parent in folder.absolute().parents if parent.is_dir())
+        if not os.access(above, os.W_OK | os.X_OK):
+            reason = f"it cannot be made, because {above} cannot be written to"
+    except OSError as trouble:
+        reason = trouble.strerror
+    return f"Cannot use {folder}: {reason}. {NAME_FOLDER}" if reason else None
 
 
 def _cannot_use(what: str, trouble: Exception) -> NoReturn:

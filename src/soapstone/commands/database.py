@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from soapstone.commands.common import Data, DatabaseUrl, console, database_of, settings_of, stop
+from soapstone.commands.common import Data, DatabaseUrl, console, database_of, folder_fault, settings_of, stop
 from soapstone.commands.restoring import CannotRestore, TakenUp, check_alone, take_up
 from soapstone.commands.restoring import restore as restore_file
 from soapstone.jobs.lock import WorkerLock
 from soapstone.lists.doubles import Doubles
 from soapstone.settings import Settings
-from soapstone.store import schema
+from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.mark import Mark
 
@@ -23,8 +23,8 @@ app = typer.Typer(no_args_is_help=True, help="The database's schema and backups.
 
 
 @contextmanager
-def _opened(data: Path | None, url: str | None) -> Iterator[Database]:
-    with database_of(settings_of(data, url)) as opened:
+def _opened(data: Path | None, url: str | None, *, makes: bool = False) -> Iterator[Database]:
+    with database_of(settings_of(data, url), makes=makes) as opened:
         try:
             yield opened
         except schema.SchemaMismatch as trouble:
@@ -33,8 +33,8 @@ def _opened(data: Path | None, url: str | None) -> Iterator[Database]:
 
 @app.command()
 def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
-    """Bring the schema to this version, after a backup."""
-    with _opened(data, database) as opened:
+    """Bring the schema to this version, after a backup; without records make new ones."""
+    with _opened(data, database, makes=True) as opened:
         schema.upgrade(opened)
         console.print(f"The schema is {schema.version(opened)}.")
 
@@ -80,7 +80,7 @@ def restore(
 ) -> None:
     """Put a backup in the place of a SQLite database; the old one is kept. No server may run."""
     settings = settings_of(data, database)
-    with _alone(settings) as opened:
+    with _alone(settings, makes=True) as opened:
         mark = Mark.of(opened, settings.data_dir)
         if opened.path is None:
             stop("PostgreSQL has its own tools for this: pg_restore. Run after it: soapstone db restored")
@@ -103,8 +103,6 @@ def restored(data: Data = None, database: DatabaseUrl = None) -> None:
     settings = settings_of(data, database)
     with _alone(settings) as opened:
         mark = Mark.of(opened, settings.data_dir)
-        if schema.version(opened) is None:
-            stop("There are no records yet.")
         schema.upgrade(opened)
         taken_up = take_up(opened, mark.numbers)
         mark.replace(opened)
@@ -113,9 +111,13 @@ def restored(data: Data = None, database: DatabaseUrl = None) -> None:
 
 
 @contextmanager
-def _alone(settings: Settings) -> Iterator[Database]:
+def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
     """The database, which no worker and no other process with a SQLite file may use."""
-    with database_of(settings) as opened:
+    with database_of(settings, makes=makes) as opened:
+        # The records may have come to a new machine by other means.
+        if sentence := folder_fault(settings.data_dir):
+            stop(sentence)
+        private.make_folder(settings.data_dir)
         lock = WorkerLock(settings.worker_lock)
         if opened.path is not None and not lock.acquire():
             stop("A worker serves this database: stop the server first.")

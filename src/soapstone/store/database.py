@@ -59,7 +59,7 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 16, waits: bool = False) -> None:
         try:
             parsed = make_url(url)
-        except ArgumentError:
+        except (ArgumentError, ValueError):
             raise ValueError("the database's URL cannot be read") from None
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
@@ -77,7 +77,10 @@ class Database:
             limits["pool_pre_ping"] = True
             if "connect_timeout" not in parsed.query:
                 limits["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT}
-        self.engine: Engine = create_engine(parsed, **limits)
+        try:
+            self.engine: Engine = create_engine(parsed, **limits)
+        except ModuleNotFoundError:
+            raise ValueError("PostgreSQL needs the package with its extra postgresql.") from None
         self._recall = Recall(self)
         if self.path is not None:
             _tame_sqlite(self.engine)

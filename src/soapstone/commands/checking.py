@@ -1,0 +1,71 @@
+"""What servers, workers and `soapstone settings --check` look at before anything begins: everything that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from soapstone.commands.common import folder_fault, stop
+from soapstone.settings import Settings
+from soapstone.store.database import Database
+
+
+def check_settings(settings: Settings) -> None:
+    """End the command unless all settings can be used; each that cannot has a line."""
+    if found := list(faults(settings)):
+        stop("\n".join(found))
+
+
+def faults(settings: Settings) -> Iterator[str]:
+    """What is wrong with settings that are well-formed, with the files that they name too. A sentence each."""
+    from soapstone.runners import smtp_server
+    from soapstone.sending.signing import UnusableKey
+    from soapstone.sending.smtp_address import InvalidSmtpUrl
+    from soapstone.sending.spam import InvalidScannerUrl, SpamScanner
+    from soapstone.tls import TlsUnusable, tls_context
+
+    def fault(check: Callable[[], object], kind: type[Exception], begin: str = "") -> Iterator[str]:
+        try:
+            check()
+        except kind as trouble:
+            yield f"{begin}{trouble}"
+
+    if sentence := folder_fault(settings.data_dir):
+        yield sentence
+    yield from fault(lambda: Database(settings.database).close(), ValueError, "SOAPSTONE_DATABASE_URL cannot be used: ")
+    yield from fault(lambda: tls_context(settings.tls_cert, settings.tls_key), TlsUnusable)
+    yield from fault(lambda: smtp_server(settings), InvalidSmtpUrl, "SOAPSTONE_SMTP_URL cannot be used: ")
+    if settings.spamd_url:
+        given = settings.spamd_url
+        yield from fault(lambda: SpamScanner(given), InvalidScannerUrl, "SOAPSTONE_SPAMD_URL cannot be used: ")
+    for check in _dkim(settings):
+        yield from fault(check, UnusableKey)
+
+
+def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
+    """The checks of the DKIM settings: each key by itself, so that each one's fault shows; both together if they do."""
+    from soapstone.runners import dkim_signer
+    from soapstone.sending.signing import DkimKey, UnusableKey
+
+    first, second = settings.dkim_key, settings.dkim_second_key
+    if not first:
+        names = ("dkim_second_key", "dkim_domain", "dkim_selector", "dkim_second_selector")
+        useless = [f"SOAPSTONE_{name.upper()}" for name in names if getattr(settings, name)]
+
+        def refuse() -> None:
+            if useless:
+                raise UnusableKey(f"SOAPSTONE_DKIM_KEY is not set: mails go unsigned in spite of {', '.join(useless)}.")
+
+        yield refuse
+        return
+    keys = [(first, settings.dkim_selector)] + ([(second, settings.dkim_second_selector)] if second else [])
+    usable = 0
+
+    def read(path: str, selector: str) -> None:
+        nonlocal usable
+        DkimKey.of(selector, path)
+        usable += 1
+
+    for path, selector in keys:
+        yield lambda path=path, selector=selector: read(path, selector)  # type: ignore[misc]
+    if usable == len(keys):
+        yield lambda: dkim_signer(settings)

@@ -1,0 +1,73 @@
+"""Whether this installation can do its work now, and what is missing if not."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable
+
+from soapstone.jobs.heartbeats import LIVES, Heartbeats
+from soapstone.product import Product
+from soapstone.store import schema
+from soapstone.store.database import SPARE_BYTES
+from soapstone.supervisor import Supervisor
+
+log = logging.getLogger(__name__)
+
+# What anybody may read; the log has the reason.
+DATABASE = "No change can be stored in the database."
+FOLDER = "No file can be stored in the data folder."
+WORKER = (
+    f"No worker has lived for {LIVES.total_seconds():.0f} seconds: start one with soapstone serve or soapstone worker."
+)
+FAILING = "The worker ends again and again: jobs do not get on."
+
+
+class Readiness:
+    """Looks at the database, the data folder and the workers. `supervisor` is that of this server's own worker."""
+
+    def __init__(self, product: Product, supervisor: Supervisor | None = None) -> None:
+        self._product = product
+        self._supervisor = supervisor
+        self._heartbeats = Heartbeats(product.database)
+
+    def missing(self) -> dict[str, str]:
+        """A sentence under each of `database`, `folder` and `worker` that is missing; takes about a second at most."""
+        checks: dict[str, tuple[Callable[[], str | None], str]] = {
+            "database": (self._database, DATABASE),
+            "folder": (self._folder, FOLDER),
+            "worker": (self._worker, WORKER),
+        }
+        missing: dict[str, str] = {}
+        for name, (check, sentence) in checks.items():
+            if name == "worker" and "database" in missing:
+                # It has the heartbeats.
+                continue
+            try:
+                found = check()
+            except Exception as error:
+                found = sentence
+                log.warning("not ready, %s: %s", name, error)
+            else:
+                if found is not None:
+                    log.warning("not ready, %s: %s", name, found)
+            if found is not None:
+                missing[name] = found
+        return missing
+
+    def _database(self) -> None:
+        schema.check(self._product.database)
+        self._product.database.check_ready()
+
+    def _folder(self) -> str | None:
+        settings = self._product.settings
+        for folder in (settings.data_dir, settings.blobs):
+            if not os.access(folder, os.W_OK | os.X_OK):
+                return FOLDER
+        return FOLDER if shutil.disk_usage(settings.blobs).free < SPARE_BYTES else None
+
+    def _worker(self) -> str | None:
+        if self._supervisor is not None and self._supervisor.fails:
+            return FAILING
+        return None if any(heartbeat.alive for heartbeat in self._heartbeats.all()) else WORKER
