@@ -17,11 +17,11 @@ RUN groupadd --system --gid 10001 soapstone \
     && useradd --system --uid 10001 --gid soapstone --home-dir /data --shell /usr/sbin/nologin soapstone \
     && install --directory --owner soapstone --group soapstone --mode 0750 /data
 COPY --from=build /opt/soapstone /opt/soapstone
-ENV PATH=/opt/soapstone/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/soapstone/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SOAPSTONE_DATA_DIR=/data
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=4)"]
-CMD ["soapstone", "serve", "--host", "0.0.0.0", "--port", "8080", "--data", "/data"]
+CMD ["soapstone", "serve", "--host", "0.0.0.0", "--port", "8080"]

@@ -271,6 +271,63 @@ def test_the_example_of_a_supplied_file_works(served: Served, tmp_path: Path) ->
     assert "You sit in row 12." in mails[0].read_text()
 
 
+def test_the_first_steps_work_on_an_empty_machine(tmp_path: Path) -> None:
+    """As they stand, in two terminals: the account and the lists are in the server's records."""
+    page = text("running.md")
+    server, *terminal = blocks(page.partition("## The data folder")[0], "sh")
+    program = tmp_path / "bin" / "soapstone"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m soapstone "$@"\n')
+    program.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOAPSTONE_")}
+    environment |= {"PATH": f"{program.parent}:{environment['PATH']}"}
+    environment["PYTHONPATH"] = str(ROOT / "src")
+    folder = tmp_path / "var"
+
+    def here(block: str) -> str:
+        moved = block.replace("/var/lib/soapstone", str(folder))
+        assert str(folder) in moved or block not in (server, terminal[0])
+        return moved
+
+    # As the page has it but for the folder and the port.
+    command = here(server).replace("soapstone serve", "exec soapstone serve --port 0")
+    with (tmp_path / "log").open("wb") as log:
+        started = subprocess.Popen(
+            ["sh", "-euc", command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        try:
+            assert started.stdout is not None
+            base = next(line.split()[-1] for line in started.stdout if "serves on" in line)
+            done = subprocess.run(
+                ["sh", "-euc", "\n".join(map(here, terminal))],
+                cwd=tmp_path,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            answer = httpx.get(f"{base}/api/v1/lists", auth=("acme", "a long password"), timeout=30)
+            assert answer.status_code == 200, answer.text
+            assert all(name in answer.text for name in ("Customers", "Partners"))
+        finally:
+            started.terminate()
+            started.wait(60)
+            if started.stdout is not None:
+                started.stdout.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "log", "reports.txt", "var"]
+
+
+def test_the_image_keeps_everything_in_its_volume() -> None:
+    """Commands in a container find the records of its server."""
+    steps = (ROOT / "Dockerfile").read_text(encoding="utf-8").rpartition("\nFROM ")[2]
+    volume = re.search(r"^VOLUME (\S+)$", steps, re.MULTILINE)
+    assert volume is not None
+    assert f"SOAPSTONE_DATA_DIR={volume[1]}\n" in steps
+    assert "--data" not in steps
+
+
 # --- links -----------------------------------------------------------------------------------------------------------
 
 

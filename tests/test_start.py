@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
         line = told(run(tmp_path / "data", "worker"))
     finally:
         tmp_path.chmod(0o755)
-    assert line.startswith(f"Cannot use {tmp_path / 'data'}. ")
+    assert line.startswith(f"Cannot use {tmp_path / 'data'}: it cannot be made")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import csv
 import io
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time

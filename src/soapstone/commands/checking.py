@@ -53,7 +53,7 @@ def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
 
         def refuse() -> None:
             if useless:
-                raise UnusableKey(f"SOAPSTONE_DKIM_KEY is not set: mails go unsigned in spite of {', '.join(useless)}.")
+                raise UnusableKey(f"SOAPSTONE_DKIM_KEY is not set. Mails go unsigned in spite of {', '.join(useless)}.")
 
         yield refuse
         return
