@@ -123,6 +123,8 @@ def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
             stop("A worker serves this database: stop the server first.")
         try:
             if opened.path is not None:
+                # What this process has open counts as well.
+                opened.engine.dispose()
                 check_alone(opened.path)
             yield opened
         except CannotRestore as trouble:
