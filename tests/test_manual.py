@@ -316,7 +316,7 @@ def test_the_first_steps_work_on_an_empty_machine(tmp_path: Path) -> None:
             started.wait(60)
             if started.stdout is not None:
                 started.stdout.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "log", "reports.txt", "var"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "log", "passwords.txt", "var"]
 
 
 def test_the_image_keeps_everything_in_its_volume() -> None:
