@@ -67,6 +67,19 @@ def test_the_description_names_the_host_of_the_request(served: Any) -> None:
     assert 'location="http://soap.example:81/mmapi.asmx"' in answer.text
 
 
+@pytest.mark.parametrize("path", ["/mmapi.asmx", "/v31/IntegrationService.asmx"])
+def test_descriptions_keep_the_port_of_the_connection(served: Any, path: str) -> None:
+    """asmx-5"""
+    port = served.base.rpartition(":")[2]
+    for query in ("WSDL", "disco"):
+        answer = httpx.get(f"{served.base}{path}?{query}", headers={"Host": "soap.example"})
+        assert f'"http://soap.example:{port}{path}' in answer.text
+        assert f"http://soap.example{path}" not in answer.text
+    operation = {"/mmapi.asmx": "addGroup"}.get(path, "GetContactList")
+    page = httpx.get(f"{served.base}{path}?op={operation}", headers={"Host": "soap.example"})
+    assert f"Host: soap.example:{port}\n" in page.text
+
+
 def test_proxies_are_not_believed_unasked(served: Any) -> None:
     """asmx-5"""
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}

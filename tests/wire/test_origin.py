@@ -100,6 +100,39 @@ def test_a_request_with_two_hosts_has_none() -> None:
     assert Origins([]).read(scope(("Host", "a.example"), ("Host", "b.example")))[1] == f"http://{PROXY}:8080"
 
 
+ADDRESSES = {
+    "a host without port": ([("Host", "depot.example")], "http://depot.example:8080"),
+    "a host with port": ([("Host", "depot.example:81")], "http://depot.example:81"),
+    "a host with the default port": ([("Host", "depot.example:80")], "http://depot.example:80"),
+    "an address of version 6": ([("Host", "[2001:db8::9]")], "http://[2001:db8::9]:8080"),
+    "an address of version 6 with port": ([("Host", "[2001:db8::9]:81")], "http://[2001:db8::9]:81"),
+    "no host": ([], f"http://{PROXY}:8080"),
+    "the host of the public URL": ([("Host", "Lists.example")], "http://Lists.example"),
+    "a proxy that is not trusted": ([("Host", "depot.example"), ("X-Forwarded-For", CLIENT)], "http://depot.example"),
+}
+
+
+@pytest.mark.parametrize(("headers", "base_url"), ADDRESSES.values(), ids=ADDRESSES)
+def test_asmx_5_a_host_without_port_has_the_port_of_the_connection(
+    headers: list[tuple[str, str]], base_url: str
+) -> None:
+    assert Origins([], public_url="http://lists.example").read(scope(*headers))[1] == base_url
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_asmx_5_a_default_port_is_not_written(scheme: str, port: int) -> None:
+    seen = scope(("Host", "depot.example")) | {"scheme": scheme, "server": (PROXY, port)}
+    assert Origins([]).read(seen)[1] == f"{scheme}://depot.example"
+
+
+@pytest.mark.parametrize("headers", [[], [("X-Forwarded-Host", "depot.example")], [("X-Forwarded-Proto", "http")]])
+def test_asmx_5_behind_a_trusted_proxy_the_port_of_the_connection_does_not_count(
+    headers: list[tuple[str, str]],
+) -> None:
+    seen = scope(("Host", "depot.example"), *headers)
+    assert Origins(["10.0.0.0/8"]).read(seen)[1] == "http://depot.example"
+
+
 ORIGINS = Origins(["10.0.0.0/8"], allowed=["https://Shop.example"], public_url="https://mail.example/lists")
 
 

@@ -42,7 +42,8 @@ class Origins:
         # A request with two hosts has none (RFC 9112 3.2).
         hosts = header_lines(scope, b"host")
         host = hosts[0] if len(hosts) == 1 else ""
-        if self._trusts(_address(peer)):
+        trusted = self._trusts(_address(peer))
+        if trusted:
             forwarded_scheme = _nearest(scope, b"x-forwarded-proto").lower()
             forwarded_host = _nearest(scope, b"x-forwarded-host")
             if forwarded_scheme in ("http", "https"):
@@ -50,11 +51,15 @@ class Origins:
             if _is_host(forwarded_host):
                 host = forwarded_host
             peer = self._client_behind(peer, scope)
-        if not _is_host(host):
-            server = scope.get("server") or ("localhost", None)
-            host = f"[{server[0]}]" if ":" in str(server[0]) else str(server[0])
-            if server[1] and server[1] != {"http": 80, "https": 443}.get(scheme):
-                host = f"{host}:{server[1]}"
+        name, port = scope.get("server") or ("localhost", None)
+        given = _is_host(host)
+        if not given:
+            host = f"[{name}]" if ":" in str(name) else str(name)
+        # A client that is connected to a port need not write it. A proxy, or the host of the public URL, has its own.
+        own = trusted or _is_forwarded(scope) or host.lower() == _PORT.sub("", self._public_host)
+        portless = _PORT.search(host.rpartition("]")[2]) is None
+        if port and portless and not (given and own) and port != {"http": 80, "https": 443}.get(scheme):
+            host = f"{host}:{port}"
         return peer, f"{scheme}://{host}"
 
     def is_foreign(self, scope: Mapping[str, Any], base_url: str) -> bool:
@@ -128,7 +133,7 @@ def is_local(scope: Mapping[str, Any]) -> bool:
     The peer and the host that it asked for are loopback addresses, and no header speaks of forwarding. The host counts
     because a page of another site can have its own name resolve to a loopback address.
     """
-    if any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]):
+    if _is_forwarded(scope):
         return False
     client = scope.get("client")
     hosts = header_lines(scope, b"host")
@@ -139,6 +144,10 @@ def is_local(scope: Mapping[str, Any]) -> bool:
         and _is_host(hosts[0])
         and _is_loopback(_PORT.sub("", hosts[0]).strip("[]"))
     )
+
+
+def _is_forwarded(scope: Mapping[str, Any]) -> bool:
+    return any(name == b"forwarded" or name.startswith(b"x-forwarded-") for name, _ in scope["headers"])
 
 
 def _is_other(origin: str, hosts: Iterable[str]) -> bool:
