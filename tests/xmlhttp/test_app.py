@@ -7,6 +7,7 @@ import base64
 import gc
 import re
 import time
+from codecs import BOM_UTF8, BOM_UTF16_BE
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -478,9 +479,64 @@ def test_send_to_list_takes_no_file(site: Site) -> None:
     assert site.refusal("SendToList", body, media=MULTIPART) == (400, "[InvalidArgument] SendToList takes no file.")
 
 
-@pytest.mark.parametrize("media", ["", "text/plain", "application/soap+xml", "multipart/form-data", "text/xmlx"])
-def test_other_media_types_are_refused(site: Site, media: str) -> None:
-    assert site.refusal("SendToList", SEND_TO_LIST, media=media)[0] == 415
+OTHER_MEDIA = [
+    "",
+    "text/plain",
+    "text/plain; charset=ISO-8859-1",
+    "application/soap+xml",
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+    "multipart/form-data",
+    "text/xmlx",
+    "no media type",
+]
+
+
+@pytest.mark.parametrize("media", OTHER_MEDIA)
+def test_lk_85_a_body_that_begins_as_xml_is_xml_whatever_its_media_type(site: Site, media: str) -> None:
+    site.accepted("SendToList", SEND_TO_LIST, media=media)
+    status, _, answer = site.post("SendToList", SEND_TO_LIST.replace("<ListID>", "<ListID>9"), media=media)
+    assert (status, b"[NotFound]" in answer) == (404, True)
+
+
+DECLARATION = '<?xml version="1.0"?>'
+STARTS = {
+    "white space": b" \r\n\t" + SEND_TO_LIST.encode(),
+    "white space before a declaration": f"\n {DECLARATION}{SEND_TO_LIST}".encode(),
+    "a byte order mark": BOM_UTF8 + SEND_TO_LIST.strip().encode(),
+    "a byte order mark and white space before a declaration": BOM_UTF8 + f"\n{DECLARATION}{SEND_TO_LIST}".encode(),
+    "UTF-16": SEND_TO_LIST.strip().encode("utf-16"),
+    "UTF-16, high bytes first": BOM_UTF16_BE + SEND_TO_LIST.strip().encode("utf-16-be"),
+    "a comment": b"<!-- - -->" + SEND_TO_LIST.encode(),
+}
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/xml"])
+@pytest.mark.parametrize("body", STARTS.values(), ids=STARTS)
+def test_lk_85_white_space_and_marks_before_the_document(site: Site, media: str, body: bytes) -> None:
+    site.accepted("SendToList", body, media=media)
+    site.accepted("SendToList", [bytes([byte]) for byte in body], media=media)
+
+
+BLANKS = b" " * (64 << 10)
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"request=%3CSendToList%3E", b"\xef\xbb", b"&lt;", BLANKS + b"<"])
+def test_other_bodies_are_refused(site: Site, body: bytes) -> None:
+    for media in OTHER_MEDIA:
+        assert site.refusal("SendToList", body, media=media)[0] == 415
+
+
+def test_white_space_before_the_credentials_is_bounded(site: Site) -> None:
+    status, text = site.refusal("SendToList", [BLANKS, BLANKS, SEND_TO_LIST.encode()])
+    assert (status, "first 65536 bytes" in text) == (400, True)
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "application/octet-stream"])
+def test_lk_7_a_page_of_another_site_sends_no_xml_as_text(site: Site, media: str) -> None:
+    """A browser asks nobody before it sends such a body for a page."""
+    origin = [(b"origin", b"https://evil.example"), (b"host", b"lists.example")]
+    assert site.refusal("SendToList", SEND_TO_LIST, media=media, headers=origin)[0] == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS"])

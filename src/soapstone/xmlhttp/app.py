@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from codecs import BOM_UTF8
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -20,7 +21,7 @@ from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
 from soapstone.xmlhttp.parts import PartsReader
 from soapstone.xmlhttp.refusal import Refused, internal_error, invalid
-from soapstone.xmlhttp.request import RequestReader
+from soapstone.xmlhttp.request import EARLY, RequestReader
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 PATHS = {f"/xml/{call}": call for call in PROCESS_TYPES}
+
+# A document in UTF-16: both orders of bytes, with and without a byte order mark.
+UTF_16_STARTS = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<")
 
 # So much more is taken of a body that is too large, so that a client that sends all first can read the refusal.
 DRAIN = 16 << 20
@@ -129,12 +133,12 @@ class XmlOverHttp:
         parts = None
         try:
             reader: Reader
-            if media in (b"application/xml", b"text/xml"):
-                reader = request
-            elif media == b"multipart/form-data" and options.get(b"boundary"):
+            if media == b"multipart/form-data" and options.get(b"boundary"):
                 reader = parts = PartsReader(options[b"boundary"], request, new_upload)
+            elif await body.begins_as_xml() or media in (b"application/xml", b"text/xml"):
+                reader = request
             else:
-                raise invalid("The body must be application/xml, text/xml or multipart/form-data.", 415)
+                raise invalid("The body must be XML, or multipart/form-data with a boundary.", 415)
             while data := await body.next():
                 # Parsing, the check of a password and writing to disk would all hold up the other calls.
                 await in_thread(self._executor, partial(reader.feed, data))
@@ -165,12 +169,31 @@ class _Body:
         self._waits = waits
         self.size = 0
         self._more = True
+        # Taken already, and not yet given to a reader.
+        self._ahead = b""
 
     def too_large(self) -> Refused:
         return invalid(f"The request is larger than {self._limit} bytes.", 413)
 
+    async def begins_as_xml(self) -> bool:
+        """Look whether the body begins with `<`, whatever its media type says. Raises as `next` does.
+
+        White space before it is removed, up to `EARLY` bytes: a parser takes none before an XML declaration.
+        """
+        ahead = start = b""
+        while len(start) < len(UTF_16_STARTS[0]) and len(ahead) < EARLY and (data := await self.next()):
+            ahead += data
+            mark = BOM_UTF8 if ahead.startswith(BOM_UTF8) else b""
+            start = mark + ahead[len(mark) : EARLY].lstrip(b" \t\r\n")
+        found = start.removeprefix(BOM_UTF8).startswith(b"<") or start.startswith(UTF_16_STARTS)
+        self._ahead = start + ahead[EARLY:] if found else ahead
+        return found
+
     async def next(self) -> bytes:
         """The next bytes; none at the end. Raises Refused over the limit, Disconnected when the client is gone."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead, b""
+            return ahead
         while self._more:
             data = await self._take()
             if self.size > self._limit:
