@@ -51,10 +51,11 @@ def paths(routes: Sequence[BaseRoute]) -> Iterator[str]:
 
 
 def every_path(app: Application) -> set[str]:
-    contracts = [path for path, _ in app._contracts]
+    contracts = [path for path, _, _ in app._contracts]
     rest = [f"/api/v1{path.removeprefix('/api/v1')}" for path in paths(rest_app(app._product).routes)]
     pages = [path for each in (app._subscriber, app._console) for path in paths(inner(each).routes)]
-    more = ["/xml/SendToList", "/xml/SendToFile", "/xml/Nothing", "/api/v1/nothing", "/healthz", "/readyz", "/nothing"]
+    more = ["/xml/SendToList", "/xml/SendToFile", "/xml/Nothing", "/api/v1/nothing", "/nothing"]
+    more += ["/healthz", "/readyz", "/metrics"]
     return {*contracts, *(f"{path}/Method" for path in contracts), *rest, *pages, *more}
 
 

@@ -50,6 +50,7 @@ ON_TOP = {
     "demo",
     "banner",
     "logs",
+    "metrics",
     "runners",
 }
 

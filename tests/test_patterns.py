@@ -165,6 +165,7 @@ TEXTS: dict[str, Worst] = {
     "wire.attachment _SPECIAL": repeated("|a|", "|/|", meet="sub"),
     "wire.origin _ADDRESS": repeated("[|:|x", "|1|x", "1:|1|x"),
     "wire.origin _HOST": repeated("|a|!", "[|:|", "a:|1|"),
+    "wire.origin _REQUEST_ID": repeated("|a|!"),
     "wire.origin _PORT": repeated("|:|x", ":|1|x", "|:1|x", meet="search"),
     "wire.values _DATE_FORMS": repeated("2024-02-29T10:00:00.|1|x", "10:00:00.|1|x", bound=LONGEST_DATE),
     "wire.values _DECIMAL": repeated(*NUMBERS),

@@ -115,8 +115,8 @@ def worker(
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
     from soapstone.runners import chores, runners
 
-    configure_logs()
     settings = settings_of(data, database)
+    configure_logs(settings.log_format, settings.log_level)
     check_settings(settings)
     with opened(settings, waits=True) as product:
         lock = WorkerLock(settings.worker_lock)
@@ -150,7 +150,7 @@ def show_settings(
     variables = {name.upper() for name in os.environ}
     # Passwords stay out of what may be shown to others.
     safe = {"database_url": settings.database_url and settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
-    safe["secret_key"] = "***" if settings.secret_key else ""
+    safe |= {name: "***" if getattr(settings, name) else "" for name in ("secret_key", "metrics_token")}
     for name, field in Settings.model_fields.items():
         variable = f"{PREFIX}{name.upper()}"
         source = "flag" if name in flags else "variable" if variable in variables else "default"
@@ -198,7 +198,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     from soapstone.tls import tls_context
     from soapstone.uvicorn_check import UnsuitableUvicorn, check_uvicorn
 
-    configure_logs()
+    configure_logs(settings.log_format, settings.log_level)
     limit_heap()
     if demo and not _is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")

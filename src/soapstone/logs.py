@@ -1,40 +1,104 @@
-"""Logging: one line of key=value pairs per event, on standard error."""
+"""Logging: one line per event on standard error, as text or as JSON."""
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+import threading
+from types import TracebackType
+from typing import Any
 
 import structlog
+from structlog.typing import EventDict
+
+log = logging.getLogger(__name__)
+
+# What tells the lines of a request or job from others, in the order of a line. Bound as structlog's context variables.
+CONTEXT = ("interface", "request_id", "job")
+# Characters of a value that is written without quotes.
+_PLAIN = frozenset("!#$%&()*+,-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
 
-def configure_logs(level: int = logging.INFO) -> None:
-    """Send the logs of this process to standard error."""
-    before: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso"),
-    ]
-    structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        cache_logger_on_first_use=True,
-    )
-    # Plain traces: the other kind shows what all variables hold, people's addresses too, and needs files to be opened.
-    renderer = structlog.dev.ConsoleRenderer(
-        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
-    )
+def configure_logs(form: str = "text", level: str = "info") -> None:
+    """Send the logs of this process to standard error. `form` is "text" or "json", `level` a level's name.
+
+    The level is that of this program's own loggers. Those of libraries tell warnings at least: at lower levels they
+    would tell what they read and write, addresses and credentials too.
+    """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-        )
-    )
+    handler.setFormatter(LineFormatter(form))
+    least = logging.getLevelNamesMapping()[level.upper()]
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    # Its own words about a start and a stop are said better by ours.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    root.setLevel(max(least, logging.WARNING))
+    logging.getLogger("soapstone").setLevel(least)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda given: _log_uncaught(
+        given.exc_type, given.exc_value or given.exc_type(), given.exc_traceback
+    )
+
+
+class LineFormatter(structlog.stdlib.ProcessorFormatter):
+    """Formats records. Text from outside cannot forge a line: what does not print is escaped.
+
+    In text a line is `TIME [LEVEL] LOGGER: EVENT NAME=VALUE …`; the lines of a stack trace follow, indented. In JSON
+    it is one object, with the stack trace as its member `exception`.
+    """
+
+    def __init__(self, form: str) -> None:
+        super().__init__(
+            foreign_pre_chain=[
+                structlog.processors.TimeStamper(fmt="iso", key="time"),
+                structlog.stdlib.add_log_level,
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.ExtraAdder(),
+                _add_context,
+                # Plain traces: the other kind shows what all variables hold, and needs files to be opened.
+                structlog.processors.format_exc_info,
+            ],
+            processors=[self.remove_processors_meta, _json_line if form == "json" else _text_line],
+        )
+
+
+def _add_context(logger: Any, method: str, fields: EventDict) -> EventDict:
+    # Some end with a line break.
+    fields["event"] = str(fields["event"]).strip()
+    # uvicorn's own, with codes that colour a terminal.
+    fields.pop("color_message", None)
+    known = structlog.contextvars.get_contextvars()
+    fields.update({name: known[name] for name in CONTEXT if name in known})
+    return fields
+
+
+def _json_line(logger: Any, method: str, fields: EventDict) -> str:
+    ordered = {name: fields.pop(name) for name in ("time", "level", "logger", "event")}
+    return json.dumps({**ordered, **fields}, default=str)
+
+
+def _text_line(logger: Any, method: str, fields: EventDict) -> str:
+    time, level, name, event = (fields.pop(each) for each in ("time", "level", "logger", "event"))
+    trace = fields.pop("exception", "")
+    line = " ".join([f"{time} [{level}] {name}: {_printable(event)}", *(f"{n}={_value(v)}" for n, v in fields.items())])
+    return "\n".join([line, *(f"    {_printable(each)}" for each in trace.splitlines())])
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _value(value: object) -> str:
+    text = str(value)
+    if text and _PLAIN.issuperset(text):
+        return text
+    return '"' + _printable(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        log.critical("the process or a thread of it ends by an error", exc_info=(kind, error, trace))

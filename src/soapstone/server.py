@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import secrets
 import signal
 import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from structlog.contextvars import bind_contextvars
 
+from soapstone.accounts.logon import log_refusal
 from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.app import console
@@ -35,10 +39,13 @@ from soapstone.store.watch import Watch
 from soapstone.subscriber.app import subscriber
 from soapstone.supervisor import Supervisor
 from soapstone.wire.compressed import Decompressed
-from soapstone.wire.endpoint import Endpoint
+from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.large_calls import LargeCalls
-from soapstone.wire.origin import Origins
-from soapstone.xmlhttp.app import XmlOverHttp
+from soapstone.wire.origin import Origins, first_headers
+from soapstone.xmlhttp.app import PATHS, XmlOverHttp
+
+if TYPE_CHECKING:
+    from soapstone.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -60,15 +67,18 @@ class Application:
         self._readiness = Readiness(product, supervisor)
         self._product = product
         settings = product.settings
-        calls = RecentCalls()
+        self._calls = RecentCalls()
         self._watch = Watch(product.database)
-        self._contracts: list[tuple[str, App]] = []
+        # Path, interface and app of each contract.
+        self._contracts: list[tuple[str, str, App]] = []
         large_calls = LargeCalls()
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
+        self._origins = origins
+        self._metrics = _metrics(product) if settings.metrics_token else None
         known = (LOGIN, PASSWORD) if demo else ()
-        for contract, service, prefill in (
-            (MAGNETMAIL, MagnetMailService(product), magnetmail_prefill(*known)),
-            (LISTRAK, ListrakService(product), listrak_prefill(*known)),
+        for interface, contract, service, prefill in (
+            ("magnetmail", MAGNETMAIL, MagnetMailService(product), magnetmail_prefill(*known)),
+            ("listrak", LISTRAK, ListrakService(product), listrak_prefill(*known)),
         ):
             endpoint = Endpoint(
                 contract,
@@ -76,41 +86,101 @@ class Application:
                 product.blobs.new,
                 max_body=settings.max_upload_bytes,
                 origins=origins,
-                on_call=calls.add,
+                on_call=partial(self._add_call, interface),
                 repeatable=POLLS,
                 freshness=self._watch.token,
                 prefill=prefill,
                 large_calls=large_calls,
             )
-            self._contracts.append((contract.path.lower(), self._shared(Decompressed(endpoint))))
+            self._contracts.append((contract.path.lower(), interface, self._shared(Decompressed(endpoint))))
         xml = XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes)
         self._xml = self._shared(Decompressed(xml))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
-        self._console = console(product, calls, demo=demo)
+        self._console = console(product, self._calls, demo=demo)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            await self._room(str(scope["path"]))(scope, receive, _unhurried(send))
+            interface, app = self._room(str(scope["path"]))
+            request_id = self._origins.request_id(scope) or secrets.token_hex(8)
+            # The server runs each request in a task of its own: all of its lines in the log say these.
+            bind_contextvars(interface=interface, request_id=request_id)
+            await app(scope, receive, self._answering(send, interface, request_id))
         elif scope["type"] == "lifespan":
             await _live(receive, send)
 
-    def _room(self, path: str) -> App:
+    def _room(self, path: str) -> tuple[str, App]:
+        """Return the name of an interface, as logs and metrics have it, and its app."""
         lower = path.lower()
-        for prefix, endpoint in self._contracts:
+        for prefix, interface, endpoint in self._contracts:
             if lower == prefix or lower.startswith(f"{prefix}/"):
-                return endpoint
+                return interface, endpoint
         if lower.startswith("/xml/"):
-            return self._xml
+            return "xml", self._call_xml
         if path.startswith("/api/"):
-            return self._call_rest
+            return "rest", self._call_rest
         if path.startswith(("/confirm/", "/u/", "/m/")):
-            return self._subscriber
+            return "links", self._subscriber
         if path == HEALTH:
-            return PlainTextResponse("ok\n")
+            return "health", PlainTextResponse("ok\n")
         if path == "/readyz":
-            return self._ready
-        return self._console
+            return "health", self._ready
+        if path == "/metrics":
+            return "metrics", self._tell_metrics
+        return "console", self._console
+
+    def _answering(self, send: Send, interface: str, request_id: str) -> Send:
+        """Send answers with the id of their request, and those that ask to try again later a moment late.
+
+        Callers in a flood that try again at once would keep the server busy with refusals, and others waiting.
+        """
+
+        async def answer(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], message["headers"]
+                if status >= 500 and any(name.lower() == b"retry-after" for name, _ in headers):
+                    await asyncio.sleep(REFUSAL_PAUSE)
+                message = {**message, "headers": [*headers, (b"x-request-id", request_id.encode())]}
+                if self._metrics is not None:
+                    self._metrics.add_request(interface, status)
+            await send(message)
+
+        return answer
+
+    def _add_call(self, interface: str, call: CallRecord) -> None:
+        """Take a SOAP call that was just answered. Called on the event loop."""
+        if self._metrics is not None:
+            self._metrics.add_call(interface, call.operation, call.seconds, call.fault)
+        self._calls.add(call)
+
+    async def _call_xml(self, scope: Scope, receive: Receive, send: Send) -> None:
+        began, status = perf_counter(), 499
+
+        async def answer(message: MutableMapping[str, Any]) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        await self._xml(scope, receive, answer)
+        fault = "" if status < 400 else f"status {status}"
+        if self._metrics is not None:
+            self._metrics.add_call("xml", PATHS.get(scope["path"], ""), perf_counter() - began, fault)
+
+    async def _tell_metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the figures, whoever has the token of the settings."""
+        from starlette.concurrency import run_in_threadpool
+
+        if self._metrics is None:
+            response: Response = PlainTextResponse("Metrics are off. SOAPSTONE_METRICS_TOKEN turns them on.\n", 404)
+        elif scope["method"] not in ("GET", "HEAD"):
+            response = PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
+        elif not self._metrics.may_be_read(first_headers(scope).get(b"authorization", b"")):
+            log_refusal(self._origins.read(scope)[0], "token")
+            response = PlainTextResponse("The token for metrics is needed.\n", 401, {"WWW-Authenticate": "Bearer"})
+        else:
+            page, media_type = await run_in_threadpool(self._metrics.page)
+            response = Response(page, 200, {"Cache-Control": "no-store"}, media_type)
+        await response(scope, receive, send)
 
     async def _call_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The REST API, made when it is first asked for: a server of the contracts alone need not hold it in memory."""
@@ -135,7 +205,7 @@ class Application:
             allow_origins=allowed,
             allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "SOAPAction"),
-            expose_headers=("Content-Disposition",),
+            expose_headers=("Content-Disposition", "X-Request-ID"),
         )
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -209,18 +279,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _unhurried(send: Send) -> Send:
-    """Send answers that ask to try again later a moment late.
+def _metrics(product: Product) -> Metrics:
+    # Only servers that have a monitor hold the library in memory.
+    from soapstone.metrics import Metrics
 
-    Callers in a flood that try again at once would keep the server busy with refusals, and others waiting.
-    """
-
-    async def late(message: MutableMapping[str, Any]) -> None:
-        if message.get("status", 0) >= 500 and any(name.lower() == b"retry-after" for name, _ in message["headers"]):
-            await asyncio.sleep(REFUSAL_PAUSE)
-        await send(message)
-
-    return late
+    operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": LISTRAK.operations_by_name}
+    return Metrics(product.database, {**operations, "xml": PATHS.values()}, product.settings.metrics_token)
 
 
 async def _live(receive: Receive, send: Send) -> None:

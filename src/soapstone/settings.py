@@ -7,7 +7,7 @@ import os
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -26,6 +26,9 @@ Texts = Annotated[list[str], NoDecode]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Minutes = Annotated[int, Field(gt=0, le=525_600)]
+
+# Characters of a token that is not to be guessed.
+SHORTEST_TOKEN = 20
 
 
 class UnusableSetting(Exception):
@@ -119,6 +122,13 @@ class Settings(BaseSettings):
         le=36_500,
         description="How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
     )
+    log_format: Literal["text", "json"] = Field("text", description="Form of the lines of the log, text or json.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level of the lines of the log: debug, info, warning or error."
+    )
+    metrics_token: str = Field(
+        "", description="Token with which a monitor reads /metrics, 20 characters or more; empty means no metrics."
+    )
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -200,6 +210,13 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, given: list[str]) -> list[str]:
         return [_origin(one) for one in given]
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long(cls, given: str) -> str:
+        if given and (len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given):
+            raise ValueError(f"it needs {SHORTEST_TOKEN} characters or more, of ASCII and without spaces")
+        return given
 
     @property
     def database(self) -> str:

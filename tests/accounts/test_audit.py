@@ -15,6 +15,7 @@ from soapstone.accounts.account import Account
 from soapstone.accounts.audit import MOST, MOST_FROM_ONE_ADDRESS, Actor, Audit, AuditAction, AuditEntry, record
 from soapstone.accounts.logon import LogonRefused
 from soapstone.accounts.sessions import Sessions
+from soapstone.logs import LineFormatter
 from soapstone.product import Product
 from soapstone.sending.message import Draft
 from soapstone.settings import Settings
@@ -155,9 +156,9 @@ def test_texts_are_bounded_and_stay_on_their_line(
     found = product.audit.last(account.id, 1)[0]
     assert found.login_name == "A n n [31m" + "x" * 245
     assert (found.address, found.detail) == ("y" * 64, "list    " + "z" * 492)
-    line = caplog.messages[-1]
-    assert line.startswith("export by login A n n [31mx")
-    assert len(line) < 1000
+    line = LineFormatter("text").format(caplog.records[-1])
+    assert f': audit address={"y" * 64} action=export login="A n n [31mx' in line
+    assert len(line) < 1100
     assert line.isprintable()
 
 
@@ -172,7 +173,8 @@ def test_a_call_is_answered_while_its_logon_cannot_be_stored(
             product.audit.call(account.id, ann, "REST")
     lines = [line for line in caplog.messages if "is not stored" in line]
     assert len(lines) == 1
-    assert lines[0].startswith(f"logon by login Ann from {HOME} is not stored")
+    (record,) = [record.__dict__ for record in caplog.records if "is not stored" in record.message]
+    assert (record["address"], record["action"], record["login"], record["detail"]) == (HOME, "logon", "Ann", "REST")
     assert told(product, account, AuditAction.LOGON) == []
 
 

@@ -32,7 +32,11 @@ def run(*words: str, code: int = 0) -> Result:
         ("SMTP_URL", "mail.example.com", "is not smtp://host:port or smtps://host:port."),
         ("SMTP_URL", "smtp://u:geheim@mail.example.com:port", "cannot be read."),
         ("SMTP_URL", "smtp://u:geheim@mail.example.com?startls=never", "starttls and verify, and no other"),
-        ("SMTP_URL", "smtp://u:geheim@mail.example.com?verify=maybe", "verify of the SMTP server's URL is one of yes, no."),
+        (
+            "SMTP_URL",
+            "smtp://u:geheim@mail.example.com?verify=maybe",
+            "verify of the SMTP server's URL is one of yes, no.",
+        ),
         ("SMTP_HOSTNAME", "mail example", "'mail example' is no name of a host"),
         ("SMTP_RATE", "nan", "it should be"),
         ("SMTP_RATE", "1e-9", "0.001 at least"),

@@ -47,7 +47,11 @@ def test_an_account_sees_its_logons_and_calls_and_no_refused_ones(
     with caplog.at_level(logging.INFO):
         assert "<authenticated>false</authenticated>" in log_on("ann", "wrong")
         assert "[InvalidLogonAttempt]" in lists("olaf", "wrong")
-    assert "IntegrationService GetContactListCollection, status 500, from 192.0.2.7" in caplog.text
+    told = [each.__dict__ for each in caplog.records if each.getMessage() == "call without a known login"]
+    assert [(each["address"], each["operation"], each["status"]) for each in told] == [
+        ("192.0.2.7", "Authenticate", 200),
+        ("192.0.2.7", "GetContactListCollection", 500),
+    ]
     assert "wrong" not in caplog.text
     own = app.log_in("ann").read("/live")
     assert own.count("Authenticate<br>") == 1

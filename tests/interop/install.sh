@@ -1,7 +1,8 @@
 #!/bin/sh
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
-# behind nginx, whose answers are compared with ours, and SpamAssassin's spamd, which scores messages.
+# behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, and fail2ban, which
+# reads our log.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
@@ -33,9 +34,10 @@ command -v mcs >/dev/null || missing="$missing mono-mcs"
 command -v wsdl >/dev/null || missing="$missing mono-devel"
 command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
 command -v spamd >/dev/null || [ -x /usr/sbin/spamd ] || missing="$missing spamassassin spamd"
+command -v fail2ban-regex >/dev/null || missing="$missing fail2ban"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS, Mono, SpamAssassin and the system's Python 3; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS, Mono, SpamAssassin, fail2ban and the system's Python 3; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"

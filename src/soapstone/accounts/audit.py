@@ -70,8 +70,7 @@ def record(connection: Connection, account_id: int, actor: Actor, action: AuditA
     """Add an entry within the caller's transaction, and a line to the log."""
     moment, detail = now(), bounded(detail, LONGEST_DETAIL)
     name, address = bounded(actor.name, LONGEST_NAME), bounded(actor.address, LONGEST_ADDRESS)
-    who = f"login {name}" if actor.login_id is not None else "the command line"
-    log.info("%s by %s from %s in account %d: %s", action, who, address or "this machine", account_id, detail)
+    log.info("audit", extra=_fields(account_id, actor, action, detail))
     if actor.login_id is not None:
         column = audit_entries.c
         today = (
@@ -86,6 +85,18 @@ def record(connection: Connection, account_id: int, actor: Actor, action: AuditA
             return
     values = {"account_id": account_id, "login_id": actor.login_id, "login_name": name, "action": action.value}
     connection.execute(insert(audit_entries).values(**values, detail=detail, address=address, at=moment))
+
+
+def _fields(account_id: int, actor: Actor, action: AuditAction, detail: str) -> dict[str, object]:
+    """What a line of the log says; the login is empty for the command line."""
+    name, address = bounded(actor.name, LONGEST_NAME), bounded(actor.address, LONGEST_ADDRESS)
+    return {
+        "address": address or "-",
+        "action": action.value,
+        "login": name,
+        "account": account_id,
+        "detail": detail,
+    }
 
 
 def bounded(text: str, longest: int) -> str:
@@ -108,9 +119,8 @@ class Audit:
             with self._database.write(patience=PATIENCE) as connection:
                 record(connection, account_id, actor, action, detail)
         except RecordsUnavailable as trouble:
-            who, told = bounded(actor.name, LONGEST_NAME), bounded(detail, LONGEST_DETAIL)
-            where, why = bounded(actor.address, LONGEST_ADDRESS), trouble
-            log.warning("%s by login %s from %s is not stored (%s): %s", action, who, where, why, told)
+            fields = _fields(account_id, actor, action, bounded(detail, LONGEST_DETAIL))
+            log.warning("audit entry is not stored", extra={**fields, "reason": trouble})
 
     def call(self, account_id: int, actor: Actor, interface: str) -> None:
         """Add a logon of a client that sends its credentials with each call: one a day by interface and address."""

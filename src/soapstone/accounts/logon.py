@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from soapstone.accounts.secrets import Secrets
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import allowed_addresses, logins
+
+log = logging.getLogger(__name__)
 
 # A longer name is looked up nowhere, and neither is one with a character that a database cannot hold.
 LONGEST_NAME = 1000
@@ -65,6 +68,19 @@ class LogonsBusy(LogonRefused):
 
 class PermissionMissing(LogonRefused):
     """The login lacks a permission; the message names it."""
+
+
+def log_refusal(peer: str | None, reason: str, login: Login | Row[Any] | None = None) -> None:
+    """Write a failed logon to the log: from where, why, and the login when there is such a one.
+
+    The line begins in a fixed form, for programs that read it. A name that is not known is not in it: a password in
+    the field of the name is common.
+    """
+    log.warning("failed logon", extra={"address": peer or "-", "reason": reason, **_named(login)})
+
+
+def _named(login: Login | Row[Any] | None) -> dict[str, Any]:
+    return {} if login is None else {"login": login.name, "account": login.account_id}
 
 
 def permits(networks: Sequence[str], peer: str) -> bool:
@@ -150,10 +166,10 @@ class Logons:
         """From now on, a login whose password is published is unknown: this process serves more than this machine."""
         self._may_be_published = False
 
-    def check_address(self, account_id: int, peer: str) -> None:
-        """Raise AddressProhibited when the account may not be called from there (lk-9)."""
+    def check_address(self, login: Login, peer: str) -> None:
+        """Raise AddressProhibited when the account of the login may not be called from there (lk-9)."""
         with self._database.read() as connection:
-            self._check_address(connection, account_id, peer)
+            self._check_address(connection, login, peer)
 
     def sweep(self) -> None:
         """Forget failures and addresses that are too old to count."""
@@ -167,7 +183,11 @@ class Logons:
             try:
                 self._check_password(caller, stored, password)
             except InvalidLogon:
+                log_refusal(peer, "password", caller.row)
                 self._note_lock(caller, peer)
+                raise
+            except LoginLocked:
+                log_refusal(peer, "locked", caller.row)
                 raise
         return caller
 
@@ -183,7 +203,7 @@ class Logons:
                 if row is not None and row.is_demo and not self._may_be_published:
                     row = None
             if row is not None and peer is not None:
-                self._check_address(connection, row.account_id, peer)
+                self._check_address(connection, row, peer)
             address_key, known = "", False
             if row is not None and address:
                 address_key = self._digest("login", str(row.id), address)
@@ -192,6 +212,7 @@ class Logons:
             if address:
                 counts.append(Count(self._digest("address", address), ADDRESS_FACTOR * self._limit))
             if self._failures.reached(connection, counts):
+                log_refusal(peer, "locked", row)
                 raise LoginLocked
         return _Caller(row, address_key, known, tuple(counts))
 
@@ -244,12 +265,15 @@ class Logons:
         return right
 
     def _note_lock(self, caller: _Caller, peer: str | None) -> None:
-        """Record that a known login is locked from now on."""
-        if caller.row is None:
-            return
+        """Write to the log what is locked from now on, and record it of a known login."""
         with self._database.read() as connection:
-            locked = self._failures.reached(connection, caller.counts)
-        if locked:
+            locked = [self._failures.reached(connection, [count]) for count in caller.counts]
+        address = {"address": peer or "-"}
+        if locked[1:] == [True]:
+            log.warning("locked address", extra=address)
+        if locked[0]:
+            log.warning("locked login", extra=address | _named(caller.row))
+        if caller.row is not None and any(locked):
             actor = Login.of(caller.row, peer).actor
             self._audit.add(caller.row.account_id, actor, AuditAction.LOCK, "too many failed logons")
 
@@ -289,7 +313,8 @@ class Logons:
                 return self._own_key
         return self._stored_key
 
-    def _check_address(self, connection: Connection, account_id: int, peer: str) -> None:
-        query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
+    def _check_address(self, connection: Connection, login: Login | Row[Any], peer: str) -> None:
+        query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == login.account_id)
         if not permits(connection.execute(query).scalars().all(), peer):
+            log_refusal(peer, "address", login)
             raise AddressProhibited

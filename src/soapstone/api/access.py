@@ -17,7 +17,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.accounts.account import Account, Login
-from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, Identity, InvalidLogon, LoginLocked, LogonsBusy
+from soapstone.accounts.logon import (
+    RETRY_SECONDS,
+    AddressProhibited,
+    Identity,
+    InvalidLogon,
+    LoginLocked,
+    LogonsBusy,
+    log_refusal,
+)
 from soapstone.api.problems import INTERNAL, Refused, answer, not_found
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import AllListsNeeded, require_all_lists
@@ -152,8 +160,10 @@ def _identity(
     try:
         if bearer is not None:
             identity = product.tokens.identify(bearer.credentials, peer)
-            if identity is not None:
-                product.logons.check_address(identity.account.id, peer)
+            if identity is None:
+                log_refusal(peer, "token")
+            else:
+                product.logons.check_address(identity.login, peer)
         elif basic is not None:
             identity = product.logons.identify(basic.username, basic.password, peer)
     except AddressProhibited:

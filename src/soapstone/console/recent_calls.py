@@ -28,14 +28,8 @@ class RecentCalls:
     def add(self, call: CallRecord) -> None:
         """Take a call that was just answered. Called on the event loop."""
         if call.account_id is None:
-            log.info(
-                "a SOAP call without a known login: %s %s, status %d, from %s %r",
-                call.contract,
-                call.operation or "without operation",
-                call.status,
-                call.peer or "an unknown address",
-                call.fault,
-            )
+            told = {"address": call.peer or "-", "contract": call.contract, "operation": call.operation}
+            log.info("call without a known login", extra={**told, "status": call.status, "fault": call.fault})
             return
         self._calls.setdefault(call.account_id, deque(maxlen=CALLS_KEPT)).appendleft(call)
         self._calls.move_to_end(call.account_id)

@@ -8,7 +8,7 @@ from datetime import datetime
 from soapstone.accounts.account import Account, Login
 from soapstone.imports.imports import Imports
 from soapstone.imports.spec import ImportSpec, InvalidImport
-from soapstone.jobs.job import Job
+from soapstone.jobs.job import Job, log_end
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import ContactList
 from soapstone.store.blobs import Upload
@@ -98,6 +98,7 @@ class Entries:
                 label=label,
             )
             self._jobs.note(connection, entry_id, {"job_id": job_id})
+        log_end(entry_id, KIND, account.id, "completed")
         return entry_id
 
     def refuse(
@@ -123,6 +124,7 @@ class Entries:
                 state="failed",
                 error=reason,
             )
+        log_end(entry_id, KIND, account.id, "failed", reason)
         if upload is not None:
             upload.discard()
         return entry_id

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping
+
+log = logging.getLogger(__name__)
 
 OVER = frozenset({"completed", "failed", "cancelled"})
 
@@ -68,3 +71,13 @@ class JobEvent:
     step: int
     attempt: int
     at: datetime
+
+
+def log_end(job_id: int, kind: str, account_id: int, state: str, error: str = "") -> None:
+    """Write the end of a job to the log. The line begins in a fixed form, for programs that read it."""
+    fields = {"job": job_id, "kind": kind, "state": state, "account": account_id}
+    log.log(
+        logging.WARNING if state == "failed" else logging.INFO,
+        "job ended",
+        extra=fields | ({"reason": error} if error else {}),
+    )

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, text, update
 
-from soapstone.jobs.job import OVER, Job, JobEvent
+from soapstone.jobs.job import OVER, Job, JobEvent, log_end
 from soapstone.store.database import Database
 from soapstone.store.instants import EPOCH, Instant, now
 from soapstone.store.tables import job_events, jobs
@@ -165,7 +165,8 @@ class Jobs:
                 mine &= jobs.c.account_id.in_(account_ids)
             queued = cancel_queued(connection, mine)
             running = connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel_asked=True))
-            return bool(queued or running.rowcount)
+        log_cancelled(queued)
+        return bool(queued or running.rowcount)
 
     def pause(self, account_ids: Collection[int] | None, job_id: int, paused: bool = True) -> bool:
         """Let a job rest after the chunk under way until it is resumed; False when it is over, or rests already.
@@ -256,7 +257,15 @@ class Jobs:
             )
 
 
-def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> int:
-    """Cancel the jobs that meet the condition and are queued, in the caller's transaction; how many they were."""
+def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[tuple[int, str, int]]]:
+    """Cancel the jobs that meet the condition and are queued, in the caller's transaction; give them to `log_cancelled`
+    once that is committed."""
     query = update(jobs).where(condition, jobs.c.state == "queued")
-    return connection.execute(query.values(state="cancelled", finished_at=now(), paused=False)).rowcount
+    changed = query.values(state="cancelled", finished_at=now(), paused=False)
+    return connection.execute(changed.returning(jobs.c.id, jobs.c.kind, jobs.c.account_id)).all()
+
+
+def log_cancelled(cancelled: Sequence[Row[tuple[int, str, int]]]) -> None:
+    """Write the ends of the jobs that `cancel_queued` gave to the log."""
+    for number, kind, account_id in cancelled:
+        log_end(number, kind, account_id, "cancelled")

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
 
-from soapstone.jobs.job import Job
+from soapstone.jobs.job import Job, log_end
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -164,6 +164,7 @@ class Run:
             self._fence(connection, heed=False)
             values |= {"finished_at": now(), "lease_until": None}
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
+        log_end(self.job.id, self.job.kind, self.job.account_id, values["state"], values.get("error", ""))
 
     def _fence(self, connection: Connection, *, heed: bool = True) -> None:
         given = {"number": self.job.id, "mine": self.job.attempt, "until": now() + self._lease}

@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from structlog.contextvars import bind_contextvars
+
 from soapstone.jobs import heartbeats
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.job import Job
@@ -153,7 +155,9 @@ class Worker:
 
     def _do(self, job: Job) -> None:
         run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
-        log.info("job %d (%s) attempt %d begins", job.id, job.kind, job.attempt)
+        # Every line of this thread names the job.
+        bind_contextvars(job=job.id)
+        log.info("job begins", extra={"kind": job.kind, "account": job.account_id, "attempt": job.attempt})
         try:
             self._attempt(run, job)
         except Superseded:
@@ -185,7 +189,6 @@ class Worker:
         except Cancelled:
             end = run.cancel
         except JobFailed as failure:
-            log.warning("job %d failed: %s", job.id, failure)
             end = partial(run.fail, str(failure))
         except Exception as error:
             end = self._after(error, run, job)

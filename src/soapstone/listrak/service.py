@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -82,6 +83,8 @@ from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
 from soapstone.wire.types import Struct
+
+log = logging.getLogger(__name__)
 
 HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
     "BulkLoadContacts": bulk_load_contacts,
@@ -166,6 +169,8 @@ class ListrakService:
         """The operation's result or answer. Raises Fault for an operation that is not available yet."""
         handler = HANDLERS.get(operation.name)
         if handler is None:
+            told = {"address": caller.peer or "-", "operation": operation.name, "login": context.login.name}
+            log.warning("operation is not available", extra={**told, "account": context.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         return handler(context, request)
 

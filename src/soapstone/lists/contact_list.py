@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or
 
 from soapstone.accounts.account import Login
 from soapstone.jobs.job import Job
-from soapstone.jobs.queue import cancel_queued
+from soapstone.jobs.queue import cancel_queued, log_cancelled
 from soapstone.lists.profiles import ATTRIBUTE_REMOVAL
 from soapstone.lists.visibility import of_granted_list, sees_job
 from soapstone.store.database import Database
@@ -184,7 +184,9 @@ class Lists:
                     return False
                 here = jobs.c.list_id == list_id
                 is_send = select(sends.c.job_id).where(sends.c.job_id == jobs.c.id).exists()
-                cancel_queued(connection, here & is_send & jobs.c.started_at.is_(None) & (jobs.c.due_at > now()))
+                cancelled = cancel_queued(
+                    connection, here & is_send & jobs.c.started_at.is_(None) & (jobs.c.due_at > now())
+                )
                 # A worker may have begun one meanwhile.
                 unfinished = select(jobs.c.id).where(
                     here, jobs.c.finished_at.is_(None), jobs.c.kind != ATTRIBUTE_REMOVAL
@@ -192,9 +194,10 @@ class Lists:
                 if connection.execute(unfinished.limit(1)).first() is not None:
                     raise _AtWork
                 connection.execute(update(lists).where(condition).values(deleted_at=now()))
-                return True
         except _AtWork:
             return False
+        log_cancelled(cancelled)
+        return True
 
     def purge(self) -> None:
         """Remove the memberships of deleted lists, some in each transaction."""

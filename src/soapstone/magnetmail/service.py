@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -65,6 +66,8 @@ from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
 from soapstone.wire.types import Struct
+
+log = logging.getLogger(__name__)
 
 # Operations that need a session, by name.
 HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
@@ -156,6 +159,8 @@ class MagnetMailService:
         call = context.for_account(getattr(request, "user_id", None))
         handler = HANDLERS.get(operation.name)
         if handler is None:
+            told = {"address": caller.peer or "-", "operation": operation.name, "login": call.login.name}
+            log.warning("operation is not available", extra={**told, "account": call.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         return handler(call, request)
 

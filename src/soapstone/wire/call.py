@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import Executor
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -56,8 +57,9 @@ class Answer:
 
 
 async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
-    """Run work in a thread. When the task is cancelled meanwhile, the work is still waited for."""
-    future = asyncio.get_running_loop().run_in_executor(executor, work)
+    """Run work in a thread, in the context of the caller. When the task is cancelled, the work is still waited for."""
+    # What is logged there says which request it is about.
+    future = asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

@@ -12,6 +12,7 @@ FOREIGN = "This call comes from a page of another site. Such calls are refused."
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _PORT = re.compile(r":[0-9]*$")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # An address as proxies may write it: with brackets, with a port, or both.
 _ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
@@ -61,6 +62,12 @@ class Origins:
         if port and portless and not (given and own) and port != {"http": 80, "https": 443}.get(scheme):
             host = f"{host}:{port}"
         return peer, f"{scheme}://{host}"
+
+    def request_id(self, scope: Mapping[str, Any]) -> str:
+        """Return the id that a trusted proxy gave the request; empty for none, and for one that is not well-formed."""
+        client = scope.get("client")
+        given = _nearest(scope, b"x-request-id") if client and self._trusts(_address(str(client[0]))) else ""
+        return given if _REQUEST_ID.fullmatch(given) else ""
 
     def is_foreign(self, scope: Mapping[str, Any], base_url: str) -> bool:
         """Whether a page of another site makes this request, and it may change something (lk-7).

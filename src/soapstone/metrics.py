@@ -1,0 +1,171 @@
+"""Metrics: figures of this process and of the records, for monitors that read the format of Prometheus."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import threading
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from soapstone.imports.outcomes import REASONS, TAKEN
+from soapstone.jobs.activity import Activity, OpenJobs
+from soapstone.jobs.heartbeats import Heartbeats
+from soapstone.sending.send import KINDS as SENDS
+from soapstone.store.database import Database
+from soapstone.store.hindrances import RecordsUnavailable
+
+log = logging.getLogger(__name__)
+
+# Seconds for which figures of the records are given again.
+FRESH = 5.0
+# Upper bounds of the duration of a call, in seconds. Most answers to polls take less than the first.
+DURATIONS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
+UNKNOWN = "unknown"
+# The codes at the beginning of fault texts. Any other text counts as "other": it may be what the caller wrote.
+FAULT_CODES = frozenset(
+    {
+        "AccessDenied",
+        "InternalError",
+        "InUse",
+        "InvalidArgument",
+        "InvalidLogonAttempt",
+        "InvalidRequest",
+        "InvalidSession",
+        "LoginAttemptsExceeded",
+        "NotConfigured",
+        "NotFound",
+        "NotImplemented",
+        "ProhibitedIPAddress",
+    }
+)
+# Counters of imports and updates that say what became of a row, and those of sends that say how a mail ended.
+ROWS = TAKEN | REASONS.keys()
+MAILS = frozenset({"handed", "failed", "bounced", "skipped"})
+
+
+class Metrics:
+    """The figures. Those of calls are added on the event loop; `page` is called in any thread.
+
+    `operations` has the names of all operations by contract: labels are of these sets, whatever callers write. `token`
+    is what monitors show.
+    """
+
+    def __init__(self, database: Database, operations: Mapping[str, Collection[str]], token: str) -> None:
+        self._token = token.encode()
+        self._operations = {contract: frozenset(names) for contract, names in operations.items()}
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "soapstone_requests", "HTTP requests answered.", ("interface", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "soapstone_call_seconds",
+            "Duration of calls, until their answer is handed over.",
+            ("contract", "operation"),
+            buckets=DURATIONS,
+            registry=self._registry,
+        )
+        self._faults = Counter(
+            "soapstone_faults",
+            "Calls that were answered by a fault or broken off.",
+            ("contract", "operation", "code"),
+            registry=self._registry,
+        )
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_RecordsCollector(database))
+
+    def add_request(self, interface: str, status: int) -> None:
+        """Count a request by its interface and the class of its status, such as "2xx"."""
+        self._requests.labels(interface, f"{status // 100}xx").inc()
+
+    def add_call(self, contract: str, operation: str, seconds: float, fault: str) -> None:
+        """Count a call. `fault` is the text of its fault, empty for none."""
+        if operation not in self._operations[contract]:
+            operation = UNKNOWN
+        self._seconds.labels(contract, operation).observe(seconds)
+        if fault:
+            code = fault.partition("---> [")[2].partition("]")[0]
+            self._faults.labels(contract, operation, code if code in FAULT_CODES else "other").inc()
+
+    def may_be_read(self, authorization: bytes) -> bool:
+        """Return whether a header `Authorization` holds the token."""
+        scheme, _, given = authorization.partition(b" ")
+        return scheme.lower() == b"bearer" and hmac.compare_digest(given.strip(), self._token)
+
+    def page(self) -> tuple[bytes, str]:
+        """Return all figures as text, and its media type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class _RecordsCollector(Collector):
+    """Figures of the records, looked at again when they are some seconds old: many monitors cost what one does."""
+
+    def __init__(self, database: Database) -> None:
+        self._activity = Activity(database)
+        self._heartbeats = Heartbeats(database)
+        self._lock = threading.Lock()
+        self._known: list[Metric] = []
+        self._until = 0.0
+
+    def describe(self) -> Iterable[Metric]:
+        """Tell no names: the registry would collect for them."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Return the figures; without the records only that they cannot be read."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                self._known = list(self._look())
+                self._until = time.monotonic() + FRESH
+            yield from self._known
+
+    def _look(self) -> Iterator[Metric]:
+        try:
+            found, workers = self._activity.look(), self._heartbeats.all()
+        except RecordsUnavailable as trouble:
+            log.warning("no figures of the records: %s", trouble)
+            yield GaugeMetricFamily("soapstone_records_up", "Whether the records can be read.", 0)
+            return
+        yield GaugeMetricFamily("soapstone_records_up", "Whether the records can be read.", 1)
+        yield from _jobs(found, self._activity)
+        alive = [each for each in workers if each.alive]
+        yield GaugeMetricFamily("soapstone_workers", "Workers whose heartbeat came within a minute.", len(alive))
+        age = GaugeMetricFamily("soapstone_heartbeat_age_seconds", "How old the newest heartbeat of a worker is.")
+        if workers:
+            age.add_metric((), min(abs(each.age.total_seconds()) for each in workers))
+        yield age
+
+
+def _jobs(found: OpenJobs, activity: Activity) -> Iterator[Metric]:
+    open_jobs = GaugeMetricFamily("soapstone_jobs", "Jobs that are not over.", labels=("kind", "state"))
+    for labels, count in sorted(found.counts.items()):
+        open_jobs.add_metric(labels, count)
+    ended = CounterMetricFamily("soapstone_jobs_ended", "Ends of jobs.", labels=("kind", "state"))
+    for labels, count in sorted(activity.ended.items()):
+        ended.add_metric(labels, count)
+    rows = CounterMetricFamily("soapstone_rows", "Rows by their outcome.", labels=("kind", "outcome"))
+    mails = CounterMetricFamily("soapstone_mails", "Recipients of sends by the end of their mail.", labels=("state",))
+    of_sends: dict[str, int] = {}
+    for (kind, name), count in sorted(activity.counted.items()):
+        if kind in SENDS and name in MAILS:
+            of_sends[name] = of_sends.get(name, 0) + count
+        elif kind not in SENDS and name in ROWS:
+            rows.add_metric((kind, name), count)
+    for state, count in of_sends.items():
+        mails.add_metric((state,), count)
+    yield from (open_jobs, ended, rows, mails)
+    yield GaugeMetricFamily(
+        "soapstone_oldest_queued_job_seconds", "How long the oldest job has been due that does not run.", found.oldest
+    )
