@@ -257,7 +257,7 @@ class Jobs:
             )
 
 
-def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[tuple[int, str, int]]]:
+def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[int, str, int]]:
     """Cancel the jobs that meet the condition and are queued, in the caller's transaction; give them to `log_cancelled`
     once that is committed."""
     query = update(jobs).where(condition, jobs.c.state == "queued")
@@ -265,7 +265,7 @@ def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Seq
     return connection.execute(changed.returning(jobs.c.id, jobs.c.kind, jobs.c.account_id)).all()
 
 
-def log_cancelled(cancelled: Sequence[Row[tuple[int, str, int]]]) -> None:
+def log_cancelled(cancelled: Sequence[Row[int, str, int]]) -> None:
     """Write the ends of the jobs that `cancel_queued` gave to the log."""
     for number, kind, account_id in cancelled:
         log_end(number, kind, account_id, "cancelled")
