@@ -60,7 +60,7 @@ class NewToken(TokenOut):
 
 
 @router.get("/account")
-def account(caller: Calling) -> AccountOut:
+def get_account(caller: Calling) -> AccountOut:
     """The account of the caller."""
     own = caller.account
     return AccountOut(
@@ -80,13 +80,13 @@ def account(caller: Calling) -> AccountOut:
 
 
 @router.get("/tokens")
-def tokens(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[TokenOut]:
+def list_tokens(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[TokenOut]:
     """The tokens of the login by number."""
     return paged(cursor, limit, caller.product.tokens.all(caller.login.id), TokenOut.of)
 
 
 @router.post("/tokens", status_code=201, response_model=NewToken)
-def make_token(given: TokenIn, caller: Calling, once: Making) -> Response:
+def create_token(given: TokenIn, caller: Calling, once: Making) -> Response:
     """Make a token for the login. The same request with the same key is refused: the secret is told only once."""
 
     def make() -> tuple[Token, str]:
@@ -104,7 +104,7 @@ def make_token(given: TokenIn, caller: Calling, once: Making) -> Response:
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-def revoke(token_id: Number, caller: Calling) -> None:
+def delete_token(token_id: Number, caller: Calling) -> None:
     """End a token of the login."""
     if not caller.product.tokens.revoke(caller.login.id, token_id, by=caller.login.actor):
         raise not_found("token")

@@ -31,7 +31,7 @@ from soapstone.lists.addresses import is_address
 from soapstone.lists.categories import InvalidCategory
 from soapstone.lists.saved_searches import InvalidSearch, SavedSearch
 
-router = APIRouter(tags=["things of the account"])
+router = APIRouter()
 
 Of = Annotated[Literal["lists", "messages"], Query(description="Categories of lists or of messages.")]
 
@@ -139,8 +139,8 @@ class SuppressionOut(BaseModel):
     added: bool
 
 
-@router.get("/categories")
-def categories(caller: Calling, of: Of = "lists", limit: Limit = 100, cursor: Cursor = None) -> Page[CategoryOut]:
+@router.get("/categories", tags=["categories"])
+def list_categories(caller: Calling, of: Of = "lists", limit: Limit = 100, cursor: Cursor = None) -> Page[CategoryOut]:
     """The categories by number."""
     rooms = caller.product.categories
     found: list[Any] = list(
@@ -149,8 +149,8 @@ def categories(caller: Calling, of: Of = "lists", limit: Limit = 100, cursor: Cu
     return paged(cursor, limit, found, CategoryOut.of)
 
 
-@router.post("/categories", status_code=201, response_model=CategoryOut)
-def add_category(given: Named, caller: Calling, once: Making, of: Of = "lists") -> Response:
+@router.post("/categories", tags=["categories"], status_code=201, response_model=CategoryOut)
+def create_category(given: Named, caller: Calling, once: Making, of: Of = "lists") -> Response:
     """Make a category."""
     caller.require_all_lists()
     rooms = caller.product.categories
@@ -165,7 +165,7 @@ def add_category(given: Named, caller: Calling, once: Making, of: Of = "lists") 
     return once(given, make, CategoryOut.of)
 
 
-@router.delete("/categories/{category_id}", status_code=204)
+@router.delete("/categories/{category_id}", tags=["categories"], status_code=204)
 def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> None:
     """Delete a category; what is in it has none from then on."""
     caller.require_all_lists()
@@ -175,16 +175,16 @@ def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> N
         raise not_found("category")
 
 
-@router.get("/searches")
-def searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
+@router.get("/searches", tags=["searches"])
+def list_searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
     """The saved searches by number. They may name people."""
     caller.require_all_lists()
     found = caller.product.saved_searches.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: SearchOut(**own(each, SearchOut)))
 
 
-@router.post("/searches", status_code=201, response_model=SearchOut)
-def save_search(given: SearchIn, caller: Calling, once: Making) -> Response:
+@router.post("/searches", tags=["searches"], status_code=201, response_model=SearchOut)
+def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
     """Save a search."""
     caller.require_all_lists()
 
@@ -199,7 +199,7 @@ def save_search(given: SearchIn, caller: Calling, once: Making) -> Response:
     return once(given, make, lambda made: SearchOut(**own(made, SearchOut)))
 
 
-@router.delete("/searches/{search_id}", status_code=204)
+@router.delete("/searches/{search_id}", tags=["searches"], status_code=204)
 def delete_search(search_id: Number, caller: Calling) -> None:
     """Forget a saved search."""
     caller.require_all_lists()
@@ -209,8 +209,8 @@ def delete_search(search_id: Number, caller: Calling) -> None:
         raise not_found("search")
 
 
-@router.get("/mappings")
-def mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
+@router.get("/mappings", tags=["mappings"])
+def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
     """The mappings by number, those to lists as far as the login sees them."""
     return page(
         cursor,
@@ -223,8 +223,8 @@ def mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page
     )
 
 
-@router.post("/mappings", status_code=201, response_model=MappingOut)
-def add_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
+@router.post("/mappings", tags=["mappings"], status_code=201, response_model=MappingOut)
+def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
     """Keep a mapping."""
     caller.require_all_lists()
     if not 0 < given.own_id < 1 << 31:
@@ -236,7 +236,7 @@ def add_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
     )
 
 
-@router.delete("/mappings/{mapping_id}", status_code=204)
+@router.delete("/mappings/{mapping_id}", tags=["mappings"], status_code=204)
 def delete_mapping(mapping_id: Number, caller: Calling) -> None:
     """Forget a mapping."""
     caller.require_all_lists()
@@ -244,15 +244,15 @@ def delete_mapping(mapping_id: Number, caller: Calling) -> None:
         raise not_found("mapping")
 
 
-@router.get("/occasions")
-def occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
+@router.get("/occasions", tags=["occasions"])
+def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
     """What people can sign up for, by number."""
     found = caller.product.occasions.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
 
 
-@router.post("/occasions", status_code=201, response_model=OccasionOut)
-def add_occasion(given: Named, caller: Calling, once: Making) -> Response:
+@router.post("/occasions", tags=["occasions"], status_code=201, response_model=OccasionOut)
+def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
     """Make an occasion; people can sign up at once."""
     caller.require_all_lists()
     return once(
@@ -262,7 +262,7 @@ def add_occasion(given: Named, caller: Calling, once: Making) -> Response:
     )
 
 
-@router.patch("/occasions/{occasion_id}")
+@router.patch("/occasions/{occasion_id}", tags=["occasions"])
 def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling) -> OccasionOut:
     """Let people sign up, or not."""
     caller.require_all_lists()
@@ -273,8 +273,8 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
     return OccasionOut(**own(found, OccasionOut))
 
 
-@router.get("/occasions/{occasion_id}/sign-ups")
-def sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
+@router.get("/occasions/{occasion_id}/sign-ups", tags=["occasions"])
+def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
     """Who signed up, by number."""
     caller.require_all_lists()
     found = caller.product.occasions.get(caller.account.id, occasion_id)
@@ -289,8 +289,8 @@ def sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: C
     )
 
 
-@router.get("/suppressions")
-def suppressions(
+@router.get("/suppressions", tags=["suppressions"])
+def list_suppressions(
     caller: Calling, email: Address | None = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Suppressed]:
     """The addresses to which nothing is sent in the whole account, by address; or what holds for one of them."""
@@ -305,8 +305,8 @@ def suppressions(
     )
 
 
-@router.post("/suppressions", status_code=201, response_model=SuppressionOut)
-def suppress(given: SuppressionIn, caller: Calling, once: Making) -> Response:
+@router.post("/suppressions", tags=["suppressions"], status_code=201, response_model=SuppressionOut)
+def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> Response:
     """Suppress or ban an address in the whole account; for both contracts nothing is sent there any more."""
     caller.require_all_lists()
     if not is_address(given.email):
@@ -318,8 +318,8 @@ def suppress(given: SuppressionIn, caller: Calling, once: Making) -> Response:
     )
 
 
-@router.delete("/suppressions", status_code=204)
-def release(caller: Calling, email: Address, kind: Literal["suppressed", "banned"] | None = None) -> None:
+@router.delete("/suppressions", tags=["suppressions"], status_code=204)
+def delete_suppression(caller: Calling, email: Address, kind: Literal["suppressed", "banned"] | None = None) -> None:
     """Take a suppression of the whole account back, or both kinds. Who left, or shut a channel, stays so."""
     caller.require_all_lists()
     if not caller.product.suppressions.remove(caller.account.id, email, kind=kind):

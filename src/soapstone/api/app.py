@@ -20,6 +20,7 @@ from soapstone.api import (
     sends,
 )
 from soapstone.api.access import OwnPages
+from soapstone.api.description import Described
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, install
 from soapstone.product import Product
@@ -30,7 +31,7 @@ PREFIX = "/api/v1"
 
 def rest(product: Product) -> FastAPI:
     """The app; its description is at /api/v1/openapi.json."""
-    app = FastAPI(
+    app = Described(
         title="Soapstone",
         version=version("soapstone"),
         description="Lists, contacts, imports, messages, sends and jobs of a Soapstone server.",

@@ -78,7 +78,7 @@ class ContactIn(ContactChange):
 
 
 @router.get("")
-def search(
+def list_contacts(
     caller: Calling,
     email: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     custom_id: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
@@ -109,7 +109,7 @@ def search(
 
 
 @router.post("", status_code=201, response_model=ContactOut)
-def add(given: ContactIn, caller: Calling, once: Making) -> Response:
+def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
     """Add a person who is not there yet."""
     caller.require_all_lists()
     values = _values(given)
@@ -121,14 +121,14 @@ def add(given: ContactIn, caller: Calling, once: Making) -> Response:
 
 
 @router.get("/{contact_id}")
-def one(contact_id: Number, caller: Calling) -> ContactOut:
+def get_contact(contact_id: Number, caller: Calling) -> ContactOut:
     """One person."""
     caller.require_all_lists()
     return _shown(caller, contact_id)
 
 
 @router.patch("/{contact_id}")
-def change(contact_id: Number, given: ContactChange, caller: Calling) -> ContactOut:
+def change_contact(contact_id: Number, given: ContactChange, caller: Calling) -> ContactOut:
     """Change some fields of a person."""
     caller.require_all_lists()
     values = _values(given)
@@ -138,7 +138,7 @@ def change(contact_id: Number, given: ContactChange, caller: Calling) -> Contact
 
 
 @router.get("/{contact_id}/lists")
-def lists_of(contact_id: Number, caller: Calling) -> list[int]:
+def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
     """Numbers of the lists that a person is on."""
     caller.require_all_lists()
     _shown(caller, contact_id)

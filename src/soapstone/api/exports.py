@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from soapstone.accounts.audit import AuditAction
 from soapstone.api.access import Caller, Calling, while_allowed
-from soapstone.api.values import Number
+from soapstone.api.values import PLAIN, Number
 from soapstone.imports.formulas import escaped
 from soapstone.imports.spec import ATTRIBUTE
 from soapstone.lists.contact_list import ContactList
@@ -43,9 +43,11 @@ _NAMES = {column: name for name, column in FIELDS.items()}
 @router.get(
     "/lists/{list_id}/export",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {}, "application/x-ndjson": {}}, "description": "Members of the list"}},
+    responses={
+        200: {"content": {"text/csv": PLAIN, "application/x-ndjson": PLAIN}, "description": "Members of the list"}
+    },
 )
-def export(
+def export_list(
     list_id: Number,
     caller: Calling,
     form: Annotated[Literal["csv", "ndjson"], Query()] = "csv",

@@ -22,7 +22,7 @@ from soapstone.api.access import Caller, Calling, while_allowed
 from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
+from soapstone.api.values import PLAIN, Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
 from soapstone.imports.charsets import LONGEST_NAME
 from soapstone.imports.columns import Headings, Plan
 from soapstone.imports.imports import KINDS
@@ -51,21 +51,21 @@ REJECTS = 1000
 # Programs name a file as the machine that they run on does: CSV is application/vnd.ms-excel where Excel is installed.
 # So its content tells what it is, and only bodies that are surely no file are refused by their media type.
 MEDIA = re.compile(r"(?:text/.+|multipart/form-data|application/(?!x-www-form-urlencoded|json|.*\+json).+)?", re.ASCII)
+FORM: dict[str, Any] = {
+    "title": "ImportForm",
+    "type": "object",
+    "properties": {"file": {"type": "string", "format": "binary"}},
+    "required": ["file"],
+}
 FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "description": "The file as it is, also packed by gzip or zip, or a form whose part `file` it is. "
-        "The body may be packed on its way as well: Content-Encoding gzip.",
+        "text/csv and text/plain do as well. The body may be packed on its way: Content-Encoding gzip.",
         "content": {
-            "text/csv": {"schema": {"type": "string"}},
+            # Generators of clients know these two; the media types of `MEDIA` are taken as well.
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                    "required": ["file"],
-                }
-            },
+            "multipart/form-data": {"schema": {"$ref": "#/components/schemas/ImportForm"}},
         },
     }
 }
@@ -227,14 +227,14 @@ class OutcomeOut(BaseModel):
 
 
 @router.post("/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
-async def store(request: Request, caller: Calling, how: Annotated[How, Query()], once: Making) -> Response:
+async def create_import(request: Request, caller: Calling, how: Annotated[How, Query()], once: Making) -> Response:
     """Start an import that stores people and puts them on no list."""
     caller.require_all_lists()
     return await _start(request, caller, None, how, once)
 
 
 @router.post("/lists/{list_id}/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
-async def start(
+async def create_list_import(
     list_id: Number, request: Request, caller: Calling, how: Annotated[How, Query()], once: Making
 ) -> Response:
     """Start an import into a list. Profile attributes are named by their names or as `attribute:N`."""
@@ -267,7 +267,7 @@ async def _start(request: Request, caller: Caller, found: ContactList | None, ho
 
 
 @router.get("/imports/{job_id}/outcomes")
-def outcomes(
+def list_import_outcomes(
     job_id: Number,
     caller: Calling,
     outcome: Annotated[list[OutcomeName], Query(description="Those that are wanted; none: all.")] = [],  # noqa: B006
@@ -287,9 +287,11 @@ def outcomes(
 @router.get(
     "/imports/{job_id}/rejects",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/csv": {}, "application/x-ndjson": {}}, "description": "Rejected rows"}},
+    responses={200: {"content": {"text/csv": PLAIN, "application/x-ndjson": PLAIN}, "description": "Rejected rows"}},
 )
-def rejects(job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv") -> Response:
+def get_import_rejects(
+    job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv"
+) -> Response:
     """The rows that were not taken: line, reason in words, and their fields."""
     job = _import(caller, job_id)
     told = f"rejected rows of job {job.id} as {form}"

@@ -17,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.access import CHECK, Caller, Calling
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Cursor, Limit, Moment, Number, Page, page
+from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
 from soapstone.imports.imports import KINDS as IMPORTS
 from soapstone.jobs.job import Job
 
@@ -63,7 +63,7 @@ class JobOut(BaseModel):
 
 
 @router.get("")
-def all_jobs(
+def list_jobs(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     kind: Annotated[Literal["import", "trial_import", "send_to_list", "send_to_file", "send"] | None, Query()] = None,
@@ -97,13 +97,13 @@ def all_jobs(
 
 
 @router.get("/{job_id}")
-def one(job_id: Number, caller: Calling) -> JobOut:
+def get_job(job_id: Number, caller: Calling) -> JobOut:
     """One job."""
     return JobOut.of(caller, find(caller, job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202)
-def cancel(job_id: Number, caller: Calling) -> JobOut:
+def cancel_job(job_id: Number, caller: Calling) -> JobOut:
     """End a job after the work under way; what is done stays."""
     find(caller, job_id)
     if not caller.product.jobs.cancel([caller.account.id], job_id):
@@ -112,7 +112,7 @@ def cancel(job_id: Number, caller: Calling) -> JobOut:
 
 
 @router.post("/{job_id}/retry", status_code=202)
-def retry(job_id: Number, caller: Calling) -> JobOut:
+def retry_job(job_id: Number, caller: Calling) -> JobOut:
     """Queue a failed job again, from where it stood."""
     find(caller, job_id)
     if not caller.product.jobs.retry([caller.account.id], job_id):
@@ -124,11 +124,11 @@ def retry(job_id: Number, caller: Calling) -> JobOut:
     "/{job_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"},
+        200: {"content": {"text/event-stream": PLAIN}, "description": "Server-sent events"},
         204: {"description": "The job is over, and its end was told"},
     },
 )
-async def events(
+async def watch_job(
     job_id: Number, caller: Calling, last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None
 ) -> Response:
     """The job as it moves, one server-sent event `job` for each change; the stream ends with the job.

@@ -17,7 +17,7 @@ from soapstone.lists.campaigns import Campaign, InvalidCampaign
 from soapstone.lists.external_events import ExternalEvent, InvalidEvent
 from soapstone.lists.profiles import AttributeDraft, HeaderInUse, InvalidProfile, ProfileHeader
 
-router = APIRouter(tags=["things of lists"])
+router = APIRouter()
 
 Kind = Literal["text", "text_area", "numeric", "date", "check_box", "radio_button", "content_block"]
 
@@ -111,14 +111,14 @@ class HeaderOut(BaseModel):
         return cls(id=header.id, name=header.name, position=header.position, attributes=attributes)
 
 
-@router.get("/lists/{list_id}/external-events")
-def external_events(list_id: Number, caller: Calling) -> list[EventOut]:
+@router.get("/lists/{list_id}/external-events", tags=["external events"])
+def list_external_events(list_id: Number, caller: Calling) -> list[EventOut]:
     """The external events of a list."""
     return [EventOut(**own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
 
 
-@router.post("/lists/{list_id}/external-events", status_code=201, response_model=EventOut)
-def add_external_event(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
+@router.post("/lists/{list_id}/external-events", tags=["external events"], status_code=201, response_model=EventOut)
+def create_external_event(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
     """Make an external event."""
     here = caller.list(list_id)
 
@@ -131,7 +131,7 @@ def add_external_event(list_id: Number, given: Named, caller: Calling, once: Mak
     return once(given, make, lambda made: EventOut(**own(made, EventOut)))
 
 
-@router.patch("/lists/{list_id}/external-events/{event_id}")
+@router.patch("/lists/{list_id}/external-events/{event_id}", tags=["external events"])
 def change_external_event(list_id: Number, event_id: Number, given: EventChange, caller: Calling) -> EventOut:
     """Give an event another name, block it, or make it active."""
     here = caller.list(list_id)
@@ -149,14 +149,14 @@ def change_external_event(list_id: Number, event_id: Number, given: EventChange,
     return EventOut(**own(changed, EventOut))
 
 
-@router.get("/lists/{list_id}/campaigns")
-def campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
+@router.get("/lists/{list_id}/campaigns", tags=["campaigns"])
+def list_campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
     """The campaigns of a list."""
     return [CampaignOut(**own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
 
 
-@router.post("/lists/{list_id}/campaigns", status_code=201, response_model=CampaignOut)
-def add_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
+@router.post("/lists/{list_id}/campaigns", tags=["campaigns"], status_code=201, response_model=CampaignOut)
+def create_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
     """Make a campaign."""
     here = caller.list(list_id)
 
@@ -169,7 +169,7 @@ def add_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -
     return once(given, make, lambda made: CampaignOut(**own(made, CampaignOut)))
 
 
-@router.delete("/lists/{list_id}/campaigns/{campaign_id}", status_code=204)
+@router.delete("/lists/{list_id}/campaigns/{campaign_id}", tags=["campaigns"], status_code=204)
 def delete_campaign(list_id: Number, campaign_id: Number, caller: Calling) -> None:
     """Delete a campaign; its messages belong to none from then on."""
     known = {each.id for each in caller.product.campaigns.all(caller.list(list_id).id)}
@@ -177,13 +177,13 @@ def delete_campaign(list_id: Number, campaign_id: Number, caller: Calling) -> No
         raise not_found("campaign")
 
 
-@router.get("/lists/{list_id}/review-group")
-def review_group(list_id: Number, caller: Calling) -> list[str]:
+@router.get("/lists/{list_id}/review-group", tags=["review group"])
+def list_reviewers(list_id: Number, caller: Calling) -> list[str]:
     """The addresses that get review copies."""
     return caller.product.review_groups.all(caller.list(list_id).id)
 
 
-@router.post("/lists/{list_id}/review-group", response_model=list[str])
+@router.post("/lists/{list_id}/review-group", tags=["review group"], response_model=list[str])
 def add_reviewer(list_id: Number, given: Reviewer, caller: Calling, once: Making) -> Response:
     """Put an address into the review group; all of it."""
     here = caller.list(list_id)
@@ -197,21 +197,21 @@ def add_reviewer(list_id: Number, given: Reviewer, caller: Calling, once: Making
     )
 
 
-@router.delete("/lists/{list_id}/review-group/{email:path}", status_code=204)
+@router.delete("/lists/{list_id}/review-group/{email:path}", tags=["review group"], status_code=204)
 def remove_reviewer(list_id: Number, email: Email, caller: Calling) -> None:
     """Take an address out of the review group."""
     if not caller.product.review_groups.remove(caller.list(list_id).id, email):
         raise not_found("address in the review group")
 
 
-@router.get("/lists/{list_id}/profile")
-def profile(list_id: Number, caller: Calling) -> list[HeaderOut]:
+@router.get("/lists/{list_id}/profile", tags=["profile"])
+def get_profile(list_id: Number, caller: Calling) -> list[HeaderOut]:
     """The profile headers of a list with their attributes, in order."""
     return [HeaderOut.of(each) for each in caller.product.profiles.headers(caller.list(list_id).id)]
 
 
-@router.post("/lists/{list_id}/profile", status_code=201, response_model=HeaderOut)
-def add_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) -> Response:
+@router.post("/lists/{list_id}/profile", tags=["profile"], status_code=201, response_model=HeaderOut)
+def create_profile_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) -> Response:
     """Make a profile header with its attributes, all of them or nothing."""
     drafts = [AttributeDraft(**each.model_dump()) for each in given.attributes]
     here = caller.list(list_id)
@@ -238,8 +238,8 @@ def add_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) 
     return once(given, make, show)
 
 
-@router.delete("/lists/{list_id}/profile/{header_id}", status_code=204)
-def delete_header(list_id: Number, header_id: Number, caller: Calling) -> None:
+@router.delete("/lists/{list_id}/profile/{header_id}", tags=["profile"], status_code=204)
+def delete_profile_header(list_id: Number, header_id: Number, caller: Calling) -> None:
     """Delete a profile header that has no attributes."""
     here, header = caller.list(list_id), caller.product.profiles.header(caller.account.id, header_id)
     if header is None or header.list_id != here.id:
@@ -250,8 +250,8 @@ def delete_header(list_id: Number, header_id: Number, caller: Calling) -> None:
         raise Refused(409, str(refusal)) from None
 
 
-@router.delete("/lists/{list_id}/attributes/{attribute_id}", status_code=204)
-def delete_attribute(list_id: Number, attribute_id: Number, caller: Calling) -> None:
+@router.delete("/lists/{list_id}/attributes/{attribute_id}", tags=["profile"], status_code=204)
+def delete_profile_attribute(list_id: Number, attribute_id: Number, caller: Calling) -> None:
     """Delete a profile attribute with its values."""
     here, attribute = caller.list(list_id), caller.product.profiles.attribute(caller.account.id, attribute_id)
     if attribute is None or attribute.list_id != here.id:

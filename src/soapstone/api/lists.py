@@ -151,14 +151,14 @@ REFUSALS = {
 
 
 @router.get("")
-def all_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ListOut]:
+def list_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ListOut]:
     """The lists that the login may see, by number."""
     found = caller.product.lists.all(caller.account.id, caller.login)
     return paged(cursor, limit, found, ListOut.of)
 
 
 @router.post("", status_code=201, response_model=ListOut)
-def make(given: ListIn, caller: Calling, once: Making) -> Response:
+def create_list(given: ListIn, caller: Calling, once: Making) -> Response:
     """Make a list. Names are there once."""
     settings = _settings(given.model_dump())
     _check_category(caller, given.category_id)
@@ -184,13 +184,13 @@ def make(given: ListIn, caller: Calling, once: Making) -> Response:
 
 
 @router.get("/{list_id}")
-def one(list_id: Number, caller: Calling) -> ListOut:
+def get_list(list_id: Number, caller: Calling) -> ListOut:
     """One list."""
     return ListOut.of(caller.list(list_id))
 
 
 @router.patch("/{list_id}")
-def change(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
+def change_list(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
     """Change a list."""
     caller.list(list_id)
     values = given.model_dump(exclude_none=True)
@@ -214,7 +214,7 @@ def change(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
 
 
 @router.delete("/{list_id}", status_code=204)
-def delete(list_id: Number, caller: Calling) -> None:
+def delete_list(list_id: Number, caller: Calling) -> None:
     """Delete a list with its memberships; the people stay."""
     caller.list(list_id)
     if not caller.product.lists.delete(caller.account.id, list_id):
@@ -222,7 +222,7 @@ def delete(list_id: Number, caller: Calling) -> None:
 
 
 @router.get("/{list_id}/members")
-def members(
+def list_members(
     list_id: Number,
     caller: Calling,
     state: Annotated[Literal["subscribed", "unsubscribed", "waiting"] | None, Query()] = None,
@@ -241,7 +241,7 @@ def members(
 
 
 @router.get("/{list_id}/members/{contact_id}")
-def member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMemberOut:
+def get_member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMemberOut:
     """One person on a list, with its profile."""
     here = caller.list(list_id)
     found = caller.product.members.get(here.id, contact_id)
@@ -264,7 +264,7 @@ def change_member(list_id: Number, contact_id: Number, given: MemberChange, call
         raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
     except InvalidValue as misfit:
         raise Refused(422, f"The value does not fit profile attribute {misfit.attribute_id}.") from None
-    return member(list_id, contact_id, caller)
+    return get_member(list_id, contact_id, caller)
 
 
 @router.post("/{list_id}/subscriptions", response_model=SubscriptionOut)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from soapstone.accounts.account import RIGHTS, Account, Login, NameTaken, canonical
 from soapstone.accounts.logon import permits
 from soapstone.api.access import Caller, Calling
-from soapstone.api.account import AccountOut, account
+from soapstone.api.account import AccountOut, get_account
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, page, paged
@@ -113,11 +113,11 @@ def change_account(given: AccountChange, caller: Calling) -> AccountOut:
         changed = caller.product.accounts.change(caller.account, **values)
     except ValueError as trouble:
         raise Refused(422, f"{trouble}.") from None
-    return account(replace(caller, account=changed))
+    return get_account(replace(caller, account=changed))
 
 
 @router.get("/account/children")
-def children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ChildOut]:
+def list_children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ChildOut]:
     """The child accounts by number."""
     found = [each for each in caller.product.accounts.all() if each.parent_id == caller.account.id]
     found.sort(key=lambda each: each.id)
@@ -125,7 +125,7 @@ def children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page
 
 
 @router.post("/account/children", status_code=201, response_model=ChildOut)
-def add_child(given: ChildIn, caller: Calling, once: Making) -> Response:
+def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
     """Make a child account; sessions of this account may name it."""
     caller.require_all_lists()
 
@@ -146,14 +146,14 @@ def add_child(given: ChildIn, caller: Calling, once: Making) -> Response:
 
 
 @router.get("/account/networks")
-def networks(caller: Calling) -> Networks:
+def get_networks(caller: Calling) -> Networks:
     """The networks from which the account may be called; none when it is from anywhere."""
     caller.require_all_lists()
     return Networks(networks=caller.product.accounts.networks(caller.account))
 
 
 @router.put("/account/networks")
-def restrict(given: Networks, caller: Calling) -> Networks:
+def replace_networks(given: Networks, caller: Calling) -> Networks:
     """Restrict from where the account may be called; the caller must be in one of the networks."""
     caller.require_all_lists()
     try:
@@ -169,7 +169,7 @@ def restrict(given: Networks, caller: Calling) -> Networks:
 
 
 @router.get("/logins")
-def logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
+def list_logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
     """The logins of the account by number."""
     caller.require_all_lists()
     found = [_shown(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
@@ -177,7 +177,7 @@ def logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[L
 
 
 @router.post("/logins", status_code=201, response_model=LoginOut)
-def add_login(given: LoginIn, caller: Calling, once: Making) -> Response:
+def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
     """Make a login. It cannot have a permission that the caller lacks."""
     caller.require_all_lists()
     _may_give(caller, given)
@@ -233,7 +233,7 @@ def delete_login(name: Name, caller: Calling) -> None:
 
 
 @router.get("/account/audit")
-def audit(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntryOut]:
+def list_audit_entries(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntryOut]:
     """Logons, locks, changed rights, exports and sends of the account, oldest first, of the last year."""
     caller.require_all_lists()
     return page(

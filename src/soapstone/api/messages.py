@@ -130,7 +130,7 @@ class PreviewOut(BaseModel):
 
 
 @router.get("")
-def all_messages(
+def list_messages(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     kind: Annotated[Literal["saved", "transactional", "magnetmail"] | None, Query()] = None,
@@ -161,7 +161,7 @@ def all_messages(
 
 
 @router.post("", status_code=201, response_model=MessageOut)
-def make(given: MessageIn, caller: Calling, once: Making) -> Response:
+def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
     """Store a message."""
 
     def made() -> Message:
@@ -183,13 +183,13 @@ def make(given: MessageIn, caller: Calling, once: Making) -> Response:
 
 
 @router.get("/{message_id}")
-def one(message_id: Number, caller: Calling) -> MessageOut:
+def get_message(message_id: Number, caller: Calling) -> MessageOut:
     """One message."""
     return MessageOut.shown(caller, find(caller, message_id))
 
 
 @router.patch("/{message_id}")
-def change(message_id: Number, given: MessageChange, caller: Calling) -> MessageOut:
+def change_message(message_id: Number, given: MessageChange, caller: Calling) -> MessageOut:
     """Change a message, unless it waits to be sent or is being sent."""
     found = find(caller, message_id)
     values = {
@@ -213,7 +213,7 @@ def change(message_id: Number, given: MessageChange, caller: Calling) -> Message
 
 
 @router.post("/{message_id}/preview")
-def preview(message_id: Number, given: PreviewIn, caller: Calling) -> PreviewOut:
+def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> PreviewOut:
     """A message as a recipient would read it. Nothing is sent."""
     found = find(caller, message_id)
     number = given.list_id if given.list_id is not None else found.list_id

@@ -45,11 +45,9 @@ def not_found(what: str) -> Refused:
     return Refused(404, f"There is no such {what}.")
 
 
-# The refusals that any operation may answer, for the description.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
-    for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
-}
+# The refusals that any operation may answer: `description` writes them out.
+REFUSALS = (400, 401, 403, 404, 409, 413, 415, 422, 503)
+RESPONSES: dict[int | str, dict[str, Any]] = {status: {"description": HTTPStatus(status).phrase} for status in REFUSALS}
 
 
 def answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:

@@ -164,7 +164,7 @@ class RecipientOut(BaseModel):
 
 
 @router.get("")
-def all_sends(
+def list_sends(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     tests: Annotated[
@@ -194,19 +194,19 @@ def all_sends(
 
 
 @router.post("", status_code=202, response_model=Sends)
-def make(given: SendIn, caller: Calling, once: Making) -> Response:
+def create_send(given: SendIn, caller: Calling, once: Making) -> Response:
     """Send a stored message. Everything is on disk when the answer comes."""
     return once(given, lambda: _submitted(caller, given), lambda made: _shown(caller, made), status=202)
 
 
 @router.get("/{send_id}")
-def one(send_id: Number, caller: Calling) -> SendOut:
+def get_send(send_id: Number, caller: Calling) -> SendOut:
     """One send with the figures of its ledger."""
     return _whole(caller, send_id)
 
 
 @router.get("/{send_id}/recipients")
-def recipients(
+def list_send_recipients(
     send_id: Number,
     caller: Calling,
     state: Annotated[list[State] | None, Query(description="Only those in this state; may be repeated.")] = None,
@@ -236,7 +236,7 @@ def recipients(
 
 
 @router.post("/{send_id}/retry", status_code=202, response_model=Sends)
-def retry(send_id: Number, caller: Calling, once: Making) -> Response:
+def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
     """Send once more to those whom a send that is over could not reach: a send of its own."""
 
     def made() -> list[SendTicket]:
@@ -254,7 +254,7 @@ def retry(send_id: Number, caller: Calling, once: Making) -> Response:
 
 
 @router.post("/{send_id}/pause", status_code=202)
-def pause(send_id: Number, caller: Calling) -> SendOut:
+def pause_send(send_id: Number, caller: Calling) -> SendOut:
     """Let a send rest after the mails under way."""
     _find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id):
@@ -263,7 +263,7 @@ def pause(send_id: Number, caller: Calling) -> SendOut:
 
 
 @router.post("/{send_id}/resume", status_code=202)
-def resume(send_id: Number, caller: Calling) -> SendOut:
+def resume_send(send_id: Number, caller: Calling) -> SendOut:
     """Let a send that rests go on where it stood."""
     _find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id, paused=False):
@@ -272,7 +272,7 @@ def resume(send_id: Number, caller: Calling) -> SendOut:
 
 
 @router.post("/{send_id}/cancel", status_code=202)
-def cancel(send_id: Number, caller: Calling) -> SendOut:
+def cancel_send(send_id: Number, caller: Calling) -> SendOut:
     """End a send after the mails under way; those that are handed over stay so."""
     _find(caller, send_id)
     if not caller.product.jobs.cancel([caller.account.id], send_id):

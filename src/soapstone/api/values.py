@@ -64,6 +64,10 @@ Address = Annotated[
 ]
 
 
+# A body of text that is no JSON, for the description.
+PLAIN: dict[str, Any] = {"schema": {"type": "string"}}
+
+
 class Body(BaseModel):
     """A request: nothing unknown in it, no value of another type."""
 

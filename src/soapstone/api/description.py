@@ -1,0 +1,162 @@
+"""The description of the REST API: what many operations share stands in it once, under a name.
+
+Generators of clients make a type of each schema that stands by itself, so that the same refusal written out for every
+operation, or the same closed set of texts for every parameter, is hundreds of types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, get_args
+
+from fastapi import FastAPI
+
+from soapstone.api.imports import FORM
+from soapstone.api.list_things import Kind
+from soapstone.api.messages import Charset
+from soapstone.api.problems import MEDIA_TYPE, REFUSALS, Problem
+from soapstone.imports.outcomes import CODES
+from soapstone.imports.spec import Action, Encoding, Known
+from soapstone.lists.profile_filter import Comparison, Join
+from soapstone.sending.unsubscribe_link import Choice
+from soapstone.store.tables import DELIVERY_STATES, JOB_STATES
+
+_PROBLEM = "Problem"
+# The closed sets of texts by the names that clients know them by.
+_SETS: dict[str, tuple[str, ...]] = {
+    "AttributeKind": get_args(Kind),
+    "BlockedRows": ("keep", "skip"),
+    "CategoryKind": ("lists", "messages"),
+    "Charset": get_args(Charset),
+    "Comparison": get_args(Comparison),
+    "ContactKey": ("account", "email"),
+    "DeliveryState": DELIVERY_STATES,
+    "FileEncoding": get_args(Encoding),
+    "Identifier": ("email", "custom_id"),
+    "ImportAction": get_args(Action),
+    "ImportMode": ("normal", "replace", "dry_run"),
+    "ImportOutcome": tuple(CODES),
+    "JobKind": ("import", "trial_import", "send_to_list", "send_to_file", "send"),
+    "JobState": JOB_STATES,
+    "Join": get_args(Join),
+    "KnownContacts": get_args(Known),
+    "MembershipState": ("subscribed", "unsubscribed", "waiting"),
+    "NewMessageKind": ("saved", "transactional"),
+    "OptOutColumns": ("respect", "ignore"),
+    "ProfileUpdate": ("none", "append", "overwrite", "update"),
+    "RowsForm": ("csv", "ndjson"),
+    "StoredMessageKind": ("saved", "transactional", "magnetmail"),
+    "SuppressionKind": ("suppressed", "banned"),
+    "UnsubscribeLink": get_args(Choice),
+    "UnsubscribeType": ("all", "lists", "message_categories", "list_categories"),
+}
+# A request that makes sense, by the name of its schema.
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "ContactIn": {"email": "ada@example.com", "fields": {"first_name": "Ada", "city": "London"}, "lists": [1]},
+    "ListIn": {"name": "Newsletter"},
+    "MessageIn": {
+        "name": "May",
+        "list_id": 1,
+        "subject": "News of May",
+        "from_address": "news@example.com",
+        "html": "<p>Hello {{ first_name }}</p>",
+    },
+    "SendIn": {"message_id": 1, "to": {"kind": "list", "list_id": 1}},
+    "SubscriptionIn": {"email": "ada@example.com"},
+    "SuppressionIn": {"email": "ada@example.com", "kind": "suppressed"},
+}
+TAGS = {
+    "account": "The account, its tokens, its logins and what they did.",
+    "lists": "Contact lists, their members and subscriptions.",
+    "external events": "What calls and imports raise for a contact of a list.",
+    "campaigns": "Campaigns of a list.",
+    "review group": "Who gets the review copies of a list's messages.",
+    "profile": "The profile attributes of a list.",
+    "contacts": "The people of the account.",
+    "categories": "Categories of lists and of messages.",
+    "searches": "Saved searches for people.",
+    "mappings": "Which object of another system stands for which one of the account.",
+    "occasions": "What people sign up for.",
+    "suppressions": "Addresses that get no mail.",
+    "imports": "Files of people, and the outcome of each row.",
+    "jobs": "Long work: how far it is, stopping and retrying it.",
+    "exports": "Lists as files.",
+    "messages": "Stored messages.",
+    "sends": "Messages on their way, and the ledger of their recipients.",
+}
+
+
+class Described(FastAPI):
+    """An app whose operations are named by their functions and whose description repeats nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        tags = [{"name": name, "description": text} for name, text in TAGS.items()]
+        super().__init__(openapi_tags=tags, generate_unique_id_function=lambda route: route.name, **options)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description, made when it is first asked for."""
+        if self.openapi_schema is None:
+            made = super().openapi()
+            _share_refusals(made)
+            _share_sets(made)
+            _tell_quotes(made)
+            schemas = made["components"]["schemas"]
+            schemas["ImportForm"] = FORM
+            for name, example in EXAMPLES.items():
+                schemas[name]["examples"] = [example]
+            self.openapi_schema = made
+        assert self.openapi_schema is not None  # noqa: S101 - for the type checker
+        return self.openapi_schema
+
+
+def _share_refusals(document: dict[str, Any]) -> None:
+    schema = Problem.model_json_schema()
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{_PROBLEM}"}}}
+    refusals = {status: HTTPStatus(status) for status in REFUSALS}
+    document["components"]["schemas"][_PROBLEM] = schema
+    document["components"]["responses"] = {
+        _response(status): {"description": status.phrase, "content": content} for status in refusals.values()
+    }
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for number, status in refusals.items():
+                operation["responses"][str(number)] = {"$ref": f"#/components/responses/{_response(status)}"}
+
+
+def _response(status: HTTPStatus) -> str:
+    return status.phrase.replace(" ", "")
+
+
+def _share_sets(document: dict[str, Any]) -> None:
+    # A set that is open elsewhere has no values here.
+    names = {values: name for name, values in _SETS.items() if values}
+    used: dict[str, Any] = {}
+    for schema in list(_having("enum", document)):
+        values = tuple(schema["enum"])
+        if name := names.get(values):
+            used[name] = {"type": "string", "enum": list(values), "title": name}
+            kept = {word: schema[word] for word in ("default", "description") if word in schema}
+            schema.clear()
+            schema |= {"$ref": f"#/components/schemas/{name}"} | kept
+    document["components"]["schemas"] |= used
+
+
+def _tell_quotes(document: dict[str, Any]) -> None:
+    """Say in words that a default is a quote: openapi-python-client 0.29 puts a backslash before it, and sends both."""
+    for schema in _having("default", document):
+        if schema["default"] == '"':
+            del schema["default"]
+            schema["description"] = 'Without it: "'
+
+
+def _having(word: str, part: Any) -> Iterator[dict[str, Any]]:
+    """Yield all objects of a document that have this word."""
+    if isinstance(part, dict):
+        if word in part:
+            yield part
+        for each in part.values():
+            yield from _having(word, each)
+    elif isinstance(part, list):
+        for each in part:
+            yield from _having(word, each)
