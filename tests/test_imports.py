@@ -10,7 +10,7 @@ import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "soapstone"
 
-ROOMS = {"accounts", "lists", "imports", "sending", "tracking"}
+ROOMS = {"accounts", "lists", "imports", "sending", "tracking", "people"}
 
 # Who may import what. Everything may import itself, the standard library and other projects.
 MAY_IMPORT: dict[str, set[str]] = {
@@ -23,6 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # A supplied file is read as an import file is.
     "sending": {"jobs", "store", "accounts", "lists", "imports"},
     "tracking": {"jobs", "store"},
+    # One person in all of these.
+    "people": {"jobs", "store", "accounts", "lists", "imports", "sending"},
     # What an operator may set. Rooms get the values handed to them.
     "settings": set(),
     # The rooms, opened on one set of records: what the contracts call.

@@ -20,6 +20,7 @@ from soapstone.commands import (
     attributes,
     campaigns,
     categories,
+    contacts,
     database,
     events,
     imports,
@@ -51,6 +52,7 @@ app.add_typer(accounts.app, name="account")
 app.add_typer(lists.app, name="list")
 app.add_typer(messages.app, name="message")
 app.add_typer(sends.app, name="send")
+app.add_typer(contacts.app, name="contact")
 app.add_typer(categories.app, name="category")
 app.add_typer(events.app, name="event")
 app.add_typer(attributes.app, name="attribute")

@@ -39,6 +39,8 @@ from soapstone.lists.search import Search
 from soapstone.lists.subscriptions import Subscriptions
 from soapstone.lists.suppression import Suppressions
 from soapstone.lists.unsubscribes import Unsubscribes
+from soapstone.people.dossier import Dossiers
+from soapstone.people.erasure import Erasure
 from soapstone.sending.letters import Invitations, SubscriptionLetters
 from soapstone.sending.links import Links
 from soapstone.sending.messages import Messages
@@ -87,6 +89,8 @@ class Product:
     complaints: Complaints
     doubles: Doubles
     suppressions: Suppressions
+    erasure: Erasure
+    dossiers: Dossiers
     jobs: Jobs
     imports: Imports
     attribute_updates: AttributeUpdates
@@ -131,6 +135,8 @@ class Product:
             complaints=Complaints(database),
             doubles=Doubles(database),
             suppressions=Suppressions(database),
+            erasure=Erasure(database, settings.blobs, settings.mail, settings.drafts),
+            dossiers=Dossiers(database, settings.mail, settings.drafts),
             jobs=jobs,
             imports=imports,
             attribute_updates=AttributeUpdates(database, jobs),

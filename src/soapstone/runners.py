@@ -12,6 +12,7 @@ from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
 from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, run_attribute_removal
+from soapstone.people.retention import Retention
 from soapstone.product import Product
 from soapstone.sending.builder import Stationery
 from soapstone.sending.rates import Rates
@@ -53,7 +54,15 @@ def chores(product: Product) -> list[Callable[[], object]]:
         scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
     sender = Sender(product.database, product.settings.mail, product.settings.drafts)
+    settings = product.settings
+    retention = Retention(
+        product.database,
+        settings.mail,
+        row_days=settings.row_retention_days,
+        mail_days=settings.mail_retention_days,
+    )
     return [
+        retention.sweep,
         sweep_inputs,
         sender.sweep,
         product.lists.purge,

@@ -122,6 +122,15 @@ class Settings(BaseSettings):
         le=36_500,
         description="How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
     )
+    row_retention_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="How long rejected rows and the outcomes of rows of finished imports are kept; 0: for ever.",
+    )
+    mail_retention_days: int = Field(
+        0, ge=0, le=36_500, description="How long mails of sends that are over stay in the mail folder; 0: for ever."
+    )
     log_format: Literal["text", "json"] = Field("text", description="Form of the lines of the log, text or json.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level of the lines of the log: debug, info, warning or error."

@@ -38,6 +38,7 @@ class AuditAction(StrEnum):
     RIGHTS = "rights"
     EXPORT = "export"
     SEND = "send"
+    DELETE = "delete"
 
 
 @dataclass(frozen=True)

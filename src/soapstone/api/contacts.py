@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
+from soapstone.accounts.audit import AuditAction
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
@@ -22,6 +23,8 @@ from soapstone.lists.recipients import (
     UnknownGroup,
 )
 from soapstone.lists.search import SEARCHABLE, Example, Walk
+from soapstone.people.erasure import MailUnderWay
+from soapstone.people.traces import UnknownPerson
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 
@@ -143,6 +146,34 @@ def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
     caller.require_all_lists()
     _shown(caller, contact_id)
     return caller.product.recipients.lists_of(caller.account.id, contact_id)
+
+
+@router.delete("/{contact_id}", status_code=204)
+def delete_contact(contact_id: Number, caller: Calling) -> None:
+    """Delete a person with all that is known of it: files do not bring the address back.
+
+    409 while a send that is not over has a mail for the person.
+    """
+    caller.require_all_lists()
+    try:
+        caller.product.erasure.delete(caller.account, contact_id, caller.login.actor)
+    except UnknownPerson:
+        raise not_found("contact") from None
+    except MailUnderWay as send:
+        raise Refused(409, f"Send {send} has a mail for this person and is not over.") from None
+
+
+@router.get("/{contact_id}/export")
+def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
+    """All that the records and the mail folder hold of a person."""
+    caller.require_all_lists()
+    try:
+        found = caller.product.dossiers.of(caller.account, contact_id)
+    except UnknownPerson:
+        raise not_found("contact") from None
+    told = f"contact {contact_id} with all that is known of it"
+    caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
+    return found
 
 
 def _shown(caller: Caller, contact_id: int) -> ContactOut:

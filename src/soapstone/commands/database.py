@@ -90,7 +90,7 @@ def restore(
         if path.exists() and backup.samefile(path):
             stop(f"{backup} is the database itself. Where a backup was put in its place, run: soapstone db restored")
         opened.close()
-        taken_up, kept = restore_file(path, backup, mark)
+        taken_up, kept = restore_file(path, backup, mark, settings)
         console.print(f"Restored {path} from {backup}.", soft_wrap=True)
         if kept is not None:
             console.print(f"The records that were there are kept in {kept}.", soft_wrap=True)

@@ -14,8 +14,13 @@ from pathlib import Path
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DatabaseError
 
+from soapstone.accounts.account import Accounts
+from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.accounts.link_keys import begin_key
+from soapstone.lists import erased
+from soapstone.people.erasure import Erasure
 from soapstone.sending.send import KINDS
+from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsDamaged
@@ -89,10 +94,11 @@ def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
     return TakenUp(key, paused)
 
 
-def restore(path: Path, backup: Path, mark: Mark) -> tuple[TakenUp, Path | None]:
+def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[TakenUp, Path | None]:
     """Put a backup in the place of the SQLite database `path`, which no other process uses; the old one is kept.
 
-    The new file takes the old one's place by one rename, when all is done. Returns where the old one is kept.
+    The new file takes the old one's place by one rename, when all is done. People who were deleted since the backup are
+    deleted in it again. Returns where the old one is kept.
     Raises CannotRestore, and SchemaMismatch for a backup of a newer version.
     """
     known = _known(path, mark)
@@ -106,6 +112,7 @@ def restore(path: Path, backup: Path, mark: Mark) -> tuple[TakenUp, Path | None]
                 raise CannotRestore(f"{backup} holds no records of this server.")
             schema.upgrade(database, copied=True)
             taken_up = take_up(database, known)
+            _delete_again(path, database, settings)
         finally:
             database.close()
         private.sync(fresh)
@@ -120,6 +127,29 @@ def restore(path: Path, backup: Path, mark: Mark) -> tuple[TakenUp, Path | None]
     finally:
         database.close()
     return taken_up, kept
+
+
+def _delete_again(path: Path, restored: Database, settings: Settings) -> None:
+    """Delete from restored records who was deleted in those at `path`, as far as they can be read."""
+    if not path.exists():
+        return
+    replaced = Database(f"sqlite:///{path}")
+    try:
+        with replaced.read() as connection:
+            secret, rows = erased.export(connection)
+    except (DatabaseError, RecordsDamaged):
+        log.warning("%s cannot be read: who was deleted since the backup is not known", path)
+        return
+    finally:
+        replaced.close()
+    if secret is None or not rows:
+        return
+    with restored.write(durable=True) as connection:
+        erased.adopt(connection, secret, rows)
+    erasure = Erasure(restored, settings.blobs, settings.mail, settings.drafts)
+    for account in Accounts(restored).all():
+        if count := erasure.repeat(account, COMMAND_LINE):
+            log.warning("deleted again in account %s: %d contacts", account.name, count)
 
 
 def check_alone(path: Path) -> None:

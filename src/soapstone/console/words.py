@@ -48,6 +48,7 @@ COUNTERS = {
     "not_on_list": "not on the list",
     "nothing_to_remove": "not there to be removed",
     "unclear_opt_out": "unclear whether they get mail",
+    "deleted": "deleted here before",
 }
 
 # What a job that is under way is doing.

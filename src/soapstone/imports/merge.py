@@ -40,6 +40,7 @@ from soapstone.imports.rows import EVENTS, OPT_OUT, OPTED_OUT_AT
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
+from soapstone.lists.erased import erased_among, has_erased
 from soapstone.lists.external_events import active_events, numbers
 from soapstone.lists.suppression import WHOLE_ACCOUNT
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
@@ -173,6 +174,7 @@ class Merge:
         if not self._sqlite and ends and not self._spec.dry_run:
             self._hold_memberships(connection)
         connection.execute(self._judgement.statement)
+        self._refuse_deleted(connection)
         groups = select(judged.c.outcome, judged.c.membership, func.count()).group_by(
             judged.c.outcome, judged.c.membership
         )
@@ -187,11 +189,17 @@ class Merge:
             judged, judged.c.n == stage.c.n
         )
         refused = []
-        if any(outcome in o.REASONS for outcome, _ in counted):
-            codes = [CODES[outcome] for outcome in o.REASONS]
+        reasons = {outcome for outcome, _ in counted if outcome in o.REASONS}
+        if reasons - {o.DELETED}:
+            codes = [CODES[outcome] for outcome in o.REASONS if outcome != o.DELETED]
             query = select(stage.c.row, judged.c.outcome, stage.c.fields).join(judged, judged.c.n == stage.c.n)
             found = connection.execute(query.where(judged.c.outcome.in_(codes)).order_by(stage.c.row))
             refused = [(row, NAMES[code], fields) for row, code, fields in found]
+        if o.DELETED in reasons:
+            query = select(stage.c.row).join(judged, judged.c.n == stage.c.n)
+            deleted = connection.execute(query.where(judged.c.outcome == CODES[o.DELETED])).scalars()
+            # Of these people nothing is kept.
+            refused += [(row, o.DELETED, []) for row in deleted]
         return Merged(
             # As the driver gives them: making SQLAlchemy's rows would cost more than the query.
             rows=connection.execute(result).cursor.fetchall(),
@@ -199,6 +207,24 @@ class Merge:
             old_members=sum(count for (_, state), count in counted.items() if state is not None),
             refused=refused,
         )
+
+    def _refuse_deleted(self, connection: Connection) -> None:
+        """Refuse the rows of people who were deleted, whatever the file is for."""
+        stage, judged = self._stage, self._judged
+        key = stage.c.key if self._rows.key == "email" else stage.c.email_key if "email_key" in stage.c else None
+        if key is None or not has_erased(connection, self._account.id):
+            return
+        numbers = {staged: n for n, staged in connection.execute(select(stage.c.n, key)) if staged}
+        erased = erased_among(connection, self._account.id, numbers.keys())
+        several = key is not stage.c.key
+        for staged in erased:
+            rows = judged.c.n == numbers[staged]
+            if several:
+                # The address is data here, and more than one row may have it.
+                rows = judged.c.n.in_(select(stage.c.n).where(key == staged))
+            values = {"outcome": CODES[o.DELETED], "contact_id": None, "membership": None}
+            values |= {"record_changed": False, "profile_changed": False}
+            connection.execute(update(judged).where(rows).values(**values))
 
     def _hold_memberships(self, connection: Connection) -> None:
         """Take hold of the memberships before they are judged, so that nobody else ends them meanwhile.

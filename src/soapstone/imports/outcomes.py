@@ -38,6 +38,7 @@ PREVIOUSLY_UNSUBSCRIBED = "previously_unsubscribed"
 NOT_ON_LIST = "not_on_list"
 NOTHING_TO_REMOVE = "nothing_to_remove"
 UNCLEAR_OPT_OUT = "unclear_opt_out"
+DELETED = "deleted"
 
 REASONS: dict[str, str] = {
     DUPLICATE: "Another row about the same contact counts.",
@@ -53,6 +54,7 @@ REASONS: dict[str, str] = {
     NOT_ON_LIST: "The contact is not on the list.",
     NOTHING_TO_REMOVE: "The contact to be removed is not on the list.",
     UNCLEAR_OPT_OUT: "The row does not say clearly whether the contact gets mail.",
+    DELETED: "The person was deleted here, and is to stay away.",
 }
 
 TAKEN = frozenset(
@@ -110,6 +112,7 @@ CODES: dict[str, int] = {
     IMPORTED_UNCONFIRMED: 26,
     IMPORTED_UNCONFIRMED_UPDATED: 27,
     UNCLEAR_OPT_OUT: 28,
+    DELETED: 29,
 }
 NAMES = {code: name for name, code in CODES.items()}
 
@@ -126,7 +129,7 @@ class ImportCounts:
     lk-93: `processed` and below, which add up to it. Rows of somebody already subscribed count as
     `already_subscribed` whether their data changed or not; a removal of somebody who is not on the list counts as
     `already_unsubscribed`. Rows of people who come as unsubscribed count as `unsubscribed`, of people who wait as
-    `skipped`.
+    `skipped`, of people who were deleted as `suppressed`.
     """
 
     total: int
@@ -177,7 +180,7 @@ class ImportCounts:
             already_subscribed=rows(UPDATED, UNCHANGED),
             already_unsubscribed=rows(ALREADY_REMOVED, NOTHING_TO_REMOVE),
             previously_unsubscribed=rows(PREVIOUSLY_UNSUBSCRIBED, STILL_UNSUBSCRIBED, STILL_UNSUBSCRIBED_UPDATED),
-            suppressed=rows(SUPPRESSED),
+            suppressed=rows(SUPPRESSED, DELETED),
             banned=rows(BANNED),
             skipped=rows(DUPLICATE, NOT_ON_LIST, *UNCONFIRMED),
         )

@@ -29,6 +29,7 @@ from sqlalchemy import (
 
 from soapstone.accounts.account import Account
 from soapstone.lists.addresses import address_key
+from soapstone.lists.erased import erased_among
 from soapstone.lists.mailboxes import sharing
 from soapstone.store.database import Database
 from soapstone.store.instants import now
@@ -138,6 +139,8 @@ class Change:
             suppressions.c.list_id.in_((0, list_id)),
         )
         kinds = set(self.connection.execute(query).scalars())
+        if not kinds and erased_among(self.connection, self.account.id, [address_key(address)]):
+            return "suppressed"
         return "banned" if "banned" in kinds else "suppressed" if "suppressed" in kinds else None
 
     def opted_out(self, contact_id: int, list_id: int) -> bool:
@@ -167,6 +170,7 @@ class Change:
         values |= self._keys(str(values.get("email", "")))
         made = self.connection.execute(insert(contacts).values(**values).returning(contacts.c.id)).scalar_one()
         self.log("added", made)
+        self._keep_suppressed(values["email_key"])
         return int(made)
 
     def edit(self, contact_id: int, values: Mapping[str, Any]) -> bool:
@@ -184,6 +188,8 @@ class Change:
         self.connection.execute(
             update(contacts).where(contacts.c.id == contact_id).values(**stored, updated_at=self.moment)
         )
+        if "email" in changed:
+            self._keep_suppressed(address_key(changed["email"]))
         old = {"old_email": row["email"]} if "email" in changed else {}
         self.log("changed", contact_id, detail={"fields": sorted(changed), **old})
         return True
@@ -356,6 +362,12 @@ class Change:
         """The comparable forms of an address; a missing one is nobody's."""
         key = address_key(address)
         return {"email_key": key, "unique_email": key or None if self.account.identifier == "email" else None}
+
+    def _keep_suppressed(self, key: str) -> None:
+        """Suppress the address of a deleted person who is added again: it gets no mail before that is taken back."""
+        if erased_among(self.connection, self.account.id, [key]):
+            values = {"account_id": self.account.id, "list_id": 0, "kind": "suppressed", "email_key": key}
+            insert_unless_there(self.connection, suppressions, **values, created_at=self.moment)
 
     def _give_up_mailbox(self, row: RowMapping) -> None:
         """The contact gets another address: the next oldest contact of its mailbox has that now, if there is one."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import delete, insert, literal, select, tuple_
 
 from soapstone.lists.addresses import address_key
+from soapstone.lists.erased import erased_among, forget
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.store.tables import accounts, suppressions
@@ -63,14 +64,25 @@ class Suppressions:
         if address is not None:
             query = query.where(table.email_key == address_key(address))
         with self._database.read() as connection:
-            return [Suppression(**row) for row in connection.execute(query).mappings()]
+            found = [Suppression(**row) for row in connection.execute(query).mappings()]
+            if address is None or found or after != ("", ""):
+                return found
+            # A deleted person's address is not known, but it is recognized.
+            erased = erased_among(connection, account_id, [address_key(address)])
+            return [Suppression(email=key, kind="suppressed", created_at=since) for key, since in erased.items()]
 
     def remove(self, account_id: int, address: str, *, kind: str | None = None, list_id: int = WHOLE_ACCOUNT) -> bool:
-        """Take suppressions of an address back, of one kind or of both; False when there was none."""
+        """Take suppressions of an address back, of one kind or of both; False when there was none.
+
+        The suppression of a deleted person's address is one of the whole account and of kind "suppressed".
+        """
         here = {"account_id": account_id, "list_id": list_id, "email_key": address_key(address)}
         query = delete(suppressions).filter_by(**here | ({} if kind is None else {"kind": kind}))
         with self._database.write() as connection:
-            return connection.execute(query).rowcount > 0
+            found = connection.execute(query).rowcount > 0
+            if list_id == WHOLE_ACCOUNT and kind in (None, "suppressed"):
+                found |= forget(connection, account_id, address)
+            return found
 
     def blocked(self, account_id: int, list_id: int, address: str) -> bool:
         """Whether an address is suppressed or banned on the list or in the whole account."""
@@ -81,4 +93,6 @@ class Suppressions:
             held.list_id.in_((WHOLE_ACCOUNT, list_id)),
         )
         with self._database.read() as connection:
-            return connection.execute(query.limit(1)).first() is not None
+            if connection.execute(query.limit(1)).first() is not None:
+                return True
+            return bool(erased_among(connection, account_id, [address_key(address)]))

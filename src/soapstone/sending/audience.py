@@ -12,6 +12,7 @@ from sqlalchemy import Row as DatabaseRow
 
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
+from soapstone.lists.erased import erased_among
 from soapstone.lists.mailboxes import sharing
 from soapstone.lists.profile_filter import Term, matches
 from soapstone.sending.mailbox import is_mailbox
@@ -201,6 +202,8 @@ class Audience:
                 deliveries.c.account_id == self._job.account_id,
                 deliveries.c.id > after,
                 deliveries.c.state == "failed",
+                # The rows of deleted people count still, and lead nowhere.
+                deliveries.c.email_key != "",
             )
             .order_by(deliveries.c.id)
             .limit(limit)
@@ -278,6 +281,7 @@ class Audience:
             seen = set(connection.execute(before).scalars())
             for kind, key in connection.execute(blocked):
                 found[kind].add(key)
+            found["suppressed"] |= erased_among(connection, self._job.account_id, keys).keys()
         return seen, found["banned"], found["suppressed"]
 
     def _had(self, keys: set[str]) -> set[str]:

@@ -89,10 +89,30 @@ class Outbox:
         shutil.rmtree(self._drafts, ignore_errors=True)
 
     def _draft(self, delivery_id: int) -> Path:
-        return self._drafts / f"{delivery_id:010d}.eml"
+        return self._drafts / _draft_name(delivery_id)
 
     def _mail_file(self, delivery_id: int) -> Path:
-        return self._mail / f"{self._job_id:08d}-{delivery_id:010d}.eml"
+        return self._mail / _mail_name(self._job_id, delivery_id)
+
+
+def mail_files(mail: Path, drafts: Path, job_id: int, delivery_id: int) -> list[Path]:
+    """Return where the mail of a row of the ledger may lie: in the mail folder, or as a draft."""
+    return [mail / _mail_name(job_id, delivery_id), drafts / f"{job_id:08d}" / _draft_name(delivery_id)]
+
+
+def job_of_mail(name: str) -> int | None:
+    """Return the number of the send that a file of the mail folder belongs to; None for any other file."""
+    job_id, hyphen, rest = name.removesuffix(".eml").partition("-")
+    is_mail = name.endswith(".eml") and hyphen and job_id.isdecimal() and rest.isdecimal() and name.isascii()
+    return int(job_id) if is_mail else None
+
+
+def _mail_name(job_id: int, delivery_id: int) -> str:
+    return f"{job_id:08d}-{delivery_id:010d}.eml"
+
+
+def _draft_name(delivery_id: int) -> str:
+    return f"{delivery_id:010d}.eml"
 
 
 def jobs_with_drafts(drafts: Path) -> list[int]:

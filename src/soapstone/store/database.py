@@ -298,6 +298,8 @@ def _tame_sqlite(engine: Engine) -> None:
             # The worker alone moves the log into the file: see Database.checkpoint.
             "wal_autocheckpoint=0",
             "temp_store=FILE",
+            # What is deleted is overwritten, whatever the library was built with.
+            "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
         # SQLite's own lower() knows ASCII only.

@@ -321,6 +321,15 @@ suppressions = _table(
     CheckConstraint("kind IN ('suppressed', 'banned')", name="kind"),
 )
 
+# Whom files may not bring back: keyed hashes of the addresses of deleted people (soapstone.lists.erased).
+erased_addresses = Table(
+    "erased_address",
+    metadata,
+    Column("account_id", Id, ForeignKey("account.id"), primary_key=True, autoincrement=False),
+    Column("address_hash", Text, primary_key=True),
+    Column("erased_at", Instant, nullable=False),
+)
+
 # What happens to people one by one, each row in the transaction that does it: the numbers of one contact's events are
 # the order in which they happened. Imports write only those that end a subscription: see their outcomes for the rest.
 EVENT_KINDS = (

@@ -1,0 +1,77 @@
+"""`soapstone contact …`: all that is known of one person, and deleting it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soapstone.accounts.audit import COMMAND_LINE, AuditAction
+from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.people.erasure import MailUnderWay
+from soapstone.people.traces import UnknownPerson
+from soapstone.store import private
+
+app = typer.Typer(no_args_is_help=True, help="One person: all that is known of it, and deleting it.")
+
+Person = Annotated[str, typer.Argument(help="The number of the contact, or an e-mail address.")]
+
+
+@app.command()
+def export(
+    person: Person,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; standard output without it.")] = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Write all that the records and the mail folder hold of a person, as JSON."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        try:
+            found = product.dossiers.of(owner, _who(person))
+        except UnknownPerson:
+            stop(f"Nothing is known of {person} in account {owner.name}.")
+        told = f"contact {', '.join(str(each['id']) for each in found['contacts'])} with all that is known of it"
+        product.audit.add(owner.id, COMMAND_LINE, AuditAction.EXPORT, told)
+    text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with private.create(output) as file:
+            file.write(text.encode("utf-8", "replace"))
+    except OSError as trouble:
+        stop(f"Cannot write {output}: {trouble.strerror}.")
+
+
+@app.command()
+def delete(
+    person: Person,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Delete a person with all that is known of it. Files do not bring the address back."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        if not yes and not typer.confirm(f"Delete {person} in account {owner.name} for good?"):
+            stop("Nothing was deleted.")
+        try:
+            gone = product.erasure.delete(owner, _who(person), COMMAND_LINE)
+        except UnknownPerson:
+            stop(f"Nothing is known of {person} in account {owner.name}.")
+        except MailUnderWay as send:
+            stop(f"Send {send} has a mail for this person and is not over. Wait for its end, or cancel it.")
+        console.print(
+            f"Deleted: {len(gone.contact_ids)} contacts. Emptied: {gone.deliveries} rows of ledgers, "
+            f"{gone.rejects} rejected rows. Removed: {gone.mails} mails, {gone.files} uploaded files.",
+            soft_wrap=True,
+        )
+
+
+def _who(person: str) -> int | str:
+    return int(person) if person.isascii() and person.isdecimal() and len(person) < 19 else person

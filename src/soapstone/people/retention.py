@@ -1,0 +1,90 @@
+"""How long things are kept that name people and are over: rows of imports, and mails in the folder.
+
+Jobs themselves stay, with their counters: a client may ask for the state of an old one at any time (lk-93, mm-48).
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import delete, exists, select, update
+
+from soapstone.imports.outcomes import DELETED
+from soapstone.sending.outbox import job_of_mail
+from soapstone.store.database import Database
+from soapstone.store.instants import now
+from soapstone.store.tables import erased_addresses, import_parts, jobs, rejected_rows
+
+# Rows, and files, that go in one step: others wait no longer than for a chunk of an import.
+STEP = 5000
+
+
+class Retention:
+    """Tidies up what is past its time; days of 0 mean for ever."""
+
+    def __init__(self, database: Database, mail: Path, *, row_days: int, mail_days: int) -> None:
+        self._database = database
+        self._mail = mail
+        self._row_days, self._mail_days = row_days, mail_days
+
+    def sweep(self) -> None:
+        """Do it once, step by step."""
+        self._forget_files_of_deleted()
+        if self._row_days:
+            self._forget_rows()
+        if self._mail_days:
+            self._remove_mails()
+
+    def _forget_files_of_deleted(self) -> None:
+        """Let go of uploaded files that may name a person who was deleted: while the job ran, or before it."""
+        ended = jobs.c.finished_at.is_not(None) & jobs.c.blob.is_not(None)
+        meanwhile = exists().where(
+            erased_addresses.c.account_id == jobs.c.account_id,
+            erased_addresses.c.erased_at >= jobs.c.submitted_at,
+            erased_addresses.c.erased_at <= jobs.c.finished_at,
+        )
+        with self._database.read() as connection:
+            counted = connection.execute(select(jobs.c.id, jobs.c.counters).where(ended)).all()
+            met = [row.id for row in counted if DELETED in row.counters]
+            ran = list(connection.execute(select(jobs.c.id).where(ended, meanwhile)).scalars())
+        for start in range(0, len(found := sorted({*met, *ran})), STEP):
+            with self._database.write() as connection:
+                some = jobs.c.id.in_(found[start : start + STEP]) & jobs.c.finished_at.is_not(None)
+                connection.execute(update(jobs).where(some).values(blob=None))
+
+    def _forget_rows(self) -> None:
+        """Remove rejected rows and the outcomes of rows of imports that ended long ago."""
+        old = jobs.c.finished_at < now() - timedelta(days=self._row_days)
+        for table, place in ((rejected_rows, rejected_rows.c.line), (import_parts, import_parts.c.first_row)):
+            with self._database.read() as connection:
+                query = select(table.c.job_id).join(jobs, jobs.c.id == table.c.job_id).where(old).distinct()
+                job_ids = list(connection.execute(query).scalars())
+            for job_id in job_ids:
+                more = True
+                while more:
+                    with self._database.write() as connection:
+                        # Nobody may have begun it again meanwhile.
+                        over = exists().where(jobs.c.id == job_id, old)
+                        first = select(place).where(table.c.job_id == job_id).order_by(place).limit(STEP)
+                        gone = delete(table).where(table.c.job_id == job_id, place.in_(first), over)
+                        more = connection.execute(gone).rowcount == STEP
+
+    def _remove_mails(self) -> None:
+        """Remove mails from the folder that were handed over long ago, by sends that are over."""
+        before = (now() - timedelta(days=self._mail_days)).timestamp()
+        if not self._mail.is_dir():
+            return
+        over: dict[int, bool] = {}
+        with os.scandir(self._mail) as entries:
+            for entry in entries:
+                job_id = job_of_mail(entry.name)
+                if job_id is None:
+                    continue
+                if job_id not in over:
+                    query = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.finished_at.is_(None))
+                    with self._database.read() as connection:
+                        over[job_id] = connection.execute(query).first() is None
+                if over[job_id] and entry.stat(follow_symlinks=False).st_mtime < before:
+                    Path(entry.path).unlink(missing_ok=True)
