@@ -279,6 +279,18 @@ def numbers_of(site: Site) -> dict[str, set[int]]:
         return Work(product).numbers()
 
 
+def test_who_was_deleted_since_the_backup_is_deleted_in_it(alone: Site) -> None:
+    with opened(alone.settings) as product:
+        account = product.accounts.all()[0]
+        product.recipients.add(account, {"email": "gone@example.com"})
+    alone.copy()
+    assert "Deleted: 1 contacts." in alone.run("contact", "delete", "gone@example.com", "--yes")
+    alone.run("db", "restore", str(alone.backup))
+    with opened(alone.settings) as product:
+        assert product.recipients.find(account, email="gone@example.com") is None
+        assert [each.kind for each in product.suppressions.page(account.id, "gone@example.com")] == ["suppressed"]
+
+
 def test_a_backup_is_put_in_the_place_of_the_records(alone: Site) -> None:
     assert alone.path is not None
     alone.copy()

@@ -87,6 +87,8 @@ ROUTES: dict[str, Callable[[Things], Asked]] = {
     "GET /contacts/{contact_id}": at("/contacts/{contact}"),
     "PATCH /contacts/{contact_id}": at("/contacts/{contact}", {"fields": {"city": "Oslo"}}),
     "GET /contacts/{contact_id}/lists": at("/contacts/{contact}/lists"),
+    "DELETE /contacts/{contact_id}": at("/contacts/{contact}"),
+    "GET /contacts/{contact_id}/export": at("/contacts/{contact}/export"),
     "GET /categories": at("/categories"),
     "POST /categories": at("/categories", {"name": "New"}),
     "DELETE /categories/{category_id}": at("/categories/{category}"),

@@ -152,14 +152,14 @@ class Erasure:
                     if not wanted.isdisjoint(unpack_numbers(packed)):
                         found.add(job_id)
                         break
-        texts = [text.encode() for text in traces.texts]
+        texts = [text.encode(form) for text in traces.texts for form in ("utf-8", "utf-16-le", "utf-16-be")]
         return found | {
             job_id for job_id, name in names.items() if job_id not in found and _file_holds(self._blobs / name, texts)
         }
 
 
 def _file_holds(path: Path, texts: Sequence[bytes]) -> bool:
-    """Whether a file that is neither packed nor in two-byte characters holds one of the texts, letter case aside."""
+    """Whether a file that is not packed holds one of the texts, letter case aside."""
     overlap = max(map(len, texts), default=1) - 1
     try:
         with path.open("rb") as file:
