@@ -126,13 +126,17 @@ def test_nothing_is_left_of_a_deleted_person(life: Life, product: Product, tmp_p
 @pytest.mark.parametrize("how", [{}, {"blocked": "skip"}, {"action": "update"}, {"mode": "dry_run"}])
 def test_a_later_file_does_not_bring_the_person_back(life: Life, product: Product, how: dict[str, str]) -> None:
     life.api.delete(f"/contacts/{life.id}")
-    job = life.imported(f"Email,City\r\nnew@example.com,Oslo\r\n{OLD},Rome\r\n{HER},Moss-Town\r\n", **how)
+    job = life.imported(
+        f"Email,City\r\nnew@example.com,Oslo\r\n{OLD},Rome\r\n{HER},Moss-Town\r\n{HER.lower()},Again\r\n", **how
+    )
     counters = life.api.get(f"/jobs/{job}").json()["counters"]
     assert counters["deleted"] == 2
     assert life.api.get("/contacts", params={"email": "erin*"}).json()["items"] == []
     rejects = life.api.get(f"/imports/{job}/rejects", params={"form": "ndjson"}).text.splitlines()
     deleted = [row for row in map(json.loads, rejects) if row["reason"] == "deleted"]
-    assert [(row["line"], row["fields"]) for row in deleted] == [(3, []), (4, [])]
+    assert [(row["line"], row["fields"]) for row in deleted] == [(3, []), (5, [])]
+    # Nothing is kept of the row that another one about her supersedes.
+    assert "erin" not in "".join(rejects)
     assert product.imports.counts(product.jobs.find(limit=1)[0]).suppressed == 2
     # The file itself goes with the next chores.
     assert files_with(product.settings.blobs, "moss-town")

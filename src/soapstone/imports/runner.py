@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -29,6 +30,8 @@ from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.jobs.run import Chunk, JobFailed, Run
+from soapstone.lists.addresses import address_key
+from soapstone.lists.erased import erased_among, has_erased
 from soapstone.lists.mailboxes import has_doubles
 from soapstone.lists.profiles import Profiles
 from soapstone.store.instants import now
@@ -159,8 +162,18 @@ class _Import:
         chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": time.time()}
 
     def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
+        account_id, erased = self._run.job.account_id, dict[str, datetime]()
+        if has_erased(connection, account_id):
+            texts = {text.strip() for _, _, fields in refused for text in fields if "@" in text}
+            erased = erased_among(connection, account_id, {address_key(text) for text in texts})
+
+        def kept(fields: list[str]) -> list[str]:
+            """Nothing of a row about a deleted person, for whatever reason it was not taken."""
+            named = erased and any(address_key(text.strip()) in erased for text in fields if "@" in text)
+            return [] if named else fields
+
         rows = [
-            {"job_id": self._run.job.id, "line": lines[position], "reason": reason, "fields": fields}
+            {"job_id": self._run.job.id, "line": lines[position], "reason": reason, "fields": kept(fields)}
             for position, reason, fields in refused
         ]
         connection.execute(insert(rejected_rows), rows)
