@@ -19,6 +19,7 @@ from soapstone.api.problems import MEDIA_TYPE, REFUSALS, Problem
 from soapstone.imports.outcomes import CODES
 from soapstone.imports.spec import Action, Encoding, Known
 from soapstone.lists.profile_filter import Comparison, Join
+from soapstone.sending.audience import SkipReason
 from soapstone.sending.unsubscribe_link import Choice
 from soapstone.store.tables import DELIVERY_STATES, JOB_STATES
 
@@ -46,6 +47,7 @@ _SETS: dict[str, tuple[str, ...]] = {
     "OptOutColumns": ("respect", "ignore"),
     "ProfileUpdate": ("none", "append", "overwrite", "update"),
     "RowsForm": ("csv", "ndjson"),
+    "SkipReason": get_args(SkipReason),
     "StoredMessageKind": ("saved", "transactional", "magnetmail"),
     "SuppressionKind": ("suppressed", "banned"),
     "UnsubscribeLink": get_args(Choice),
