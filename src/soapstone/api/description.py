@@ -17,7 +17,7 @@ from soapstone.api.list_things import Kind
 from soapstone.api.messages import Charset
 from soapstone.api.problems import MEDIA_TYPE, REFUSALS, Problem
 from soapstone.imports.outcomes import CODES
-from soapstone.imports.spec import Action, Encoding, Known
+from soapstone.imports.spec import Action, Known
 from soapstone.lists.profile_filter import Comparison, Join
 from soapstone.sending.audience import SkipReason
 from soapstone.sending.unsubscribe_link import Choice
@@ -33,7 +33,6 @@ _SETS: dict[str, tuple[str, ...]] = {
     "Comparison": get_args(Comparison),
     "ContactKey": ("account", "email"),
     "DeliveryState": DELIVERY_STATES,
-    "FileEncoding": get_args(Encoding),
     "Identifier": ("email", "custom_id"),
     "ImportAction": get_args(Action),
     "ImportMode": ("normal", "replace", "dry_run"),

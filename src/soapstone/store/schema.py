@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # The schema that this program knows as the last. Said here as well as in the migrations (a test compares), so that a
 # start that has nothing to migrate need not load them.
-NEWEST = "0015"
+NEWEST = "0016"
 
 
 # Name of the row of `secret` by which a backup says that it is one.
