@@ -13,7 +13,20 @@ from soapstone.accounts.audit import AuditAction
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Moment, Number, Page, Text, cursor_of, marked, storable
+from soapstone.api.values import (
+    LARGEST,
+    Body,
+    Cursor,
+    Limit,
+    Moment,
+    Number,
+    Page,
+    Repaired,
+    Text,
+    cursor_of,
+    marked,
+    storable,
+)
 from soapstone.lists.recipients import (
     FIELDS,
     InvalidAddress,
@@ -68,7 +81,7 @@ class ContactOut(BaseModel):
 class ContactChange(Body):
     """What is to change of a person; what is left out stays. `fields` are names of fields with their values."""
 
-    email: Text | None = None
+    email: Annotated[Text, Repaired] | None = None
     custom_id: Text | None = None
     fields: dict[Text, Text] = Field(default_factory=dict)
     text_only: bool | None = None

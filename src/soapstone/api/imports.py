@@ -157,6 +157,7 @@ class How(BaseModel):
             replace=self.mode == "replace",
             dry_run=self.mode == "dry_run",
             reject_roles=self.reject_roles,
+            repair=True,
         )
         return spec, plan.new
 

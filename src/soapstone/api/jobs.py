@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from zlib import crc32
@@ -19,6 +20,7 @@ from soapstone.api.access import CHECK, Caller, Calling
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
 from soapstone.imports.imports import KINDS as IMPORTS
+from soapstone.imports.misfits import misfits_of
 from soapstone.jobs.job import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -29,10 +31,22 @@ LOOK, COMFORT = 0.5, 15.0
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
+class MisfitsOut(BaseModel):
+    """Values of a file that one attribute could not take: they were left out, or `cut` where they were too long. `line`
+    is the first line with one."""
+
+    attribute_id: int
+    attribute: str
+    values: int
+    line: int
+    cut: bool
+
+
 class JobOut(BaseModel):
     """A job. `progress` of an import has rows read and done, rate (rows a second) and seconds left, as far as known.
 
-    `unused_columns` are headings of an import's file that nothing uses, 100 at most.
+    `unused_columns` are headings of an import's file that nothing uses, 100 at most. Its `counters.repaired` are rows
+    with addresses such as `Ann <ann@x.example>`, and `misfits` values that their attributes could not take.
     """
 
     id: int
@@ -45,6 +59,7 @@ class JobOut(BaseModel):
     counters: dict[str, int]
     progress: dict[str, Any]
     unused_columns: list[str]
+    misfits: list[MisfitsOut]
     submitted_at: datetime
     due_at: datetime
     started_at: datetime | None
@@ -57,9 +72,13 @@ class JobOut(BaseModel):
         """The job as it is shown."""
         own = {name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)}
         if job.kind not in IMPORTS:
-            return cls(**own, progress={}, unused_columns=[])
-        progress = dict(caller.product.imports.progress(job).__dict__)
-        return cls(**own, progress=progress, unused_columns=list(caller.product.imports.spec(job).unused))
+            return cls(**own, progress={}, unused_columns=[], misfits=[])
+        return cls(
+            **own,
+            progress=dict(caller.product.imports.progress(job).__dict__),
+            unused_columns=list(caller.product.imports.spec(job).unused),
+            misfits=[MisfitsOut(**asdict(each)) for each in misfits_of(job)],
+        )
 
 
 @router.get("")

@@ -13,7 +13,20 @@ from pydantic import AfterValidator, BaseModel, Field
 from soapstone.api.access import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Number, Numbered, Page, Text, own, page, storable
+from soapstone.api.values import (
+    LARGEST,
+    Body,
+    Cursor,
+    Limit,
+    Number,
+    Numbered,
+    Page,
+    Repaired,
+    Text,
+    own,
+    page,
+    storable,
+)
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import MessageInQueue, NameTaken
 
@@ -113,7 +126,7 @@ class MessageChange(Body):
 class PreviewIn(Body):
     """Who is to read the message: an address, known or not, with further merge values. `list_id`: as sent there."""
 
-    email: Annotated[str, Field(max_length=254), AfterValidator(storable)] = ""
+    email: Annotated[str, Field(max_length=254), AfterValidator(storable), Repaired] = ""
     list_id: Id | None = None
     fields: Fields = Field(default_factory=dict)
 

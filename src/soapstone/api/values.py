@@ -13,6 +13,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from soapstone.api.problems import Refused
+from soapstone.lists.address_repair import repaired
 from soapstone.store.numbers import LARGEST_CHOSEN
 
 Item = TypeVar("Item")
@@ -41,7 +42,9 @@ def storable(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
-Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(storable)]
+# What is given as an address is taken as files are: `Ann <ann@x.example>` is ann@x.example.
+Repaired = AfterValidator(repaired)
+Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(storable), Repaired]
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
 Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
@@ -60,7 +63,7 @@ Moment = Annotated[
     Query(description="A time with its zone, such as 2026-01-31T08:00:00Z."),
 ]
 Address = Annotated[
-    str, Query(min_length=3, max_length=254, description="An e-mail address."), AfterValidator(storable)
+    str, Query(min_length=3, max_length=254, description="An e-mail address."), AfterValidator(storable), Repaired
 ]
 
 

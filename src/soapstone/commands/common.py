@@ -18,6 +18,8 @@ from rich.text import Text
 
 from soapstone.accounts.account import Account
 from soapstone.commands.restoring import prepare
+from soapstone.lists.address_repair import repaired
+from soapstone.lists.addresses import is_address
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
 from soapstone.settings import Settings, UnusableSetting, read_settings
@@ -62,6 +64,14 @@ ChosenNumber = Annotated[
         help="Its number, where an old program has it written in; the next one else.",
     ),
 ]
+
+
+def address_of(text: str) -> str:
+    """Return the address that somebody gave, repaired where only one can be meant; stop where there is none."""
+    address = repaired(text)
+    if not is_address(address):
+        stop(f"{text} is not an e-mail address.")
+    return address
 
 
 def stop(sentence: str) -> NoReturn:

@@ -165,6 +165,7 @@ def import_(
                 # Those who are on the list already may be changed and removed.
                 reject_roles=action == "add" and not roles,
                 source="File",
+                repair=True,
                 opt_outs=told,
             )
             job = product.imports.submit(

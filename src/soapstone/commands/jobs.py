@@ -54,6 +54,8 @@ def show(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
         for name, value in _facts(view):
             table.add_row(name, value)
         console.print(table)
+        for sentence in view.misfits:
+            console.print(sentence)
         for event in product.jobs.events(number):
             console.print(f"{event.at:%H:%M:%S.%f} {event.state}, step {event.step}, attempt {event.attempt}")
 

@@ -14,6 +14,7 @@ from soapstone.commands.common import (
     Data,
     DatabaseUrl,
     account_of,
+    address_of,
     console,
     list_of,
     opened,
@@ -22,7 +23,6 @@ from soapstone.commands.common import (
     text_of,
 )
 from soapstone.commands.messages import warn_of_unknown_fields
-from soapstone.lists.addresses import is_address
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft, InvalidMessage
 
@@ -99,8 +99,7 @@ def suppress(
     database: DatabaseUrl = None,
 ) -> None:
     """Suppress or ban an address: nothing is sent to it."""
-    if not is_address(address):
-        stop(f"{address} is not an e-mail address.")
+    address = address_of(address)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if list_id and product.lists.get(owner.id, list_id) is None:

@@ -24,6 +24,7 @@ from soapstone.commands.common import (
     stop,
     text_of,
 )
+from soapstone.lists.address_repair import repaired
 from soapstone.product import Product
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import MessageInQueue, NameTaken
@@ -197,6 +198,7 @@ def preview(
     database: DatabaseUrl = None,
 ) -> None:
     """Show a message as a recipient would get it; nothing is sent."""
+    to = repaired(to)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         found = message_of(product, owner, message)

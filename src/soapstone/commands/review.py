@@ -11,13 +11,14 @@ from soapstone.commands.common import (
     Data,
     DatabaseUrl,
     account_of,
+    address_of,
     console,
     list_of,
     opened,
     settings_of,
     stop,
 )
-from soapstone.lists.addresses import is_address
+from soapstone.lists.address_repair import repaired
 
 app = typer.Typer(no_args_is_help=True, help="Who gets a list's messages for review.")
 
@@ -29,8 +30,7 @@ def add(
     address: str, list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
 ) -> None:
     """Put an address into a review group."""
-    if not is_address(address):
-        stop(f"{address} is not an e-mail address.")
+    address = address_of(address)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         product.review_groups.add(owner.id, list_of(product, owner, list_id).id, address)
@@ -50,6 +50,7 @@ def remove(
     address: str, list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
 ) -> None:
     """Take an address out of a review group."""
+    address = repaired(address)
     with opened(settings_of(data, database)) as product:
         if not product.review_groups.remove(list_of(product, account_of(product, account), list_id).id, address):
             stop(f"{address} does not review list {list_id}.")

@@ -39,6 +39,7 @@ from soapstone.console import words
 from soapstone.console.job_view import JobViews
 from soapstone.imports.formulas import escaped
 from soapstone.jobs.job import Job
+from soapstone.lists.address_repair import repaired
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Term
 from soapstone.product import Product
@@ -218,7 +219,7 @@ def to_addresses(
                 login=None,
                 contact_list=_list(product, owner, stored, list_id),
                 message=stored,
-                emails=emails,
+                emails=list(map(repaired, emails)),
                 purpose="test" if test else "transactional",
                 fields=merge_values(fields or ()),
                 due_at=_moment(owner, at),

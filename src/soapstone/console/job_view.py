@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 
 from soapstone.console import figures, words
 from soapstone.imports.imports import KINDS
+from soapstone.imports.misfits import misfits_of
 from soapstone.imports.outcomes import ImportCounts
 from soapstone.jobs.job import Job
 from soapstone.product import Product
@@ -27,8 +28,8 @@ class JobView:
 
     `rate` says how much is done in a second. `seconds` is how long the job took, or has taken so far; None before it
     began. `summary` are the main counters in one line, `counters` all of them with their words, `figures` an import's
-    as the contracts report them. `unused` are headings of its file that nothing uses. `warning` says what is odd about
-    a send.
+    as the contracts report them. `unused` are headings of its file that nothing uses, `misfits` sentences about values
+    that did not fit their attributes. `warning` says what is odd about a send.
     """
 
     job: Job
@@ -47,6 +48,7 @@ class JobView:
     warning: str = ""
     figures: Sequence[tuple[str, int]] = ()
     unused: Sequence[str] = ()
+    misfits: Sequence[str] = ()
 
     @property
     def can_be_retried(self) -> bool:
@@ -123,6 +125,7 @@ class JobViews:
             left=figures.left(progress.seconds_left) if merging and progress.seconds_left is not None else "",
             summary=_summary(counts, done),
             unused=spec.unused,
+            misfits=[each.sentence for each in misfits_of(job)],
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )
 

@@ -49,6 +49,7 @@ COUNTERS = {
     "nothing_to_remove": "not there to be removed",
     "unclear_opt_out": "unclear whether they get mail",
     "deleted": "deleted here before",
+    "repaired": "with an address that was repaired",
 }
 
 # What a job that is under way is doing.

@@ -1,4 +1,4 @@
-"""Outcomes: what became of a row. Every data row has exactly one, and all counters are sums over them."""
+"""Outcomes: what became of a row. Every data row has exactly one, and the counters of contracts are sums over them."""
 
 from __future__ import annotations
 
@@ -115,6 +115,10 @@ CODES: dict[str, int] = {
     DELETED: 29,
 }
 NAMES = {code: name for name, code in CODES.items()}
+
+
+# A counter beside the outcomes: rows that could be read because their address was repaired.
+REPAIRED = "repaired"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,13 +77,19 @@ class Refused(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """A chunk is ready to be merged: its first row, the physical line of each row, how many rows lie at `path`."""
+    """A chunk is ready to be merged: its first row, the physical line of each row, how many rows lie at `path`.
+
+    `repaired` is the number of rows that were not refused and whose address was repaired. `misfits` are positions of
+    rows by attribute number: see Rows.
+    """
 
     first: int
     lines: list[int]
     staged: int
     path: str
     refused: list[Refused]
+    repaired: int
+    misfits: dict[int, list[int]]
 
 
 Event = Looking | Indexed | Staged
@@ -160,9 +166,11 @@ def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superse
     emails: list[str] = []
     flaws: dict[int, str] = {}
     opt_outs: list[Meaning] = []
+    repaired: set[int] = set()
     for block in found:
         checked = stage.rows.check(block.rows, block.flaws)
         flaws |= {len(records) + position: flaw for position, flaw in checked.flaws.items()}
+        repaired.update(len(records) + position for position in checked.repaired)
         records += block.rows
         lines += block.lines
         keys += checked.keys
@@ -177,6 +185,7 @@ def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superse
         first, records, lines, keys, emails = done, records[gone:], lines[gone:], keys[gone:], emails[gone:]
         opt_outs = opt_outs[gone:]
         flaws = {position - gone: flaw for position, flaw in flaws.items() if position >= gone}
+        repaired = {position - gone for position in repaired if position >= gone}
     staged = stage.write(path, records, Checked(keys, emails, flaws, opt_outs), first)
     refused = [Refused(position, reason, records[position]) for position, reason in sorted(flaws.items())]
-    return Staged(first, lines, staged, str(path), refused)
+    return Staged(first, lines, staged, str(path), refused, len(repaired - flaws.keys()), stage.rows.misfits)

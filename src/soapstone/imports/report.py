@@ -13,6 +13,7 @@ from soapstone.imports.outcomes import CODES, NAMES
 from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
+from soapstone.lists.address_repair import repaired
 from soapstone.lists.addresses import address_key
 from soapstone.lists.visibility import of_visible_person
 from soapstone.store.database import Database
@@ -116,13 +117,15 @@ def _emails(connection: Connection, contact_ids: Sequence[int], login: Login | N
 
 def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> dict[int, str]:
     """The addresses as they stood in rows that were not taken, by line."""
-    columns = [column for column in ImportSpec.of(job.request).columns if column.target == "email"]
+    spec = ImportSpec.of(job.request)
+    columns = [column for column in spec.columns if column.target == "email"]
     table = rejected_rows
     query = select(table.c.line, table.c.fields).where(table.c.job_id == job.id, table.c.line.in_(lines))
     found = {}
     for line, fields in connection.execute(query):
         values = [fields[column.index] if column.index < len(fields) else "" for column in columns]
-        found[line] = "".join(values).strip() or "".join(column.default for column in columns)
+        own = "".join(values).strip() or "".join(column.default for column in columns)
+        found[line] = repaired(own) if spec.repair else own
     return found
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from soapstone.imports import outcomes
 from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
+from soapstone.lists.address_repair import repaired
 from soapstone.lists.addresses import address_keys, invalid, roles
 from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
-from soapstone.lists.values import emptied, stored
+from soapstone.lists.values import emptied, fits, is_cut, stored
 from soapstone.store.instants import EPOCH
 
 Record = Sequence[str]
+
+# White space beside an address that is no fault.
+_WHITE_SPACE = " \t\n\r\v\f"
 
 # The column of a stage with the external events that a row wants raised.
 EVENTS = "events"
@@ -27,12 +31,14 @@ class Checked(NamedTuple):
     """Some rows, checked: the key and the address of each, and the flaws of some (position → outcome).
 
     A row with a flaw has no key. `opt_outs` is what each row says of an opt-out, nothing where the file does not tell.
+    `repaired` are the positions of the rows whose address was repaired.
     """
 
     keys: list[str]
     emails: list[str]
     flaws: dict[int, str]
     opt_outs: list[Meaning]
+    repaired: Collection[int] = ()
 
     @property
     def ranks(self) -> list[int]:
@@ -46,6 +52,9 @@ class Rows:
     `columns` are the contact's columns that a row fills besides the key; `has_profile` tells whether it fills profile
     attributes; `key_columns` is how many columns of the file, from the first, are needed to check rows; `texts` names
     what `values` gives, `record` those of them that go into the record of a contact besides the key.
+
+    `misfits`, after `values`, are the positions of rows with a key whose value does not fit its attribute, by the
+    attribute's number.
     """
 
     def __init__(self, spec: ImportSpec, key: str, attributes: Sequence[ProfileAttribute]) -> None:
@@ -61,6 +70,7 @@ class Rows:
             (column, kinds[column.attribute_id]) for column in spec.columns if column.attribute_id in kinds
         ]
         self.has_profile = bool(self._attributes)
+        self.misfits: dict[int, list[int]] = {}
         self.has_blocks = any(attribute.kind == CONTENT_BLOCK for _, attribute in self._attributes)
         # The address and its comparable form, where they are not the key itself.
         self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
@@ -76,6 +86,9 @@ class Rows:
         used = [*spec.columns, *([self._events] if self._events else [])]
         self._all_columns = max(self.key_columns, 1 + max(column.index for column in used))
         self._reject_roles = spec.reject_roles
+        self._repairs = spec.repair
+        # White space of other kinds is a repair, and is counted as one.
+        self._space = _WHITE_SPACE if spec.repair else None
         self._blanks_count = spec.known == "overwrite"
 
     @property
@@ -108,7 +121,15 @@ class Rows:
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
         """Check rows; some of them have flaws already."""
         rows = _padded(rows, self.key_columns)
-        emails = [value.strip() for value in _values(rows, self._email)]
+        emails = [value.strip(self._space) for value in _values(rows, self._email)]
+        wrong = invalid(emails)
+        fixed: list[int] = []
+        if self._repairs and wrong:
+            for position in wrong:
+                if (email := repaired(emails[position])) != emails[position]:
+                    emails[position] = email
+                    fixed.append(position)
+            wrong = sorted(set(wrong).difference(fixed))
         compared = address_keys(emails)
         meanings = self._meanings(rows)
         found: dict[int, str] = {}
@@ -116,7 +137,6 @@ class Rows:
             # An opt-out subscribes no one, so it is taken: a member would stay subscribed otherwise.
             refused = [position for position in roles(compared) if not meanings or meanings[position] not in OUT]
             found = dict.fromkeys(refused, outcomes.ROLE_ADDRESS)
-        wrong = invalid(emails)
         if self._custom_id is not None:
             keys = [value.strip() for value in _values(rows, self._custom_id)]
             # The address is data here, and may be missing.
@@ -132,7 +152,7 @@ class Rows:
         found |= flaws
         for position in found:
             keys[position] = ""
-        return Checked(keys, emails, found, meanings)
+        return Checked(keys, emails, found, meanings, fixed)
 
     def _meanings(self, rows: Sequence[Record]) -> list[Meaning]:
         """What each row says of an opt-out, by the strongest word of all its columns."""
@@ -170,20 +190,29 @@ class Rows:
                 [self._since(row) if meaning in OUT else "" for row, meaning in zip(rows, opt_outs, strict=True)]
             )
         if self.has_profile:
-            columns.append(self._profiles(rows))
+            columns.append(self._profiles(rows, checked.keys))
         return columns
 
-    def _profiles(self, rows: Sequence[Record]) -> list[str]:
+    def _profiles(self, rows: Sequence[Record], keys: Sequence[str]) -> list[str]:
         patches: list[dict[str, str | None]] = [{} for _ in rows]
+        self.misfits = {}
         for column, attribute in self._attributes:
             name, kind, most = str(attribute.id), attribute.kind, attribute.max_length
-            blank = emptied(kind) or None
-            for patch, given in zip(patches, _values(rows, column), strict=True):
+            # Our own exports leave a box blank that was never switched; in the contracts blank is off (lk-47).
+            blank = None if self._repairs else emptied(kind) or None
+            found, unfit = _values(rows, column), False
+            for patch, given in zip(patches, found, strict=True):
                 value = stored(kind, given, most)
                 if value:
                     patch[name] = value
-                elif value == "" and self._blanks_count:
+                elif value is None:
+                    unfit = True
+                elif self._blanks_count:
                     patch[name] = blank
+            if unfit or (most and is_cut(kind) and max(map(len, found), default=0) > most):
+                self.misfits[attribute.id] = [
+                    position for position, given in enumerate(found) if keys[position] and not fits(kind, given, most)
+                ]
         return [json.dumps(patch, ensure_ascii=False, separators=(",", ":")) for patch in patches]
 
 

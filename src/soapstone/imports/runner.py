@@ -5,12 +5,14 @@ All that the job knows of its progress is in its checkpoint, which every chunk's
 - `read`: data rows seen by the first look through the file; `rows`: all data rows; `encoding`: how it is read;
 - `chunk_rows`: rows of one transaction; `since`, `at`, `done_before`: see Progress;
 - `last_number`: the account's last contact number when the job began: members beyond it came later (replace);
+- `misfits`: values that did not fit their attributes: see there;
 - `done`: rows that have their outcome; `joined`, `stayed`: memberships made, and members that rows referred to;
 - `swept`: replace has looked at members up to this contact; `list_members`: the size of the list at the end.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import closing
 from datetime import datetime
@@ -21,7 +23,8 @@ from sqlalchemy.exc import IntegrityError
 from soapstone.accounts.account import Account, Accounts
 from soapstone.imports import scratch, sweep
 from soapstone.imports.merge import Merge
-from soapstone.imports.outcomes import CODES, NAMES, ImportCounts
+from soapstone.imports.misfits import counted, misfits_of
+from soapstone.imports.outcomes import CODES, NAMES, REPAIRED, ImportCounts
 from soapstone.imports.parts import Part
 from soapstone.imports.reader import events
 from soapstone.imports.reading import Event, Indexed, Looking, Refused, Staged, Task
@@ -36,6 +39,8 @@ from soapstone.lists.mailboxes import has_doubles
 from soapstone.lists.profiles import Profiles
 from soapstone.store.instants import now
 from soapstone.store.tables import lists, rejected_rows
+
+log = logging.getLogger(__name__)
 
 # Rows of one transaction by kind of database: see docs/decisions. It shall not take a second.
 CHUNK_ROWS = {"sqlite": 50_000, "postgresql": 20_000}
@@ -159,6 +164,9 @@ class _Import:
         part = Part(first=first, counts=counts, lines=lines, codes=codes, contact_ids=contact_ids)
         part.store(connection, self._run.job.id)
         chunk.count(**counts)
+        if staged.repaired:
+            chunk.count(**{REPAIRED: staged.repaired})
+        checkpoint |= counted(checkpoint, self._attributes, staged.misfits, lines)
         chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": time.time()}
 
     def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
@@ -195,3 +203,8 @@ class _Import:
                 stayed = chunk.checkpoint["stayed"] if self._spec.replace else members
                 members = stayed + chunk.checkpoint["joined"]
             chunk.checkpoint = dict(chunk.checkpoint) | {"list_members": members}
+        for each in misfits_of(self._run.job):
+            how = "cut" if each.cut else "dropped"
+            log.warning(
+                "import %d: %d values %s for attribute %d", self._run.job.id, each.values, how, each.attribute_id
+            )

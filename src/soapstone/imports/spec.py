@@ -93,6 +93,9 @@ class ImportSpec:
     list, altogether. Imports of the two contracts have none.
 
     `unused` are headings of the file that nothing uses, as they are told: see imports.columns.
+
+    `repair` takes addresses as people write them, `Name <address>` and the like (soapstone.lists.address_repair); those
+    of the two contracts are taken as they are (mm-53).
     """
 
     columns: tuple[Column, ...]
@@ -114,6 +117,7 @@ class ImportSpec:
     opt_outs: tuple[OptOut, ...] = ()
     unused: tuple[str, ...] = ()
     skip: int = 0
+    repair: bool = False
 
     def key(self, identifier: str) -> str:
         """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""

@@ -45,6 +45,11 @@ def emptied(kind: str) -> str:
     return "off" if kind == "check_box" else ""
 
 
+def is_cut(kind: str) -> bool:
+    """Return whether values of this kind take any text, and are cut where they are too long."""
+    return kind not in _WORDED
+
+
 def _stored_date(value: str) -> str | None:
     if found := _DATE.fullmatch(value):
         month, day, year = map(int, found.groups())

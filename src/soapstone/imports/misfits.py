@@ -1,0 +1,71 @@
+"""Misfits: values of an import's file that an attribute could not take as they are (lk-47), counted by attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from soapstone.jobs.job import Job
+from soapstone.lists.profiles import ProfileAttribute
+from soapstone.lists.values import is_cut
+
+# Where a job's checkpoint keeps them: number of the attribute (as text) → document.
+_KEY = "misfits"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfits:
+    """The misfits of one attribute: how many `values`, and the first physical `line` (from 1) with one.
+
+    They were left out, or `cut` to the attribute's length.
+    """
+
+    attribute_id: int
+    attribute: str
+    values: int
+    line: int
+    cut: bool
+
+    @property
+    def sentence(self) -> str:
+        """What is told of them."""
+        one = self.values == 1
+        if self.cut:
+            what = "value was too long and was" if one else "values were too long and were"
+            what = f"{what} cut"
+        else:
+            what = "value did not fit and was left out" if one else "values did not fit and were left out"
+        return f"{self.attribute}: {self.values:,} {what}, {'' if one else 'first '}on line {self.line:,}."
+
+
+def misfits_of(job: Job) -> list[Misfits]:
+    """Return the misfits of an import so far, by the number of the attribute."""
+    found: Mapping[str, Any] = job.checkpoint.get(_KEY, {})
+    return [Misfits(attribute_id=int(number), **found[number]) for number in sorted(found, key=int)]
+
+
+def counted(
+    checkpoint: Mapping[str, Any],
+    attributes: Iterable[ProfileAttribute],
+    positions: Mapping[int, Sequence[int]],
+    lines: Sequence[int],
+) -> dict[str, Any]:
+    """Return what a checkpoint has to hold besides, with a chunk's misfits: positions of rows by attribute number.
+
+    `lines` are the physical lines of the chunk's rows. Nothing when the chunk has no misfit.
+    """
+    known: dict[str, Any] = dict(checkpoint.get(_KEY, {}))
+    for attribute in attributes:
+        rows = positions.get(attribute.id)
+        if rows:
+            before = known.get(str(attribute.id), {"values": 0, "line": lines[rows[0]]})
+            made = Misfits(
+                attribute_id=attribute.id,
+                attribute=attribute.name,
+                values=before["values"] + len(rows),
+                line=before["line"],
+                cut=is_cut(attribute.kind),
+            )
+            known[str(attribute.id)] = {name: value for name, value in asdict(made).items() if name != "attribute_id"}
+    return {_KEY: known} if known else {}
