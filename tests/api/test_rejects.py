@@ -22,7 +22,7 @@ def test_a_file_of_rejects(api: httpx.Client, run_jobs: Callable[[], None]) -> N
     answer = api.get(f"/imports/{job['id']}/rejects")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.reader(io.StringIO(answer.content.decode())))
-    assert rows[0] == ["line", "reason", "Email", "Last_Name", "column 3"]
+    assert rows[0] == ["line", "reason", "Email", "Last_Name", "Shoe"]
     assert rows[1][0] == "2"
     assert (rows[1][2], rows[1][4]) == ("nobody", "8")
     line = json.loads(api.get(f"/imports/{job['id']}/rejects", params={"form": "ndjson"}).content.decode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -15,28 +15,17 @@ from soapstone.accounts.audit import AuditAction
 from soapstone.api.access import Caller, Calling, while_allowed
 from soapstone.api.values import PLAIN, Number
 from soapstone.imports.formulas import escaped
-from soapstone.imports.spec import ATTRIBUTE
+from soapstone.imports.own_columns import EXPORT, attribute_headings
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import FIELDS, field_column
+from soapstone.lists.fields import FIELDS
 from soapstone.lists.members import KnownMember
+from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.tables import PERSON_FIELDS
 from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["exports"])
 
 ROWS = 2000
-# What every row has, and what files call it: an export is a file that can be imported again.
-COLUMNS = {
-    "contact_id": "contact_id",
-    "number": "number",
-    "email": "Email",
-    "custom_id": "Custom_Member_Id",
-    "state": "subscription",
-    "added_at": "added_at",
-    "added_by": "added_by",
-    "suppression": "suppression",
-    "unsubscribed_at": "unsubscribed_at",
-}
 _NAMES = {column: name for name, column in FIELDS.items()}
 
 
@@ -59,12 +48,12 @@ def export_list(
     found = caller.list(list_id)
     told = f"members of list {found.id} as {form}"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
-    attributes = {str(each.id): each.name for each in caller.product.profiles.attributes(found.id)} if profile else {}
+    attributes = caller.product.profiles.attributes(found.id) if profile else []
     blocks = while_allowed(caller, lambda now: now.list(found.id), _members(caller, found, state))
     if form == "csv":
         rows = _csv(blocks, PERSON_FIELDS if fields else (), attributes)
         return StreamingResponse(rows, headers=attachment(f"{found.name}.csv"), media_type="text/csv; charset=utf-8")
-    lines = _lines(blocks, fields, set(attributes) if profile else None)
+    lines = _lines(blocks, fields, {str(each.id) for each in attributes} if profile else None)
     return StreamingResponse(lines, headers=attachment(f"{found.name}.ndjson"), media_type="application/x-ndjson")
 
 
@@ -75,26 +64,20 @@ def _members(caller: Caller, found: ContactList, state: str | None) -> Iterator[
         yield members
 
 
-def _csv(blocks: Iterator[list[KnownMember]], fields: Sequence[str], attributes: Mapping[str, str]) -> Iterator[str]:
+def _csv(
+    blocks: Iterator[list[KnownMember]], fields: Sequence[str], attributes: Sequence[ProfileAttribute]
+) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(escaped(_heading(fields, attributes)))
+    heading = [*EXPORT.values(), *(_NAMES[name] for name in fields), *attribute_headings(attributes)]
+    writer.writerow(escaped(heading))
+    numbers = [str(each.id) for each in attributes]
     for members in blocks:
         for member in members:
             row = [*_plain(member).values(), *(member.fields.get(name, "") for name in fields)]
-            writer.writerow(escaped([*row, *(member.profile.get(number, "") for number in attributes)]))
+            writer.writerow(escaped([*row, *(member.profile.get(number, "") for number in numbers)]))
         yield _taken(text)
     yield _taken(text)
-
-
-def _heading(fields: Sequence[str], attributes: Mapping[str, str]) -> list[str]:
-    heading = [*COLUMNS.values(), *(_NAMES[name] for name in fields)]
-    taken = {name.casefold() for name in heading}
-    for number, name in attributes.items():
-        # What means something else at this place is told by its number.
-        clear = name.casefold() not in taken and field_column(name) is None and not name.startswith(ATTRIBUTE)
-        heading.append(name if clear else f"{ATTRIBUTE}{number}")
-    return heading
 
 
 def _lines(blocks: Iterator[list[KnownMember]], fields: bool, attributes: Set[str] | None) -> Iterator[str]:
@@ -109,7 +92,7 @@ def _lines(blocks: Iterator[list[KnownMember]], fields: bool, attributes: Set[st
 
 
 def _plain(member: KnownMember) -> dict[str, Any]:
-    row = {name: getattr(member, name) for name in COLUMNS}
+    row = {name: getattr(member, name) for name in EXPORT}
     since = member.unsubscribed_at
     return row | {
         "added_at": member.added_at.isoformat(timespec="seconds"),

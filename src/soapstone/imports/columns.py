@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from soapstone.imports.own_columns import added_columns, attribute_target
 from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column, InvalidImport
 from soapstone.lists.fields import FIELDS, field_column
 from soapstone.lists.profiles import LONGEST_NAME, ProfileAttribute
@@ -396,8 +397,8 @@ class Plan:
 class Headings:
     """Takes the headings of files for one list; `attributes` are those of the list, None without a list.
 
-    In this order a heading means: `attribute:N`; a field by the contract's own name (mm-43); the address, where no
-    other column is better; an attribute by its name; what `HEADINGS` says; a whole name. So an attribute with the name
+    In this order a heading means: `attribute:N` or `attribute:NAME`; a field by the contract's own name (mm-43); the
+    address, where no other column is better; an attribute by its name; what `HEADINGS` says; a whole name. So an attribute with the name
     of a field is filled as `attribute:N` only, as exports call it and merge fields read it.
 
     Whole names go to the attribute "Name", which is made where the list has none. `splits_names`: they fill first and
@@ -425,7 +426,7 @@ class Headings:
         """Return the target of a single heading or name of a field; None where nothing has it."""
         heading = heading.strip()
         return (
-            (heading if heading.startswith(ATTRIBUTE) else None)
+            attribute_target(heading, self._by_name)
             or field_column(heading)
             or self._attribute(heading)
             or heading_column(heading)
@@ -452,11 +453,13 @@ class Headings:
         return plan
 
     def read(self, names: Mapping[int, str], key: str, ignored: Collection[int] = ()) -> Plan:
-        """Return the plan for the header line of a file. Of the columns in `ignored` only those with a field are used.
+        """Return the plan for the header line of a file. Of the columns in `ignored` only those with a field are used,
+        and none of those that our own files have added.
 
         Raises InvalidImport where no column holds `key`, the contact's column that tells people apart.
         """
-        left = {index: name.strip() for index, name in names.items() if name.strip()}
+        added = added_columns(list(names.values()))
+        left = {index: name.strip() for index, name in names.items() if name.strip() and index not in added}
         columns: list[Column] = []
 
         def take(index: int, target: str) -> None:
@@ -473,7 +476,7 @@ class Headings:
                     take(index, target)
 
         for index, name in list(left.items()):
-            target = name if name.startswith(ATTRIBUTE) else field_column(name)
+            target = attribute_target(name, self._by_name) or field_column(name)
             if target is not None:
                 take(index, target)
         doubled = [names[c.index].strip() for c in columns if names[c.index].strip().casefold() in self._by_name]

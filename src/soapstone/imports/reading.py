@@ -18,7 +18,7 @@ from soapstone.imports.encodings import plain
 from soapstone.imports.kinds import beginning_of, check_kind
 from soapstone.imports.opening import unpacked
 from soapstone.imports.opt_outs import Meaning
-from soapstone.imports.records import Dialect, Place, behind
+from soapstone.imports.records import Dialect, Place, Records, behind
 from soapstone.imports.rows import Checked, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
@@ -62,10 +62,11 @@ class Looking(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """The file was looked through: its data rows, and the codec it is read with."""
+    """The file was looked through: its data rows, the codec it is read with, and its heading if it has one."""
 
     rows: int
     codec: str
+    heading: list[str]
 
 
 class Refused(NamedTuple):
@@ -121,7 +122,8 @@ def read(task: Task) -> Iterator[Event]:
             scratch=folder,
         )
         found = yield from _news(building)
-        yield Indexed(found.rows, opened.codec)
+        heading = next(iter(Records(file, dialect, start)), None) if spec.header else None
+        yield Indexed(found.rows, opened.codec, [] if heading is None else heading.fields)
         for number, part in enumerate(found.ranges):
             if part.first + part.rows > task.done:
                 superseded = found.superseded_in(part.first, part.rows)

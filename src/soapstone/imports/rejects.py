@@ -6,16 +6,20 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from soapstone.imports.columns import NAME_ATTRIBUTE
+from soapstone.imports.columns import NAME_ATTRIBUTE, Headings
 from soapstone.imports.formulas import escaped
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import RejectedRow
+from soapstone.imports.own_columns import REJECTS, attribute_headings
+from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
 from soapstone.lists.fields import FIELDS
-from soapstone.lists.profiles import Profiles
+from soapstone.lists.profiles import ProfileAttribute, Profiles
 
 # Rows that are read at a time.
 ROWS_FETCHED = 1000
+# Characters of a heading that a job keeps: its checkpoint is written with every chunk.
+MOST_HEADING = 20_000
 
 _NAMES = {column: name for name, column in FIELDS.items()}
 
@@ -23,14 +27,15 @@ _NAMES = {column: name for name, column in FIELDS.items()}
 def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[bytes]:
     """The rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields as they stood in the input.
 
-    The heading calls the fields what the import took them for. So the file can be corrected and imported again: its
-    first two columns name no field, and formulas are escaped as imports read them.
+    The heading is that of the input. Where it has none, or where its words would not be read as the import took the
+    column, it says what the column was taken for. So the file can be corrected and imported again: imports know its
+    first two columns, and formulas are escaped as they read them.
     """
     text = io.StringIO()
     # With the line end of RFC 4180 the writer puts quotes around any field that holds a part of it.
     writer = csv.writer(text, lineterminator="\r\n")
     rows = imports.rejected(job.id, limit=ROWS_FETCHED)
-    writer.writerow(escaped(["line", "reason", *_names(profiles, imports, job, rows)]))
+    writer.writerow(escaped([*REJECTS, *_names(profiles, imports, job, rows)]))
     while rows:
         writer.writerows(escaped([row.line, row.words, *row.fields]) for row in rows)
         yield _taken(text)
@@ -40,17 +45,37 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
 
 def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[RejectedRow]) -> list[str]:
     """What the columns of the input are called, as many as the rows have fields."""
-    attributes = {} if job.list_id is None else {a.id: a.name for a in profiles.attributes(job.list_id)}
-    spec = imports.spec(job)
-    names = {column.index: column.heading for column in spec.opt_outs}
-    names |= {
-        column.index: attributes.get(column.attribute_id, "") if column.attribute_id else _NAMES[column.target]
-        for column in spec.columns
-    }
-    # Both parts of a whole name are one column.
-    names |= {column.index: NAME_ATTRIBUTE for column in spec.columns if column.part}
-    width = max((len(row.fields) for row in rows), default=0)
+    attributes = [] if job.list_id is None else profiles.attributes(job.list_id)
+    spec, headings = imports.spec(job), attribute_headings(attributes)
+    called = {each.id: name for each, name in zip(attributes, headings, strict=True)}
+    original: list[str] = job.checkpoint.get("heading", [])
+    names = {column.index: column.heading for column in spec.opt_outs} | dict(enumerate(original))
+    read = _read(original, attributes, spec)
+    for column in spec.columns:
+        if column.part:
+            # Both parts of a whole name are one column.
+            names.setdefault(column.index, NAME_ATTRIBUTE)
+        elif read.get(column.index) != column.target:
+            names[column.index] = called.get(column.attribute_id, "") if column.attribute_id else _NAMES[column.target]
+    width = max(len(original), *(len(row.fields) for row in rows)) if rows else 0
     return [names.get(index) or f"column {index + 1}" for index in range(width)]
+
+
+def _read(heading: Sequence[str], attributes: Sequence[ProfileAttribute], spec: ImportSpec) -> dict[int, str]:
+    """What the columns of this heading would be taken for."""
+    key = "email" if any(column.target == "email" for column in spec.columns) else "custom_id"
+    try:
+        plan = Headings(attributes).read(dict(enumerate(heading)), key)
+    except InvalidImport:
+        return {}
+    return {column.index: column.target for column in plan.columns}
+
+
+def kept_heading(heading: Sequence[str]) -> list[str]:
+    """Return the heading of a file as its job keeps it: nothing of one that is very long."""
+    if sum(map(len, heading)) + len(heading) > MOST_HEADING:
+        return []
+    return [name.encode("utf-8", "replace").decode() for name in heading]
 
 
 def _taken(text: io.StringIO) -> bytes:

@@ -3,6 +3,7 @@
 All that the job knows of its progress is in its checkpoint, which every chunk's transaction carries along:
 
 - `read`: data rows seen by the first look through the file; `rows`: all data rows; `encoding`: how it is read;
+- `heading`: the fields of its heading;
 - `chunk_rows`: rows of one transaction; `since`, `at`, `done_before`: see Progress;
 - `last_number`: the account's last contact number when the job began: members beyond it came later (replace);
 - `misfits`: values that did not fit their attributes: see there;
@@ -29,6 +30,7 @@ from soapstone.imports.parts import Part
 from soapstone.imports.reader import events
 from soapstone.imports.reading import Event, Indexed, Looking, Refused, Staged, Task
 from soapstone.imports.records import Unreadable
+from soapstone.imports.rejects import kept_heading
 from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
@@ -128,6 +130,7 @@ class _Import:
             if "rows" not in checkpoint:
                 last = self._merge.lock(chunk.connection)
                 checkpoint |= {"rows": found.rows, "encoding": found.codec, "last_number": last}
+                checkpoint |= {"heading": kept_heading(found.heading)}
                 checkpoint |= {"chunk_rows": self._chunk_rows, "done": 0, "joined": 0, "stayed": 0}
             moment = time.time()
             chunk.checkpoint = checkpoint | {"since": moment, "at": moment, "done_before": checkpoint["done"]}

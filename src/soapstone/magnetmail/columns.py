@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
-from soapstone.imports.columns import heading_column
-from soapstone.imports.spec import ATTRIBUTE, Column, InvalidImport
+from soapstone.imports.columns import Headings, heading_column
+from soapstone.imports.own_columns import added_columns
+from soapstone.imports.spec import ATTRIBUTE, Column, InvalidImport, OptOut, opt_outs_of
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS, field_column
 from soapstone.magnetmail.call import Call
@@ -40,10 +41,33 @@ def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) 
     return tuple(columns)
 
 
-def heading_names(call: Call, upload: ReceivedUpload) -> dict[int, str]:
-    """The names in the file's header line, by column; other headings of a field become its name (mm-45)."""
-    names = call.product.imports.header_names(upload, encoding=ENCODING)
-    return {index: _field_name(name.strip()) for index, name in enumerate(names) if name.strip()}
+class Heading(NamedTuple):
+    """The names in a file's header line, by column from 0, and the columns that say who gets no mail."""
+
+    names: dict[int, str]
+    opt_outs: tuple[OptOut, ...] = ()
+
+
+def heading_of(call: Call, group: ContactList | None, upload: ReceivedUpload) -> Heading:
+    """The header line of a file; other headings of a field become its name (mm-45). Raises InvalidImport.
+
+    A file of our own, an export or the rejected rows of an import, is taken as it is: what it has besides its owner's
+    columns is left out, its attributes are enhanced fields of the group, and its members get no mail who got none.
+    """
+    told = call.product.imports.header_names(upload, encoding=ENCODING)
+    added = added_columns(told)
+    names = {index: _field_name(name.strip()) for index, name in enumerate(told) if name.strip()}
+    if not added:
+        return Heading(names)
+    headings = Headings(None if group is None else call.product.profiles.attributes(group.id))
+    for index in names:
+        target = headings.target(told[index]) or ""
+        if target.startswith(ATTRIBUTE):
+            names[index] = f"EP_{target.removeprefix(ATTRIBUTE)}"
+    return Heading(
+        {index: name for index, name in names.items() if index not in added},
+        opt_outs_of({index: told[index] for index in added}),
+    )
 
 
 def _field_name(heading: str) -> str:

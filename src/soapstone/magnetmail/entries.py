@@ -6,7 +6,7 @@ from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import ONLY_GRANTED
 from soapstone.magnetmail.call import NO_DATE, Call
-from soapstone.magnetmail.columns import ENCODING, columns_of, heading_names
+from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
 from soapstone.magnetmail.types import (
     UploadGroupOption,
@@ -88,13 +88,14 @@ def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, setting
         raise InvalidImport("REPLACE needs a group.")
     if group is None and call.sight is not None:
         raise InvalidImport(f"{ONLY_GRANTED} Name one of them.")
-    names = _names(settings)
-    if not names:
+    heading = Heading(_names(settings))
+    if not heading.names:
         if not settings.HasHeaderRow:
             raise InvalidImport("Without a header row ColumnMappings must say what the columns are.")
-        names = heading_names(call, upload)
+        heading = heading_of(call, group, upload)
     return ImportSpec(
-        columns=columns_of(call, group, names),
+        columns=columns_of(call, group, heading.names),
+        opt_outs=heading.opt_outs,
         header=settings.HasHeaderRow,
         encoding=ENCODING,
         known="overwrite" if settings.UpdateExistingRecipients else "keep",

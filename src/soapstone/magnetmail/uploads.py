@@ -9,9 +9,10 @@ from typing import cast
 from soapstone.imports.imports import KINDS
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
+from soapstone.lists.contact_list import ContactList
 from soapstone.lists.visibility import ONLY_GRANTED
 from soapstone.magnetmail.call import Call
-from soapstone.magnetmail.columns import ENCODING, columns_of, heading_names
+from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.errors import (
     ACCESS_DENIED,
     IMPORT_FAILED,
@@ -72,8 +73,10 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
         return refused(ACCESS_DENIED, f"{ONLY_GRANTED} Name one of them.")
     upload = received(request.csvData)
     try:
+        heading = _heading(call, request, group, upload)
         spec = ImportSpec(
-            columns=columns_of(call, group, _names(call, request, upload)),
+            columns=columns_of(call, group, heading.names),
+            opt_outs=heading.opt_outs,
             header=request.header_line,
             encoding=ENCODING,
             known="overwrite" if request.update_dups else "keep",
@@ -94,13 +97,13 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
     return _record(call, job, function, call.local)
 
 
-def _names(call: Call, request: uploadListQueue, upload: ReceivedUpload) -> dict[int, str]:
+def _heading(call: Call, request: uploadListQueue, group: ContactList | None, upload: ReceivedUpload) -> Heading:
     """The names that the request gives to columns (mm-44), or those in the header line (mm-45)."""
     if names := request.mapping():
-        return names
+        return Heading(names)
     if not request.header_line:
         raise InvalidImport("Without a header line the members MM_1 to MM_42 must say what the columns are.")
-    return heading_names(call, upload)
+    return heading_of(call, group, upload)
 
 
 def _status(
