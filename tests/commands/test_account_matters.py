@@ -143,6 +143,9 @@ def test_things_of_a_list(run: Run) -> None:
     run("review", "remove", "BOSS@example.com", "--list", "1")
     assert "does not" in run("review", "remove", "boss@example.com", "--list", "1", code=1).output
     assert "not an" in run("review", "add", "boss", "--list", "1", code=1).output
+    run("review", "add", "Boss <boss@example.com>", "--list", "1")
+    assert run("review", "list", "--list", "1").output.split() == ["boss@example.com"]
+    run("review", "remove", "mailto:boss@example.com", "--list", "1")
 
 
 def test_mappings_and_occasions(run: Run) -> None:

@@ -90,7 +90,7 @@ def test_an_import_without_a_server(ready: Run, tmp_path: Path) -> None:
     assert "3 rows, 1 good, 1 new, 0 changed, 2 rejected" in output
     rejects = list(csv.reader(io.StringIO(ready("jobs", "rejects", "1").output)))
     assert [(row[0], *row[2:]) for row in rejects] == [
-        ("line", "Email", "First_Name", "column 3"),
+        ("line", "E-mail", "First_Name", "Shoe size"),
         ("3", "nobody", "N", "1"),
         ("4", "info@example.org", "I", "2"),
     ]
@@ -148,6 +148,8 @@ def test_messages_and_suppression(ready: Run, tmp_path: Path) -> None:
     assert "suppressed" in ready("list", "suppress", "ann@example.org").output
     assert "banned" in ready("list", "suppress", "ann@example.org", "--ban", "--list", "1").output
     assert "not an e-mail" in ready("list", "suppress", "ann", code=1).output
+    assert "ann@example.org is suppressed" in ready("list", "suppress", "'ann@example.org';").output
+    assert "not an e-mail" in ready("list", "suppress", "ann@example.org, bob@example.org", code=1).output
 
 
 def test_database_commands(ready: Run, tmp_path: Path) -> None:

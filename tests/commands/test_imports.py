@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 from soapstone.cli import app
 from soapstone.imports.reader import LARGE_BYTES
+from soapstone.imports.rejects import rejects_file
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
@@ -354,3 +355,55 @@ def test_sheets_say_who_gets_no_mail(product: Product, run: Run) -> None:
     run("people.xlsx", xlsx({"Sheet": cells}), "--list", "1")
     assert people(product)["ann@example.org"][0] == "unsubscribed"
     assert people(product)["zoe@example.org"][0] == "subscribed"
+
+
+def test_addresses_are_repaired_and_misfits_told(product: Product, run: Run) -> None:
+    news = product.lists.all(1)[0]
+    (header,) = product.profiles.headers(news.id)
+    product.profiles.add_attribute(1, news.id, header.id, "Born", kind="date")
+    product.profiles.add_attribute(1, news.id, header.id, "Note", max_length=3)
+    rows = 'Email,Born,Note\nAnn <ann@example.org>,soon,abcd\n"zoe@example.org;",2000-01-02,abc\nno one,later,abcd\n'
+    output = run("people.csv", rows, "--list", "1").output
+    assert "2 added as new contacts, 1 with a malformed address, 2 with an address that was repaired" in output
+    assert "Born: 1 value did not fit and was left out, on line 2." in output
+    assert "Note: 1 value was too long and was cut, on line 2." in output
+    assert set(people(product)) == {"ann@example.org", "zoe@example.org"}
+    shown = CliRunner().invoke(app, ["jobs", "show", "1", *_place(product)]).output
+    assert "Born: 1 value did not fit" in shown
+
+
+def _place(product: Product) -> list[str]:
+    url = product.database.url.render_as_string(hide_password=False)
+    return ["--data", str(product.settings.data_dir), "--database", url]
+
+
+def test_our_own_files_are_taken_as_they_are(product: Product, run: Run) -> None:
+    """An export whose list has attributes called like the columns that exports add, and rejected rows."""
+    news = product.lists.all(1)[0]
+    (header,) = product.profiles.headers(news.id)
+    for name in ("Reason", "number", "Subscription"):
+        product.profiles.add_attribute(1, news.id, header.id, name)
+    export = (
+        "contact_id,number,Email,Custom_Member_Id,subscription,added_at,added_by,suppression,unsubscribed_at,"
+        "Größe,Reason,attribute:number,attribute:Subscription\r\n"
+        "7,3,ann@example.org,,subscribed,2026-01-02T03:04:05+00:00,API,,,38,why,seven,gold\r\n"
+        "8,4,zoe@example.org,,unsubscribed,2026-01-02T03:04:05+00:00,API,,2026-02-01T00:00:00+00:00,39,,,\r\n"
+        "9,5,nobody,,subscribed,2026-01-02T03:04:05+00:00,API,,,40,because,nine,tin\r\n"
+    )
+    profiles = {each.name: str(each.id) for each in product.profiles.attributes(news.id)}
+
+    def found(email: str) -> tuple[str, dict[str, str]]:
+        (member,) = [each for each in product.members.known(news.id) if each.email == email]
+        return member.state, {name: member.profile.get(key, "") for name, key in profiles.items()}
+
+    run("export.csv", export, "--list", "1")
+    assert found("ann@example.org") == (
+        "subscribed",
+        {"Größe": "38", "Reason": "why", "number": "seven", "Subscription": "gold"},
+    )
+    assert found("zoe@example.org")[0] == "unsubscribed"
+    job = product.jobs.find()[0]
+    rejects = b"".join(rejects_file(product.imports, product.profiles, job)).decode()
+    assert rejects.splitlines()[0] == "line,reason," + export.splitlines()[0]
+    run("rejects.csv", rejects.replace(",nobody,", ",bob@example.org,"), "--list", "1")
+    assert found("bob@example.org")[1] == {"Größe": "40", "Reason": "because", "number": "nine", "Subscription": "tin"}

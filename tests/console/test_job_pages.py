@@ -36,13 +36,13 @@ def text(page: str) -> str:
 def submit(product: Product, acme: Customer, data: bytes, **spec: Any) -> Job:
     upload = product.blobs.new()
     upload.write(data)
-    columns = (Column(index=0, target="email"),)
+    given: dict[str, Any] = {"columns": (Column(index=0, target="email"),), **spec}
     return product.imports.submit(
         account=acme.account,
         login=None,
         contact_list=acme.contact_list,
         upload=upload,
-        spec=ImportSpec(columns=columns, **spec),
+        spec=ImportSpec(**given),
         label="people.csv",
     )
 
@@ -286,3 +286,17 @@ def test_the_file_of_rejected_rows_is_complete(
     reject(product, acme.imported, 2500)
     rows = list(csv.reader(io.StringIO(visitor("ann").get(f"/jobs/{acme.imported.id}/rejects.csv").text, newline="")))
     assert [row[0] for row in rows] == ["line", *(str(3 * number) for number in range(1, 2501))]
+
+
+def test_repaired_addresses_and_misfits_are_shown(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer, work: Callable[[], None]
+) -> None:
+    header = product.profiles.add_header(acme.account.id, acme.contact_list.id, "About")
+    number = product.profiles.add_attribute(acme.account.id, acme.contact_list.id, header, "<b>Born</b>", kind="date")
+    columns = (Column(index=0, target="email"), Column(index=1, target=f"attribute:{number}"))
+    job = submit(product, acme, b"Ann <a@x.com>,soon\nb@x.com,later\n", columns=columns, repair=True)
+    work()
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/live"):
+        page = visitor("ann").read(path)
+        assert "&lt;b&gt;Born&lt;/b&gt;: 2 values did not fit and were left out, first on line 1." in page
+        assert "1 with an address that was repaired" in text(page)

@@ -163,3 +163,10 @@ def test_history_ranges(listrak: Any) -> None:
     )
     assert answer["ReportListImportHistoryResult"] is None
     assert answer["WSException"]["Description"].startswith("[NotFound] ")
+
+
+def test_addresses_are_taken_as_they_are(listrak: Any) -> None:
+    """lk-93: a name or a mark around an address makes it invalid here."""
+    list_id = listrak.create()
+    listrak.load(list_id, b"Ann <ann@dressed.example>\nbob@dressed.example;\nmailto:cid@dressed.example\n")
+    assert figures(listrak.history(list_id)[0]) == {"ProcessedCount": 3, "InvalidEmailCount": 3}
