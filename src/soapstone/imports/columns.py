@@ -398,8 +398,8 @@ class Headings:
     """Takes the headings of files for one list; `attributes` are those of the list, None without a list.
 
     In this order a heading means: `attribute:N` or `attribute:NAME`; a field by the contract's own name (mm-43); the
-    address, where no other column is better; an attribute by its name; what `HEADINGS` says; a whole name. So an attribute with the name
-    of a field is filled as `attribute:N` only, as exports call it and merge fields read it.
+    address, where no other column is better; an attribute by its name; what `HEADINGS` says; a whole name. So an
+    attribute with the name of a field is filled as `attribute:NAME` only, as exports call it and merge fields read it.
 
     Whole names go to the attribute "Name", which is made where the list has none. `splits_names`: they fill first and
     last name instead. `may_make` says whether attributes may be made; `can_make`, whether there is a list for them too.
