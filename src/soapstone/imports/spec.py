@@ -90,7 +90,7 @@ class ImportSpec:
     without (lk-71).
 
     `opt_outs` are the columns that say who gets no mail. Such people come as unsubscribed, on the list or, without a
-    list, altogether. Imports of the two contracts have none.
+    list, altogether. Imports of the two contracts have none but those of our own exports (mm-45).
 
     `unused` are headings of the file that nothing uses, as they are told: see imports.columns.
 
