@@ -122,6 +122,22 @@ def test_an_export_is_imported_as_it_is(
     assert exported(api, first) == before
 
 
+def test_suppressed_subscribers_stay_subscribers(api: httpx.Client, run_jobs: Callable[[], None]) -> None:
+    """On their own list; another list takes them as unsubscribed."""
+    number = make_list(api, [("Shoe", "text")])
+    import_file(api, number, b"Email,Shoe\na@example.com,1\nb@example.com,2\nc@example.com,3\n", run_jobs)
+    for email, kind in (("a@example.com", "suppressed"), ("b@example.com", "banned")):
+        assert api.post("/suppressions", json={"email": email, "kind": kind}).status_code == 201
+    before = exported(api, number)
+    assert import_file(api, number, before, run_jobs)["counters"] == {"unchanged": 3}
+    assert exported(api, number) == before
+    copy = make_list(api, [("Shoe", "text")])
+    import_file(api, copy, before, run_jobs)
+    heading, *rows = rows_of(exported(api, copy))
+    state = heading.index("subscription")
+    assert [row[state] for row in rows] == ["unsubscribed", "unsubscribed", "subscribed"]
+
+
 ADDED = ["Reason", "Line", "number", "Subscription", "added_by"]
 
 

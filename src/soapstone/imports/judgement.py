@@ -34,6 +34,7 @@ from soapstone.imports.outcomes import CODES
 from soapstone.imports.rows import OPT_OUT
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
+from soapstone.lists.suppression import WHOLE_ACCOUNT
 from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, suppressions
 
 
@@ -150,7 +151,12 @@ class Judgement:
         # The order of the checks is that of the single calls (lk-54); address syntax was checked before.
         cases: list[tuple[ColumnElement[bool], Any]] = []
         out, out_outcome = self._out(staged, known, changed)
+        same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
         if self._rows.has_opt_outs and self._list_id is not None:
+            if self._spec.has_own_suppressions:
+                # Who gets nothing in the account anyway, as our own export says too, stays on the list as it was.
+                nothing = or_(*(self._is(kind, staged, lists=(WHOLE_ACCOUNT,)) for kind in (o.SUPPRESSED, o.BANNED)))
+                cases += [(and_(staged.c[OPT_OUT] == "suppressed", state == "subscribed", nothing), same)]
             # An opt-out ends a subscription whatever is known of the address.
             cases += [(and_(out, state.is_not(None)), out_outcome)]
         if spec.blocked == "skip":
@@ -162,7 +168,6 @@ class Judgement:
             # Who asked for no mail of this list or of any, whether on the list or not (lk-75, mm-120).
             cases += [(and_(left, func.coalesce(state, "") != "subscribed"), code(o.PREVIOUSLY_UNSUBSCRIBED))]
         unsubscribed = case((changed, code(o.STILL_UNSUBSCRIBED_UPDATED)), else_=code(o.STILL_UNSUBSCRIBED))
-        same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
         cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
         if spec.action == "add":
             if self._rows.has_opt_outs:
@@ -225,14 +230,14 @@ class Judgement:
         mailbox = and_(other.c.account_id == self._account.id, or_(other.c.id == oldest, other.c.double_of == oldest))
         return or_(left, exists(select(other.c.id).where(mailbox, theirs).correlate(contacts)))
 
-    def _is(self, kind: str, staged: Any) -> ColumnElement[bool]:
-        """Whether the row's address, or the one that the contact has, is blocked for this list."""
+    def _is(self, kind: str, staged: Any, lists: tuple[int, ...] | None = None) -> ColumnElement[bool]:
+        """Whether the row's address, or the one that the contact has, is blocked for this list, or those lists."""
         return exists(
             select(suppressions.c.id)
             .where(
                 suppressions.c.account_id == self._account.id,
                 suppressions.c.kind == kind,
-                suppressions.c.list_id.in_((0, self._list_id or 0)),
+                suppressions.c.list_id.in_(lists or (WHOLE_ACCOUNT, self._list_id or WHOLE_ACCOUNT)),
                 suppressions.c.email_key.in_((self.email_key(staged), contacts.c.email_key)),
                 suppressions.c.email_key != "",
             )

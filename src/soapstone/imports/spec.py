@@ -133,6 +133,11 @@ class ImportSpec:
         """Whether a good row may be refused for what the records say of its contact."""
         return self.blocked == "skip" or self.action != "add"
 
+    @property
+    def has_own_suppressions(self) -> bool:
+        """Whether a column of our own exports says whose address gets nothing, beside the state on the list."""
+        return any(column.heading.strip() == "suppression" for column in self.opt_outs)
+
     def document(self) -> dict[str, Any]:
         """The spec as a document for the job's request."""
         columns = {name: [asdict(each) for each in getattr(self, name)] for name in ("columns", "opt_outs")}
