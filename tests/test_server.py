@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.postgresql import Databases
 from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.lock import WorkerLock
@@ -221,15 +222,11 @@ def test_a_silent_client_harms_nobody(served: Any) -> None:
         assert httpx.get(f"{served.base}/healthz").status_code == 200
 
 
-def test_it_runs_on_postgresql(postgresql_server: str, tmp_path: Path, served: Any) -> None:
-    import psycopg
-
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE served")
-    url = postgresql_server.replace("/postgres?", "/served?")
-    other = type(served)(tmp_path / "data", database_url=url)
-    mails = len(list((tmp_path / "data" / "mail").glob("*.eml")))
-    description = httpx.get(f"{other.base}/mmapi.asmx?WSDL").status_code
-    other.stop()
+def test_it_runs_on_postgresql(postgresql_databases: Databases, tmp_path: Path, served: Any) -> None:
+    with postgresql_databases.bare() as url:
+        other = type(served)(tmp_path / "data", database_url=url)
+        mails = len(list((tmp_path / "data" / "mail").glob("*.eml")))
+        description = httpx.get(f"{other.base}/mmapi.asmx?WSDL").status_code
+        other.stop()
     assert (mails, description) == (10, 200)
     assert not (tmp_path / "data" / "soapstone.sqlite").exists()

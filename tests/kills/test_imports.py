@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import psycopg
 import pytest
 from tests.kills.assignments import submit_all
 from tests.kills.site import opened_site
 from tests.kills.trial import hold
+from tests.postgresql import Databases
 
 from soapstone.jobs.worker import LEASE
 
@@ -19,16 +18,10 @@ PEOPLE, KILLS = 24_000, 12
 
 
 @pytest.fixture
-def postgresql_urls(postgresql_server: str) -> Iterator[tuple[str, str]]:
+def postgresql_urls(postgresql_databases: Databases) -> Iterator[tuple[str, str]]:
     """The URLs of two databases without a schema."""
-    names = [f"kills_{uuid4().hex}" for _ in range(2)]
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        first, second = (postgresql_server.replace("/postgres?", f"/{name}?") for name in names)
+    with postgresql_databases.bare() as first, postgresql_databases.bare() as second:
         yield first, second
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def test_kills_leave_no_trace(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-import psycopg
 import pytest
 from sqlalchemy import event
+from tests.postgresql import Databases
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.lists.changes import Changes
@@ -34,15 +33,11 @@ def database(sqlite_template: Path, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def postgresql(postgresql_server: str, postgresql_template: str) -> Iterator[Database]:
-    """A database of its own: rows that are rolled back move the sequences, and the template is copied for others."""
-    name = f"plans_{uuid4().hex}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgresql_template}".encode())
-        opened = Database(postgresql_server.replace("/postgres?", f"/{name}?"))
+def postgresql(postgresql_databases: Databases) -> Iterator[Database]:
+    with postgresql_databases.fresh() as url:
+        opened = Database(url)
         yield opened
         opened.close()
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from uuid import uuid4
+from contextlib import nullcontext
 
 import pytest
-from tests.conftest import _administer, _database_url
 from tests.contracts.calls import Ground
 from tests.rights.records import Records
 
@@ -20,19 +19,16 @@ from soapstone.store.database import Database
 def furnished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """The ground of all tests here, made once for each database."""
     folder = tmp_path_factory.mktemp("rights")
-    name = f"test_{uuid4().hex}"
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), folder / "soapstone.sqlite")
-        database = Database(f"sqlite:///{folder}/soapstone.sqlite")
+        fresh = nullcontext(f"sqlite:///{folder}/soapstone.sqlite")
     else:
-        server, template = (request.getfixturevalue(f"postgresql_{what}") for what in ("server", "template"))
-        _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-        database = Database(_database_url(server, name))
+        fresh = request.getfixturevalue("postgresql_databases").fresh()
     (folder / "mail").mkdir()
-    yield Ground(Product.open(Settings(data_dir=folder, public_url="http://lists.example.com"), database))
-    database.close()
-    if request.param == "postgresql":
-        _administer(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with fresh as url:
+        database = Database(url)
+        yield Ground(Product.open(Settings(data_dir=folder, public_url="http://lists.example.com"), database))
+        database.close()
 
 
 @pytest.fixture(scope="session")

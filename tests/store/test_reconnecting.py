@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import make_url, select, text
+from tests.postgresql import Databases
 
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
@@ -18,12 +20,9 @@ CONNECTIONS = 6
 
 
 @pytest.fixture
-def database_url(postgresql_server: str, postgresql_template: str) -> str:
-    name = f"restarted_{threading.get_native_id()}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {postgresql_template}".encode())
-    return postgresql_server.replace("/postgres?", f"/{name}?")
+def database_url(postgresql_databases: Databases) -> Iterator[str]:
+    with postgresql_databases.fresh() as url:
+        yield url
 
 
 def end_backends(server: str, database: Database) -> int:

@@ -1,0 +1,130 @@
+"""PostgreSQL databases for tests: made once in a process, and emptied rather than made anew for the next test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from soapstone.store import schema
+from soapstone.store.database import Database
+
+# What each database that is handed out holds beside the schema: copies of the rows that migrations wrote, and a note
+# of each change of the schema, after which the database is no longer what the next test expects.
+_SEED = """
+    CREATE SCHEMA seed;
+    CREATE TABLE seed.altered (command text);
+    CREATE FUNCTION seed.note() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO seed.altered VALUES (tg_tag); END $$;
+"""
+_WATCH = """
+    CREATE EVENT TRIGGER altered ON ddl_command_end
+        WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'DROP TABLE', 'CREATE INDEX', 'DROP INDEX', 'CREATE TRIGGER',
+                     'DROP TRIGGER', 'CREATE FUNCTION', 'ALTER SEQUENCE', 'DROP SEQUENCE', 'GRANT', 'REVOKE')
+        EXECUTE FUNCTION seed.note();
+    CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION seed.note();
+"""
+# Connections that a test left open would keep its locks.
+_END_OTHERS = """
+    SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+
+
+class Databases:
+    """The databases of one server; `server` is the URL of its maintenance database."""
+
+    def __init__(self, server: str) -> None:
+        self.server = server
+        self._template = ""
+        self._free: list[str] = []
+        # One message that brings a database back to what the template holds.
+        self._emptying = ""
+
+    def url(self, name: str) -> str:
+        return self.server.replace("/postgres?", f"/{name}?")
+
+    def administer(self, statement: str) -> None:
+        """Run one statement outside of transactions, such as CREATE DATABASE."""
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    @contextmanager
+    def bare(self) -> Iterator[str]:
+        """The URL of a new database without a schema."""
+        name = f"bare_{uuid4().hex}"
+        self.administer(f"CREATE DATABASE {name}")
+        yield self.url(name)
+        self.administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The URL of a database with the schema and the rows of the migrations, as after `soapstone db upgrade`."""
+        template = self._template or self._make_template()
+        if self._free:
+            name = self._free.pop()
+        else:
+            name = f"test_{uuid4().hex}"
+            self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+        number = self._number(name)
+        yield self.url(name)
+        if self._number(name) == number and self._empty(name):
+            self._free.append(name)
+        else:
+            self.administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _make_template(self) -> str:
+        name = f"template_{uuid4().hex}"
+        self.administer(f"CREATE DATABASE {name}")
+        database = Database(self.url(name))
+        schema.upgrade(database)
+        database.close()
+        with psycopg.connect(self.url(name)) as connection:
+            tables = _column(connection, "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
+            sequences = _column(connection, "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
+            filled = [table for table in tables if _column(connection, f"SELECT 1 FROM {table} LIMIT 1")]
+            connection.execute(_SEED.encode())
+            for table in filled:
+                connection.execute(f"CREATE TABLE seed.{table} AS TABLE {table}".encode())
+            connection.execute(_WATCH.encode())
+            reached = {
+                sequence: _column(connection, f"SELECT pg_sequence_last_value('\"{sequence}\"')")[0]
+                for sequence in sequences
+            }
+        self._emptying = ";".join(
+            [
+                "SET LOCAL lock_timeout = '5s'",
+                # Neither order nor triggers matter where all rows go.
+                "SET LOCAL session_replication_role = replica",
+                *(f"DELETE FROM {table}" for table in tables),
+                *(f"INSERT INTO {table} TABLE seed.{table}" for table in filled),
+                # Not ALTER SEQUENCE, which would count as a change of the schema.
+                *(
+                    f"SELECT setval('\"{sequence}\"', {last or 1}, {'false' if last is None else 'true'})"
+                    for sequence, last in reached.items()
+                ),
+            ]
+        )
+        self._template = name
+        return name
+
+    def _number(self, name: str) -> Any:
+        """PostgreSQL's own number of a database; another one after the database was dropped and made again."""
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            return connection.execute("SELECT oid FROM pg_database WHERE datname = %s", [name]).fetchone()
+
+    def _empty(self, name: str) -> bool:
+        """Bring a database back to what the template holds; False if that cannot be done."""
+        with psycopg.connect(self.url(name)) as connection:
+            connection.execute(_END_OTHERS)
+            if _column(connection, "SELECT 1 FROM seed.altered LIMIT 1"):
+                return False
+            connection.execute(self._emptying.encode())
+        return True
+
+
+def _column(connection: psycopg.Connection[Any], query: str) -> list[Any]:
+    return [row[0] for row in connection.execute(query.encode())]
