@@ -11,7 +11,9 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,6 +24,8 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Runner
 from soapstone.jobs.worker import Worker
+from soapstone.local_server import LocalServer, local_server
+from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
@@ -175,9 +179,65 @@ class Served:
             self._log.close()
 
 
+class LocalServed:
+    """What `served` gives: the URL, the data folder, the records and the log of a server in this process."""
+
+    def __init__(self, server: LocalServer, data: Path) -> None:
+        self.base = server.base
+        self.product = server.product
+        self.data = data
+        self._log = data.parent / f"{data.name}.log"
+
+    def log(self) -> str:
+        """What this process wrote to its log since the server began."""
+        return self._log.read_text()
+
+
+@pytest.fixture(scope="session")
+def demo_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with the demo account, whose jobs are over; servers get copies of it."""
+    data = tmp_path_factory.mktemp("demo") / "data"
+    with local_server(Settings(data_dir=data), demo=True) as server:
+        end = time.monotonic() + 60
+        while not all(job.over for job in server.product.jobs.find(limit=100)):
+            assert time.monotonic() < end, "the jobs of the demo do not end"
+            time.sleep(0.01)
+    return data
+
+
+@contextmanager
+def locally_served(data: Path, records: Path | None = None, **settings: Any) -> Iterator[LocalServed]:
+    """Serve the demo account in this process, on copies of `records` where they are given.
+
+    Its log stands beside the data folder.
+    """
+    if records is not None:
+        shutil.copytree(records, data)
+    handler = logging.FileHandler(data.parent / f"{data.name}.log")
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        with local_server(Settings(data_dir=data, **settings), demo=True) as server:
+            yield LocalServed(server, data)
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(before)
+        handler.close()
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A demo server for the tests of one module."""
+def served(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Iterator[LocalServed]:
+    """A demo server inside this process for the tests of one module."""
+    with locally_served(tmp_path_factory.mktemp("served") / "data", demo_records) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A demo server as an operator starts it, for tests of its processes and of what it prints."""
     running = Served(tmp_path_factory.mktemp("served") / "data")
     yield running
     running.stop()

@@ -7,9 +7,11 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import LocalServed, locally_served
 
 from soapstone.connection_limits import SURPLUS, ConnectionLimits
 
@@ -94,15 +96,9 @@ def test_behind_a_proxy_the_client_counts() -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, served_class: Any) -> Iterator[Any]:
-    running = served_class(tmp_path_factory.mktemp("served") / "data", max_connections=str(MOST))
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def served_class(request: pytest.FixtureRequest) -> Any:
-    return next(plugin.Served for plugin in request.config.pluginmanager.get_plugins() if hasattr(plugin, "Served"))
+def served(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Iterator[LocalServed]:
+    with locally_served(tmp_path_factory.mktemp("served") / "data", demo_records, max_connections=MOST) as running:
+        yield running
 
 
 def test_beyond_the_limit(served: Any) -> None:

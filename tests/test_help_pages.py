@@ -6,10 +6,12 @@ import html
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import Served
 
 from soapstone.listrak.operations import CONTRACT as LISTRAK
 from soapstone.listrak.prefill import prefill as listrak_prefill
@@ -82,8 +84,8 @@ def test_credentials_are_shown_to_nobody_else(served: Any, headers: dict[str, st
         assert "demo" not in page
 
 
-def test_no_credentials_are_filled_in_without_the_demo(tmp_path: Any, served: Any) -> None:
-    other = type(served)(tmp_path / "data", demo=False)
+def test_no_credentials_are_filled_in_without_the_demo(tmp_path: Path) -> None:
+    other = Served(tmp_path / "data", demo=False)
     pages = [httpx.get(other.base + path).text for path in (AUTHENTICATE, POLL)]
     other.stop()
     for page in pages:

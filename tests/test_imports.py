@@ -47,6 +47,7 @@ ON_TOP = {
     "connection_limits",
     "body_limit",
     "heap",
+    "local_server",
     "uvicorn_check",
     "supervisor",
     "demo",

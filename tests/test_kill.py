@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
+from tests.conftest import Served
 
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
@@ -108,8 +109,8 @@ def submit(product: Product, list_id: int, content: bytes) -> int:
 
 
 @pytest.fixture(scope="module")
-def site(served: Any) -> Iterator[Site]:
-    opened = Site(served)
+def site(served_process: Served) -> Iterator[Site]:
+    opened = Site(served_process)
     yield opened
     opened.close()
 

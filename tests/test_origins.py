@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import locally_served
 
 from soapstone.api.access import OwnPages
 from soapstone.console.guard import Guard
@@ -21,15 +21,11 @@ PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "POST", "Access-Co
 
 
 @pytest.fixture(scope="module")
-def shared(served: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def shared(demo_records: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The base URL of a server that allows one origin."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOAPSTONE_ALLOWED_ORIGINS", json.dumps([PAGE]))
-        running = type(served)(tmp_path_factory.mktemp("shared") / "data")
-    try:
+    data = tmp_path_factory.mktemp("shared") / "data"
+    with locally_served(data, demo_records, allowed_origins=[PAGE]) as running:
         yield running.base
-    finally:
-        running.stop()
 
 
 def call(base: str, origin: str) -> httpx.Response:
@@ -146,7 +142,7 @@ def test_mail_programs_unsubscribe_from_anywhere(served: Any) -> None:
 
 def test_a_page_of_the_log(served: Any) -> None:
     """The refusals of foreign pages leave no stack trace."""
-    assert "Traceback" not in Path(f"{served.data}.log").read_text()
+    assert "Traceback" not in served.log()
 
 
 def test_frameworks_see_no_cookies() -> None:

@@ -15,10 +15,16 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import Served
 from tests.postgresql import Databases
 from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.lock import WorkerLock
+
+
+@pytest.fixture(scope="module")
+def served(served_process: Served) -> Served:
+    return served_process
 
 
 def alive(pid: int) -> bool:

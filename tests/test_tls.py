@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import Served
 
 from soapstone.tls import TlsUnusable, tls_context
 
@@ -39,12 +40,12 @@ def pair(folder: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def secure(pair: tuple[Path, Path], served: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def secure(pair: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A demo server with TLS, set up by variables."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOAPSTONE_TLS_CERT", str(pair[0]))
         patch.setenv("SOAPSTONE_TLS_KEY", str(pair[1]))
-        running = type(served)(tmp_path_factory.mktemp("secure") / "data")
+        running = Served(tmp_path_factory.mktemp("secure") / "data")
     yield running
     running.stop()
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.conftest import Served
 
 from soapstone.imports.entries import KIND
 from soapstone.imports.imports import KIND as IMPORT
@@ -23,9 +24,6 @@ from soapstone.magnetmail.types import UploadColumnMapping, UploadGroupOption, U
 from soapstone.store.database import Database
 from soapstone.store.instants import now
 from soapstone.wire.faults import Fault
-
-if TYPE_CHECKING:
-    from tests.conftest import Served
 
 ANN, BOB, CID = "ann@example.org", "bob@example.org", "cid@example.org"
 NAMED = {1: "Email", 2: "First_Name"}
@@ -365,12 +363,12 @@ def test_entry_and_import_are_one_transaction(desk: Any, monkeypatch: pytest.Mon
 
 
 @pytest.fixture
-def dying(tmp_path: Path, served: Served, client_class: type[Any]) -> Iterator[Callable[[], tuple[Served, Any]]]:
+def dying(tmp_path: Path, client_class: type[Any]) -> Iterator[Callable[[], tuple[Served, Any]]]:
     """Starts servers on one folder; all of them are cleared away at the end, dead ones too."""
     started: list[Served] = []
 
     def start() -> tuple[Served, Any]:
-        started.append(type(served)(tmp_path / "data"))
+        started.append(Served(tmp_path / "data"))
         return started[-1], client_class(started[-1].base, "1.1")
 
     yield start

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Served
 
 
 def _cases() -> Any:
@@ -129,12 +130,12 @@ def _end(data: bytes) -> int:
 
 
 @pytest.fixture(scope="session")
-def server_class(request: pytest.FixtureRequest) -> Any:
-    """The class behind `served`, for servers with other settings."""
-    return next(plugin.Served for plugin in request.config.pluginmanager.get_plugins() if hasattr(plugin, "Served"))
+def server_class() -> type[Served]:
+    """For servers with other settings."""
+    return Served
 
 
 @pytest.fixture(scope="module")
-def wire(served: Any) -> Wire:
-    """The server of this module."""
-    return Wire(served)
+def wire(served_process: Served) -> Wire:
+    """The server of this module, whose process's memory is looked at."""
+    return Wire(served_process)

@@ -1,0 +1,78 @@
+"""A whole server inside this process: the web server and the worker as threads, on a loopback address."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from soapstone.demo import demo_settings, prepare_demo
+from soapstone.jobs.lock import WorkerLock
+from soapstone.jobs.worker import Worker
+from soapstone.product import Product
+from soapstone.runners import chores, runners
+from soapstone.server import Application, WebServer, listen
+from soapstone.settings import Settings
+from soapstone.store import private, schema
+from soapstone.store.database import Database
+
+HOST = "127.0.0.1"
+# Seconds until the web server must answer, and until it must have ended.
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A server that runs: `base` is its URL, without a slash at the end."""
+
+    base: str
+    product: Product
+
+
+@contextmanager
+def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots: int = 4) -> Iterator[LocalServer]:
+    """Serve until the block ends; `slots` jobs run at once. An empty database is set up.
+
+    Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError when another worker serves the records.
+    """
+    with listen(HOST, port) as listener:
+        base = f"http://{HOST}:{listener.getsockname()[1]}"
+        if demo:
+            settings = demo_settings(settings, base)
+        private.make_folder(settings.data_dir)
+        database, lock = Database(settings.database), WorkerLock(settings.worker_lock)
+        try:
+            if database.kind == "sqlite" and not lock.acquire():
+                raise RuntimeError("Another worker serves this database.")
+            schema.upgrade(database)
+            product = Product.open(settings, database)
+            if demo:
+                prepare_demo(product)
+            worker = Worker(database, product.blobs, runners(product), slots=slots, chores=chores(product))
+            ready: Future[None] = Future()
+            web = WebServer(Application(product, demo=demo), settings, ready=lambda: ready.set_result(None))
+
+            def serve() -> None:
+                try:
+                    web.run(sockets=[listener])
+                except BaseException as error:
+                    if ready.done():
+                        raise
+                    ready.set_exception(error)
+
+            threads = [threading.Thread(target=serve, name="web"), threading.Thread(target=worker.run, name="worker")]
+            for thread in threads:
+                thread.start()
+            try:
+                ready.result(PATIENCE)
+                yield LocalServer(base, product)
+            finally:
+                web.should_exit = True
+                worker.stop()
+                for thread in threads:
+                    thread.join()
+        finally:
+            lock.release()
+            database.close()
