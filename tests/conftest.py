@@ -17,9 +17,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import settings
 from tests.postgresql import Databases
 
+from soapstone.accounts import passwords
 from soapstone.accounts.account import Account, Accounts
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Runner
@@ -33,6 +35,15 @@ from soapstone.store.database import Database
 # Machines are busy, and tests tell what is right, not how fast it is.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def real_hasher() -> Iterator[PasswordHasher]:
+    """Passwords get argon2id hashes that cost next to nothing; processes of their own keep the real cost."""
+    real = passwords._hasher
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield real
 
 
 @pytest.fixture(scope="session")
@@ -206,8 +217,10 @@ def demo_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def locally_served(data: Path, records: Path | None = None, **settings: Any) -> Iterator[LocalServed]:
-    """Serve the demo account in this process, on copies of `records` where they are given.
+def locally_served(
+    data: Path, records: Path | None = None, *, demo: bool = True, **settings: Any
+) -> Iterator[LocalServed]:
+    """Serve in this process, on copies of `records` where they are given.
 
     Its log stands beside the data folder.
     """
@@ -220,7 +233,7 @@ def locally_served(data: Path, records: Path | None = None, **settings: Any) -> 
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        with local_server(Settings(data_dir=data, **settings), demo=True) as server:
+        with local_server(Settings(data_dir=data, **settings), demo=demo) as server:
             yield LocalServed(server, data)
     finally:
         root.removeHandler(handler)

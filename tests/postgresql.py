@@ -69,9 +69,9 @@ class Databases:
         else:
             name = f"test_{uuid4().hex}"
             self.administer(f"CREATE DATABASE {name} TEMPLATE {template}")
-        number = self._number(name)
+        identity = self._identity(name)
         yield self.url(name)
-        if self._number(name) == number and self._empty(name):
+        if self._identity(name) == identity and self._empty(name):
             self._free.append(name)
         else:
             self.administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
@@ -111,10 +111,14 @@ class Databases:
         self._template = name
         return name
 
-    def _number(self, name: str) -> Any:
-        """PostgreSQL's own number of a database; another one after the database was dropped and made again."""
+    def _identity(self, name: str) -> Any:
+        """PostgreSQL's own number of a database and its settings, which change when a test replaces or alters it."""
+        query = """
+            SELECT oid, (SELECT array_agg(setconfig) FROM pg_db_role_setting WHERE setdatabase = oid)
+            FROM pg_database WHERE datname = %s
+        """
         with psycopg.connect(self.server, autocommit=True) as connection:
-            return connection.execute("SELECT oid FROM pg_database WHERE datname = %s", [name]).fetchone()
+            return connection.execute(query, [name]).fetchone()
 
     def _empty(self, name: str) -> bool:
         """Bring a database back to what the template holds; False if that cannot be done."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from tests.conftest import Served
+from tests.conftest import locally_served
 
 from soapstone.accounts.account import Accounts
 from soapstone.listrak.service import HANDLERS as LISTRAK_HANDLERS
@@ -254,12 +255,11 @@ def timeless(answer: httpx.Response) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Iterator[World]:
+    data = tmp_path_factory.mktemp("world") / "data"
     # All refused logons here come from one address.
-    served = Served(tmp_path_factory.mktemp("world") / "data", lock_failures="1000")
-    with httpx.Client(timeout=30) as client:
+    with locally_served(data, demo_records, lock_failures=1000) as served, httpx.Client(timeout=30) as client:
         yield World(served, client)
-    served.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
-from argon2 import PasswordHasher
 
-from soapstone.accounts import logon, passwords
+from soapstone.accounts import logon
 from soapstone.accounts.account import Account
 from soapstone.accounts.logon import RETRY_SECONDS
 from soapstone.product import Product
@@ -50,12 +49,6 @@ class Server:
         envelope = SOAP.format(f"<s:Header>{header}</s:Header><s:Body>{body}</s:Body>")
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{action}"'}
         return self.ask(peer, "POST", path, content=envelope.encode(), headers=headers)
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashes that take little time."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import event, func, select, text, update
 
 from soapstone.accounts import logon as logon_module
@@ -26,15 +25,6 @@ from soapstone.store.tables import login_addresses, logon_failures
 
 HOME, OFFICE, STRANGE = "192.0.2.1", "192.0.2.2", "198.51.100.7"
 PROXY = "203.0.113.1"
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hashes that take little time: the rules are the same for all."""
-    monkeypatch.setattr(passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    passwords._unknown_hash.cache_clear()
-    yield
-    passwords._unknown_hash.cache_clear()
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.conftest import Served
+from tests.conftest import locally_served
 from tests.sending.smtp_trial import Sink
 
 from soapstone.accounts.account import Accounts
@@ -32,10 +33,10 @@ CALLS = pytest.mark.parametrize(("call", "steps"), [("SendToList", 3), ("SendToF
 class Post:
     """A server whose mail goes to a sink, over one connection, so one mail is under way at a time."""
 
-    def __init__(self, folder: Path, *options: str, user: str = "", **settings: str) -> None:
+    def __init__(self, folder: Path, *options: str, user: str = "", **settings: Any) -> None:
         self.hold = folder / "hold"
         self.sink = Sink(folder / "accepted.jsonl", "--hold", str(self.hold), *options)
-        given = {"smtp_connections": "1", "smtp_hostname": "client.example", **settings}
+        given = {"smtp_connections": 1, "smtp_hostname": "client.example", **settings}
         url = f"smtp://{user}127.0.0.1:{self.sink.port}?starttls=never"
         # With --demo no mail would go to the SMTP server, so the account that clients use is made by hand.
         (folder / "data").mkdir()
@@ -43,13 +44,15 @@ class Post:
         schema.upgrade(self.database)
         accounts = Accounts(self.database)
         accounts.add_login(accounts.create("DEMO", time_zone="America/New_York"), "demo", "demo")
-        self.served = Served(folder / "data", demo=False, smtp_url=url, **given)
+        self._ends = ExitStack()
+        server = locally_served(folder / "data", demo=False, smtp_url=url, **given)
+        self.served = self._ends.enter_context(server)
         self.jobs = Jobs(self.database)
 
     def stop(self) -> None:
         self.hold.unlink(missing_ok=True)
         self.database.close()
-        self.served.stop()
+        self._ends.close()
         self.sink.stop()
 
     def accepted(self, domain: str) -> int:
@@ -75,7 +78,7 @@ def barred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
 @pytest.fixture(scope="module")
 def hesitant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
     """An SMTP server that takes every mail at its second try only."""
-    running = Post(tmp_path_factory.mktemp("hesitant"), "--deferred", "100", smtp_retry_seconds="4")
+    running = Post(tmp_path_factory.mktemp("hesitant"), "--deferred", "100", smtp_retry_seconds=4)
     yield running
     running.stop()
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from email import policy
 from email.parser import BytesParser
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import zeep.exceptions
-from tests.conftest import Served
+from tests.conftest import LocalServed, locally_served
 from tests.sending.spamd import FakeScanner
 
 PUBLIC = "https://lists.example"
@@ -24,16 +25,17 @@ def scanner() -> Iterator[FakeScanner]:
 
 
 @pytest.fixture(scope="module")
-def scanning(scanner: FakeScanner, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def scanning(
+    scanner: FakeScanner, tmp_path_factory: pytest.TempPathFactory, demo_records: Path
+) -> Iterator[LocalServed]:
     """A server with a scanner."""
-    folder = tmp_path_factory.mktemp("scanning")
-    running = Served(folder / "data", spamd_url=scanner.url, public_url=PUBLIC)
-    yield running
-    running.stop()
+    data = tmp_path_factory.mktemp("scanning") / "data"
+    with locally_served(data, demo_records, spamd_url=scanner.url, public_url=PUBLIC) as running:
+        yield running
 
 
 @pytest.fixture(scope="module", params=["1.1", "1.2"])
-def asking(request: pytest.FixtureRequest, scanning: Served, client_class: Any) -> Any:
+def asking(request: pytest.FixtureRequest, scanning: LocalServed, client_class: Any) -> Any:
     """A client of the server with a scanner."""
     return client_class(scanning.base, request.param)
 

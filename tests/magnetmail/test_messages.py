@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.conftest import Served
+from tests.conftest import LocalServed, locally_served
 from tests.magnetmail.mailing import ANY, create, details, listed, refusal, whole_send
 
 from soapstone.accounts.account import Accounts
@@ -25,13 +26,10 @@ LISTINGS = ("getMessages", "getMessagesUTC", "getMessageList", "getMessageListUt
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def served(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Iterator[LocalServed]:
     """A server that knows under which address people reach it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOAPSTONE_PUBLIC_URL", PUBLIC)
-        running = Served(tmp_path_factory.mktemp("messages") / "data")
-    yield running
-    running.stop()
+    with locally_served(tmp_path_factory.mktemp("messages") / "data", demo_records, public_url=PUBLIC) as running:
+        yield running
 
 
 @pytest.fixture

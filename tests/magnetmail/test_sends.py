@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import pytest
 from lxml import html as lxml_html  # type: ignore[import-untyped]
-from tests.conftest import Served
+from tests.conftest import LocalServed, locally_served
 from tests.magnetmail.mailing import create, details, listed, refusal, whole_send
 from tests.sending.smtp_trial import Sink
 
@@ -76,13 +77,10 @@ class Mailroom:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def served(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Iterator[LocalServed]:
     """A server that knows under which address people reach it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOAPSTONE_PUBLIC_URL", PUBLIC)
-        running = Served(tmp_path_factory.mktemp("sends") / "data")
-    yield running
-    running.stop()
+    with locally_served(tmp_path_factory.mktemp("sends") / "data", demo_records, public_url=PUBLIC) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
@@ -743,12 +741,9 @@ def relayed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Sin
     folder = tmp_path_factory.mktemp("relayed")
     (folder / "mails").mkdir()
     sink = Sink(folder / "accepted.jsonl", "--refused", "25", "--deferred", "25", "--mails", str(folder / "mails"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOAPSTONE_SMTP_URL", f"smtp://127.0.0.1:{sink.port}")
-        patch.setenv("SOAPSTONE_SMTP_RETRY_SECONDS", "600")
-        running = Served(folder / "data", demo=False)
-    yield running, sink, folder / "mails"
-    running.stop()
+    url = f"smtp://127.0.0.1:{sink.port}"
+    with locally_served(folder / "data", demo=False, smtp_url=url, smtp_retry_seconds=600) as running:
+        yield running, sink, folder / "mails"
     sink.stop()
 
 
