@@ -43,9 +43,10 @@ from typing import Any
 
 import crowd
 import limits
-import postgresql
 from installation import Installation
 from peers import mailman_members
+
+import postgresql
 
 DJANGO = Path(__file__).parent / "peers" / "django_import.py"
 

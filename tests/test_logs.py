@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from structlog.contextvars import bound_contextvars
+from tests.conftest import Served
 
 from soapstone.listrak import operations as listrak_operations
 from soapstone.listrak.service import AVAILABLE
@@ -107,9 +108,14 @@ def test_lines_of_libraries_have_the_same_form() -> None:
 
 
 @pytest.fixture(scope="module")
-def talking(served: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def served(served_process: Served) -> Served:
+    return served_process
+
+
+@pytest.fixture(scope="module")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A demo server that writes JSON and believes this machine as a proxy."""
-    running = type(served)(
+    running = Served(
         tmp_path_factory.mktemp("talking") / "data",
         log_format="json",
         trusted_proxies='["127.0.0.1"]',
@@ -195,9 +201,9 @@ def test_a_wrong_token_is_a_failed_logon(talking: Any) -> None:
     assert SECRET not in talking.log()
 
 
-def test_locks_are_lines(served: Any, tmp_path: Path) -> None:
-    settings = {"log_format": "json", "trusted_proxies": '["127.0.0.1"]', "lock_failures": "1"}
-    strict = type(served)(tmp_path / "data", **settings)
+def test_locks_are_lines(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"log_format": "json", "trusted_proxies": '["127.0.0.1"]', "lock_failures": "1"}
+    strict = Served(tmp_path / "data", **settings)
     try:
         for n in range(2):
             ask(strict, LISTRAK, "203.0.113.70", f"lock-{n}", **listrak("nobody", SECRET))
@@ -291,8 +297,8 @@ def test_text_is_the_default(served: Any) -> None:
     assert head + "interface=listrak request_id=" in told[0]
 
 
-def test_the_level_is_that_of_the_settings(served: Any, tmp_path: Path) -> None:
-    quiet = type(served)(tmp_path / "data", log_level="error")
+def test_the_level_is_that_of_the_settings(tmp_path: Path) -> None:
+    quiet = Served(tmp_path / "data", log_level="error")
     try:
         httpx.post(f"{quiet.base}{LISTRAK}", **listrak("demo", SECRET))
         assert quiet.log() == ""

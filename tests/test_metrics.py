@@ -14,7 +14,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text, update
-from tests.conftest import work
+from tests.conftest import Served, work
 from tests.test_logs import LISTRAK, MISSING, listrak
 
 from soapstone.accounts.account import Account
@@ -355,8 +355,8 @@ def test_without_records_the_other_figures_are_there(site: Site, monkeypatch: py
     assert found["process_start_time_seconds",] > 0
 
 
-def test_a_served_page_has_all_figures(served: Any, tmp_path: Path) -> None:
-    running = type(served)(tmp_path / "data", metrics_token=TOKEN)
+def test_a_served_page_has_all_figures(tmp_path: Path) -> None:
+    running = Served(tmp_path / "data", metrics_token=TOKEN)
     try:
         answer = httpx.get(f"{running.base}/metrics", headers=SHOWN)
         assert answer.status_code == 200

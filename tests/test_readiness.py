@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import update
+from tests.conftest import Served
 
 from soapstone.jobs.heartbeats import LIVES, Heartbeats
 from soapstone.product import Product
@@ -70,6 +71,11 @@ def test_all_that_is_missing_is_named(product: Product) -> None:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     # Who lives stands in the database.
     assert ready(product)[1]["missing"].keys() == {"database", "folder"}
+
+
+@pytest.fixture(scope="module")
+def served(served_process: Served) -> Served:
+    return served_process
 
 
 def wait_for(served: Any, status: int, words: str = "") -> httpx.Response:

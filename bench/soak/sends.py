@@ -20,8 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench")]
 
-import postgresql  # noqa: E402 - both lie beside the package
 from tests.sending.smtp_trial import SmtpTrial  # noqa: E402
+
+import postgresql  # noqa: E402 - both lie beside the package
 
 
 def main() -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from soapstone.demo import demo_settings, prepare_demo
+from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
@@ -19,7 +21,7 @@ from soapstone.store import private, schema
 from soapstone.store.database import Database
 
 HOST = "127.0.0.1"
-# Seconds until the web server must answer, and until it must have ended.
+# Seconds until the web server and the worker must have begun.
 PATIENCE = 30.0
 
 
@@ -35,7 +37,7 @@ class LocalServer:
 def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots: int = 4) -> Iterator[LocalServer]:
     """Serve until the block ends; `slots` jobs run at once. An empty database is set up.
 
-    Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError when another worker serves the records.
+    Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError when another worker serves the records or ours does not begin.
     """
     with listen(HOST, port) as listener:
         base = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -67,6 +69,7 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
                 thread.start()
             try:
                 ready.result(PATIENCE)
+                _wait_for(worker, database)
                 yield LocalServer(base, product)
             finally:
                 web.should_exit = True
@@ -76,3 +79,12 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
         finally:
             lock.release()
             database.close()
+
+
+def _wait_for(worker: Worker, database: Database) -> None:
+    """Wait for the worker's first heartbeat, with which the server calls itself ready."""
+    end = time.monotonic() + PATIENCE
+    while all(each.worker != worker.name for each in Heartbeats(database).all()):
+        if time.monotonic() > end:
+            raise RuntimeError("The worker does not begin; the log may tell why.")
+        time.sleep(0.005)

@@ -6,11 +6,11 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.conftest import Served
 from tests.test_logs import logons
 
 pytestmark = pytest.mark.interop
@@ -19,13 +19,13 @@ PAGE = Path(__file__).parent.parent.parent / "docs" / "monitoring.md"
 FORGED = "\n2026-01-01T00:00:00Z [warning] soapstone.accounts.logon: failed logon address=192.0.2.66 reason=password x"
 
 
-def test_fail2ban_reads_the_failed_logons_of_every_interface(served: Any, tmp_path: Path) -> None:
+def test_fail2ban_reads_the_failed_logons_of_every_interface(tmp_path: Path) -> None:
     found = re.search(r"```ini\n(\[Definition\]\n.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert found is not None
     (tmp_path / "soapstone.conf").write_text(found[1])
     addresses = ("203.0.113.1", "203.0.113.2", "2001:db8::3", "203.0.113.4", "203.0.113.5")
     callers = dict(zip(logons(""), addresses, strict=True))
-    running = type(served)(tmp_path / "data", trusted_proxies='["127.0.0.1"]')
+    running = Served(tmp_path / "data", trusted_proxies='["127.0.0.1"]')
     try:
         for interface, peer in callers.items():
             path, how = logons("demo")[interface]

@@ -11,9 +11,9 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.conftest import Served
 
 pytestmark = pytest.mark.interop
 
@@ -69,13 +69,11 @@ def ask(port: int, authority: Path, *options: str) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_program_calls_by_the_name_that_it_has(
-    authority: Path, served: Any, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_program_calls_by_the_name_that_it_has(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOAPSTONE_TLS_CERT", str(authority / "server.pem"))
         patch.setenv("SOAPSTONE_TLS_KEY", str(authority / "server.key"))
-        running = type(served)(tmp_path_factory.mktemp("named") / "data")
+        running = Served(tmp_path_factory.mktemp("named") / "data")
     try:
         port = int(running.base.rpartition(":")[2])
         answer = ask(port, authority)
@@ -128,11 +126,11 @@ class Proxy:
 
 
 @pytest.fixture(scope="module")
-def old(authority: Path, served: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
+def old(authority: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
     """Ports of nginx as on the page, and of the same without the line that lowers the level."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOAPSTONE_TRUSTED_PROXIES", '["127.0.0.1"]')
-        running = type(served)(tmp_path_factory.mktemp("behind") / "data")
+        running = Served(tmp_path_factory.mktemp("behind") / "data")
     ports = free_port(), free_port()
     server = block("nginx", "server {")
     for before, after in {
