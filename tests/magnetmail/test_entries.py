@@ -245,7 +245,7 @@ REFUSED: list[tuple[str | None, dict[int, str], dict[str, Any], str]] = [
     (f"{ANN}\n", {1: "Email"}, {"AddReplace": "REPLACE"}, "REPLACE needs a group."),
     (f"{ANN}\n", {}, {}, "Without a header row ColumnMappings must say what the columns are."),
     (f"{ANN}\n", {1: "Mail"}, {}, "There is no recipient field Mail."),
-    (f"Mail\n{ANN}\n", {}, {"HasHeaderRow": True}, "There is no recipient field Mail."),
+    (f"Colour\n{ANN}\n", {}, {"HasHeaderRow": True}, "There is no recipient field Colour."),
     (f"{ANN}\n", {0: "Email"}, {}, "CsvColumnOrder counts the columns of the file from 1."),
     (f"{ANN}\n", {-(2**31): "Email"}, {}, "CsvColumnOrder counts the columns of the file from 1."),
     (f"{ANN}\n", {1: "Email", 2: "email"}, {}, "Two columns of the file go to email."),
