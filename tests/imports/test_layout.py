@@ -75,6 +75,10 @@ def test_one_column_of_addresses(addresses: list[str], end: str) -> None:
         ("\n\n", ","),
         ("Email", ","),
         ("Email;Name\n", ";"),
+        # Of a row with two addresses none may be lost: it is one value, which is rejected.
+        ("Email\na@example.org; b@example.org\nc@example.org\n", ","),
+        ("Email\na@example.org, b@example.org\nc@example.org\n", ";"),
+        ("Email\nLee, Ann <a@example.org>\nb@example.org;\n", ";"),
         ("Email;Name, first\na@example.org;Doe, Ann\n", ";"),
         ("Name, first;Email\nDoe, Ann;a@example.org\nRoe, Bob;b@example.org\n", ";"),
         ("Email,Tags\na@example.org,red;blue;green\nb@example.org,red;blue\n", ","),

@@ -57,10 +57,12 @@ def delimiter_of(text: str, qualifier: str, *, header: bool, cut: bool = False) 
 
     It is the one by which most rows have an address for themselves, then the one by which most rows have as many
     values as the first, then the one that makes most columns. A delimiter that the header does not have serves only
-    when it has none of them: then the file has one column, and the address must not be cut off at a comma.
+    when it has none of them: then the file has one column, and a row must not be cut into several values.
     """
     tables = {delimiter: _table(text, delimiter, qualifier, cut) for delimiter in DELIMITERS if delimiter != qualifier}
     several = {delimiter: rows for delimiter, rows in tables.items() if rows and len(rows[0]) > 1}
+    if header and not several:
+        return max(tables, key=lambda delimiter: (_whole(tables[delimiter]), *_fitness(tables[delimiter], header)))
     return max(several or tables, key=lambda delimiter: _fitness(tables[delimiter], header))
 
 
@@ -73,6 +75,11 @@ def _table(text: str, delimiter: str, qualifier: str, cut: bool) -> list[list[st
     if cut and 1 < len(rows) < SAMPLE_RECORDS:
         rows.pop()
     return rows
+
+
+def _whole(rows: list[list[str]]) -> int:
+    """How many rows have one value at most."""
+    return sum(sum(not value.isspace() for value in filter(None, row)) <= 1 for row in rows)
 
 
 def _fitness(rows: list[list[str]], header: bool) -> tuple[int, int, int]:
