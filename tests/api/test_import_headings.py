@@ -87,6 +87,29 @@ def test_what_is_not_used_is_told(api: httpx.Client, made: int, imported: Import
     ]
 
 
+def test_columns_whose_values_say_nothing_of_mail_are_told_and_kept(
+    api: httpx.Client, made: int, run_jobs: Callable[[], None]
+) -> None:
+    def unused(data: str, **query: Any) -> list[str]:
+        answer = api.post(f"/lists/{made}/imports", params=query, content=data.encode(), headers=CSV)
+        assert answer.status_code == 202, answer.text
+        run_jobs()
+        job = api.get(f"/jobs/{answer.json()['id']}").json()
+        assert (job["state"], job["counters"].get("unclear_opt_out")) == ("completed", None), job
+        return list(job["unused_columns"])
+
+    file = "Email,Status,Hat\nann@example.org,Customer,L\nbob@example.org,Lead,M\n"
+    assert unused(file) == ["Hat", "Status"]
+    assert unused("Email,Status\nann@example.org,\n") == []
+    assert unused("Email,Status\ncid@example.org,enabled\ndan@example.org,disabled\n") == []
+    assert unused(file, mode="dry_run") == ["Hat", "Status"]
+    # `State` is a field as well.
+    assert unused("Email,State\nann@example.org,CA\n") == []
+    assert unused(file, make_attributes=True) == []
+    assert member(api, made) == ({"state": "CA"}, {"Status": "Customer", "Hat": "L"})
+    assert unused(file) == []
+
+
 def test_attributes_are_made_on_request(api: httpx.Client, made: int, imported: Imported) -> None:
     job = imported("Mail,Shoe size,Größe\nann@example.org,38,L\n", make_attributes=True)
     assert job["unused_columns"] == []

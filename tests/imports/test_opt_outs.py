@@ -82,6 +82,8 @@ def test_headings_are_known_however_they_are_written() -> None:
         ),
         ("CLEAN_TIME", ["2024-02-29 13:05:07", ""], ["suppressed", ""]),
         ("subscribed_to_emails", ["true", "FALSE", "", "2020-01-01"], ["", "left", "", ""]),
+        ("subscribed_to_emails", ["WAHR", "FALSCH", "vrai", "FAUX", "VERDADERO", "FALSO"], ["", "left"] * 3),
+        ("HasOptedOutOfEmail", ["FALSCH", "WAHR", "nein", "Ja", "non", "oui", "no", "sí"], ["", "left"] * 4),
         ("Subscribed", ["News, Offers"], ["unclear"]),
         ("subscription", ["subscribed", "unsubscribed", "waiting"], ["", "left", "waiting"]),
         # What a column of this name is, only its values can show.
@@ -94,6 +96,8 @@ def test_headings_are_known_however_they_are_written() -> None:
         ("Email status", ["", ""], ["", ""]),
         ("Email status", ["Active", ""], ["", "left"]),
         ("Email status", ["valid", "unsubscribed", ""], ["unclear", "left", ""]),
+        ("Email status - other", ["Active", "Unsubscribed", ""], ["", "left", ""]),
+        ("Email permission status", ["Express", "Unsubscribed", "Implied", "Not set"], ["", "left", "", "left"]),
         ("dnc", ["0", "", "1", "2", "3", "9"], ["", "", "left", "suppressed", "left", "unclear"]),
     ],
 )

@@ -38,6 +38,7 @@ from soapstone.imports.spec import (
     InvalidImport,
     Known,
     OptOut,
+    opt_outs_alone,
     opt_outs_of,
 )
 from soapstone.jobs.job import Job
@@ -183,7 +184,9 @@ class How(BaseModel):
             plan = headings.named(dict(enumerate(given)), ignored, make_attributes=self.make_attributes)
         else:
             key = "email" if self.identified_by == "email" else caller.account.identifier
-            plan = headings.read(dict(enumerate(told)), key, {column.index for column in opt_outs})
+            plan = headings.read(
+                dict(enumerate(told)), key, opt_outs_alone(opt_outs, make_attributes=self.make_attributes)
+            )
             if self.make_attributes:
                 plan = plan.making(plan.unused)
         return replace(plan, columns=self._with_defaults(plan.columns, headings))

@@ -76,7 +76,7 @@ class JobOut(BaseModel):
         return cls(
             **own,
             progress=dict(caller.product.imports.progress(job).__dict__),
-            unused_columns=list(caller.product.imports.spec(job).unused),
+            unused_columns=caller.product.imports.unused(job),
             misfits=[MisfitsOut(**asdict(each)) for each in misfits_of(job)],
         )
 

@@ -27,6 +27,7 @@ from soapstone.imports.spec import (
     Known,
     OptOut,
     check_form,
+    opt_outs_alone,
     opt_outs_of,
 )
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
@@ -142,7 +143,7 @@ def import_(
                 ignored = {index for index, name in named.items() if is_opt_out(name)}
                 plan = headings.named(named, ignored, make_attributes=make_attributes)
             else:
-                ignored = {column.index for column in told}
+                ignored = opt_outs_alone(told, make_attributes=make_attributes)
                 plan = headings.read(dict(enumerate(names)), owner.identifier, ignored)
                 if make_attributes:
                     plan = plan.making(plan.unused)

@@ -148,6 +148,8 @@ def tell_end(product: Product, view: JobView) -> None:
     for line in (job.error, view.counted, *view.misfits, _took(view)):
         if line:
             typer.echo(printable(line))
+    if meaningless := job.checkpoint.get("meaningless"):
+        typer.echo(printable(f"Not used: {', '.join(meaningless)} (the values do not say who gets no mail)."))
     if is_import(job) and rejected:
         typer.echo(f"Rejected rows with their reasons: soapstone jobs rejects {job.id}")
     if view.can_be_retried:

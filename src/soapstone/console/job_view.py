@@ -124,7 +124,7 @@ class JobViews:
             rate=figures.rate(rate, "rows") if rate and (merging or job.over) else "",
             left=figures.left(progress.seconds_left) if merging and progress.seconds_left is not None else "",
             summary=_summary(counts, done),
-            unused=spec.unused,
+            unused=self._imports.unused(job),
             misfits=[each.sentence for each in misfits_of(job)],
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )

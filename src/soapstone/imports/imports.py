@@ -10,7 +10,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, select
 
 from soapstone.accounts.account import Account, Login
-from soapstone.imports.columns import NEW_HEADER
+from soapstone.imports.columns import MOST_TOLD, NEW_HEADER
 from soapstone.imports.heading import column_names
 from soapstone.imports.layout import DELIMITERS, Layout, recognised
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
@@ -151,6 +151,11 @@ class Imports:
     def spec(self, job: Job) -> ImportSpec:
         """What the import was asked to do."""
         return ImportSpec.of(job.request)
+
+    def unused(self, job: Job) -> list[str]:
+        """Headings of the file that nothing uses, also those that only its values could show to be so."""
+        told = [*self.spec(job).unused, *job.checkpoint.get("meaningless", ())]
+        return told[:MOST_TOLD]
 
     def counts(self, job: Job) -> ImportCounts:
         """The figures of the import so far; all 0 before the first rows are merged."""

@@ -182,6 +182,37 @@ COLUMNS = (
         source="community.constantcontact.com, Help understanding Email Status in exported contacts (m-p/410819)",
     ),
     OptOutColumn(
+        product="Constant Contact",
+        # A file with several addresses of a person has a status beside each of them, which is blank where the address
+        # is missing.
+        headings=("Email status - home", "Email status - other", "Email status - work"),
+        form="words",
+        ambiguous=True,
+        words=_words(
+            subscribed=["Active"],
+            waiting=["Awaiting Confirmation"],
+            left=["Unsubscribed", "No Permissions Set", "Not set"],
+        ),
+        source="exports with the headings `Email address - other`, `Email status - other`; values as above",
+    ),
+    OptOutColumn(
+        product="Constant Contact",
+        headings=(
+            "Email permission status",
+            "Email permission status - home",
+            "Email permission status - other",
+            "Email permission status - work",
+        ),
+        form="words",
+        ambiguous=True,
+        words=_words(
+            subscribed=["Express", "Explicit", "Implied", "Implicit"],
+            waiting=["Awaiting Confirmation", "Pending confirmation"],
+            left=["Unsubscribed", "Temporary hold", "Temp hold", "No Permissions Set", "Not set"],
+        ),
+        source="exports with this heading; Constant Contact API v3, contact field permission_to_send",
+    ),
+    OptOutColumn(
         product="Constant Contact Lead Gen & CRM",
         headings=("Is Unsubscribed",),
         form="flag",
@@ -345,6 +376,9 @@ TELLING: Mapping[str, Meaning] = _words(
 )
 _YES = frozenset({"1", "true", "t", "yes", "y", "x", "on", "checked"})
 _NO = frozenset({"0", "false", "f", "no", "n", "off", "unchecked"})
+# What Excel makes of `true` and `false` when such a file is saved again: German, French, Spanish, Italian.
+_YES |= {"wahr", "ja", "vrai", "oui", "verdadero", "sí", "si", "vero"}
+_NO |= {"falsch", "nein", "faux", "non", "falso"}
 # What stands where there is nothing: a time of zero, and the nulls of databases.
 _NOTHING = frozenset({"", "null", "none", "nil", "nan", "n/a", "\\n", "never", "0", "false", "no"})
 _BY_HEADING: dict[str, list[OptOutColumn]] = {}
@@ -379,6 +413,11 @@ class Reader:
         self._known: dict[str, Meaning] = {}
         if not self.doubtful:
             self._words = _joined(self._fitting)
+
+    @property
+    def seen(self) -> bool:
+        """Whether `notice` has seen a value that is not blank."""
+        return self._seen
 
     @property
     def decided(self) -> bool:

@@ -62,11 +62,15 @@ class Looking(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """The file was looked through: its data rows, the codec it is read with, and its heading if it has one."""
+    """The file was looked through: its data rows, the codec it is read with, and its heading if it has one.
+
+    `meaningless` are headings that could have meant opt-outs, and do not: nothing uses these columns.
+    """
 
     rows: int
     codec: str
     heading: list[str]
+    meaningless: list[str]
 
 
 class Refused(NamedTuple):
@@ -123,7 +127,8 @@ def read(task: Task) -> Iterator[Event]:
         )
         found = yield from _news(building)
         heading = next(iter(Records(file, dialect, start)), None) if spec.header else None
-        yield Indexed(found.rows, opened.codec, [] if heading is None else heading.fields)
+        headings = [] if heading is None else heading.fields
+        yield Indexed(found.rows, opened.codec, headings, rows.meaningless)
         for number, part in enumerate(found.ranges):
             if part.first + part.rows > task.done:
                 superseded = found.superseded_in(part.first, part.rows)

@@ -79,6 +79,10 @@ class Rows:
             self._events = Column(index=spec.event_column, target=EVENTS, default=spec.event_default)
         self.record = [*filter(None, [self._follower]), *self.columns]
         self._opt_outs = [(column.index, Reader(column.heading)) for column in spec.opt_outs]
+        # Opt-out columns that nothing else uses, and what they are called.
+        taken = {column.index for column in spec.columns}
+        self._only_opt_outs = {each.index: each.heading for each in spec.opt_outs if each.index not in taken}
+        self.meaningless: list[str] = []
         self.texts = ["key", *self.record, *([EVENTS] if self._events else [])]
         self.texts += [OPT_OUT, OPTED_OUT_AT] if self._opt_outs else []
         checked = [column.index for column in (self._email, self._custom_id) if column is not None]
@@ -115,8 +119,14 @@ class Rows:
         return bool(wanted)
 
     def settle(self) -> None:
-        """Decide which of the doubtful columns say who gets no mail; the others are none."""
-        self._opt_outs = [each for each in self._opt_outs if not each[1].doubtful or each[1].settle()]
+        """Decide which of the doubtful columns say who gets no mail; the others are none.
+
+        `meaningless` are the headings of those that hold values which nothing uses.
+        """
+        settled = [each for each in self._opt_outs if not each[1].doubtful or each[1].settle()]
+        none = [each for each in self._opt_outs if each not in settled]
+        self.meaningless = [self._only_opt_outs[i] for i, reader in none if reader.seen and i in self._only_opt_outs]
+        self._opt_outs = settled
 
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
         """Check rows; some of them have flaws already."""

@@ -3,7 +3,7 @@
 All that the job knows of its progress is in its checkpoint, which every chunk's transaction carries along:
 
 - `read`: data rows seen by the first look through the file; `rows`: all data rows; `encoding`: how it is read;
-- `heading`: the fields of its heading;
+- `heading`: the fields of its heading; `meaningless`: headings of opt-outs whose columns hold none;
 - `chunk_rows`: rows of one transaction; `since`, `at`, `done_before`: see Progress;
 - `last_number`: the account's last contact number when the job began: members beyond it came later (replace);
 - `misfits`: values that did not fit their attributes: see there;
@@ -23,6 +23,7 @@ from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.imports import scratch, sweep
+from soapstone.imports.columns import shortened
 from soapstone.imports.merge import Merge
 from soapstone.imports.misfits import counted, misfits_of
 from soapstone.imports.outcomes import CODES, NAMES, REPAIRED, ImportCounts
@@ -130,7 +131,10 @@ class _Import:
             if "rows" not in checkpoint:
                 last = self._merge.lock(chunk.connection)
                 checkpoint |= {"rows": found.rows, "encoding": found.codec, "last_number": last}
-                checkpoint |= {"heading": kept_heading(found.heading)}
+                checkpoint |= {
+                    "heading": kept_heading(found.heading),
+                    "meaningless": list(shortened(found.meaningless)),
+                }
                 checkpoint |= {"chunk_rows": self._chunk_rows, "done": 0, "joined": 0, "stayed": 0}
             moment = time.time()
             chunk.checkpoint = checkpoint | {"since": moment, "at": moment, "done_before": checkpoint["done"]}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from soapstone.imports.charsets import charset
-from soapstone.imports.opt_outs import is_opt_out
+from soapstone.imports.opt_outs import Reader, is_opt_out
 from soapstone.lists.fields import FIELDS
 
 # A column whose target begins so fills a profile attribute of the list; its number follows.
@@ -60,6 +60,14 @@ class OptOut:
 def opt_outs_of(headings: Mapping[int, str]) -> tuple[OptOut, ...]:
     """The columns that may say who gets no mail, of these headings by column from 0."""
     return tuple(OptOut(index=index, heading=name) for index, name in sorted(headings.items()) if is_opt_out(name))
+
+
+def opt_outs_alone(opt_outs: Iterable[OptOut], *, make_attributes: bool) -> set[int]:
+    """The columns, from 0, that are for opt-outs and nothing else.
+
+    One that may mean something else, such as `Status`, is kept in an attribute too where attributes are made.
+    """
+    return {each.index for each in opt_outs if not (make_attributes and Reader(each.heading).doubtful)}
 
 
 @dataclass(frozen=True, kw_only=True)
