@@ -119,6 +119,21 @@ def test_asmx_5_a_host_without_port_has_the_port_of_the_connection(
     assert Origins([], public_url="http://lists.example").read(scope(*headers))[1] == base_url
 
 
+@pytest.mark.parametrize(
+    ("headers", "base_url"),
+    [
+        ([("Host", "Lists.example")], "http://Lists.example:81"),
+        ([("Host", "lists.example:82")], "http://lists.example:82"),
+        ([("Host", "lists.example"), ("X-Forwarded-For", CLIENT)], "http://lists.example"),
+        ([("Host", "depot.example")], "http://depot.example:8080"),
+    ],
+)
+def test_asmx_5_the_host_of_the_public_url_has_the_port_of_that_url(
+    headers: list[tuple[str, str]], base_url: str
+) -> None:
+    assert Origins([], public_url="http://lists.example:81").read(scope(*headers))[1] == base_url
+
+
 @pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
 def test_asmx_5_a_default_port_is_not_written(scheme: str, port: int) -> None:
     seen = scope(("Host", "depot.example")) | {"scheme": scheme, "server": (PROXY, port)}

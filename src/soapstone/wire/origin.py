@@ -12,6 +12,7 @@ FOREIGN = "This call comes from a page of another site. Such calls are refused."
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _PORT = re.compile(r":[0-9]*$")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # An address as proxies may write it: with brackets, with a port, or both.
 _ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
@@ -52,16 +53,23 @@ class Origins:
             if _is_host(forwarded_host):
                 host = forwarded_host
             peer = self._client_behind(peer, scope)
-        name, port = scope.get("server") or ("localhost", None)
+        name, _ = scope.get("server") or ("localhost", None)
         given = _is_host(host)
         if not given:
             host = f"[{name}]" if ":" in str(name) else str(name)
-        # A client that is connected to a port need not write it. A proxy, or the host of the public URL, has its own.
-        own = trusted or _is_forwarded(scope) or host.lower() == _PORT.sub("", self._public_host)
-        portless = _PORT.search(host.rpartition("]")[2]) is None
-        if port and portless and not (given and own) and port != {"http": 80, "https": 443}.get(scheme):
-            host = f"{host}:{port}"
+        if _PORT.search(host.rpartition("]")[2]) is None:
+            host += self._port(scope, scheme, host.lower() if given else "", trusted=trusted)
         return peer, f"{scheme}://{host}"
+
+    def _port(self, scope: Mapping[str, Any], scheme: str, given: str, *, trusted: bool) -> str:
+        """The port, with its colon, for a host that was given without one, or not at all. Clients need not write it."""
+        if given and (trusted or _is_forwarded(scope)):
+            return ""
+        if given and given == _PORT.sub("", self._public_host):
+            # Another port may be mapped to that of the connection.
+            return self._public_host.removeprefix(given)
+        _, port = scope.get("server") or ("", None)
+        return f":{port}" if port and port != _DEFAULT_PORTS.get(scheme) else ""
 
     def request_id(self, scope: Mapping[str, Any]) -> str:
         """Return the id that a trusted proxy gave the request; empty for none, and for one that is not well-formed."""
