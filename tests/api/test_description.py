@@ -17,7 +17,9 @@ from soapstone.api.description import EXAMPLES, TAGS
 from soapstone.api.lists import ListIn, SubscriptionIn
 from soapstone.api.messages import MessageIn
 from soapstone.api.sends import SendIn
+from soapstone.imports.entries import KIND as ENTRY
 from soapstone.product import Product
+from soapstone.runners import runners
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model for model in (ContactIn, ListIn, MessageIn, SendIn, SubscriptionIn, SuppressionIn)
@@ -60,6 +62,11 @@ def test_refusals_are_shared(document: Any) -> None:
             place = each["responses"][status]["$ref"].removeprefix("#/components/responses/")
             assert document["components"]["responses"][place]["content"]["application/problem+json"]["schema"] == text
     assert "HTTPValidationError" not in document["components"]["schemas"]
+
+
+def test_jobs_can_be_asked_for_by_every_kind_that_they_have(product: Product, document: Any) -> None:
+    kinds = document["components"]["schemas"]["JobKind"]["enum"]
+    assert set(kinds) == {*runners(product), ENTRY}
 
 
 def test_closed_sets_are_named_once(document: Any) -> None:

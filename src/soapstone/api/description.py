@@ -13,6 +13,7 @@ from typing import Any, get_args
 from fastapi import FastAPI
 
 from soapstone.api.imports import FORM
+from soapstone.api.jobs import JobKind
 from soapstone.api.list_things import Kind
 from soapstone.api.messages import Charset
 from soapstone.api.problems import MEDIA_TYPE, REFUSALS, Problem
@@ -37,7 +38,7 @@ _SETS: dict[str, tuple[str, ...]] = {
     "ImportAction": get_args(Action),
     "ImportMode": ("normal", "replace", "dry_run"),
     "ImportOutcome": tuple(CODES),
-    "JobKind": ("import", "trial_import", "send_to_list", "send_to_file", "send"),
+    "JobKind": get_args(JobKind),
     "JobState": JOB_STATES,
     "Join": get_args(Join),
     "KnownContacts": get_args(Known),

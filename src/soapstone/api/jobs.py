@@ -25,6 +25,17 @@ from soapstone.jobs.job import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
+# All kinds that jobs have.
+JobKind = Literal[
+    "import",
+    "trial_import",
+    "upload_entry",
+    "attribute_update",
+    "attribute_removal",
+    "send_to_list",
+    "send_to_file",
+    "send",
+]
 # Seconds between two looks at a job that is watched, and after which a watcher is told that all is well.
 LOOK, COMFORT = 0.5, 15.0
 # Events are told at once, also by a proxy such as nginx.
@@ -85,7 +96,7 @@ class JobOut(BaseModel):
 def list_jobs(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
-    kind: Annotated[Literal["import", "trial_import", "send_to_list", "send_to_file", "send"] | None, Query()] = None,
+    kind: Annotated[JobKind | None, Query()] = None,
     state: Annotated[Literal["queued", "running", "completed", "failed", "cancelled"] | None, Query()] = None,
     submitted_since: Moment | None = None,
     submitted_before: Moment | None = None,
