@@ -126,6 +126,14 @@ def work(database: Database, blobs: Blobs, **runners: Runner) -> None:
     Worker(database, blobs, runners).run(until=lambda: all(job.over for job in found.find(limit=10_000)))
 
 
+def wait_for_jobs(jobs: Jobs) -> None:
+    """Wait until no job is left to do."""
+    end = time.monotonic() + 60
+    while unfinished := [job for job in jobs.find(limit=10_000) if not job.over]:
+        assert time.monotonic() < end, f"jobs do not end: {unfinished}"
+        time.sleep(0.01)
+
+
 class Served:
     """A server process of its own, with the demo account, on a free port of 127.0.0.1.
 
@@ -161,10 +169,7 @@ class Served:
     def settle(self, database_url: str = "") -> None:
         """Wait until no job is left to do, the demo account's own ones to begin with."""
         database = Database(database_url or f"sqlite:///{self.data / 'soapstone.sqlite'}")
-        jobs, end = Jobs(database), time.monotonic() + 60
-        while not all(job.over for job in jobs.find(limit=10_000)):
-            assert time.monotonic() < end, f"jobs do not end: {self.log()}"
-            time.sleep(0.02)
+        wait_for_jobs(Jobs(database))
         database.close()
 
     def log(self) -> str:
@@ -199,6 +204,10 @@ class LocalServed:
         self.data = data
         self._log = data.parent / f"{data.name}.log"
 
+    def settle(self) -> None:
+        """Wait until no job is left to do."""
+        wait_for_jobs(self.product.jobs)
+
     def log(self) -> str:
         """What this process wrote to its log since the server began."""
         return self._log.read_text()
@@ -209,10 +218,7 @@ def demo_records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with the demo account, whose jobs are over; servers get copies of it."""
     data = tmp_path_factory.mktemp("demo") / "data"
     with local_server(Settings(data_dir=data), demo=True) as server:
-        end = time.monotonic() + 60
-        while not all(job.over for job in server.product.jobs.find(limit=100)):
-            assert time.monotonic() < end, "the jobs of the demo do not end"
-            time.sleep(0.01)
+        wait_for_jobs(server.product.jobs)
     return data
 
 

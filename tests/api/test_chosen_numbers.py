@@ -32,6 +32,7 @@ THINGS: dict[str, dict[str, Any]] = {
     "/searches": {"name": "Ms", "criteria": {"last_name": "M*"}},
     "/occasions": {"name": "Fair"},
     "/messages": {"list_id": 0, "subject": "Hello", "kind": "saved"},
+    "/messages?of=MagnetMail": {"name": "Hello", "subject": "Hello", "kind": "magnetmail"},
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import httpx
 import pytest
 from tests.conftest import LocalServed, locally_served
 from tests.magnetmail.mailing import ANY, create, details, listed, refusal, whole_send
@@ -94,6 +95,37 @@ def test_a_message_comes_back_as_it_was_stored(magnetmail: Any) -> None:
 def test_senders_come_back(magnetmail: Any, sender: str) -> None:
     """mm-95, mm-100: an address, or a name and an address."""
     assert magnetmail.GetMessageDetails(MessageId=create(magnetmail, FromAddress=sender))["FromAddress"] == sender
+
+
+def test_a_message_with_a_chosen_number(magnetmail: Any, served: LocalServed) -> None:
+    """A `message_id` that a program has written in: it is made by REST, and the calls of the contract use it."""
+    accounts = served.product.accounts
+    account = accounts.named("DEMO")
+    assert account is not None
+    accounts.permit(account, "demo", may_choose_numbers=True)
+    number, name = 700_000_001 + uuid4().int % 1_000_000, f"Chosen {uuid4()}"
+    given = {"kind": "magnetmail", "name": name, "subject": "Hello", "html": "<p>Hello</p>", "number": number}
+    with httpx.Client(base_url=f"{served.base}/api/v1", auth=("demo", "demo")) as rest:
+        assert rest.post("/messages", json=given).json()["id"] == number
+        found = magnetmail.GetMessageDetails(MessageId=number)
+        assert (found["message_name"], found["html_version_block1"]) == (name, "<p>Hello</p>")
+        # Of a message that the contract made too, REST changes what its calls then give.
+        other = create(magnetmail, html_version_block1="<p>One</p>", html_version_block2="<p>Two</p>")
+        changed = {"html": "<p>New</p>", "plain": "New"}
+        assert rest.patch(f"/messages/{other}", json=changed).status_code == 200
+        found = magnetmail.GetMessageDetails(MessageId=other)
+        blocks = [found[f"html_version_block{n}"] for n in (1, 2, 3)]
+        assert (blocks, found["text_version"]) == (["<p>New</p>", None, None], "New")
+        taken = magnetmail.createMagnetMailMessage(message=details(message_name=name))
+        assert taken["errorObj"]["errorNumber"] == 9004
+        for change, status in (
+            ({"name": f"Other {uuid4()}"}, 409),
+            ({"number": number + 1}, 409),
+            ({"name": " ", "number": number + 1}, 422),
+            ({"name": f"Other {uuid4()}", "number": number + 1, "list_id": 1}, 422),
+            ({"kind": "saved", "number": number + 1}, 422),
+        ):
+            assert rest.post("/messages", json={**given, **change}).status_code == status, change
 
 
 def test_a_name_is_there_once(magnetmail: Any) -> None:

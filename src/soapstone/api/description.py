@@ -43,7 +43,6 @@ _SETS: dict[str, tuple[str, ...]] = {
     "Join": get_args(Join),
     "KnownContacts": get_args(Known),
     "MembershipState": ("subscribed", "unsubscribed", "waiting"),
-    "NewMessageKind": ("saved", "transactional"),
     "OptOutColumns": ("respect", "ignore"),
     "ProfileUpdate": ("none", "append", "overwrite", "update"),
     "RowsForm": ("csv", "ndjson"),

@@ -37,6 +37,7 @@ Made = TypeVar("Made")
 # A body of a message; how large requests may be is its limit.
 Long = Annotated[str, AfterValidator(storable)]
 Short = Annotated[str, Field(max_length=255), AfterValidator(storable)]
+Kind = Literal["saved", "transactional", "magnetmail"]
 Charset = Literal["utf-8", "iso-8859-1"]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Fields = dict[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)], Text]
@@ -89,10 +90,13 @@ class MessageOut(MessageHead):
 
 
 class MessageIn(Numbered):
-    """A message that is to be stored for a list. What it lacks can follow; the list has defaults for the sender."""
+    """A message that is to be stored for a list. What it lacks can follow; the list has defaults for the sender.
 
-    list_id: Id
-    kind: Literal["saved", "transactional"] = "saved"
+    One of kind `magnetmail` is what the calls of that contract see. It has no list, and a name of its own.
+    """
+
+    list_id: Id | None = None
+    kind: Kind = "saved"
     name: Short = ""
     subject: Text = ""
     from_name: Text = ""
@@ -146,7 +150,7 @@ class PreviewOut(BaseModel):
 def list_messages(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
-    kind: Annotated[Literal["saved", "transactional", "magnetmail"] | None, Query()] = None,
+    kind: Annotated[Kind | None, Query()] = None,
     archived: Annotated[bool | None, Query()] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
@@ -178,19 +182,22 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
     """Store a message."""
 
     def made() -> Message:
-        found = caller.list(given.list_id)
-        traits = _traits(caller, found.id, given.model_dump())
+        list_id = _list_of(caller, given)
+        traits = _traits(caller, list_id, given.model_dump())
         draft = Draft(**{name: getattr(given, name) for name in PARTS})
-        return checked(
-            lambda: caller.product.messages.save(
-                caller.account.id,
-                found.id,
-                draft,
-                kind=given.kind,
-                traits=Traits(**traits, login_id=caller.login.id),
-                number=given.number,
+        try:
+            return checked(
+                lambda: caller.product.messages.save(
+                    caller.account.id,
+                    list_id,
+                    draft,
+                    kind=given.kind,
+                    traits=Traits(**traits, login_id=caller.login.id),
+                    number=given.number,
+                )
             )
-        )
+        except NameTaken:
+            raise Refused(409, "There is a message of that name already.") from None
 
     return once(given, made, lambda saved: MessageOut.shown(caller, saved))
 
@@ -265,6 +272,20 @@ def checked(do: Callable[[], Made]) -> Made:
 def _contact(caller: Caller, email: str) -> int | None:
     """The contact of that address, if the login sees it."""
     return caller.product.recipients.find(caller.account, email=email, login=caller.login) if email.strip() else None
+
+
+def _list_of(caller: Caller, given: MessageIn) -> int | None:
+    """The list of a new message; None for one of MagnetMail, which all logins of the account share (mm-96)."""
+    if given.kind != "magnetmail":
+        if given.list_id is None:
+            raise Refused(422, "A message of this kind needs a list.")
+        return caller.list(given.list_id).id
+    caller.require_all_lists()
+    if given.list_id is not None:
+        raise Refused(422, "A message of kind magnetmail has no list.")
+    if not given.name.strip():
+        raise Refused(422, "A message of kind magnetmail needs a name.")
+    return None
 
 
 def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:

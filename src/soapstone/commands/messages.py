@@ -26,7 +26,7 @@ from soapstone.commands.common import (
 )
 from soapstone.lists.address_repair import repaired
 from soapstone.product import Product
-from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
+from soapstone.sending.message import Draft, InvalidMessage, Message, MessageKind, Traits
 from soapstone.sending.messages import MessageInQueue, NameTaken
 
 app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
@@ -50,7 +50,10 @@ Category = Annotated[int | None, typer.Option(help="The category of messages tha
 @app.command()
 def add(
     subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
-    list_id: Annotated[int, typer.Option("--list", help="The list that the message is for.")],
+    list_id: Annotated[int | None, typer.Option("--list", help="The list that the message is for.")] = None,
+    magnetmail: Annotated[
+        bool, typer.Option("--magnetmail", help="A message that MagnetMail's calls use; it has a name and no list.")
+    ] = False,
     html: Html = None,
     text: PlainText = None,
     name: Name = None,
@@ -69,23 +72,30 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Save a message for a list and tell its number."""
+    """Save a message for a list, or for MagnetMail's calls, and tell its number."""
+    if magnetmail == (list_id is not None):
+        stop("Say which list with --list, or --magnetmail.")
+    if magnetmail and (transactional or not (name or "").strip()):
+        stop("--magnetmail needs a --name, and excludes --transactional.")
+    kind: MessageKind = "magnetmail" if magnetmail else "transactional" if transactional else "saved"
     given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        found = list_of(product, owner, list_id)
-        traits = _traits(product, owner, found.id, name, campaign, category)
+        found = None if list_id is None else list_of(product, owner, list_id).id
+        traits = _traits(product, owner, found, name, campaign, category)
         try:
             saved = product.messages.save(
                 owner.id,
-                found.id,
+                found,
                 Draft(**given),
-                kind="transactional" if transactional else "saved",
+                kind=kind,
                 traits=Traits(**traits),
                 number=number,
             )
         except InvalidMessage as trouble:
             stop(str(trouble))
+        except NameTaken:
+            stop(f"There is a message named {name} already.")
         console.print(f"Message {saved.id} is saved.")
         warn_of_unknown_fields(product, saved)
 

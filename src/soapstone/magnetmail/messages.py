@@ -48,16 +48,8 @@ CHARSETS = {CharacterSet.Western: "iso-8859-1", CharacterSet.International: "utf
 BLOCKS = ("html_version_block1", "html_version_block2", "html_version_block3")
 FAX_DOCUMENTS = ("fax_doc_1", "fax_doc_2", "fax_doc_3", "fax_doc_4", "fax_doc_5")
 # Members that are kept as they came, beside what the product itself knows of a message.
-KEPT = (
-    *BLOCKS,
-    *FAX_DOCUMENTS,
-    "text_version",
-    "template_id",
-    "is_fax_merged",
-    "is_fax_only",
-    "is_copy_paste_template",
-    "is_auto_unsubscribe_link",
-)
+SWITCHES = ("is_fax_merged", "is_fax_only", "is_copy_paste_template", "is_auto_unsubscribe_link")
+KEPT = (*BLOCKS, *FAX_DOCUMENTS, "text_version", "template_id", *SWITCHES)
 PICKS = {bool_special.no: False, bool_special.yes: True, bool_special.all: None}
 
 # Messages that are read at a time.
@@ -88,9 +80,8 @@ def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetail
         return None
     departures = call.product.reports.departures(call.account.id, kind=KIND, message_id=found.id, login=call.login)
     sent = [each.at for each in departures]
-    extras = {name: found.extras.get(name) for name in KEPT}
     return MessageDetails(
-        **extras,
+        **_kept(found),
         message_id=found.id,
         loginid=found.login_id,
         message_category=found.category_id,
@@ -102,6 +93,16 @@ def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetail
         lastSent=call.local(max(sent, default=None)) or NO_DATE,
         characterSet=next(name for name, charset in CHARSETS.items() if charset == found.charset),
     )
+
+
+def _kept(found: house.Message) -> dict[str, Any]:
+    """The members that are kept as they came. Bodies that were stored or changed by other means come whole."""
+    kept = dict.fromkeys(KEPT) | dict.fromkeys(SWITCHES, False) | {"template_id": 0} | dict(found.extras)
+    if "".join(kept[block] or "" for block in BLOCKS) != found.html:
+        kept |= dict.fromkeys(BLOCKS) | {BLOCKS[0]: found.html}
+    if (kept["text_version"] or "") != found.plain:
+        kept["text_version"] = found.plain
+    return kept
 
 
 def get_messages(call: Call, request: getMessages) -> list[MessageList]:
