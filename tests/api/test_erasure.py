@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE
+from soapstone.lists.erased import remember
 from soapstone.people.retention import Retention
 from soapstone.people.traces import UnknownPerson
 from soapstone.product import Product
@@ -74,13 +75,16 @@ class Life:
         self.run_jobs()
         return int(answer.json()["id"])
 
-    def begun(self) -> int:
+    def mails(self) -> set[str]:
+        return {path.name for path in self.product.settings.mail.iterdir()}
+
+    def begun(self, state: str = "chosen") -> int:
         """A send that is not over, with a mail for her."""
         message = self.api.post("/messages", json={"list_id": self.list, **MESSAGE}).json()["id"]
         given = {"message_id": message, "to": {"kind": "list", "list_id": self.list}, "unsubscribe": "none"}
         send: int = self.api.post("/sends", json=given).json()["sends"][0]["id"]
         row = {"account_id": self.account.id, "job_id": send, "message_id": message, "contact_id": self.id}
-        row |= {"email": HER, "email_key": HER.lower(), "fields": {}, "state": "chosen"}
+        row |= {"email": HER, "email_key": HER.lower(), "fields": {}, "state": state}
         with self.product.database.write() as connection:
             connection.execute(insert(deliveries).values(**row))
         return send
@@ -225,6 +229,39 @@ def test_who_is_back_by_a_restore_is_deleted_again(life: Life, product: Product)
     number = product.recipients.add(life.account, {"email": HER})
     assert product.erasure.repeat(life.account, COMMAND_LINE) == 1
     assert product.recipients.get(life.account.id, number) is None
+
+
+@pytest.mark.parametrize("state", ["chosen", "built", "handing", "deferred", "uncertain"])
+def test_a_mail_under_way_in_a_backup_does_not_bring_the_person_back(life: Life, product: Product, state: str) -> None:
+    send = life.begun(state)
+    # What is not over in restored records rests.
+    with product.database.write() as connection:
+        connection.execute(update(jobs).where(jobs.c.id == send).values(paused=True))
+        remember(connection, life.account.id, {HER.lower()}, now())
+    assert product.erasure.repeat(life.account, COMMAND_LINE) == 1
+    assert life.api.get(f"/contacts/{life.id}").status_code == 404
+    assert "erin.moss" not in everything(product.database)
+    before = life.mails()
+    life.api.post(f"/sends/{send}/resume")
+    life.run_jobs()
+    assert life.api.get(f"/jobs/{send}").json()["state"] == "completed"
+    assert not [
+        name for name in life.mails() - before if b"erin" in (product.settings.mail / name).read_bytes().lower()
+    ]
+    assert min(life.api.get(f"/jobs/{send}").json()["counters"].values()) >= 0
+
+
+def test_a_contact_with_the_address_of_a_deleted_person_is_skipped_by_a_send_under_way(
+    life: Life, product: Product
+) -> None:
+    life.api.delete("/suppressions", params={"email": HER})
+    send = life.begun()
+    with product.database.write() as connection:
+        ready = {"phase": "build", "place": 0, "first": 1, "last": 1 << 40}
+        connection.execute(update(jobs).where(jobs.c.id == send).values(counters={"chosen": 1}, checkpoint=ready))
+        remember(connection, life.account.id, {HER.lower()}, now())
+    life.run_jobs()
+    assert life.api.get(f"/sends/{send}").json()["recipients"] == {"skipped": 1}
 
 
 def test_rows_and_mails_go_when_their_time_is_over(life: Life, product: Product) -> None:

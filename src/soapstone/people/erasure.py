@@ -5,7 +5,6 @@ docs/people.md says what goes and what is kept.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +38,9 @@ from soapstone.store.tables import (
     suppressions,
 )
 
-log = logging.getLogger(__name__)
-
 # A mail to somebody in one of these states may still go out while its send is not over.
 UNDER_WAY = ("chosen", "built", "handing", "deferred", "uncertain")
-# States that stay as they are: the others become "skipped" when a send that is over may be retried.
+# States that stay as they are: the others become "skipped", since a send that is over may be retried.
 _SETTLED = ("skipped", "handed", "failed", "bounced", "uncertain")
 # What callers name a person in a mapping; other objects of ours have other names.
 PERSON_TYPES = ("Recipient", "recipient", "Contact", "contact")
@@ -75,10 +72,11 @@ class Erasure:
         self._changes = Changes(database)
         self._blobs, self._mail, self._drafts = blobs, mail, drafts
 
-    def delete(self, account: Account, who: int | str, actor: Actor) -> Deleted:
+    def delete(self, account: Account, who: int | str, actor: Actor, *, at_rest: bool = False) -> Deleted:
         """Delete the contact with a number, or who has or had an address. Raises UnknownPerson and MailUnderWay.
 
-        Files go after the records: whoever is interrupted there deletes the address again.
+        Files go after the records: whoever is interrupted there deletes the address again. With `at_rest` no send runs,
+        and those that are not over skip the person when they go on.
         """
         with self._database.read() as connection:
             before = Traces.of(connection, account, who)
@@ -87,7 +85,8 @@ class Erasure:
         with self._changes.begin(account, by="deletion", durable=True) as change:
             traces = Traces.of(change.connection, account, who)
             ledger = list(traces.ledger(change.connection))
-            self._refuse_under_way(change.connection, ledger)
+            if not at_rest:
+                self._refuse_under_way(change.connection, ledger)
             rejects, with_rejects = _erase_rejects(change.connection, traces)
             known = bool(traces.contact_ids or ledger or rejects or inputs)
             if not _erase_addresses(change.connection, traces) and not known:
@@ -112,7 +111,10 @@ class Erasure:
         return Deleted(traces.contact_ids, len(ledger), rejects, mails, len(files))
 
     def repeat(self, account: Account, actor: Actor) -> int:
-        """Delete again who was deleted before and is back by a restore; how many contacts these are."""
+        """Delete again who was deleted before and is back by a restore; how many contacts these are.
+
+        Sends must rest: those of restored records do.
+        """
         count = after = 0
         while True:
             with self._database.read() as connection:
@@ -125,12 +127,10 @@ class Erasure:
             for row in rows:
                 if row.email_key in erased:
                     try:
-                        count += len(self.delete(account, row.id, actor).contact_ids)
+                        count += len(self.delete(account, row.id, actor, at_rest=True).contact_ids)
                     except UnknownPerson:
                         # It went with another contact of the mailbox.
                         continue
-                    except MailUnderWay as trouble:
-                        log.warning("contact %d is still there: send %s is not over", row.id, trouble)
 
     def _refuse_under_way(self, connection: Connection, ledger: Sequence[Any]) -> None:
         waiting = {row.job_id for row in ledger if row.state in UNDER_WAY}
@@ -230,7 +230,8 @@ def _erase_ledger(connection: Connection, ledger: Sequence[Any]) -> None:
         for state, amount in amounts.items():
             # Whatever state they are in, they count as chosen as well.
             names = {"chosen", state} if state != "skipped" else {state}
-            counters |= {name: counters.get(name, 0) + amount for name in names}
+            # Not every state of a mail under way is counted.
+            counters |= {name: counters.get(name, 0) + amount for name in names if name in counters or amount > 0}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(counters=counters))
 
 

@@ -100,8 +100,10 @@ class LastLook:
         others_averse = self._audience.averse_among({contact_id for contact_id, _ in known.values()})
         sharing = {seen.contact_id for seen in found if seen.shares}
         shared = self._audience.shared_states(sharing, connection) if sharing else {}
-        # People may have been deleted since, while they were chosen.
-        erased = erased_among(connection, self._job.account_id, {keys[seen.id] for seen in found if seen.key is None})
+        # People may have been deleted since: while they were chosen, or before a backup was put back that has them.
+        erased = erased_among(
+            connection, self._job.account_id, {keys[seen.id] if seen.key is None else seen.key for seen in found}
+        )
         for seen in found:
             has_moved = seen.key is not None and seen.key != keys[seen.id]
             state, averse = shared.get(seen.contact_id or 0, seen.state), bool(seen.averse)
@@ -110,7 +112,7 @@ class LastLook:
             reason = skip_reason(
                 malformed=has_moved and not is_mailbox(seen.email),
                 repeated=has_moved and (seen.key in taken or self._audience.is_there(connection, seen.id, seen.key)),
-                blocked=seen.blocked or ("suppressed" if keys[seen.id] in erased else ""),
+                blocked=seen.blocked or ("suppressed" if (seen.key or keys[seen.id]) in erased else ""),
                 state=state,
                 averse=averse,
                 reach=self._reach,
