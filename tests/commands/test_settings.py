@@ -30,6 +30,8 @@ def run(*words: str, code: int = 0) -> Result:
     ("variable", "value", "words"),
     [
         ("SMTP_URL", "mail.example.com", "is not smtp://host:port or smtps://host:port."),
+        ("SMTP_URL", "smtp://mail example.com:25", "is not smtp://host:port or smtps://host:port."),
+        ("SMTP_URL", "smtp://one.example,two.example", "is not smtp://host:port or smtps://host:port."),
         ("SMTP_URL", "smtp://u:geheim@mail.example.com:port", "cannot be read."),
         ("SMTP_URL", "smtp://u:geheim@mail.example.com?startls=never", "starttls and verify, and no other"),
         (

@@ -46,7 +46,7 @@ class SmtpAddress:
             host, port = parts.hostname, parts.port
         except ValueError:
             raise InvalidSmtpUrl(f"The URL of the SMTP server cannot be read. {ESCAPES}") from None
-        if parts.scheme not in PORTS or not host:
+        if parts.scheme not in PORTS or not host or not _is_name(host):
             raise InvalidSmtpUrl("The URL of the SMTP server is not smtp://host:port or smtps://host:port.")
         # Where such a character stands as it is, what comes before it would be taken for the server.
         if parts.path not in ("", "/") or parts.fragment or "@" in parts.query:
@@ -87,6 +87,11 @@ class SmtpAddress:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+def _is_name(host: str) -> bool:
+    """Whether it can be a name or an address at all: other characters are left over from a slip of the pen."""
+    return host.isprintable() and not set(host) & set(" \"'<>,;|^`{}\\*!$()")
 
 
 def is_this_machine(host: str) -> bool:
