@@ -264,6 +264,15 @@ def test_a_contact_with_the_address_of_a_deleted_person_is_skipped_by_a_send_und
     assert life.api.get(f"/sends/{send}").json()["recipients"] == {"skipped": 1}
 
 
+def test_an_address_without_a_contact_is_deleted_again(life: Life, product: Product) -> None:
+    with product.database.write() as connection:
+        remember(connection, life.account.id, {"x@example.com"}, now())
+    assert product.erasure.repeat(life.account, COMMAND_LINE) == 0
+    assert "x@example.com" not in everything(product.database)
+    assert "rest@example.com" in everything(product.database)
+    assert product.recipients.get(life.account.id, life.id) is not None
+
+
 def test_rows_and_mails_go_when_their_time_is_over(life: Life, product: Product) -> None:
     send = life.begun()
     figures = life.figures()

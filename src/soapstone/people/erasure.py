@@ -6,6 +6,7 @@ docs/people.md says what goes and what is kept.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,7 @@ class Erasure:
                 rows = connection.execute(query.where(contacts.c.id > after).order_by(contacts.c.id).limit(WALK)).all()
                 erased = erased_among(connection, account.id, {row.email_key for row in rows})
             if not rows:
+                self._repeat_strangers(account, actor)
                 return count
             after = rows[-1].id
             for row in rows:
@@ -131,6 +133,19 @@ class Erasure:
                     except UnknownPerson:
                         # It went with another contact of the mailbox.
                         continue
+
+    def _repeat_strangers(self, account: Account, actor: Actor) -> None:
+        """Delete again addresses without a contact: those that mails went to, or that are suppressed."""
+        found = set[str]()
+        with self._database.read() as connection:
+            for table in (deliveries, suppressions):
+                here = (table.c.account_id == account.id) & (table.c.email_key != "")
+                keys = set(connection.execute(select(table.c.email_key).where(here).distinct()).scalars())
+                found |= erased_among(connection, account.id, keys).keys()
+        for key in sorted(found):
+            # It went with another address of the person.
+            with suppress(UnknownPerson):
+                self.delete(account, key, actor, at_rest=True)
 
     def _refuse_under_way(self, connection: Connection, ledger: Sequence[Any]) -> None:
         waiting = {row.job_id for row in ledger if row.state in UNDER_WAY}
