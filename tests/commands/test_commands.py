@@ -297,7 +297,6 @@ MAKING = {
     ("message", "add", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
     ("message", "add", "--subject", "Hello", "--list", "1", "--transactional"): "Message {} is saved.",
     ("message", "add", "--subject", "Hello", "--magnetmail", "--name", "Ms"): "Message {} is saved.",
-    ("message", "add", "--subject", "Hello", "--magnetmail", "--name", "Hello"): "Message {} is saved.",
     ("list", "message", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
 }
 
