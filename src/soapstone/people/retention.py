@@ -15,7 +15,7 @@ from soapstone.imports.outcomes import DELETED
 from soapstone.sending.outbox import job_of_mail
 from soapstone.store.database import Database
 from soapstone.store.instants import now
-from soapstone.store.tables import erased_addresses, import_parts, jobs, rejected_rows
+from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
 
 # Rows, and files, that go in one step: others wait no longer than for a chunk of an import.
 STEP = 5000
@@ -83,8 +83,16 @@ class Retention:
                 if job_id is None:
                     continue
                 if job_id not in over:
-                    query = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.finished_at.is_(None))
-                    with self._database.read() as connection:
-                        over[job_id] = connection.execute(query).first() is None
+                    over[job_id] = self._is_over(job_id)
                 if over[job_id] and entry.stat(follow_symlinks=False).st_mtime < before:
                     Path(entry.path).unlink(missing_ok=True)
+
+    def _is_over(self, job_id: int) -> bool:
+        """Whether no attempt at the send needs its mails any more.
+
+        A failed send can be retried. Whether a mail that it was handing over is there then says whether it went out.
+        """
+        unfinished = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.finished_at.is_(None))
+        handing = select(deliveries.c.id).where(deliveries.c.job_id == job_id, deliveries.c.state == "handing")
+        with self._database.read() as connection:
+            return not any(connection.execute(query.limit(1)).first() for query in (unfinished, handing))
