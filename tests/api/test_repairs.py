@@ -98,3 +98,30 @@ def test_what_is_misfit_is_counted_over_chunks(
     job = job_of(api, f"/lists/{number}/imports", content, run_jobs)
     assert job["counters"] == {"added": 9, "repaired": 9}
     assert [(each["values"], each["line"]) for each in job["misfits"]] == [(7, 4)]
+
+
+def test_values_beyond_the_header_are_told(
+    api: httpx.Client, number: int, run_jobs: Callable[[], None], monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    monkeypatch.setattr("soapstone.imports.runner.CHUNK_ROWS", {database.kind: 2})
+    path = f"/lists/{number}/imports"
+    content = (
+        "Email,First Name,City\nann@example.com,Ann,Rome,, \nsu@example.com,Lee, Ann,Berlin\n\nbo@example.com\n"
+        "bad,Lee, Ann,Berlin\ncy@example.com,Lee, Cy,Bonn\ncy@example.com,Lee, Cy,Bonn\n"
+    )
+    job = job_of(api, path, content, run_jobs)
+    assert job["counters"] == {"added": 4, "invalid_address": 1, "duplicate": 1}
+    # Rows that are rejected are kept as a whole.
+    assert (job["surplus"], job["misfits"]) == ({"rows": 2, "line": 3}, [])
+    quoted = 'Email\n"ann@example.com",Ulm\n'
+    assert job_of(api, path, quoted, run_jobs, delimiter=",")["surplus"] == {"rows": 1, "line": 2}
+    # A column without a heading is none, unless it was asked for by its number.
+    nameless = "Email,City,,\nann@example.com,Ulm,x,\n"
+    assert job_of(api, path, nameless, run_jobs)["surplus"] == {"rows": 1, "line": 2}
+    for whole in ("Email,City\nann@example.com,Ulm,,\n", "Email,City\nann@example.com\n"):
+        assert job_of(api, path, whole, run_jobs)["surplus"] is None
+    numbered = "Email\nann@example.com,x,Ulm\n"
+    taken = job_of(api, path, numbered, run_jobs, columns="Email,,City", header=True, delimiter=",")
+    assert taken["surplus"] is None
+    named = job_of(api, path, "ann@example.com,Ulm,x\n", run_jobs, columns="Email", header=False)
+    assert named["surplus"] is None

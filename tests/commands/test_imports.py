@@ -362,7 +362,9 @@ def test_addresses_are_repaired_and_misfits_told(product: Product, run: Run) -> 
     (header,) = product.profiles.headers(news.id)
     product.profiles.add_attribute(1, news.id, header.id, "Born", kind="date")
     product.profiles.add_attribute(1, news.id, header.id, "Note", max_length=3)
-    rows = 'Email,Born,Note\nAnn <ann@example.org>,soon,abcd\n"zoe@example.org;",2000-01-02,abc\nno one,later,abcd\n'
+    rows = (
+        'Email,Born,Note\nAnn <ann@example.org>,soon,abcd,Rome\n"zoe@example.org;",2000-01-02,abc\nno one,later,abcd\n'
+    )
     output = run("people.csv", rows, "--list", "1").output
     assert "2 added as new contacts, 1 with a malformed address, 2 with an address that was repaired" in output
     assert "Born: 1 value did not fit and was left out, on line 2." in output
@@ -370,6 +372,9 @@ def test_addresses_are_repaired_and_misfits_told(product: Product, run: Run) -> 
     assert set(people(product)) == {"ann@example.org", "zoe@example.org"}
     shown = CliRunner().invoke(app, ["jobs", "show", "1", *_place(product)]).output
     assert "Born: 1 value did not fit" in shown
+    told = "1 row has values beyond the last heading, which were left out, on line 2."
+    assert told in output
+    assert told in " ".join(shown.split())
 
 
 def _place(product: Product) -> list[str]:

@@ -300,3 +300,13 @@ def test_repaired_addresses_and_misfits_are_shown(
         page = visitor("ann").read(path)
         assert "&lt;b&gt;Born&lt;/b&gt;: 2 values did not fit and were left out, first on line 1." in page
         assert "1 with an address that was repaired" in text(page)
+
+
+def test_values_beyond_the_heading_are_shown(
+    visitor: Callable[[str], Browser], product: Product, acme: Customer, work: Callable[[], None]
+) -> None:
+    job = submit(product, acme, b"Email\na@x.com,Ulm\nb@x.com,Bonn\n", header=True)
+    work()
+    for path in (f"/jobs/{job.id}", f"/jobs/{job.id}/live"):
+        page = visitor("ann").read(path)
+        assert "2 rows have values beyond the last heading, which were left out, first on line 2." in page

@@ -10,6 +10,7 @@ import pytest
 
 from soapstone.imports.imports import KIND
 from soapstone.imports.spec import Column, ImportSpec
+from soapstone.imports.surplus import Surplus, surplus_of
 from soapstone.jobs.run import Run
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.fields import FIELDS
@@ -258,6 +259,14 @@ def test_lines_and_ragged_rows(desk: Any) -> None:
             {"email": f"ann@{number}.example.org", "first_name": "Ann"},
             {"email": f"bob@{number}.example.org", "first_name": "Bob", "city": "Rome"},
         ], name
+
+
+def test_values_beyond_the_header_are_told_elsewhere(desk: Any) -> None:
+    """mm-46: the answer is as without them, and the job tells them."""
+    data = f"Email,Name,City\n{ANN},Lee, Ann,Rome\n{BOB},Bob,Rome,,\n"
+    status = desk.upload(data, header_line=True, MM_1="Email", MM_2="First_Name", MM_3="City")
+    assert (status.status, *figures(status)) == (2, 2, 2, 2, 0, 0)
+    assert surplus_of(desk.product.jobs.get(None, int(status.jobid))) == Surplus(rows=1, line=2)
 
 
 def test_quotes(desk: Any) -> None:

@@ -21,6 +21,7 @@ from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
 from soapstone.imports.imports import KINDS as IMPORTS
 from soapstone.imports.misfits import misfits_of
+from soapstone.imports.surplus import surplus_of
 from soapstone.jobs.job import Job
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -53,11 +54,19 @@ class MisfitsOut(BaseModel):
     cut: bool
 
 
+class SurplusOut(BaseModel):
+    """Rows of a file with values beyond its last heading, which were left out. `line` is the first line of one."""
+
+    rows: int
+    line: int
+
+
 class JobOut(BaseModel):
     """A job. `progress` of an import has rows read and done, rate (rows a second) and seconds left, as far as known.
 
     `unused_columns` are headings of an import's file that nothing uses, 100 at most. Its `counters.repaired` are rows
-    with addresses such as `Ann <ann@x.example>`, and `misfits` values that their attributes could not take.
+    with addresses such as `Ann <ann@x.example>`, `misfits` values that their attributes could not take, and
+    `surplus` rows with values beyond the last heading, null when there are none.
     """
 
     id: int
@@ -71,6 +80,7 @@ class JobOut(BaseModel):
     progress: dict[str, Any]
     unused_columns: list[str]
     misfits: list[MisfitsOut]
+    surplus: SurplusOut | None
     submitted_at: datetime
     due_at: datetime
     started_at: datetime | None
@@ -83,12 +93,14 @@ class JobOut(BaseModel):
         """The job as it is shown."""
         own = {name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)}
         if job.kind not in IMPORTS:
-            return cls(**own, progress={}, unused_columns=[], misfits=[])
+            return cls(**own, progress={}, unused_columns=[], misfits=[], surplus=None)
+        surplus = surplus_of(job)
         return cls(
             **own,
             progress=dict(caller.product.imports.progress(job).__dict__),
             unused_columns=caller.product.imports.unused(job),
             misfits=[MisfitsOut(**asdict(each)) for each in misfits_of(job)],
+            surplus=None if surplus is None else SurplusOut(**asdict(surplus)),
         )
 
 

@@ -54,7 +54,7 @@ def show(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
         for name, value in _facts(view):
             table.add_row(name, value)
         console.print(table)
-        for sentence in view.misfits:
+        for sentence in filter(None, (*view.misfits, view.surplus)):
             console.print(sentence)
         for event in product.jobs.events(number):
             console.print(f"{event.at:%H:%M:%S.%f} {event.state}, step {event.step}, attempt {event.attempt}")

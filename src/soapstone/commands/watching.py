@@ -145,7 +145,7 @@ def tell_end(product: Product, view: JobView) -> None:
         if counts.imported_unsubscribed:
             parts.append(f", {counts.imported_unsubscribed:,} imported as unsubscribed")
     typer.echo("".join([*parts, "."]))
-    for line in (job.error, view.counted, *view.misfits, _took(view)):
+    for line in (job.error, view.counted, *view.misfits, view.surplus, _took(view)):
         if line:
             typer.echo(printable(line))
     if meaningless := job.checkpoint.get("meaningless"):

@@ -9,6 +9,7 @@ from soapstone.console import figures, words
 from soapstone.imports.imports import KINDS
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.outcomes import ImportCounts
+from soapstone.imports.surplus import surplus_of
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.sending import send as sends
@@ -29,7 +30,8 @@ class JobView:
     `rate` says how much is done in a second. `seconds` is how long the job took, or has taken so far; None before it
     began. `summary` are the main counters in one line, `counters` all of them with their words, `figures` an import's
     as the contracts report them. `unused` are headings of its file that nothing uses, `misfits` sentences about values
-    that did not fit their attributes. `warning` says what is odd about a send.
+    that did not fit their attributes, `surplus` one about rows with values beyond the last heading. `warning` says what
+    is odd about a send.
     """
 
     job: Job
@@ -49,6 +51,7 @@ class JobView:
     figures: Sequence[tuple[str, int]] = ()
     unused: Sequence[str] = ()
     misfits: Sequence[str] = ()
+    surplus: str = ""
 
     @property
     def can_be_retried(self) -> bool:
@@ -99,7 +102,7 @@ class JobViews:
         return _of_send(view) if job.kind in sends.KINDS else replace(view, share=_share(job, 0), summary=view.counted)
 
     def _of_import(self, view: JobView) -> JobView:
-        job = view.job
+        job, surplus = view.job, surplus_of(view.job)
         spec, progress, counts = self._imports.spec(job), self._imports.progress(job), self._imports.counts(job)
         done, rows, running = progress.done, progress.rows, job.state == "running"
         phase = ""
@@ -126,6 +129,7 @@ class JobViews:
             summary=_summary(counts, done),
             unused=self._imports.unused(job),
             misfits=[each.sentence for each in misfits_of(job)],
+            surplus=surplus.sentence if surplus else "",
             figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
         )
 

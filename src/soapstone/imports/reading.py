@@ -22,6 +22,7 @@ from soapstone.imports.records import Dialect, Place, Records, behind
 from soapstone.imports.rows import Checked, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
+from soapstone.imports.surplus import surplus_positions
 from soapstone.lists.profiles import ProfileAttribute
 
 # Seconds between two news of the look through the file.
@@ -85,7 +86,7 @@ class Staged(NamedTuple):
     """A chunk is ready to be merged: its first row, the physical line of each row, how many rows lie at `path`.
 
     `repaired` is the number of rows that were not refused and whose address was repaired. `misfits` are positions of
-    rows by attribute number: see Rows.
+    rows by attribute number: see Rows. `surplus` are those of rows with a key and values beyond the last heading.
     """
 
     first: int
@@ -95,6 +96,7 @@ class Staged(NamedTuple):
     refused: list[Refused]
     repaired: int
     misfits: dict[int, list[int]]
+    surplus: list[int]
 
 
 Event = Looking | Indexed | Staged
@@ -129,13 +131,15 @@ def read(task: Task) -> Iterator[Event]:
         heading = next(iter(Records(file, dialect, start)), None) if spec.header else None
         headings = [] if heading is None else heading.fields
         yield Indexed(found.rows, opened.codec, headings, rows.meaningless)
+        named = [number for number, name in enumerate(headings, 1) if name.strip()]
+        columns = max([rows.all_columns, *named]) if spec.header else None
         for number, part in enumerate(found.ranges):
             if part.first + part.rows > task.done:
                 superseded = found.superseded_in(part.first, part.rows)
                 # Three names in turn: one chunk is merged, one is ready, one is being staged.
                 path = folder / f"stage-{number % 3}"
                 records = blocks(file, dialect, part.start, part.stop)
-                yield _staged(stage, records, part.first, task.done, superseded, path)
+                yield _staged(stage, records, part.first, task.done, superseded, path, columns)
 
 
 def _settled(rows: Rows, found: Iterator[Block], *, header: bool) -> Iterator[Looking]:
@@ -165,8 +169,16 @@ def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking,
             yield Looking(count)
 
 
-def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superseded: list[int], path: Path) -> Staged:
-    """Stage the rows from `first` on, but for those that are done."""
+def _staged(
+    stage: Stage,
+    found: Iterator[Block],
+    first: int,
+    done: int,
+    superseded: list[int],
+    path: Path,
+    columns: int | None,
+) -> Staged:
+    """Stage the rows from `first` on, but for those that are done. Values behind so many `columns` are surplus."""
     records: list[list[str]] = []
     lines: list[int] = []
     keys: list[str] = []
@@ -195,4 +207,6 @@ def _staged(stage: Stage, found: Iterator[Block], first: int, done: int, superse
         repaired = {position - gone for position in repaired if position >= gone}
     staged = stage.write(path, records, Checked(keys, emails, flaws, opt_outs), first)
     refused = [Refused(position, reason, records[position]) for position, reason in sorted(flaws.items())]
-    return Staged(first, lines, staged, str(path), refused, len(repaired - flaws.keys()), stage.rows.misfits)
+    surplus = [] if columns is None else surplus_positions(records, keys, columns)
+    count = len(repaired - flaws.keys())
+    return Staged(first, lines, staged, str(path), refused, count, stage.rows.misfits, surplus)

@@ -50,8 +50,9 @@ class Rows:
     """Reads rows by a spec. `key` is the column that tells people apart, "email" or "custom_id".
 
     `columns` are the contact's columns that a row fills besides the key; `has_profile` tells whether it fills profile
-    attributes; `key_columns` is how many columns of the file, from the first, are needed to check rows; `texts` names
-    what `values` gives, `record` those of them that go into the record of a contact besides the key.
+    attributes; `key_columns` is how many columns of the file, from the first, are needed to check rows, `all_columns`
+    how many to use them; `texts` names what `values` gives, `record` those of them that go into the record of a contact
+    besides the key.
 
     `misfits`, after `values`, are the positions of rows with a key whose value does not fit its attribute, by the
     attribute's number.
@@ -88,7 +89,7 @@ class Rows:
         checked = [column.index for column in (self._email, self._custom_id) if column is not None]
         self.key_columns = 1 + max([*checked, *(index for index, _ in self._opt_outs)])
         used = [*spec.columns, *([self._events] if self._events else [])]
-        self._all_columns = max(self.key_columns, 1 + max(column.index for column in used))
+        self.all_columns = max(self.key_columns, 1 + max(column.index for column in used))
         self._reject_roles = spec.reject_roles
         self._repairs = spec.repair
         # White space of other kinds is a repair, and is counted as one.
@@ -183,7 +184,7 @@ class Rows:
 
         A profile is the JSON document of a patch: attribute number → stored value, null for one to be emptied.
         """
-        rows = _padded(rows, self._all_columns)
+        rows = _padded(rows, self.all_columns)
         columns: list[Sequence[str]] = [checked.keys]
         if self._follower == "email":
             columns.append(checked.emails)

@@ -6,7 +6,7 @@ All that the job knows of its progress is in its checkpoint, which every chunk's
 - `heading`: the fields of its heading; `meaningless`: headings of opt-outs whose columns hold none;
 - `chunk_rows`: rows of one transaction; `since`, `at`, `done_before`: see Progress;
 - `last_number`: the account's last contact number when the job began: members beyond it came later (replace);
-- `misfits`: values that did not fit their attributes: see there;
+- `misfits`: values that did not fit their attributes: see there; `surplus`: rows with values beyond the last heading;
 - `done`: rows that have their outcome; `joined`, `stayed`: memberships made, and members that rows referred to;
 - `swept`: replace has looked at members up to this contact; `list_members`: the size of the list at the end.
 """
@@ -35,6 +35,7 @@ from soapstone.imports.rejects import kept_heading
 from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
+from soapstone.imports.surplus import surplus_of, with_surplus
 from soapstone.jobs.run import Chunk, JobFailed, Run
 from soapstone.lists.addresses import address_key
 from soapstone.lists.erased import erased_among, has_erased
@@ -174,6 +175,7 @@ class _Import:
         if staged.repaired:
             chunk.count(**{REPAIRED: staged.repaired})
         checkpoint |= counted(checkpoint, self._attributes, staged.misfits, lines)
+        checkpoint |= with_surplus(checkpoint, staged.surplus, lines)
         chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": time.time()}
 
     def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
@@ -215,3 +217,5 @@ class _Import:
             log.warning(
                 "import %d: %d values %s for attribute %d", self._run.job.id, each.values, how, each.attribute_id
             )
+        if surplus := surplus_of(self._run.job):
+            log.warning("import %d: values beyond the last heading dropped in %d rows", self._run.job.id, surplus.rows)
