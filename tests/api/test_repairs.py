@@ -125,3 +125,18 @@ def test_values_beyond_the_header_are_told(
     assert taken["surplus"] is None
     named = job_of(api, path, "ann@example.com,Ulm,x\n", run_jobs, columns="Email", header=False)
     assert named["surplus"] is None
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_last_line_of_ctrl_z_is_the_end(
+    api: httpx.Client, number: int, run_jobs: Callable[[], None], encoding: str
+) -> None:
+    path, headers = f"/lists/{number}/imports", {"Content-Type": "text/csv"}
+    for content, counters in (
+        ('Email,Free\r\nann@example.com,"x"\r\n\x1a', {"added": 1}),
+        ("Email\n\x1a", {}),
+        ("Email\n\x1a\nann@example.com\n", {"unchanged": 1, "invalid_address": 1}),
+    ):
+        answer = api.post(path, content=content.encode(encoding), headers=headers)
+        run_jobs()
+        assert api.get(f"/jobs/{answer.json()['id']}").json()["counters"] == counters

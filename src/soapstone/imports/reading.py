@@ -6,11 +6,12 @@ run in a process of its own beside the merge.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from soapstone.imports import index, outcomes
 from soapstone.imports.blocks import Block, blocks
@@ -111,9 +112,9 @@ def read(task: Task) -> Iterator[Event]:
     dialect, stage = Dialect(spec.delimiter, spec.qualifier, opened.codec), task.stage()
     rows = stage.rows
     with opened.path.open("rb") as file:
-        start = behind(file, Place(opened.skip, 1), spec.skip)
+        start, end = behind(file, Place(opened.skip, 1), spec.skip), _end(file)
         if rows.doubtful:
-            seen = blocks(file, dialect, start, columns=rows.key_columns)
+            seen = blocks(file, dialect, start, end, columns=rows.key_columns)
             yield from _settled(rows, seen, header=spec.header)
 
         def keys_of(block: Block) -> tuple[list[str], list[int]]:
@@ -121,7 +122,7 @@ def read(task: Task) -> Iterator[Event]:
             return checked.keys, checked.ranks
 
         building = index.build(
-            blocks(file, dialect, start, columns=rows.key_columns),
+            blocks(file, dialect, start, end, columns=rows.key_columns),
             keys_of,
             header=spec.header,
             range_rows=task.chunk_rows,
@@ -140,6 +141,13 @@ def read(task: Task) -> Iterator[Event]:
                 path = folder / f"stage-{number % 3}"
                 records = blocks(file, dialect, part.start, part.stop)
                 yield _staged(stage, records, part.first, task.done, superseded, path, columns)
+
+
+def _end(file: BinaryIO) -> int:
+    """The byte at which the records end: programs of DOS write Ctrl-Z behind the last line."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(size - 2, 0))
+    return size - 1 if file.read() in (b"\n\x1a", b"\r\x1a") else size
 
 
 def _settled(rows: Rows, found: Iterator[Block], *, header: bool) -> Iterator[Looking]:
