@@ -73,7 +73,7 @@ FILES: dict[str, ProductFile] = {
             "Zip/Postal Code - Home": "BA1 1AA",
         },
         fields={**ANN, **WORK},
-        unused=11,
+        unused=9,
     ),
     "Constant Contact, the form for imports": ProductFile(
         header="Email Address,First Name,Last Name,Job Title,Company,Birthday,Anniversary,Home Address Line 1,"
