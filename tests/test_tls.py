@@ -124,7 +124,7 @@ def test_web_takes_the_flags(pair: tuple[Path, Path], tmp_path: Path) -> None:
             assert server.stdout is not None
             base = next(line.split()[-1] for line in server.stdout if "serves on" in line)
             trust = ssl.create_default_context(cafile=pair[0])
-            assert httpx.get(f"{base}/readyz", verify=trust).status_code == 200
+            assert httpx.get(f"{base}/healthz", verify=trust).status_code == 200
         finally:
             server.terminate()
 

@@ -357,7 +357,7 @@ def test_new_records_in_an_old_folder_repeat_no_number(alone: Site) -> None:
     with opened(alone.settings) as product:
         mails, token = Work(product).mails(), Work(product).tokens()["ann"]
     alone.path.unlink()
-    with opened(alone.settings) as product:
+    with opened(alone.settings, upgrade=True) as product:
         work = Work(product)
         work.send("bob")
         assert min(work.numbers()["job"]) > STEP

@@ -136,7 +136,14 @@ def test_each_account_sees_its_own_calls(
     assert "unknowns" not in page
     assert "InvalidLogonAttempt" not in page
     assert "198.51.100.77" not in page
-    assert "MagnetMail unknowns, status 200, from 198.51.100.77 '[InvalidLogonAttempt]\\nOTHER'" in caplog.text
+    (told,) = (each.__dict__ for each in caplog.records if each.msg == "call without a known login")
+    assert {name: told[name] for name in ("contract", "operation", "status", "address", "fault")} == {
+        "contract": "MagnetMail",
+        "operation": "unknowns",
+        "status": 200,
+        "address": "198.51.100.77",
+        "fault": "[InvalidLogonAttempt]\nOTHER",
+    }
 
 
 def test_the_flood_of_one_account_pushes_no_call_of_another_out(calls: RecentCalls) -> None:

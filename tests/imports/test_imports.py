@@ -16,11 +16,13 @@ from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.erased import remember
 from soapstone.lists.members import Members
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.store.instants import now
 
 RunFile = Callable[..., Job]
 Look = Callable[[int], dict[str, Any]]
@@ -89,7 +91,7 @@ def test_a_worker_does_it(
         ({"known": ""}, "known must be"),
         ({"blocked": "x"}, "blocked must be"),
         ({"identified_by": "phone"}, "identified_by must be"),
-        ({"encoding": "latin-9"}, "encoding must be"),
+        ({"encoding": "klingon"}, "There is no encoding klingon"),
         ({"source": ""}, "source must be"),
         ({"replace": True, "action": "update"}, "Only an import that adds"),
     ],
@@ -194,6 +196,10 @@ def test_every_outcome(
         b"b@example.com\nBANNED@example.com\nsuppressed@example.com\n", identified_by="email", blocked="skip"
     ) == {"previously_unsubscribed": 1, "banned": 1, "suppressed": 1}
     assert outcomes(b"y@example.com\n", action="update", blocked="skip") == {"not_on_list": 1}
+    # Deleted people, of whom a keyed hash is kept.
+    with database.write() as connection:
+        remember(connection, account.id, {"deleted@example.com"}, now())
+    assert outcomes(b"deleted@example.com\n") == {"deleted": 1}
     # mm-55.
     assert outcomes(b"info@example.com\nbad\n,\n", reject_roles=True) == {
         "role_address": 1,

@@ -271,7 +271,7 @@ def test_a_default_address(listrak: Any, profiles: Any) -> None:
     assert profiles(list_id) == {f"ann@{list_id}.example": ("subscribed", {})}
 
 
-@pytest.mark.parametrize("data", [b"", b"\n\r\n", b"Mail\n"])
+@pytest.mark.parametrize("data", [b"", b"\n\r\n", b"Email\n"])
 def test_files_without_rows(listrak: Any, data: bytes) -> None:
     """An empty file is no error; its import has nothing to count."""
     list_id = listrak.create()

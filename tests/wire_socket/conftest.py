@@ -136,6 +136,12 @@ def server_class() -> type[Served]:
 
 
 @pytest.fixture(scope="module")
-def wire(served_process: Served) -> Wire:
-    """The server of this module, whose process's memory is looked at."""
-    return Wire(served_process)
+def served(served_process: Served) -> Served:
+    """A process of its own, whose memory is looked at."""
+    return served_process
+
+
+@pytest.fixture(scope="module")
+def wire(served: Served) -> Wire:
+    """The server of this module."""
+    return Wire(served)
