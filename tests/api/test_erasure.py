@@ -224,6 +224,16 @@ def test_a_person_gets_all_that_is_known_of_it(life: Life, product: Product) -> 
     assert "rest@example.com" not in json.dumps(found)
 
 
+@pytest.mark.parametrize("field", [f"Erin <{HER}>;", f"mailto:{HER} {OLD}", f'"{HER}", {OLD}', f"({HER})."])
+def test_a_row_that_is_rejected_later_keeps_nothing_of_the_person(life: Life, product: Product, field: str) -> None:
+    life.api.delete(f"/contacts/{life.id}")
+    quoted = '"' + field.replace('"', '""') + '"'
+    job = life.imported(f"Email,First_Name,City\r\n{quoted} x,Erin,Moss-Town\r\nnobody,No,Body\r\n")
+    assert not [trace for trace in TRACES if trace in everything(product.database)]
+    answer = life.api.get(f"/imports/{job}/rejects", params={"form": "ndjson"})
+    assert [json.loads(row)["fields"] for row in answer.text.splitlines()] == [[], ["nobody", "No", "Body"]]
+
+
 def test_who_is_back_by_a_restore_is_deleted_again(life: Life, product: Product) -> None:
     life.api.delete(f"/contacts/{life.id}")
     number = product.recipients.add(life.account, {"email": HER})

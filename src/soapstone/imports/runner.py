@@ -37,8 +37,7 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_of, with_surplus
 from soapstone.jobs.run import Chunk, JobFailed, Run
-from soapstone.lists.addresses import address_key
-from soapstone.lists.erased import erased_among, has_erased
+from soapstone.lists.erased import erased_among, has_erased, keys_in
 from soapstone.lists.mailboxes import has_doubles
 from soapstone.lists.profiles import Profiles
 from soapstone.store.instants import now
@@ -181,12 +180,12 @@ class _Import:
     def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
         account_id, erased = self._run.job.account_id, dict[str, datetime]()
         if has_erased(connection, account_id):
-            texts = {text.strip() for _, _, fields in refused for text in fields if "@" in text}
-            erased = erased_among(connection, account_id, {address_key(text) for text in texts})
+            texts = {text for _, _, fields in refused for text in fields if "@" in text}
+            erased = erased_among(connection, account_id, set().union(*map(keys_in, texts)))
 
         def kept(fields: list[str]) -> list[str]:
             """Nothing of a row about a deleted person, for whatever reason it was not taken."""
-            named = erased and any(address_key(text.strip()) in erased for text in fields if "@" in text)
+            named = erased and any(erased.keys() & keys_in(text) for text in fields if "@" in text)
             return [] if named else fields
 
         rows = [

@@ -21,6 +21,13 @@ SECRET = "erased_addresses"  # noqa: S105 - its name
 BYTES = 32
 # Hashes asked for in one query.
 BATCH = 500
+# What may stand around an address in a field of a file.
+_AROUND = str.maketrans(dict.fromkeys("<>(),;:|[]{}'\"", " "))
+
+
+def keys_in(text: str) -> set[str]:
+    """Return what may be addresses in a field of a file, in their comparable form."""
+    return {address_key(word.strip(".")) for word in text.translate(_AROUND).split() if "@" in word}
 
 
 def remember(connection: Connection, account_id: int, keys: Iterable[str], moment: datetime) -> None:
