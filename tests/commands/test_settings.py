@@ -64,6 +64,7 @@ def run(*words: str, code: int = 0) -> Result:
         ("DATABASE_URL", "postgresql://u:geheim@host:port/name", "it cannot be read as a URL"),
         ("DATABASE_URL", "postgres://u:geheim@host/name", "it is not sqlite:///path or postgresql://"),
         ("DATABASE_URL", "mysql://u:geheim@host/name", "it is not sqlite:///path or postgresql://"),
+        ("DATABASE_URL", "sqlite:////nowhere/records.sqlite", "there is no folder /nowhere."),
         ("DATA_DIR", "", "name a folder"),
         ("TLS_CERT", "cert.pem", "TLS needs both a certificate and its key"),
         ("LOCK_MINUTES", "ten", "it should be a valid integer"),

@@ -31,7 +31,7 @@ def faults(settings: Settings) -> Iterator[str]:
 
     if sentence := folder_fault(settings.data_dir):
         yield sentence
-    yield from fault(lambda: Database(settings.database).close(), ValueError, "SOAPSTONE_DATABASE_URL cannot be used: ")
+    yield from fault(lambda: _check_database(settings), ValueError, "SOAPSTONE_DATABASE_URL cannot be used: ")
     yield from fault(lambda: tls_context(settings.tls_cert, settings.tls_key), TlsUnusable)
     yield from fault(lambda: smtp_server(settings), InvalidSmtpUrl, "SOAPSTONE_SMTP_URL cannot be used: ")
     if settings.spamd_url:
@@ -39,6 +39,16 @@ def faults(settings: Settings) -> Iterator[str]:
         yield from fault(lambda: SpamScanner(given), InvalidScannerUrl, "SOAPSTONE_SPAMD_URL cannot be used: ")
     for check in _dkim(settings):
         yield from fault(check, UnusableKey)
+
+
+def _check_database(settings: Settings) -> None:
+    """Raise ValueError for a database that cannot be opened here, whatever it holds. Nothing is made."""
+    database = Database(settings.database)
+    database.close()
+    folder = None if database.path is None else database.path.parent.absolute()
+    # The data folder is made at the start, and no other one.
+    if folder not in (None, settings.data_dir.absolute()) and not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}.")
 
 
 def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
