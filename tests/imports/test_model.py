@@ -243,7 +243,7 @@ class Model:
         self.members[who] = Membership(self.last_number, state, profile={n: v for n, v in profile.items() if v})
 
     def stored(self, name: str, value: str) -> str | None:
-        return value[:3] if name == "text" else {"": "", "on": "on", "0": "off"}.get(value)
+        return value[:3] if name == "text" else {"": "", "on": "on", "maybe": "on", "0": "off"}[value]
 
     def change(self, spec: ImportSpec, old: dict[str, str], new: dict[str, str]) -> bool:
         before = dict(old)
