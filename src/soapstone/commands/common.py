@@ -67,7 +67,7 @@ ChosenNumber = Annotated[
 
 
 def address_of(text: str) -> str:
-    """Return the address that somebody gave, repaired where only one can be meant; stop where there is none."""
+    """Return the given address, repaired if that is unambiguous. End the command if it is not an address."""
     address = repaired(text)
     if not is_address(address):
         stop(f"{text} is not an e-mail address.")
