@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from unicodedata import category
 from urllib.parse import unquote
 
@@ -21,9 +22,16 @@ def repaired(text: str) -> str:
     have no form of their own (zero width, marks of direction), and the name in `Name <address>`. What remains must be
     one valid address, and the text must hold no other one.
     """
-    if len(text) > MOST_CHARACTERS or not 0 < text.count("@") < 3 or is_address(text):
+    return _repaired(text) if len(text) <= MOST_CHARACTERS and 0 < text.count("@") < 3 else text
+
+
+# An import looks at every address twice.
+@lru_cache(maxsize=10_000)
+def _repaired(text: str) -> str:
+    if is_address(text):
         return text
-    found = _bare("".join(character for character in text if category(character) != "Cf"))
+    seen = text if text.isascii() else "".join(each for each in text if category(each) != "Cf")
+    found = _bare(seen)
     return found if is_address(found) else text
 
 
