@@ -24,7 +24,7 @@ from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import workers
 
-NO_WORKER = "No worker has lived for 60 seconds: start one with soapstone serve or soapstone worker."
+NO_WORKER = "No worker has sent a heartbeat in the last 60 seconds: start one with soapstone serve or soapstone worker."
 
 
 @pytest.fixture

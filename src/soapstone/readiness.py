@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 DATABASE = "No change can be stored in the database."
 FOLDER = "No file can be stored in the data folder."
 WORKER = (
-    f"No worker has lived for {LIVES.total_seconds():.0f} seconds: start one with soapstone serve or soapstone worker."
+    f"No worker has sent a heartbeat in the last {LIVES.total_seconds():.0f} seconds: "
+    "start one with soapstone serve or soapstone worker."
 )
 FAILING = "The worker ends again and again: jobs do not get on."
 
