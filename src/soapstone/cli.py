@@ -36,17 +36,19 @@ from soapstone.commands import (
 )
 from soapstone.commands.checking import check_settings
 from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
+from soapstone.commands.json_output import Json, print_json
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.logs import configure_logs
-from soapstone.settings import PREFIX, Settings
+from soapstone.product import Product
+from soapstone.settings import PREFIX, SECRETS, Settings, source_of
 
 log = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="A self-hosted e-mail list server that speaks the MagnetMail and Listrak v31 SOAP contracts.",
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(accounts.app, name="account")
 app.add_typer(lists.app, name="list")
@@ -74,6 +76,21 @@ Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the 
 
 # How long a worker waits for the one before it to end.
 LOCK_PATIENCE = 60.0
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def start(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """A self-hosted e-mail list server that speaks the MagnetMail and Listrak v31 SOAP contracts."""
 
 
 @app.command()
@@ -139,6 +156,7 @@ def show_settings(
     check: Annotated[
         bool, typer.Option("--check", help="Only tell whether a server could start with them: exit code 0, or 1.")
     ] = False,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -149,21 +167,26 @@ def show_settings(
         console.print("All settings can be used.")
         return
     flags = {name for name, given in (("data_dir", data), ("database_url", database)) if given is not None}
-    variables = {name.upper() for name in os.environ}
     # Passwords stay out of what may be shown to others.
     safe = {"database_url": settings.database_url and settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
-    safe |= {name: "***" if getattr(settings, name) else "" for name in ("secret_key", "metrics_token")}
+    safe |= {
+        name: "***" if getattr(settings, name) else "" for name in ("secret_key", "metrics_token", "admin_password")
+    }
+    rows = []
     for name, field in Settings.model_fields.items():
-        variable = f"{PREFIX}{name.upper()}"
-        source = "flag" if name in flags else "variable" if variable in variables else "default"
-        value = getattr(settings, name)
-        shown = ", ".join(value) if isinstance(value, list) else safe.get(name, str(value))
-        table.add_row(variable, shown, source, field.description or "")
+        source = "flag" if name in flags else source_of(name)
+        value = safe.get(name, getattr(settings, name))
+        rows.append({"name": f"{PREFIX}{name.upper()}", "value": value, "source": source, "meaning": field.description})
+        shown = ", ".join(value) if isinstance(value, list) else str(value)
+        table.add_row(f"{PREFIX}{name.upper()}", shown, source, field.description or "")
+    if as_json:
+        print_json(rows)
+        return
     console.print(table)
 
 
 @app.command("dkim")
-def show_dkim() -> None:
+def show_dkim(as_json: Json = False) -> None:
     """Show the DNS text records that publish the DKIM keys of the settings."""
     from soapstone.runners import dkim_signer
     from soapstone.sending.signing import UnusableKey
@@ -174,6 +197,9 @@ def show_dkim() -> None:
         stop(str(trouble))
     if signer is None:
         stop("No DKIM key is set: SOAPSTONE_DKIM_KEY is empty.")
+    if as_json:
+        print_json([{"name": name, "type": "TXT", "value": record} for name, record in signer.records.items()])
+        return
     for name, record in signer.records.items():
         # A string of a text record holds 255 characters; receivers join them (RFC 6376 3.6.2.2).
         strings = [record[place : place + 255] for place in range(0, len(record), 255)]
@@ -224,6 +250,8 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
             product.logons.refuse_published()
         if demo:
             prepare_demo(product)
+        elif settings.admin_login:
+            _make_first_account(product)
         supervisor = Supervisor(*_worker_call(settings, workers)) if workers else None
         if supervisor:
             supervisor.start()
@@ -246,7 +274,17 @@ def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str,
     arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
     # The worker checks all settings as well: it has to see the same ones.
     variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
-    return arguments, {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
+    # A file may say something else than the flags or the demo.
+    files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
+    return arguments, files | {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
+
+
+def _make_first_account(product: Product) -> None:
+    settings = product.settings
+    name, _, login = settings.admin_login.partition("/")
+    login = login or name
+    if product.accounts.create_first(name, login, settings.admin_password, time_zone=settings.time_zone):
+        log.info("account %s with login %s is made", name.upper(), login)
 
 
 def _is_loopback(host: str) -> bool:

@@ -27,6 +27,11 @@ Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Minutes = Annotated[int, Field(gt=0, le=525_600)]
 
+# What is better kept in a file that `SOAPSTONE_…_FILE` names: environments are shown to many, and inherited.
+SECRETS = ("database_url", "smtp_url", "secret_key", "metrics_token", "admin_password")
+# Bytes of such a file.
+LARGEST_SECRET = 64 << 10
+
 # Characters of a token that is not to be guessed.
 SHORTEST_TOKEN = 20
 
@@ -138,6 +143,20 @@ class Settings(BaseSettings):
     metrics_token: str = Field(
         "", description="Token with which a monitor reads /metrics, 20 characters or more; empty means no metrics."
     )
+
+    admin_login: str = Field(
+        "",
+        description="Login of the first account, LOGIN or ACCOUNT/LOGIN; a server makes both where there is no account "
+        "yet. The account is named like the login unless it is named.",
+    )
+    admin_password: str = Field("", description="Password of that login; it counts only when the login is made.")
+
+    @field_validator("admin_login")
+    @classmethod
+    def _named(cls, given: str) -> str:
+        if given and not all(part.strip() for part in given.split("/", 1)):
+            raise ValueError("it is LOGIN or ACCOUNT/LOGIN")
+        return given
 
     @field_validator("data_dir", mode="before")
     @classmethod
@@ -277,8 +296,16 @@ class Settings(BaseSettings):
 def read_settings(**flags: Any) -> Settings:
     """The settings of the environment under these flags. Raises UnusableSetting, which names all that is wrong."""
     faults = [_unknown(name) for name, value in sorted(os.environ.items()) if _is_misspelt(name, value)]
+    given = dict(flags)
+    for name in SECRETS:
+        try:
+            secret = _from_file(name)
+        except ValueError as trouble:
+            faults.append(f"{PREFIX}{name.upper()}_FILE cannot be used: {trouble}.")
+        else:
+            given |= {} if secret is None or name in flags else {name: secret}
     try:
-        settings = Settings(**flags)
+        settings = Settings(**given)
     except ValidationError as trouble:
         # The value is not quoted: it may be secret.
         for fault in trouble.errors(include_url=False, include_input=False):
@@ -289,10 +316,44 @@ def read_settings(**flags: Any) -> Settings:
     return settings
 
 
+def source_of(name: str) -> str:
+    """Return where a setting's value comes from when no flag gives it: "file", "variable" or "default"."""
+    variables = {variable.upper(): value for variable, value in os.environ.items()}
+    variable = f"{PREFIX}{name.upper()}"
+    if name in SECRETS and variables.get(f"{variable}_FILE"):
+        return "file"
+    return "variable" if variable in variables else "default"
+
+
+def _from_file(name: str) -> str | None:
+    """Return the secret in the file that its variable names, without the line's end; None when no file is named.
+
+    Raises ValueError, which says why there is none.
+    """
+    if source_of(name) != "file":
+        return None
+    variables = {variable.upper(): value for variable, value in os.environ.items()}
+    path = variables[f"{PREFIX}{name.upper()}_FILE"]
+    if variables.get(f"{PREFIX}{name.upper()}"):
+        raise ValueError(f"{PREFIX}{name.upper()} is set too, and only one of them can count")
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(LARGEST_SECRET + 1).decode()
+    except OSError as trouble:
+        raise ValueError(f"{path} cannot be read: {trouble.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text in UTF-8") from None
+    secret = content.rstrip("\r\n")
+    if not secret or len(content) > LARGEST_SECRET or "\n" in secret or "\0" in secret:
+        raise ValueError(f"{path} does not hold one line of text")
+    return secret
+
+
 def _is_misspelt(name: str, value: str) -> bool:
     """Whether a variable looks like a setting and is none."""
     upper = name.upper()
-    if not upper.startswith(PREFIX) or upper.removeprefix(PREFIX).lower() in Settings.model_fields:
+    own = upper.removeprefix(PREFIX).lower()
+    if not upper.startswith(PREFIX) or own in Settings.model_fields or own.removesuffix("_file") in SECRETS:
         return False
     is_service = "SERVICE_HOST" in upper or "SERVICE_PORT" in upper or "_PORT_" in upper
     return not (is_service or (upper.endswith("_PORT") and value.startswith(_SERVICE_PROTOCOLS)))

@@ -198,3 +198,70 @@ def test_settings_tell_which_come_from_flags(tmp_path: Path) -> None:
 def test_a_check_makes_nothing(tmp_path: Path) -> None:
     assert run("settings", "--check").output == "All settings can be used.\n"
     assert not (tmp_path / "data").exists()
+
+
+def test_a_secret_can_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("geheim\n")
+    monkeypatch.setenv("SOAPSTONE_SECRET_KEY_FILE", str(tmp_path / "key"))
+    assert read_settings().secret_key == "geheim"
+    (row,) = [row for row in run("settings").output.splitlines() if "SOAPSTONE_SECRET_KEY" in row]
+    assert " file " in row
+    assert "geheim" not in row
+    # An empty name is none, as with other variables.
+    monkeypatch.setenv("SOAPSTONE_SECRET_KEY_FILE", "")
+    assert read_settings().secret_key == ""
+
+
+def test_a_flag_goes_before_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("postgresql://u:geheim@db.example/x")
+    monkeypatch.setenv("SOAPSTONE_DATABASE_URL_FILE", str(tmp_path / "url"))
+    assert read_settings().database == "postgresql://u:geheim@db.example/x"
+    assert read_settings(database_url="sqlite:///x").database == "sqlite:///x"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "cannot be read: No such file or directory."),
+        (b"", "does not hold one line of text."),
+        (b"\n", "does not hold one line of text."),
+        (b"geheim\nmore", "does not hold one line of text."),
+        (b"\xff\xfe", "is not text in UTF-8."),
+        (b"a" * 70_000, "does not hold one line of text."),
+    ],
+)
+def test_a_file_without_a_secret_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("SOAPSTONE_METRICS_TOKEN_FILE", str(path))
+    with pytest.raises(UnusableSetting) as refusal:
+        read_settings()
+    assert str(refusal.value) == f"SOAPSTONE_METRICS_TOKEN_FILE cannot be used: {path} {words}"
+
+
+def test_a_secret_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "key").write_text("geheim\n")
+    monkeypatch.setenv("SOAPSTONE_SECRET_KEY", "other")
+    monkeypatch.setenv("SOAPSTONE_SECRET_KEY_FILE", str(tmp_path / "key"))
+    with pytest.raises(UnusableSetting, match="SOAPSTONE_SECRET_KEY is set too") as refusal:
+        read_settings()
+    assert "other" not in str(refusal.value)
+
+
+def test_other_settings_have_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSTONE_TLS_KEY_FILE", "/etc/key.pem")
+    with pytest.raises(UnusableSetting, match="SOAPSTONE_TLS_KEY_FILE is no setting: is it SOAPSTONE_TLS_KEY?"):
+        read_settings()
+
+
+def test_the_first_login_needs_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOAPSTONE_ADMIN_LOGIN", "ann")
+    for start in STARTS:
+        assert "need each other" in run(*start, code=1).output
+    monkeypatch.setenv("SOAPSTONE_ADMIN_PASSWORD", "long secret")
+    assert "long secret" not in run("settings").output
+    monkeypatch.setenv("SOAPSTONE_ADMIN_LOGIN", "acme/")
+    assert "it is LOGIN or ACCOUNT/LOGIN" in run("settings", "--check", code=1).output

@@ -134,19 +134,29 @@ class Accounts:
                 ).scalar_one_or_none()
                 if parent_id is None:
                     raise LookupError(f"there is no account {parent.upper()}")
-            values = {
-                "name": name.upper(),
-                "time_zone": time_zone,
-                "identifier": identifier,
-                "parent_id": parent_id,
-                "created_at": now(),
-            }
-            account_id = connection.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
-            # The logins of the parent may read this: one of them made the account.
-            record(connection, parent_id or account_id, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
+            _insert_account(connection, name, time_zone, identifier=identifier, parent_id=parent_id, by=by)
         created = self.named(name)
         assert created is not None  # noqa: S101 - it was just committed
         return created
+
+    @looks_again
+    def create_first(self, name: str, login: str, password: str, *, time_zone: str) -> bool:
+        """Create an account with a login where there is no account yet, both or nothing. Return whether it was made.
+
+        Raises ValueError for the time zone.
+        """
+        if self.all():
+            return False
+        _check_zone(time_zone)
+        hashed = hash_password(password)
+        with self._database.write() as connection:
+            if connection.execute(select(accounts.c.id).limit(1)).first():
+                return False
+            number = _insert_account(connection, name, time_zone)
+            _insert_login(
+                connection, number, login, hashed, dict.fromkeys(RIGHTS, True) | {"may_choose_numbers": False}
+            )
+        return True
 
     def named(self, name: str) -> Account | None:
         """The account of that name, letter case aside."""
@@ -196,25 +206,10 @@ class Accounts:
         with self._database.write() as connection:
             if connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first():
                 raise NameTaken(f"there is a login {name} already")
-            values = {
-                "account_id": account.id,
-                "name": name,
-                "name_key": name.casefold(),
-                "password_hash": hashed,
-                "may_call_api": may_call_api,
-                "may_see_analytics": may_see_analytics,
-                "may_use_console": may_use_console,
-                "may_choose_numbers": may_choose_numbers,
-                "all_lists": lists is None,
-                "is_demo": is_demo,
-                "created_at": now(),
-            }
-            row = connection.execute(insert(logins).values(**values).returning(logins)).one()
-            for list_id in lists or ():
-                connection.execute(insert(granted_lists).values(login_id=row.id, list_id=list_id))
-            given = {right: values[right] for right in RIGHTS} | {"lists": "all" if lists is None else sorted(lists)}
-            record(connection, account.id, by, AuditAction.RIGHTS, f"login {name} is added: {_told(given)}")
-        return Login.of(row)
+            rights = dict(
+                zip(RIGHTS, (may_call_api, may_see_analytics, may_use_console, may_choose_numbers), strict=True)
+            )
+            return _insert_login(connection, account.id, name, hashed, rights, lists=lists, is_demo=is_demo, by=by)
 
     def logins(self, account: Account) -> list[tuple[Login, list[int]]]:
         """The account's logins by number, each with the lists that it was granted."""
@@ -424,6 +419,56 @@ def _account(row: Row[Any]) -> Account:
         unsubscribe_type=row.unsubscribe_type,
         field_labels=row.field_labels,
     )
+
+
+def _insert_account(
+    connection: Connection,
+    name: str,
+    time_zone: str,
+    *,
+    identifier: str = "email",
+    parent_id: int | None = None,
+    by: Actor = COMMAND_LINE,
+) -> int:
+    values = {
+        "name": name.upper(),
+        "time_zone": time_zone,
+        "identifier": identifier,
+        "parent_id": parent_id,
+        "created_at": now(),
+    }
+    number: int = connection.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
+    # The logins of the parent may read this: one of them made the account.
+    record(connection, parent_id or number, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
+    return number
+
+
+def _insert_login(
+    connection: Connection,
+    account_id: int,
+    name: str,
+    hashed: str,
+    rights: Mapping[str, bool],
+    *,
+    lists: Sequence[int] | None = None,
+    is_demo: bool = False,
+    by: Actor = COMMAND_LINE,
+) -> Login:
+    values = {
+        "account_id": account_id,
+        "name": name,
+        "name_key": name.casefold(),
+        "password_hash": hashed,
+        "all_lists": lists is None,
+        "is_demo": is_demo,
+        "created_at": now(),
+    }
+    row = connection.execute(insert(logins).values(**values, **rights).returning(logins)).one()
+    for list_id in lists or ():
+        connection.execute(insert(granted_lists).values(login_id=row.id, list_id=list_id))
+    given = {**rights, "lists": "all" if lists is None else sorted(lists)}
+    record(connection, account_id, by, AuditAction.RIGHTS, f"login {name} is added: {_told(given)}")
+    return Login.of(row)
 
 
 def _check_zone(name: str) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from soapstone.accounts.account import Account
 from soapstone.accounts.tokens import Token
 from soapstone.api.access import Calling
 from soapstone.api.idempotency import Making
@@ -16,8 +17,8 @@ from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, paged
 router = APIRouter(tags=["account"])
 
 
-class AccountOut(BaseModel):
-    """An account, and the login that asks."""
+class AccountHead(BaseModel):
+    """An account."""
 
     id: int
     name: str
@@ -26,6 +27,17 @@ class AccountOut(BaseModel):
     time_zone: str
     unsubscribe_type: str
     field_labels: dict[str, str]
+
+    @classmethod
+    def of(cls, account: Account) -> AccountHead:
+        """Return the account as it is shown."""
+        same = {name: getattr(account, name) for name in AccountHead.model_fields if name != "parent"}
+        return AccountHead(**same, parent=account.parent_name)
+
+
+class AccountOut(AccountHead):
+    """An account, and the login that asks."""
+
     login: str
     all_lists: bool
     may_see_analytics: bool
@@ -62,15 +74,8 @@ class NewToken(TokenOut):
 @router.get("/account")
 def get_account(caller: Calling) -> AccountOut:
     """The account of the caller."""
-    own = caller.account
     return AccountOut(
-        id=own.id,
-        name=own.name,
-        parent=own.parent_name,
-        identifier=own.identifier,
-        time_zone=own.time_zone,
-        unsubscribe_type=own.unsubscribe_type,
-        field_labels=dict(own.field_labels),
+        **AccountHead.of(caller.account).model_dump(),
         login=caller.login.name,
         all_lists=caller.login.all_lists,
         may_see_analytics=caller.login.may_see_analytics,

@@ -265,7 +265,9 @@ async def _start(request: Request, caller: Caller, found: ContactList | None, ho
             except InvalidImport as refusal:
                 raise Refused(422, str(refusal)) from None
 
-        return await run_in_threadpool(once, digest.encode(), make, lambda job: JobOut.of(caller, job), status=202)
+        return await run_in_threadpool(
+            once, digest.encode(), make, lambda job: JobOut.of(caller.product, job), status=202
+        )
     finally:
         await run_in_threadpool(upload.discard)
 

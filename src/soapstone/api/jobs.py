@@ -23,6 +23,7 @@ from soapstone.imports.imports import KINDS as IMPORTS
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.surplus import surplus_of
 from soapstone.jobs.job import Job
+from soapstone.product import Product
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -89,7 +90,7 @@ class JobOut(BaseModel):
     error: str
 
     @classmethod
-    def of(cls, caller: Caller, job: Job) -> JobOut:
+    def of(cls, product: Product, job: Job) -> JobOut:
         """The job as it is shown."""
         own = {name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)}
         if job.kind not in IMPORTS:
@@ -97,8 +98,8 @@ class JobOut(BaseModel):
         surplus = surplus_of(job)
         return cls(
             **own,
-            progress=dict(caller.product.imports.progress(job).__dict__),
-            unused_columns=caller.product.imports.unused(job),
+            progress=dict(product.imports.progress(job).__dict__),
+            unused_columns=product.imports.unused(job),
             misfits=[MisfitsOut(**asdict(each)) for each in misfits_of(job)],
             surplus=None if surplus is None else SurplusOut(**asdict(surplus)),
         )
@@ -134,14 +135,14 @@ def list_jobs(
             submitted_before=submitted_before,
         ),
         lambda job: job.id,
-        lambda job: JobOut.of(caller, job),
+        lambda job: JobOut.of(caller.product, job),
     )
 
 
 @router.get("/{job_id}")
 def get_job(job_id: Number, caller: Calling) -> JobOut:
     """One job."""
-    return JobOut.of(caller, find(caller, job_id))
+    return JobOut.of(caller.product, find(caller, job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202)
@@ -150,7 +151,7 @@ def cancel_job(job_id: Number, caller: Calling) -> JobOut:
     find(caller, job_id)
     if not caller.product.jobs.cancel([caller.account.id], job_id):
         raise Refused(409, "The job is over.")
-    return JobOut.of(caller, find(caller, job_id))
+    return JobOut.of(caller.product, find(caller, job_id))
 
 
 @router.post("/{job_id}/retry", status_code=202)
@@ -159,7 +160,7 @@ def retry_job(job_id: Number, caller: Calling) -> JobOut:
     find(caller, job_id)
     if not caller.product.jobs.retry([caller.account.id], job_id):
         raise Refused(409, "Only a job that failed can be retried, while its file is there.")
-    return JobOut.of(caller, find(caller, job_id))
+    return JobOut.of(caller.product, find(caller, job_id))
 
 
 @router.get(
@@ -208,7 +209,7 @@ async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterato
             job = await run_in_threadpool(find, caller, job_id)
         except Refused:
             return
-        shown = JobOut.of(caller, job)
+        shown = JobOut.of(caller.product, job)
         mark = _mark(job)
         if mark != last:
             last, quiet = mark, 0.0

@@ -35,6 +35,11 @@ class LoginOut(BaseModel):
     disabled: bool
     lists: list[int]
 
+    @classmethod
+    def of(cls, login: Login, lists: list[int]) -> LoginOut:
+        """Return the login as it is shown."""
+        return cls(**{name: getattr(login, name) for name in cls.model_fields if name != "lists"}, lists=lists)
+
 
 class LoginIn(Body):
     """A login that is to be made; without `lists` it sees all of them."""
@@ -172,7 +177,7 @@ def replace_networks(given: Networks, caller: Calling) -> Networks:
 def list_logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
     """The logins of the account by number."""
     caller.require_all_lists()
-    found = [_shown(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
+    found = [LoginOut.of(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
     return paged(cursor, limit, found, lambda each: each)
 
 
@@ -198,7 +203,7 @@ def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
         except NameTaken:
             raise Refused(409, "There is a login of that name already.") from None
 
-    return once(given, make, lambda made: _shown(made, given.lists or []), secret=True)
+    return once(given, make, lambda made: LoginOut.of(made, given.lists or []), secret=True)
 
 
 @router.patch("/logins/{name:path}")
@@ -216,7 +221,7 @@ def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
     if not caller.product.accounts.permit(caller.account, name, **given.model_dump(), by=caller.login.actor):
         raise not_found("login")
     return next(
-        _shown(login, lists)
+        LoginOut.of(login, lists)
         for login, lists in caller.product.accounts.logins(caller.account)
         if login.name.casefold() == name.casefold()
     )
@@ -259,8 +264,3 @@ def _may_enable(caller: Caller, name: str) -> None:
             beyond = [right for right in RIGHTS if getattr(login, right) and not getattr(caller.login, right)]
             if login.disabled and beyond:
                 raise Refused(403, "This login cannot enable one that has a permission that it lacks.")
-
-
-def _shown(login: Login, lists: list[int]) -> LoginOut:
-    plain = {name: getattr(login, name) for name in LoginOut.model_fields if name != "lists"}
-    return LoginOut(**plain, lists=lists)

@@ -27,8 +27,10 @@ from soapstone.api.values import (
     page,
     storable,
 )
+from soapstone.product import Product
 from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages import MessageInQueue, NameTaken
+from soapstone.sending.preview import Preview
 
 router = APIRouter(prefix="/messages", tags=["messages"])
 
@@ -82,9 +84,9 @@ class MessageOut(MessageHead):
     unknown_fields: list[str]
 
     @classmethod
-    def shown(cls, caller: Caller, found: Message) -> MessageOut:
-        """The message as the caller is shown it."""
-        unknown = caller.product.messages.unknown_fields(caller.account.id, found)
+    def shown(cls, product: Product, found: Message) -> MessageOut:
+        """Return the message as it is shown."""
+        unknown = product.messages.unknown_fields(found.account_id, found)
         same = {name: getattr(found, name) for name in cls.model_fields if name != "unknown_fields"}
         return cls(**same, unknown_fields=unknown)
 
@@ -145,6 +147,12 @@ class PreviewOut(BaseModel):
     html: str | None
     plain: str
 
+    @classmethod
+    def of(cls, seen: Preview) -> PreviewOut:
+        """Return the message as it is shown."""
+        same = {name: getattr(seen.rendered, name) for name in ("to_name", "subject", "html", "plain")}
+        return cls(from_name=seen.from_name, from_address=seen.from_address, **same)
+
 
 @router.get("")
 def list_messages(
@@ -199,13 +207,13 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
         except NameTaken:
             raise Refused(409, "There is a message of that name already.") from None
 
-    return once(given, made, lambda saved: MessageOut.shown(caller, saved))
+    return once(given, made, lambda saved: MessageOut.shown(caller.product, saved))
 
 
 @router.get("/{message_id}")
 def get_message(message_id: Number, caller: Calling) -> MessageOut:
     """One message."""
-    return MessageOut.shown(caller, find(caller, message_id))
+    return MessageOut.shown(caller.product, find(caller, message_id))
 
 
 @router.patch("/{message_id}")
@@ -229,7 +237,7 @@ def change_message(message_id: Number, given: MessageChange, caller: Calling) ->
         raise Refused(409, "There is a message of that name already.") from None
     if changed is None:
         raise not_found("message")
-    return MessageOut.shown(caller, changed)
+    return MessageOut.shown(caller.product, changed)
 
 
 @router.post("/{message_id}/preview")
@@ -247,8 +255,7 @@ def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> Pr
             fields=given.fields,
         )
     )
-    same = {name: getattr(seen.rendered, name) for name in ("to_name", "subject", "html", "plain")}
-    return PreviewOut(from_name=seen.from_name, from_address=seen.from_address, **same)
+    return PreviewOut.of(seen)
 
 
 def find(caller: Caller, message_id: int) -> Message:

@@ -19,7 +19,7 @@ from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Join, Term
 from soapstone.sending.audience import SkipReason
-from soapstone.sending.report import Recipient, SendRecord
+from soapstone.sending.report import Recipient, SendRecord, SendReports
 from soapstone.sending.send import SendTicket
 from soapstone.sending.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLink
 
@@ -132,6 +132,12 @@ class SendOut(SendHead):
 
     recipients: dict[str, int]
     skipped: dict[str, int]
+
+    @classmethod
+    def whole(cls, reports: SendReports, record: SendRecord) -> SendOut:
+        """Return the send as it is shown alone."""
+        number = record.job.id
+        return cls(**_facts(record), recipients=reports.counts(number), skipped=reports.reasons(number))
 
 
 class Sends(BaseModel):
@@ -350,8 +356,7 @@ def _find(caller: Caller, send_id: int) -> SendRecord:
 
 
 def _whole(caller: Caller, send_id: int) -> SendOut:
-    record, reports = _find(caller, send_id), caller.product.reports
-    return SendOut(**_facts(record), recipients=reports.counts(send_id), skipped=reports.reasons(send_id))
+    return SendOut.whole(caller.product.reports, _find(caller, send_id))
 
 
 def _shown(caller: Caller, tickets: list[SendTicket]) -> Sends:

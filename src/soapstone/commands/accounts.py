@@ -23,6 +23,7 @@ from soapstone.commands.common import (
     stop,
     text_of,
 )
+from soapstone.commands.json_output import Json, own, print_all
 from soapstone.lists.doubles import WorkUnderWay
 from soapstone.lists.fields import field_column
 from soapstone.product import Product
@@ -62,11 +63,17 @@ def create(
 
 
 @app.command("list")
-def list_(data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the accounts."""
     table = Table("Account", "Parent", "Identifier", "Time zone")
     with opened(settings_of(data, database)) as product:
-        for account in product.accounts.all():
+        found = product.accounts.all()
+        if as_json:
+            from soapstone.api.account import AccountHead
+
+            print_all(found, AccountHead.of)
+            return
+        for account in found:
             table.add_row(account.name, account.parent_name or "", account.identifier, account.time_zone)
     console.print(table)
 
@@ -169,11 +176,17 @@ def merge_doubles(
 
 
 @app.command()
-def logins(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def logins(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the logins of an account, with what they may do."""
     table = Table("Login", "Name", "APIs", "Reports", "Console", "Numbers", "Disabled", "Lists")
     with opened(settings_of(data, database)) as product:
-        for each, lists in product.accounts.logins(account_of(product, account)):
+        found = product.accounts.logins(account_of(product, account))
+        if as_json:
+            from soapstone.api.logins import LoginOut
+
+            print_all(found, lambda each: LoginOut.of(*each))
+            return
+        for each, lists in found:
             seen = "all" if each.all_lists else ", ".join(map(str, lists)) or "none"
             flags = (*(getattr(each, right) for right in RIGHTS), each.disabled)
             table.add_row(str(each.id), each.name, *("yes" if flag else "no" for flag in flags), seen)
@@ -255,13 +268,20 @@ def delete_login(
 def audit(
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many entries, the last ones.")] = 100,
     account: AccountName = None,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
     """List logons, locks, changed rights, exports and sends of an account, oldest first."""
     table = Table("When (UTC)", "Login", "From", "Action", "What")
     with opened(settings_of(data, database)) as product:
-        for each in product.audit.last(account_of(product, account).id, limit):
+        found = product.audit.last(account_of(product, account).id, limit)
+        if as_json:
+            from soapstone.api.logins import AuditEntryOut
+
+            print_all(found, own(AuditEntryOut))
+            return
+        for each in found:
             who = each.login_name if each.login_id is not None else "(command line)"
             what = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail)
             table.add_row(*what)

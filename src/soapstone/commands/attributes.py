@@ -19,6 +19,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, print_all
 from soapstone.lists.profiles import KINDS, AttributeDraft, InvalidProfile
 from soapstone.store.numbers import LARGEST_CHOSEN
 
@@ -65,11 +66,19 @@ def add(
 
 
 @app.command("list")
-def list_(list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(
+    list_id: ListId, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """List the profile attributes of a list."""
     table = Table("Attribute", "Name", "Kind", "Longest", "Header", "Name of the header")
     with opened(settings_of(data, database)) as product:
-        for header in product.profiles.headers(list_of(product, account_of(product, account), list_id).id):
+        found = product.profiles.headers(list_of(product, account_of(product, account), list_id).id)
+        if as_json:
+            from soapstone.api.list_things import HeaderOut
+
+            print_all(found, HeaderOut.of)
+            return
+        for header in found:
             for each in header.attributes:
                 longest = str(each.max_length or "")
                 table.add_row(str(each.id), each.name, each.kind, longest, str(header.id), header.name)

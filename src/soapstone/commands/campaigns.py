@@ -19,6 +19,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, own, print_all
 from soapstone.lists.campaigns import InvalidCampaign
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns of lists.")
@@ -46,11 +47,19 @@ def add(
 
 
 @app.command("list")
-def list_(list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(
+    list_id: ListId, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """List the campaigns of a list."""
     table = Table("Campaign", "Name", "Messages")
     with opened(settings_of(data, database)) as product:
-        for each in product.campaigns.all(list_of(product, account_of(product, account), list_id).id):
+        found = product.campaigns.all(list_of(product, account_of(product, account), list_id).id)
+        if as_json:
+            from soapstone.api.list_things import CampaignOut
+
+            print_all(found, own(CampaignOut))
+            return
+        for each in found:
             table.add_row(str(each.id), each.name, str(each.messages))
     console.print(table)
 

@@ -18,6 +18,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, print_all
 from soapstone.lists.categories import InvalidCategory
 
 app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
@@ -47,18 +48,24 @@ def add(
 
 @app.command("list")
 def list_(
-    messages: OfMessages = False, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
+    messages: OfMessages = False,
+    account: AccountName = None,
+    as_json: Json = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
 ) -> None:
     """List the categories."""
     table = Table("Category", "Name", "In use")
     with opened(settings_of(data, database)) as product:
         owner, rooms = account_of(product, account), product.categories
-        if messages:
-            for category in rooms.message_categories(owner.id):
-                table.add_row(str(category.id), category.name, "yes")
-        else:
-            for each in rooms.list_categories(owner.id):
-                table.add_row(str(each.id), each.name, "yes" if each.active else "no")
+        found: Any = rooms.message_categories(owner.id) if messages else rooms.list_categories(owner.id)
+        if as_json:
+            from soapstone.api.account_things import CategoryOut
+
+            print_all(found, CategoryOut.of)
+            return
+        for each in found:
+            table.add_row(str(each.id), each.name, "yes" if getattr(each, "active", True) else "no")
     console.print(table)
 
 

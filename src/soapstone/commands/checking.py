@@ -37,6 +37,8 @@ def faults(settings: Settings) -> Iterator[str]:
     if settings.spamd_url:
         given = settings.spamd_url
         yield from fault(lambda: SpamScanner(given), InvalidScannerUrl, "SOAPSTONE_SPAMD_URL cannot be used: ")
+    if bool(settings.admin_login) != bool(settings.admin_password):
+        yield "SOAPSTONE_ADMIN_LOGIN and SOAPSTONE_ADMIN_PASSWORD, or SOAPSTONE_ADMIN_PASSWORD_FILE, need each other."
     for check in _dkim(settings):
         yield from fault(check, UnusableKey)
 

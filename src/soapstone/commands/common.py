@@ -7,7 +7,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -193,6 +193,18 @@ def folder_fault(folder: Path) -> str | None:
 
 def _cannot_use(what: str, trouble: Exception) -> NoReturn:
     stop(f"Cannot use {what}. {trouble} ({driver_words(trouble)})")
+
+
+def write_bytes(pieces: Iterable[bytes]) -> None:
+    """Write to standard output, until whoever reads has seen enough."""
+    output = typer.get_binary_stream("stdout")
+    try:
+        for piece in pieces:
+            output.write(piece)
+            output.flush()
+    except BrokenPipeError:
+        # What Python still holds back for the pipe goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def text_of(file: str) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from soapstone.commands.common import Data, DatabaseUrl, console, database_of, folder_fault, settings_of, stop
+from soapstone.commands.json_output import Json, print_json
 from soapstone.commands.restoring import CannotRestore, TakenUp, check_alone, take_up
 from soapstone.commands.restoring import restore as restore_file
 from soapstone.jobs.lock import WorkerLock
@@ -40,12 +41,16 @@ def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
 
 
 @app.command()
-def check(data: Data = None, database: DatabaseUrl = None) -> None:
+def check(as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """Tell whether this version knows the schema, and how many contacts share a mailbox with an older one."""
     with _opened(data, database) as opened:
         schema.check(opened)
+        doubles = Doubles(opened).counts()
+        if as_json:
+            print_json({"schema": schema.version(opened), "doubles": doubles})
+            return
         console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
-        for account, count in Doubles(opened).counts().items():
+        for account, count in doubles.items():
             console.print(
                 f"Doubles in account {account}: {count}, contacts whose mailbox an older contact has. "
                 f'Merge them: soapstone account merge-doubles --account "{account}"',

@@ -19,6 +19,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, own, print_all
 from soapstone.lists.external_events import InvalidEvent
 
 app = typer.Typer(no_args_is_help=True, help="External events of lists.")
@@ -46,11 +47,19 @@ def add(
 
 
 @app.command("list")
-def list_(list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(
+    list_id: ListId, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """List the events of a list."""
     table = Table("Event", "Name", "State")
     with opened(settings_of(data, database)) as product:
-        for each in product.external_events.all(list_of(product, account_of(product, account), list_id).id):
+        found = product.external_events.all(list_of(product, account_of(product, account), list_id).id)
+        if as_json:
+            from soapstone.api.list_things import EventOut
+
+            print_all(found, own(EventOut))
+            return
+        for each in found:
             table.add_row(str(each.id), each.name, "active" if each.active else "blocked")
     console.print(table)
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
-from soapstone.commands.watching import advance, found
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+    write_bytes,
+)
+from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.watching import advance
+from soapstone.commands.watching import found as job_of
 from soapstone.commands.working import watched
 from soapstone.console.figures import span
 from soapstone.console.job_view import JobView, JobViews, is_import
@@ -24,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
 def list_(
     account: AccountName = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -31,7 +43,13 @@ def list_(
     table = Table("Job", "Kind", "List", "State", "Progress", "Submitted (UTC)", "Label")
     with opened(settings_of(data, database)) as product:
         owner, views = account_of(product, account), JobViews(product)
-        for job in product.jobs.find(account_id=owner.id, limit=limit):
+        found = product.jobs.find(account_id=owner.id, limit=limit)
+        if as_json:
+            from soapstone.api.jobs import JobOut
+
+            print_all(found, partial(JobOut.of, product))
+            return
+        for job in found:
             view = views.of(job)
             table.add_row(
                 str(job.id),
@@ -46,10 +64,16 @@ def list_(
 
 
 @app.command()
-def show(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+def show(number: int, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """Show one job: how far it is, its counters and its life."""
     with opened(settings_of(data, database)) as product:
-        view = JobViews(product).of(found(product, number))
+        job = job_of(product, number)
+        if as_json:
+            from soapstone.api.jobs import JobOut
+
+            print_json(JobOut.of(product, job))
+            return
+        view = JobViews(product).of(job)
         table = Table(show_header=False)
         for name, value in _facts(view):
             table.add_row(name, value)
@@ -90,7 +114,7 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
 def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
     """Watch a job until it is over; exit code 1 unless it was completed, 130 when the watching was interrupted."""
     with opened(settings_of(data, database)) as product:
-        found(product, number)
+        job_of(product, number)
         if watched(product, number).state != "completed":
             raise typer.Exit(1)
 
@@ -99,10 +123,10 @@ def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
 def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
     """Ask a job to end; what it has done stays done."""
     with opened(settings_of(data, database)) as product:
-        job = found(product, number)
+        job = job_of(product, number)
         if not product.jobs.cancel(None, number):
             stop(f"Job {number} is over already: it is {job.state}.")
-        if found(product, number).over:
+        if job_of(product, number).over:
             console.print(f"Job {number} is cancelled.")
         else:
             console.print(f"Job {number} ends after the work under way.")
@@ -112,7 +136,7 @@ def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None
 def retry(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
     """Queue a failed job again; it goes on where it stood."""
     with opened(settings_of(data, database)) as product:
-        job = found(product, number)
+        job = job_of(product, number)
         if not product.jobs.retry(None, number):
             if job.state == "failed":
                 stop(f"The input file of job {number} was removed; it cannot be retried.")
@@ -124,14 +148,7 @@ def retry(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
 def rejects(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
     """Write the rejected rows of an import as CSV in UTF-8: line, reason, and the fields as they stood in the file."""
     with opened(settings_of(data, database)) as product:
-        job = found(product, number)
+        job = job_of(product, number)
         if not is_import(job):
             stop(f"Job {number} is no import.")
-        output = typer.get_binary_stream("stdout")
-        try:
-            for piece in rejects_file(product.imports, product.profiles, job):
-                output.write(piece)
-                output.flush()
-        except BrokenPipeError:
-            # Whoever read has seen enough. What Python still holds back for the pipe goes nowhere.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        write_bytes(rejects_file(product.imports, product.profiles, job))

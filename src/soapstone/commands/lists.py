@@ -22,6 +22,7 @@ from soapstone.commands.common import (
     stop,
     text_of,
 )
+from soapstone.commands.json_output import Json, print_all
 from soapstone.commands.messages import warn_of_unknown_fields
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import Draft, InvalidMessage
@@ -80,11 +81,17 @@ def edit(
 
 
 @app.command("list")
-def list_(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the lists of an account."""
     table = Table("List", "Name", "Members", "Subscribed")
     with opened(settings_of(data, database)) as product:
-        for each in product.lists.all(account_of(product, account).id):
+        found = product.lists.all(account_of(product, account).id)
+        if as_json:
+            from soapstone.api.lists import ListOut
+
+            print_all(found, ListOut.of)
+            return
+        for each in found:
             table.add_row(str(each.id), each.name, str(each.members), str(each.subscribed))
     console.print(table)
 

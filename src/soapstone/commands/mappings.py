@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.json_output import Json, own, print_all
 
 app = typer.Typer(no_args_is_help=True, help="Objects of the membership system Personify and what they stand for.")
 
@@ -37,11 +38,17 @@ def add(
 
 
 @app.command("list")
-def list_(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the mappings."""
     table = Table("Mapping", "There", "Identifier", "Here", "Number", "Name")
     with opened(settings_of(data, database)) as product:
-        for each in product.mappings.find(account_of(product, account).id):
+        found = product.mappings.find(account_of(product, account).id)
+        if as_json:
+            from soapstone.api.account_things import MappingOut
+
+            print_all(found, own(MappingOut))
+            return
+        for each in found:
             table.add_row(
                 str(each.id), each.object_type, each.identifier, each.own_type, str(each.own_id), each.own_name
             )

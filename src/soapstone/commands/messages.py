@@ -24,6 +24,7 @@ from soapstone.commands.common import (
     stop,
     text_of,
 )
+from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.lists.address_repair import repaired
 from soapstone.product import Product
 from soapstone.sending.message import Draft, InvalidMessage, Message, MessageKind, Traits
@@ -108,29 +109,43 @@ def list_(
     ] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Those in the archive instead.")] = False,
     account: AccountName = None,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
     """List the stored messages."""
     table = Table("Message", "Kind", "List", "Name", "Subject", "Changed (UTC)")
     with opened(settings_of(data, database)) as product:
-        for each in product.messages.find(
+        stored = product.messages.find(
             account_of(product, account).id,
             kind=None if transactional is None else "transactional" if transactional else "saved",
             list_ids=None if list_id is None else [list_id],
             archived=archived,
             sent=False,
-        ):
+        )
+        if as_json:
+            from soapstone.api.messages import MessageHead
+
+            print_all(stored, MessageHead.of)
+            return
+        for each in stored:
             number, kept = str(each.list_id or ""), f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
             table.add_row(str(each.id), each.kind, number, each.name, each.subject, kept)
     console.print(table)
 
 
 @app.command()
-def show(message: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def show(
+    message: int, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """Show a message as it is stored, with its merge fields."""
     with opened(settings_of(data, database)) as product:
         found = message_of(product, account_of(product, account), message)
+        if as_json:
+            from soapstone.api.messages import MessageOut
+
+            print_json(MessageOut.shown(product, found))
+            return
         table = Table(show_header=False)
         for title, value in (
             ("Kind", f"{found.kind}, archived" if found.archived else found.kind),
@@ -204,6 +219,7 @@ def preview(
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="The HTML body instead of the text.")] = False,
     account: AccountName = None,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -224,6 +240,11 @@ def preview(
             )
         except InvalidMessage as trouble:
             stop(str(trouble))
+    if as_json:
+        from soapstone.api.messages import PreviewOut
+
+        print_json(PreviewOut.of(seen))
+        return
     if html and seen.rendered.html is None:
         stop(f"Message {message} has no HTML body.")
     sender = f"{seen.from_name} <{seen.from_address}>" if seen.from_address else f"{seen.from_name} (no address)"

@@ -18,6 +18,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, own, print_all
 
 app = typer.Typer(no_args_is_help=True, help="Events that people sign up for.")
 
@@ -37,11 +38,17 @@ def add(
 
 
 @app.command("list")
-def list_(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the occasions."""
     table = Table("Occasion", "Name", "Open")
     with opened(settings_of(data, database)) as product:
-        for each in product.occasions.all(account_of(product, account).id):
+        found = product.occasions.all(account_of(product, account).id)
+        if as_json:
+            from soapstone.api.account_things import OccasionOut
+
+            print_all(found, own(OccasionOut))
+            return
+        for each in found:
             table.add_row(str(each.id), each.name, "yes" if each.open else "no")
     console.print(table)
 
@@ -62,14 +69,22 @@ def close(
 
 
 @app.command()
-def people(occasion: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def people(
+    occasion: int, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """List who signed up."""
     table = Table("Number", "E-mail", "First name", "Last name", "Reference", "Live")
     with opened(settings_of(data, database)) as product:
         found = product.occasions.get(account_of(product, account).id, occasion)
         if found is None:
             stop(f"There is no occasion {occasion}.")
-        for each in product.occasions.signed_up(found):
+        signed_up = product.occasions.signed_up(found)
+        if as_json:
+            from soapstone.api.account_things import SignUpOut
+
+            print_all(signed_up, own(SignUpOut))
+            return
+        for each in signed_up:
             names = (each.email, each.first_name, each.last_name, each.reference)
             table.add_row(str(each.id), *names, "yes" if each.live else "no")
     console.print(table)

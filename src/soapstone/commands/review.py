@@ -18,6 +18,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, print_all
 from soapstone.lists.address_repair import repaired
 
 app = typer.Typer(no_args_is_help=True, help="Who gets a list's messages for review.")
@@ -38,10 +39,16 @@ def add(
 
 
 @app.command("list")
-def list_(list_id: ListId, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(
+    list_id: ListId, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """List the addresses of a review group."""
     with opened(settings_of(data, database)) as product:
-        for address in product.review_groups.all(list_of(product, account_of(product, account), list_id).id):
+        found = product.review_groups.all(list_of(product, account_of(product, account), list_id).id)
+        if as_json:
+            print_all(found, str)
+            return
+        for address in found:
             console.print(address)
 
 

@@ -19,6 +19,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, own, print_all
 from soapstone.lists.fields import field_column
 from soapstone.lists.saved_searches import InvalidSearch
 from soapstone.lists.search import Example
@@ -33,6 +34,7 @@ def find(
     criteria: Criteria,
     limit: Annotated[int, typer.Option(min=1, max=2000, help="Most contacts to show.")] = 100,
     account: AccountName = None,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -40,7 +42,13 @@ def find(
     table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        for person in product.search.page(owner, Example(values=_values(criteria)), limit=limit):
+        found = product.search.page(owner, Example(values=_values(criteria)), limit=limit)
+        if as_json:
+            from soapstone.api.contacts import ContactOut
+
+            print_all(found, ContactOut.of)
+            return
+        for person in found:
             names = ("email", "custom_id", "first_name", "last_name")
             table.add_row(str(person.id), *(person.fields[name] for name in names))
     console.print(table)
@@ -66,11 +74,17 @@ def save(
 
 
 @app.command("list")
-def list_(account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
     """List the saved searches."""
     table = Table("Search", "Name", "Looks for")
     with opened(settings_of(data, database)) as product:
-        for each in product.saved_searches.all(account_of(product, account).id):
+        found = product.saved_searches.all(account_of(product, account).id)
+        if as_json:
+            from soapstone.api.account_things import SearchOut
+
+            print_all(found, own(SearchOut))
+            return
+        for each in found:
             table.add_row(
                 str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items())
             )

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -32,7 +30,10 @@ from soapstone.commands.common import (
     printable,
     settings_of,
     stop,
+    write_bytes,
 )
+from soapstone.commands.conditions import terms_of
+from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.commands.messages import merge_values, message_of
 from soapstone.commands.watching import found
 from soapstone.console import words
@@ -41,7 +42,7 @@ from soapstone.imports.formulas import escaped
 from soapstone.jobs.job import Job
 from soapstone.lists.address_repair import repaired
 from soapstone.lists.contact_list import ContactList
-from soapstone.lists.profile_filter import Comparison, InvalidFilter, Term
+from soapstone.lists.profile_filter import InvalidFilter
 from soapstone.product import Product
 from soapstone.sending.audience import SKIP_REASONS, count_members
 from soapstone.sending.mailbox import is_mailbox
@@ -69,19 +70,6 @@ NoUnsubscribe = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Send without a question, as scripts do.")]
 
-# A condition on a profile attribute: its name, an operator, a value.
-_OPERATOR = re.compile("!=|>=|<=|[=~><]")
-_COMPARISONS: dict[str, tuple[Comparison, bool, bool]] = {
-    # Operator → comparison, whether it is turned round, whether the value itself counts.
-    "=": ("equals", False, False),
-    "!=": ("equals", True, False),
-    "~": ("contains", False, False),
-    ">": ("above", False, False),
-    ">=": ("above", False, True),
-    "<": ("below", False, False),
-    "<=": ("below", False, True),
-}
-
 
 @app.command("list")
 def list_(
@@ -90,6 +78,7 @@ def list_(
         bool, typer.Option("--tests", help="Also tests, reviews, and the server's own mails, such as confirmations.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    as_json: Json = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -99,7 +88,13 @@ def list_(
     with opened(settings_of(data, database)) as product:
         owner, views = account_of(product, account), JobViews(product)
         lists = None if list_id is None else [list_of(product, owner, list_id).id]
-        for record in product.reports.find(owner.id, list_ids=lists, tests=tests, newest=True, limit=limit):
+        records = product.reports.find(owner.id, list_ids=lists, tests=tests, newest=True, limit=limit)
+        if as_json:
+            from soapstone.api.sends import SendHead
+
+            print_all(records, SendHead.of)
+            return
+        for record in records:
             job = record.job
             view = views.of(job)
             table.add_row(
@@ -139,7 +134,7 @@ def to_list(
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
         contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
-        terms = _terms(product, contact_list, conditions or ())
+        terms = terms_of(product, contact_list, conditions or ())
         people = count_members(product.database, [contact_list.id], terms)
         recipients = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
         _ask(yes, stored, f"{recipients} who meet the conditions" if terms else recipients, moment)
@@ -294,6 +289,9 @@ def status(
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="All rows, as CSV in UTF-8 and nothing else.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Most rows of the table.")] = 100,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON for programs; with --recipients all rows and nothing else.")
+    ] = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -308,6 +306,15 @@ def status(
         job = _send(product, number)
         if as_csv:
             _write_csv(_recipients(product, job, states or (), reasons or ()))
+            return
+        if as_json:
+            from soapstone.api.sends import RecipientOut, SendOut
+
+            if recipients:
+                print_all(_recipients(product, job, states or (), reasons or ()), RecipientOut.of)
+                return
+            record = product.reports.of_job(job.account_id, number)
+            print_json(SendOut.whole(product.reports, record) if record else None)
             return
         view = JobViews(product).of(job)
         counts = product.reports.counts(number)
@@ -441,33 +448,6 @@ def _moment(owner: Account, text: str) -> datetime | None:
         stop(f"{text} is no time such as 2030-12-24T10:00.")
 
 
-def _terms(product: Product, contact_list: ContactList, conditions: Sequence[str]) -> list[Term]:
-    terms, numbers = [], {}
-    if conditions:
-        attributes = product.profiles.attributes(contact_list.id)
-        numbers = {attribute.name.casefold(): attribute.id for attribute in attributes}
-    for text in conditions:
-        text = text.lstrip()
-        # A name has at least one character, whichever it is.
-        match = _OPERATOR.search(text, 1)
-        if match is None:
-            stop(f"{text} is not ATTRIBUTE=VALUE.")
-        name, operator, value = text[: match.start()].rstrip(), match[0], text[match.end() :]
-        if name.casefold() not in numbers:
-            stop(f"The list has no profile attribute {name}.")
-        compare, negated, inclusive = _COMPARISONS[operator]
-        terms.append(
-            Term(
-                attribute_id=numbers[name.casefold()],
-                compare=compare,
-                value=value.strip(),
-                negated=negated,
-                inclusive=inclusive,
-            )
-        )
-    return terms
-
-
 def _recipients(
     product: Product, job: Job, states: Sequence[str], reasons: Sequence[str], most: int | None = None
 ) -> Iterator[Recipient]:
@@ -486,15 +466,13 @@ def _cells(row: Recipient) -> tuple[str, ...]:
 
 
 def _write_csv(rows: Iterator[Recipient]) -> None:
-    output, text = typer.get_binary_stream("stdout"), io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(("address", "state", "why", "reply", "attempts", "handed_over_utc", "next_try_utc"))
-    try:
+    def pieces() -> Iterator[bytes]:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(("address", "state", "why", "reply", "attempts", "handed_over_utc", "next_try_utc"))
         while text.tell():
-            output.write(text.getvalue().encode())
-            output.flush()
+            yield text.getvalue().encode()
             text.seek(text.truncate(0))
             writer.writerows(escaped(_cells(row)) for row in islice(rows, ROWS))
-    except BrokenPipeError:
-        # Whoever read has seen enough. What Python still holds back for the pipe goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    write_bytes(pieces())

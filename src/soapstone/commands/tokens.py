@@ -7,6 +7,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account, Login
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Keys of programs to the REST API.")
@@ -25,12 +26,20 @@ def create(login: str, name: str, account: AccountName = None, data: Data = None
 
 
 @app.command("list")
-def list_(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+def list_(
+    login: str, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
     """List the tokens of a login."""
     table = Table("Token", "Name", "Made", "Last used")
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        for each in product.tokens.all(_login(product, owner, login).id):
+        found = product.tokens.all(_login(product, owner, login).id)
+        if as_json:
+            from soapstone.api.account import TokenOut
+
+            print_all(found, TokenOut.of)
+            return
+        for each in found:
             used = f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else "never"
             table.add_row(str(each.id), each.name, f"{each.created_at:%Y-%m-%d}", used)
     console.print(table)
