@@ -9,13 +9,15 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 
 export PYTHON
 
-.PHONY: help run test check interop bench soak lock clean
+.PHONY: help run test check interop package notices bench soak lock clean
 
 help:
 	@echo "make run      serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
 	@echo "make test     all tests but those that drive foreign programs"
 	@echo "make check    lint, format, types and the manual"
 	@echo "make interop  tests that drive foreign clients, and the installed package"
+	@echo "make package  wheel and source distribution in dist/, checked as an index does"
+	@echo "make notices  the licences of all that an installation holds, in build/THIRD_PARTY_NOTICES"
 	@echo "make bench    the measurements of docs/measurements.md"
 	@echo "make soak     the long proofs"
 	@echo "make lock     resolve requirements/ anew (UPGRADE=1: to the newest versions)"
@@ -41,6 +43,14 @@ interop:
 	@tests/interop/install.sh
 	.venv/bin/python -m pytest -m interop $(PYTEST)
 
+package:
+	@packaging/build.sh
+
+notices:
+	"$${PYTHON:-python3}" -m venv --clear build/notices
+	build/notices/bin/pip --disable-pip-version-check install -qq --require-hashes -r requirements/image.txt
+	build/notices/bin/python packaging/third_party_notices.py >build/THIRD_PARTY_NOTICES
+
 bench:
 	@requirements/install.sh bench
 	@found=; for script in bench/*.py; do \
@@ -62,6 +72,7 @@ lock:
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --group demo -o requirements/run.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra postgresql -o requirements/image.txt
 	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
+	$(COMPILE) -c requirements/dev.txt -c requirements/build.txt --group package -o requirements/package.txt
 	$(COMPILE) -c requirements/dev.txt --group bench -o requirements/bench.txt
 
 clean:

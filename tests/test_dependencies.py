@@ -25,6 +25,7 @@ SECTIONS = {
     "Manual": GROUPS["docs"],
     "Bench": GROUPS["bench"],
     "Build": GROUPS["build"],
+    "Package": GROUPS["package"],
 }
 
 

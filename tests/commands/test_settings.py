@@ -253,7 +253,7 @@ def test_a_secret_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_other_settings_have_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOAPSTONE_TLS_KEY_FILE", "/etc/key.pem")
-    with pytest.raises(UnusableSetting, match="SOAPSTONE_TLS_KEY_FILE is no setting: is it SOAPSTONE_TLS_KEY?"):
+    with pytest.raises(UnusableSetting, match="SOAPSTONE_TLS_KEY_FILE is no setting: is it SOAPSTONE_TLS_KEY"):
         read_settings()
 
 

@@ -34,6 +34,7 @@ command -v mcs >/dev/null || missing="$missing mono-mcs"
 command -v wsdl >/dev/null || missing="$missing mono-devel"
 command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
 command -v spamd >/dev/null || [ -x /usr/sbin/spamd ] || missing="$missing spamassassin spamd"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v fail2ban-regex >/dev/null || missing="$missing fail2ban"
 
 if [ -n "$missing" ]; then
