@@ -40,11 +40,15 @@ def test_shells_are_given_a_script_for_completion(shell: str, completion: Callab
     assert "_SOAPSTONE_COMPLETE" in completion(_SOAPSTONE_COMPLETE=f"source_{shell}")
 
 
-def test_words_are_completed(completion: Callable[..., str]) -> None:
-    words = {"COMP_WORDS": "soapstone acc", "COMP_CWORD": "1"}
-    assert completion(_SOAPSTONE_COMPLETE="complete_bash", **words).split() == ["account"]
-    words = {"COMP_WORDS": "soapstone jobs list --js", "COMP_CWORD": "3"}
-    assert completion(_SOAPSTONE_COMPLETE="complete_bash", **words).split() == ["--json"]
+def test_bash_completes_words(completion: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "completion.sh").write_text(completion(_SOAPSTONE_COMPLETE="source_bash"))
+    program = Path(sys.executable).with_name("soapstone")
+    asked = (
+        f"source completion.sh; COMP_WORDS=(soapstone jobs list --js); COMP_CWORD=3; "
+        f"_soapstone_completion {program}; echo ${{COMPREPLY[@]}}"
+    )
+    done = subprocess.run(["bash", "-c", asked], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["--json"]
 
 
 @pytest.fixture

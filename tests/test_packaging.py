@@ -58,7 +58,8 @@ def test_compose_files_give_the_server_settings_that_it_takes(
 
 def test_compose_files_name_what_they_declare() -> None:
     found = compose(BASE, FULL)
-    services, used = found["services"], {"secrets": set(), "volumes": set()}
+    services: dict[str, Any] = found["services"]
+    used: dict[str, set[str]] = {"secrets": set(), "volumes": set()}
     for service in services.values():
         assert service.get("depends_on", {}).keys() <= services.keys()
         used["secrets"] |= set(service.get("secrets", ()))
