@@ -52,6 +52,8 @@ lacks_venv() {
 }
 
 make_venv() {
+    # What follows would empty the environment that it leads to.
+    [ ! -L "$venv" ] || fail "$venv is a link to an environment made elsewhere; remove the link first"
     python=$(choose_python)
     can_make_venv "$python" || lacks_venv "$python"
     printf 'Making %s with %s (%s)\n' "$venv" "$python" "$("$python" --version 2>&1)"
