@@ -105,8 +105,24 @@ def serve(
         bool, typer.Option("--demo", help="With a demo account, and no mail by SMTP; only on a loopback address.")
     ] = False,
     workers: Workers = 4,
+    test: Annotated[
+        bool, typer.Option("--test", help="A test server: new records in a temporary folder, steered under /_test/.")
+    ] = False,
+    test_on_any_address: Annotated[
+        bool,
+        typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container."),
+    ] = False,
 ) -> None:
     """Serve both contracts, the console and the worker."""
+    if test or test_on_any_address:
+        from soapstone.commands.testing import serve_test
+
+        if not test:
+            stop("--test-on-any-address is only for a test server: add --test.")
+        if demo or data or database or tls_cert or tls_key:
+            stop("--test has records of its own: leave out --demo, --data, --database, --tls-cert and --tls-key.")
+        serve_test(host, port, any_address=test_on_any_address)
+        return
     settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
     _web(settings, host, port, demo=demo, workers=workers)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from soapstone.demo import demo_settings, prepare_demo
@@ -15,7 +16,7 @@ from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.runners import chores, runners
-from soapstone.server import Application, WebServer, listen
+from soapstone.server import App, Application, WebServer, listen
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
@@ -53,35 +54,55 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
             if demo:
                 prepare_demo(product)
             worker = Worker(database, product.blobs, runners(product), slots=slots, chores=chores(product))
-            ready: Future[None] = Future()
-            web = WebServer(Application(product, demo=demo), settings, ready=lambda: ready.set_result(None))
-
-            def serve() -> None:
-                try:
-                    web.run(sockets=[listener])
-                except BaseException as error:
-                    if ready.done():
-                        raise
-                    ready.set_exception(error)
-
-            threads = [threading.Thread(target=serve, name="web"), threading.Thread(target=worker.run, name="worker")]
-            for thread in threads:
-                thread.start()
-            try:
-                ready.result(PATIENCE)
-                _wait_for(worker, database)
+            with (
+                closing(Application(product, demo=demo)) as application,
+                serving(application, listener, settings),
+                working(worker),
+            ):
+                wait_for_worker(worker, database)
                 yield LocalServer(base, product)
-            finally:
-                web.should_exit = True
-                worker.stop()
-                for thread in threads:
-                    thread.join()
         finally:
             lock.release()
             database.close()
 
 
-def _wait_for(worker: Worker, database: Database) -> None:
+@contextmanager
+def serving(app: App, listener: socket.socket, settings: Settings) -> Iterator[None]:
+    """Serve the app in a thread until the block ends, which begins when the server is ready."""
+    ready: Future[None] = Future()
+    web = WebServer(app, settings, ready=lambda: ready.set_result(None))
+
+    def serve() -> None:
+        try:
+            web.run(sockets=[listener])
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=serve, name="web")
+    thread.start()
+    try:
+        ready.result(PATIENCE)
+        yield
+    finally:
+        web.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def working(worker: Worker) -> Iterator[None]:
+    """Let the worker run in a thread until the block ends."""
+    thread = threading.Thread(target=worker.run, name="worker")
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join()
+
+
+def wait_for_worker(worker: Worker, database: Database) -> None:
     """Wait for the worker's first heartbeat, with which the server calls itself ready."""
     end = time.monotonic() + PATIENCE
     while all(each.worker != worker.name for each in Heartbeats(database).all()):

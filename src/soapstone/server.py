@@ -71,7 +71,8 @@ class Application:
         self._watch = Watch(product.database)
         # Path, interface and app of each contract.
         self._contracts: list[tuple[str, str, App]] = []
-        large_calls = LargeCalls()
+        xml = XmlOverHttp(product, large_calls := LargeCalls(), max_body=settings.max_upload_bytes)
+        self._callees: list[Endpoint | XmlOverHttp] = [xml]
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
         self._origins = origins
         self._metrics = _metrics(product) if settings.metrics_token else None
@@ -92,8 +93,8 @@ class Application:
                 prefill=prefill,
                 large_calls=large_calls,
             )
+            self._callees.append(endpoint)
             self._contracts.append((contract.path.lower(), interface, self._shared(Decompressed(endpoint))))
-        xml = XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes)
         self._xml = self._shared(Decompressed(xml))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
@@ -108,6 +109,12 @@ class Application:
             await app(scope, receive, self._answering(send, interface, request_id))
         elif scope["type"] == "lifespan":
             await _live(receive, send)
+
+    def close(self) -> None:
+        """Wait for the calls under way; end the threads, and let go of the records."""
+        for callee in self._callees:
+            callee.close()
+        self._watch.close()
 
     def _room(self, path: str) -> tuple[str, App]:
         """Return the name of an interface, as logs and metrics have it, and its app."""

@@ -99,6 +99,10 @@ class Endpoint:
         self._freshness = freshness
         self._large_calls = large_calls or LargeCalls()
 
+    def close(self) -> None:
+        """Wait for the calls under way and end the threads."""
+        self._executor.shutdown()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer, base_url = self._origins.read(scope)
         path = str(scope["path"])

@@ -71,6 +71,10 @@ class XmlOverHttp:
         )
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="xml")
 
+    def close(self) -> None:
+        """Wait for the calls under way and end the threads."""
+        self._executor.shutdown()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         waits = any(name.lower() == b"expect" for name, _ in scope["headers"])
