@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from soapstone.clock import now
 from soapstone.listrak import types as lt
 from soapstone.listrak.operations import CONTRACT as LISTRAK
 from soapstone.listrak.service import ListrakService
@@ -26,7 +27,7 @@ from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH, now
+from soapstone.store.instants import EPOCH
 from soapstone.wire.service import Caller
 
 LISTS = 50

@@ -18,6 +18,7 @@ from tests.conftest import Served, work
 from tests.test_logs import LISTRAK, MISSING, listrak
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.imports.imports import KIND
 from soapstone.jobs.activity import Activity
 from soapstone.jobs.heartbeats import Heartbeats
@@ -27,7 +28,6 @@ from soapstone.product import Product
 from soapstone.server import Application
 from soapstone.settings import Settings, UnusableSetting, read_settings
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import workers
 
 TOKEN = "a-token-of-a-monitor"

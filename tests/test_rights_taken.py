@@ -15,11 +15,11 @@ import pytest
 import zeep
 
 from soapstone.accounts.account import Account, Login
+from soapstone.clock import now
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 
 PASSWORD = "long secret"
 SPEC = ImportSpec(columns=(Column(index=0, target="email"), Column(index=1, target="company")), header=True)

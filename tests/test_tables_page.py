@@ -17,9 +17,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.lists.contact_list import Lists
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import contacts, memberships, metadata
 
 if TYPE_CHECKING:

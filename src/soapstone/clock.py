@@ -5,30 +5,52 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 
-def system_now() -> datetime:
-    """Return the system's current instant in UTC: for leases, heartbeats and files, whose time nobody sets."""
+@dataclass
+class Shift:
+    """How far a clock is ahead of the system's."""
+
+    ahead: timedelta = timedelta(0)
+
+
+def _ask_system() -> datetime:
     return datetime.now(UTC)
 
 
-_read: ContextVar[Callable[[], datetime]] = ContextVar("clock", default=system_now)
+# Servers of one process may each have a clock of their own, so threads get the one of whoever starts them.
+_system: ContextVar[Callable[[], datetime]] = ContextVar("system_clock", default=_ask_system)
+_shift: ContextVar[Shift | None] = ContextVar("shift", default=None)
 
 
 def now() -> datetime:
     """Return the current instant in UTC."""
-    return _read.get()()
+    shift = _shift.get()
+    return system_now() if shift is None else system_now() + shift.ahead
+
+
+def system_now() -> datetime:
+    """Return the system's current instant in UTC: for leases, heartbeats and files, which `shifted` does not move."""
+    return _system.get()()
 
 
 @contextmanager
 def clock(read: Callable[[], datetime]) -> Iterator[None]:
-    """Take the current instant from `read` in this context: for simulations and servers with a time of their own.
-
-    Threads that are started inside follow where they are given a copy of the context.
-    """
-    token = _read.set(read)
+    """Take the system's current instant from `read` in this context: for simulations with a time of their own."""
+    token = _system.set(read)
     try:
         yield
     finally:
-        _read.reset(token)
+        _system.reset(token)
+
+
+@contextmanager
+def shifted(shift: Shift) -> Iterator[None]:
+    """Move what `now` returns in this context, as far as `shift` says at the moment."""
+    token = _shift.set(shift)
+    try:
+        yield
+    finally:
+        _shift.reset(token)

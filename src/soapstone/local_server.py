@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from soapstone.demo import demo_settings, prepare_demo
@@ -93,7 +94,7 @@ def serving(app: App, listener: socket.socket, settings: Settings) -> Iterator[N
 @contextmanager
 def working(worker: Worker) -> Iterator[None]:
     """Let the worker run in a thread until the block ends."""
-    thread = threading.Thread(target=worker.run, name="worker")
+    thread = threading.Thread(target=copy_context().run, args=(worker.run,), name="worker")
     thread.start()
     try:
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from soapstone.clock import now
 from soapstone.imports import scratch
 from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
 from soapstone.imports.attribute_update import run_attribute_update
@@ -21,7 +22,6 @@ from soapstone.sending.signing import DkimKey, DkimSigner, UnusableKey
 from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.settings import Settings
-from soapstone.store.instants import now
 
 # Settings that no worker can use; the text is a sentence for the operator.
 UNUSABLE_SETTINGS = (InvalidSmtpUrl, UnusableKey)

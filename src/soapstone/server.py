@@ -71,8 +71,8 @@ class Application:
         self._watch = Watch(product.database)
         # Path, interface and app of each contract.
         self._contracts: list[tuple[str, str, App]] = []
-        xml = XmlOverHttp(product, large_calls := LargeCalls(), max_body=settings.max_upload_bytes)
-        self._callees: list[Endpoint | XmlOverHttp] = [xml]
+        self._endpoints: list[Endpoint] = []
+        large_calls = LargeCalls()
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
         self._origins = origins
         self._metrics = _metrics(product) if settings.metrics_token else None
@@ -93,9 +93,10 @@ class Application:
                 prefill=prefill,
                 large_calls=large_calls,
             )
-            self._callees.append(endpoint)
+            self._endpoints.append(endpoint)
             self._contracts.append((contract.path.lower(), interface, self._shared(Decompressed(endpoint))))
-        self._xml = self._shared(Decompressed(xml))
+        self._xml_calls = XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes)
+        self._xml = self._shared(Decompressed(self._xml_calls))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
         self._console = console(product, self._calls, demo=demo)
@@ -110,10 +111,16 @@ class Application:
         elif scope["type"] == "lifespan":
             await _live(receive, send)
 
+    def forget(self) -> None:
+        """Give no answer again that was given before: the clock was set. Called on the event loop."""
+        for endpoint in self._endpoints:
+            endpoint.forget()
+
     def close(self) -> None:
         """Wait for the calls under way; end the threads, and let go of the records."""
-        for callee in self._callees:
-            callee.close()
+        for endpoint in self._endpoints:
+            endpoint.close()
+        self._xml_calls.close()
         self._watch.close()
 
     def _room(self, path: str) -> tuple[str, App]:

@@ -15,12 +15,12 @@ from soapstone.accounts.account import Account
 from soapstone.accounts.audit import MOST, MOST_FROM_ONE_ADDRESS, Actor, Audit, AuditAction, AuditEntry, record
 from soapstone.accounts.logon import LogonRefused
 from soapstone.accounts.sessions import Sessions
+from soapstone.clock import now
 from soapstone.logs import LineFormatter
 from soapstone.product import Product
 from soapstone.sending.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import audit_entries
 
 HOME = "192.0.2.7"

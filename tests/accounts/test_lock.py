@@ -19,8 +19,8 @@ from soapstone.accounts import passwords
 from soapstone.accounts.account import Account, Accounts
 from soapstone.accounts.logon import InvalidLogon, LoginLocked, Logons, LogonsBusy
 from soapstone.accounts.passwords import LONGEST_PASSWORD
+from soapstone.clock import clock, now
 from soapstone.store.database import Database
-from soapstone.store.instants import clock, now
 from soapstone.store.tables import login_addresses, logon_failures
 
 HOME, OFFICE, STRANGE = "192.0.2.1", "192.0.2.2", "198.51.100.7"

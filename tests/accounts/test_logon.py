@@ -10,8 +10,8 @@ from sqlalchemy import select, update
 from soapstone.accounts.account import Account, Accounts, NameTaken
 from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked, Logons
 from soapstone.accounts.sessions import Sessions
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import logins, logon_failures, sessions
 
 

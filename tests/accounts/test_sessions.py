@@ -12,8 +12,8 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.accounts.logon import InvalidLogon, Logons
 from soapstone.accounts.sessions import Sessions
 from soapstone.accounts.tokens import Tokens
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import sessions
 
 HOUR = timedelta(hours=1)

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from soapstone.clock import now
 from soapstone.product import Product
-from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
 Client = Callable[..., httpx.Client]

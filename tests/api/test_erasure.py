@@ -15,13 +15,13 @@ from sqlalchemy import insert, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE
+from soapstone.clock import now
 from soapstone.lists.erased import remember
 from soapstone.people.retention import Retention
 from soapstone.people.traces import UnknownPerson
 from soapstone.product import Product
 from soapstone.runners import chores
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import deliveries, import_parts, jobs, metadata, rejected_rows
 
 HER = "Erin.Moss@example.com"

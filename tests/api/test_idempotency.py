@@ -11,9 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
+from soapstone.clock import now
 from soapstone.lists.contact_list import Lists
 from soapstone.product import Product
-from soapstone.store.instants import now
 from soapstone.store.tables import idempotent_answers
 
 PROBLEM = "application/problem+json"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from soapstone.accounts.account import Login
+from soapstone.clock import now
 from soapstone.console.app import console
 from soapstone.console.job_view import JobViews
 from soapstone.console.recent_calls import RecentCalls
@@ -21,7 +22,6 @@ from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.sending.message import Draft
-from soapstone.store.instants import now
 from soapstone.wire.endpoint import CallRecord
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from soapstone.accounts.account import Account, Login
+from soapstone.clock import now
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.listrak import service as listrak
@@ -21,7 +22,6 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.message import Draft, Traits
-from soapstone.store.instants import now
 from soapstone.wire.faults import Fault
 from soapstone.wire.service import Caller
 

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.imports.attribute_update import KIND, AttributeUpdates, InvalidValue, run_attribute_update
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
@@ -24,7 +25,6 @@ from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.lists.profiles import ProfileAttribute, Profiles
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import contacts, lists, memberships, profile_attributes
 
 LEASE = timedelta(minutes=5)

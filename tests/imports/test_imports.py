@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now
 from soapstone.imports.imports import KIND, TRIAL_KIND, Imports
 from soapstone.imports.outcomes import OUTCOMES, REASONS, TAKEN, ImportCounts, RejectedRow
 from soapstone.imports.runner import run_import
@@ -22,7 +23,6 @@ from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 
 RunFile = Callable[..., Job]
 Look = Callable[[int], dict[str, Any]]

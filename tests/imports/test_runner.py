@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now
 from soapstone.imports import index, reading, sweep
 from soapstone.imports.imports import KINDS, Imports
 from soapstone.imports.merge import Merge
@@ -27,7 +28,6 @@ from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contacts, lists, memberships, profile_attributes
 
 RunFile = Callable[..., Job]

@@ -20,6 +20,7 @@ from sqlalchemy import insert, select
 from tests.interop.mail_servers import BOUNCES, DOMAIN, RECIPES, USERS, Root, inside, listens
 
 from soapstone.accounts.account import Accounts
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import Lists
 from soapstone.sending.builder import MailBuilder
@@ -28,7 +29,6 @@ from soapstone.sending.send import Sends
 from soapstone.store import schema
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import contacts, deliveries, memberships
 
 pytestmark = pytest.mark.interop

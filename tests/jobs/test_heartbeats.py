@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from soapstone.clock import clock
 from soapstone.jobs import heartbeats
 from soapstone.jobs.heartbeats import KEPT, LIVES, Heartbeats
 from soapstone.jobs.worker import Worker
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import clock
 from soapstone.store.tables import workers
 
 

@@ -10,13 +10,13 @@ import pytest
 from sqlalchemy import select
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, Run, Superseded
 from soapstone.jobs.worker import Worker
 from soapstone.lists.contact_list import Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import jobs as job_table
 
 

@@ -12,9 +12,9 @@ import zeep
 from sqlalchemy import update
 
 from soapstone.accounts.account import Accounts
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
 NEVER = datetime.min

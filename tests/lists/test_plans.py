@@ -11,6 +11,7 @@ from sqlalchemy import event
 from tests.postgresql import Databases
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now
 from soapstone.lists.changes import Changes
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.members import Members
@@ -18,7 +19,6 @@ from soapstone.lists.recipients import Recipients
 from soapstone.lists.search import Example, Search, Walk
 from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 
 
 @pytest.fixture

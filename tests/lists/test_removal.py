@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, update
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.lists import contact_list
@@ -18,7 +19,6 @@ from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, Profiles, run_attribute_
 from soapstone.store import tables
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import memberships
 
 

@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.conftest import Served
 
+from soapstone.clock import now
 from soapstone.imports.entries import KIND
 from soapstone.imports.imports import KIND as IMPORT
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.profiles import Profiles
 from soapstone.magnetmail.types import UploadColumnMapping, UploadGroupOption, UploadInitialJob, UploadJobSettings
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.wire.faults import Fault
 
 ANN, BOB, CID = "ann@example.org", "bob@example.org", "cid@example.org"

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import insert, select
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
@@ -25,7 +26,6 @@ from soapstone.sending.sender import Sender
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import contacts, deliveries, memberships
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from soapstone.accounts.account import Accounts
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.suppression import Suppressions
@@ -25,7 +26,6 @@ from soapstone.sending.send import Sends
 from soapstone.store import schema
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import contacts, deliveries, memberships
 
 SINK = Path(__file__).with_name("sink.py")

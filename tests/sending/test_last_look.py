@@ -14,6 +14,7 @@ from tests.sending.scripted import DROP, Said, ScriptedServer
 
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.link_keys import LinkKeys
+from soapstone.clock import now
 from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
@@ -30,7 +31,6 @@ from soapstone.sending.messages import Messages
 from soapstone.sending.replies import Replies
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_server import Retries, SmtpServer
-from soapstone.store.instants import now
 from soapstone.store.tables import deliveries, jobs
 
 LINKS = Links("https://lists.example", LinkKeys.single("key"))

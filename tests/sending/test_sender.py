@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now
 from soapstone.jobs.run import Chunk, Run
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.suppression import Suppressions
@@ -17,7 +18,6 @@ from soapstone.sending.messages import Messages
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from tests.sending.scripted import DROP, Answer, Said, ScriptedServer
 
+from soapstone.clock import clock
 from soapstone.jobs.worker import Worker
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_rules import Stage, Verdict, classify
 from soapstone.sending.smtp_server import Retries, SmtpServer
-from soapstone.store.instants import clock
 
 
 @pytest.mark.parametrize("stage", Stage)

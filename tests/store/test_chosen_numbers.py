@@ -17,12 +17,12 @@ from sqlalchemy import Column, Connection, Text, delete, select
 
 import soapstone
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.contact_list import Lists
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.lists.profiles import Profiles
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import (
     LARGEST_CHOSEN,
     NUMBERED,

@@ -13,10 +13,10 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import DBAPIError
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
-from soapstone.store.instants import now
 from soapstone.store.tables import accounts, jobs
 
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import (
     CONTACT_NUMBERS,
     CONTACT_STEP,

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, s
 
 from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.passwords import hash_password
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import (
     accounts,
     allowed_addresses,

@@ -8,9 +8,9 @@ from datetime import timedelta
 from sqlalchemy import delete, insert, select, update
 
 from soapstone.accounts.account import Login
+from soapstone.clock import now
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
-from soapstone.store.instants import now
 from soapstone.store.tables import idempotent_answers
 from soapstone.store.unique import looks_again
 

@@ -12,9 +12,9 @@ from enum import StrEnum
 from sqlalchemy import Connection, delete, func, insert, select
 
 from soapstone.accounts.failures import PATIENCE
+from soapstone.clock import now
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
-from soapstone.store.instants import now
 from soapstone.store.tables import audit_entries
 
 log = logging.getLogger(__name__)

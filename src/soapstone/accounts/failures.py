@@ -11,9 +11,9 @@ from threading import Lock
 
 from sqlalchemy import Connection, Delete, delete, func, insert, select
 
+from soapstone.clock import now
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
-from soapstone.store.instants import now
 from soapstone.store.tables import logon_failures
 
 log = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Delete, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.accounts.failures import PATIENCE
+from soapstone.clock import now
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
-from soapstone.store.instants import now
 from soapstone.store.tables import login_addresses
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, update
 
 from soapstone.accounts.secrets import BYTES, Secrets
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import link_keys
 
 _ALL = range(1 << 63)

@@ -12,8 +12,8 @@ from sqlalchemy import Delete, delete, insert, select, update
 from soapstone.accounts.account import SESSION_RIGHTS, Accounts, Login, networks_of
 from soapstone.accounts.audit import AuditAction, record
 from soapstone.accounts.logon import Identity, permits
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import logins, sessions
 
 # A session's last use is written at most this often: polls do not write.

@@ -12,8 +12,8 @@ from sqlalchemy import delete, insert, select, update
 from soapstone.accounts.account import Account, Accounts, Login
 from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.logon import Identity
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import api_tokens, logins
 
 # How every token begins, so that one that got out is recognised.

@@ -18,6 +18,7 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.commands import jobs
 from soapstone.commands.common import (
     AccountName,
@@ -51,7 +52,6 @@ from soapstone.sending.report import Recipient
 from soapstone.sending.send import KINDS, SendTicket
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.sending.unsubscribe_link import Choice, NoUnsubscribeLink
-from soapstone.store.instants import now
 from soapstone.store.tables import DELIVERY_STATES
 
 app = typer.Typer(no_args_is_help=True, help="Sending stored messages, and what became of each recipient.")

@@ -15,12 +15,12 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from soapstone.clock import now
 from soapstone.commands.common import console, printable, stop
 from soapstone.console.figures import span
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.jobs.job import Job
 from soapstone.product import Product
-from soapstone.store.instants import now
 
 # Seconds between two looks at a job.
 PACE = 0.25

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from soapstone.clock import now
 from soapstone.console import figures, words
 from soapstone.imports.imports import KINDS
 from soapstone.imports.misfits import misfits_of
@@ -14,7 +15,6 @@ from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.sending import send as sends
 from soapstone.sending.unsubscribe_link import REQUEST
-from soapstone.store.instants import now
 
 
 @dataclass(frozen=True, kw_only=True)

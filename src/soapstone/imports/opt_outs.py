@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 
-from soapstone.store.instants import EPOCH, now
+from soapstone.clock import now
+from soapstone.store.instants import EPOCH
 
 # What a row says of its contact. "waiting": has not confirmed the subscription. "left": wants no mail of the list.
 # "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.

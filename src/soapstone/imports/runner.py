@@ -14,7 +14,6 @@ All that the job knows of its progress is in its checkpoint, which every chunk's
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import closing
 from datetime import datetime
 
@@ -22,6 +21,7 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import now, system_now
 from soapstone.imports import scratch, sweep
 from soapstone.imports.columns import shortened
 from soapstone.imports.merge import Merge
@@ -40,7 +40,6 @@ from soapstone.jobs.run import Chunk, JobFailed, Run
 from soapstone.lists.erased import erased_among, has_erased, keys_in
 from soapstone.lists.mailboxes import has_doubles
 from soapstone.lists.profiles import Profiles
-from soapstone.store.instants import now
 from soapstone.store.tables import lists, rejected_rows
 
 log = logging.getLogger(__name__)
@@ -136,7 +135,7 @@ class _Import:
                     "meaningless": list(shortened(found.meaningless)),
                 }
                 checkpoint |= {"chunk_rows": self._chunk_rows, "done": 0, "joined": 0, "stayed": 0}
-            moment = time.time()
+            moment = system_now().timestamp()
             chunk.checkpoint = checkpoint | {"since": moment, "at": moment, "done_before": checkpoint["done"]}
 
     def _merge_chunk(self, connection: Connection, staged: Staged) -> None:
@@ -175,7 +174,7 @@ class _Import:
             chunk.count(**{REPAIRED: staged.repaired})
         checkpoint |= counted(checkpoint, self._attributes, staged.misfits, lines)
         checkpoint |= with_surplus(checkpoint, staged.surplus, lines)
-        chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": time.time()}
+        chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": system_now().timestamp()}
 
     def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
         account_id, erased = self._run.job.account_id, dict[str, datetime]()

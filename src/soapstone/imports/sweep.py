@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import ColumnElement, Connection, delete, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from soapstone.clock import now
 from soapstone.jobs.run import Run
-from soapstone.store.instants import now
 from soapstone.store.tables import lists, memberships, opt_outs
 
 # Members looked at in one transaction.

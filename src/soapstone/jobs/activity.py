@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
+from soapstone.clock import now
 from soapstone.jobs.job import OVER
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH, now
+from soapstone.store.instants import EPOCH
 from soapstone.store.tables import job_events, jobs
 
 # Rows that one look reads at most: of jobs that are not over, of those that have begun, and of ends.

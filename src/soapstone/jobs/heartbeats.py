@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from soapstone.clock import system_now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import workers
 
 # Seconds between two heartbeats of a worker, and how old its last one is when the worker no longer counts as alive.
@@ -84,4 +84,4 @@ def _moment(connection: Connection) -> datetime:
     if connection.dialect.name == "postgresql":
         moment: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
         return moment
-    return now()
+    return system_now()

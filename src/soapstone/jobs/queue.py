@@ -8,9 +8,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, text, update
 
+from soapstone.clock import now, system_now
 from soapstone.jobs.job import OVER, Job, JobEvent, log_end
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH, Instant, now
+from soapstone.store.instants import EPOCH, Instant
 from soapstone.store.tables import job_events, jobs
 
 # A lock of our own on PostgreSQL, so that two workers never claim at the same moment.
@@ -227,11 +228,12 @@ class Jobs:
             if self._database.kind == "postgresql":
                 connection.execute(select(text(f"pg_advisory_xact_lock({CLAIM_LOCK})")))
             # Not before: claims wait for one another.
-            moment = now()
+            moment = system_now()
             statement = statement.bindparams(
                 bindparam("kinds", list(kinds), expanding=True),
                 bindparam("but", list(but), expanding=True),
-                bindparam("now", moment, Instant),
+                bindparam("now", now(), Instant),
+                bindparam("system_now", moment, Instant),
                 bindparam("lease_until", moment + lease, Instant),
                 bindparam("worker", worker),
             )
@@ -246,7 +248,7 @@ class Jobs:
             connection.execute(
                 update(jobs)
                 .where(jobs.c.finished_at.is_(None), jobs.c.state == "running", jobs.c.worker == worker)
-                .values(lease_until=now() + lease)
+                .values(lease_until=system_now() + lease)
             )
 
     def expire_leases(self) -> None:

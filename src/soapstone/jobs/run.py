@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
 
+from soapstone.clock import now, system_now
 from soapstone.jobs.job import Job, log_end
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
 # Made once: putting these statements together takes longer than running them, and every chunk does.
@@ -129,7 +129,7 @@ class Run:
             progressed = chunk.progress and any(values[name] != getattr(self.job, name) for name in values)
             given = {f"new_{name}": value for name, value in values.items()}
             # From now: a chunk may have taken longer than the lease.
-            given |= {"number": self.job.id, "until": now() + self._lease}
+            given |= {"number": self.job.id, "until": system_now() + self._lease}
             connection.execute(_KEEP_PROGRESS if progressed else _KEEP, given)
         if progressed:
             values["deaths"] = 0
@@ -167,7 +167,7 @@ class Run:
         log_end(self.job.id, self.job.kind, self.job.account_id, values["state"], values.get("error", ""))
 
     def _fence(self, connection: Connection, *, heed: bool = True) -> None:
-        given = {"number": self.job.id, "mine": self.job.attempt, "until": now() + self._lease}
+        given = {"number": self.job.id, "mine": self.job.attempt, "until": system_now() + self._lease}
         asked = connection.execute(_FENCE, given).one_or_none()
         if asked is None:
             raise Superseded

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -140,7 +141,7 @@ class Worker:
         job = self._jobs.claim(self.name, self._runners, self._lease, but=ours)
         if job is None:
             return False
-        thread = threading.Thread(target=self._do, args=(job,), name=f"job-{job.id}")
+        thread = threading.Thread(target=copy_context().run, args=(self._do, job), name=f"job-{job.id}")
         with self._changed:
             self._running[thread] = job.id
         try:

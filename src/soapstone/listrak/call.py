@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
+from soapstone.clock import now
 from soapstone.listrak.types import WSException, WSUser
 from soapstone.lists.contact_list import ContactList
 from soapstone.product import Product
@@ -59,9 +60,7 @@ class Call:
 
     def failure(self, operation: str, description: str) -> WSException:
         """A business error for the answer's by-reference member (lk-16)."""
-        return WSException(
-            SoapMethod=operation, DateTime=self.wall_clock(datetime.datetime.now(datetime.UTC)), Description=description
-        )
+        return WSException(SoapMethod=operation, DateTime=self.wall_clock(now()), Description=description)
 
     def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
         if given is None or given.year == 1:

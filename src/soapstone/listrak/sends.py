@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Sequence
 
+from soapstone.clock import now
 from soapstone.listrak.call import Call
 from soapstone.listrak.collections import CHARACTER_SETS
 from soapstone.listrak.filters import terms_of
@@ -167,7 +168,7 @@ def _to_members(
     terms = terms_of(call, found, only)
     traits = traits_of(call, found, message)
     due_at = call.range_start(at)
-    if due_at is not None and due_at <= datetime.datetime.now(datetime.UTC):
+    if due_at is not None and due_at <= now():
         due_at = None
     return accepted(
         lambda: call.product.sends.to_members(

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import list_categories, lists, message_categories, messages, opt_outs
 

@@ -28,11 +28,11 @@ from sqlalchemy import (
 )
 
 from soapstone.accounts.account import Account
+from soapstone.clock import now
 from soapstone.lists.addresses import address_key
 from soapstone.lists.erased import erased_among
 from soapstone.lists.mailboxes import sharing
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
 from soapstone.store.unique import insert_unless_there
 

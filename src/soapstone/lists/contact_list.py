@@ -10,12 +10,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or_, select, update
 
 from soapstone.accounts.account import Login
+from soapstone.clock import now
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import cancel_queued, log_cancelled
 from soapstone.lists.profiles import ATTRIBUTE_REMOVAL
 from soapstone.lists.visibility import of_granted_list, sees_job
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
 

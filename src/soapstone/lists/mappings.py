@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import delete, func, insert, or_, select
 
 from soapstone.accounts.account import Login
+from soapstone.clock import now
 from soapstone.lists.visibility import of_granted_list
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import object_mappings
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
+from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import occasions, sign_ups
 

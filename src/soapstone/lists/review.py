@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import delete, insert, select
 
+from soapstone.clock import now
 from soapstone.lists.addresses import address_key
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import review_addresses
 from soapstone.store.unique import looks_again
 

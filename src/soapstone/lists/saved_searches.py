@@ -8,9 +8,9 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from soapstone.clock import now
 from soapstone.lists.search import SEARCHABLE, Example
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import saved_searches
 from soapstone.store.unique import looks_again

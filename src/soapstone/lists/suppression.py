@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import delete, insert, literal, select, tuple_
 
+from soapstone.clock import now
 from soapstone.lists.addresses import address_key
 from soapstone.lists.erased import erased_among, forget
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import accounts, suppressions
 from soapstone.store.unique import looks_again
 

@@ -6,9 +6,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from soapstone.clock import now
 from soapstone.jobs.job import Job
 from soapstone.lists.addresses import address_key
 from soapstone.lists.contact_list import ContactList
@@ -222,7 +223,7 @@ def _due(call: Call, scheduled: datetime) -> datetime | None:
     if scheduled.year == 9999:
         raise _Refused(INVALID_ARGUMENT, "The scheduled time is too far away.")
     due = call.instant(scheduled)
-    return due if due is not None and due > datetime.now(UTC) else None
+    return due if due is not None and due > now() else None
 
 
 def _notices(request: sendMessageToGroup, due_at: datetime | None) -> Iterator[Notice]:

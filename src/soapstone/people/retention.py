@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import delete, exists, select, update
 
+from soapstone.clock import now
 from soapstone.imports.outcomes import DELETED
 from soapstone.sending.outbox import job_of_mail
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
 
 # Rows, and files, that go in one step: others wait no longer than for a chunk of an import.

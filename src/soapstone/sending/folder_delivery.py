@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
 from soapstone.sending import ledger
@@ -18,7 +19,6 @@ from soapstone.sending.message import MergedTooLarge
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
-from soapstone.store.instants import now
 
 # Mails built and mails handed over in one chunk.
 BUILD_MAILS = 250

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
+from soapstone.clock import now
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
 from soapstone.sending.message import Draft, Message, MessageKind, Traits
 from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import jobs, messages, sends
 from soapstone.store.unique import looks_again

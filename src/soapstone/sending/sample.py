@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import select
 
+from soapstone.clock import now
 from soapstone.lists.contact_list import ContactList
 from soapstone.lists.profiles import Profiles
 from soapstone.lists.subscriptions import Person
@@ -17,7 +18,6 @@ from soapstone.sending.message import Draft
 from soapstone.sending.send import known_names
 from soapstone.sending.template import merge_key
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import contacts
 
 # Links of a sample are signed and belong to no mail.

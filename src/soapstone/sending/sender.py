@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import select
 
+from soapstone.clock import now
 from soapstone.imports.records import Place
 from soapstone.jobs.run import JobFailed, Later, Run, Runner
 from soapstone.lists.profile_filter import Term
@@ -29,7 +30,6 @@ from soapstone.sending.smtp_delivery import SmtpDelivery, lost_with_power
 from soapstone.sending.smtp_server import SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
 Item = TypeVar("Item")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import idna
 
+from soapstone.clock import now
 from soapstone.sending.mail import ascii_domain
 
 # A header is signed as often as it is there, and named once more in h=: then a signature breaks when somebody adds
@@ -169,7 +169,7 @@ class DkimSigner:
         head, _, body = content.partition(b"\r\n\r\n")
         names, fields = _relaxed_headers(head)
         tags = b"%d;\r\n h=%b;\r\n bh=%b;\r\n b=" % (
-            time.time(),
+            now().timestamp(),
             _folded(names),
             b64encode(hashlib.sha256(_relaxed_body(body)).digest()),
         )

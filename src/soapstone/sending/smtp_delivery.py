@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +27,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
+from soapstone.clock import now
 from soapstone.jobs.run import Chunk, JobFailed, Later, Run, Superseded
 from soapstone.sending.boot import boot
 from soapstone.sending.builder import MailBuilder
@@ -36,7 +38,6 @@ from soapstone.sending.smtp_carrier import Carrier
 from soapstone.sending.smtp_connection import Letter, Outcome
 from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict
 from soapstone.sending.smtp_server import SmtpServer
-from soapstone.store.instants import now
 from soapstone.store.tables import deliveries
 
 log = logging.getLogger(__name__)
@@ -279,7 +280,7 @@ class SmtpDelivery:
         """Commit; while that waits for the disk, write the letters that go out next."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        storing = loop.run_in_executor(None, self._store, assigned)
+        storing = loop.run_in_executor(None, copy_context().run, self._store, assigned)
         try:
             await asyncio.wait((storing,), timeout=COMMIT_START)
             for row in islice(self._waiting, self._server.share):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from soapstone.clock import system_now
 from soapstone.store import private
 from soapstone.store.hindrances import translated
 
@@ -44,7 +44,7 @@ class Blobs:
 
     def sweep(self, wanted: Iterable[str]) -> int:
         """Remove what no record points to and nobody can still be writing; how many were removed."""
-        keep, oldest, removed = set(wanted), time.time() - GRACE_SECONDS, 0
+        keep, oldest, removed = set(wanted), system_now().timestamp() - GRACE_SECONDS, 0
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):
                 if path.name not in keep and path.is_file() and path.stat().st_mtime < oldest:

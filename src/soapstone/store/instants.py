@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,29 +9,6 @@ from sqlalchemy import BigInteger
 from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _system_clock() -> datetime:
-    return datetime.now(UTC)
-
-
-_clock = _system_clock
-
-
-def now() -> datetime:
-    """Return the current instant in UTC."""
-    return _clock()
-
-
-@contextmanager
-def clock(read: Callable[[], datetime]) -> Iterator[None]:
-    """Take the current instant from `read` in this process: for simulations with a time of their own."""
-    global _clock
-    before, _clock = _clock, read
-    try:
-        yield
-    finally:
-        _clock = before
 
 
 class Instant(TypeDecorator[datetime]):

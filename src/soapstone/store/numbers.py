@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from soapstone.store.instants import now
+from soapstone.clock import now
 from soapstone.store.tables import (
     accounts,
     campaigns,

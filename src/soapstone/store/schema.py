@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, select, text
 
+from soapstone.clock import now
 from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.hindrances import translated
-from soapstone.store.instants import now
 from soapstone.store.numbers import handed_out, put_back
 from soapstone.store.tables import secrets
 

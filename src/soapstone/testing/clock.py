@@ -1,44 +1,65 @@
-"""The clock of a test server: the system's, moved."""
+"""The clock of a test server: the system's, until it is set. It goes on from there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-from soapstone.clock import system_now
+from fastapi import APIRouter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from soapstone.api.problems import Refused
+from soapstone.clock import now
 
 # Instants that a test may set: the rest of the server adds days and years to them.
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
-class OutOfRange(ValueError):
-    """The clock does not go that far; the message is a sentence."""
+class Setting(BaseModel):
+    """Where the clock goes on from: an instant with its zone, or so many seconds later (earlier if negative)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    set: AwareDatetime | None = None
+    advance: Annotated[float, Field(allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Setting:
+        if (self.set is None) == (self.advance is None):
+            raise ValueError("give either set or advance")
+        return self
 
 
-class MovableClock:
-    """The system's clock until it is set or advanced. It goes on from there."""
+class Moment(BaseModel):
+    """The instant that the clock shows."""
 
-    def __init__(self) -> None:
-        self._ahead = timedelta(0)
+    now: datetime
 
-    def now(self) -> datetime:
-        """Return the current instant in UTC."""
-        return system_now() + self._ahead
 
-    def set(self, moment: datetime) -> None:
-        """Go on from `moment`, which is aware. Raises OutOfRange."""
-        if not EARLIEST <= moment < LATEST:
-            raise OutOfRange(f"The clock goes from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}.")
-        self._ahead = moment - system_now()
+def router(set_clock: Callable[[datetime], None]) -> APIRouter:
+    """The calls about the clock; `set_clock` is called on the event loop."""
+    routes = APIRouter(tags=["clock"])
 
-    def advance(self, seconds: float) -> None:
-        """Go on from `seconds` later; a negative number goes back. Raises OutOfRange."""
+    @routes.get("/clock", summary="Tell the time")
+    async def clock() -> Moment:
+        """Tell the current instant, by the clock that schedules, sessions, lock-outs and delays follow."""
+        return Moment(now=now())
+
+    @routes.post("/clock", summary="Set or advance the clock")
+    async def set_or_advance(setting: Setting) -> Moment:
+        """Set the clock; it goes on from there. What is due by then begins within a moment.
+
+        Time-outs of connections, leases and heartbeats stay on the system's clock.
+        """
         try:
-            moment = self.now() + timedelta(seconds=seconds)
+            moment = setting.set or now() + timedelta(seconds=setting.advance or 0)
         except OverflowError:
             moment = LATEST
-        self.set(moment)
+        if not EARLIEST <= moment < LATEST:
+            raise Refused(422, f"The clock goes from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}.")
+        set_clock(moment)
+        return Moment(now=now())
 
-    def clear(self) -> None:
-        """Be the system's clock again."""
-        self._ahead = timedelta(0)
+    return routes

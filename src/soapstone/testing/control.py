@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Response
 
 from soapstone.api.access import OwnPages
 from soapstone.api.problems import RESPONSES, install
+from soapstone.testing import clock
 from soapstone.wire.origin import Origins
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def control(server: TestServer) -> FastAPI:
 def _routers(server: TestServer) -> list[APIRouter]:
     # T2: calls.router(server.calls), faults.router(server.faults), mails.router(server.mails).
     # T4: transitions.router(server.transitions).
-    return [_records(server)]
+    return [_records(server), clock.router(server.set_clock)]
 
 
 def _records(server: TestServer) -> APIRouter:

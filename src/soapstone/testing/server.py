@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import Engine, event
 from starlette.concurrency import run_in_threadpool
 
-from soapstone.clock import clock
+from soapstone.clock import Shift, now, shifted, system_now
 from soapstone.demo import demo_settings, prepare_demo
 from soapstone.jobs.worker import Worker
 from soapstone.local_server import serving, working
@@ -21,7 +24,7 @@ from soapstone.server import App, Application, Receive, Scope, Send, listen
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.testing.clock import MovableClock
+from soapstone.store.instants import EPOCH
 from soapstone.testing.gate import Gate
 
 CONTROL = "/_test/"
@@ -40,12 +43,13 @@ class TestServer:
 
     def __init__(self, base: str, settings: Settings, seed_folder: Path) -> None:
         self.base = base
-        self.clock = MovableClock()
+        self.clock = Shift()
         # Parts that tests steer: each has `clear`, which a reset calls. T2: self.calls, self.faults, self.mails.
         # T4: self.transitions.
         self._settings = settings
         self._seed = seed_folder
         self._database = Database(settings.database)
+        _follow_clock(self._database.engine)
         self._resetting = asyncio.Lock()
         self._control: App | None = None
 
@@ -67,7 +71,8 @@ class TestServer:
     def start(self) -> None:
         """Begin to work on the jobs."""
         self._working = working(self._worker())
-        self._working.__enter__()
+        with shifted(self.clock):
+            self._working.__enter__()
 
     def stop(self) -> None:
         """End the work and close the records."""
@@ -78,6 +83,11 @@ class TestServer:
     def reset(self) -> None:
         """Go back to the seed. Called in any thread but the web server's."""
         asyncio.run_coroutine_threadsafe(self.go_back(), self._loop).result()
+
+    def set_clock(self, moment: datetime) -> None:
+        """Let the clock go on from `moment`. Called on the event loop."""
+        self.clock.ahead = moment - system_now()
+        self._application.forget()
 
     async def go_back(self) -> None:
         """Go back to the seed: records, clock and all that tests have set. Called on the event loop."""
@@ -105,7 +115,7 @@ class TestServer:
     def _clear(self) -> None:
         """Forget what tests have set and what happened."""
         # T2, T4: clear the other parts here.
-        self.clock.clear()
+        self.clock.ahead = timedelta(0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -113,13 +123,14 @@ class TestServer:
             self._gate = Gate(self._application)
             self._app = self._layered()
             await self._application(scope, receive, send)
-        elif scope["path"].startswith(CONTROL):
+            return
+        with shifted(self.clock):
+            if not scope["path"].startswith(CONTROL):
+                await self._app(scope, receive, send)
+                return
             if self._control is None:
                 self._control = await run_in_threadpool(self._make_control)
             await self._control(scope, receive, send)
-        else:
-            with clock(self.clock.now):
-                await self._app(scope, receive, send)
 
     def _make_control(self) -> App:
         # FastAPI takes a while to load: a server answers its first call without it.
@@ -143,6 +154,14 @@ class TestServer:
         self._open()
         self._gate.app = self._application
         self.start()
+
+
+def _follow_clock(engine: Engine) -> None:
+    """Let triggers of SQLite, which ask for the time by `julianday('now')`, follow the clock."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.create_function("julianday", 1, lambda _: 2440587.5 + (now() - EPOCH) / timedelta(days=1))
 
 
 @contextmanager

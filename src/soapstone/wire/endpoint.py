@@ -1,6 +1,5 @@
 """The ASGI app of one contract: help pages, service description and SOAP at one path (asmx-1 to asmx-5)."""
 
-import datetime
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping
@@ -9,6 +8,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from soapstone.clock import now
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
 from soapstone.wire.draining import pace
@@ -99,6 +99,10 @@ class Endpoint:
         self._freshness = freshness
         self._large_calls = large_calls or LargeCalls()
 
+    def forget(self) -> None:
+        """Give no answer again: what depends on the time is looked at anew. Called on the event loop."""
+        self._memory.clear()
+
     def close(self) -> None:
         """Wait for the calls under way and end the threads."""
         self._executor.shutdown()
@@ -161,7 +165,7 @@ class Endpoint:
         self, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive, send: Send, *, foreign: bool
     ) -> None:
         began = time.perf_counter()
-        now = datetime.datetime.now(datetime.UTC)
+        at = now()
         key = token = None
         what = What()
         try:
@@ -187,7 +191,7 @@ class Endpoint:
         if self._on_call is not None:
             seconds = time.perf_counter() - began
             record = CallRecord(
-                now,
+                at,
                 self.contract.name,
                 what.operation,
                 what.soap_version,

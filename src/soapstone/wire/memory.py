@@ -68,6 +68,10 @@ class AnswerMemory:
             return None
         return found
 
+    def clear(self) -> None:
+        """Forget all answers."""
+        self._answers.clear()
+
     def put(self, key: bytes, token: Hashable, answer: Answer, what: What) -> None:
         """Remember an answer to an operation that may be answered again; `token` is from before the work began."""
         if what.operation not in self.operations or answer.status != 200:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from soapstone.clock import now
 from soapstone.wire.types import Enumeration, Struct
 
 _SPACE = " \t\r\n"
@@ -113,7 +114,7 @@ def _date_time(text: str) -> datetime.datetime:
 
 def _from_parts(parts: dict[str, str | None]) -> datetime.datetime:
     """Raises ValueError for a day or time that does not exist."""
-    today = datetime.datetime.now(datetime.UTC)
+    today = now()
     if "year" in parts or "month" in parts or "day" in parts:
         # Without a year: a day of a month is one of the leap year 1904, a month or a day alone is of this year.
         year = int(parts.get("year") or (1904 if "month" in parts and "day" in parts else today.year))

@@ -16,6 +16,7 @@ from tests.sending.model.plan import LONG, Disturbance, Plan, plan
 from tests.sending.model.server import Server
 from tests.sending.model.world import BEGIN, Fault, Killed, Process, VirtualLoop, World
 
+from soapstone.clock import clock
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
 from soapstone.sending.builder import Stationery
@@ -23,7 +24,6 @@ from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_server import SmtpServer
-from soapstone.store import instants
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
@@ -81,7 +81,7 @@ class Trial:
         self.beginnings: list[float] = []
         self.faults: list[str] = []
         self._stolen: Job | None = None
-        with instants.clock(self.world.now):
+        with clock(self.world.now):
             self.crowd = Crowd(
                 self.world,
                 database,
@@ -110,7 +110,7 @@ class Trial:
 
     def run(self) -> None:
         """Let the send go on to its end. Raises Fault when it has none."""
-        with instants.clock(self.world.now):
+        with clock(self.world.now):
             while self._go_on():
                 if self.world.time > LONGEST:
                     raise Fault("the send does not end")

@@ -18,7 +18,7 @@ WHERE id = (
       AND candidate.id NOT IN :but
       AND (
           (candidate.state = 'queued' AND candidate.due_at <= :now AND NOT candidate.paused)
-          OR (candidate.state = 'running' AND candidate.lease_until < :now)
+          OR (candidate.state = 'running' AND candidate.lease_until < :system_now)
       )
       AND (candidate.passes OR NOT EXISTS (
           SELECT 1
@@ -47,5 +47,5 @@ WHERE id = (
 )
 -- Once more, for PostgreSQL looks at this again when it had to wait for the row: a chunk that ended meanwhile has
 -- prolonged the lease.
-AND finished_at IS NULL AND (state = 'queued' OR lease_until < :now)
+AND finished_at IS NULL AND (state = 'queued' OR lease_until < :system_now)
 RETURNING id

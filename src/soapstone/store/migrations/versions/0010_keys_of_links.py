@@ -5,7 +5,8 @@ import secrets
 import sqlalchemy as sa
 from alembic import op
 
-from soapstone.store.instants import Instant, now
+from soapstone.clock import now
+from soapstone.store.instants import Instant
 
 revision = "0010"
 down_revision = "0009"

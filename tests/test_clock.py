@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from soapstone.store.instants import clock, now
+from soapstone.clock import clock, now
 
 
 def test_a_simulated_clock_holds_inside_its_block_only() -> None:
