@@ -9,6 +9,7 @@ import sys
 import threading
 from importlib.metadata import version as installed_version
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -112,16 +113,19 @@ def serve(
         bool,
         typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container."),
     ] = False,
+    seed: Annotated[
+        Path | None, typer.Option(help="With --test: a YAML or JSON file of records that are there from the start.")
+    ] = None,
 ) -> None:
     """Serve both contracts, the console and the worker."""
-    if test or test_on_any_address:
+    if test or test_on_any_address or seed:
         from soapstone.commands.testing import serve_test
 
         if not test:
-            stop("--test-on-any-address is only for a test server: add --test.")
+            stop("--seed and --test-on-any-address are only for a test server: add --test.")
         if demo or data or database or tls_cert or tls_key:
             stop("--test has records of its own: leave out --demo, --data, --database, --tls-cert and --tls-key.")
-        serve_test(host, port, any_address=test_on_any_address)
+        serve_test(host, port, seed, any_address=test_on_any_address)
         return
     settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
     _web(settings, host, port, demo=demo, workers=workers)

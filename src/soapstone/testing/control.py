@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Message
 
 from soapstone.api.access import OwnPages
-from soapstone.api.problems import RESPONSES, install
+from soapstone.api.problems import RESPONSES, Refused, install
 from soapstone.testing import clock
+from soapstone.testing.errors import UnusableSeed
+from soapstone.testing.seed import Planted, Seed
+from soapstone.testing.seed_document import parsed
 from soapstone.wire.origin import Origins
 
 if TYPE_CHECKING:
     from soapstone.testing.server import TestServer
 
 PREFIX = "/_test"
+# Media types of YAML documents (RFC 9512, and what was used before).
+YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
+JSON = (b"content-type", b"application/json")
+
+Keep = Annotated[bool, Query(description="A reset goes back to what is there then.")]
 
 
 def control(server: TestServer) -> FastAPI:
@@ -45,7 +58,7 @@ def _routers(server: TestServer) -> list[APIRouter]:
 
 
 def _records(server: TestServer) -> APIRouter:
-    router = APIRouter(tags=["records"])
+    router = APIRouter(tags=["records"], route_class=_YamlTaken)
 
     @router.post("/reset", status_code=204, response_class=Response, summary="Go back to the seed")
     async def reset() -> None:
@@ -55,4 +68,44 @@ def _records(server: TestServer) -> APIRouter:
         """
         await server.go_back()
 
+    @router.post(
+        "/seed",
+        summary="Make records",
+        openapi_extra={"requestBody": {"content": {"application/yaml": {"schema": {"type": "string"}}}}},
+    )
+    async def seed(document: Seed, keep: Keep = False) -> Planted:
+        """Make accounts, logins, lists, people, messages and past jobs, beside the records that are there.
+
+        All of them are made, or none. The document may come as YAML, of the same members.
+        """
+        try:
+            return await server.add(document, keep=keep)
+        except UnusableSeed as refused:
+            raise Refused(409, str(refused)) from None
+
     return router
+
+
+class _YamlTaken(APIRoute):
+    """A route that takes a YAML document where it takes a JSON one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def read(request: Request) -> Response:
+            media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if media_type not in YAML:
+                return await handle(request)
+            body = await request.body()
+            try:
+                content = json.dumps(await run_in_threadpool(parsed, body), default=str).encode()
+            except UnusableSeed as trouble:
+                raise Refused(400, str(trouble)) from None
+
+            async def receive() -> Message:
+                return {"type": "http.request", "body": content}
+
+            headers = [(name, value) for name, value in request.scope["headers"] if name != b"content-type"]
+            return await handle(Request({**request.scope, "headers": [*headers, JSON]}, receive))
+
+        return read

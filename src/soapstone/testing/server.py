@@ -6,10 +6,12 @@ import asyncio
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
 from starlette.concurrency import run_in_threadpool
@@ -25,7 +27,13 @@ from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.instants import EPOCH
+from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.gate import Gate
+
+if TYPE_CHECKING:
+    from soapstone.testing.seed import Planted, Seed
+
+T = TypeVar("T")
 
 CONTROL = "/_test/"
 # Seconds between two looks of the worker for jobs.
@@ -50,7 +58,7 @@ class TestServer:
         self._seed = seed_folder
         self._database = Database(settings.database)
         _follow_clock(self._database.engine)
-        self._resetting = asyncio.Lock()
+        self._changing = asyncio.Lock()
         self._control: App | None = None
 
     @property
@@ -58,15 +66,23 @@ class TestServer:
         """The rooms on the records of now."""
         return self._product
 
-    def prepare(self) -> None:
-        """Set up the records: the demo account, whose jobs are done. A reset goes back to them."""
+    def prepare(self, seed: Seed | None) -> None:
+        """Set up the records: the demo account, whose jobs are done, and the seed. A reset goes back to them.
+
+        Raises UnusableSeed.
+        """
         private.make_folder(self._settings.data_dir)
         schema.upgrade(self._database)
         self._open()
         prepare_demo(self._product)
         worker = self._worker()
         worker.run(until=lambda: not self._product.jobs.unfinished())
-        self._keep()
+        self._application.close()
+        self._database.close()
+        if seed is not None:
+            self._plant(seed)
+        self._copy(self._seed)
+        self._open()
 
     def start(self) -> None:
         """Begin to work on the jobs."""
@@ -84,6 +100,16 @@ class TestServer:
         """Go back to the seed. Called in any thread but the web server's."""
         asyncio.run_coroutine_threadsafe(self.go_back(), self._loop).result()
 
+    def seed(self, document: Mapping[str, Any], *, keep: bool = False) -> Planted:
+        """Make the records of a seed document. Called in any thread but the web server's.
+
+        Raises ValidationError and UnusableSeed.
+        """
+        from soapstone.testing.seed import Seed
+
+        adding = self.add(Seed.model_validate(document), keep=keep)
+        return asyncio.run_coroutine_threadsafe(adding, self._loop).result()
+
     def set_clock(self, moment: datetime) -> None:
         """Let the clock go on from `moment`. Called on the event loop."""
         self.clock.ahead = moment - system_now()
@@ -91,12 +117,56 @@ class TestServer:
 
     async def go_back(self) -> None:
         """Go back to the seed: records, clock and all that tests have set. Called on the event loop."""
-        async with self._resetting:
+
+        def restore() -> None:
+            self._bring_back(self._seed)
+            self._clear()
+
+        await self._at_rest(restore)
+
+    async def add(self, seed: Seed, *, keep: bool) -> Planted:
+        """Make the records of a seed, all or none; with `keep` a reset goes back to what is there then.
+
+        Called on the event loop. Raises UnusableSeed.
+        """
+        return await self._at_rest(partial(self._plant, seed, keep=keep))
+
+    async def _at_rest(self, change: Callable[[], T]) -> T:
+        """Change the records in a thread while no call and no job is under way, and nothing remembers them."""
+        async with self._changing:
             await self._gate.hold()
             try:
-                await run_in_threadpool(self._restore)
+                return await run_in_threadpool(self._closed, change)
             finally:
                 self._gate.release()
+
+    def _closed(self, change: Callable[[], T]) -> T:
+        self._working.__exit__(None, None, None)
+        self._application.close()
+        self._database.close()
+        try:
+            return change()
+        finally:
+            self._open()
+            self._gate.app = self._application
+            self.start()
+
+    def _plant(self, seed: Seed, *, keep: bool = False) -> Planted:
+        from soapstone.testing.seed import plant
+
+        before = self._seed.with_name("before")
+        self._copy(before)
+        try:
+            planted = plant(Product.open(self._settings, self._database), seed)
+        except UnusableSeed:
+            self._database.close()
+            self._bring_back(before)
+            raise
+        self._database.checkpoint()
+        self._database.close()
+        if keep:
+            self._copy(self._seed)
+        return planted
 
     def _open(self) -> None:
         self._product = Product.open(self._settings, self._database)
@@ -138,22 +208,15 @@ class TestServer:
 
         return control(self)
 
-    def _keep(self) -> None:
-        """Copy the records as they stand: a reset goes back to them. No work is under way."""
-        self._database.checkpoint()
-        shutil.rmtree(self._seed, ignore_errors=True)
-        shutil.copytree(self._settings.data_dir, self._seed)
+    def _copy(self, folder: Path) -> None:
+        """Copy the records, which are closed: the worker has moved SQLite's log into the file when it ended."""
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(self._settings.data_dir, folder)
 
-    def _restore(self) -> None:
-        self._working.__exit__(None, None, None)
-        self._application.close()
-        self._database.close()
+    def _bring_back(self, folder: Path) -> None:
+        """Put a copy in the place of the records, which are closed."""
         shutil.rmtree(self._settings.data_dir)
-        shutil.copytree(self._seed, self._settings.data_dir)
-        self._clear()
-        self._open()
-        self._gate.app = self._application
-        self.start()
+        shutil.copytree(folder, self._settings.data_dir)
 
 
 def _follow_clock(engine: Engine) -> None:
@@ -165,8 +228,8 @@ def _follow_clock(engine: Engine) -> None:
 
 
 @contextmanager
-def local_test_server(*, host: str = "127.0.0.1", port: int = 0) -> Iterator[TestServer]:
-    """Serve until the block ends. Nothing is left of it then. Raises PortTaken."""
+def local_test_server(seed: Seed | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[TestServer]:
+    """Serve until the block ends. Nothing is left of it then. Raises PortTaken and UnusableSeed."""
     with (
         tempfile.TemporaryDirectory(prefix="soapstone-") as folder,
         listen(host, port) as listener,
@@ -176,7 +239,7 @@ def local_test_server(*, host: str = "127.0.0.1", port: int = 0) -> Iterator[Tes
         data = Path(folder) / "data"
         settings = demo_settings(Settings(data_dir=data, database_url="", tls_cert="", tls_key=""), base)
         server = TestServer(base, settings, Path(folder) / "seed")
-        server.prepare()
+        server.prepare(seed)
         server.start()
         try:
             with serving(server, listener, settings):

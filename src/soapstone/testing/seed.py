@@ -1,0 +1,299 @@
+"""The seed: a document of accounts, lists, people, messages and past jobs, made into records by the product's calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import insert, update
+
+from soapstone.accounts.account import Account, Login, NameTaken
+from soapstone.api.values import Body, Email, Name, Text
+from soapstone.clock import now
+from soapstone.imports.imports import KIND
+from soapstone.imports.outcomes import OUTCOMES, REASONS
+from soapstone.imports.spec import Column, ImportSpec
+from soapstone.lists.addresses import is_address
+from soapstone.lists.changes import Changes, State
+from soapstone.lists.contact_list import ContactList
+from soapstone.lists.profiles import KINDS, InvalidProfile
+from soapstone.lists.subscriptions import InvalidValue
+from soapstone.product import Product
+from soapstone.sending.message import Draft, InvalidMessage, Traits
+from soapstone.store.numbers import LARGEST_CHOSEN, NumberTaken
+from soapstone.store.tables import PERSON_FIELDS, jobs, rejected_rows
+from soapstone.testing.errors import UnusableSeed
+
+ChosenNumber = Annotated[int, Field(ge=1, le=LARGEST_CHOSEN)]
+MOST = 100_000
+
+
+class LoginSeed(Body):
+    """A login; without `lists` it sees all of them."""
+
+    name: Name
+    password: Annotated[str, Field(min_length=1, max_length=1000)]
+    may_call_api: bool = True
+    may_see_analytics: bool = True
+    may_use_console: bool = True
+    may_choose_numbers: bool = False
+    lists: list[int] | None = None
+
+
+class AttributeSeed(Body):
+    """A profile attribute of a list, under the header of that name."""
+
+    name: Name
+    kind: Literal[KINDS] = "text"  # type: ignore[valid-type]
+    max_length: Annotated[int, Field(ge=0, le=10_000)] = 0
+    number: ChosenNumber | None = None
+    header: Name = "Profile"
+
+
+class ContactSeed(Body):
+    """A contact on a list: `state` is that of its subscription.
+
+    One that is suppressed or banned gets no mail, whatever its state. `fields` are those of the person, by their names
+    in the REST API; `attributes` are values by the names of the list's attributes.
+    """
+
+    email: Email
+    state: Literal["subscribed", "unsubscribed", "waiting"] = "subscribed"
+    blocked: Literal["suppressed", "banned"] | None = None
+    custom_id: Annotated[str, Field(max_length=255)] = ""
+    fields: dict[Literal[PERSON_FIELDS], Text] = Field(default_factory=dict)  # type: ignore[valid-type]
+    attributes: dict[str, Text] = Field(default_factory=dict)
+
+
+class MessageSeed(Body):
+    """A saved message of a list."""
+
+    name: Annotated[str, Field(max_length=255)] = ""
+    subject: Text = ""
+    html: str = ""
+    plain: str = ""
+    from_name: Text = ""
+    from_address: Text = ""
+    number: ChosenNumber | None = None
+
+
+class RejectedRowSeed(Body):
+    """A row that the import did not take: its line in the file, from 1, the reason, and its values."""
+
+    line: Annotated[int, Field(ge=1)]
+    reason: Literal[tuple(REASONS)]  # type: ignore[valid-type]
+    fields: list[Text] = Field(default_factory=list)
+
+
+class JobSeed(Body):
+    """An import of the past, by the first login of the account unless `login` names another one.
+
+    `counters` are numbers of rows by what became of them. Rejected rows are counted by themselves, beside those.
+    """
+
+    state: Literal["completed", "failed", "cancelled"] = "completed"
+    error: Text = ""
+    label: Annotated[str, Field(max_length=255)] = "people.csv"
+    login: Name | None = None
+    counters: dict[Literal[tuple(sorted(OUTCOMES))], Annotated[int, Field(ge=0)]] = Field(  # type: ignore[valid-type]
+        default_factory=dict
+    )
+    rejected_rows: list[RejectedRowSeed] = Field(default_factory=list, max_length=MOST)
+
+
+class ListSeed(Body):
+    """A list. One that the account has under this number gets what the document adds to it."""
+
+    name: Name = "List"
+    number: ChosenNumber | None = None
+    from_name: Text = ""
+    from_address: Text = ""
+    double_opt_in: bool = False
+    removal_link: bool = True
+    attributes: list[AttributeSeed] = Field(default_factory=list, max_length=1000)
+    contacts: list[ContactSeed] = Field(default_factory=list, max_length=MOST)
+    messages: list[MessageSeed] = Field(default_factory=list, max_length=1000)
+    jobs: list[JobSeed] = Field(default_factory=list, max_length=1000)
+
+
+class AccountSeed(Body):
+    """An account. One of this name that is there gets what the document adds to it."""
+
+    name: Name
+    time_zone: str | None = None
+    identifier: Literal["email", "custom_id"] = "email"
+    lists: list[ListSeed] = Field(default_factory=list, max_length=1000)
+    logins: list[LoginSeed] = Field(default_factory=list, max_length=1000)
+
+
+class Seed(Body):
+    """Records that are added to those that are there."""
+
+    accounts: list[AccountSeed] = Field(default_factory=list, max_length=1000)
+
+
+class Made(Body):
+    """Something that was made, or was there: its name (the address of a contact) and its number."""
+
+    name: str
+    number: int
+
+
+class MadeList(Made):
+    """A list with what was made on it, in the order of the document."""
+
+    attributes: list[Made]
+    contacts: list[Made]
+    messages: list[Made]
+    jobs: list[Made]
+
+
+class MadeAccount(Made):
+    """An account with what was made in it, in the order of the document."""
+
+    lists: list[MadeList]
+    logins: list[Made]
+
+
+class Planted(Body):
+    """What a seed made."""
+
+    accounts: list[MadeAccount]
+
+
+def plant(product: Product, seed: Seed) -> Planted:
+    """Make the records of a seed. Raises UnusableSeed; what comes before that place in the document is made then."""
+    return Planted(accounts=[_account(product, each, f"accounts.{n}") for n, each in enumerate(seed.accounts)])
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (NameTaken, NumberTaken, InvalidProfile, InvalidMessage, LookupError, ValueError) as trouble:
+        sentence = str(trouble)
+        raise UnusableSeed(f"{place}: {sentence[:1].upper()}{sentence[1:]}") from None
+
+
+def _account(product: Product, given: AccountSeed, place: str) -> MadeAccount:
+    account = product.accounts.named(given.name)
+    if account is None:
+        with _at(place):
+            zone = given.time_zone or product.settings.time_zone
+            account = product.accounts.create(given.name, time_zone=zone, identifier=given.identifier)
+    found = [_list(product, account, each, f"{place}.lists.{number}") for number, each in enumerate(given.lists)]
+    logins: list[Made] = []
+    for number, login in enumerate(given.logins):
+        with _at(f"{place}.logins.{number}"):
+            own = {each.id for each in product.lists.all(account.id)}
+            if missing := set(login.lists or ()) - own:
+                raise LookupError(f"the account has no list {min(missing)}.")
+            made = product.accounts.add_login(account, **login.model_dump())
+            logins.append(Made(name=made.name, number=made.id))
+    known = {login.name: login for login, _ in product.accounts.logins(account)}
+    first = next(iter(known.values()), None)
+    lists = []
+    for number, each in enumerate(given.lists):
+        contact_list, made_list = found[number]
+        for n, job in enumerate(each.jobs):
+            with _at(f"{place}.lists.{number}.jobs.{n}"):
+                login_of_job = known.get(job.login) if job.login else first
+                if job.login and login_of_job is None:
+                    raise LookupError(f"the account has no login {job.login}.")
+                made_list.jobs.append(_job(product, account, contact_list, login_of_job, job))
+        lists.append(made_list)
+    return MadeAccount(name=account.name, number=account.id, lists=lists, logins=logins)
+
+
+def _list(product: Product, account: Account, given: ListSeed, place: str) -> tuple[ContactList, MadeList]:
+    found = None if given.number is None else product.lists.get(account.id, given.number)
+    if found is None:
+        settings = given.model_dump(include={"from_name", "from_address", "double_opt_in", "removal_link"})
+        with _at(place):
+            found = product.lists.create(account.id, given.name, settings=settings, number=given.number)
+    made = MadeList(name=found.name, number=found.id, attributes=[], contacts=[], messages=[], jobs=[])
+    headers = {each.name: each.id for each in product.profiles.headers(found.id)}
+    for n, each in enumerate(given.attributes):
+        with _at(f"{place}.attributes.{n}"):
+            if each.header not in headers:
+                headers[each.header] = product.profiles.add_header(account.id, found.id, each.header)
+            more = each.model_dump(exclude={"header"})
+            number = product.profiles.add_attribute(account.id, found.id, headers[each.header], **more)
+            made.attributes.append(Made(name=each.name, number=number))
+    attributes = {each.name: each.id for each in product.profiles.attributes(found.id)}
+    for n, contact in enumerate(given.contacts):
+        with _at(f"{place}.contacts.{n}"):
+            number = _contact(product, account, found, attributes, contact)
+            made.contacts.append(Made(name=contact.email, number=number))
+    for n, message in enumerate(given.messages):
+        with _at(f"{place}.messages.{n}"):
+            draft_of = Draft(**message.model_dump(exclude={"name", "number"}))
+            traits = Traits(name=message.name)
+            saved = product.messages.save(account.id, found.id, draft_of, traits=traits, number=message.number)
+            made.messages.append(Made(name=message.name, number=saved.id))
+    return found, made
+
+
+def _contact(
+    product: Product, account: Account, contact_list: ContactList, attributes: dict[str, int], given: ContactSeed
+) -> int:
+    if not is_address(given.email):
+        raise ValueError(f"{given.email} is no e-mail address.")
+    if unknown := given.attributes.keys() - attributes.keys():
+        raise LookupError(f"the list has no attribute {min(unknown)}.")
+    state: State = given.state
+    with Changes(product.database).begin(account, by="API") as change:
+        contact_id = change.find(given.email) if account.identifier == "email" else None
+        if contact_id is None:
+            contact_id = change.add(email=given.email, custom_id=given.custom_id, **given.fields)
+        if change.membership(contact_list.id, contact_id) is not None:
+            raise ValueError(f"{given.email} is on the list already.")
+        change.join(contact_list.id, contact_id, state=state)
+    try:
+        values = {attributes[name]: value for name, value in given.attributes.items()}
+        product.subscriptions().set_profile(account, contact_list, contact_id, values)
+    except InvalidValue as wrong:
+        name = next(name for name, number in attributes.items() if number == wrong.attribute_id)
+        raise ValueError(f"the value of {name} does not fit the attribute.") from None
+    if given.blocked is not None:
+        product.suppressions.add(account.id, given.email, kind=given.blocked)
+    return contact_id
+
+
+def _job(product: Product, account: Account, contact_list: ContactList, login: Login | None, given: JobSeed) -> Made:
+    spec = ImportSpec(
+        columns=(Column(index=0, target="email"),),
+        header=True,
+        action="add",
+        known="overwrite",
+        blocked="keep",
+        identified_by="account",
+    )
+    counters: dict[str, int] = dict(given.counters)
+    for row in given.rejected_rows:
+        counters[row.reason] = counters.get(row.reason, 0) + 1
+    rows = sum(counters.values())
+    now_there = product.lists.get(account.id, contact_list.id)
+    members = 0 if now_there is None else now_there.members
+    with product.database.write(durable=True) as connection:
+        job_id = product.jobs.add(
+            connection,
+            account_id=account.id,
+            login_id=None if login is None else login.id,
+            kind=KIND,
+            list_id=contact_list.id,
+            request=spec.document(),
+            label=given.label,
+            state=given.state,
+            error=given.error,
+        )
+        checkpoint = {"rows": rows, "done": rows, "list_members": members}
+        # Jobs that really ran have begun, and counted.
+        values: dict[str, Any] = {"started_at": now(), "counters": counters, "checkpoint": checkpoint, "attempt": 1}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+        told = [{"job_id": job_id, **row.model_dump()} for row in given.rejected_rows]
+        if told:
+            connection.execute(insert(rejected_rows), told)
+    return Made(name=given.label, number=job_id)
