@@ -1,5 +1,21 @@
-"""`python -m soapstone`."""
+"""`python -m soapstone`, and the command `soapstone`."""
 
-from soapstone.cli import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:2] == ["serve"] and "--test" in sys.argv:
+        from soapstone.testing.command import run
+
+        # A test server begins without the other commands, whose parts take a while to load.
+        run(sys.argv[2:])
+    from soapstone.cli import main as run_command
+
+    run_command()
+
+
+if __name__ == "__main__":
+    main()

@@ -119,7 +119,7 @@ def serve(
 ) -> None:
     """Serve both contracts, the console and the worker."""
     if test or test_on_any_address or seed:
-        from soapstone.commands.testing import serve_test
+        from soapstone.testing.command import serve_test
 
         if not test:
             stop("--seed and --test-on-any-address are only for a test server: add --test.")

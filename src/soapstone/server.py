@@ -26,9 +26,6 @@ from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.app import console
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.demo import LOGIN, PASSWORD
-from soapstone.listrak.operations import CONTRACT as LISTRAK
-from soapstone.listrak.prefill import prefill as listrak_prefill
-from soapstone.listrak.service import ListrakService
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.magnetmail.service import MagnetMailService
@@ -39,9 +36,12 @@ from soapstone.store.watch import Watch
 from soapstone.subscriber.app import subscriber
 from soapstone.supervisor import Supervisor
 from soapstone.wire.compressed import Decompressed
+from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import CallRecord, Endpoint
+from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.origin import Origins, first_headers
+from soapstone.wire.service import Service
 from soapstone.xmlhttp.app import PATHS, XmlOverHttp
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ log = logging.getLogger(__name__)
 
 # Seconds by which answers come late that ask to try again.
 REFUSAL_PAUSE = 1.0
+# In lower case.
+LISTRAK_PATH = "/v31/integrationservice.asmx"
 # The calls that clients poll with: their answers depend on the records alone.
 POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
 
@@ -63,39 +65,25 @@ POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "Get
 class Application:
     """The ASGI app of one web process: picks the room by the path."""
 
-    def __init__(self, product: Product, *, demo: bool = False, supervisor: Supervisor | None = None) -> None:
+    def __init__(
+        self, product: Product, *, demo: bool = False, supervisor: Supervisor | None = None, lazy: bool = False
+    ) -> None:
+        """With `lazy` the second contract, too, is loaded when it is first called: a test server may never be."""
         self._readiness = Readiness(product, supervisor)
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
         self._watch = Watch(product.database)
-        # Path, interface and app of each contract.
-        self._contracts: list[tuple[str, str, App]] = []
         self._endpoints: list[Endpoint] = []
-        large_calls = LargeCalls()
+        self._large_calls = LargeCalls()
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
         self._origins = origins
         self._metrics = _metrics(product) if settings.metrics_token else None
-        known = (LOGIN, PASSWORD) if demo else ()
-        for interface, contract, service, prefill in (
-            ("magnetmail", MAGNETMAIL, MagnetMailService(product), magnetmail_prefill(*known)),
-            ("listrak", LISTRAK, ListrakService(product), listrak_prefill(*known)),
-        ):
-            endpoint = Endpoint(
-                contract,
-                service,
-                product.blobs.new,
-                max_body=settings.max_upload_bytes,
-                origins=origins,
-                on_call=partial(self._add_call, interface),
-                repeatable=POLLS,
-                freshness=self._watch.token,
-                prefill=prefill,
-                large_calls=large_calls,
-            )
-            self._endpoints.append(endpoint)
-            self._contracts.append((contract.path.lower(), interface, self._shared(Decompressed(endpoint))))
-        self._xml_calls = XmlOverHttp(product, large_calls, max_body=settings.max_upload_bytes)
+        self._known = (LOGIN, PASSWORD) if demo else ()
+        prefill = magnetmail_prefill(*self._known)
+        self._magnetmail = self._endpoint("magnetmail", MAGNETMAIL, MagnetMailService(product), prefill)
+        self._listrak = None if lazy else self._make_listrak()
+        self._xml_calls = XmlOverHttp(product, self._large_calls, max_body=settings.max_upload_bytes)
         self._xml = self._shared(Decompressed(self._xml_calls))
         self._rest: App | None = None
         self._subscriber = subscriber(product)
@@ -110,6 +98,36 @@ class Application:
             await app(scope, receive, self._answering(send, interface, request_id))
         elif scope["type"] == "lifespan":
             await _live(receive, send)
+
+    def _endpoint(self, interface: str, contract: Contract, service: Service, prefill: Prefill) -> App:
+        endpoint = Endpoint(
+            contract,
+            service,
+            self._product.blobs.new,
+            max_body=self._product.settings.max_upload_bytes,
+            origins=self._origins,
+            on_call=partial(self._add_call, interface),
+            repeatable=POLLS,
+            freshness=self._watch.token,
+            prefill=prefill,
+            large_calls=self._large_calls,
+        )
+        self._endpoints.append(endpoint)
+        return self._shared(Decompressed(endpoint))
+
+    def _make_listrak(self) -> App:
+        from soapstone.listrak.operations import CONTRACT
+        from soapstone.listrak.prefill import prefill
+        from soapstone.listrak.service import ListrakService
+
+        return self._endpoint("listrak", CONTRACT, ListrakService(self._product), prefill(*self._known))
+
+    async def _call_listrak(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from starlette.concurrency import run_in_threadpool
+
+        if self._listrak is None:
+            self._listrak = await run_in_threadpool(self._make_listrak)
+        await self._listrak(scope, receive, send)
 
     def forget(self) -> None:
         """Give no answer again that was given before: the clock was set. Called on the event loop."""
@@ -126,9 +144,12 @@ class Application:
     def _room(self, path: str) -> tuple[str, App]:
         """Return the name of an interface, as logs and metrics have it, and its app."""
         lower = path.lower()
-        for prefix, interface, endpoint in self._contracts:
+        for prefix, interface, app in (
+            (MAGNETMAIL.path.lower(), "magnetmail", self._magnetmail),
+            (LISTRAK_PATH, "listrak", self._call_listrak),
+        ):
             if lower == prefix or lower.startswith(f"{prefix}/"):
-                return interface, endpoint
+                return interface, app
         if lower.startswith("/xml/"):
             return "xml", self._call_xml
         if path.startswith("/api/"):
@@ -294,10 +315,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _metrics(product: Product) -> Metrics:
+    from soapstone.listrak.operations import CONTRACT
+
     # Only servers that have a monitor hold the library in memory.
     from soapstone.metrics import Metrics
 
-    operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": LISTRAK.operations_by_name}
+    operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": CONTRACT.operations_by_name}
     return Metrics(product.database, {**operations, "xml": PATHS.values()}, product.settings.metrics_token)
 
 

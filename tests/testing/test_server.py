@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
 from soapstone.testing.server import TestServer, local_test_server
+from tests.testing.wire import logon, member, poll, session_of
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +41,74 @@ def test_two_servers_do_not_meet(server: TestServer) -> None:
         folder = other.product.settings.data_dir
         assert folder != server.product.settings.data_dir
     assert not Path(folder).exists()
+
+
+def test_resets_leave_nothing_behind(server: TestServer) -> None:
+    def held() -> tuple[int, int, list[str]]:
+        folder = server.product.settings.data_dir
+        names = sorted(path.name for path in folder.rglob("*") if not path.name.endswith(("-wal", "-shm")))
+        return threading.active_count(), len(os.listdir("/dev/fd")), names
+
+    def use() -> None:
+        session = session_of(server.base)
+        assert member(poll(server.base, 1, session), "status") == "2"
+        assert httpx.get(f"{server.base}/api/v1/lists", auth=("demo", "demo")).status_code == 200
+        assert httpx.get(f"{server.base}/v31/IntegrationService.asmx?WSDL").status_code == 200
+
+    for _ in range(3):
+        use()
+        server.reset()
+    before = held()
+    for _ in range(20):
+        use()
+        server.reset()
+    assert held() == before
+
+
+def test_a_reset_ends_what_runs(server: TestServer) -> None:
+    """A large import is under way, and a client follows its job; numbers begin anew."""
+    rows = "Email\n" + "".join(f"p{number}@example.org\n" for number in range(100_000))
+    url, demo = f"{server.base}/api/v1/lists/1/imports", ("demo", "demo")
+    for _ in range(2):
+        answer = httpx.post(url, auth=demo, files={"file": ("people.csv", rows)})
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["id"] == 3
+        with httpx.stream("GET", f"{server.base}/api/v1/jobs/3/events", auth=demo) as stream:
+            assert stream.status_code == 200
+            server.reset()
+            with suppress(httpx.RemoteProtocolError):
+                stream.read()
+        assert [job.id for job in server.product.jobs.find(limit=10)] == [2, 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_the_folder_is_gone(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "TMPDIR": str(tmp_path)}
+    ) as process:
+        assert process.stdout is not None
+        base = process.stdout.readline().split()[-1]
+        assert member(logon(base), "authenticated") == "true"
+        assert list(tmp_path.iterdir())
+        process.send_signal(number)
+        assert process.wait(30) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--test", "--host", "192.0.2.1"], "--test-on-any-address"),
+        (["--test", "--demo"], "leave out --demo"),
+        (["--test-on-any-address"], "add --test"),
+        (["--test", "--seed", "none.yaml"], "Cannot read none.yaml: No such file or directory."),
+    ],
+)
+def test_useless_options_end_it_with_a_sentence(tmp_path: Path, options: list[str], told: str) -> None:
+    command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", *options]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert ended.returncode == 1
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Engine, event
 from starlette.concurrency import run_in_threadpool
 
+from soapstone.accounts.passwords import cheap_hashes
 from soapstone.clock import Shift, now, shifted, system_now
 from soapstone.demo import demo_settings, prepare_demo
 from soapstone.jobs.worker import Worker
@@ -72,9 +73,10 @@ class TestServer:
         Raises UnusableSeed.
         """
         private.make_folder(self._settings.data_dir)
-        schema.upgrade(self._database)
+        schema.create(self._database)
         self._open()
-        prepare_demo(self._product)
+        with cheap_hashes():
+            prepare_demo(self._product)
         worker = self._worker()
         worker.run(until=lambda: not self._product.jobs.unfinished())
         self._application.close()
@@ -157,7 +159,8 @@ class TestServer:
         before = self._seed.with_name("before")
         self._copy(before)
         try:
-            planted = plant(Product.open(self._settings, self._database), seed)
+            with cheap_hashes():
+                planted = plant(Product.open(self._settings, self._database), seed)
         except UnusableSeed:
             self._database.close()
             self._bring_back(before)
@@ -170,7 +173,7 @@ class TestServer:
 
     def _open(self) -> None:
         self._product = Product.open(self._settings, self._database)
-        self._application = Application(self._product, demo=True)
+        self._application = Application(self._product, demo=True, lazy=True)
 
     def _worker(self) -> Worker:
         # T4: the hooks of the transitions go in here.

@@ -1,0 +1,85 @@
+"""`soapstone serve --test`: a test server until a signal ends it."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from soapstone.testing.seed import Seed
+
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - asked for by a flag
+
+
+def run(arguments: list[str]) -> None:
+    """Run `soapstone serve` with these arguments, one of which is `--test`; return when they ask for something else.
+
+    The command line proper reads the same ones; it takes longer to load than the test server.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--test", action="store_true")
+    parser.add_argument("--test-on-any-address", action="store_true")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--seed", type=Path)
+    try:
+        given, others = parser.parse_known_args(arguments)
+    except argparse.ArgumentError:
+        return
+    if not others and 0 <= given.port <= 65535:
+        os.umask(0o077)
+        serve_test(given.host, given.port, given.seed, any_address=given.test_on_any_address)
+        sys.exit()
+
+
+def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) -> None:
+    """Serve until SIGTERM or SIGINT; nothing is left then."""
+    # Nothing that is loaded becomes garbage: to look for some would take a tenth of the time.
+    gc.disable()
+    from soapstone.logs import configure_logs
+    from soapstone.sending.smtp_address import is_this_machine
+    from soapstone.server import PortTaken
+    from soapstone.settings import UnusableSetting, read_settings
+    from soapstone.testing.errors import UnusableSeed
+    from soapstone.testing.server import local_test_server
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
+    try:
+        settings = read_settings()
+        configure_logs(settings.log_format, settings.log_level)
+        if any_address:
+            host = ANY_ADDRESS if is_this_machine(host) else host
+        elif not is_this_machine(host):
+            _stop("--test has known passwords: it is for a loopback address, or for all with --test-on-any-address.")
+        with local_test_server(_read(seed) if seed else None, host=host, port=port) as server:
+            gc.enable()
+            print(f"Soapstone's test server serves on {server.base}\n\nCtrl-C ends it.", flush=True)
+            threading.Event().wait()
+    except (PortTaken, UnusableSeed, UnusableSetting) as trouble:
+        _stop(str(trouble))
+
+
+def _read(path: Path) -> Seed:
+    # Whoever has no seed need not wait for its parts.
+    from soapstone.testing.seed_document import read_seed
+
+    return read_seed(path)
+
+
+def _stop(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)
+    sys.exit(1)
+
+
+def _end(*_: object) -> None:
+    # Another signal must not break off the end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit()
