@@ -74,12 +74,11 @@ class TestServer:
         """
         private.make_folder(self._settings.data_dir)
         schema.create(self._database)
-        self._open()
+        product = Product.open(self._settings, self._database)
         with cheap_hashes():
-            prepare_demo(self._product)
-        worker = self._worker()
-        worker.run(until=lambda: not self._product.jobs.unfinished())
-        self._application.close()
+            prepare_demo(product, sends=False)
+        worker = Worker(self._database, product.blobs, runners(product))
+        worker.run(until=lambda: not product.jobs.unfinished())
         self._database.close()
         if seed is not None:
             self._plant(seed)
