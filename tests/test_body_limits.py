@@ -17,8 +17,10 @@ from starlette.routing import BaseRoute, Mount
 from soapstone.api import limits
 from soapstone.api.app import rest as rest_app
 from soapstone.body_limit import FORM_BYTES
+from soapstone.listrak.operations import CONTRACT as LISTRAK
+from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.product import Product
-from soapstone.server import Application
+from soapstone.server import LISTRAK_PATH, Application
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 
@@ -51,7 +53,8 @@ def paths(routes: Sequence[BaseRoute]) -> Iterator[str]:
 
 
 def every_path(app: Application) -> set[str]:
-    contracts = [path for path, _, _ in app._contracts]
+    contracts = [MAGNETMAIL.path.lower(), LISTRAK.path.lower()]
+    assert LISTRAK.path.lower() == LISTRAK_PATH
     rest = [f"/api/v1{path.removeprefix('/api/v1')}" for path in paths(rest_app(app._product).routes)]
     pages = [path for each in (app._subscriber, app._console) for path in paths(inner(each).routes)]
     more = ["/xml/SendToList", "/xml/SendToFile", "/xml/Nothing", "/api/v1/nothing", "/nothing"]
