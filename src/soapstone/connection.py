@@ -22,6 +22,9 @@ MAX_UNREAD = 16 * 1024 * 1024
 MAX_PIPELINED = 16
 """Requests that wait behind one that is not answered yet. A client that sends more has its connection closed."""
 
+TRANSPORT = "soapstone.transport"
+"""Where the scope of a request holds the transport of its connection."""
+
 _BUSY_HEAD = (
     f"HTTP/1.1 503 Service Unavailable\r\nretry-after: {RETRY_SECONDS}\r\ncontent-type: text/plain; charset=utf-8\r\n"
     f"content-length: {len(BUSY)}\r\nconnection: close\r\n\r\n{BUSY}"
@@ -127,6 +130,7 @@ class Connection(HttpToolsProtocol):
         """The head is complete."""
         self._in_head, self._in_body = False, True
         self._since, self._came, self._unread, self._beside = self._now, 0, 0, 0
+        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
         if not self._admitted:

@@ -27,6 +27,7 @@ from soapstone.product import Product
 from soapstone.wire.origin import Origins
 
 PREFIX = "/api/v1"
+ROOMS = (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports, messages, sends)
 
 
 def rest(product: Product) -> FastAPI:
@@ -45,8 +46,7 @@ def rest(product: Product) -> FastAPI:
     settings = product.settings
     origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
     app.state.origins = origins
-    rooms = (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports, messages, sends)
-    for room in rooms:
+    for room in ROOMS:
         app.include_router(room.router, prefix=PREFIX, responses=RESPONSES)
     app.add_middleware(Limited, files=settings.max_upload_bytes)
     app.add_middleware(OwnPages, origins=origins)

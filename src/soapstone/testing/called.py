@@ -1,0 +1,141 @@
+"""What a request calls: interface and operation, found out as the server does, while the body passes by."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import cache
+from typing import Any
+
+from starlette.routing import Match, Route
+from starlette.types import Scope
+
+from soapstone.listrak.operations import CONTRACT as LISTRAK
+from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
+from soapstone.wire.contract import Operation
+from soapstone.wire.envelope import SOAP_11, SoapVersion
+from soapstone.wire.faults import Fault, MalformedXml
+from soapstone.wire.negotiation import Negotiation, negotiate
+from soapstone.wire.origin import first_headers
+from soapstone.wire.plan import Plans
+from soapstone.wire.reader import EARLY_PIECE, MAX_EARLY, Reader, UnsupportedMedia
+from soapstone.xmlhttp.app import PATHS
+
+CALLED = "soapstone.called"
+"""Where the scope of a request holds what it calls."""
+
+
+class Interface(StrEnum):
+    """The interfaces whose calls are recorded and may fail on purpose."""
+
+    MAGNETMAIL = "magnetmail"
+    LISTRAK = "listrak"
+    XML = "xml"
+    REST = "rest"
+
+
+CONTRACTS = {Interface.MAGNETMAIL: MAGNETMAIL, Interface.LISTRAK: LISTRAK}
+_PLANS = {interface: Plans(contract) for interface, contract in CONTRACTS.items()}
+_PATHS = {contract.path.lower(): interface for interface, contract in CONTRACTS.items()}
+_REST = "/api/v1"
+
+
+class Called:
+    """What one request calls. `feed` it the body until it is `known`.
+
+    `operation` is empty while no operation is known; `declared` is the operation of a contract, `version` its version
+    of SOAP. `broken` says why the answer was broken off on purpose, `fault` is the number of the fault that was put in.
+    """
+
+    def __init__(self, interface: Interface, operation: str = "", reader: Reader | None = None) -> None:
+        self.interface = interface
+        self.operation = operation
+        self.declared: Operation | None = None
+        self.version: SoapVersion = SOAP_11
+        self.broken = ""
+        self.fault: int | None = None
+        self._reader = reader
+        self._unzip: Any = None
+
+    @classmethod
+    def of(cls, scope: Scope) -> Called | None:
+        """Return what a request begins to call; None for pages, descriptions and whatever else is no call."""
+        path = str(scope["path"])
+        if path.startswith("/xml/"):
+            return cls(Interface.XML, PATHS.get(path, ""))
+        if path.startswith(f"{_REST}/"):
+            return cls(Interface.REST, _route(scope["method"], path.removeprefix(_REST)))
+        interface = _PATHS.get(path.lower())
+        if interface is None or scope["method"] != "POST":
+            return None
+        headers = first_headers(scope)
+        action = headers.get(b"soapaction")
+        content_type = headers.get(b"content-type", b"").decode("latin-1")
+        text = None if action is None else action.decode("latin-1")
+        negotiation = negotiate(CONTRACTS[interface], content_type, text)
+        called = cls(interface)
+        if negotiation is not None:
+            called._begin(negotiation, gzip=headers.get(b"content-encoding", b"").lower() in (b"gzip", b"x-gzip"))
+        return called
+
+    @property
+    def known(self) -> bool:
+        """Whether no more of the body is needed to tell what is called."""
+        return self._reader is None
+
+    def feed(self, data: bytes, *, more: bool) -> None:
+        """Take the next bytes of the body; `more` says whether others follow."""
+        reader = self._reader
+        if reader is None:
+            return
+        try:
+            if self._unzip is not None:
+                data = self._unzip.decompress(data, MAX_EARLY)
+            for at in range(0, len(data), EARLY_PIECE):
+                reader.feed(data[at : at + EARLY_PIECE])
+                if reader.version and reader.operation:
+                    break
+            else:
+                if more:
+                    return
+                reader.finish()
+        except (Fault, MalformedXml, UnsupportedMedia, zlib.error):
+            # The server answers these in its own way.
+            pass
+        self._end(reader)
+
+    def _begin(self, negotiation: Negotiation, *, gzip: bool) -> None:
+        self.version = negotiation.assumed
+        if negotiation.fault is None:
+            self._name(negotiation.operation)
+            self._reader = Reader(_PLANS[self.interface], negotiation, MAX_EARLY)
+            self._unzip = zlib.decompressobj(wbits=31) if gzip else None
+
+    def _name(self, operation: Operation | None) -> None:
+        self.declared = operation
+        self.operation = operation.name if operation else ""
+
+    def _end(self, reader: Reader) -> None:
+        self.version = reader.version or self.version
+        self._name(reader.operation)
+        reader.close()
+        self._reader = self._unzip = None
+
+
+@cache
+def rest_routes() -> tuple[Route, ...]:
+    """Return the routes of the REST API. Their names are those of its operations."""
+    # The API is loaded when it is first asked for.
+    from soapstone.api.app import ROOMS
+
+    def found() -> Iterator[Route]:
+        for room in ROOMS:
+            yield from (route for route in room.router.routes if isinstance(route, Route))
+
+    return tuple(found())
+
+
+def _route(method: str, path: str) -> str:
+    scope = {"type": "http", "method": method, "path": path, "root_path": ""}
+    return next((route.name for route in rest_routes() if route.matches(scope)[0] is Match.FULL), "")
