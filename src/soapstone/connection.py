@@ -130,7 +130,7 @@ class Connection(HttpToolsProtocol):
         """The head is complete."""
         self._in_head, self._in_body = False, True
         self._since, self._came, self._unread, self._beside = self._now, 0, 0, 0
-        self.scope[TRANSPORT] = self.transport  # type: ignore[typeddict-unknown-key]
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
         super().on_headers_complete()
         self._unanswered.append(self.cycle)
         if not self._admitted:

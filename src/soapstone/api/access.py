@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 # Seconds between two looks whether a caller still may have what lasts.
 CHECK = 2.0
+LOCKED = "Too many failed logon attempts. The login is locked for a while."
+UNKNOWN = "A valid token, or login and password, is needed."
 CHALLENGE = 'Bearer, Basic realm="Soapstone", charset="UTF-8"'
 
 _bearer = HTTPBearer(auto_error=False, description="A token made by `soapstone token create`.")
@@ -169,13 +171,13 @@ def _identity(
     except AddressProhibited:
         raise Refused(403, "Calls from this address are not allowed.") from None
     except LoginLocked:
-        raise Refused(403, "Too many failed logon attempts. The login is locked for a while.") from None
+        raise Refused(403, LOCKED) from None
     except LogonsBusy as busy:
         raise Refused(503, str(busy), Retry_After=str(RETRY_SECONDS)) from None
     except InvalidLogon:
         identity = None
     if identity is None:
-        raise Refused(401, "A valid token, or login and password, is needed.", WWW_Authenticate=CHALLENGE)
+        raise Refused(401, UNKNOWN, WWW_Authenticate=CHALLENGE)
     if not identity.login.may_call_api:
         raise Refused(403, "The login does not have the API permission.")
     return identity

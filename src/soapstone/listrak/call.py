@@ -19,6 +19,9 @@ NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
 # What any moment of the last year counts as: its last days are no dates in some time zones.
 LATEST = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
 
+LOCKED = "[LoginAttemptsExceeded] Too many failed logon attempts. The user is locked for a while."
+"""The fault of a locked login (lk-10, lk-13)."""
+
 # Rows of a page of any paged report (lk-31).
 PAGE_ROWS = 2500
 
@@ -101,7 +104,7 @@ def admit(product: Product, header: WSUser | None, peer: str | None, *, analytic
     except AddressProhibited:
         raise Fault("[ProhibitedIPAddress] Calls from this IP address are not allowed.") from None
     except LoginLocked:
-        raise Fault("[LoginAttemptsExceeded] Too many failed logon attempts. The user is locked for a while.") from None
+        raise Fault(LOCKED) from None
     except InvalidLogon:
         raise Fault("[InvalidLogonAttempt] The user name or password is not valid.") from None
     except LogonsBusy as busy:

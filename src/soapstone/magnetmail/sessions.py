@@ -12,8 +12,12 @@ from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
 from soapstone.product import Product
 from soapstone.wire.faults import BusyFault, Fault
 
-# A locked login is answered late (mm-12), but never by more threads than this at a time.
-_LATE_SECONDS = 1.0
+UNKNOWN_SESSION = "[InvalidSession] The session is unknown or has expired. Call Authenticate again."
+"""The fault of a session that is over (mm-14)."""
+LATE_SECONDS = 1.0
+"""How late a locked login is answered (mm-12)."""
+
+# Never by more threads than this at a time.
 _late_answers = threading.BoundedSemaphore(4)
 
 
@@ -24,7 +28,7 @@ def authenticate(product: Product, request: Authenticate, peer: str | None) -> A
     except LoginLocked:
         if _late_answers.acquire(blocking=False):
             try:
-                time.sleep(_LATE_SECONDS)
+                time.sleep(LATE_SECONDS)
             finally:
                 _late_answers.release()
         return AuthenticationResult(authenticated=False)
@@ -56,5 +60,5 @@ def admit(product: Product, header: mmAuthHeader | None, peer: str | None) -> Ca
     token = (header.sessionId or "").strip() if header else ""
     identity = product.sessions.find(token, peer) if token else None
     if identity is None:
-        raise Fault("[InvalidSession] The session is unknown or has expired. Call Authenticate again.")
+        raise Fault(UNKNOWN_SESSION)
     return Call(product, identity, identity.account).for_account(header.user_id if header else None)

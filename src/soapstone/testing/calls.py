@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import base64
-import codecs
 import html
 import json
 import re
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soapstone.api.problems import not_found
-from soapstone.api.values import Number
-from soapstone.store.instants import now
+from soapstone.clock import now
 from soapstone.testing.bodies import KeptBody
 from soapstone.testing.called import CALLED, Called, Interface
 
@@ -32,8 +24,9 @@ MOST_CALLS = 1000
 """Calls that are kept, the newest ones."""
 MOST_BYTES = 512 * 1024 * 1024
 """Bytes that their bodies take together; the oldest calls make room."""
-MOST_SHOWN = 1024 * 1024
-"""Bytes of a body that the list of calls shows."""
+
+# Bytes of an answer that are looked at for the sentence of a refusal.
+_MOST_READ = 64 * 1024
 
 Headers = list[tuple[str, str]]
 _FAULT = re.compile(r"<(?:faultstring|soap:Text)(?: [^>]*)?>([^<]*)</|<Error><Code>[^<]*</Code><Description>([^<]*)<")
@@ -69,7 +62,7 @@ class RecordedCall:
 
 
 class RecordedCalls:
-    """The newest calls, at most `most` of them and `most_bytes` of their bodies, of which large ones lie in `folder`."""
+    """The newest calls, at most `most` of them and `most_bytes` of their bodies. Large bodies lie in `folder`."""
 
     def __init__(self, folder: Path, *, most: int = MOST_CALLS, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
@@ -111,7 +104,9 @@ class RecordedCalls:
                 self._bytes -= oldest.kept
                 oldest.remove()
 
-    def find(self, operation: str = "", interface: Interface | None = None, limit: int = MOST_CALLS) -> list[RecordedCall]:
+    def find(
+        self, operation: str = "", interface: Interface | None = None, limit: int = MOST_CALLS
+    ) -> list[RecordedCall]:
         """Return the newest calls, the oldest of them first: of an operation and an interface, if these are given."""
         with self._lock:
             calls = sorted(self._calls, key=lambda call: call.number)
@@ -197,148 +192,10 @@ def _fault(call: RecordedCall) -> str:
     """The sentence with which a call was refused; empty for a call that was not."""
     if call.status < 400:
         return ""
-    text = call.response.start(MOST_SHOWN).decode("utf-8", "replace")
+    text = call.response.start(_MOST_READ).decode("utf-8", "replace")
     if found := _FAULT.search(text):
         return html.unescape(found[1] or found[2] or "")
     try:
         return str(json.loads(text)["detail"])
     except (ValueError, TypeError, KeyError):
         return f"status {call.status}"
-
-
-class Body(BaseModel):
-    """A body as it was on the wire: `text`, or `base64` for what is no UTF-8. `size` is that of the whole in bytes.
-
-    Only the beginning is here when `whole` is false. A compressed body is not decoded.
-    """
-
-    body: str
-    encoding: Literal["text", "base64"]
-    size: int
-    whole: bool
-
-
-class RequestOut(Body):
-    """A request; names of headers are in lower case."""
-
-    method: str
-    path: str
-    query: str
-    headers: Headers
-
-
-class ResponseOut(Body):
-    """An answer as far as it was sent; `status` is 0 when none was begun."""
-
-    status: int
-    headers: Headers
-
-
-class CallOut(BaseModel):
-    """A call. `operation` is empty when it named none; `fault` says why it was refused or broke off.
-
-    `fault_number` is the fault of `/_test/faults` that was put in.
-    """
-
-    number: int
-    at: datetime
-    interface: Interface
-    operation: str
-    seconds: float
-    fault: str
-    fault_number: int | None
-    request: RequestOut
-    response: ResponseOut
-
-
-class CallsOut(BaseModel):
-    """Calls, the oldest first."""
-
-    calls: list[CallOut]
-
-
-def _shown(call: RecordedCall) -> CallOut:
-    request = RequestOut(method=call.method, path=call.path, query=call.query, headers=call.headers, **_body(call.request))
-    response = ResponseOut(status=call.status, headers=list(call.response_headers), **_body(call.response))
-    return CallOut(
-        number=call.number,
-        at=call.at,
-        interface=call.called.interface,
-        operation=call.called.operation,
-        seconds=round(call.seconds, 6),
-        fault=call.fault,
-        fault_number=call.called.fault,
-        request=request,
-        response=response,
-    )
-
-
-def _body(body: KeptBody) -> dict[str, Any]:
-    data = body.start(MOST_SHOWN)
-    whole = len(data) == body.size
-    try:
-        # A character that is cut in two is left out.
-        text, encoding = codecs.getincrementaldecoder("utf-8")().decode(data, final=whole), "text"
-    except UnicodeDecodeError:
-        text, encoding = base64.b64encode(data).decode(), "base64"
-    return {"body": text, "encoding": encoding, "size": body.size, "whole": whole}
-
-
-def router(calls: RecordedCalls) -> APIRouter:
-    """Return the part of the control API that is about calls."""
-    api = APIRouter(prefix="/calls", tags=["calls"])
-
-    @api.get("", response_model=CallsOut)
-    def list_calls(
-        operation: Annotated[str, Query(max_length=100)] = "",
-        interface: Interface | None = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_CALLS)] = MOST_CALLS,
-    ) -> StreamingResponse:
-        """Return the calls, the oldest first; of more than `limit` the newest."""
-        return StreamingResponse(_document(calls.find(operation, interface, limit)), media_type="application/json")
-
-    @api.delete("", status_code=204)
-    def delete_calls() -> None:
-        """Forget all calls."""
-        calls.clear()
-
-    def find(number: int) -> RecordedCall:
-        call = calls.get(number)
-        if call is None:
-            raise not_found("call")
-        return call
-
-    @api.get("/{number}")
-    def get_call(number: Number) -> CallOut:
-        """Return one call."""
-        try:
-            return _shown(find(number))
-        except FileNotFoundError:
-            raise not_found("call") from None
-
-    @api.get("/{number}/{part}", response_class=StreamingResponse)
-    def get_body(number: Number, part: Literal["request", "response"]) -> StreamingResponse:
-        """Return the whole body of a request or an answer, byte for byte as it was on the wire."""
-        call = find(number)
-        try:
-            pieces = (call.request if part == "request" else call.response).pieces()
-        except FileNotFoundError:
-            raise not_found("call") from None
-        return StreamingResponse(pieces, media_type="application/octet-stream")
-
-    return api
-
-
-def _document(calls: list[RecordedCall]) -> Iterator[str]:
-    """The list as JSON, one call at a time: all of them may be larger than the memory."""
-    yield '{"calls":['
-    comma = ""
-    for call in calls:
-        try:
-            shown = _shown(call).model_dump_json()
-        except FileNotFoundError:
-            # It was removed since the list was made.
-            continue
-        yield comma + shown
-        comma = ","
-    yield "]}"

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from soapstone.api.access import OwnPages
 from soapstone.api.problems import RESPONSES, Refused, install
-from soapstone.testing import clock
+from soapstone.testing import clock, control_calls, control_faults
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import parsed
@@ -52,9 +52,13 @@ def control(server: TestServer) -> FastAPI:
 
 
 def _routers(server: TestServer) -> list[APIRouter]:
-    # T2: calls.router(server.calls), faults.router(server.faults), mails.router(server.mails).
     # T4: transitions.router(server.transitions).
-    return [_records(server), clock.router(server.set_clock)]
+    return [
+        _records(server),
+        clock.router(server.set_clock),
+        control_calls.router(server.calls),
+        control_faults.router(server.faults),
+    ]
 
 
 def _records(server: TestServer) -> APIRouter:

@@ -28,7 +28,10 @@ from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.instants import EPOCH
+from soapstone.testing.calls import CallRecorder, RecordedCalls
 from soapstone.testing.errors import UnusableSeed
+from soapstone.testing.fault_layer import FaultLayer
+from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
 
 if TYPE_CHECKING:
@@ -53,8 +56,10 @@ class TestServer:
     def __init__(self, base: str, settings: Settings, seed_folder: Path) -> None:
         self.base = base
         self.clock = Shift()
-        # Parts that tests steer: each has `clear`, which a reset calls. T2: self.calls, self.faults, self.mails.
+        # Parts that tests steer: each has `clear`, which a reset calls.
         # T4: self.transitions.
+        self.calls = RecordedCalls(seed_folder.parent / "calls")
+        self.faults = Faults()
         self._settings = settings
         self._seed = seed_folder
         self._database = Database(settings.database)
@@ -180,14 +185,15 @@ class TestServer:
         return Worker(product.database, product.blobs, runners(product), idle=IDLE, chores=chores(product))
 
     def _layered(self) -> App:
-        # T2: the layers of faults and of recorded calls go around the gate, the recorder outermost:
-        # self.calls.layer(self.faults.layer(self._gate)). A reset waits for what is behind the gate alone.
-        return self._gate
+        # A reset waits for what is behind the gate alone.
+        return CallRecorder(FaultLayer(self._gate, self.faults), self.calls)
 
     def _clear(self) -> None:
         """Forget what tests have set and what happened."""
-        # T2, T4: clear the other parts here.
+        # T4: clear the other parts here.
         self.clock.ahead = timedelta(0)
+        self.calls.clear()
+        self.faults.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -35,8 +35,7 @@ def logon(product: Product, name: str, password: str, peer: str | None) -> Ident
     except AddressProhibited:
         raise Refused(403, "ProhibitedIPAddress", "Calls from this IP address are not allowed.") from None
     except LoginLocked:
-        sentence = "Too many failed logon attempts. The user is locked for a while."
-        raise Refused(403, "LoginAttemptsExceeded", sentence) from None
+        raise locked() from None
     except InvalidLogon:
         raise Refused(401, "InvalidLogonAttempt", "The user name or password is not valid.") from None
     except LogonsBusy as busy:
@@ -45,6 +44,11 @@ def logon(product: Product, name: str, password: str, peer: str | None) -> Ident
         raise Refused(403, "AccessDenied", "The user does not have the API permission.")
     product.audit.call(identity.account.id, identity.login.actor, "XML over HTTP")
     return identity
+
+
+def locked() -> Refused:
+    """Too many failures; the login is locked for a while (lk-13)."""
+    return Refused(403, "LoginAttemptsExceeded", "Too many failed logon attempts. The user is locked for a while.")
 
 
 def submit(

@@ -1,0 +1,78 @@
+"""The answers of calls that fail on purpose: what each interface says in its own form."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.responses import HTMLResponse, Response
+
+from soapstone.listrak.call import LOCKED as LISTRAK_LOCKED
+from soapstone.magnetmail.sessions import UNKNOWN_SESSION
+from soapstone.magnetmail.types import AuthenticationResult
+from soapstone.testing.called import CONTRACTS, Called, Interface
+from soapstone.wire import faults
+from soapstone.wire.writer import write_answer
+from soapstone.xmlhttp import answer as xml
+from soapstone.xmlhttp.call import locked
+from soapstone.xmlhttp.refusal import Refused
+
+INTERNAL = "The server met an internal error."
+
+
+def soap_fault(called: Called, message: str) -> Response:
+    """The interface says that it failed: with `message`, or as for an internal error."""
+    if called.interface is Interface.REST:
+        return _problem(500, message or INTERNAL)
+    if called.interface is Interface.XML:
+        return _document(Refused(500, "InternalError", message or INTERNAL))
+    return _soap(called, 500, faults.render(faults.Fault(message or f"[InternalError] {INTERNAL}"), called.version))
+
+
+def page(status: int, retry_seconds: int = 0) -> Response:
+    """A page such as proxies give for a server that fails; with seconds it says when to try again."""
+    text = f"{status} {HTTPStatus(status).phrase}"
+    headers = {"Retry-After": str(retry_seconds)} if retry_seconds else None
+    return HTMLResponse(
+        f"<html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>\n", status, headers
+    )
+
+
+def expired_session(called: Called) -> Response:
+    """The session (mm-14) or the token is over."""
+    if called.interface is Interface.REST:
+        from soapstone.api.access import CHALLENGE, UNKNOWN
+
+        return _problem(401, UNKNOWN, {"WWW-Authenticate": CHALLENGE})
+    return soap_fault(called, UNKNOWN_SESSION)
+
+
+def locked_login(called: Called) -> Response:
+    """Too many failures locked the login (mm-12, lk-13)."""
+    if called.interface is Interface.REST:
+        from soapstone.api.access import LOCKED
+
+        return _problem(403, LOCKED)
+    if called.interface is Interface.XML:
+        return _document(locked())
+    if called.interface is Interface.LISTRAK or called.declared is None:
+        return soap_fault(called, LISTRAK_LOCKED)
+    namespace = CONTRACTS[called.interface].namespace
+    refusal = AuthenticationResult(authenticated=False)
+    return _soap(called, 200, write_answer(called.declared, namespace, called.version, refusal))
+
+
+def _soap(called: Called, status: int, body: bytes) -> Response:
+    media_type = f"{called.version.media_type}; charset=utf-8"
+    return Response(body, status, {"content-type": media_type, "cache-control": "private, max-age=0"})
+
+
+def _document(refused: Refused) -> Response:
+    headers = {"content-type": xml.MEDIA_TYPE, "cache-control": "private, max-age=0"}
+    return Response(xml.error(refused), refused.status, headers)
+
+
+def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    # The API is loaded when it is first called.
+    from soapstone.api.problems import answer
+
+    return answer(status, detail, headers)

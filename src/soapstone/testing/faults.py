@@ -1,0 +1,215 @@
+"""The faults of a test server: which calls fail on purpose, how, and whether the work behind them is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from itertools import count
+from threading import Lock
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from soapstone.testing.called import CONTRACTS, Called, Interface, rest_routes
+from soapstone.xmlhttp.app import PATHS
+
+MOST_FAULTS = 1000
+MOST_SECONDS = 3600.0
+
+
+class FaultKind(StrEnum):
+    """How a call fails."""
+
+    SOAP_FAULT = "soap_fault"
+    """The fault of the contract with `message`, in the caller's version of SOAP; a problem of REST; an Error of XML."""
+    STATUS_500 = "status_500"
+    """500 with a page of HTML, as proxies answer."""
+    STATUS_503 = "status_503"
+    """503 with such a page and Retry-After."""
+    DELAY = "delay"
+    """The call's own answer, `seconds` late."""
+    DISCONNECT = "disconnect"
+    """The connection is closed without an answer."""
+    RESET = "reset"
+    """The connection is reset (TCP RST) without an answer."""
+    TRUNCATE = "truncate"
+    """Half of the answer's body, then the connection is closed."""
+    EXPIRED_SESSION = "expired_session"
+    """What a session of MagnetMail that is over gets, or a token of REST; other interfaces have neither."""
+    LOCKED_LOGIN = "locked_login"
+    """What a locked login gets; of MagnetMail, `Authenticate` alone tells."""
+
+
+# What a delayed or cut answer is, somebody has worked out.
+_WORK_DONE = {FaultKind.DELAY, FaultKind.TRUNCATE}
+# The contracts look at sessions and logins before they do anything.
+_NEVER_DONE = {FaultKind.EXPIRED_SESSION, FaultKind.LOCKED_LOGIN}
+_SECONDS = {FaultKind.DELAY: 2.0, FaultKind.STATUS_503: 1.0}
+
+
+class UnfitFault(ValueError):
+    """A fault that cannot be put in; the message is a sentence."""
+
+
+class FaultIn(BaseModel):
+    """Which calls fail, and how: each `every`-th of those that fit, `times` of them, or until it is removed with null.
+
+    `operation` is the name of an operation of SOAP or XML, or of the REST description; null stands for any, of
+    `interface` or of all. `seconds`: how late a delayed answer comes (2), or what Retry-After says (1), in whole
+    seconds. `work_done` says whether the work behind the call is done all the same; null is as usual for the kind.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    kind: Annotated[FaultKind, Field(strict=False)]
+    operation: Annotated[str | None, Field(max_length=100)] = None
+    interface: Annotated[Interface | None, Field(strict=False)] = None
+    every: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    times: Annotated[int, Field(ge=1, le=1_000_000)] | None = 1
+    message: Annotated[str, Field(max_length=1000)] = ""
+    seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS, strict=False)] | None = None
+    work_done: bool | None = None
+
+
+class FaultOut(FaultIn):
+    """A fault: `calls` fitted since it was made, `applied` of them failed."""
+
+    number: int
+    calls: int
+    applied: int
+
+
+@dataclass(eq=False)
+class Fault:
+    """A fault with what came of it."""
+
+    number: int
+    wanted: FaultIn
+    calls: int = 0
+    applied: int = 0
+
+    @property
+    def kind(self) -> FaultKind:
+        """How calls fail."""
+        return self.wanted.kind
+
+    @property
+    def seconds(self) -> float:
+        """As wanted, or as usual."""
+        return _SECONDS.get(self.kind, 0.0) if self.wanted.seconds is None else self.wanted.seconds
+
+    @property
+    def work_done(self) -> bool:
+        """As wanted, or as usual."""
+        return self.kind in _WORK_DONE if self.wanted.work_done is None else self.wanted.work_done
+
+    def due(self, called: Called) -> bool:
+        """Count a call, if it fits; return whether it is to fail."""
+        wanted = self.wanted
+        if self.applied == wanted.times or not _fits(wanted, called):
+            return False
+        self.calls += 1
+        return self.calls % wanted.every == 0
+
+    def shown(self) -> FaultOut:
+        """What is told about it."""
+        given = self.wanted.model_dump() | {"seconds": self.seconds, "work_done": self.work_done}
+        return FaultOut(number=self.number, calls=self.calls, applied=self.applied, **given)
+
+
+def _fits(wanted: FaultIn, called: Called) -> bool:
+    if wanted.operation not in (None, called.operation) or wanted.interface not in (None, called.interface):
+        return False
+    soap = called.interface in CONTRACTS
+    if soap and called.declared is None and wanted.kind in _NEVER_DONE:
+        return False
+    with_header = called.declared is not None and called.declared.header
+    if wanted.kind is FaultKind.EXPIRED_SESSION:
+        return called.interface is Interface.REST or (called.interface is Interface.MAGNETMAIL and with_header)
+    if wanted.kind is FaultKind.LOCKED_LOGIN and called.interface is Interface.MAGNETMAIL:
+        return called.operation == "Authenticate"
+    return True
+
+
+class Faults:
+    """The faults that tests have put in. Any thread may call."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._numbers = count(1)
+        self._lock = Lock()
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._faults)
+
+    def add(self, wanted: FaultIn) -> FaultOut:
+        """Put in a fault. Raises UnfitFault for one that no call could meet."""
+        _check(wanted)
+        with self._lock:
+            if len(self._faults) >= MOST_FAULTS:
+                raise UnfitFault(f"There are {MOST_FAULTS} faults. Remove some.")
+            fault = Fault(next(self._numbers), wanted)
+            self._faults.append(fault)
+            return fault.shown()
+
+    def all(self) -> list[FaultOut]:
+        """Return them, also those that are used up, the oldest first."""
+        with self._lock:
+            return [fault.shown() for fault in self._faults]
+
+    def remove(self, number: int) -> bool:
+        """Remove a fault; return whether there was one."""
+        with self._lock:
+            kept = [fault for fault in self._faults if fault.number != number]
+            found, self._faults = len(kept) < len(self._faults), kept
+            return found
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        with self._lock:
+            self._faults = []
+
+    def due(self, called: Called) -> Fault | None:
+        """Return the fault of a call: the oldest of those whose turn it is; all that fit have counted it."""
+        with self._lock:
+            due = [fault for fault in self._faults if fault.due(called)]
+            if not due:
+                return None
+            due[0].applied += 1
+            return due[0]
+
+
+def _check(wanted: FaultIn) -> None:
+    """Raises UnfitFault."""
+    name = wanted.operation
+    by_interface: dict[Interface, set[str]] = {each: set(CONTRACTS[each].operations_by_name) for each in CONTRACTS}
+    by_interface[Interface.XML] = set(PATHS.values())
+    if name is not None:
+        by_interface[Interface.REST] = {route.name for route in rest_routes()}
+        there = [each for each in by_interface if name in by_interface[each]]
+        if wanted.interface is not None:
+            there = [each for each in there if each is wanted.interface]
+        if not there:
+            near = get_close_matches(name, set().union(*by_interface.values()), 3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            raise UnfitFault(f"No operation of {wanted.interface or 'any interface'} is named {name}.{hint}")
+    else:
+        there = list(Interface) if wanted.interface is None else [wanted.interface]
+    if wanted.kind in _NEVER_DONE and wanted.work_done:
+        raise UnfitFault(f"The work of a call is never done with {wanted.kind}.")
+    if not any(_fits(wanted, called) for each in there for called in _samples(each, name)):
+        raise UnfitFault(f"{wanted.kind} is nothing that {name or wanted.interface} could answer.")
+
+
+def _samples(interface: Interface, name: str | None) -> list[Called]:
+    """Calls of an operation, or of all."""
+    contract = CONTRACTS.get(interface)
+    if contract is None:
+        return [Called(interface, name or "")]
+    operations = [each for each in contract.operations if name in (None, each.name)]
+    samples = [Called(interface, each.name) for each in operations]
+    for sample, each in zip(samples, operations, strict=True):
+        sample.declared = each
+    return samples
