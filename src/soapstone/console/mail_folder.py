@@ -72,7 +72,7 @@ class MailFolder:
                 if len(letters) == limit:
                     return letters
                 with suppress(FileNotFoundError):
-                    letters.append(self._letter(name, job_id))
+                    letters.append(self.letter(self._folder / name))
             offset = max(0, offset - len(names))
         return letters
 
@@ -86,9 +86,7 @@ class MailFolder:
 
     def open(self, path: Path) -> OpenLetter:
         """A mail with its content, by the path that `path` gave."""
-        match = NAME.fullmatch(path.name)
-        assert match is not None  # noqa: S101 - what `path` gives has such a name
-        letter = self._letter(path.name, int(match[1]))
+        letter = self.letter(path)
         if letter.size > MOST_BYTES:
             with path.open("rb") as file:
                 return OpenLetter(
@@ -102,13 +100,16 @@ class MailFolder:
         plain, html = _text(message, "plain"), _text(message, "html")
         return OpenLetter(letter=letter, headers=_headers(message), plain=plain, html=html, too_large=False)
 
-    def _letter(self, name: str, job_id: int) -> Letter:
-        with (self._folder / name).open("rb") as file:
+    def letter(self, path: Path) -> Letter:
+        """A mail as its header tells, by its path. Raises FileNotFoundError."""
+        match = NAME.fullmatch(path.name)
+        assert match is not None  # noqa: S101 - all mails have such names
+        with path.open("rb") as file:
             message = _parse_headers(file.read(HEADER_BYTES))
             size = os.fstat(file.fileno()).st_size
         return Letter(
-            name=name,
-            job_id=job_id,
+            name=path.name,
+            job_id=int(match[1]),
             sender=_header(message, "From"),
             to=_header(message, "To"),
             subject=_header(message, "Subject"),
@@ -121,12 +122,13 @@ class MailFolder:
         with self._lock:
             begun = time.monotonic()
             if begun >= self._fresh_until:
-                self._index = self._read()
+                self._index = self.read()
                 ended = time.monotonic()
                 self._fresh_until = ended + REST * (ended - begun)
             return self._index
 
-    def _read(self) -> dict[int, list[tuple[int, str]]]:
+    def read(self) -> dict[int, list[tuple[int, str]]]:
+        """Return delivery number and file name of each mail there is now, newest first, by the number of its job."""
         found: dict[int, list[tuple[int, str]]] = {}
         if self._folder.is_dir():
             with os.scandir(self._folder) as entries:

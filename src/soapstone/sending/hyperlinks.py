@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,7 @@ from soapstone.sending.content import LINK_KEYS
 from soapstone.sending.html_reader import EndTag, HtmlReader, StartTag, Text
 from soapstone.sending.links import Links
 from soapstone.sending.marked_text import MARK, MarkedText
-from soapstone.sending.message import Parts
+from soapstone.sending.message import InvalidMessage, Parts
 from soapstone.sending.template import names_in
 
 _WEB = re.compile(rf"(?:https?|ftp)://.|{MARK.pattern}", re.IGNORECASE)
@@ -40,6 +41,20 @@ def hyperlinks(message: Parts, links: Links | None) -> list[Hyperlink]:
     for link in (*_in_html(message.html, links), *_in_text(message.plain, links)):
         found.setdefault(link.url, link)
     return list(found.values())
+
+
+def links_of(html: str, plain: str) -> list[tuple[str, str]]:
+    """Return address and shown text of the links of a mail, those of the HTML first; each address once."""
+    reader, text = HtmlReader(html), MarkedText(plain, template=False)
+    found: dict[str, str] = {}
+    with suppress(InvalidMessage):
+        for url, shown in _anchors(reader):
+            if _kind(reader, url, None):
+                found.setdefault(url, shown)
+    for match in _IN_TEXT.finditer(text.marked()):
+        url = match[0].rstrip(_AFTER_LINK)
+        found.setdefault(url, url)
+    return list(found.items())
 
 
 def _in_html(html: str, links: Links | None) -> Iterator[Hyperlink]:

@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from soapstone.api.access import OwnPages
 from soapstone.api.problems import RESPONSES, Refused, install
-from soapstone.testing import clock, control_calls, control_faults
+from soapstone.testing import clock, control_calls, control_faults, control_mails
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import parsed
@@ -58,6 +58,7 @@ def _routers(server: TestServer) -> list[APIRouter]:
         clock.router(server.set_clock),
         control_calls.router(server.calls),
         control_faults.router(server.faults),
+        control_mails.router(server.mails),
     ]
 
 

@@ -69,7 +69,8 @@ class FaultLayer:
         async def late(message: Message) -> None:
             if message["type"] == "http.response.start":
                 await request.wait(fault.seconds)
-            await send(message)
+            if not request.gone:
+                await send(message)
 
         await self._app(scope, request.receive, late)
 

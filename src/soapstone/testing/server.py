@@ -33,6 +33,7 @@ from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.fault_layer import FaultLayer
 from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
+from soapstone.testing.mails import WrittenMails
 
 if TYPE_CHECKING:
     from soapstone.testing.seed import Planted, Seed
@@ -60,6 +61,7 @@ class TestServer:
         # T4: self.transitions.
         self.calls = RecordedCalls(seed_folder.parent / "calls")
         self.faults = Faults()
+        self.mails = WrittenMails(lambda: self.product)
         self._settings = settings
         self._seed = seed_folder
         self._database = Database(settings.database)

@@ -1,0 +1,94 @@
+"""The part of the control API that is about mails."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, Field
+
+from soapstone.api.problems import not_found
+from soapstone.api.values import Limit, Number
+from soapstone.testing.mails import WrittenMail, WrittenMails
+
+
+class LinkOut(BaseModel):
+    """A link; `text` is what is shown for it."""
+
+    url: str
+    text: str
+
+
+class MailOut(BaseModel):
+    """A mail. `recipient` is the address of its envelope; a text that is not there, or too large to show, is empty."""
+
+    number: int
+    at: datetime
+    account: str
+    sender: Annotated[str, Field(alias="from")]
+    to: str
+    recipient: str
+    subject: str
+    text: str
+    html: str
+    links: list[LinkOut]
+    headers: list[tuple[str, str]]
+
+
+class MailsOut(BaseModel):
+    """Mails in the order of writing."""
+
+    mails: list[MailOut]
+
+
+def _shown(mail: WrittenMail) -> MailOut:
+    letter = mail.opened.letter
+    # By the name that it has in JSON.
+    sender = {"from": letter.sender}
+    return MailOut(
+        number=mail.number,
+        at=mail.at,
+        account=mail.account,
+        to=letter.to,
+        recipient=mail.recipient,
+        subject=letter.subject,
+        text=mail.opened.plain or "",
+        html=mail.opened.html or "",
+        links=[LinkOut(url=url, text=text) for url, text in mail.links],
+        headers=mail.opened.headers,
+        **sender,
+    )
+
+
+def router(mails: WrittenMails) -> APIRouter:
+    """Return the part of the control API that is about mails."""
+    api = APIRouter(prefix="/mails", tags=["mails"])
+
+    @api.get("")
+    def list_mails(
+        to: Annotated[str, Query(max_length=254, description="The whole address, of To or of the envelope.")] = "",
+        subject: Annotated[str, Query(max_length=1000, description="A part of the subject.")] = "",
+        limit: Limit = 100,
+    ) -> MailsOut:
+        """Return the newest mails in the order of writing. A search looks at the newest 10,000."""
+        return MailsOut(mails=[_shown(mail) for mail in mails.find(to, subject, limit)])
+
+    @api.get("/{number}")
+    def get_mail(number: Number) -> MailOut:
+        """Return one mail."""
+        mail = mails.get(number)
+        if mail is None:
+            raise not_found("mail")
+        return _shown(mail)
+
+    @api.get("/{number}/source", response_class=FileResponse)
+    def get_source(number: Number) -> FileResponse:
+        """Return the file of a mail."""
+        path = mails.source(number)
+        if path is None:
+            raise not_found("mail")
+        return FileResponse(path, media_type="message/rfc822")
+
+    return api
