@@ -98,6 +98,10 @@ class Refused(Exception):
         self.text = text
 
 
+class Broken(Exception):
+    """A client reports an error that is no SOAP fault."""
+
+
 class Members(dict[str, Any]):
     """An object of an answer. Clients leave out members that are not there, or say that they are nothing."""
 
@@ -127,10 +131,17 @@ LISTRAK = ("/v31/IntegrationService.asmx", "http://webservices.listrak.com/v31/"
 
 
 class Client:
-    """A foreign client's program: a call goes in as a line of JSON, what came of it comes out as one."""
+    """A foreign client's program: a call goes in as a line of JSON, what came of it comes out as one.
+
+    It repeats a call that fails `retries` times, and waits `seconds` for an answer, None as long as usual. `errors`
+    are those of the last call, in its own words.
+    """
 
     def __init__(self, name: str, version: str, base: str, log: Path) -> None:
         self.name, self.version, self.base = name, version, base
+        self.retries = 0
+        self.seconds: float | None = None
+        self.errors: list[str] = []
         self._log = log
         with log.open("wb") as errors:
             self._program = subprocess.Popen(
@@ -163,6 +174,8 @@ class Client:
             "operation": operation,
             "header": header,
             "arguments": arguments,
+            "retries": self.retries,
+            "seconds": self.seconds,
         }
         assert self._program.stdin is not None
         assert self._program.stdout is not None
@@ -172,8 +185,11 @@ class Client:
         assert line, f"{self.name} gave up at {operation}:\n{self._log.read_text()}"
         result = json.loads(line, object_hook=Members)
         assert result["version"] == self.version
+        self.errors = result["errors"] or []
         if (fault := result["fault"]) is not None:
             raise Refused(fault["code"], fault["text"])
+        if result["error"] is not None:
+            raise Broken(result["error"])
         return result["answer"]
 
 
@@ -199,6 +215,12 @@ def client(
     program = Client(name, version, server.base, tmp_path_factory.mktemp("client") / "log")
     yield program
     program.stop()
+
+
+@pytest.fixture(scope="session")
+def foreign_client() -> type[Client]:
+    """A foreign client's program, to be made for a server."""
+    return Client
 
 
 @pytest.fixture

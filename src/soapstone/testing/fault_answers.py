@@ -32,9 +32,9 @@ def page(status: int, retry_seconds: int = 0) -> Response:
     """A page such as proxies give for a server that fails; with seconds it says when to try again."""
     text = f"{status} {HTTPStatus(status).phrase}"
     headers = {"Retry-After": str(retry_seconds)} if retry_seconds else None
-    return HTMLResponse(
-        f"<html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>\n", status, headers
-    )
+    # No XML: what cannot be read as an envelope at all is what clients have to get along with.
+    html = f"<!DOCTYPE html>\n<title>{text}</title>\n<h1>{text}</h1>\n<hr>proxy\n"
+    return HTMLResponse(html, status, headers)
 
 
 def expired_session(called: Called) -> Response:

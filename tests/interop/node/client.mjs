@@ -26,11 +26,7 @@ function plain(value) {
 
 function fault(error) {
   const found = error.root?.Envelope?.Body?.Fault;
-  if (!found) {
-    // The error as it is would print the whole connection.
-    console.error(error.message, error.response?.status, error.body);
-    process.exit(1);
-  }
+  if (!found) return null;
   // A fault is given as it is on the wire, so its shape tells the version.
   return found.faultcode
     ? { code: found.faultcode, text: found.faultstring }
@@ -46,15 +42,27 @@ for await (const line of createInterface({ input: process.stdin })) {
   for (const [name, members] of Object.entries(call.header ?? {})) {
     client.addSoapHeader({ [name]: members }, '', 'tns', call.namespace);
   }
-  const result = {};
-  try {
-    const [response] = await client[`${call.operation}Async`](call.arguments);
-    // Nothing is null here, and so is an object without members.
-    const members = response ?? {};
-    result.answer = plain('WSException' in members ? members : (Object.values(members)[0] ?? null));
-  } catch (error) {
-    result.fault = fault(error);
+  const errors = [];
+  let result = {};
+  for (let left = 1 + call.retries; left > 0; left -= 1) {
+    try {
+      const limits = call.seconds === null ? {} : { timeout: 1000 * call.seconds };
+      const [response] = await client[`${call.operation}Async`](call.arguments, limits);
+      // Nothing is null here, and so is an object without members.
+      const members = response ?? {};
+      result = { answer: plain('WSException' in members ? members : (Object.values(members)[0] ?? null)) };
+      break;
+    } catch (error) {
+      result = { fault: fault(error) };
+      if (!result.fault) {
+        // The error as it is would print the whole connection.
+        console.error(error.message, error.response?.status, error.body);
+        result.error = [error.code, error.response?.status].filter(Boolean).join(' ') || error.message;
+      }
+      errors.push(result.fault ? 'fault' : result.error);
+    }
   }
+  result.errors = errors;
   result.version = client.lastRequest.includes('http://www.w3.org/2003/05/soap-envelope') ? '1.2' : '1.1';
   console.log(JSON.stringify(result));
 }

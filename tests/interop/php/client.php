@@ -38,7 +38,9 @@ $options = [
 
 while (($line = fgets(STDIN)) !== false) {
     $call = json_decode($line, true, 512, JSON_THROW_ON_ERROR);
-    $client = $clients[$call['wsdl']] ??= new SoapClient($call['wsdl'], $options);
+    // A connection keeps the time-out with which it was opened.
+    ini_set('default_socket_timeout', (string) ($call['seconds'] ?? 60));
+    $client = $clients["$call[wsdl] $call[seconds]"] ??= new SoapClient($call['wsdl'], $options);
     if (isset($call['arguments']['ImportFileStream'])) {
         // SoapClient encodes what is of type base64Binary by itself.
         $call['arguments']['ImportFileStream'] = base64_decode($call['arguments']['ImportFileStream'], true);
@@ -47,14 +49,24 @@ while (($line = fgets(STDIN)) !== false) {
     foreach ($call['header'] ?? [] as $name => $members) {
         $headers[] = new SoapHeader($call['namespace'], $name, $members);
     }
-    try {
-        $response = $client->__soapCall($call['operation'], [$call['arguments']], null, $headers);
-        $members = get_object_vars($response);
-        $only = $members ? reset($members) : null;
-        $result = ['answer' => plain(array_key_exists('WSException', $members) ? $response : $only)];
-    } catch (SoapFault $fault) {
-        $result = ['fault' => ['code' => $fault->faultcode, 'text' => $fault->getMessage()]];
+    $errors = [];
+    for ($left = 1 + $call['retries']; $left > 0; $left--) {
+        try {
+            $response = $client->__soapCall($call['operation'], [$call['arguments']], null, $headers);
+            $members = get_object_vars($response);
+            $only = $members ? reset($members) : null;
+            $result = ['answer' => plain(array_key_exists('WSException', $members) ? $response : $only)];
+            break;
+        } catch (SoapFault $fault) {
+            // What is no fault of the server has the code HTTP, or Client.
+            $result = ['fault' => ['code' => $fault->faultcode, 'text' => $fault->getMessage()]];
+            $errors[] = "$fault->faultcode: {$fault->getMessage()}";
+        } catch (ErrorException $warning) {
+            $result = ['error' => $warning->getMessage()];
+            $errors[] = $result['error'];
+        }
     }
+    $result['errors'] = $errors;
     $is12 = str_contains($client->__getLastRequest(), 'http://www.w3.org/2003/05/soap-envelope');
     $result['version'] = $is12 ? '1.2' : '1.1';
     echo json_encode($result, JSON_THROW_ON_ERROR), "\n";
