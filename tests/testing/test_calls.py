@@ -73,8 +73,9 @@ def test_calls_of_every_interface_are_told_apart(client: Any) -> None:
 
 
 def test_pages_and_descriptions_are_no_calls(client: Any) -> None:
-    for path in ("/", "/mmapi.asmx?WSDL", "/mmapi.asmx", "/healthz", "/_test/calls"):
+    for path in ("/", "/mmapi.asmx?WSDL", "/mmapi.asmx", "/healthz", "/_test/calls", "/api/v1/openapi.json"):
         assert client.http.get(path).status_code in (200, 303)
+    client.http.options("/xml/SendToList")
     assert client.calls() == []
 
 

@@ -7,12 +7,13 @@ import socket
 import struct
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from soapstone.testing.faults import FaultIn, FaultKind
+from soapstone.testing.faults import Fault, FaultIn, FaultKind
 
 INTERNAL = "The server met an internal error."
 
@@ -357,3 +358,11 @@ def test_there_are_bounds_on_faults(client: Any) -> None:
         client.http.post("/_test/faults", json={"kind": "delay"}).json()["detail"]
         == "There are 1000 faults. Remove some."
     )
+
+
+def test_the_manual_tells_of_every_kind() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "test-server.md").read_text(encoding="utf-8")
+    told = dict(re.findall(r"^\| `(\w+)` \| .* \| (no|yes|never) \|$", page, re.MULTILINE))
+    usual = {kind: Fault(1, FaultIn(kind=kind)).work_done for kind in FaultKind}
+    never = {FaultKind.EXPIRED_SESSION, FaultKind.LOCKED_LOGIN}
+    assert told == {kind: "never" if kind in never else "yes" if usual[kind] else "no" for kind in FaultKind}

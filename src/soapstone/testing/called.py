@@ -60,9 +60,11 @@ class Called:
 
     @classmethod
     def of(cls, scope: Scope) -> Called | None:
-        """Return what a request begins to call; None for pages, descriptions and whatever else is no call."""
+        """Return what a request begins to call; None for a page, a description, or what browsers ask first."""
         path = str(scope["path"])
-        if path.startswith("/xml/"):
+        if scope["method"] == "OPTIONS" or path == f"{_REST}/openapi.json":
+            return None
+        if path.lower().startswith("/xml/"):
             return cls(Interface.XML, PATHS.get(path, ""))
         if path.startswith(f"{_REST}/"):
             return cls(Interface.REST, _route(scope["method"], path.removeprefix(_REST)))
