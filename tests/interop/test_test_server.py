@@ -134,7 +134,7 @@ class Mono:
     """The program of Mono."""
 
     def __init__(self, program: Path, base: str, version: str) -> None:
-        command = ["mono", program, base, version]
+        command = ["mono", str(program), base, version]
         self._program = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
