@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from soapstone.console.mail_folder import Letter, MailFolder, OpenLetter
+from soapstone.console.mail_folder import HEADER_BYTES, Letter, MailFolder, OpenLetter
 from soapstone.product import Product
 from soapstone.sending.hyperlinks import links_of
 from soapstone.store.tables import deliveries
@@ -20,6 +21,7 @@ from soapstone.store.tables import deliveries
 MOST_SEARCHED = 10_000
 """Mails that a search looks at, the newest ones."""
 _BATCH = 500
+_FOLD = re.compile("\n(?=[ \t])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,22 +63,24 @@ class WrittenMails:
 
     def get(self, number: int) -> WrittenMail | None:
         """Return one mail."""
-        return next(self._search([entry for entry in self._entries() if entry.number == number], "", ""), None)
+        return next(self._search(list(self._entries(number)), "", ""), None)
 
     def source(self, number: int) -> Path | None:
         """Return where a mail lies."""
-        return next((entry.path for entry in self._entries() if entry.number == number), None)
+        return next((entry.path for entry in self._entries(number)), None)
 
-    def _entries(self) -> Iterator[_Entry]:
+    def _entries(self, only: int | None = None) -> Iterator[_Entry]:
         folder = self._product().settings.mail
         for job_id, names in MailFolder(folder).read().items():
             for number, name in names:
                 with suppress(FileNotFoundError):
-                    yield _Entry((folder / name).stat().st_ctime_ns, number, job_id, folder / name)
+                    if only in (None, number):
+                        yield _Entry((folder / name).stat().st_ctime_ns, number, job_id, folder / name)
 
     def _search(self, entries: Sequence[_Entry], to: str, subject: str) -> Iterator[WrittenMail]:
         product = self._product()
         folder = MailFolder(product.settings.mail)
+        accounts: dict[int, str] = {}
         for at in range(0, len(entries), _BATCH):
             batch = entries[at : at + _BATCH]
             these = deliveries.c.id.in_([entry.number for entry in batch])
@@ -86,21 +90,41 @@ class WrittenMails:
             for entry in batch:
                 recipient = recipients.get(entry.number, "")
                 with suppress(FileNotFoundError):
+                    if not _may_fit(entry.path, to, subject, recipient):
+                        continue
                     letter = folder.letter(entry.path)
                     if subject in letter.subject.casefold() and (not to or to in _addresses(letter, recipient)):
-                        yield self._written(product, entry, recipient, folder.open(entry.path))
+                        if entry.job_id not in accounts:
+                            accounts[entry.job_id] = _account(product, entry.job_id)
+                        yield _written(entry, accounts[entry.job_id], recipient, folder.open(entry.path))
 
-    def _written(self, product: Product, entry: _Entry, recipient: str, opened: OpenLetter) -> WrittenMail:
-        job = product.jobs.get(None, entry.job_id)
-        account = None if job is None else product.accounts.get(job.account_id)
-        return WrittenMail(
-            number=entry.number,
-            at=opened.letter.date or datetime.fromtimestamp(entry.written / 1e9, UTC),
-            account=account.name if account else "",
-            recipient=recipient,
-            opened=opened,
-            links=links_of(opened.html or "", opened.plain or ""),
-        )
+
+def _written(entry: _Entry, account: str, recipient: str, opened: OpenLetter) -> WrittenMail:
+    return WrittenMail(
+        number=entry.number,
+        at=opened.letter.date or datetime.fromtimestamp(entry.written / 1e9, UTC),
+        account=account,
+        recipient=recipient,
+        opened=opened,
+        links=links_of(opened.html or "", opened.plain or ""),
+    )
+
+
+def _account(product: Product, job_id: int) -> str:
+    job = product.jobs.get(None, job_id)
+    account = None if job is None else product.accounts.get(job.account_id)
+    return account.name if account else ""
+
+
+def _may_fit(path: Path, to: str, subject: str, recipient: str) -> bool:
+    """Look whether a mail could be one that is searched for: to parse the header of each takes milliseconds."""
+    if not to and not subject:
+        return True
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES).replace(b"\r\n", b"\n").partition(b"\n\n")[0]
+    text = _FOLD.sub("", head.decode("utf-8", "replace")).casefold()
+    written = next((line for line in text.split("\n") if line.startswith("subject:")), "")
+    return (to in text or to == recipient.casefold()) and (subject in written or "=?" in written)
 
 
 def _addresses(letter: Letter, recipient: str) -> set[str]:
