@@ -142,7 +142,7 @@ def list_jobs(
 @router.get("/{job_id}")
 def get_job(job_id: Number, caller: Calling) -> JobOut:
     """One job."""
-    return JobOut.of(caller.product, find(caller, job_id))
+    return JobOut.of(caller.product, asked(caller, job_id))
 
 
 @router.post("/{job_id}/cancel", status_code=202)
@@ -194,6 +194,11 @@ def find(caller: Caller, job_id: int) -> Job:
     return job
 
 
+def asked(caller: Caller, job_id: int) -> Job:
+    """A job that the login may see, as somebody is to see it who asks how far it is. Raises Refused."""
+    return caller.product.jobs.asked(find(caller, job_id))
+
+
 def _mark(job: Job) -> str:
     # Not the sum of the counters: what one loses another may gain.
     counted = crc32(repr((sorted(job.counters.items()), job.paused, job.error)).encode())
@@ -206,7 +211,7 @@ async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterato
         try:
             if time.monotonic() - checked >= CHECK:
                 caller, checked = await run_in_threadpool(caller.again), time.monotonic()
-            job = await run_in_threadpool(find, caller, job_id)
+            job = await run_in_threadpool(asked, caller, job_id)
         except Refused:
             return
         shown = JobOut.of(caller.product, job)

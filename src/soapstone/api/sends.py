@@ -208,6 +208,7 @@ def create_send(given: SendIn, caller: Calling, once: Making) -> Response:
 @router.get("/{send_id}")
 def get_send(send_id: Number, caller: Calling) -> SendOut:
     """One send with the figures of its ledger."""
+    caller.product.jobs.asked(_find(caller, send_id).job)
     return _whole(caller, send_id)
 
 

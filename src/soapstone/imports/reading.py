@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -35,7 +35,8 @@ class Task:
     """What is to be read, and how: all in plain values, so that it can be sent to another process.
 
     `folder` is there for this reading alone. `kind` is that of the database, `done` the number of rows that were merged
-    already, `most_bytes` the limit for a packed file.
+    already, `most_bytes` the limit for a packed file. `rejects` are rows that are not taken whatever they hold: the
+    reason by physical line.
     """
 
     path: str
@@ -47,6 +48,7 @@ class Task:
     chunk_rows: int
     done: int
     most_bytes: int
+    rejects: Mapping[int, str] = field(default_factory=dict)
 
     def rows(self) -> Rows:
         """The reader of single rows."""
@@ -113,16 +115,20 @@ def read(task: Task) -> Iterator[Event]:
     rows = stage.rows
     with opened.path.open("rb") as file:
         start, end = behind(file, Place(opened.skip, 1), spec.skip), _end(file)
+
+        def found_in(start: Place, stop: int | None, columns: int | None = None) -> Iterator[Block]:
+            found = blocks(file, dialect, start, stop, columns)
+            return _rejecting(found, task.rejects) if task.rejects else found
+
         if rows.doubtful:
-            seen = blocks(file, dialect, start, end, columns=rows.key_columns)
-            yield from _settled(rows, seen, header=spec.header)
+            yield from _settled(rows, found_in(start, end, rows.key_columns), header=spec.header)
 
         def keys_of(block: Block) -> tuple[list[str], list[int]]:
             checked = rows.check(block.rows, block.flaws)
             return checked.keys, checked.ranks
 
         building = index.build(
-            blocks(file, dialect, start, end, columns=rows.key_columns),
+            found_in(start, end, rows.key_columns),
             keys_of,
             header=spec.header,
             range_rows=task.chunk_rows,
@@ -139,8 +145,14 @@ def read(task: Task) -> Iterator[Event]:
                 superseded = found.superseded_in(part.first, part.rows)
                 # Three names in turn: one chunk is merged, one is ready, one is being staged.
                 path = folder / f"stage-{number % 3}"
-                records = blocks(file, dialect, part.start, part.stop)
+                records = found_in(part.start, part.stop)
                 yield _staged(stage, records, part.first, task.done, superseded, path, columns)
+
+
+def _rejecting(found: Iterator[Block], rejects: Mapping[int, str]) -> Iterator[Block]:
+    for block in found:
+        block.flaws.update({at: rejects[line] for at, line in enumerate(block.lines) if line in rejects})
+        yield block
 
 
 def _end(file: BinaryIO) -> int:

@@ -14,6 +14,7 @@ All that the job knows of its progress is in its checkpoint, which every chunk's
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 
@@ -53,14 +54,18 @@ MOST_GROWTH = 200
 TRIES = 5
 
 
-def run_import(run: Run, *, chunk_rows: int | None = None) -> None:
-    """Do an import, or what is left of it. Raises JobFailed with a sentence for its owner."""
-    _Import(run, chunk_rows or CHUNK_ROWS[run.database.kind]).run()
+def run_import(run: Run, *, chunk_rows: int | None = None, rejects: Mapping[int, str] | None = None) -> None:
+    """Do an import, or what is left of it. Raises JobFailed with a sentence for its owner.
+
+    `rejects` are rows that are not taken whatever they hold: the reason, an outcome, by physical line.
+    """
+    _Import(run, chunk_rows or CHUNK_ROWS[run.database.kind], rejects or {}).run()
 
 
 class _Import:
-    def __init__(self, run: Run, chunk_rows: int) -> None:
+    def __init__(self, run: Run, chunk_rows: int, rejects: Mapping[int, str]) -> None:
         self._run = run
+        self._rejects = rejects
         self._chunk_rows = chunk_rows
         self._spec = ImportSpec.of(run.job.request)
         account = Accounts(run.database).get(run.job.account_id)
@@ -105,6 +110,7 @@ class _Import:
                     chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
                     done=checkpoint.get("done", 0),
                     most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
+                    rejects=self._rejects,
                 )
                 with closing(events(task, size=job.blob_size)) as found:
                     for event in found:

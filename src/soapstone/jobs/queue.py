@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,11 +22,20 @@ CLAIM_LOCK = 7302
 _ONE = select(jobs).where(jobs.c.id == bindparam("job_id"))
 
 
+class _HeldBack(Exception):
+    """A job that was claimed may not begin."""
+
+
 class Jobs:
-    """All jobs of one installation."""
+    """All jobs of one installation.
+
+    `asked` gets each job that a client asks about, and returns it as the client is to see it: as it is, but for the
+    test server.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.asked: Callable[[Job], Job] = lambda job: job
 
     def add(
         self,
@@ -218,13 +228,22 @@ class Jobs:
         with self._database.read() as connection:
             return list(connection.execute(select(jobs.c.id).where(jobs.c.finished_at.is_(None))).scalars())
 
-    def claim(self, worker: str, kinds: Collection[str], lease: timedelta, *, but: Collection[int] = ()) -> Job | None:
+    def claim(
+        self,
+        worker: str,
+        kinds: Collection[str],
+        lease: timedelta,
+        *,
+        but: Collection[int] = (),
+        may_begin: Callable[[Job], bool] | None = None,
+    ) -> Job | None:
         """Take the next job that may run, for as long as the lease lasts; None when there is none.
 
-        The rule is in `claim_job.sql`. `but` are jobs that are left alone, whatever became of their leases.
+        The rule is in `claim_job.sql`. `but` are jobs that are left alone, whatever became of their leases. A job for
+        which `may_begin` says no stays as it is, and None is returned.
         """
         statement = text(self._database.statement("claim_job"))
-        with self._database.write() as connection:
+        with suppress(_HeldBack), self._database.write() as connection:
             if self._database.kind == "postgresql":
                 connection.execute(select(text(f"pg_advisory_xact_lock({CLAIM_LOCK})")))
             # Not before: claims wait for one another.
@@ -240,7 +259,12 @@ class Jobs:
             job_id = connection.execute(statement).scalar_one_or_none()
             if job_id is None:
                 return None
-            return Job.of(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
+            job = Job.of(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
+            if may_begin is not None and not may_begin(job):
+                # The transaction is undone.
+                raise _HeldBack
+            return job
+        return None
 
     def renew(self, worker: str, lease: timedelta) -> None:
         """Prolong the leases of all jobs that this worker runs."""

@@ -87,7 +87,8 @@ class Chunk:
 class Run:
     """One attempt at a job, as its runner sees it.
 
-    `job` is kept as the last committed chunk left it; `progressed` says whether a chunk of this attempt got further.
+    `job` is kept as the last committed chunk left it; `progressed` says whether a chunk of this attempt got further,
+    `stopping` whether the worker ends.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Run:
         self.job = job
         self.progressed = False
         self._lease = lease
-        self._stopping = stopping
+        self.stopping = stopping
         self._connection: Connection | None = None
 
     @contextmanager
@@ -118,7 +119,7 @@ class Run:
         are stored all the same, unless the attempt is superseded: what happened must be told. `durable` outlives a loss
         of power.
         """
-        if self._stopping() and not last_words:
+        if self.stopping() and not last_words:
             raise Stopped
         with self.database.write(durable=durable, connection=self._connection) as connection:
             self._fence(connection, heed=not last_words)

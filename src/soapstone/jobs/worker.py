@@ -17,6 +17,7 @@ from pathlib import Path
 from structlog.contextvars import bind_contextvars
 
 from soapstone.jobs import heartbeats
+from soapstone.jobs.gate import Gate
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
@@ -47,7 +48,7 @@ class Worker:
     """Runs jobs in up to `slots` threads until `stop` is called.
 
     `runners` says which kinds of job it can do, and how. `chores` are done at the start and then every hour, while
-    there is nothing else to do.
+    there is nothing else to do. `gate` holds jobs back.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Worker:
         chores: Sequence[Callable[[], object]] = (),
         patience: int = PATIENCE,
         shortest_wait: float = SHORTEST_WAIT,
+        gate: Gate | None = None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns():x}"
         self._database = database
@@ -84,12 +86,19 @@ class Worker:
         # Each thread and its job.
         self._running: dict[threading.Thread, int] = {}
         self._changed = threading.Condition()
+        self._gate = gate
+        if gate is not None:
+            gate.attach(self.wake)
+
+    def wake(self) -> None:
+        """Look for jobs now."""
+        with self._changed:
+            self._changed.notify_all()
 
     def stop(self) -> None:
         """End after the chunks under way."""
         self._stop.set()
-        with self._changed:
-            self._changed.notify_all()
+        self.wake()
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
         """Work until stopped, or until nothing is under way, nothing may run and `until` says that this will do."""
@@ -134,11 +143,16 @@ class Worker:
 
     def _take_on(self) -> bool | None:
         """Claim a job and start it: True when one was started, False when none may run, None when no slot is free."""
+        gate = self._gate
         with self._changed:
-            if len(self._running) >= self._slots:
+            if len(self._running) - (gate.resting if gate else 0) >= self._slots:
                 return None
             ours = set(self._running.values())
-        job = self._jobs.claim(self.name, self._runners, self._lease, but=ours)
+        if gate is None:
+            job = self._jobs.claim(self.name, self._runners, self._lease, but=ours)
+        else:
+            but = ours.union(gate.closed_to())
+            job = self._jobs.claim(self.name, self._runners, self._lease, but=but, may_begin=gate.may_begin)
         if job is None:
             return False
         thread = threading.Thread(target=copy_context().run, args=(self._do, job), name=f"job-{job.id}")

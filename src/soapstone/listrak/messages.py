@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from soapstone.listrak.call import NO_DATE, Call
 from soapstone.listrak.operations import (
@@ -69,6 +70,7 @@ def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatu
     sends = call.product.reports.of_message(call.account.id, request.MsgID)
     if not sends or not all(_may_see(call, each.list_id) for each in sends):
         return GetMessageStatusResponse(WSMessageStatus=None)
+    sends = [replace(each, job=call.product.jobs.asked(each.job)) for each in sends]
     flag = _flag(sends)
     ends = [each.job.finished_at for each in sends if each.job.finished_at is not None]
     status = WSMessageStatus(

@@ -40,6 +40,7 @@ def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatu
     job = call.product.jobs.get([call.account.id], request.ProcessID)
     if job is None or not _may_see(call, job):
         return GetProcessStatusResponse(WSProcessStatus=None)
+    job = call.product.jobs.asked(job)
     status = WSProcessStatus(
         ProcessID=job.id,
         ListID=job.list_id or 0,
@@ -68,7 +69,7 @@ def get_legacy_process_status(call: Call, request: GetLegacyProcessStatus) -> li
             ProcessStartTime=call.wall_clock(job.started_at or job.submitted_at),
             ProcessCompleteTime=call.wall_clock(job.finished_at),
         )
-        for job in jobs
+        for job in map(call.product.jobs.asked, jobs)
     ]
 
 

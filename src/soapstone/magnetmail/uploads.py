@@ -112,7 +112,7 @@ def _status(
     job = call.product.jobs.get([call.account.id], job_id)
     if job is None or job.kind not in KINDS or not call.product.lists.sees_job(call.login, job):
         return _refused(call, NOT_FOUND, f"There is no upload job {job_id}.", function, jobid=job_id)
-    return _record(call, job, function, date)
+    return _record(call, call.product.jobs.asked(job), function, date)
 
 
 def _record(
