@@ -81,8 +81,8 @@ def test_a_worker_that_is_woken_looks_at_once(database: Database, blobs: Blobs, 
     try:
         wait_for(lambda: gate.asked)
         gate.numbers.clear()
-        # The worker may not wait yet.
-        wait_for(lambda: gate.wake() or ((job := jobs.get(None, held)) is not None and job.over))
+        gate.wake()
+        wait_for(lambda: (job := jobs.get(None, held)) is not None and job.over)
     finally:
         worker.stop()
         thread.join()

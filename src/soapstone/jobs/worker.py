@@ -86,6 +86,8 @@ class Worker:
         # Each thread and its job.
         self._running: dict[threading.Thread, int] = {}
         self._changed = threading.Condition()
+        # Whether something has changed since the last look for jobs.
+        self._woken = False
         self._gate = gate
         if gate is not None:
             gate.attach(self.wake)
@@ -93,6 +95,7 @@ class Worker:
     def wake(self) -> None:
         """Look for jobs now."""
         with self._changed:
+            self._woken = True
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -127,6 +130,7 @@ class Worker:
 
     def _turn(self, until: Callable[[], bool]) -> bool:
         """Start a job, or wait a little; whether this was the last turn."""
+        self._woken = False
         claimed = self._take_on()
         if claimed:
             return False
@@ -138,7 +142,8 @@ class Worker:
             self._do_chores()
         self._tidy()
         with self._changed:
-            self._changed.wait(self._idle)
+            if not self._woken and not self._stop.is_set():
+                self._changed.wait(self._idle)
         return False
 
     def _take_on(self) -> bool | None:
@@ -183,7 +188,7 @@ class Worker:
         finally:
             with self._changed:
                 del self._running[threading.current_thread()]
-                self._changed.notify_all()
+            self.wake()
 
     def _attempt(self, run: Run, job: Job) -> None:
         end: Callable[[], None]
