@@ -19,6 +19,7 @@ from soapstone.sending.builder import Stationery
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.signing import DkimKey, DkimSigner, UnusableKey
+from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.settings import Settings
@@ -27,15 +28,20 @@ from soapstone.settings import Settings
 UNUSABLE_SETTINGS = (InvalidSmtpUrl, UnusableKey)
 
 
-def runners(product: Product) -> dict[str, Runner]:
-    """Kind of job → its runner. Raises UNUSABLE_SETTINGS."""
+def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
+    """Kind of job → its runner. Raises UNUSABLE_SETTINGS.
+
+    With `simulates`, and always where the demo's login is, addresses of the mail simulator behave as it says.
+    """
     settings = product.settings
+    simulates = simulates or product.accounts.demo_login() is not None
     sender = Sender(
         product.database,
         settings.mail,
         settings.drafts,
         server=smtp_server(settings),
         stationery=stationery(product),
+        simulator=Simulator(product.database, _retries(settings)) if simulates else None,
     )
     return {
         **dict.fromkeys(KINDS, run_import),
@@ -81,11 +87,15 @@ def smtp_server(settings: Settings) -> SmtpServer | None:
         SmtpAddress.of(settings.smtp_url),
         connections=settings.smtp_connections,
         rates=Rates(settings.smtp_rate, settings.smtp_domain_rate),
-        retries=Retries(
-            first=timedelta(seconds=settings.smtp_retry_seconds), limit=timedelta(hours=settings.smtp_retry_hours)
-        ),
+        retries=_retries(settings),
         timeout=settings.smtp_timeout_seconds,
         local_hostname=settings.smtp_hostname or None,
+    )
+
+
+def _retries(settings: Settings) -> Retries:
+    return Retries(
+        first=timedelta(seconds=settings.smtp_retry_seconds), limit=timedelta(hours=settings.smtp_retry_hours)
     )
 
 

@@ -10,7 +10,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -66,9 +66,19 @@ class Application:
     """The ASGI app of one web process: picks the room by the path."""
 
     def __init__(
-        self, product: Product, *, demo: bool = False, supervisor: Supervisor | None = None, lazy: bool = False
+        self,
+        product: Product,
+        *,
+        demo: bool = False,
+        supervisor: Supervisor | None = None,
+        lazy: bool = False,
+        repeatable: Collection[str] = POLLS,
     ) -> None:
-        """With `lazy` the second contract, too, is loaded when it is first called: a test server may never be."""
+        """With `lazy` the second contract, too, is loaded when it is first called: a test server may never be.
+
+        `repeatable` are operations that may be given the same answer again while the records are as they were.
+        """
+        self._repeatable = repeatable
         self._readiness = Readiness(product, supervisor)
         self._product = product
         settings = product.settings
@@ -107,7 +117,7 @@ class Application:
             max_body=self._product.settings.max_upload_bytes,
             origins=self._origins,
             on_call=partial(self._add_call, interface),
-            repeatable=POLLS,
+            repeatable=self._repeatable,
             freshness=self._watch.token,
             prefill=prefill,
             large_calls=self._large_calls,

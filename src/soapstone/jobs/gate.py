@@ -8,7 +8,7 @@ from typing import Protocol
 from soapstone.jobs.job import Job
 
 
-class Gate(Protocol):
+class JobGate(Protocol):
     """Holds jobs back. A worker without a gate takes every job that may run; the test server has one with rules."""
 
     @property

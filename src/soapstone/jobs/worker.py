@@ -17,7 +17,7 @@ from pathlib import Path
 from structlog.contextvars import bind_contextvars
 
 from soapstone.jobs import heartbeats
-from soapstone.jobs.gate import Gate
+from soapstone.jobs.gate import JobGate
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
@@ -63,7 +63,7 @@ class Worker:
         chores: Sequence[Callable[[], object]] = (),
         patience: int = PATIENCE,
         shortest_wait: float = SHORTEST_WAIT,
-        gate: Gate | None = None,
+        gate: JobGate | None = None,
     ) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{time.monotonic_ns():x}"
         self._database = database

@@ -396,8 +396,13 @@ class Changes:
         `durable` is for changes that queue a job (Database.write).
         """
         with self._database.write(durable=durable) as connection:
-            held = select(accounts.c.last_number).where(accounts.c.id == account.id).with_for_update()
-            yield Change(connection, account, by, connection.execute(held).scalar_one())
+            yield change_within(connection, account, by=by)
+
+
+def change_within(connection: Connection, account: Account, *, by: str) -> Change:
+    """Return a change that is part of the caller's transaction: see Changes.begin."""
+    held = select(accounts.c.last_number).where(accounts.c.id == account.id).with_for_update()
+    return Change(connection, account, by, connection.execute(held).scalar_one())
 
 
 def _filled(profile: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Complaints of recipients that came back from their mailbox providers."""
+"""Complaints of recipients that come back from their mailbox providers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import func, literal, select, tuple_
 
+from soapstone.lists.changes import Cause, Change
+from soapstone.lists.recipients import suppress
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships, messages
 
@@ -25,6 +27,18 @@ class Complaint:
     number: int
     email: str
     provider: str
+
+
+def complain(change: Change, contact_id: int, list_id: int | None, *, cause: Cause, provider: str) -> None:
+    """Record a complaint: it ends the subscription to the list, and nothing is sent to the address (mm-123, lk-119)."""
+    row = change.contact(contact_id)
+    if row is None:
+        return
+    complaint = change.log("complained", contact_id, list_id, cause=cause, detail={"provider": provider})
+    if list_id is not None:
+        change.move(list_id, contact_id, "unsubscribed", cause=cause, part_of=complaint)
+    if row["email_key"]:
+        suppress(change, row["email"])
 
 
 class Complaints:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, func, select
 
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
@@ -17,8 +17,13 @@ from soapstone.sending.builder import MailBuilder
 from soapstone.sending.last_look import LastLook
 from soapstone.sending.message import MergedTooLarge
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
+from soapstone.sending.simulator import ACCEPTED, Simulator, reply_to
+from soapstone.sending.smtp_delivery import STATES
+from soapstone.sending.smtp_rules import Stage, Verdict, classify
+from soapstone.sending.smtp_server import Retries
 from soapstone.store.database import Database
 from soapstone.store.hindrances import RecordsUnavailable
+from soapstone.store.tables import deliveries
 
 # Mails built and mails handed over in one chunk.
 BUILD_MAILS = 250
@@ -66,11 +71,15 @@ class MailFolders:
 class FolderDelivery:
     """One attempt at handing over the mails of one send whose recipients are chosen.
 
-    Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind.
+    Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind. With
+    a `simulator` addresses of its domain refuse mails, for good or for now.
     """
 
-    def __init__(self, run: Run, builder: MailBuilder, outbox: Outbox, look: LastLook) -> None:
+    def __init__(
+        self, run: Run, builder: MailBuilder, outbox: Outbox, look: LastLook, simulator: Simulator | None = None
+    ) -> None:
         self._run = run
+        self._simulator = simulator
         self._builder = builder
         self._outbox = outbox
         self._look = look
@@ -86,11 +95,12 @@ class FolderDelivery:
         return int(self._run.job.checkpoint.get("place", 0))
 
     def hand_over(self) -> None:
-        """Build all mails, then hand them over."""
+        """Build all mails, then hand them over. Raises Later when some are to be tried again."""
         if self._phase == "build":
             self._build()
         if self._phase == "hand":
             self._hand()
+            self._try_again()
 
     def _build(self) -> None:
         while batch := self._builder.chosen(self._place, self._run.job.checkpoint["last"], BUILD_MAILS):
@@ -120,17 +130,60 @@ class FolderDelivery:
             if row.id in looked.gone:
                 # The attempt before may have handed it over. Drafts go at the end of the send.
                 self._outbox.take_back(row.id)
-                continue
-            if row.id in looked.moved:
-                try:
-                    self._outbox.build(row.id, self._builder.content_for(row, looked.moved[row.id]))
-                except MergedTooLarge as error:
-                    ledger.fail(chunk, {row.id: str(error)})
-                    continue
-                self._outbox.settle([row.id])
-            if not self._outbox.hand(row.id) and not self._may_be_done:
-                raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
+            elif row.id not in looked.moved or self._build_again(chunk, row, looked.moved[row.id]):
+                self._offer(chunk, row, looked.moved.get(row.id, row.email))
         self._outbox.close()
+
+    def _build_again(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
+        try:
+            self._outbox.build(row.id, self._builder.content_for(row, address))
+        except MergedTooLarge as error:
+            ledger.fail(chunk, {row.id: str(error)})
+            return False
+        self._outbox.settle([row.id])
+        return True
+
+    def _offer(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
+        """Hand a mail over, unless the simulator refuses it; whether it was handed over."""
+        if self._simulator is not None and (reply := reply_to(address, row.attempts)):
+            self._note_refusal(chunk, row, reply, self._simulator.retries)
+            return False
+        if not self._outbox.hand(row.id) and not self._may_be_done:
+            raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
+        if self._simulator is not None:
+            self._simulator.follow_up(chunk, self._run.job, row.contact_id, address)
+        return True
+
+    def _note_refusal(self, chunk: Chunk, row: Row[Any], reply: str, retries: Retries) -> None:
+        code, _, text = reply.partition(" ")
+        verdict, attempts = classify(Stage.RCPT, int(code), text), row.attempts + 1
+        delay = retries.delay(attempts) if verdict is Verdict.DEFERRED else None
+        values = {"reply": reply, "attempts": attempts, "next_try_at": None if delay is None else now() + delay}
+        state = "failed" if delay is None else STATES[verdict]
+        chunk.count(**{state: ledger.move(chunk, deliveries.c.id == row.id, row.state, state, **values)})
+
+    def _try_again(self) -> None:
+        """Offer the mails again whose time has come; Later when there are further ones."""
+        while batch := self._builder.due(now(), HAND_MAILS):
+            with self._run.chunk() as chunk:
+                for row in batch:
+                    chunk.count(**{row.state: -1})
+                looked = self._look.settle(chunk, batch)
+                for row in batch:
+                    address = looked.moved.get(row.id, row.email)
+                    if row.id in looked.gone or not self._build_again(chunk, row, address):
+                        continue
+                    if self._offer(chunk, row, address):
+                        values = {"attempts": row.attempts + 1, "reply": ACCEPTED, "next_try_at": None}
+                        mine = deliveries.c.id == row.id
+                        ledger.move(chunk, mine, row.state, "handed", handed_at=now(), **values)
+                        chunk.count(handed=1)
+                self._outbox.close()
+        query = select(func.min(deliveries.c.next_try_at)).where(deliveries.c.job_id == self._run.job.id)
+        with self._run.database.read() as connection:
+            due = connection.execute(query).scalar_one()
+        if due is not None:
+            raise Later(due - now(), "The mail server asked to try some recipients again later.")
 
     def _built(self, limit: int) -> Sequence[Row[Any]]:
         return self._builder.built(self._place, self._run.job.checkpoint["last"], limit)

@@ -26,6 +26,7 @@ from soapstone.sending.last_look import LastLook
 from soapstone.sending.mailbox import is_mailbox
 from soapstone.sending.message import InvalidMessage
 from soapstone.sending.send import SEND, SEND_TO_FILE, SEND_TO_LIST, is_by_address, is_for_members
+from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp_delivery import SmtpDelivery, lost_with_power
 from soapstone.sending.smtp_server import SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
@@ -45,7 +46,10 @@ LONGEST_TURN = timedelta(minutes=1)
 
 
 class Sender:
-    """Runs sends; mails go to the SMTP server, without one as files into the folder `mail` by way of `drafts`."""
+    """Runs sends; mails go to the SMTP server, without one as files into the folder `mail` by way of `drafts`.
+
+    The `simulator` decides over mails to its own domain that go into the folder.
+    """
 
     def __init__(
         self,
@@ -55,8 +59,10 @@ class Sender:
         *,
         server: SmtpServer | None = None,
         stationery: Stationery | None = None,
+        simulator: Simulator | None = None,
     ) -> None:
         self._database = database
+        self._simulator = simulator
         self._folders = MailFolders(mail, drafts)
         self._server = server
         self._stationery = stationery
@@ -105,7 +111,7 @@ class Sender:
             _Choice(run, builder, form, "build").go_on()
             if run.job.checkpoint["phase"] == "mail":
                 self._from_server(run)
-            FolderDelivery(run, builder, outbox, look).hand_over()
+            FolderDelivery(run, builder, outbox, look, self._simulator).hand_over()
 
     def _from_folder(self, run: Run) -> None:
         """The send began while no server was set up: what is not in the folder yet goes to the server."""

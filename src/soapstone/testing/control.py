@@ -14,7 +14,7 @@ from starlette.types import Message
 
 from soapstone.api.access import OwnPages
 from soapstone.api.problems import RESPONSES, Refused, install
-from soapstone.testing import clock, control_calls, control_faults, control_mails
+from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import parsed
@@ -52,13 +52,13 @@ def control(server: TestServer) -> FastAPI:
 
 
 def _routers(server: TestServer) -> list[APIRouter]:
-    # T4: transitions.router(server.transitions).
     return [
         _records(server),
         clock.router(server.set_clock),
         control_calls.router(server.calls),
         control_faults.router(server.faults),
         control_mails.router(server.mails),
+        transitions.router(server.transitions),
     ]
 
 

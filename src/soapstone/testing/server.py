@@ -34,6 +34,7 @@ from soapstone.testing.fault_layer import FaultLayer
 from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
 from soapstone.testing.mails import WrittenMails
+from soapstone.testing.transitions import Transitions
 
 if TYPE_CHECKING:
     from soapstone.testing.seed import Planted, Seed
@@ -58,7 +59,6 @@ class TestServer:
         self.base = base
         self.clock = Shift()
         # Parts that tests steer: each has `clear`, which a reset calls.
-        # T4: self.transitions.
         self.calls = RecordedCalls(seed_folder.parent / "calls")
         self.faults = Faults()
         self.mails = WrittenMails(lambda: self.product)
@@ -66,6 +66,7 @@ class TestServer:
         self._seed = seed_folder
         self._database = Database(settings.database)
         _follow_clock(self._database.engine)
+        self.transitions = Transitions(self._database)
         self._changing = asyncio.Lock()
         self._control: App | None = None
 
@@ -130,6 +131,8 @@ class TestServer:
             self._bring_back(self._seed)
             self._clear()
 
+        # Nobody waits any more for a job that is held.
+        self.transitions.clear()
         await self._at_rest(restore)
 
     async def add(self, seed: Seed, *, keep: bool) -> Planted:
@@ -179,12 +182,20 @@ class TestServer:
 
     def _open(self) -> None:
         self._product = Product.open(self._settings, self._database)
-        self._application = Application(self._product, demo=True, lazy=True)
+        self._product.jobs.asked = self.transitions.asked
+        # Each poll of a client is to be seen.
+        self._application = Application(self._product, demo=True, lazy=True, repeatable=())
 
     def _worker(self) -> Worker:
-        # T4: the hooks of the transitions go in here.
         product = self._product
-        return Worker(product.database, product.blobs, runners(product), idle=IDLE, chores=chores(product))
+        return Worker(
+            product.database,
+            product.blobs,
+            self.transitions.runners(runners(product, simulates=True)),
+            idle=IDLE,
+            chores=chores(product),
+            gate=self.transitions,
+        )
 
     def _layered(self) -> App:
         # A reset waits for what is behind the gate alone.
@@ -192,10 +203,10 @@ class TestServer:
 
     def _clear(self) -> None:
         """Forget what tests have set and what happened."""
-        # T4: clear the other parts here.
         self.clock.ahead = timedelta(0)
         self.calls.clear()
         self.faults.clear()
+        self.transitions.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

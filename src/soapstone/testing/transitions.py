@@ -172,7 +172,7 @@ def _is_seen(moment: Moment, polls: int) -> bool:
 class Transitions:
     """The transitions of one test server.
 
-    This is the Gate of its worker, which takes these `runners`, and `asked` is the Jobs.asked of its product.
+    This is the JobGate of its worker, which takes these `runners`, and `asked` is the Jobs.asked of its product.
     """
 
     def __init__(self, database: Database) -> None:
@@ -251,15 +251,15 @@ class Transitions:
 
     @property
     def resting(self) -> int:
-        """See Gate."""
+        """See JobGate."""
         return self._resting
 
     def attach(self, wake: Callable[[], None]) -> None:
-        """See Gate."""
+        """See JobGate."""
         self._wake = wake
 
     def closed_to(self) -> Collection[int]:
-        """See Gate."""
+        """See JobGate."""
         with self._changed:
             self._learn()
             held = {number: each for number, each in self._courses.items() if not each.begins}
@@ -269,7 +269,7 @@ class Transitions:
         return [number for number, each in held.items() if not each.begins]
 
     def may_begin(self, job: Job) -> bool:
-        """See Gate."""
+        """See JobGate."""
         with self._changed:
             course = self._course(job.id)
             if course is None:
