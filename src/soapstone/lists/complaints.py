@@ -34,9 +34,9 @@ def complain(change: Change, contact_id: int, list_id: int | None, *, cause: Cau
     row = change.contact(contact_id)
     if row is None:
         return
-    complaint = change.log("complained", contact_id, list_id, cause=cause, detail={"provider": provider})
+    change.log("complained", contact_id, list_id, cause=cause, detail={"provider": provider})
     if list_id is not None:
-        change.move(list_id, contact_id, "unsubscribed", cause=cause, part_of=complaint)
+        change.move(list_id, contact_id, "unsubscribed", cause=cause)
     if row["email_key"]:
         suppress(change, row["email"])
 

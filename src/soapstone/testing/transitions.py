@@ -135,6 +135,7 @@ class _Course:
     begins: bool
     ends: bool = False
     polls: int = 0
+    has_failed: bool = False
 
     def begin(self) -> None:
         """Let the job begin."""
@@ -291,6 +292,10 @@ class Transitions:
             failure = None
             with self._changed:
                 course = self._course(run.job.id)
+                if course is not None and course.has_failed:
+                    # The job is retried, and goes on by itself.
+                    del self._courses[run.job.id]
+                    course = None
             if course is not None and course.transition.outcome == "failed":
                 failure = JobFailed(course.transition.reason)
             else:
@@ -300,9 +305,8 @@ class Transitions:
                     failure = trouble
             self._wait_for_end(run)
             if failure is not None:
-                with self._changed:
-                    # A job that is retried is not failed again.
-                    self._courses.pop(run.job.id, None)
+                if course is not None:
+                    course.has_failed = True
                 raise failure
 
         return run_held
