@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 from tests.sending.conftest import Office
 
+from soapstone.clock import now
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
 from soapstone.lists.complaints import Complaints
@@ -17,7 +18,6 @@ from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.sending.sender import Sender
 from soapstone.sending.simulator import DOMAIN, Behaviour, Simulator, behaviour_of, reply_to
 from soapstone.sending.smtp_server import Retries
-from soapstone.store.instants import now
 from soapstone.store.tables import deliveries, jobs, memberships
 
 RETRIES = Retries(first=timedelta(hours=1), longest=timedelta(hours=4), limit=timedelta(hours=8))

@@ -20,13 +20,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from sqlalchemy import func, select
 
 from soapstone.api.problems import Refused
+from soapstone.clock import now
 from soapstone.imports.outcomes import INVALID_ADDRESS, REASONS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, Run, Runner
 from soapstone.store.database import Database
-from soapstone.store.instants import now
 from soapstone.store.tables import jobs
 
 log = logging.getLogger(__name__)
