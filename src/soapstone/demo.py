@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from soapstone.imports.spec import Column, ImportSpec
+from soapstone.lists.changes import Changes
 from soapstone.product import Product
 from soapstone.sending.message import Draft
+from soapstone.sending.simulator import Behaviour
 from soapstone.settings import Settings
 
 ACCOUNT = "DEMO"
@@ -85,7 +87,8 @@ def prepare_demo(product: Product, *, sends: bool = True) -> bool:
     """Make the demo account unless it is there; True when it was made now.
 
     A list with contacts and two profile attributes, one upload with two rejected rows and one Send to List: the worker
-    runs both jobs, like any others. Without `sends` there is no message and no mail of the past.
+    runs both jobs, like any others. Without `sends` there is no message and no mail of the past. On a second list are
+    the addresses of the mail simulator.
     """
     if product.accounts.named(ACCOUNT) is not None:
         return False
@@ -119,4 +122,8 @@ def prepare_demo(product: Product, *, sends: bool = True) -> bool:
     if sends:
         message = product.messages.save(account.id, newsletter.id, WELCOME)
         product.sends.to_list(account=account, login=login, contact_list=newsletter, message=message)
+    simulator = product.lists.create(account.id, "Mail simulator", settings=settings)
+    with Changes(product.database).begin(account) as change:
+        for behaviour in Behaviour:
+            change.join(simulator.id, change.add(email=behaviour.address))
     return True

@@ -209,6 +209,29 @@ def test_the_size_of_chunks_may_change_between_attempts(
     assert rejects(job.id) == rejects(other_job.id)
 
 
+@pytest.mark.parametrize("chunk_rows", [2, 5000])
+def test_rows_that_are_to_be_rejected_count_for_nothing_else(
+    database: Database,
+    blobs: Blobs,
+    submit: Callable[..., Job],
+    account: Account,
+    newsletter: ContactList,
+    rejects: Rejects,
+    chunk_rows: int,
+) -> None:
+    """Not as the last row about a person either; and a heading is no row."""
+    data = b"email\nann@x.example\nbob@x.example\nno address\ncat@x.example\nann@x.example\n"
+    job = submit(account, newsletter, data, ImportSpec(columns=(EMAIL,), header=True))
+    told = {1: "banned", 3: "too_long", 4: "encoding", 6: "suppressed", 7: "banned"}
+    runners = dict.fromkeys(KINDS, partial(run_import, chunk_rows=chunk_rows, rejects=told))
+    jobs = Jobs(database)
+    Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(each.over for each in jobs.find()))
+    done = jobs.get(None, job.id)
+    assert done is not None
+    assert done.counters == {"added": 2, "too_long": 1, "encoding": 1, "suppressed": 1}
+    assert rejects(job.id) == [(3, "too_long"), (4, "encoding"), (6, "suppressed")]
+
+
 def test_keys_that_go_to_disk_are_compared_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
     prepare: Callable[[str], tuple[Account, ContactList]],

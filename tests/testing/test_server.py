@@ -31,7 +31,7 @@ def test_a_reset_goes_back_to_the_seed(server: TestServer) -> None:
     server.product.lists.create(account.id, "Another")
     answer = httpx.post(f"{server.base}/_test/reset")
     assert answer.status_code == 204
-    assert [each.name for each in server.product.lists.all(account.id)] == ["Newsletter"]
+    assert [each.name for each in server.product.lists.all(account.id)] == ["Newsletter", "Mail simulator"]
     assert server.product.jobs.find(limit=100) == before
 
 

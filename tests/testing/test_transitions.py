@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,8 +14,15 @@ from tests.jobs.conftest import wait_for
 from tests.listrak.conftest import Listrak
 from tests.magnetmail.conftest import MagnetMail
 
+from soapstone.demo import prepare_demo
+from soapstone.jobs.worker import Worker
+from soapstone.product import Product
+from soapstone.runners import runners
 from soapstone.sending.message import Draft
+from soapstone.settings import Settings
+from soapstone.store.database import Database
 from soapstone.testing.server import TestServer, local_test_server
+from soapstone.testing.transitions import AfterPolls, TransitionIn, Transitions
 
 ROWS = "Email\nann@one.example\nbob@one.example\ncat@one.example\ndan@one.example\n"
 
@@ -363,11 +371,10 @@ def test_rows_of_both_contracts_are_rejected_as_told(client: Client, ways: Ways)
         {"unknown": 1},
     ],
 )
-def test_what_is_no_transition(client: Client, given: dict[str, Any]) -> None:
-    answer = client.control.post("/transitions", json=given)
+def test_what_is_no_transition(running: TestServer, given: dict[str, Any]) -> None:
+    answer = httpx.post(f"{running.base}/_test/transitions", json=given)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert client.control.get("/transitions").json() == {"transitions": []}
 
 
 def test_wrong_credentials_are_no_poll(client: Client) -> None:
@@ -376,3 +383,28 @@ def test_wrong_credentials_are_no_poll(client: Client) -> None:
     for _ in range(3):
         assert httpx.get(f"{client.rest.base_url}jobs/{job}", auth=("demo", "wrong")).status_code == 401
     assert client.states(job, 2) == ["queued", "completed"]
+
+
+def test_on_both_databases(database: Database, tmp_path: Path) -> None:
+    """The test server has SQLite; programs may put the parts together for PostgreSQL."""
+    product = Product.open(Settings(data_dir=tmp_path), database)
+    prepare_demo(product)
+    transitions = Transitions(database)
+    product.jobs.asked = transitions.asked
+    for number, end in ((1, 1), (2, 2)):
+        asked = TransitionIn(jobs=number, start=AfterPolls(after_polls=1), end=AfterPolls(after_polls=end))
+        transitions.add(asked)
+    worker = Worker(
+        database, product.blobs, transitions.runners(runners(product)), slots=1, idle=0.01, gate=transitions
+    )
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        for number, seen in ((1, ["queued", "running", "completed"]), (2, ["queued", "running", "running"])):
+            jobs = [product.jobs.asked(product.jobs.get(None, number) or pytest.fail("no job")) for _ in seen]
+            assert [job.state for job in jobs] == seen
+        assert product.jobs.cancel(None, 2)
+        wait_for(lambda: (job := product.jobs.get(None, 2)) is not None and job.state == "cancelled")
+    finally:
+        worker.stop()
+        thread.join()

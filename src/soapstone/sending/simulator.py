@@ -33,6 +33,11 @@ class Behaviour(StrEnum):
     # Accepted; then the recipient complains to the mailbox provider.
     COMPLAINS = "complains"
 
+    @property
+    def address(self) -> str:
+        """The plain address that behaves so."""
+        return f"{self}@{DOMAIN}"
+
 
 # The replies to RCPT, by attempt; what comes later is accepted.
 _REPLIES = {
