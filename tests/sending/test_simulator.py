@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,6 +63,13 @@ def test_which_addresses_behave_how() -> None:
         assert reply_to(other, 0) is None
     assert [reply_to(f"deferred@{DOMAIN}", attempts) for attempts in range(3)] == [GREYLISTED, GREYLISTED, None]
     assert reply_to(f"full@{DOMAIN}", 1000) == FULL
+
+
+def test_the_manual_names_each_address_and_what_it_answers() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "test-server.md").read_text()
+    for behaviour in Behaviour:
+        assert f"| `{behaviour.address}` |" in page
+        assert (reply_to(behaviour.address, 0) or "complains") in page
 
 
 def test_each_address_meets_its_fate(office: Office) -> None:
