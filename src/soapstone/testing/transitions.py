@@ -10,16 +10,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import func, select
 
-from soapstone.api.problems import Refused
 from soapstone.clock import now
 from soapstone.imports.outcomes import INVALID_ADDRESS, REASONS
 from soapstone.imports.runner import run_import
@@ -28,6 +27,9 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, Run, Runner
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,14 @@ def _known(reason: str) -> str:
 
 
 RejectReason = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(REASONS)})]
+
+
+class NoSuchJob(LookupError):
+    """There is no job of that number."""
+
+
+class Impossible(ValueError):
+    """A transition cannot be set, or a job not be advanced; the message is a sentence."""
 
 
 class _In(BaseModel):
@@ -194,11 +204,11 @@ class Transitions:
     # --- setting transitions ------------------------------------------------------------------------------------------
 
     def add(self, asked: TransitionIn) -> TransitionOut:
-        """Set a transition. Raises Refused for a job that is not there or over."""
+        """Set a transition. Raises NoSuchJob, and Impossible for one that is over."""
         job = None if isinstance(asked.jobs, str) else self._unfinished(asked.jobs)
         with self._changed:
             if len(self._transitions) >= MOST_TRANSITIONS:
-                raise Refused(409, "There are too many transitions: delete them, or reset the server.")
+                raise Impossible("There are too many transitions: delete them, or reset the server.")
             self._learn()
             self._number += 1
             made = _Transition(self._number, asked)
@@ -231,16 +241,19 @@ class Transitions:
         self._tell()
 
     def advance(self, number: int) -> Job:
-        """Bring a job that is held into its next state and return it. Raises Refused when nothing holds it."""
+        """Bring a job that is held into its next state and return it.
+
+        Raises NoSuchJob, and Impossible when nothing holds it.
+        """
         job = self._unfinished(number)
         with self._changed:
             course = self._course(number)
             if course is None or course.ends:
-                raise Refused(409, "No transition holds this job.")
+                raise Impossible("No transition holds this job.")
             course.look_at_clock(job)
             stays = course.transition.end if course.begins else course.transition.start
             if stays == "never":
-                raise Refused(409, "The job's transition says that it stays where it is.")
+                raise Impossible("The job's transition says that it stays where it is.")
             if not course.begins:
                 course.begin()
             else:
@@ -413,9 +426,9 @@ class Transitions:
     def _unfinished(self, number: int) -> Job:
         job = self._jobs.get(None, number)
         if job is None:
-            raise Refused(404, "There is no such job.")
+            raise NoSuchJob
         if job.over:
-            raise Refused(409, "The job is over.")
+            raise Impossible("The job is over.")
         return job
 
     def _tell(self) -> None:
@@ -430,28 +443,43 @@ def _shown(made: _Transition) -> TransitionOut:
 
 def router(transitions: Transitions) -> APIRouter:
     """Return the part of the control API that sets transitions."""
+    # A test server begins without them: they take a while to load.
+    from fastapi import APIRouter, Response
+
+    from soapstone.api.problems import Refused, not_found
+
     routes = APIRouter(tags=["transitions"])
+
+    @contextmanager
+    def refusals() -> Iterator[None]:
+        try:
+            yield
+        except NoSuchJob:
+            raise not_found("job") from None
+        except Impossible as trouble:
+            raise Refused(409, str(trouble)) from None
 
     @routes.post("/transitions", status_code=201)
     def add_transition(given: TransitionIn) -> TransitionOut:
         """Say when jobs begin and end, and how."""
-        return transitions.add(given)
+        with refusals():
+            return transitions.add(given)
 
     @routes.get("/transitions")
     def list_transitions() -> TransitionsOut:
         """List the transitions that were set, oldest first."""
         return TransitionsOut(transitions=transitions.all())
 
-    @routes.delete("/transitions", status_code=204)
-    def delete_transitions() -> Response:
+    @routes.delete("/transitions", status_code=204, response_class=Response)
+    def delete_transitions() -> None:
         """Forget all transitions: jobs that they hold go on by themselves."""
         transitions.clear()
-        return Response(status_code=204)
 
     @routes.post("/jobs/{number}/advance")
     def advance_job(number: int) -> Advanced:
         """Bring a job that a transition holds into its next state, and answer when it is there."""
-        job = transitions.advance(number)
+        with refusals():
+            job = transitions.advance(number)
         return Advanced(job=job.id, state=job.state)
 
     return routes
