@@ -74,7 +74,7 @@ def test_a_scheduled_send_begins_when_the_clock_comes_there(server: TestServer) 
     product = server.product
     account = product.accounts.named("DEMO")
     assert account is not None
-    [newsletter] = product.lists.all(account.id)
+    newsletter = product.lists.all(account.id)[0]
     [(login, _)] = product.accounts.logins(account)
     message = product.messages.save(account.id, newsletter.id, Draft(subject="Later", html="<p>Later</p>"))
     due = datetime.now(UTC) + timedelta(days=2)
