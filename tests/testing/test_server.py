@@ -63,9 +63,10 @@ def test_resets_leave_nothing_behind(server: TestServer) -> None:
         use()
         server.reset()
     threads, files, names = held()
-    assert (threads, names) == (before[0], before[2])
-    # A connection of the loop before may just have been closed.
-    assert files <= before[1] + 1
+    assert names == before[2]
+    # Threads of pools and connections come and go; what each reset left would be there 20 times.
+    assert threads <= before[0] + 5
+    assert files <= before[1] + 5
 
 
 def test_a_reset_ends_what_runs(server: TestServer) -> None:
