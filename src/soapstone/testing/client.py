@@ -1,0 +1,413 @@
+"""A client of a test server's control API, on the standard library alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from xml.etree import ElementTree
+
+# Seconds that a control call may take.
+PATIENCE = 60.0
+# Characters of a member's value in the message of a failed assertion.
+SHOWN = 60
+
+
+class ControlError(Exception):
+    """A control call that the test server refused or did not answer; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a client sent."""
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the server answered."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Call:
+    """A recorded call. `fault` is the text of the SOAP fault that it was answered with, or empty."""
+
+    number: int
+    at: datetime
+    interface: str
+    operation: str
+    seconds: float
+    fault: str
+    request: Request
+    response: Response
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """Return the members of the request by name: texts, dicts, lists, None for nil; empty if it is unreadable.
+
+        They are those of the first element of the SOAP body, of the root of other XML, or of the JSON document.
+        """
+        text = self.request.body.strip()
+        try:
+            found = json.loads(text) if text.startswith((b"{", b"[")) else _members(ElementTree.fromstring(text))  # noqa: S314 - the test's own client wrote it
+        except (ValueError, ElementTree.ParseError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A link of a mail's HTML or text."""
+
+    url: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail that the server sent into its folder."""
+
+    number: int
+    at: datetime
+    account: str
+    sender: str
+    to: str
+    subject: str
+    text: str
+    html: str
+    links: list[Link]
+    headers: list[tuple[str, str]]
+
+
+class Soapstone:
+    """A running test server as a test sees it. `url` is its address, without a slash at the end."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url.rstrip("/")
+
+    def __repr__(self) -> str:
+        return f"Soapstone({self.url!r})"
+
+    @property
+    def magnetmail_url(self) -> str:
+        """Return the address of MagnetMail's service description."""
+        return f"{self.url}/mmapi.asmx?WSDL"
+
+    @property
+    def listrak_url(self) -> str:
+        """Return the address of Listrak's service description."""
+        return f"{self.url}/v31/IntegrationService.asmx?WSDL"
+
+    def reset(self) -> None:
+        """Go back to the seed: records, calls, mails, clock, faults and transitions are as at the start."""
+        self._json("POST", "reset")
+
+    def seed(self, document: Mapping[str, Any] | Path, *, keep: bool = False) -> dict[str, Any]:
+        """Add records and return what was made, with its numbers. `document` is the seed, or the path of a YAML file.
+
+        A reset takes them away again, unless `keep` makes them part of what it goes back to.
+        """
+        query = {"keep": "true"} if keep else {}
+        if isinstance(document, Path):
+            content, media_type = document.read_bytes(), "application/yaml"
+        else:
+            content, media_type = json.dumps(document).encode(), "application/json"
+        made: dict[str, Any] = json.loads(self._control("POST", "seed", query, content, media_type))
+        return made
+
+    @property
+    def calls(self) -> list[Call]:
+        """Return the recorded calls, oldest first."""
+        return self.calls_of()
+
+    def calls_of(self, operation: str = "", interface: str = "") -> list[Call]:
+        """Return the recorded calls of an operation or an interface, oldest first.
+
+        Interfaces are `magnetmail`, `listrak`, `xml` and `rest`.
+        """
+        found = self._json("GET", "calls", {"operation": operation, "interface": interface})["calls"]
+        return [_call(each) for each in found]
+
+    def clear_calls(self) -> None:
+        """Forget the calls recorded so far."""
+        self._json("DELETE", "calls")
+
+    def assert_called(self, operation: str, /, *, times: int | None = None, **members: Any) -> list[Call]:
+        """Return the calls of an operation whose request has these members; there must be one, or exactly `times`.
+
+        Numbers and booleans are compared as they are written in XML, dicts by the members that they name.
+
+        Raises AssertionError, which says what was called.
+        """
+        __tracebackhide__ = True
+        calls = self.calls
+        found = [call for call in calls if call.operation == operation and _matches(members, call.members)]
+        if not found if times is None else len(found) != times:
+            raise AssertionError(_complaint(operation, times, members, found, calls))
+        return found
+
+    @property
+    def mails(self) -> list[Mail]:
+        """Return the mails sent so far, oldest first."""
+        return self.mails_of()
+
+    def mails_of(self, to: str = "", subject: str = "") -> list[Mail]:
+        """Return the mails to an address, or with these words in the subject, oldest first."""
+        return [_mail(each) for each in self._json("GET", "mails", {"to": to, "subject": subject})["mails"]]
+
+    def mail_source(self, number: int) -> bytes:
+        """Return a mail as it was sent, headers and body."""
+        return self._control("GET", f"mails/{number}/source")
+
+    def fault(
+        self,
+        kind: str,
+        operation: str | None = None,
+        *,
+        interface: str | None = None,
+        times: int | None = 1,
+        every: int = 1,
+        message: str | None = None,
+        seconds: float | None = None,
+    ) -> int:
+        """Answer the next calls of an operation, or of any, with a fault; return its number.
+
+        `kind` is `soap_fault`, `status_500`, `status_503`, `delay`, `disconnect`, `truncate`, `expired_session` or
+        `locked_login`. The fault strikes `times` calls, None for no end, and of the calls each `every`-th.
+        """
+        document = {
+            "kind": kind,
+            "operation": operation,
+            "interface": interface,
+            "times": times,
+            "every": every,
+            **_given(message=message, seconds=seconds),
+        }
+        return int(self._json("POST", "faults", document=document)["number"])
+
+    def clear_faults(self) -> None:
+        """Take all faults away."""
+        self._json("DELETE", "faults")
+
+    def transition(
+        self,
+        jobs: str | int = "next",
+        *,
+        start: str | Mapping[str, float] | None = None,
+        end: str | Mapping[str, float] | None = None,
+        outcome: str | None = None,
+        reason: str | None = None,
+        reject_rows: list[dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        """Say when jobs start and end, and how; return the transition as the server keeps it.
+
+        `jobs` is `next`, `all` or a job's number. `start` and `end` are `at_once`, `told`, `never`,
+        `{"after_polls": 3}` or `{"after_seconds": 60}`, by the test server's clock.
+        """
+        given = _given(start=start, end=end, outcome=outcome, reason=reason, reject_rows=reject_rows)
+        made: dict[str, Any] = self._json("POST", "transitions", document={"jobs": jobs, **given})
+        return made
+
+    def clear_transitions(self) -> None:
+        """Let jobs run by themselves again."""
+        self._json("DELETE", "transitions")
+
+    def advance_job(self, number: int) -> dict[str, Any]:
+        """Let a job that waits to be told go on to its next state; return what the server says of it."""
+        job: dict[str, Any] = self._json("POST", f"jobs/{number}/advance")
+        return job
+
+    @property
+    def now(self) -> datetime:
+        """Return the time on the test server's clock."""
+        return _time(self._json("GET", "clock")["now"])
+
+    def advance(self, seconds: float | timedelta) -> datetime:
+        """Set the clock forward by seconds or a timedelta; return the new time."""
+        by = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        return _time(self._json("POST", "clock", document={"advance": by})["now"])
+
+    def set_clock(self, to: datetime) -> datetime:
+        """Set the clock; return the new time. Raises ValueError for a time without a time zone."""
+        if to.tzinfo is None:
+            raise ValueError("The clock is set to a time with a time zone, such as datetime(2026, 1, 31, tzinfo=UTC).")
+        return _time(self._json("POST", "clock", document={"set": to.isoformat()})["now"])
+
+    def _json(
+        self, method: str, path: str, query: Mapping[str, str] | None = None, document: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Return the JSON of the answer, None for an empty one."""
+        content = None if document is None else json.dumps(document).encode()
+        answer = self._control(method, path, {name: value for name, value in (query or {}).items() if value}, content)
+        return json.loads(answer) if answer else None
+
+    def _control(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        media_type: str = "application/json",
+    ) -> bytes:
+        """Return the answer's body. Raises ControlError."""
+        target = f"/_test/{path}" + (f"?{urlencode(query)}" if query else "")
+        # No library that follows the proxies of the environment: a test server is on this machine.
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)
+        try:
+            connection.request(method, target, content, {"Content-Type": media_type} if content is not None else {})
+            response = connection.getresponse()
+            body = response.read()
+        except (OSError, HTTPException) as error:
+            raise ControlError(f"The test server at {self.url} does not answer: {error!r}") from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise ControlError(f"{method} {target}: {response.status} {_detail(body)}")
+        return body
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    """Return those that are not None."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _detail(body: bytes) -> str:
+    """Return what a refusal says."""
+    text = body.decode("utf-8", "replace")
+    try:
+        problem = json.loads(text)
+    except ValueError:
+        return text
+    return str(problem.get("detail") or problem.get("title") or text) if isinstance(problem, dict) else text
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _pairs(pairs: list[list[str]]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in pairs]
+
+
+def _body(part: Mapping[str, Any]) -> bytes:
+    text: str = part["body"]
+    return base64.b64decode(text) if part["encoding"] == "base64" else text.encode()
+
+
+def _call(data: dict[str, Any]) -> Call:
+    sent, answered = data["request"], data["response"]
+    request = Request(sent["method"], sent["path"], sent["query"], _pairs(sent["headers"]), _body(sent))
+    response = Response(answered["status"], _pairs(answered["headers"]), _body(answered))
+    return Call(
+        number=data["number"],
+        at=_time(data["at"]),
+        interface=data["interface"],
+        operation=data["operation"],
+        seconds=data["seconds"],
+        fault=data["fault"],
+        request=request,
+        response=response,
+    )
+
+
+def _mail(data: dict[str, Any]) -> Mail:
+    return Mail(
+        number=data["number"],
+        at=_time(data["at"]),
+        account=data["account"],
+        sender=data["from"],
+        to=data["to"],
+        subject=data["subject"],
+        text=data["text"],
+        html=data["html"],
+        links=[Link(each["url"], each["text"]) for each in data["links"]],
+        headers=_pairs(data["headers"]),
+    )
+
+
+def _local(name: str) -> str:
+    """Return a name without its namespace."""
+    return name.rpartition("}")[2]
+
+
+def _members(root: ElementTree.Element) -> Any:
+    """Return the value of the operation's element: the first one of the SOAP body, or the root of other XML."""
+    body = next((each for each in root if _local(each.tag) == "Body"), None) if _local(root.tag) == "Envelope" else None
+    return _value(root if body is None else body[0] if len(body) else body)
+
+
+def _value(element: ElementTree.Element) -> Any:
+    """Return a text, a dict of members, or None for nil; members of the same name are a list."""
+    if any(_local(name) == "nil" and value in ("true", "1") for name, value in element.attrib.items()):
+        return None
+    if not len(element):
+        return element.text or ""
+    found: dict[str, list[Any]] = {}
+    for child in element:
+        found.setdefault(_local(child.tag), []).append(_value(child))
+    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+
+
+def _matches(expected: Any, actual: Any) -> bool:
+    """True if the value of a request is the expected one."""
+    if isinstance(expected, Mapping):
+        return isinstance(actual, dict) and all(
+            name in actual and _matches(value, actual[name]) for name, value in expected.items()
+        )
+    if isinstance(expected, list | tuple):
+        return (
+            isinstance(actual, list)
+            and len(actual) == len(expected)
+            and all(_matches(one, other) for one, other in zip(expected, actual, strict=True))
+        )
+    if expected is None or actual is None:
+        return expected is actual
+    if isinstance(expected, bool):
+        return str(actual).lower() in (("true", "1") if expected else ("false", "0"))
+    return str(expected) == str(actual)
+
+
+def _complaint(operation: str, times: int | None, members: dict[str, Any], found: list[Call], calls: list[Call]) -> str:
+    """Return what a failed assertion says: what was expected, how the operation was called, and all other calls."""
+    asked = f"{operation}({_shown(members)})"
+    number = "at least once" if times is None else f"{times} times"
+    lines = [f"Expected {asked} to be called {number}; it was called {len(found)} times."]
+    same = [call for call in calls if call.operation == operation]
+    lines += [f"  {call.number}: {operation}({_shown(call.members)})" + _result(call) for call in same]
+    others = Counter(call.operation for call in calls if call.operation != operation)
+    if others:
+        lines.append("Other calls: " + ", ".join(f"{name} {count}x" for name, count in others.items()))
+    elif not same:
+        lines.append("Nothing was called.")
+    return "\n".join(lines)
+
+
+def _shown(members: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={_short(value)}" for name, value in members.items())
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _result(call: Call) -> str:
+    if call.fault:
+        return f" -> fault {_short(call.fault)}"
+    return "" if call.response.status < 400 else f" -> {call.response.status}"
