@@ -1,82 +1,72 @@
-// A small connector: uploads a file to a MagnetMail group and waits until it is imported.
+// A small connector: imports addresses into a Listrak list and waits until the process is over.
 //
-// The classes of the package mm are made by wsimport from the service description.
+// The classes of the package listrak are made by wsimport from the service description.
 
-import com.sun.xml.ws.client.ClientTransportException;
 import java.net.URI;
-import java.util.function.IntConsumer;
+import java.nio.charset.StandardCharsets;
+import java.util.function.Consumer;
+import javax.xml.ws.WebServiceException;
 import javax.xml.ws.soap.SOAPFaultException;
-import mm.AuthenticationResult;
-import mm.MagnetMailX0020WebX0020Service;
-import mm.MagnetMailX0020WebX0020ServiceSoap;
-import mm.MmAuthHeader;
-import mm.UploadListResult;
+import listrak.ArrayOfWSFileMappings;
+import listrak.ImportProfileTypeEnum;
+import listrak.ImportTypeEnum;
+import listrak.IntegrationService;
+import listrak.IntegrationServiceSoap;
+import listrak.StatusEnum;
+import listrak.WSFileMappings;
+import listrak.WSImportDirectives;
+import listrak.WSProcessStatus;
+import listrak.WSUser;
 
 public class Connector {
-    public static class UploadFailed extends Exception {
-        UploadFailed(String message) {
-            super(message);
-        }
-    }
-
-    private static final int COMPLETED = 2;
     // How often a poll is tried before the connector gives up.
     private static final int ATTEMPTS = 3;
 
-    private final MagnetMailX0020WebX0020ServiceSoap service;
-    private final String username;
-    private final String password;
+    private final IntegrationServiceSoap service;
+    private final WSUser user = new WSUser();
     private final long pause;
-    private MmAuthHeader header;
 
     /** Calls the service that the WSDL describes; the pause between polls is in milliseconds. */
-    public Connector(String wsdl, String username, String password, long pause) throws Exception {
-        this.service = new MagnetMailX0020WebX0020Service(URI.create(wsdl).toURL()).getMagnetMailX0020WebX0020ServiceSoap();
-        this.username = username;
-        this.password = password;
+    public Connector(String wsdl, String userName, String password, long pause) throws Exception {
+        service = new IntegrationService(URI.create(wsdl).toURL()).getIntegrationServiceSoap();
+        user.setUserName(userName);
+        user.setPassword(password);
         this.pause = pause;
     }
 
-    /** Returns the counters of the finished import; progress is told each status that a poll brings. */
-    public UploadListResult upload(int group, String csv, IntConsumer progress) throws Exception {
-        logOn();
-        UploadListRequest request = new UploadListRequest(group, csv);
-        int job = request.send(service, header);
-        UploadListResult result = poll(job);
+    /** Imports a file of addresses; returns the finished process. Progress is told each status that a poll brings. */
+    public WSProcessStatus upload(int list, String file, Consumer<StatusEnum> progress) throws Exception {
+        WSImportDirectives directives = new WSImportDirectives();
+        directives.setImportTypeEnum(ImportTypeEnum.ADD_SUBSCRIBERS);
+        directives.setImportProfileTypeEnum(ImportProfileTypeEnum.NOT_DEFINED);
+        WSFileMappings column = new WSFileMappings();
+        column.setIsEmailAddressColumn(true);
+        ArrayOfWSFileMappings columns = new ArrayOfWSFileMappings();
+        columns.getWSFileMappings().add(column);
+        byte[] data = file.getBytes(StandardCharsets.UTF_8);
+        int process = service.bulkLoadContacts(list, directives, columns, data, user);
         while (true) {
-            int status = (int) result.getStatus();
-            progress.accept(status);
-            if (status == COMPLETED) {
-                return result;
+            WSProcessStatus status = poll(process);
+            progress.accept(status.getStatus());
+            switch (status.getStatus()) {
+                case PROCESSING_COMPLETED:
+                    return status;
+                case PROCESSING_FAILED:
+                    throw new IllegalStateException("process " + process + " failed");
+                default:
+                    Thread.sleep(pause);
             }
-            if (status > COMPLETED) {
-                throw new UploadFailed("job " + job + " ended with status " + status);
-            }
-            Thread.sleep(pause);
-            result = poll(job);
         }
     }
 
-    private void logOn() throws UploadFailed {
-        AuthenticationResult session = service.authenticate(username, password);
-        if (!session.isAuthenticated()) {
-            throw new UploadFailed("the logon was refused");
-        }
-        header = new MmAuthHeader();
-        header.setSessionId(session.getSessionId());
-        header.setUserId(session.getUserId());
-    }
-
-    private UploadListResult poll(int job) throws Exception {
+    private WSProcessStatus poll(int process) throws InterruptedException {
         for (int attempt = 1;; attempt++) {
             try {
-                return service.getUploadJobStatus(null, job, header);
+                return service.getProcessStatus(process, user);
             } catch (SOAPFaultException fault) {
-                if (attempt == ATTEMPTS || !fault.getMessage().contains("InvalidSession")) {
-                    throw fault;
-                }
-                logOn();
-            } catch (ClientTransportException broken) {
+                // The service has answered; it will say the same again.
+                throw fault;
+            } catch (WebServiceException broken) {
                 if (attempt == ATTEMPTS) {
                     throw broken;
                 }

@@ -62,9 +62,9 @@ def _seed(config: pytest.Config) -> Path | None:
 @contextmanager
 def _local(seed: Path | None) -> Iterator[str]:
     """Serve inside this process; the value is the server's URL."""
-    from soapstone.testing.server import test_server
+    from soapstone.testing.server import local_test_server
 
-    with test_server(seed) as server:
+    with local_test_server() as server:
         yield server.base
 
 
