@@ -142,6 +142,12 @@ class Soapstone:
         Interfaces are `magnetmail`, `listrak`, `xml` and `rest`.
         """
         found = self._json("GET", "calls", {"operation": operation, "interface": interface})["calls"]
+        for each in found:
+            for part in ("request", "response"):
+                # The list has only the beginning of a large body.
+                each[part]["body"] = (
+                    _body(each[part]) if each[part]["whole"] else self._control("GET", f"calls/{each['number']}/{part}")
+                )
         return [_call(each) for each in found]
 
     def clear_calls(self) -> None:
@@ -253,6 +259,7 @@ class Soapstone:
         self, method: str, path: str, query: Mapping[str, str] | None = None, document: Mapping[str, Any] | None = None
     ) -> Any:
         """Return the JSON of the answer, None for an empty one."""
+        __tracebackhide__ = True
         content = None if document is None else json.dumps(document).encode()
         answer = self._control(method, path, {name: value for name, value in (query or {}).items() if value}, content)
         return json.loads(answer) if answer else None
@@ -266,6 +273,7 @@ class Soapstone:
         media_type: str = "application/json",
     ) -> bytes:
         """Return the answer's body. Raises ControlError."""
+        __tracebackhide__ = True
         target = f"/_test/{path}" + (f"?{urlencode(query)}" if query else "")
         # No library that follows the proxies of the environment: a test server is on this machine.
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)
@@ -312,8 +320,8 @@ def _body(part: Mapping[str, Any]) -> bytes:
 
 def _call(data: dict[str, Any]) -> Call:
     sent, answered = data["request"], data["response"]
-    request = Request(sent["method"], sent["path"], sent["query"], _pairs(sent["headers"]), _body(sent))
-    response = Response(answered["status"], _pairs(answered["headers"]), _body(answered))
+    request = Request(sent["method"], sent["path"], sent["query"], _pairs(sent["headers"]), sent["body"])
+    response = Response(answered["status"], _pairs(answered["headers"]), answered["body"])
     return Call(
         number=data["number"],
         at=_time(data["at"]),
