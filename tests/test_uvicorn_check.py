@@ -16,6 +16,7 @@ OTHERWISE = {
     "another name for the request under way": (
         "HttpToolsProtocol.cycle = property(lambda self: self._turn, lambda self, cycle: setattr(self, '_turn', None))"
     ),
+    "another way with offers of another protocol": "HttpToolsProtocol._should_upgrade = lambda self: True",
     "no flow control": "FlowControl.pause_reading = lambda self: None",
     "no end of an answer": "HttpToolsProtocol.on_response_complete = lambda self: None",
 }

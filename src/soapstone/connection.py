@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
@@ -57,6 +59,9 @@ class Connection(HttpToolsProtocol):
         self._unread = 0
         # Bytes of a chunked body since the last that are content: of what describes a chunk, or of trailers.
         self._beside = 0
+        # What was received last, and whether the parser reads a head that only frames the body that follows.
+        self._data = b""
+        self._reframing = False
         # Requests without a whole answer, the next to be answered first.
         self._unanswered: deque[RequestResponseCycle] = deque()
         # Of the head, or of the last `LEAST_BODY` bytes of the body: when it began, and what came of it.
@@ -98,6 +103,7 @@ class Connection(HttpToolsProtocol):
         elif not self._in_head:
             self._begin_head()
         in_head = self._in_head
+        self._data = data
         super().data_received(data)
         if self._in_head:
             # A head that begins behind the end of a body is counted from the next piece on.
@@ -114,12 +120,19 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if self._reframing:
+            return
         if len(self.pipeline) >= MAX_PIPELINED:
             # The parser ends here, and uvicorn answers 400 and closes.
             raise ValueError("too many requests at once")
         if not self._in_head:
             self._begin_head()
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the target."""
+        if not self._reframing:
+            super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or a trailer of a chunked body: nothing reads those, and they would pile up."""
@@ -128,6 +141,9 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
+        if self._reframing:
+            self._reframing = False
+            return
         self._in_head, self._in_body = False, True
         self._since, self._came, self._unread, self._beside = self._now, 0, 0, 0
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
@@ -142,7 +158,9 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is complete."""
+        """The body is complete; it is still to come where the client offers another protocol."""
+        if self.parser.should_upgrade():
+            return
         self._in_body = False
         super().on_message_complete()
 
@@ -156,6 +174,24 @@ class Connection(HttpToolsProtocol):
         """The client has taken a part of the answer."""
         self._taken = self.loop.time()
         super().resume_writing()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Pass over the offer of another protocol (RFC 9110, section 7.8), as Java's HttpClient makes one.
+
+        The parser takes all that follows the head for that protocol. So another one reads it, behind a head that frames
+        the body alone.
+        """
+        offer = sys.exception()
+        assert isinstance(offer, HttpParserUpgrade)  # noqa: S101 - uvicorn calls this where it catches one
+        rest = self._data[offer.args[0] :]
+        names = (b"content-length", b"transfer-encoding")
+        framing = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name in names]
+        self.parser = HttpRequestParser(self)
+        # As uvicorn has it for its own.
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._reframing = True
+        self._data = b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n" + rest
+        super().data_received(self._data)
 
     @property
     def sending(self) -> str:

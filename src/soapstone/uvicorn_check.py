@@ -13,6 +13,7 @@ from soapstone.connection import Connection, Patience
 from soapstone.connection_limits import ConnectionLimits
 
 _HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n"
+_OFFER = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nbody"
 _PIECE = b"x" * 100_000
 
 
@@ -105,6 +106,13 @@ async def _rehearse() -> None:
     await asyncio.sleep(0)
     _expect(transport.written.endswith(b"\r\n\r\n200000") and connection.cycle.response_complete, "an answer")
     _expect(connection.timeout_keep_alive_task is not None, "an idle connection")
+    connection.connection_lost(None)
+
+    connection, transport = _connect()
+    connection.data_received(_OFFER)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    _expect(transport.written.endswith(b"\r\n\r\n4"), "a body behind an offer of another protocol")
     connection.connection_lost(None)
 
     connection, transport = _connect(head=-1)
