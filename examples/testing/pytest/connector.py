@@ -54,9 +54,15 @@ class Connector:
             try:
                 return self._service.getUploadJobStatus(jobid=job, _soapheaders=self._header)
             except zeep.exceptions.Fault as fault:
-                if "InvalidSession" not in fault.message or attempt == ATTEMPTS:
+                if attempt == ATTEMPTS:
                     raise
-                self._log_on()
+                if "InvalidSession" in fault.message:
+                    self._log_on()
+                elif fault.code is None:
+                    # The page of a proxy: zeep makes a fault of everything that is XML.
+                    time.sleep(self._pause)
+                else:
+                    raise
             except (zeep.exceptions.TransportError, requests.RequestException):
                 if attempt == ATTEMPTS:
                     raise
