@@ -101,7 +101,7 @@ def test_the_server_begins_with_a_seed_of_the_users(pytester: pytest.Pytester, o
     """The ini option is relative to the root folder, wherever pytest is started."""
     pytester.makeini("[pytest]\nsoapstone_seed = seed.yaml")
     (pytester.path / "seed.yaml").write_text(
-        "accounts:\n- name: ACME\n  logins: [{login: ann, password: secret}]\n  lists: [{number: 4711, name: News}]\n"
+        "accounts:\n- name: ACME\n  logins: [{name: ann, password: secret}]\n  lists: [{number: 4711, name: News}]\n"
     )
     folder = pytester.mkdir("tests")
     (folder / "test_seed.py").write_text(

@@ -34,7 +34,7 @@ public class ConnectorTest {
 
     @Test
     public void itWaitsUntilTheFileIsImported() throws Exception {
-        control("POST", "transitions", "{'jobs': 'next', 'start': {'after_polls': 1}, 'end': {'after_polls': 2}}");
+        control("POST", "transitions", "{'start': {'after_polls': 1}, 'end': {'after_polls': 2}}");
         connector.upload(1, FILE, seen::add);
         StatusEnum waiting = StatusEnum.DATA_READY_FOR_PROCESSING;
         StatusEnum running = StatusEnum.PROCESSING_DATA;
@@ -61,7 +61,7 @@ public class ConnectorTest {
 
     @Test
     public void itReportsAProcessThatFails() throws Exception {
-        control("POST", "transitions", "{'jobs': 'next', 'end': {'after_polls': 1}, 'outcome': 'failed'}");
+        control("POST", "transitions", "{'end': {'after_polls': 1}, 'outcome': 'failed', 'reason': 'disk full'}");
         assertThrows(IllegalStateException.class, () -> connector.upload(1, FILE, seen::add));
     }
 

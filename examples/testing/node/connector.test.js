@@ -27,7 +27,7 @@ const connector = () => new Connector(`${BASE}/mmapi.asmx?WSDL`, 'demo', 'demo',
 beforeEach(() => control('POST', 'reset'));
 
 test('it waits until the upload is imported', async () => {
-  await control('POST', 'transitions', { jobs: 'next', start: { after_polls: 1 }, end: { after_polls: 2 } });
+  await control('POST', 'transitions', { start: { after_polls: 1 }, end: { after_polls: 2 } });
   const seen = [];
   const result = await connector().upload(1, CSV, (status) => seen.push(status));
   assert.deepEqual(seen, [0, 1, 1, 2]);
@@ -48,6 +48,6 @@ test('it logs on again when the session has expired', async () => {
 });
 
 test('it reports an upload that fails', async () => {
-  await control('POST', 'transitions', { jobs: 'next', end: { after_polls: 1 }, outcome: 'failed', reason: 'disk full' });
+  await control('POST', 'transitions', { end: { after_polls: 1 }, outcome: 'failed', reason: 'disk full' });
   await assert.rejects(connector().upload(1, CSV), /ended with status 3/);
 });

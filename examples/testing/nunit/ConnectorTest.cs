@@ -27,7 +27,7 @@ public class ConnectorTest
     [Test]
     public void WaitsUntilTheFileIsImported()
     {
-        Control("transitions", "{'jobs': 'next', 'start': {'after_polls': 1}, 'end': {'after_polls': 2}}");
+        Control("transitions", "{'start': {'after_polls': 1}, 'end': {'after_polls': 2}}");
         connector.Upload(1, File, seen.Add);
         Assert.AreEqual(
             new[] {
@@ -61,14 +61,15 @@ public class ConnectorTest
     [Test]
     public void ReportsAProcessThatFails()
     {
-        Control("transitions", "{'jobs': 'next', 'end': {'after_polls': 1}, 'outcome': 'failed'}");
+        Control("transitions", "{'end': {'after_polls': 1}, 'outcome': 'failed', 'reason': 'disk full'}");
         Assert.Throws<InvalidOperationException>(() => connector.Upload(1, File, seen.Add));
     }
 
     private int Calls(string operation)
     {
         using (var client = new WebClient())
-            return Regex.Matches(client.DownloadString(url + "/_test/calls?operation=" + operation), "\"number\":").Count;
+            return Regex.Matches(client.DownloadString(url + "/_test/calls?operation=" + operation), "\"number\":")
+                .Count;
     }
 
     // Posts to the control API; quotes in the JSON may be single ones.

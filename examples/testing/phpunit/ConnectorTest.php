@@ -22,7 +22,7 @@ class ConnectorTest extends TestCase
     public function testItWaitsUntilTheUploadIsImported(): void
     {
         $polls = ['start' => ['after_polls' => 1], 'end' => ['after_polls' => 2]];
-        $this->control('POST', 'transitions', ['jobs' => 'next'] + $polls);
+        $this->control('POST', 'transitions', $polls);
         $seen = [];
         $result = $this->connector->upload(1, self::CSV, function (int $status) use (&$seen) {
             $seen[] = $status;
@@ -50,7 +50,7 @@ class ConnectorTest extends TestCase
     public function testItReportsAnUploadThatFails(): void
     {
         $failure = ['end' => ['after_polls' => 1], 'outcome' => 'failed', 'reason' => 'disk full'];
-        $this->control('POST', 'transitions', ['jobs' => 'next'] + $failure);
+        $this->control('POST', 'transitions', $failure);
         $this->expectException(UploadFailed::class);
         $this->expectExceptionMessage('ended with status 3');
         $this->connector->upload(1, self::CSV);

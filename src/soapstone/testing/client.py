@@ -81,13 +81,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Mail:
-    """A mail that the server sent into its folder."""
+    """A mail that the server wrote into its folder. `to` is from its header, `recipient` from its envelope."""
 
     number: int
     at: datetime
     account: str
     sender: str
     to: str
+    recipient: str
     subject: str
     text: str
     html: str
@@ -174,8 +175,9 @@ class Soapstone:
         return self.mails_of()
 
     def mails_of(self, to: str = "", subject: str = "") -> list[Mail]:
-        """Return the mails to an address, or with these words in the subject, oldest first."""
-        return [_mail(each) for each in self._json("GET", "mails", {"to": to, "subject": subject})["mails"]]
+        """Return the newest 1,000 mails, oldest first; to an address or with a part of the subject, if given."""
+        query = {"to": to, "subject": subject, "limit": "1000"}
+        return [_mail(each) for each in self._json("GET", "mails", query)["mails"]]
 
     def mail_source(self, number: int) -> bytes:
         """Return a mail as it was sent, headers and body."""
@@ -234,10 +236,9 @@ class Soapstone:
         """Let jobs run by themselves again."""
         self._json("DELETE", "transitions")
 
-    def advance_job(self, number: int) -> dict[str, Any]:
-        """Let a job that waits to be told go on to its next state; return what the server says of it."""
-        job: dict[str, Any] = self._json("POST", f"jobs/{number}/advance")
-        return job
+    def advance_job(self, number: int) -> str:
+        """Let a job that waits to be told go on; return the state in which it is then."""
+        return str(self._json("POST", f"jobs/{number}/advance")["state"])
 
     @property
     def now(self) -> datetime:
@@ -300,9 +301,10 @@ def _detail(body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     try:
         problem = json.loads(text)
-    except ValueError:
+        errors = [f"{each['where']}: {each['what']}" for each in problem.get("errors", [])]
+        return " ".join([problem["detail"], *errors])
+    except (ValueError, LookupError, TypeError, AttributeError):
         return text
-    return str(problem.get("detail") or problem.get("title") or text) if isinstance(problem, dict) else text
 
 
 def _time(text: str) -> datetime:
@@ -341,6 +343,7 @@ def _mail(data: dict[str, Any]) -> Mail:
         account=data["account"],
         sender=data["from"],
         to=data["to"],
+        recipient=data["recipient"],
         subject=data["subject"],
         text=data["text"],
         html=data["html"],

@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options, each with an ini option of the same name."""
     group = parser.getgroup("soapstone", "Soapstone test server")
     process = "run the test server as a process of its own, not inside this one"
-    seed = "YAML file with the records that the test server begins with, in place of the demo account"
+    seed = "YAML file of records that the test server begins with, beside the demo account"
     group.addoption("--soapstone-process", action="store_true", default=None, help=process)
     group.addoption("--soapstone-seed", metavar="FILE", help=seed)
     parser.addini("soapstone_process", process, type="bool", default=False)
@@ -52,7 +52,7 @@ def soapstone(soapstone_server: Soapstone) -> Soapstone:
 
 
 def _seed(config: pytest.Config) -> Path | None:
-    """Return the path of the seed, or None for the demo account."""
+    """Return the path of the seed, if there is one."""
     if given := config.getoption("soapstone_seed"):
         return config.invocation_params.dir / given
     named = config.getini("soapstone_seed")
@@ -64,7 +64,13 @@ def _local(seed: Path | None) -> Iterator[str]:
     """Serve inside this process; the value is the server's URL."""
     from soapstone.testing.server import local_test_server
 
-    with local_test_server() as server:
+    if seed is None:
+        starting = local_test_server()
+    else:
+        from soapstone.testing.seed_document import read_seed
+
+        starting = local_test_server(read_seed(seed))
+    with starting as server:
         yield server.base
 
 
