@@ -54,8 +54,8 @@ def soapstone(soapstone_server: Soapstone) -> Soapstone:
 def _seed(config: pytest.Config) -> Path | None:
     """Return the path of the seed, if there is one."""
     if given := config.getoption("soapstone_seed"):
-        return config.invocation_params.dir / given
-    named = config.getini("soapstone_seed")
+        return config.invocation_params.dir / str(given)
+    named: str = config.getini("soapstone_seed")
     return config.rootpath / named if named else None
 
 
