@@ -1,0 +1,89 @@
+"""Connectors in five languages are tested against a test server, each with the test runner of its language.
+
+The commands are those of the manual. Each example also finds the mistake that it is made for: its connector, changed so
+that it tries nothing twice, fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.interop
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+# Folder of examples/testing → what its runner says in the end.
+ENDS = {
+    "pytest": r"\b4 passed in ",
+    "phpunit": r"\nOK \(4 tests, \d+ assertions\)\n",
+    "node": r"\n# pass 4\n# fail 0\n",
+    "junit": r"\nOK \(4 tests\)\n",
+    "nunit": r"\nTests run: 4, Errors: 0, Failures: 0, ",
+}
+UNAVAILABLE = re.compile(r"(?i)polls.?again.?when.?the.?service.?is.?unavailable")
+
+
+@pytest.fixture(scope="module")
+def base() -> Iterator[str]:
+    """The address of a test server."""
+    command = [sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        assert server.stdout is not None
+        yield next(line.split()[-1] for line in server.stdout if "serves on" in line)
+        server.terminate()
+
+
+def commands(folder: str) -> str:
+    """The block of the manual that runs an example."""
+    (block,) = re.findall(rf"^```sh\n(cd examples/testing/{folder}\n.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+def run(folder: str, base: str, place: Path) -> subprocess.CompletedProcess[str]:
+    """Carry out the commands in a copy of the example."""
+    environment = {**os.environ, "SOAPSTONE_URL": base, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(
+        ["sh", "-euc", commands(folder)],
+        cwd=place,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
+def test_every_example_is_run() -> None:
+    assert {path.name for path in (ROOT / "examples" / "testing").iterdir()} == ENDS.keys()
+
+
+@pytest.mark.parametrize("folder", ENDS)
+def test_example(base: str, tmp_path: Path, folder: str) -> None:
+    example = tmp_path / "examples" / "testing" / folder
+    shutil.copytree(ROOT / "examples" / "testing" / folder, example)
+    if folder == "node":
+        # `npm install` finds that everything is there, at the locked version.
+        (example / "node_modules").symlink_to(ROOT / "tests" / "interop" / "node" / "node_modules")
+    done = run(folder, base, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert re.search(ENDS[folder], done.stdout), done.stdout
+
+    (connector,) = [path for path in example.iterdir() if path.stem.lower() == "connector"]
+    text = connector.read_text(encoding="utf-8")
+    changed, number = re.subn(r"(?i)\b(attempts = )3\b", r"\g<1>1", text)
+    assert number == 1
+    connector.write_text(changed, encoding="utf-8")
+    done = run(folder, base, tmp_path)
+    assert done.returncode != 0, done.stdout
+    assert UNAVAILABLE.search(done.stdout), done.stdout
+    assert not re.search(ENDS[folder], done.stdout), done.stdout
