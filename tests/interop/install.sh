@@ -1,5 +1,6 @@
 #!/bin/sh
-# Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
+# Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json, the
+# test runners PHPUnit, JUnit and NUnit,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
 # our log, and openapi-python-client in an environment of its own.
@@ -19,6 +20,7 @@ command -v php >/dev/null || missing="$missing php-cli"
 modules=$(php -m 2>/dev/null || :)
 printf '%s\n' "$modules" | grep -qix soap || missing="$missing php-soap"
 printf '%s\n' "$modules" | grep -qix dom || missing="$missing php-xml"
+command -v phpunit >/dev/null || missing="$missing phpunit"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v curl >/dev/null || missing="$missing curl"
@@ -30,15 +32,17 @@ command -v chromium >/dev/null || command -v chromium-browser >/dev/null || comm
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v javac >/dev/null || missing="$missing default-jdk-headless"
 command -v wsimport >/dev/null || missing="$missing jaxws"
+[ -e /usr/share/java/junit4.jar ] || missing="$missing junit4"
 command -v mcs >/dev/null || missing="$missing mono-mcs"
 command -v wsdl >/dev/null || missing="$missing mono-devel"
+command -v nunit-console >/dev/null || missing="$missing nunit-console"
 command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
 command -v spamd >/dev/null || [ -x /usr/sbin/spamd ] || missing="$missing spamassassin spamd"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v fail2ban-regex >/dev/null || missing="$missing fail2ban"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS, Mono, SpamAssassin, fail2ban and the system's Python 3; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension and PHPUnit, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS and JUnit 4, Mono with NUnit, SpamAssassin, fail2ban and the system's Python 3; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"

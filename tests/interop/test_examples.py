@@ -36,7 +36,7 @@ def test_the_printed_commands_run(server: Any) -> None:
     """Each of them twice: a server is not only tried once."""
     offered = re.findall(r"^  ((?:sh|\S*python\S*) .*)$", server.banner(), re.MULTILINE)
     scripts = [Path(shlex.split(command)[1]) for command in offered]
-    assert {path.name for path in scripts} == set(ENDS) == {path.name for path in (ROOT / "examples").iterdir()}
+    assert {path.name for path in scripts} == set(ENDS) == {path.name for path in (ROOT / "examples").glob("*.*")}
     for command, path in [*zip(offered, scripts, strict=True)] * 2:
         output = run("sh", "-c", command)
         assert re.search(ENDS[path.name], output), f"{command}\n{output}"

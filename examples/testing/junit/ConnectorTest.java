@@ -15,6 +15,7 @@ import java.util.Optional;
 import javax.xml.ws.soap.SOAPFaultException;
 import listrak.StatusEnum;
 import org.junit.Before;
+import org.junit.BeforeClass;
 import org.junit.Test;
 
 public class ConnectorTest {
@@ -22,14 +23,19 @@ public class ConnectorTest {
         Optional.ofNullable(System.getenv("SOAPSTONE_URL")).orElse("http://127.0.0.1:8080");
     private static final String FILE = "ann@example.org\nno address\n";
 
+    private static Connector connector;
+
     private final HttpClient http = HttpClient.newHttpClient();
     private final List<StatusEnum> seen = new ArrayList<>();
-    private Connector connector;
+
+    @BeforeClass
+    public static void connect() throws Exception {
+        connector = new Connector(BASE + "/v31/IntegrationService.asmx?WSDL", "demo", "demo", 0);
+    }
 
     @Before
-    public void setUp() throws Exception {
+    public void reset() throws Exception {
         control("POST", "reset", null);
-        connector = new Connector(BASE + "/v31/IntegrationService.asmx?WSDL", "demo", "demo", 0);
     }
 
     @Test
