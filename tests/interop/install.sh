@@ -1,9 +1,8 @@
 #!/bin/sh
-# Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json, the
-# test runners PHPUnit, JUnit and NUnit,
+# Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
-# our log, and openapi-python-client in an environment of its own.
+# our log, the test runners PHPUnit, JUnit and NUnit, and openapi-python-client in an environment of its own.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu

@@ -31,7 +31,7 @@ def test_its_tests_pass(pytester: pytest.Pytester) -> None:
     for number, block in enumerate(blocks("python")):
         (pytester.path / f"test_{number}.py").write_text(block)
     options = ("-W", "error", "-p", "no:schemathesis", "-p", "no:hypothesispytest", "-p", "no:cacheprovider")
-    pytester.runpytest_inprocess(*options).assert_outcomes(passed=8)
+    pytester.runpytest_inprocess(*options).assert_outcomes(passed=9)
 
 
 def test_its_calls_of_the_control_api_work() -> None:

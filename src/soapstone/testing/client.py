@@ -196,8 +196,8 @@ class Soapstone:
     ) -> int:
         """Answer the next calls of an operation, or of any, with a fault; return its number.
 
-        `kind` is `soap_fault`, `status_500`, `status_503`, `delay`, `disconnect`, `truncate`, `expired_session` or
-        `locked_login`. The fault strikes `times` calls, None for no end, and of the calls each `every`-th.
+        `kind` is `soap_fault`, `status_500`, `status_503`, `delay`, `disconnect`, `reset`, `truncate`,
+        `expired_session` or `locked_login`. It strikes `times` calls, None for no end; of the calls each `every`-th.
         """
         document = {
             "kind": kind,
