@@ -92,3 +92,38 @@ def test_example(base: str, tmp_path: Path, folder: str) -> None:
     assert done.returncode != 0, done.stdout
     assert UNAVAILABLE.search(done.stdout), done.stdout
     assert not re.search(ENDS[folder], done.stdout), done.stdout
+
+
+def test_the_first_steps(tmp_path: Path) -> None:
+    """The commands before the first test, and that test: an environment with nothing but what they install."""
+    start, install = re.findall(r"^```sh\n(uvx .*?|python3 -m venv .*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    # The same, faster, and at the locked versions.
+    (programs / "pip").write_text('#!/bin/sh\nshift\nexec uv pip install --quiet --python venv/bin/python "$@"\n')
+    (programs / "pip").chmod(0o755)
+    locked = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text("\n".join(re.findall(r"^(\w\S*==.+?) \\\\$", locked, re.MULTILINE)))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "SOAPSTONE_"))}
+    environment |= {
+        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "UV_CONSTRAINT": str(constraints),
+    }
+    command = start.replace("--from .", f"--from {ROOT}").split()
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "--port", "0"], env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+    with server:
+        assert server.stdout is not None
+        assert any("serves on" in line for line in server.stdout), (tmp_path / "log").read_text(encoding="utf-8")
+        server.terminate()
+
+    (tmp_path / "test_upload.py").write_text(re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
+    steps = install.replace("venv/bin/pip", "pip").replace("'.[testing]'", f"'{ROOT}[testing]'")
+    done = subprocess.run(
+        ["sh", "-euc", steps], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "1 passed" in done.stdout
