@@ -82,7 +82,10 @@ def test_example(base: str, tmp_path: Path, folder: str) -> None:
     assert done.returncode == 0, done.stdout
     assert re.search(ENDS[folder], done.stdout), done.stdout
 
-    (connector,) = [path for path in example.glob("[Cc]onnector.*") if path.suffix != ".class"]
+    if folder == "pytest":
+        # tests/testing/test_plugin.py changes this one.
+        return
+    (connector,) = [path for path in example.iterdir() if path.stem.lower() == "connector" and path.suffix != ".class"]
     text = connector.read_text(encoding="utf-8")
     changed, number = re.subn(r"(?i)\b(attempts = )3\b", r"\g<1>1", text)
     assert number == 1
