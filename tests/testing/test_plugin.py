@@ -59,7 +59,7 @@ def test_each_test_begins_with_the_seed(pytester: pytest.Pytester) -> None:
         def test_lists(soapstone, turn):
             assert soapstone.calls == []
             lists = f"{soapstone.url}/api/v1/lists"
-            assert httpx.post(lists, auth=("demo", "demo"), json={"name": "Another"}).json()["id"] == 2
+            assert httpx.post(lists, auth=("demo", "demo"), json={"name": "Another"}).json()["id"] == 3
             assert [call.request.method for call in soapstone.calls] == ["POST"]
         """
     )
