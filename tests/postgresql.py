@@ -13,19 +13,24 @@ from soapstone.store import schema
 from soapstone.store.database import Database
 
 # What each database that is handed out holds beside the schema: copies of the rows that migrations wrote, and a note
-# of each change of the schema, after which the database is no longer what the next test expects.
+# of each change of the schema, after which the database is no longer what the next test expects. Imports make temporary
+# tables, which end with their connections.
 _SEED = """
     CREATE SCHEMA seed;
     CREATE TABLE seed.altered (command text);
-    CREATE FUNCTION seed.note() RETURNS event_trigger LANGUAGE plpgsql AS $$
-        BEGIN INSERT INTO seed.altered VALUES (tg_tag); END $$;
+    CREATE FUNCTION seed.note_change() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO seed.altered SELECT DISTINCT command_tag FROM pg_event_trigger_ddl_commands()
+            WHERE schema_name IS DISTINCT FROM 'pg_temp'; END $$;
+    CREATE FUNCTION seed.note_drop() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO seed.altered SELECT DISTINCT tg_tag FROM pg_event_trigger_dropped_objects()
+            WHERE NOT is_temporary; END $$;
 """
 _WATCH = """
     CREATE EVENT TRIGGER altered ON ddl_command_end
         WHEN TAG IN ('ALTER TABLE', 'CREATE TABLE', 'DROP TABLE', 'CREATE INDEX', 'DROP INDEX', 'CREATE TRIGGER',
                      'DROP TRIGGER', 'CREATE FUNCTION', 'ALTER SEQUENCE', 'DROP SEQUENCE', 'GRANT', 'REVOKE')
-        EXECUTE FUNCTION seed.note();
-    CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION seed.note();
+        EXECUTE FUNCTION seed.note_change();
+    CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION seed.note_drop();
 """
 # Connections that a test left open would keep its locks.
 _END_OTHERS = """

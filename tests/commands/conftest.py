@@ -6,8 +6,19 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+import typer.testing
+from typer.main import get_command
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _command_once() -> Iterator[None]:
+    """Make the tree of all commands once, as a process of the command line does: each run of a test made it anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any, get_args
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from soapstone.api.imports import FORM
 from soapstone.api.jobs import JobKind
@@ -88,12 +89,17 @@ TAGS = {
 }
 
 
+def operation_id(route: APIRoute) -> str:
+    """Return the name of an operation: that of its function."""
+    return route.name
+
+
 class Described(FastAPI):
     """An app whose operations are named by their functions and whose description repeats nothing."""
 
     def __init__(self, **options: Any) -> None:
         tags = [{"name": name, "description": text} for name, text in TAGS.items()]
-        super().__init__(openapi_tags=tags, generate_unique_id_function=lambda route: route.name, **options)
+        super().__init__(openapi_tags=tags, generate_unique_id_function=operation_id, **options)
 
     def openapi(self) -> dict[str, Any]:
         """Return the description, made when it is first asked for."""

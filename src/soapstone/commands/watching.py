@@ -22,8 +22,8 @@ from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 
-# Seconds between two looks at a job.
-PACE = 0.25
+# Seconds between the first two looks at a job, and the longest pause, to which the pauses grow.
+FIRST_PACE, PACE = 0.01, 0.25
 # Seconds between two lines where nothing can be drawn over: in a file, a pipe, a log.
 LINE_PACE = 5.0
 ENDS = {"completed": "is completed", "failed": "has failed", "cancelled": "was cancelled"}
@@ -47,8 +47,10 @@ def follow(product: Product, number: int) -> Job:
     with _interruptions() as interrupted, _InPlace() if in_place else _Lines() as display:
         view = views.of(found(product, number))
         display.show(view)
+        pause = FIRST_PACE
         while not view.job.over:
-            time.sleep(PACE)
+            time.sleep(pause)
+            pause = min(2 * pause, PACE)
             if interrupted.is_set():
                 raise KeyboardInterrupt
             job = found(product, number)
