@@ -9,19 +9,24 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 
 export PYTHON
 
-.PHONY: help run test check interop package notices bench soak lock clean
+# Test processes, and the servers that tests start, import the same modules hundreds of times: what Python compiled is
+# kept, whatever the environment says.
+TEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
+
+.PHONY: help run test test-quick check interop package notices bench soak lock clean
 
 help:
-	@echo "make run      serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
-	@echo "make test     all tests but those that drive foreign programs"
-	@echo "make check    lint, format, types and the manual"
-	@echo "make interop  tests that drive foreign clients, and the installed package"
-	@echo "make package  wheel and source distribution in dist/, checked as an index does"
-	@echo "make notices  the licences of all that an installation holds, in build/THIRD_PARTY_NOTICES"
-	@echo "make bench    the measurements of docs/measurements.md"
-	@echo "make soak     the long proofs"
-	@echo "make lock     resolve requirements/ anew (UPGRADE=1: to the newest versions)"
-	@echo "make clean    remove .venv and everything that was built; data stays"
+	@echo "make run        serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
+	@echo "make test       all tests but those that drive foreign programs"
+	@echo "make test-quick the tests that take a minute: SQLite alone, no server processes"
+	@echo "make check      lint, format, types and the manual"
+	@echo "make interop    tests that drive foreign clients, and the installed package"
+	@echo "make package    wheel and source distribution in dist/, checked as an index does"
+	@echo "make notices    the licences of all that an installation holds, in build/THIRD_PARTY_NOTICES"
+	@echo "make bench      the measurements of docs/measurements.md"
+	@echo "make soak       the long proofs"
+	@echo "make lock       resolve requirements/ anew (UPGRADE=1: to the newest versions)"
+	@echo "make clean      remove .venv and everything that was built; data stays"
 
 run:
 	@requirements/install.sh run
@@ -29,7 +34,11 @@ run:
 
 test:
 	@requirements/install.sh dev
-	.venv/bin/python -m pytest -m "not interop" $(PYTEST)
+	$(TEST) -m "not interop" $(PYTEST)
+
+test-quick:
+	@requirements/install.sh dev
+	$(TEST) -m "not (interop or postgresql or process or long)" $(PYTEST)
 
 check:
 	@requirements/install.sh dev
@@ -41,7 +50,7 @@ check:
 interop:
 	@requirements/install.sh dev
 	@tests/interop/install.sh
-	.venv/bin/python -m pytest -m interop $(PYTEST)
+	$(TEST) -m interop $(PYTEST)
 
 package:
 	@packaging/build.sh

@@ -23,6 +23,8 @@ from sqlalchemy import URL, Dialect, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
+from tests.collection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.collection import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.postgresql import Databases
 
 from soapstone.accounts import passwords

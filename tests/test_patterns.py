@@ -260,15 +260,13 @@ def patterns(source: str, module: str) -> Iterator[Pattern]:
             yield Pattern(module, names[node])
 
 
-FOUND = sorted(
-    pattern
-    for path in PACKAGE.rglob("*.py")
-    for pattern in patterns(path.read_text(), ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
-)
-
-
 def test_every_pattern_has_its_worst_text() -> None:
-    assert [str(pattern) for pattern in FOUND] == sorted(TEXTS)
+    found = sorted(
+        pattern
+        for path in PACKAGE.rglob("*.py")
+        for pattern in patterns(path.read_text(), ".".join(path.relative_to(PACKAGE).with_suffix("").parts))
+    )
+    assert [str(pattern) for pattern in found] == sorted(TEXTS)
 
 
 @pytest.mark.parametrize("name", TEXTS)

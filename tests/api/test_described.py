@@ -56,6 +56,7 @@ def products(sqlite_template: Path, postgresql_databases: Databases, tmp_path: P
 
 
 @MODES
+@pytest.mark.long
 def test_it_keeps_its_description(products: list[Product], mode: GenerationMode) -> None:
     answers: Counter[int] = Counter()
     schemas = [described_for_a_login(product) for product in products]
@@ -76,6 +77,7 @@ def test_it_keeps_its_description(products: list[Product], mode: GenerationMode)
 
 
 @MODES
+@pytest.mark.long
 def test_nobody_is_told_anything(products: list[Product], mode: GenerationMode) -> None:
     """Without a login every operation is refused; a body that is no JSON may be refused first."""
     refused = 0

@@ -24,18 +24,21 @@ def postgresql_urls(postgresql_databases: Databases) -> Iterator[tuple[str, str]
         yield first, second
 
 
+@pytest.mark.long
 def test_kills_leave_no_trace(tmp_path: Path) -> None:
     trial = hold(tmp_path, ("", ""), people=PEOPLE, kills=KILLS, seed=1)
     assert trial.wrong == []
     assert trial.kills.count >= KILLS // 2, trial
 
 
+@pytest.mark.long
 def test_kills_leave_no_trace_on_postgresql(tmp_path: Path, postgresql_urls: tuple[str, str]) -> None:
     trial = hold(tmp_path, postgresql_urls, people=PEOPLE // 6, kills=KILLS // 3, seed=2)
     assert trial.wrong == []
     assert trial.kills.count >= KILLS // 6, trial
 
 
+@pytest.mark.long
 def test_a_lease_runs_out_by_itself(tmp_path: Path, postgresql_urls: tuple[str, str]) -> None:
     """Another worker of a PostgreSQL database takes over the jobs of one that was not heard of for a while."""
     with opened_site(tmp_path / "data", postgresql_urls[0]) as site:

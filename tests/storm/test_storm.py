@@ -24,6 +24,7 @@ def server(database_url: str, tmp_path: Path) -> Iterator[Any]:
     running.stop()
 
 
+@pytest.mark.long
 def test_a_storm_leaves_what_its_events_tell(server: Any, database_url: str) -> None:
     database = Database(database_url)
     product = Product.open(Settings(data_dir=server.data), database)

@@ -1,0 +1,46 @@
+"""Which tests `make test-quick` leaves out, and in which order all of them run."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections import Counter
+from typing import Any
+
+import pytest
+
+# What starts processes, by its name in the code of a test or of a fixture.
+_STARTERS = frozenset({"Served", "Popen", "opened_site", "subprocess"})
+# About the seconds that a test takes, by its marks. Long ones begin first, so that no process has to wait for another.
+_SECONDS = {"long": 15.0, "process": 2.0, "postgresql": 0.1}
+_SHORT = 0.05
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one test process more than there are processors: tests wait for files, databases and servers."""
+    return (os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs PostgreSQL or processes of its own, and put the files first whose tests take longest."""
+    seconds: Counter[Any] = Counter()
+    for item in items:
+        if isinstance(item, pytest.Function):
+            _mark(item)
+        seconds[item.path] += max((_SECONDS.get(mark.name, 0) for mark in item.iter_markers()), default=0) or _SHORT
+    items.sort(key=lambda item: -seconds[item.path])
+
+
+def _mark(item: pytest.Function) -> None:
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    if "postgresql" in given or "postgresql_server" in item.fixturenames:
+        item.add_marker("postgresql")
+    fixtures = [each.func for found in item._fixtureinfo.name2fixturedefs.values() for each in found]
+    if any(_STARTERS & _names(function) for function in (item.function, *fixtures)):
+        item.add_marker("process")
+
+
+def _names(function: Any) -> frozenset[str]:
+    """Return the names of other things that a function uses."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return frozenset(code.co_names) if code else frozenset()
