@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections import Counter
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -41,6 +42,11 @@ def _mark(item: pytest.Function) -> None:
 
 
 def _names(function: Any) -> frozenset[str]:
-    """Return the names of other things that a function uses."""
+    """Return the names of other things that a function uses, and functions in it."""
     code = getattr(inspect.unwrap(function), "__code__", None)
-    return frozenset(code.co_names) if code else frozenset()
+    return _names_in(code) if code else frozenset()
+
+
+def _names_in(code: CodeType) -> frozenset[str]:
+    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    return frozenset(code.co_names).union(*map(_names_in, inner))

@@ -169,9 +169,12 @@ def calls() -> Iterator[tuple[str, list[str]]]:
                     yield named(path), shlex.split(match[1], comments=True)
 
 
+COMMANDS: Any = typer.main.get_command(app)
+
+
 def resolve(words: list[str]) -> tuple[Any, list[str]]:
     """The command that the words name, and the words behind it."""
-    command: Any = typer.main.get_command(app)
+    command = COMMANDS
     while (inner := getattr(command, "commands", None)) and words and words[0] in inner:
         command, words = inner[words[0]], words[1:]
     return command, words
@@ -445,7 +448,7 @@ def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
 # What a line of things that are not built may name → all of that kind that there is.
 THERE = {
     "operation": [*magnetmail_service.AVAILABLE, *listrak_service.AVAILABLE],
-    "command": [*commands(typer.main.get_command(app))],
+    "command": [*commands(COMMANDS)],
     "setting": [*Settings.model_fields],
     "table": [*metadata.tables],
     "REST": routes("REST API"),
