@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections import Counter
+from collections import defaultdict
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -24,7 +25,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs PostgreSQL or processes of its own, and put the files first whose tests take longest."""
-    seconds: Counter[Any] = Counter()
+    seconds: defaultdict[Path, float] = defaultdict(float)
     for item in items:
         if isinstance(item, pytest.Function):
             _mark(item)
