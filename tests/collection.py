@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function):
             _mark(item)
-        seconds[item.path] += max((_SECONDS.get(mark.name, 0) for mark in item.iter_markers()), default=0) or _SHORT
+        seconds[item.path] += max([_SHORT, *(_SECONDS.get(mark.name, _SHORT) for mark in item.iter_markers())])
     items.sort(key=lambda item: -seconds[item.path])
 
 
