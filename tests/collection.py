@@ -23,6 +23,13 @@ def pytest_xdist_auto_num_workers() -> int:
     return (os.cpu_count() or 1) + 1
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a module on a server of each kind of database that its `SERVED_ON` names."""
+    kinds = getattr(metafunc.module, "SERVED_ON", ())
+    if kinds and "served" in metafunc.fixturenames:
+        metafunc.parametrize("served", kinds, indirect=True, scope="module")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs PostgreSQL or processes of its own, and put the files first whose tests take longest."""
     seconds: defaultdict[Path, float] = defaultdict(float)

@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 from tests.collection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.collection import pytest_generate_tests as pytest_generate_tests
 from tests.collection import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
 from tests.postgresql import Databases
 
@@ -291,9 +292,16 @@ def locally_served(
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Iterator[LocalServed]:
-    """A demo server inside this process for the tests of one module."""
-    with locally_served(tmp_path_factory.mktemp("served") / "data", demo_records) as running:
+def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServed]:
+    """A demo server inside this process for the tests of one module, on SQLite unless its parameter says postgresql."""
+    folder = tmp_path_factory.mktemp("served") / "data"
+    if getattr(request, "param", "sqlite") == "sqlite":
+        with locally_served(folder, request.getfixturevalue("demo_records")) as running:
+            yield running
+        return
+    databases: Databases = request.getfixturevalue("postgresql_databases")
+    with databases.fresh() as url, locally_served(folder, database_url=url) as running:
+        running.settle()
         yield running
 
 

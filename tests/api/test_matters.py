@@ -12,11 +12,13 @@ import pytest
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
 
+SERVED_ON = ("sqlite", "postgresql")
+
 
 @pytest.fixture(scope="module")
 def rest(served: Any) -> Iterator[httpx.Client]:
     """A client of an account of its own."""
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     accounts = Accounts(database)
     accounts.add_login(accounts.create("MATTERS", time_zone="UTC"), "matters", "secret")
     database.close()

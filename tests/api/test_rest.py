@@ -16,6 +16,8 @@ import pytest
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
 
+SERVED_ON = ("sqlite", "postgresql")
+
 PROBLEM = "application/problem+json"
 
 
@@ -68,7 +70,7 @@ def test_who_may_call(served: Any, rest: httpx.Client) -> None:
 
 def test_granted_lists(served: Any, rest: httpx.Client, made: int) -> None:
     """lk-9: what was not granted is not there."""
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     accounts = Accounts(database)
     demo = accounts.named("DEMO")
     assert demo is not None

@@ -15,6 +15,8 @@ from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
 
+SERVED_ON = ("sqlite", "postgresql")
+
 PROBLEM = "application/problem+json"
 
 
@@ -288,7 +290,7 @@ def test_those_who_failed_are_tried_again(served: Any, rest: httpx.Client) -> No
     (send,) = sent(rest, stored(rest, number), kind="list", list_id=number)
     over(rest, send)
     assert rest.post(f"/sends/{send}/retry").status_code == 409
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     with database.write() as connection:
         mine = deliveries.c.job_id == send, deliveries.c.email == "bob@example.com"
         connection.execute(deliveries.update().where(*mine).values(state="failed", reply="550 No such mailbox"))
@@ -310,7 +312,7 @@ def test_granted_lists(served: Any, rest: httpx.Client) -> None:
     answer = rest.post("/contacts", json=given)
     assert answer.status_code == 201, answer.text
     person = answer.json()
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     accounts = Accounts(database)
     demo = accounts.named("DEMO")
     assert demo is not None

@@ -144,7 +144,7 @@ Profiles = Callable[[int], dict[str, tuple[str, dict[str, str]]]]
 @pytest.fixture(scope="module")
 def profiles(served: Any) -> Iterator[Profiles]:
     """What the records say of the members of a list: address → state, and values by the attributes' numbers."""
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
 
     def profiles(list_id: int) -> dict[str, tuple[str, dict[str, str]]]:
         query = (
@@ -162,7 +162,7 @@ def profiles(served: Any) -> Iterator[Profiles]:
 @pytest.fixture(scope="module")
 def suppress(served: Any) -> Iterator[Callable[[str, str, int], None]]:
     """Block an address as an operator does: "suppressed" or "banned", on a list or (0) in the whole account."""
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     demo = Accounts(database).named("DEMO")
     assert demo is not None
 

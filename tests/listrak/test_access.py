@@ -16,7 +16,7 @@ PREFIX = "Server was unable to process request. ---> "
 
 @pytest.fixture(scope="module")
 def accounts(served: Any) -> Any:
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     yield Accounts(database)
     database.close()
 

@@ -139,7 +139,7 @@ def test_unknown_and_not_granted(listrak: Any, served: Any, client_class: Any, p
     list_id = listrak.create()
     listrak.load(list_id, f"ann@{list_id}.example\n".encode())
     attribute = listrak.attribute(list_id, "Attribute")
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     accounts, name = Accounts(database), f"other-{list_id}"
     demo = accounts.named("DEMO")
     assert demo is not None

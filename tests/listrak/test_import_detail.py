@@ -179,7 +179,7 @@ def test_lists_that_are_not_granted(listrak: Any, served: Any, client_class: Any
     """lk-9, lk-19: nor another account's imports, nor without the analytics permission."""
     list_id = listrak.create()
     process = listrak.load(list_id, f"ann@{list_id}.example\n".encode())
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     accounts = Accounts(database)
     demo = accounts.named("DEMO")
     assert demo is not None

@@ -19,7 +19,7 @@ from soapstone.store.database import Database
 
 @pytest.fixture(scope="module")
 def records(served: Any) -> Any:
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     yield Product.open(Settings(data_dir=served.data), database)
     database.close()
 

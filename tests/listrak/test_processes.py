@@ -121,7 +121,7 @@ def test_a_slow_send_shows_every_step(listrak: Any) -> None:
 def test_states(listrak: Any, served: Any) -> None:
     """lk-26, lk-79 to lk-81: what a process looks like from its queueing to its end."""
     list_id = listrak.create()
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     account = Accounts(database).named("DEMO")
     assert account is not None
     later = now() + timedelta(days=30)

@@ -142,7 +142,7 @@ def test_nothing_given(listrak: Any) -> None:
 
 def test_unknown_and_not_granted(listrak: Any, served: Any, client_class: Any) -> None:
     """lk-9, lk-19: both look alike."""
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     accounts = Accounts(database)
     list_id = listrak.create()
     kept = header(listrak, list_id, "Header")["WSProfileHeader"]["HeaderID"]

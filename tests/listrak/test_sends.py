@@ -19,6 +19,8 @@ from soapstone.sending.message import Draft, Traits
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 
+SERVED_ON = ("sqlite", "postgresql")
+
 NEVER = datetime.min
 EASTERN = ZoneInfo("America/New_York")
 
@@ -44,7 +46,7 @@ def sent(listrak: Any, number: int) -> Any:
 @pytest.fixture(scope="module")
 def product(served: Any) -> Iterator[Product]:
     """The rooms behind the served contract, as the command line has them."""
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     yield Product.open(Settings(data_dir=served.data), database)
     database.close()
 

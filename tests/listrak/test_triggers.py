@@ -13,6 +13,8 @@ from soapstone.lists.external_events import ExternalEvents
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events
 
+SERVED_ON = ("sqlite", "postgresql")
+
 
 def column(place: int, *, email: bool = False, events: bool = False) -> dict[str, Any]:
     flags = {"IsEmailAddressColumn": email, "IsExternalEventColumn": events}
@@ -22,7 +24,7 @@ def column(place: int, *, email: bool = False, events: bool = False) -> dict[str
 @pytest.mark.parametrize("options", [False, True])
 def test_bulk_load_and_trigger(listrak: Any, served: Any, options: bool) -> None:
     made = listrak.create()
-    database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
+    database = Database(served.product.settings.database)
     demo = Accounts(database).named("DEMO")
     assert demo is not None
     event = ExternalEvents(database).add(demo.id, made, "Bought")
