@@ -51,7 +51,7 @@ def commands(folder: str) -> str:
 def run(folder: str, base: str, place: Path, *, without: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     """Carry out the commands, but for some of them, in a copy of the example."""
     lines = [line for line in commands(folder).splitlines() if line.partition(" ")[0] not in without]
-    environment = {**os.environ, "SOAPSTONE_URL": base, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = {**os.environ, "TEST_SERVER_URL": base, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     # These plugins of the tests' own environment only take time.
     environment["PYTEST_ADDOPTS"] = "-p no:schemathesis -p no:hypothesispytest"
     return subprocess.run(

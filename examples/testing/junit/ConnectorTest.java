@@ -20,7 +20,7 @@ import org.junit.Test;
 
 public class ConnectorTest {
     private static final String BASE =
-        Optional.ofNullable(System.getenv("SOAPSTONE_URL")).orElse("http://127.0.0.1:8080");
+        Optional.ofNullable(System.getenv("TEST_SERVER_URL")).orElse("http://127.0.0.1:8080");
     private static final String FILE = "ann@example.org\nno address\n";
 
     private static Connector connector;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { beforeEach, test } from 'node:test';
 import { Connector } from './connector.js';
 
-const BASE = process.env.SOAPSTONE_URL ?? 'http://127.0.0.1:8080';
+const BASE = process.env.TEST_SERVER_URL ?? 'http://127.0.0.1:8080';
 const CSV = 'Email,First_Name\nann@example.org,Ann\nno address,Nobody\n';
 
 async function control(method, path, document) {

@@ -12,7 +12,7 @@ public class ConnectorTest
 {
     private const string File = "ann@example.org\nno address\n";
 
-    private readonly string url = Environment.GetEnvironmentVariable("SOAPSTONE_URL") ?? "http://127.0.0.1:8080";
+    private readonly string url = Environment.GetEnvironmentVariable("TEST_SERVER_URL") ?? "http://127.0.0.1:8080";
     private List<StatusEnum> seen;
     private Connector connector;
 

@@ -14,7 +14,7 @@ class ConnectorTest extends TestCase
 
     protected function setUp(): void
     {
-        $this->base = getenv('SOAPSTONE_URL') ?: 'http://127.0.0.1:8080';
+        $this->base = getenv('TEST_SERVER_URL') ?: 'http://127.0.0.1:8080';
         $this->control('POST', 'reset');
         $this->connector = new Connector("$this->base/mmapi.asmx?WSDL", 'demo', 'demo', 0);
     }
