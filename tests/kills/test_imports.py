@@ -14,7 +14,7 @@ from tests.postgresql import Databases
 from soapstone.jobs.worker import LEASE
 
 # The work may be over before the last kills came to their turn, on a fast machine.
-PEOPLE, KILLS = 24_000, 12
+PEOPLE, KILLS = 12_000, 5
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def test_kills_leave_no_trace(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_kills_leave_no_trace_on_postgresql(tmp_path: Path, postgresql_urls: tuple[str, str]) -> None:
-    trial = hold(tmp_path, postgresql_urls, people=PEOPLE // 6, kills=KILLS // 3, seed=2)
+    trial = hold(tmp_path, postgresql_urls, people=PEOPLE // 4, kills=3, seed=2)
     assert trial.wrong == []
-    assert trial.kills.count >= KILLS // 6, trial
+    assert trial.kills.count >= 1, trial
 
 
 @pytest.mark.long
