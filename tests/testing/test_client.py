@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import requests
 import zeep
 
 from soapstone.testing.client import ControlError, Soapstone
@@ -112,6 +113,32 @@ def test_members_are_compared_as_they_are_written(server: Soapstone, magnetmail:
         server.assert_called("getGroups")
 
 
+def test_a_name_that_no_operation_has_is_refused(server: Soapstone, magnetmail: Any) -> None:
+    """Otherwise a misspelt name passes wherever nothing is to be called."""
+    logged_on(magnetmail)
+    for wrong in ("authenticate", "Nonsense"):
+        with pytest.raises(ControlError, match=f"422 No operation of any interface is named {wrong}"):
+            server.assert_called(wrong, times=0)
+        with pytest.raises(ControlError, match=f"422 No operation of any interface is named {wrong}"):
+            server.calls_of(wrong)
+    with pytest.raises(ControlError, match=r"422 No operation of listrak is named Authenticate\."):
+        server.calls_of("Authenticate", "listrak")
+    server.assert_called("list_lists", times=0)
+
+
+def test_long_texts_are_told_apart(server: Soapstone, magnetmail: Any) -> None:
+    data = "Email\n" + "".join(f"a{number}@example.org\n" for number in range(20))
+    upload(magnetmail, logged_on(magnetmail), data)
+    with pytest.raises(AssertionError, match=r"csvData differs at ….*b9@example\.org.*, which was ….*a9@example\.org"):
+        server.assert_called("uploadListQueue", csvData=data.replace("a9", "b9"))
+
+
+def test_calls_that_name_no_operation(server: Soapstone) -> None:
+    httpx.post(f"{server.url}/mmapi.asmx", content=b"<x/>", headers={"Content-Type": "text/xml"})
+    with pytest.raises(AssertionError, match=r"Other calls: no operation 1x"):
+        server.assert_called("getGroups")
+
+
 def test_mails(server: Soapstone, magnetmail: Any) -> None:
     before = len(server.mails)
     header = logged_on(magnetmail)
@@ -202,15 +229,26 @@ def test_a_seed(server: Soapstone, listrak: Any, tmp_path: Path) -> None:
     def may_log_on() -> bool:
         return httpx.get(f"{server.url}/api/v1/lists", auth=("ann", "secret")).status_code == 200
 
-    server.seed(path)
-    assert may_log_on()
-    server.reset()
-    assert not may_log_on()
+    for given in (path, str(path)):
+        server.seed(given)
+        assert may_log_on()
+        server.reset()
+        assert not may_log_on()
     with local_test_server() as other:
         kept = Soapstone(other.base)
         kept.seed({"accounts": [{"name": "ACME", "logins": [{"name": "ann", "password": "secret"}]}]}, keep=True)
         kept.reset()
         assert httpx.get(f"{kept.url}/api/v1/lists", auth=("ann", "secret")).status_code == 200
+
+
+def test_a_lost_answer_of_work_that_is_done(server: Soapstone, magnetmail: Any) -> None:
+    header = logged_on(magnetmail)
+    for done in (False, True):
+        server.fault("disconnect", "uploadListQueue", work_done=done)
+        with pytest.raises(requests.ConnectionError):
+            upload(magnetmail, header, "Email\nann@example.org\n")
+        jobs = httpx.get(f"{server.url}/api/v1/jobs", auth=BASIC).json()["items"]
+        assert len(jobs) == 1 + done
 
 
 def test_refusals_say_why(server: Soapstone) -> None:

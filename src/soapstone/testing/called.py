@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache
 from typing import Any
@@ -39,6 +40,10 @@ CONTRACTS = {Interface.MAGNETMAIL: MAGNETMAIL, Interface.LISTRAK: LISTRAK}
 _PLANS = {interface: Plans(contract) for interface, contract in CONTRACTS.items()}
 _PATHS = {contract.path.lower(): interface for interface, contract in CONTRACTS.items()}
 _REST = "/api/v1"
+
+
+class UnknownOperation(Exception):
+    """No interface has an operation of that name; the text says which names are near."""
 
 
 class Called:
@@ -136,6 +141,19 @@ def rest_routes() -> tuple[Route, ...]:
             yield from (route for route in room.router.routes if isinstance(route, Route))
 
     return tuple(found())
+
+
+def interfaces_with(operation: str, wanted: Interface | None = None) -> list[Interface]:
+    """Return the interfaces that have this operation, or the wanted one. Raises UnknownOperation."""
+    names: dict[Interface, set[str]] = {each: set(CONTRACTS[each].operations_by_name) for each in CONTRACTS}
+    names[Interface.XML] = set(PATHS.values())
+    names[Interface.REST] = {route.name for route in rest_routes()}
+    found = [each for each in names if operation in names[each] and wanted in (None, each)]
+    if not found:
+        near = get_close_matches(operation, set().union(*names.values()), 3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise UnknownOperation(f"No operation of {wanted or 'any interface'} is named {operation}.{hint}")
+    return found
 
 
 def _route(method: str, path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
@@ -119,14 +119,14 @@ class Soapstone:
         """Go back to the seed: records, calls, mails, clock, faults and transitions are as at the start."""
         self._json("POST", "reset")
 
-    def seed(self, document: Mapping[str, Any] | Path, *, keep: bool = False) -> dict[str, Any]:
+    def seed(self, document: Mapping[str, Any] | Path | str, *, keep: bool = False) -> dict[str, Any]:
         """Add records and return what was made, with its numbers. `document` is the seed, or the path of a YAML file.
 
         A reset takes them away again, unless `keep` makes them part of what it goes back to.
         """
         query = {"keep": "true"} if keep else {}
-        if isinstance(document, Path):
-            content, media_type = document.read_bytes(), "application/yaml"
+        if isinstance(document, Path | str):
+            content, media_type = Path(document).read_bytes(), "application/yaml"
         else:
             content, media_type = json.dumps(document).encode(), "application/json"
         made: dict[str, Any] = json.loads(self._control("POST", "seed", query, content, media_type))
@@ -160,10 +160,13 @@ class Soapstone:
 
         Numbers and booleans are compared as they are written in XML, dicts by the members that they name.
 
-        Raises AssertionError, which says what was called.
+        Raises AssertionError, which says what was called, and ControlError for an operation that no interface has.
         """
         __tracebackhide__ = True
         calls = self.calls
+        if not any(call.operation == operation for call in calls):
+            # A name that is misspelt would otherwise never be called.
+            self._json("GET", "calls", {"operation": operation})
         found = [call for call in calls if call.operation == operation and _matches(members, call.members)]
         if not found if times is None else len(found) != times:
             raise AssertionError(_complaint(operation, times, members, found, calls))
@@ -193,11 +196,13 @@ class Soapstone:
         every: int = 1,
         message: str | None = None,
         seconds: float | None = None,
+        work_done: bool | None = None,
     ) -> int:
         """Answer the next calls of an operation, or of any, with a fault; return its number.
 
         `kind` is `soap_fault`, `status_500`, `status_503`, `delay`, `disconnect`, `reset`, `truncate`,
         `expired_session` or `locked_login`. It strikes `times` calls, None for no end; of the calls each `every`-th.
+        `work_done` says whether the work behind the call is done all the same.
         """
         document = {
             "kind": kind,
@@ -205,7 +210,7 @@ class Soapstone:
             "interface": interface,
             "times": times,
             "every": every,
-            **_given(message=message, seconds=seconds),
+            **_given(message=message, seconds=seconds, work_done=work_done),
         }
         return int(self._json("POST", "faults", document=document)["number"])
 
@@ -401,7 +406,8 @@ def _complaint(operation: str, times: int | None, members: dict[str, Any], found
     lines = [f"Expected {asked} to be called {number}; it was called {len(found)} times."]
     same = [call for call in calls if call.operation == operation]
     lines += [f"  {call.number}: {operation}({_shown(call.members)})" + _result(call) for call in same]
-    others = Counter(call.operation for call in calls if call.operation != operation)
+    lines += _differences(members, same)
+    others = Counter(call.operation or "no operation" for call in calls if call.operation != operation)
     if others:
         lines.append("Other calls: " + ", ".join(f"{name} {count}x" for name, count in others.items()))
     elif not same:
@@ -409,12 +415,26 @@ def _complaint(operation: str, times: int | None, members: dict[str, Any], found
     return "\n".join(lines)
 
 
+def _differences(members: Mapping[str, Any], calls: list[Call]) -> Iterator[str]:
+    """Say where texts differ that look alike as far as they are shown."""
+    for call in calls:
+        for name, wanted in members.items():
+            texts = repr(wanted), repr(call.members.get(name))
+            if texts[0] != texts[1] and _short(wanted) == _short(call.members.get(name)):
+                at = next(n for n, (one, other) in enumerate(zip(*texts, strict=False)) if one != other)
+                one, other = (_cut(text[max(at - 10, 0) :]) for text in texts)
+                yield f"  {call.number}: {name} differs at …{one}, which was …{other}"
+
+
 def _shown(members: Mapping[str, Any]) -> str:
     return ", ".join(f"{name}={_short(value)}" for name, value in members.items())
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
 

@@ -12,10 +12,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from soapstone.api.problems import not_found
+from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Number
 from soapstone.testing.bodies import KeptBody
-from soapstone.testing.called import Interface
+from soapstone.testing.called import Interface, UnknownOperation, interfaces_with
 from soapstone.testing.calls import MOST_CALLS, Headers, RecordedCall, RecordedCalls
 
 MOST_SHOWN = 1024 * 1024
@@ -113,6 +113,11 @@ def router(calls: RecordedCalls) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=MOST_CALLS)] = MOST_CALLS,
     ) -> StreamingResponse:
         """Return the calls, the oldest first; of more than `limit` the newest."""
+        if operation:
+            try:
+                interfaces_with(operation, interface)
+            except UnknownOperation as unknown:
+                raise Refused(422, str(unknown)) from None
         return StreamingResponse(_document(calls.find(operation, interface, limit)), media_type="application/json")
 
     @api.delete("", status_code=204)

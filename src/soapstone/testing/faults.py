@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from itertools import count
 from threading import Lock
@@ -11,8 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from soapstone.testing.called import CONTRACTS, Called, Interface, rest_routes
-from soapstone.xmlhttp.app import PATHS
+from soapstone.testing.called import CONTRACTS, Called, Interface, UnknownOperation, interfaces_with
 
 MOST_FAULTS = 1000
 MOST_SECONDS = 3600.0
@@ -184,17 +182,11 @@ class Faults:
 def _check(wanted: FaultIn) -> None:
     """Raises UnfitFault."""
     name = wanted.operation
-    by_interface: dict[Interface, set[str]] = {each: set(CONTRACTS[each].operations_by_name) for each in CONTRACTS}
-    by_interface[Interface.XML] = set(PATHS.values())
     if name is not None:
-        by_interface[Interface.REST] = {route.name for route in rest_routes()}
-        there = [each for each in by_interface if name in by_interface[each]]
-        if wanted.interface is not None:
-            there = [each for each in there if each is wanted.interface]
-        if not there:
-            near = get_close_matches(name, set().union(*by_interface.values()), 3)
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            raise UnfitFault(f"No operation of {wanted.interface or 'any interface'} is named {name}.{hint}")
+        try:
+            there = interfaces_with(name, wanted.interface)
+        except UnknownOperation as unknown:
+            raise UnfitFault(str(unknown)) from None
     else:
         there = list(Interface) if wanted.interface is None else [wanted.interface]
     if wanted.kind in _NEVER_DONE and wanted.work_done:
