@@ -11,6 +11,7 @@ import httpx
 import pytest
 from tests.testing.wire import call, logon, member, poll
 
+from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.server import TestServer, local_test_server
 
 DOCUMENT = """\
@@ -147,6 +148,7 @@ def test_a_reset_undoes_a_seed_unless_it_is_kept(server: TestServer) -> None:
             "accounts.0.lists.0.contacts.0: The list has no attribute X.",
         ),
         ("accounts: [", 400, "line 1, column 12"),
+        ("accounts: [{name: A,\n name: B}]", 400, "line 2: name stands there twice."),
         ("a: &a [1]\nb: *a", 400, "line 2: aliases are not taken."),
     ],
 )
@@ -177,3 +179,22 @@ def test_a_file_is_there_from_the_start(tmp_path: Path) -> None:
         assert member(logon(server.base, "shop", "secret"), "authenticated") == "true"
         server.reset()
         assert member(logon(server.base, "shop", "secret"), "authenticated") == "true"
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ("accounts: [{name: A, colour: red}]", "accounts.0.colour: "),
+        ("accounts: [", "line 1, column 12"),
+        ("", "A seed has members, such as accounts; this has none."),
+        ("- accounts", "A seed has members, such as accounts; this has none."),
+    ],
+)
+def test_an_error_names_the_file(tmp_path: Path, document: str, told: str) -> None:
+    from soapstone.testing.seed_document import read_seed
+
+    file = tmp_path / "seed.yaml"
+    file.write_text(document)
+    with pytest.raises(UnusableSeed) as error:
+        read_seed(file)
+    assert str(error.value).startswith(f"Cannot use {file}: {told}")

@@ -24,10 +24,15 @@ def read_seed(path: Path) -> Seed:
     except OSError as trouble:
         raise UnusableSeed(f"Cannot read {path}: {trouble.strerror}.") from None
     try:
-        return Seed.model_validate(json.loads(text) if path.suffix == ".json" else parsed(text))
+        document = json.loads(text) if path.suffix == ".json" else parsed(text)
+        if not isinstance(document, dict):
+            raise UnusableSeed("A seed has members, such as accounts; this has none.")
+        return Seed.model_validate(document)
     except ValidationError as trouble:
         told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in trouble.errors(include_url=False))
-        raise UnusableSeed("\n".join(told)) from None
+        raise UnusableSeed(f"Cannot use {path}: " + "\n".join(told)) from None
+    except UnusableSeed as trouble:
+        raise UnusableSeed(f"Cannot use {path}: {trouble}") from None
     except ValueError as trouble:
         raise UnusableSeed(f"{path} is no JSON: {trouble}.") from None
 
@@ -40,13 +45,24 @@ def parsed(text: bytes) -> Any:
         raise UnusableSeed(NEEDS_EXTRA) from None
 
     class Loader(yaml.SafeLoader):
-        """Takes dates for texts, as the document has them, and no aliases: a few lines could stand for any size."""
+        """Takes dates for texts, as the document has them, and no member twice.
+
+        It takes no aliases: a few lines could stand for any size.
+        """
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             if self.check_event(yaml.AliasEvent):
                 mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
                 raise UnusableSeed(f"line {mark.line + 1}: aliases are not taken.")
             return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            seen = set()
+            for key, _ in node.value:
+                if isinstance(key.value, str) and key.value in seen:
+                    raise UnusableSeed(f"line {key.start_mark.line + 1}: {key.value} stands there twice.")
+                seen.add(str(key.value))
+            return super().construct_mapping(node, deep)
 
     Loader.yaml_implicit_resolvers = {
         first: [each for each in resolvers if each[0] != "tag:yaml.org,2002:timestamp"]
