@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -106,6 +111,34 @@ def test_a_process_with_a_seed_of_the_users(pytester: pytest.Pytester, monkeypat
     port = int((folder / "url").read_text().rpartition(":")[2])
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_process_does_not_outlive_a_run_that_is_killed(pytester: pytest.Pytester, number: signal.Signals) -> None:
+    """A run that a CI ends, or that runs out of memory, has no time to tidy up."""
+    file = pytester.path / "url"
+    pytester.makepyfile(
+        f"import time\nfrom pathlib import Path\n"
+        f"def test_it(soapstone):\n    Path({str(file)!r}).write_text(soapstone.url)\n    time.sleep(60)\n"
+    )
+    command = [sys.executable, "-m", "pytest", *OTHERS, "--soapstone-process"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as running:
+        within(30, lambda: file.exists() and file.read_text().endswith(tuple("0123456789")))
+        running.send_signal(number)
+    port = int(file.read_text().rpartition(":")[2])
+
+    def ended() -> bool:
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) != 0
+
+    within(10, ended)
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("options", [[], ["--soapstone-process"]], ids=["in process", "process"])

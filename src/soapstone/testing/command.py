@@ -28,12 +28,16 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--seed", type=Path)
+    # Of the pytest plugin: the server ends with whoever holds its standard input.
+    parser.add_argument("--until-input-ends", action="store_true")
     try:
         given, others = parser.parse_known_args(arguments)
     except argparse.ArgumentError:
         return
     if not others and 0 <= given.port <= 65535:
         os.umask(0o077)
+        if given.until_input_ends:
+            threading.Thread(target=_end_with_input, daemon=True).start()
         serve_test(given.host, given.port, given.seed, any_address=given.test_on_any_address)
         sys.exit()
 
@@ -76,6 +80,13 @@ def _read(path: Path) -> Seed:
 def _stop(sentence: str) -> NoReturn:
     print(sentence, file=sys.stderr)
     sys.exit(1)
+
+
+def _end_with_input() -> None:
+    # Not by sys.stdin: a thread that holds its lock would break off the end of the interpreter.
+    while os.read(0, 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(*_: object) -> None:

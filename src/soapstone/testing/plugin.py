@@ -76,26 +76,30 @@ def _local(seed: Path | None) -> Iterator[str]:
 
 @contextmanager
 def _process(seed: Path | None, folder: Path) -> Iterator[str]:
-    """Serve by a process of its own, with its log in `folder`; the value is the server's URL."""
-    command = [sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0"]
+    """Serve by a process of its own, with its log in `folder`; the value is the server's URL.
+
+    It ends also when this process is killed: nobody holds its standard input then.
+    """
+    command = [sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0", "--until-input-ends"]
     if seed is not None:
         command += ["--seed", str(seed)]
     out, log = folder / "out", folder / "log"
     with out.open("wb") as output, log.open("wb") as errors:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)  # noqa: S603
-    try:
-        end = time.monotonic() + PATIENCE
-        while not (url := _served(out.read_text())):
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"The test server does not start.\n{out.read_text()}{log.read_text()}")
-            time.sleep(0.02)
-        yield url
-    finally:
-        process.terminate()
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=errors)  # noqa: S603
+    with process:
         try:
-            process.wait(PATIENCE)
+            end = time.monotonic() + PATIENCE
+            while not (url := _served(out.read_text())):
+                if process.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"The test server does not start.\n{out.read_text()}{log.read_text()}")
+                time.sleep(0.02)
+            yield url
         finally:
-            process.kill()
+            process.terminate()
+            try:
+                process.wait(PATIENCE)
+            finally:
+                process.kill()
 
 
 def _served(banner: str) -> str:
