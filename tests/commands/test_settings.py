@@ -265,3 +265,14 @@ def test_the_first_login_needs_its_password(monkeypatch: pytest.MonkeyPatch) -> 
     assert "long secret" not in run("settings").output
     monkeypatch.setenv("SOAPSTONE_ADMIN_LOGIN", "acme/")
     assert "it is LOGIN or ACCOUNT/LOGIN" in run("settings", "--check", code=1).output
+
+
+def test_a_first_password_that_no_login_could_have_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "password"
+    file.write_text("x" * 1001)
+    monkeypatch.setenv("SOAPSTONE_ADMIN_LOGIN", "acme")
+    monkeypatch.setenv("SOAPSTONE_ADMIN_PASSWORD_FILE", str(file))
+    result = CliRunner().invoke(app, ["serve", "--data", str(tmp_path / "data"), "--port", "0"])
+    assert result.exit_code == 1
+    assert "SOAPSTONE_ADMIN_PASSWORD cannot be used: a password has at most 1000 characters." in result.stderr
+    assert not (tmp_path / "data").exists()

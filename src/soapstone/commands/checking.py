@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from soapstone.accounts.passwords import LONGEST_PASSWORD
 from soapstone.commands.common import folder_fault, stop
 from soapstone.settings import Settings
 from soapstone.store.database import Database
@@ -39,6 +40,8 @@ def faults(settings: Settings) -> Iterator[str]:
         yield from fault(lambda: SpamScanner(given), InvalidScannerUrl, "SOAPSTONE_SPAMD_URL cannot be used: ")
     if bool(settings.admin_login) != bool(settings.admin_password):
         yield "SOAPSTONE_ADMIN_LOGIN and SOAPSTONE_ADMIN_PASSWORD, or SOAPSTONE_ADMIN_PASSWORD_FILE, need each other."
+    if len(settings.admin_password) > LONGEST_PASSWORD:
+        yield f"SOAPSTONE_ADMIN_PASSWORD cannot be used: a password has at most {LONGEST_PASSWORD} characters."
     for check in _dkim(settings):
         yield from fault(check, UnusableKey)
 
