@@ -96,6 +96,7 @@ class Application:
         self._xml_calls = XmlOverHttp(product, self._large_calls, max_body=settings.max_upload_bytes)
         self._xml = self._shared(Decompressed(self._xml_calls))
         self._rest: App | None = None
+        self._making = asyncio.Lock()
         self._subscriber = subscriber(product)
         self._console = console(product, self._calls, demo=demo)
 
@@ -135,8 +136,10 @@ class Application:
     async def _call_listrak(self, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.concurrency import run_in_threadpool
 
-        if self._listrak is None:
-            self._listrak = await run_in_threadpool(self._make_listrak)
+        async with self._making:
+            # Many may be the first at once.
+            if self._listrak is None:
+                self._listrak = await run_in_threadpool(self._make_listrak)
         await self._listrak(scope, receive, send)
 
     def forget(self) -> None:
@@ -231,8 +234,9 @@ class Application:
         """The REST API, made when it is first asked for: a server of the contracts alone need not hold it in memory."""
         from starlette.concurrency import run_in_threadpool
 
-        if self._rest is None:
-            self._rest = await run_in_threadpool(self._make_rest)
+        async with self._making:
+            if self._rest is None:
+                self._rest = await run_in_threadpool(self._make_rest)
         await self._rest(scope, receive, send)
 
     def _make_rest(self) -> App:

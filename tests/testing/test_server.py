@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -83,6 +84,31 @@ def test_a_reset_ends_what_runs(server: TestServer) -> None:
             with suppress(httpx.RemoteProtocolError):
                 stream.read()
         assert [job.id for job in server.product.jobs.find(limit=10)] == [1]
+
+
+def test_calls_of_many_clients_are_answered_whole_while_others_reset(server: TestServer) -> None:
+    """What is loaded with the first call of an interface is loaded once, and no call meets half of the records."""
+    over, answers = threading.Event(), Counter[int]()
+
+    def use() -> None:
+        with httpx.Client(base_url=server.base, auth=("demo", "demo"), timeout=60) as client:
+            while not over.is_set():
+                answers[client.get("/api/v1/jobs").status_code] += 1
+
+    def reset() -> None:
+        answers[httpx.post(f"{server.base}/_test/reset", timeout=60).status_code] += 1
+
+    users = [threading.Thread(target=use) for _ in range(20)]
+    resets = [threading.Thread(target=reset) for _ in range(4)]
+    for thread in users + resets:
+        thread.start()
+    for thread in resets:
+        thread.join()
+    over.set()
+    for thread in users:
+        thread.join()
+    assert set(answers) == {200, 204}, answers
+    assert answers[204] == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

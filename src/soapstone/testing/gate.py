@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections.abc import Awaitable, MutableMapping
+from typing import Any, TypeVar
 
 from soapstone.server import App, Receive, Scope, Send
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 # Seconds that requests under way may take before a reset gives them up, and seconds that this may take.
 PATIENCE = 2.0
@@ -21,15 +28,16 @@ class Gate:
         self.app = app
         self._open = asyncio.Event()
         self._open.set()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], _Passage] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What was held back may be held back again.
         while not self._open.is_set():
             await self._open.wait()
-        task = asyncio.ensure_future(self._pass_on(scope, receive, send))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        passage = _Passage(receive, send)
+        task = asyncio.ensure_future(self._pass_on(scope, passage))
+        self._under_way[task] = passage
+        task.add_done_callback(self._under_way.pop)
         try:
             await task
         except asyncio.CancelledError:
@@ -44,13 +52,53 @@ class Gate:
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=PATIENCE)
             for task in late:
-                task.cancel()
+                self._under_way[task].give_up()
             if late:
-                await asyncio.wait(late, timeout=GIVING_UP)
+                # A thread that works for one of them must be over as well: it would meet the records half replaced.
+                _, late = await asyncio.wait(late, timeout=GIVING_UP)
+            for task in late:
+                log.warning("a call under way did not end within %.0f s", PATIENCE + GIVING_UP)
+                task.cancel()
 
     def release(self) -> None:
         """Let requests through again."""
         self._open.set()
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+    async def _pass_on(self, scope: Scope, passage: _Passage) -> None:
+        await self.app(scope, passage.receive, passage.send)
+
+
+class _Passage:
+    """What one request receives and sends. Given up, it sees what it would see if its client had gone."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._given_up = False
+        self._waiting: set[asyncio.Task[Any]] = set()
+
+    def give_up(self) -> None:
+        """End what waits for the client, now and from now on."""
+        self._given_up = True
+        for task in self._waiting:
+            task.cancel()
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """What the app receives."""
+        message = None if self._given_up else await self._unless_given_up(self._receive())
+        return message or {"type": "http.disconnect"}
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """What the app sends."""
+        if not self._given_up:
+            await self._unless_given_up(self._send(message))
+
+    async def _unless_given_up(self, waiting: Awaitable[T]) -> T | None:
+        task = asyncio.ensure_future(waiting)
+        self._waiting.add(task)
+        try:
+            await asyncio.wait((task,))
+        finally:
+            self._waiting.discard(task)
+            task.cancel()
+        return None if task.cancelled() else task.result()

@@ -29,7 +29,6 @@ from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.instants import EPOCH
 from soapstone.testing.calls import CallRecorder, RecordedCalls
-from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.fault_layer import FaultLayer
 from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
@@ -69,6 +68,7 @@ class TestServer:
         self.transitions = Transitions(self._database)
         self._changing = asyncio.Lock()
         self._control: App | None = None
+        self._making = asyncio.Lock()
 
     @property
     def product(self) -> Product:
@@ -170,7 +170,7 @@ class TestServer:
         try:
             with cheap_hashes():
                 planted = plant(Product.open(self._settings, self._database), seed)
-        except UnusableSeed:
+        except BaseException:
             self._database.close()
             self._bring_back(before)
             raise
@@ -219,8 +219,9 @@ class TestServer:
             if not scope["path"].startswith(CONTROL):
                 await self._app(scope, receive, send)
                 return
-            if self._control is None:
-                self._control = await run_in_threadpool(self._make_control)
+            async with self._making:
+                if self._control is None:
+                    self._control = await run_in_threadpool(self._make_control)
             await self._control(scope, receive, send)
 
     def _make_control(self) -> App:
@@ -236,7 +237,7 @@ class TestServer:
 
     def _bring_back(self, folder: Path) -> None:
         """Put a copy in the place of the records, which are closed."""
-        shutil.rmtree(self._settings.data_dir)
+        shutil.rmtree(self._settings.data_dir, ignore_errors=True)
         shutil.copytree(folder, self._settings.data_dir)
 
 
