@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,15 @@ def test_polls_of_all_kinds_count_together(client: Client, ways: Ways) -> None:
     client.transition(start={"after_polls": 4}, end={"after_polls": 4})
     job = client.upload()
     assert [poll(job) for poll in polls * 3] == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_polls_at_the_same_time_see_as_much_as_polls_in_turn(client: Client) -> None:
+    for _ in range(3):
+        client.transition(start={"after_polls": 7}, end={"after_polls": 8})
+        job = client.upload()
+        with ThreadPoolExecutor(10) as pool:
+            seen = Counter(pool.map(lambda _: client.job(job)["state"], range(30)))
+        assert seen == {"queued": 7, "running": 8, "completed": 15}
 
 
 def test_a_send_by_every_way_to_ask(client: Client, ways: Ways, server: TestServer) -> None:

@@ -146,6 +146,8 @@ class _Course:
     ends: bool = False
     polls: int = 0
     has_failed: bool = False
+    # Polls take turns: what one sees must not be what a later one has brought about.
+    turn: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self) -> None:
         """Let the job begin."""
@@ -357,12 +359,14 @@ class Transitions:
         """Return a job as somebody is to see it who asks how far it is: see Jobs.asked. This counts as a poll."""
         with self._changed:
             course = None if job.over else self._course(job.id)
-            if course is None:
-                return job
-            course.look_at_clock(job)
-            course.count_poll()
-        self._tell()
-        return self._arrived(job)
+        if course is None:
+            return job
+        with course.turn:
+            with self._changed:
+                course.look_at_clock(job)
+                course.count_poll()
+            self._tell()
+            return self._arrived(job)
 
     def _arrived(self, job: Job) -> Job:
         """Wait until a job is where its transition says, or cannot get there for another reason, and return it."""
