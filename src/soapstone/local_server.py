@@ -68,10 +68,13 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
 
 
 @contextmanager
-def serving(app: App, listener: socket.socket, settings: Settings) -> Iterator[None]:
-    """Serve the app in a thread until the block ends, which begins when the server is ready."""
+def serving(app: App, listener: socket.socket, settings: Settings, *, grace: int = 10) -> Iterator[None]:
+    """Serve the app in a thread until the block ends, which begins when the server is ready.
+
+    Calls under way have `grace` seconds then.
+    """
     ready: Future[None] = Future()
-    web = WebServer(app, settings, ready=lambda: ready.set_result(None))
+    web = WebServer(app, settings, ready=lambda: ready.set_result(None), grace=grace)
 
     def serve() -> None:
         try:

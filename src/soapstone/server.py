@@ -269,8 +269,15 @@ class WebServer(uvicorn.Server):
     """uvicorn, telling when it has begun to serve. Slow clients and too many connections are given up."""
 
     def __init__(
-        self, app: App, settings: Settings, *, ready: Callable[[], None], tls: ssl.SSLContext | None = None
+        self,
+        app: App,
+        settings: Settings,
+        *,
+        ready: Callable[[], None],
+        tls: ssl.SSLContext | None = None,
+        grace: int = 10,
     ) -> None:
+        """Calls under way have `grace` seconds at the end of the server."""
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )
@@ -288,7 +295,7 @@ class WebServer(uvicorn.Server):
                 # Proxies are believed by the rooms, for the addresses that the operator names.
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=10,
+                timeout_graceful_shutdown=grace,
                 ssl_context_factory=(lambda *_: tls) if tls else None,
             )
         )

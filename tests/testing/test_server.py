@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -130,6 +131,19 @@ def test_a_signal_ends_it_and_the_folder_is_gone(tmp_path: Path, number: signal.
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_ends_soon_while_a_client_follows_a_job() -> None:
+    """Containers are killed ten seconds after their signal."""
+    with ExitStack() as clients, local_test_server() as server:
+        httpx.post(f"{server.base}/_test/transitions", json={"start": "never"}).raise_for_status()
+        client = clients.enter_context(httpx.Client(base_url=f"{server.base}/api/v1", auth=("demo", "demo")))
+        rows = {"file": ("people.csv", "Email\nann@example.org\n")}
+        job = client.post("/lists/1/imports", files=rows).json()["id"]
+        stream = clients.enter_context(client.stream("GET", f"/jobs/{job}/events"))
+        assert stream.status_code == 200
+        began = time.monotonic()
+    assert time.monotonic() - began < 8
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -146,3 +160,25 @@ def test_useless_options_end_it_with_a_sentence(tmp_path: Path, options: list[st
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "192.0.2.1:8080", "localhost.evil.example"])
+def test_a_page_whose_name_resolves_to_this_machine_cannot_steer_it(server: TestServer, host: str) -> None:
+    """For a browser such a page is the server's own: it may read answers, and its Origin fits the Host."""
+    for method, path in (("POST", "reset"), ("GET", "calls"), ("GET", "openapi.json")):
+        answer = httpx.request(
+            method, f"{server.base}/_test/{path}", headers={"Host": host, "Origin": f"http://{host}"}
+        )
+        assert answer.status_code == 421, path
+        assert "--test-on-any-address" in answer.json()["detail"]
+
+
+def test_names_of_this_machine_steer_it(server: TestServer) -> None:
+    for host in ("localhost", "127.0.0.1:8080", "[::1]", "127.1.2.3", "LOCALHOST:1"):
+        assert httpx.get(f"{server.base}/_test/clock", headers={"Host": host}).status_code == 200
+
+
+def test_a_server_on_any_address_is_steered_by_any_name() -> None:
+    with local_test_server(host="0.0.0.0") as server:
+        base = server.base.replace("0.0.0.0", "127.0.0.1")
+        assert httpx.get(f"{base}/_test/clock", headers={"Host": "soapstone:8080"}).status_code == 200

@@ -162,7 +162,7 @@ def test_polls_at_the_same_time_see_as_much_as_polls_in_turn(client: Client) -> 
         client.transition(start={"after_polls": 7}, end={"after_polls": 8})
         job = client.upload()
         with ThreadPoolExecutor(10) as pool:
-            seen = Counter(pool.map(lambda _: client.job(job)["state"], range(30)))
+            seen = Counter(each["state"] for each in pool.map(client.job, [job] * 30))
         assert seen == {"queued": 7, "running": 8, "completed": 15}
 
 

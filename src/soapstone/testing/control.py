@@ -6,19 +6,21 @@ import json
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
-from starlette.types import Message
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soapstone.api.access import OwnPages
-from soapstone.api.problems import RESPONSES, Refused, install
+from soapstone.api.problems import RESPONSES, Refused, answer, install
+from soapstone.sending.smtp_address import is_this_machine
 from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import parsed
-from soapstone.wire.origin import Origins
+from soapstone.wire.origin import Origins, asks_for_loopback
 
 if TYPE_CHECKING:
     from soapstone.testing.server import TestServer
@@ -27,6 +29,10 @@ PREFIX = "/_test"
 # Media types of YAML documents (RFC 9512, and what was used before).
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 JSON = (b"content-type", b"application/json")
+OTHER_HOST = (
+    "The control API is for http://127.0.0.1 and http://localhost. Other host names work on a server that was started "
+    "with --test-on-any-address."
+)
 
 Keep = Annotated[bool, Query(description="A reset goes back to what is there then.")]
 
@@ -45,8 +51,10 @@ def control(server: TestServer) -> FastAPI:
     )
     for router in _routers(server):
         app.include_router(router, prefix=PREFIX, responses=RESPONSES)
-    # Pages of other sites that a browser shows must not reach a server on this machine.
+    # Pages of other sites must not reach a server on this machine by a browser, whatever their names resolve to.
     app.add_middleware(OwnPages, origins=Origins(()))
+    if is_this_machine(urlsplit(server.base).hostname or ""):
+        app.add_middleware(_Loopback)
     install(app)
     return app
 
@@ -89,6 +97,17 @@ def _records(server: TestServer) -> APIRouter:
             raise Refused(409, str(refused)) from None
 
     return router
+
+
+class _Loopback:
+    """An app that is called by the names of loopback addresses alone: another site's name may resolve to one."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app if asks_for_loopback(scope) else answer(421, OTHER_HOST)
+        await app(scope, receive, send)
 
 
 class _YamlTaken(APIRoute):

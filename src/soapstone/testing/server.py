@@ -43,6 +43,8 @@ T = TypeVar("T")
 CONTROL = "/_test/"
 # Seconds between two looks of the worker for jobs.
 IDLE = 0.02
+# Seconds that calls under way have at the end, as at a reset: containers are killed after ten.
+GRACE = 2
 
 
 class TestServer:
@@ -264,7 +266,7 @@ def local_test_server(seed: Seed | None = None, *, host: str = "127.0.0.1", port
         server.prepare(seed)
         server.start()
         try:
-            with serving(server, listener, settings):
+            with serving(server, listener, settings, grace=GRACE):
                 yield server
         finally:
             server.stop()

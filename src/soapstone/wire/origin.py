@@ -155,14 +155,13 @@ def is_local(scope: Mapping[str, Any]) -> bool:
     if _is_forwarded(scope):
         return False
     client = scope.get("client")
+    return client is not None and _is_loopback(str(client[0])) and asks_for_loopback(scope)
+
+
+def asks_for_loopback(scope: Mapping[str, Any]) -> bool:
+    """Whether a request names a loopback address as its host: a page of another site cannot make one that does."""
     hosts = header_lines(scope, b"host")
-    return (
-        client is not None
-        and _is_loopback(str(client[0]))
-        and len(hosts) == 1
-        and _is_host(hosts[0])
-        and _is_loopback(_PORT.sub("", hosts[0]).strip("[]"))
-    )
+    return len(hosts) == 1 and _is_host(hosts[0]) and _is_loopback(_PORT.sub("", hosts[0]).strip("[]"))
 
 
 def _is_forwarded(scope: Mapping[str, Any]) -> bool:
