@@ -71,7 +71,12 @@ def checkout(commit: str, folder: Path) -> Path:
 
 def first_poll(source: Path, options: list[str], then: Callable[[int], None] = lambda port: None) -> float:
     """Start a server; return the seconds until it answers that the demo's upload is completed."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOAPSTONE_")}
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        # A server without compiled modules compiles the source at each start, which no installed one does.
+        if not name.startswith("SOAPSTONE_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     environment["PYTHONPATH"] = str(source / "src")
     command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", *options]
     began = time.perf_counter()

@@ -12,10 +12,12 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from functools import partial
+from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from structlog.contextvars import bind_contextvars
@@ -23,7 +25,6 @@ from structlog.contextvars import bind_contextvars
 from soapstone.accounts.logon import log_refusal
 from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
-from soapstone.console.app import console
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.demo import LOGIN, PASSWORD
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
@@ -33,7 +34,6 @@ from soapstone.product import Product
 from soapstone.readiness import Readiness
 from soapstone.settings import Settings
 from soapstone.store.watch import Watch
-from soapstone.subscriber.app import subscriber
 from soapstone.supervisor import Supervisor
 from soapstone.wire.compressed import Decompressed
 from soapstone.wire.contract import Contract
@@ -62,6 +62,26 @@ LISTRAK_PATH = "/v31/integrationservice.asmx"
 POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
 
 
+class LateApp:
+    """An app that is made, in a thread, when it is first called, unless it was loaded before."""
+
+    def __init__(self, make: Callable[[], App]) -> None:
+        self._make = make
+        self._app: App | None = None
+        self._making = Lock()
+
+    def load(self) -> App:
+        """Return the app; make it at the first time."""
+        with self._making:
+            if self._app is None:
+                self._app = self._make()
+            return self._app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app or await run_in_threadpool(self.load)
+        await app(scope, receive, send)
+
+
 class Application:
     """The ASGI app of one web process: picks the room by the path."""
 
@@ -74,7 +94,7 @@ class Application:
         lazy: bool = False,
         repeatable: Collection[str] = POLLS,
     ) -> None:
-        """With `lazy` the second contract, too, is loaded when it is first called: a test server may never be.
+        """With `lazy` all but the first contract is loaded when it is first called: a test server may never be.
 
         `repeatable` are operations that may be given the same answer again while the records are as they were.
         """
@@ -92,13 +112,16 @@ class Application:
         self._known = (LOGIN, PASSWORD) if demo else ()
         prefill = magnetmail_prefill(*self._known)
         self._magnetmail = self._endpoint("magnetmail", MAGNETMAIL, MagnetMailService(product), prefill)
-        self._listrak = None if lazy else self._make_listrak()
+        self._listrak = LateApp(self._make_listrak)
         self._xml_calls = XmlOverHttp(product, self._large_calls, max_body=settings.max_upload_bytes)
         self._xml = self._shared(Decompressed(self._xml_calls))
-        self._rest: App | None = None
-        self._making = asyncio.Lock()
-        self._subscriber = subscriber(product)
-        self._console = console(product, self._calls, demo=demo)
+        # A server of the contracts alone need not hold it in memory.
+        self._rest = LateApp(self._make_rest)
+        self._subscriber = LateApp(self._make_subscriber)
+        self._console = LateApp(partial(self._make_console, demo=demo))
+        if not lazy:
+            for each in (self._listrak, self._subscriber, self._console):
+                each.load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -133,14 +156,20 @@ class Application:
 
         return self._endpoint("listrak", CONTRACT, ListrakService(self._product), prefill(*self._known))
 
-    async def _call_listrak(self, scope: Scope, receive: Receive, send: Send) -> None:
-        from starlette.concurrency import run_in_threadpool
+    def _make_rest(self) -> App:
+        from soapstone.api.app import rest
 
-        async with self._making:
-            # Many may be the first at once.
-            if self._listrak is None:
-                self._listrak = await run_in_threadpool(self._make_listrak)
-        await self._listrak(scope, receive, send)
+        return self._shared(rest(self._product))
+
+    def _make_subscriber(self) -> App:
+        from soapstone.subscriber.app import subscriber
+
+        return subscriber(self._product)
+
+    def _make_console(self, *, demo: bool) -> App:
+        from soapstone.console.app import console
+
+        return console(self._product, self._calls, demo=demo)
 
     def forget(self) -> None:
         """Give no answer again that was given before: the clock was set. Called on the event loop."""
@@ -159,14 +188,14 @@ class Application:
         lower = path.lower()
         for prefix, interface, app in (
             (MAGNETMAIL.path.lower(), "magnetmail", self._magnetmail),
-            (LISTRAK_PATH, "listrak", self._call_listrak),
+            (LISTRAK_PATH, "listrak", self._listrak),
         ):
             if lower == prefix or lower.startswith(f"{prefix}/"):
                 return interface, app
         if lower.startswith("/xml/"):
             return "xml", self._call_xml
         if path.startswith("/api/"):
-            return "rest", self._call_rest
+            return "rest", self._rest
         if path.startswith(("/confirm/", "/u/", "/m/")):
             return "links", self._subscriber
         if path == HEALTH:
@@ -216,8 +245,6 @@ class Application:
 
     async def _tell_metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer with the figures, whoever has the token of the settings."""
-        from starlette.concurrency import run_in_threadpool
-
         if self._metrics is None:
             response: Response = PlainTextResponse("Metrics are off. SOAPSTONE_METRICS_TOKEN turns them on.\n", 404)
         elif scope["method"] not in ("GET", "HEAD"):
@@ -229,20 +256,6 @@ class Application:
             page, media_type = await run_in_threadpool(self._metrics.page)
             response = Response(page, 200, {"Cache-Control": "no-store"}, media_type)
         await response(scope, receive, send)
-
-    async def _call_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The REST API, made when it is first asked for: a server of the contracts alone need not hold it in memory."""
-        from starlette.concurrency import run_in_threadpool
-
-        async with self._making:
-            if self._rest is None:
-                self._rest = await run_in_threadpool(self._make_rest)
-        await self._rest(scope, receive, send)
-
-    def _make_rest(self) -> App:
-        from soapstone.api.app import rest
-
-        return self._shared(rest(self._product))
 
     def _shared(self, app: App) -> App:
         """The app, telling browsers that pages of the allowed origins may call it (lk-7)."""
@@ -258,8 +271,6 @@ class Application:
         )
 
     async def _ready(self, scope: Scope, receive: Receive, send: Send) -> None:
-        from starlette.concurrency import run_in_threadpool
-
         missing = await run_in_threadpool(self._readiness.missing)
         answer = JSONResponse({"ready": not missing, "missing": missing}, status_code=503 if missing else 200)
         await answer(scope, receive, send)

@@ -12,9 +12,9 @@ from typing import Any
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-from soapstone.listrak.operations import CONTRACT as LISTRAK
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
-from soapstone.wire.contract import Operation
+from soapstone.server import LISTRAK_PATH
+from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import SOAP_11, SoapVersion
 from soapstone.wire.faults import Fault, MalformedXml
 from soapstone.wire.negotiation import Negotiation, negotiate
@@ -36,14 +36,22 @@ class Interface(StrEnum):
     REST = "rest"
 
 
-CONTRACTS = {Interface.MAGNETMAIL: MAGNETMAIL, Interface.LISTRAK: LISTRAK}
-_PLANS = {interface: Plans(contract) for interface, contract in CONTRACTS.items()}
-_PATHS = {contract.path.lower(): interface for interface, contract in CONTRACTS.items()}
+_PATHS = {MAGNETMAIL.path.lower(): Interface.MAGNETMAIL, LISTRAK_PATH: Interface.LISTRAK}
 _REST = "/api/v1"
 
 
 class UnknownOperation(Exception):
     """No interface has an operation of that name; the text says which names are near."""
+
+
+def contract_of(interface: Interface) -> Contract | None:
+    """Return the contract of a SOAP interface, None for another."""
+    if interface is not Interface.LISTRAK:
+        return MAGNETMAIL if interface is Interface.MAGNETMAIL else None
+    # A test server may never be called by it.
+    from soapstone.listrak.operations import CONTRACT
+
+    return CONTRACT
 
 
 class Called:
@@ -74,16 +82,18 @@ class Called:
         if path.startswith(f"{_REST}/"):
             return cls(Interface.REST, _route(scope["method"], path.removeprefix(_REST)))
         interface = _PATHS.get(path.lower())
-        if interface is None or scope["method"] != "POST":
+        contract = None if interface is None else contract_of(interface)
+        if interface is None or contract is None or scope["method"] != "POST":
             return None
         headers = first_headers(scope)
         action = headers.get(b"soapaction")
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         text = None if action is None else action.decode("latin-1")
-        negotiation = negotiate(CONTRACTS[interface], content_type, text)
+        negotiation = negotiate(contract, content_type, text)
         called = cls(interface)
         if negotiation is not None:
-            called._begin(negotiation, gzip=headers.get(b"content-encoding", b"").lower() in (b"gzip", b"x-gzip"))
+            encoding = headers.get(b"content-encoding", b"").lower()
+            called._begin(Plans.of(contract), negotiation, gzip=encoding in (b"gzip", b"x-gzip"))
         return called
 
     @property
@@ -112,11 +122,11 @@ class Called:
             pass
         self._end(reader)
 
-    def _begin(self, negotiation: Negotiation, *, gzip: bool) -> None:
+    def _begin(self, plans: Plans, negotiation: Negotiation, *, gzip: bool) -> None:
         self.version = negotiation.assumed
         if negotiation.fault is None:
             self._name(negotiation.operation)
-            self._reader = Reader(_PLANS[self.interface], negotiation, MAX_EARLY)
+            self._reader = Reader(plans, negotiation, MAX_EARLY)
             self._unzip = zlib.decompressobj(wbits=31) if gzip else None
 
     def _name(self, operation: Operation | None) -> None:
@@ -145,7 +155,9 @@ def rest_routes() -> tuple[Route, ...]:
 
 def interfaces_with(operation: str, wanted: Interface | None = None) -> list[Interface]:
     """Return the interfaces that have this operation, or the wanted one. Raises UnknownOperation."""
-    names: dict[Interface, set[str]] = {each: set(CONTRACTS[each].operations_by_name) for each in CONTRACTS}
+    names: dict[Interface, set[str]] = {
+        each: set(contract.operations_by_name) for each in Interface if (contract := contract_of(each))
+    }
     names[Interface.XML] = set(PATHS.values())
     names[Interface.REST] = {route.name for route in rest_routes()}
     found = [each for each in names if operation in names[each] and wanted in (None, each)]

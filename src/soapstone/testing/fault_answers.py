@@ -7,9 +7,10 @@ from http import HTTPStatus
 from starlette.responses import HTMLResponse, Response
 
 from soapstone.listrak.call import LOCKED as LISTRAK_LOCKED
+from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.sessions import UNKNOWN_SESSION
 from soapstone.magnetmail.types import AuthenticationResult
-from soapstone.testing.called import CONTRACTS, Called, Interface
+from soapstone.testing.called import Called, Interface
 from soapstone.wire import faults
 from soapstone.wire.writer import write_answer
 from soapstone.xmlhttp import answer as xml
@@ -56,9 +57,8 @@ def locked_login(called: Called) -> Response:
         return _document(locked())
     if called.interface is Interface.LISTRAK or called.declared is None:
         return soap_fault(called, LISTRAK_LOCKED)
-    namespace = CONTRACTS[called.interface].namespace
     refusal = AuthenticationResult(authenticated=False)
-    return _soap(called, 200, write_answer(called.declared, namespace, called.version, refusal))
+    return _soap(called, 200, write_answer(called.declared, MAGNETMAIL.namespace, called.version, refusal))
 
 
 def _soap(called: Called, status: int, body: bytes) -> Response:

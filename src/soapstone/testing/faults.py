@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from soapstone.testing.called import CONTRACTS, Called, Interface, UnknownOperation, interfaces_with
+from soapstone.testing.called import Called, Interface, UnknownOperation, contract_of, interfaces_with
 
 MOST_FAULTS = 1000
 MOST_SECONDS = 3600.0
@@ -119,8 +119,8 @@ class Fault:
 def _fits(wanted: FaultIn, called: Called) -> bool:
     if wanted.operation not in (None, called.operation) or wanted.interface not in (None, called.interface):
         return False
-    soap = called.interface in CONTRACTS
-    if soap and called.declared is None and wanted.kind in _NEVER_DONE:
+    is_soap = called.interface in (Interface.MAGNETMAIL, Interface.LISTRAK)
+    if is_soap and called.declared is None and wanted.kind in _NEVER_DONE:
         return False
     with_header = called.declared is not None and called.declared.header
     if wanted.kind is FaultKind.EXPIRED_SESSION:
@@ -197,7 +197,7 @@ def _check(wanted: FaultIn) -> None:
 
 def _samples(interface: Interface, name: str | None) -> list[Called]:
     """Calls of an operation, or of all."""
-    contract = CONTRACTS.get(interface)
+    contract = contract_of(interface)
     if contract is None:
         return [Called(interface, name or "")]
     operations = [each for each in contract.operations if name in (None, each.name)]

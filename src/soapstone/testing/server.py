@@ -19,11 +19,11 @@ from starlette.concurrency import run_in_threadpool
 from soapstone.accounts.passwords import cheap_hashes
 from soapstone.clock import Shift, now, shifted, system_now
 from soapstone.demo import demo_settings, prepare_demo
-from soapstone.jobs.worker import Worker
+from soapstone.jobs.worker import CHORES_PAUSE, Worker
 from soapstone.local_server import serving, working
 from soapstone.product import Product
 from soapstone.runners import chores, runners
-from soapstone.server import App, Application, Receive, Scope, Send, listen
+from soapstone.server import App, Application, LateApp, Receive, Scope, Send, listen
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
@@ -69,8 +69,8 @@ class TestServer:
         _follow_clock(self._database.engine)
         self.transitions = Transitions(self._database)
         self._changing = asyncio.Lock()
-        self._control: App | None = None
-        self._making = asyncio.Lock()
+        # FastAPI takes a while to load: a server answers its first call without it.
+        self._control = LateApp(self._make_control)
 
     @property
     def product(self) -> Product:
@@ -196,6 +196,8 @@ class TestServer:
             self.transitions.runners(runners(product, simulates=True)),
             idle=IDLE,
             chores=chores(product),
+            # The seed holds nothing to clear away, and a reset would wait for them.
+            chores_after=CHORES_PAUSE,
             gate=self.transitions,
         )
 
@@ -221,13 +223,9 @@ class TestServer:
             if not scope["path"].startswith(CONTROL):
                 await self._app(scope, receive, send)
                 return
-            async with self._making:
-                if self._control is None:
-                    self._control = await run_in_threadpool(self._make_control)
             await self._control(scope, receive, send)
 
     def _make_control(self) -> App:
-        # FastAPI takes a while to load: a server answers its first call without it.
         from soapstone.testing.control import control
 
         return control(self)

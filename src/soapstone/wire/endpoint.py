@@ -90,8 +90,7 @@ class Endpoint:
         self._max_member = max_member
         self._origins = origins or Origins(())
         self._on_call = on_call
-        self._plans = Plans(contract)
-        self._plans.prepare()
+        self._plans = Plans.of(contract)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
         self._prefill = prefill or Prefill()
         self._operation_pages: dict[tuple[str, bool], str] = {}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from soapstone.wire.contract import Contract, Operation
@@ -113,6 +113,14 @@ class Plans:
     def struct(self, kind: StructType) -> StructPlan:
         """The one plan of a struct."""
         return self._structs.get(kind) or self._structs.setdefault(kind, StructPlan(self, kind))
+
+    @classmethod
+    @cache
+    def of(cls, contract: Contract) -> "Plans":
+        """The prepared plans of a contract, the same ones each time. Raises TypeError for a wrong declaration."""
+        plans = cls(contract)
+        plans.prepare()
+        return plans
 
     def prepare(self) -> None:
         """Compile everything now, so that a wrong declaration shows at start. Raises TypeError."""
