@@ -134,6 +134,26 @@ def test_a_reset_undoes_a_seed_unless_it_is_kept(server: TestServer) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "media_type", "most"),
+    [
+        ("seed", "application/yaml", 32 << 20),
+        ("seed", "application/json", 32 << 20),
+        ("faults", "application/json", 1 << 20),
+        ("clock", "application/json", 1 << 20),
+        ("transitions", "application/json", 1 << 20),
+    ],
+)
+def test_a_body_has_a_largest_size(server: TestServer, path: str, media_type: str, most: int) -> None:
+    headers = {"Content-Type": media_type}
+    answer = httpx.post(f"{server.base}/_test/{path}", content=b" " * (most + 1), headers=headers)
+    assert (answer.status_code, answer.json()["detail"]) == (413, f"The request is larger than {most} bytes.")
+    # Half a minute goes by until YAML's reader has seen as many blanks.
+    if media_type == "application/json":
+        allowed = httpx.post(f"{server.base}/_test/{path}", content=b" " * most, headers=headers)
+        assert allowed.status_code == 422
+
+
+@pytest.mark.parametrize(
     ("document", "status", "told"),
     [
         ("accounts: [{name: A, lists: [{contacts: [{email: 5}]}]}]", 422, "body.accounts.0.lists.0.contacts.0.email"),

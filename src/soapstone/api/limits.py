@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,21 +29,30 @@ REFUSALS = {
 
 
 class Limited:
-    """An app whose requests are at most `JSON_BYTES` large, or `files` bytes where a file comes in.
+    """An app whose requests are at most `JSON_BYTES` large, or `files` bytes at the `paths` where a file comes in.
 
-    A body with a file may come packed by gzip; the limit holds for what comes in and for what comes out. The
-    credentials are checked before the first piece of a body is taken.
+    A body with a file may come packed by gzip; the limit holds for what comes in and for what comes out. `admit` checks
+    the credentials before the first piece of a body is taken.
     """
 
-    def __init__(self, app: ASGIApp, *, files: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        files: int,
+        paths: re.Pattern[str] = FILES,
+        admit: Callable[[dict[str, Any]], Awaitable[None]] = admit,
+    ) -> None:
         self._app = app
         self._files = files
+        self._paths = paths
+        self._admit = admit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        takes_file = FILES.fullmatch(scope["path"]) is not None
+        takes_file = self._paths.fullmatch(scope["path"]) is not None
         limit = self._files if takes_file else JSON_BYTES
         size, started = 0, False
         # Filled in by `admit`, or by the operation when it takes no body.
@@ -49,7 +60,7 @@ class Limited:
 
         async def limited() -> Message:
             nonlocal size
-            await admit(scope)
+            await self._admit(scope)
             message = await receive()
             size += len(message.get("body", b""))
             if size <= limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,18 +15,21 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soapstone.api.access import OwnPages
+from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, Refused, answer, install
 from soapstone.sending.smtp_address import is_this_machine
 from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
-from soapstone.testing.seed_document import parsed
+from soapstone.testing.seed_document import LARGEST_DOCUMENT, parsed
 from soapstone.wire.origin import Origins, asks_for_loopback
 
 if TYPE_CHECKING:
     from soapstone.testing.server import TestServer
 
 PREFIX = "/_test"
+# Where a document may be as large as a seed in a file.
+SEED = re.compile(f"{PREFIX}/seed")
 # Media types of YAML documents (RFC 9512, and what was used before).
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 JSON = (b"content-type", b"application/json")
@@ -51,12 +55,17 @@ def control(server: TestServer) -> FastAPI:
     )
     for router in _routers(server):
         app.include_router(router, prefix=PREFIX, responses=RESPONSES)
+    app.add_middleware(Limited, files=LARGEST_DOCUMENT, paths=SEED, admit=_admit_anybody)
     # Pages of other sites must not reach a server on this machine by a browser, whatever their names resolve to.
     app.add_middleware(OwnPages, origins=Origins(()))
     if is_this_machine(urlsplit(server.base).hostname or ""):
         app.add_middleware(_Loopback)
     install(app)
     return app
+
+
+async def _admit_anybody(scope: dict[str, Any]) -> None:
+    """Let a request pass: there are no credentials to check."""
 
 
 def _routers(server: TestServer) -> list[APIRouter]:
