@@ -8,14 +8,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from structlog.contextvars import bound_contextvars
 from tests.conftest import Served
 
+from soapstone import log_context
 from soapstone.listrak import operations as listrak_operations
 from soapstone.listrak.service import AVAILABLE
 from soapstone.logs import LineFormatter
@@ -93,8 +94,16 @@ def test_json_has_the_same_members() -> None:
 
 
 def test_request_and_job_come_last() -> None:
-    with bound_contextvars(job=5, request_id="r1", interface="rest", other="x"):
-        assert text("it", a="b") == "[warning] soapstone.room: it a=b interface=rest request_id=r1 job=5"
+    def told() -> str:
+        log_context.bind(job=5, request_id="r1", interface="rest", other="x")
+        return text("it", a="b")
+
+    assert copy_context().run(told) == "[warning] soapstone.room: it a=b interface=rest request_id=r1 job=5"
+    assert text("it", a="b") == "[warning] soapstone.room: it a=b"
+
+
+def test_a_line_has_its_time_in_utc() -> None:
+    assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z \[", line("text", "it"))
 
 
 def test_lines_of_libraries_have_the_same_form() -> None:
@@ -254,13 +263,19 @@ def test_the_filter_of_the_manual_finds_failed_logons() -> None:
     pattern = re.search("failregex = (.*)\n", page.read_text(encoding="utf-8"))
     assert pattern is not None
     found = re.compile(pattern[1].replace("<ADDR>", r"(\S+)"))
-    with bound_contextvars(interface="rest"):
-        for address in ("192.0.2.1", "2001:db8::1"):
-            match = found.search(" " + text("failed logon", logger="accounts.logon", address=address, reason="token"))
-            assert match is not None
-            assert match[1] == address
-        assert not found.search(" " + text("failed logon", logger="accounts.logon", address="-", reason="address"))
-        assert not found.search(" " + text(FORGED, address="192.0.2.1", reason="token"))
+
+    def told(event: str, *, logger: str = "room", **fields: str) -> str:
+        log_context.bind(interface="rest")
+        return " " + text(event, logger=logger, **fields)
+
+    for address in ("192.0.2.1", "2001:db8::1"):
+        refused = copy_context().run(told, "failed logon", logger="accounts.logon", address=address, reason="token")
+        match = found.search(refused)
+        assert match is not None
+        assert match[1] == address
+    other = copy_context().run(told, "failed logon", logger="accounts.logon", address="-", reason="address")
+    assert not found.search(other)
+    assert not found.search(copy_context().run(told, FORGED, address="192.0.2.1", reason="token"))
 
 
 # --- request ids -------------------------------------------------------------------------------------------------

@@ -6,16 +6,18 @@ import json
 import logging
 import sys
 import threading
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-import structlog
-from structlog.typing import EventDict
+from soapstone.log_context import bound
 
 log = logging.getLogger(__name__)
 
-# What tells the lines of a request or job from others, in the order of a line. Bound as structlog's context variables.
+# What tells the lines of a request or job from others, in the order of a line.
 CONTEXT = ("interface", "request_id", "job")
+# Attributes of every record, and uvicorn's own with codes that colour a terminal.
+_NOT_TOLD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
 # Characters of a value that is written without quotes.
 _PLAIN = frozenset("!#$%&()*+,-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
@@ -40,7 +42,7 @@ def configure_logs(form: str = "text", level: str = "info") -> None:
     )
 
 
-class LineFormatter(structlog.stdlib.ProcessorFormatter):
+class LineFormatter(logging.Formatter):
     """Formats records. Text from outside cannot forge a line: what does not print is escaped.
 
     In text a line is `TIME [LEVEL] LOGGER: EVENT NAME=VALUE …`; the lines of a stack trace follow, indented. In JSON
@@ -48,36 +50,31 @@ class LineFormatter(structlog.stdlib.ProcessorFormatter):
     """
 
     def __init__(self, form: str) -> None:
-        super().__init__(
-            foreign_pre_chain=[
-                structlog.processors.TimeStamper(fmt="iso", key="time"),
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.stdlib.ExtraAdder(),
-                _add_context,
-                # Plain traces: the other kind shows what all variables hold, and needs files to be opened.
-                structlog.processors.format_exc_info,
-            ],
-            processors=[self.remove_processors_meta, _json_line if form == "json" else _text_line],
-        )
+        super().__init__()
+        self._line = _json_line if form == "json" else _text_line
+
+    def format(self, record: logging.LogRecord) -> str:
+        known = bound()
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            # Some end with a line break.
+            "event": record.getMessage().strip(),
+            **{name: value for name, value in record.__dict__.items() if name not in _NOT_TOLD},
+            **{name: known[name] for name in CONTEXT if name in known},
+        }
+        if record.exc_info:
+            fields["exception"] = self.formatException(record.exc_info)
+        return self._line(fields)
 
 
-def _add_context(logger: Any, method: str, fields: EventDict) -> EventDict:
-    # Some end with a line break.
-    fields["event"] = str(fields["event"]).strip()
-    # uvicorn's own, with codes that colour a terminal.
-    fields.pop("color_message", None)
-    known = structlog.contextvars.get_contextvars()
-    fields.update({name: known[name] for name in CONTEXT if name in known})
-    return fields
-
-
-def _json_line(logger: Any, method: str, fields: EventDict) -> str:
+def _json_line(fields: dict[str, Any]) -> str:
     ordered = {name: fields.pop(name) for name in ("time", "level", "logger", "event")}
     return json.dumps({**ordered, **fields}, default=str)
 
 
-def _text_line(logger: Any, method: str, fields: EventDict) -> str:
+def _text_line(fields: dict[str, Any]) -> str:
     time, level, name, event = (fields.pop(each) for each in ("time", "level", "logger", "event"))
     trace = fields.pop("exception", "")
     line = " ".join([f"{time} [{level}] {name}: {_printable(event)}", *(f"{n}={_value(v)}" for n, v in fields.items())])

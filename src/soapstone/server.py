@@ -20,8 +20,8 @@ import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from structlog.contextvars import bind_contextvars
 
+from soapstone import log_context
 from soapstone.accounts.logon import log_refusal
 from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
@@ -78,7 +78,7 @@ class LateApp:
             return self._app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app or await run_in_threadpool(self.load)
+        app = await run_in_threadpool(self.load) if self._app is None else self._app
         await app(scope, receive, send)
 
 
@@ -128,7 +128,7 @@ class Application:
             interface, app = self._room(str(scope["path"]))
             request_id = self._origins.request_id(scope) or secrets.token_hex(8)
             # The server runs each request in a task of its own: all of its lines in the log say these.
-            bind_contextvars(interface=interface, request_id=request_id)
+            log_context.bind(interface=interface, request_id=request_id)
             await app(scope, receive, self._answering(send, interface, request_id))
         elif scope["type"] == "lifespan":
             await _live(receive, send)

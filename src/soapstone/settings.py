@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -21,7 +20,6 @@ DATABASES = ("sqlite", "postgresql")
 # What Kubernetes sets for a service named soapstone, in all containers of its namespace; links of Docker do the same.
 _SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
 
-Texts = Annotated[list[str], NoDecode]
 # Larger ones are no times that a clock or a calendar can count.
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
@@ -40,10 +38,8 @@ class UnusableSetting(Exception):
     """Settings have values that they cannot have, or there are no such settings; a line for each says which and why."""
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """What an operator may set. Flags of the command line win over environment variables, these over the defaults."""
-
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore")
 
     data_dir: Path = Field(Path("./data"), description="Folder of everything that this server keeps.")
     database_url: str = Field("", description="Database; empty means a SQLite file in the data folder.")
@@ -51,12 +47,12 @@ class Settings(BaseSettings):
         "",
         description="URL at which people reach this server; links in mails begin with it, without it there are none.",
     )
-    trusted_proxies: Texts = Field(
+    trusted_proxies: list[str] = Field(
         default_factory=list, description="Addresses of proxies whose X-Forwarded headers are believed."
     )
     tls_cert: str = Field("", description="File with the certificate and its chain, PEM; empty means no TLS.")
     tls_key: str = Field("", description="File with the key of the certificate, PEM, without a password.")
-    allowed_origins: Texts = Field(
+    allowed_origins: list[str] = Field(
         default_factory=list,
         description="Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.",
     )
@@ -150,6 +146,13 @@ class Settings(BaseSettings):
         "yet. The account is named like the login unless it is named.",
     )
     admin_password: str = Field("", description="Password of that login; it counts only when the login is made.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        variables = {name.upper(): value for name, value in os.environ.items()}
+        named = {field: f"{PREFIX}{field.upper()}" for field in cls.model_fields}
+        return {field: variables[name] for field, name in named.items() if name in variables} | given
 
     @field_validator("admin_login")
     @classmethod

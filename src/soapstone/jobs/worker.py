@@ -14,8 +14,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from structlog.contextvars import bind_contextvars
-
+from soapstone import log_context
 from soapstone.jobs import heartbeats
 from soapstone.jobs.gate import JobGate
 from soapstone.jobs.heartbeats import Heartbeats
@@ -177,7 +176,7 @@ class Worker:
     def _do(self, job: Job) -> None:
         run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
         # Every line of this thread names the job.
-        bind_contextvars(job=job.id)
+        log_context.bind(job=job.id)
         log.info("job begins", extra={"kind": job.kind, "account": job.account_id, "attempt": job.attempt})
         try:
             self._attempt(run, job)
