@@ -121,7 +121,7 @@ INTERFACES: dict[Ask, dict[str, tuple[int, str]]] = {
 @pytest.mark.parametrize("ask", INTERFACES, ids=lambda each: each.__name__)
 def test_lk_13_the_lock_in_every_interface(server: Server, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     """mm-11, mm-12: Authenticate answers alike."""
-    monkeypatch.setattr("soapstone.magnetmail.sessions._LATE_SECONDS", 0)
+    monkeypatch.setattr("soapstone.magnetmail.sessions.LATE_SECONDS", 0)
     answers = INTERFACES[ask]
 
     def expect(what: str, password: str, peer: str) -> None:
@@ -161,7 +161,7 @@ def test_a_full_queue_in_every_interface(server: Server, ask: Ask, monkeypatch: 
 
 
 def test_lk_13_an_open_session_goes_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soapstone.magnetmail.sessions._LATE_SECONDS", 0)
+    monkeypatch.setattr("soapstone.magnetmail.sessions.LATE_SECONDS", 0)
     found = re.search("<sessionId>(.*)</sessionId>", magnetmail(server, "ann", "secret", STRANGE).text)
     assert found is not None
     for _ in range(11):
