@@ -11,14 +11,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpcore
 import httpx
 import pytest
 import zeep
 
+from soapstone.api import app as api
+from soapstone.console import app as console
+from soapstone.listrak import service as listrak
+from soapstone.subscriber import app as subscriber
 from soapstone.testing import client, control, seed_document, server
 
-# Runs of pytest inside this process forget what they import, and would import it anew each time.
-LOADED = (httpx, zeep, client, control, seed_document, server)
+# Runs of pytest inside this process forget what they import: it would be imported anew each time, and what other tests
+# of this process still hold would be of other classes than what comes later.
+LOADED = (httpcore, httpx, zeep, api, console, listrak, subscriber, client, control, seed_document, server)
 
 pytest_plugins = ["pytester"]
 
