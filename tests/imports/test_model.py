@@ -171,7 +171,7 @@ class Model:
             return self.leave(spec, key, row, who, on_list, meaning)
         if spec.action == "update" and (who is None if not on_list else member is None or member.state == "waiting"):
             return "not_on_list"
-        profile, record = self.profile(row), self.record(row)
+        profile, record = self.profile(spec, row), self.record(row)
         waits = on_list and spec.action == "add" and meaning == "waiting"
         if who is None:
             who = self.meet(record)
@@ -204,7 +204,7 @@ class Model:
         self, spec: ImportSpec, key: str, row: dict[str, str], who: int | None, on_list: bool, meaning: str
     ) -> str:
         """The file says that the person gets no mail."""
-        profile, record = self.profile(row), self.record(row)
+        profile, record = self.profile(spec, row), self.record(row)
         member = self.members.get(who) if on_list and who is not None else None
         outcome = "added_unsubscribed"
         if who is None:
@@ -228,12 +228,8 @@ class Model:
         self.people.append(Person({name: value for name, value in record.items() if value}))
         return len(self.people) - 1
 
-    def profile(self, row: dict[str, str]) -> dict[str, str]:
-        return {
-            self.attributes[name]: value
-            for name in ("text", "box")
-            if name in row and (value := self.stored(name, row[name])) is not None
-        }
+    def profile(self, spec: ImportSpec, row: dict[str, str]) -> dict[str, str]:
+        return {self.attributes[name]: self.stored(spec, name, row[name]) for name in ("text", "box") if name in row}
 
     def record(self, row: dict[str, str]) -> dict[str, str]:
         return {name: value for name, value in row.items() if name not in ("text", "box", "opt_out")}
@@ -242,8 +238,10 @@ class Model:
         self.last_number += 1
         self.members[who] = Membership(self.last_number, state, profile={n: v for n, v in profile.items() if v})
 
-    def stored(self, name: str, value: str) -> str | None:
-        return value[:3] if name == "text" else {"": "", "on": "on", "maybe": "on", "0": "off"}[value]
+    def stored(self, spec: ImportSpec, name: str, value: str) -> str:
+        """A blank that counts switches a box off (lk-47)."""
+        blank = "off" if spec.known == "overwrite" else ""
+        return value[:3] if name == "text" else {"": blank, "on": "on", "maybe": "on", "0": "off"}[value]
 
     def change(self, spec: ImportSpec, old: dict[str, str], new: dict[str, str]) -> bool:
         before = dict(old)
