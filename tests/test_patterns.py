@@ -160,6 +160,12 @@ TEXTS: dict[str, Worst] = {
     "sending.template _SURROGATE": repeated("|a|", meet="search"),
     # The text is a file of this package.
     "store.migrations.versions.0001_the_first_tables upgrade": Worst(()),
+    "store.schema create": Worst(()),
+    "testing.calls _FAULT": repeated(
+        "|<faultstring |", "|<faultstring>|", "|<Error><Code>|", meet="search", bound=65536
+    ),
+    "testing.control SEED": repeated("/_test/see|d|"),
+    "testing.mails _FOLD": repeated("|\n|", "|\n |", meet="sub"),
     "wire.negotiation _PARAMETER": repeated(
         "|;|", ";| |", ";|a|", ";a| |", ';a="|\\|', ';|a="\\";|', "|;a|", "|; |", '|;a="|', meet="findall"
     ),

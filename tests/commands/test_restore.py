@@ -461,7 +461,7 @@ def send_demo(site: Site) -> None:
     with opened(site.settings) as product:
         account = product.accounts.named("DEMO")
         assert account is not None
-        (newsletter,) = product.lists.all(account.id)
+        newsletter, _ = product.lists.all(account.id)
         draft = Draft(subject="Hello", plain="Hello")
         product.sends.to_list(account=account, login=None, contact_list=newsletter, message=draft)
 

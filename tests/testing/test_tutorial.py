@@ -47,7 +47,7 @@ def test_its_calls_of_the_control_api_work() -> None:
         assert (transition["start"], transition["end"]) == ({"after_polls": 1}, {"after_polls": 2})
         assert (fault["operation"], fault["times"]) == ("getUploadJobStatus", 2)
         assert calls["calls"] == []
-        assert mails["mails"][0]["recipient"] == "ada@example.com"
+        assert mails["mails"] == []
         headers = {"Content-Type": "application/yaml"}
         made = httpx.post(f"{running.base}/_test/seed", content=seed, headers=headers, timeout=30)
         assert made.status_code == 200, made.text

@@ -29,7 +29,7 @@ MOST_BYTES = 512 * 1024 * 1024
 _MOST_READ = 64 * 1024
 
 Headers = list[tuple[str, str]]
-_FAULT = re.compile(r"<(?:faultstring|soap:Text)(?: [^>]*)?>([^<]*)</|<Error><Code>[^<]*</Code><Description>([^<]*)<")
+_FAULT = re.compile(r"<(?:faultstring|soap:Text)(?: [^<>]*)?>([^<]*)</|<Error><Code>[^<]*</Code><Description>([^<]*)<")
 
 
 @dataclass(eq=False)
