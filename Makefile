@@ -18,7 +18,7 @@ TEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 help:
 	@echo "make run        serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
 	@echo "make test       all tests but those that drive foreign programs"
-	@echo "make test-quick the tests that take a minute: SQLite alone, no server processes"
+	@echo "make test-quick most of the tests: SQLite alone, no server processes"
 	@echo "make check      lint, format, types and the manual"
 	@echo "make interop    tests that drive foreign clients, and the installed package"
 	@echo "make package    wheel and source distribution in dist/, checked as an index does"
