@@ -147,6 +147,7 @@ def test_a_full_queue_in_every_interface(server: Server, ask: Ask, monkeypatch: 
     answers = INTERFACES[ask]
     assert ask(server, "ann", "secret", HOME).status_code == answers["in"][0]
     monkeypatch.setattr(logon, "MOST_WAITING", 0)
+    monkeypatch.setattr("soapstone.server.REFUSAL_PAUSE", 0.0)
     for _ in range(11):
         answer = ask(server, "ann", "wrong", STRANGE)
         status, words = answers["busy"]

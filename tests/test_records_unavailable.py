@@ -105,7 +105,9 @@ class Site:
 
 
 @pytest.fixture
-def site(database: Database, tmp_path: Path) -> Site:
+def site(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    # Answers that say to come again are a second late, for the good of the server alone.
+    monkeypatch.setattr("soapstone.server.REFUSAL_PAUSE", 0.0)
     return Site(Product.open(Settings(data_dir=tmp_path, public_url=BASE), database))
 
 
@@ -261,7 +263,7 @@ def test_a_key_is_free_again_that_was_taken_before_the_fault(
 def test_waiting_writers_leave_threads_for_readers(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """With twice as many writers as a contract has threads, reads are answered long before the writers give up."""
     caplog.set_level(logging.CRITICAL)
-    site.database.patience = 10.0
+    site.database.patience = 5.0
 
     async def crowd() -> tuple[list[float], list[float]]:
         loop = asyncio.get_running_loop()
@@ -279,7 +281,7 @@ def test_waiting_writers_leave_threads_for_readers(site: Site, caplog: pytest.Lo
                 return loop.time() - began
 
             writers = [asyncio.create_task(call("CreateContactList", CREATE)) for _ in range(32)]
-            await asyncio.sleep(3)
+            await asyncio.sleep(1.5)
             reads = [await call("GetContactList", f"<ListID>{site.list.id}</ListID>") for _ in range(3)]
             late = [await call("CreateContactList", CREATE) for _ in range(3)]
             waited = sorted(await asyncio.gather(*writers))
@@ -288,9 +290,9 @@ def test_waiting_writers_leave_threads_for_readers(site: Site, caplog: pytest.Lo
     with locked(site.database):
         quick, waited = asyncio.run(crowd())
     assert max(quick) < 2
-    assert waited[0] < 6
-    assert waited[-1] >= 9
-    assert sum(seconds > 8 for seconds in waited) <= 8
+    assert waited[0] < 3
+    assert waited[-1] >= 4.5
+    assert sum(seconds > 4 for seconds in waited) <= 8
 
 
 def test_a_poll_does_not_wait_for_the_moment_of_its_session(site: Site) -> None:
