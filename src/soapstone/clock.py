@@ -20,7 +20,7 @@ def _ask_system() -> datetime:
     return datetime.now(UTC)
 
 
-# Servers of one process may each have a clock of their own, so threads get the one of whoever starts them.
+# Servers of one process may each have a clock of their own: a thread takes over that of the code that starts it.
 _system: ContextVar[Callable[[], datetime]] = ContextVar("system_clock", default=_ask_system)
 _shift: ContextVar[Shift | None] = ContextVar("shift", default=None)
 

@@ -126,6 +126,13 @@ def started() -> Iterator[TestServer]:
 
 
 @pytest.fixture
+def server(started: TestServer) -> TestServer:
+    """A test server that is as it began."""
+    started.reset()
+    return started
+
+
+@pytest.fixture
 def client(started: TestServer, caplog: pytest.LogCaptureFixture) -> Iterator[Client]:
     """A client of a test server that is as it began."""
     started.reset()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -12,19 +11,7 @@ from tests.testing.wire import logon, member, poll, session_of
 
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.sending.message import Draft
-from soapstone.testing.server import TestServer, local_test_server
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[TestServer]:
-    with local_test_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: TestServer) -> TestServer:
-    running.reset()
-    return running
+from soapstone.testing.server import TestServer
 
 
 def tell(server: TestServer) -> datetime:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,18 +42,6 @@ accounts:
       - {name: shop, password: secret, lists: [7001]}
       - {name: shop-reader, password: secret, may_call_api: false}
 """
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[TestServer]:
-    with local_test_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: TestServer) -> TestServer:
-    running.reset()
-    return running
 
 
 def plant(server: TestServer, document: str, media_type: str = "application/yaml", query: str = "") -> httpx.Response:

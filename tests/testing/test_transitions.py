@@ -29,18 +29,6 @@ from soapstone.testing.transitions import AfterPolls, TransitionIn, Transitions
 ROWS = "Email\nann@one.example\nbob@one.example\ncat@one.example\ndan@one.example\n"
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[TestServer]:
-    with local_test_server() as server:
-        yield server
-
-
-@pytest.fixture
-def server(running: TestServer) -> TestServer:
-    running.reset()
-    return running
-
-
 class Client:
     """A client of the control API and of the REST API."""
 
@@ -119,8 +107,8 @@ class Ways:
 
 
 @pytest.fixture(scope="module")
-def clients(running: TestServer) -> Ways:
-    return Ways(running.base)
+def clients(started: TestServer) -> Ways:
+    return Ways(started.base)
 
 
 @pytest.fixture
@@ -382,8 +370,8 @@ def test_rows_of_both_contracts_are_rejected_as_told(client: Client, ways: Ways)
         {"unknown": 1},
     ],
 )
-def test_what_is_no_transition(running: TestServer, given: dict[str, Any]) -> None:
-    answer = httpx.post(f"{running.base}/_test/transitions", json=given)
+def test_what_is_no_transition(started: TestServer, given: dict[str, Any]) -> None:
+    answer = httpx.post(f"{started.base}/_test/transitions", json=given)
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
 

@@ -196,7 +196,7 @@ def _cannot_use(what: str, trouble: Exception) -> NoReturn:
 
 
 def write_bytes(pieces: Iterable[bytes]) -> None:
-    """Write to standard output, until whoever reads has seen enough."""
+    """Write to standard output; end without an error when its reader has closed it."""
     output = typer.get_binary_stream("stdout")
     try:
         for piece in pieces:

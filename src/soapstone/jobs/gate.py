@@ -22,4 +22,4 @@ class JobGate(Protocol):
         """Return the numbers of the jobs that may not begin now. Called before each claim."""
 
     def may_begin(self, job: Job) -> bool:
-        """Return whether a job may begin that was just claimed. If not, the claim is undone and nobody has seen it."""
+        """Return whether a job that was just claimed may begin. If not, the claim is undone before it shows."""

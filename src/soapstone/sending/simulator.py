@@ -24,7 +24,7 @@ ACCEPTED = "250 2.0.0 Ok: queued"
 class Behaviour(StrEnum):
     """What becomes of the mails to an address of the simulator; the value is what stands before the @."""
 
-    # Refused for good: nobody of that name.
+    # Refused for good: there is no such mailbox.
     REFUSED = "refused"
     # Refused for now twice, and accepted at the third attempt.
     DEFERRED = "deferred"
