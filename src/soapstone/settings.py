@@ -331,7 +331,7 @@ def source_of(name: str) -> str:
 def _from_file(name: str) -> str | None:
     """Return the secret in the file that its variable names, without the line's end; None when no file is named.
 
-    Raises ValueError, which says why there is none.
+    Raises ValueError when the file cannot give one; its message says why.
     """
     if source_of(name) != "file":
         return None

@@ -45,7 +45,7 @@ _REPLIES = {
     Behaviour.DEFERRED: ("451 4.7.1 Greylisted, please try again later",) * 2,
 }
 _EACH_TIME = {Behaviour.FULL: "452 4.2.2 Mailbox full"}
-# Who tells of complaints.
+# The source that recorded complaints name.
 PROVIDER = "Mail simulator"
 
 

@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--seed", type=Path)
-    # Of the pytest plugin: the server ends with whoever holds its standard input.
+    # For the pytest plugin: the server ends when its standard input is closed.
     parser.add_argument("--until-input-ends", action="store_true")
     try:
         given, others = parser.parse_known_args(arguments)

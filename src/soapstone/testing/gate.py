@@ -47,7 +47,7 @@ class Gate:
                 raise
 
     async def hold(self) -> None:
-        """Let nobody through, and wait until all who went through are done; those who take long are given up."""
+        """Hold requests back, and wait for those under way; give up those that take too long."""
         self._open.clear()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=PATIENCE)

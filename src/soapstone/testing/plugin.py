@@ -78,7 +78,7 @@ def _local(seed: Path | None) -> Iterator[str]:
 def _process(seed: Path | None, folder: Path) -> Iterator[str]:
     """Serve by a process of its own, with its log in `folder`; the value is the server's URL.
 
-    It ends also when this process is killed: nobody holds its standard input then.
+    It also ends when this process is killed, because that closes its standard input.
     """
     command = [sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0", "--until-input-ends"]
     if seed is not None:

@@ -90,7 +90,7 @@ class RejectedRowSeed(Body):
 class JobSeed(Body):
     """An import of the past, by the first login of the account unless `login` names another one.
 
-    `counters` are numbers of rows by what became of them. Rejected rows are counted by themselves, beside those.
+    `counters` are numbers of rows by outcome. Those in `rejected_rows` are added to them.
     """
 
     state: Literal["completed", "failed", "cancelled"] = "completed"
