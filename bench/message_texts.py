@@ -16,9 +16,9 @@ from time import process_time
 
 from markupsafe import Markup
 
-from soapstone.sending.content import Content, check_storable, with_links
-from soapstone.sending.hyperlinks import hyperlinks
-from soapstone.sending.message import (
+from soapstone.sending.messages.content import Content, check_storable, with_links
+from soapstone.sending.messages.hyperlinks import hyperlinks
+from soapstone.sending.messages.message import (
     LONGEST_BODY,
     MOST_FILTERED,
     MOST_MARKUP,
@@ -28,7 +28,7 @@ from soapstone.sending.message import (
     Draft,
     InvalidMessage,
 )
-from soapstone.sending.unsubscribe_link import NoUnsubscribeLink, check_link
+from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLink, check_link
 
 SETTINGS = {"removal_link": True, "browser_link": True}
 VALUE = "a" * (MOST_MERGED // 4)

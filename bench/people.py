@@ -27,7 +27,7 @@ from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH
+from soapstone.store.timestamps import EPOCH
 from soapstone.wire.service import Caller
 
 LISTS = 50

@@ -36,7 +36,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from soapstone.accounts.account import Accounts
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.store import schema
 from soapstone.store.database import Database
 

@@ -45,8 +45,8 @@ import crowd
 import dkim
 from installation import Done, Installation
 
-from soapstone.sending.message import Draft
-from soapstone.sending.signing import DkimKey
+from soapstone.sending.mail.dkim import DkimKey
+from soapstone.sending.messages.message import Draft
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

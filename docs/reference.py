@@ -14,10 +14,10 @@ from typing import Any
 import typer.main
 
 from soapstone.cli import app
+from soapstone.contacts.fields import FIELDS
 from soapstone.imports.columns import HEADINGS, WHOLE_NAMES
 from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
-from soapstone.lists.fields import FIELDS
 from soapstone.magnetmail import operations as magnetmail
 from soapstone.magnetmail import service as magnetmail_service
 from soapstone.settings import Settings

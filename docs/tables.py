@@ -16,8 +16,8 @@ from typing import Any
 
 from sqlalchemy import JSON, Boolean, Column, Table, Text, UniqueConstraint
 
-from soapstone.store.instants import Instant
 from soapstone.store.tables import CUSTOM_FIELDS, metadata
+from soapstone.store.timestamps import Instant
 
 DOCS = Path(__file__).parent
 PAGE, PICTURE = DOCS / "tables.md", DOCS / "tables.svg"

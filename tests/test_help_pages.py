@@ -19,7 +19,7 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.form import Prefill, request_form
-from soapstone.wire.pages import operation_page
+from soapstone.wire.help_pages import operation_page
 
 OPERATIONS = [(contract, operation) for contract in (MAGNETMAIL, LISTRAK) for operation in contract.operations]
 CONTROL = re.compile('<(?:input|select|textarea) name="(.*?)"')

@@ -21,9 +21,13 @@ import typer.main
 from soapstone import body_limit, connection, subscriber
 from soapstone.accounts import logon, passwords
 from soapstone.accounts.sessions import LONGEST as LONGEST_SESSIONS
+from soapstone.addresses import MOST_CHARACTERS
 from soapstone.api.limits import JSON_BYTES
 from soapstone.cli import app
 from soapstone.console import recent_calls
+from soapstone.contacts.changes import LAST_NUMBER
+from soapstone.contacts.fields import FIELDS
+from soapstone.http import compression
 from soapstone.imports import records
 from soapstone.imports import runner as imports_runner
 from soapstone.imports.outcomes import REASONS, TAKEN
@@ -32,20 +36,17 @@ from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
 from soapstone.listrak.call import PAGE_ROWS
 from soapstone.listrak.processes import STATES
-from soapstone.lists.addresses import MOST_CHARACTERS
-from soapstone.lists.changes import LAST_NUMBER
-from soapstone.lists.fields import FIELDS
 from soapstone.magnetmail import groups
 from soapstone.magnetmail import operations as magnetmail
 from soapstone.magnetmail import service as magnetmail_service
 from soapstone.magnetmail.uploads import STATUS
-from soapstone.sending import message
+from soapstone.sending.messages import message
+from soapstone.sending.messages.template import FILTERS, Template
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.template import FILTERS, Template
 from soapstone.settings import SECRETS, Settings
 from soapstone.store import waiting
 from soapstone.store.tables import metadata
-from soapstone.wire import compressed, large_calls, reader
+from soapstone.wire import large_calls, reader
 from soapstone.xmlhttp import request as xml_request
 
 if TYPE_CHECKING:
@@ -391,7 +392,7 @@ BOUNDS: dict[str, tuple[str, ...]] = {
     "different names of elements and attributes in a request": (f"{reader.MAX_NAMES:,}", f"{xml_request.NAMES:,}"),
     "one piece of markup: a tag, a comment, an instruction": (kib(reader.MAX_STALL), kib(xml_request.TOKEN_SIZE)),
     "request line and headers": (kib(connection.MAX_HEAD),),
-    "a compressed request": (mib(compressed.FREE_SIZE), f"{compressed.MAX_RATIO} times"),
+    "a compressed request": (mib(compression.FREE_SIZE), f"{compression.MAX_RATIO} times"),
     "requests that a client sends ahead of answers": (str(connection.MAX_PIPELINED),),
     "the body of a request": (f"{connection.LEAST_BODY:,} bytes",),
     "a value in an import file": (f"{records.VALUE_CHARACTERS:,} characters",),

@@ -341,7 +341,7 @@ def test_many_monitors_cost_what_one_does(site: Site, monkeypatch: pytest.Monkey
 
 
 def test_without_records_the_other_figures_are_there(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    from soapstone.store.hindrances import RecordsUnavailable
+    from soapstone.store.transient_errors import RecordsUnavailable
 
     def fail(activity: Activity) -> Any:
         raise RecordsUnavailable("the disk is full")

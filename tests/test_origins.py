@@ -11,9 +11,9 @@ import httpx
 import pytest
 from tests.conftest import locally_served
 
-from soapstone.api.access import OwnPages
-from soapstone.console.guard import Guard
-from soapstone.wire.origin import Origins
+from soapstone.api.authentication import OwnPages
+from soapstone.console.security_headers import Guard
+from soapstone.http.client_address import Origins
 
 PAGE = "https://shop.example"
 PATH = "/v31/IntegrationService.asmx"

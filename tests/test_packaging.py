@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from soapstone.commands.checking import faults
+from soapstone.commands.startup_checks import faults
 from soapstone.settings import PREFIX, read_settings
 
 ROOT = Path(__file__).parent.parent

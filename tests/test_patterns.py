@@ -20,13 +20,13 @@ import pytest
 from tests.growth import check_growth
 
 from soapstone.accounts.link_keys import LinkKeys
+from soapstone.contacts.search import Search
+from soapstone.http.client_address import cookie
 from soapstone.imports.opt_outs import LONGEST_TIME
-from soapstone.lists.search import Search
 from soapstone.magnetmail.messages import sender_of, sender_text
-from soapstone.sending.links import Links
+from soapstone.sending.signed_links import Links
 from soapstone.store.tables import contacts
 from soapstone.subscriber.app import is_one_click
-from soapstone.wire.origin import cookie
 from soapstone.wire.values import LONGEST_DATE
 from soapstone.xmlhttp.base64_stream import Base64Stream
 from soapstone.xmlhttp.request import RequestReader

@@ -16,15 +16,15 @@ from sqlalchemy import event, text
 from tests.conftest import work
 
 from soapstone.jobs.heartbeats import Heartbeats
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.server import Application
 from soapstone.settings import Settings
 from soapstone.store import tables
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
+from soapstone.store.transient_errors import RecordsUnavailable
 
 BASE = "http://server.example"
 LISTRAK = "http://webservices.listrak.com/v31/"

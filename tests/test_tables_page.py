@@ -18,7 +18,7 @@ from sqlalchemy import insert, text
 
 from soapstone.accounts.account import Account
 from soapstone.clock import now
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships, metadata
 

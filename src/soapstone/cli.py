@@ -23,21 +23,21 @@ from soapstone.commands import (
     categories,
     contacts,
     database,
-    events,
+    event_sign_ups,
+    external_events,
     imports,
     jobs,
     lists,
     mappings,
     messages,
-    occasions,
-    review,
-    searches,
+    review_groups,
+    saved_searches,
     sends,
     tokens,
 )
-from soapstone.commands.checking import check_settings
 from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.startup_checks import check_settings
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.logs import configure_logs
@@ -57,13 +57,13 @@ app.add_typer(messages.app, name="message")
 app.add_typer(sends.app, name="send")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(categories.app, name="category")
-app.add_typer(events.app, name="event")
+app.add_typer(external_events.app, name="event")
 app.add_typer(attributes.app, name="attribute")
 app.add_typer(campaigns.app, name="campaign")
-app.add_typer(review.app, name="review")
-app.add_typer(searches.app, name="search")
+app.add_typer(review_groups.app, name="review")
+app.add_typer(saved_searches.app, name="search")
 app.add_typer(mappings.app, name="mapping")
-app.add_typer(occasions.app, name="occasion")
+app.add_typer(event_sign_ups.app, name="occasion")
 app.add_typer(tokens.app, name="token")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
@@ -209,7 +209,7 @@ def show_settings(
 def show_dkim(as_json: Json = False) -> None:
     """Show the DNS text records that publish the DKIM keys of the settings."""
     from soapstone.runners import dkim_signer
-    from soapstone.sending.signing import UnusableKey
+    from soapstone.sending.mail.dkim import UnusableKey
 
     try:
         signer = dkim_signer(settings_of())

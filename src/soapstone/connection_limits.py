@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from starlette.responses import PlainTextResponse
 
-from soapstone.wire.origin import Origins
+from soapstone.http.client_address import Origins
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

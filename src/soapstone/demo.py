@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from soapstone.contacts.changes import Changes
 from soapstone.imports.spec import Column, ImportSpec
-from soapstone.lists.changes import Changes
 from soapstone.product import Product
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.sending.simulator import Behaviour
 from soapstone.settings import Settings
 

@@ -23,9 +23,9 @@ from prometheus_client.registry import Collector
 from soapstone.imports.outcomes import REASONS, TAKEN
 from soapstone.jobs.activity import Activity, OpenJobs
 from soapstone.jobs.heartbeats import Heartbeats
-from soapstone.sending.send import KINDS as SENDS
+from soapstone.sending.sends import KINDS as SENDS
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
+from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -8,53 +8,53 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from soapstone.accounts.account import Accounts
-from soapstone.accounts.answers import Answers
 from soapstone.accounts.audit import Audit
+from soapstone.accounts.idempotency_keys import Answers
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.accounts.logon import Logons
+from soapstone.accounts.object_mappings import Mappings
 from soapstone.accounts.sessions import Sessions
 from soapstone.accounts.tokens import Tokens
+from soapstone.contacts.channels import Channels
+from soapstone.contacts.complaints import Complaints
+from soapstone.contacts.contact_tokens import EmailKeys
+from soapstone.contacts.contacts import Recipients
+from soapstone.contacts.duplicates import Doubles
+from soapstone.contacts.event_sign_ups import Occasions
+from soapstone.contacts.history import History
+from soapstone.contacts.members import Members
+from soapstone.contacts.saved_searches import SavedSearches
+from soapstone.contacts.search import Search
+from soapstone.contacts.subscriptions import Subscriptions
+from soapstone.contacts.suppressions import Suppressions
+from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.imports.attribute_update import AttributeUpdates
-from soapstone.imports.entries import Entries
 from soapstone.imports.imports import Imports
+from soapstone.imports.initial_queue import Entries
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.campaigns import Campaigns
 from soapstone.lists.categories import Categories
-from soapstone.lists.channels import Channels
-from soapstone.lists.complaints import Complaints
-from soapstone.lists.contact_list import Lists
-from soapstone.lists.doubles import Doubles
-from soapstone.lists.email_keys import EmailKeys
 from soapstone.lists.external_events import ExternalEvents
-from soapstone.lists.history import History
-from soapstone.lists.mappings import Mappings
-from soapstone.lists.members import Members
-from soapstone.lists.occasions import Occasions
-from soapstone.lists.pages import Pages
+from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.lists.recipients import Recipients
-from soapstone.lists.review import ReviewGroups
-from soapstone.lists.saved_searches import SavedSearches
-from soapstone.lists.search import Search
-from soapstone.lists.subscriptions import Subscriptions
-from soapstone.lists.suppression import Suppressions
-from soapstone.lists.unsubscribes import Unsubscribes
-from soapstone.people.dossier import Dossiers
-from soapstone.people.erasure import Erasure
-from soapstone.sending.letters import Invitations, SubscriptionLetters
-from soapstone.sending.links import Links
-from soapstone.sending.messages import Messages
-from soapstone.sending.preview import Previews
-from soapstone.sending.replies import Replies
-from soapstone.sending.report import SendReports
-from soapstone.sending.sample import Samples
-from soapstone.sending.send import Sends
+from soapstone.lists.review_groups import ReviewGroups
+from soapstone.personal_data.dossier import Dossiers
+from soapstone.personal_data.erasure import Erasure
+from soapstone.sending.confirmations import Invitations, SubscriptionLetters
+from soapstone.sending.link_actions import Replies
+from soapstone.sending.mail.sample import Samples
+from soapstone.sending.mail.spamd import SpamScanner
+from soapstone.sending.messages.messages import Messages
+from soapstone.sending.messages.preview import Previews
+from soapstone.sending.reports import SendReports
+from soapstone.sending.sends import Sends
+from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp_address import is_this_machine
-from soapstone.sending.spam import SpamScanner
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable as RecordsUnavailable
+from soapstone.store.page_marks import Pages
+from soapstone.store.transient_errors import RecordsUnavailable as RecordsUnavailable
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
 from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, run_attribute_removal
-from soapstone.people.retention import Retention
+from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
-from soapstone.sending.builder import Stationery
+from soapstone.sending.mail.builder import Stationery
+from soapstone.sending.mail.dkim import DkimKey, DkimSigner, UnusableKey
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
-from soapstone.sending.signing import DkimKey, DkimSigner, UnusableKey
 from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer

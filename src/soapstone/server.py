@@ -27,20 +27,20 @@ from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.demo import LOGIN, PASSWORD
+from soapstone.http.client_address import Origins, first_headers
+from soapstone.http.compression import Decompressed
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.readiness import Readiness
 from soapstone.settings import Settings
-from soapstone.store.watch import Watch
+from soapstone.store.change_token import Watch
 from soapstone.supervisor import Supervisor
-from soapstone.wire.compressed import Decompressed
 from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
-from soapstone.wire.origin import Origins, first_headers
 from soapstone.wire.service import Service
 from soapstone.xmlhttp.app import PATHS, XmlOverHttp
 

@@ -18,7 +18,7 @@ from soapstone.accounts.sessions import Sessions
 from soapstone.clock import now
 from soapstone.logs import LineFormatter
 from soapstone.product import Product
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import audit_entries

@@ -10,9 +10,9 @@ from sqlalchemy import make_url
 
 from soapstone.accounts.link_keys import LinkKey, LinkKeys, begin_key
 from soapstone.accounts.secrets import Secrets
-from soapstone.lists.email_keys import EmailKeys
-from soapstone.sending.letters import Invitation, Invitations
-from soapstone.sending.links import Links
+from soapstone.contacts.contact_tokens import EmailKeys
+from soapstone.sending.confirmations import Invitation, Invitations
+from soapstone.sending.signed_links import Links
 from soapstone.store import schema
 from soapstone.store.database import Database
 

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from soapstone.api.account_things import SuppressionIn
 from soapstone.api.app import rest
 from soapstone.api.contacts import ContactIn
 from soapstone.api.description import EXAMPLES, TAGS
 from soapstone.api.lists import ListIn, SubscriptionIn
 from soapstone.api.messages import MessageIn
 from soapstone.api.sends import SendIn
-from soapstone.imports.entries import KIND as ENTRY
+from soapstone.api.suppressions import SuppressionIn
+from soapstone.imports.initial_queue import KIND as ENTRY
 from soapstone.product import Product
 from soapstone.runners import runners
 

@@ -16,9 +16,9 @@ from sqlalchemy import insert, select, update
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.clock import now
-from soapstone.lists.erased import remember
-from soapstone.people.retention import Retention
-from soapstone.people.traces import UnknownPerson
+from soapstone.contacts.erased_addresses import remember
+from soapstone.personal_data.retention import Retention
+from soapstone.personal_data.traces import UnknownPerson
 from soapstone.product import Product
 from soapstone.runners import chores
 from soapstone.store.database import Database

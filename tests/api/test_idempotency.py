@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from soapstone.clock import now
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.product import Product
 from soapstone.store.tables import idempotent_answers
 
@@ -113,7 +113,7 @@ def test_a_fault_after_the_commit(
 
 def test_somebody_who_is_gone_at_once(api: httpx.Client, made: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that comes after the commit lets go of nothing."""
-    from soapstone.lists.recipients import Recipients
+    from soapstone.contacts.contacts import Recipients
 
     keyed, body = key(), {"email": "bob@example.com"}
     with monkeypatch.context() as patched:

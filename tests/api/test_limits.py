@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from soapstone.api.access import CHALLENGE
+from soapstone.api.authentication import CHALLENGE
 from soapstone.api.limits import JSON_BYTES
 
 PROBLEM = "application/problem+json"

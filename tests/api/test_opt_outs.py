@@ -13,7 +13,7 @@ from tests.imports.exports_of_products import FILES
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.console.job_view import JobViews
-from soapstone.lists.changes import Changes
+from soapstone.contacts.changes import Changes
 from soapstone.product import Product
 
 CSV = {"Content-Type": "text/csv"}

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from soapstone.lists import search
+from soapstone.contacts import search
 from soapstone.product import Product
 
 

@@ -24,7 +24,7 @@ from sqlalchemy import event, update
 from typer.testing import CliRunner
 
 from soapstone.cli import app
-from soapstone.commands import watching
+from soapstone.commands import progress
 from soapstone.imports.imports import Imports
 from soapstone.imports.progress import Progress
 from soapstone.imports.reader import LARGE_BYTES
@@ -195,9 +195,9 @@ def test_watching_asks_the_database_no_more_than_it_must(office: Office, monkeyp
         if statement.startswith("SELECT"):
             asked.append(statement)
 
-    monkeypatch.setattr(watching, "time", SimpleNamespace(sleep=look_again, monotonic=time.monotonic))
+    monkeypatch.setattr(progress, "time", SimpleNamespace(sleep=look_again, monotonic=time.monotonic))
     event.listen(office.product.database.engine, "before_cursor_execute", listen)
-    assert watching.follow(office.product, number).state == "cancelled"
+    assert progress.follow(office.product, number).state == "cancelled"
     assert len(looks) == 20
     assert max(looks) <= 0.25, "several times a second"
     assert len(asked) <= (2 if office.product.database.kind == "sqlite" else 21)

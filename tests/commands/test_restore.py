@@ -22,11 +22,11 @@ from soapstone.cli import app
 from soapstone.commands.common import opened
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.letters import Invitation
-from soapstone.sending.message import Draft
+from soapstone.sending.confirmations import Invitation
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database

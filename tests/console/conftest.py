@@ -19,10 +19,10 @@ from soapstone.console.recent_calls import RecentCalls
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from sqlalchemy import delete, insert, select
 
+from soapstone import labels
 from soapstone.api import sends as api
-from soapstone.console import words
 from soapstone.console.app import console
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.product import Product
@@ -58,19 +58,19 @@ def ledger(ann: Browser, product: Product, acme: Customer) -> int:
 
 
 def test_the_closed_sets_have_words() -> None:
-    assert tuple(words.DELIVERIES) == DELIVERY_STATES == get_args(api.State)
+    assert tuple(labels.DELIVERIES) == DELIVERY_STATES == get_args(api.State)
     assert tuple(SKIP_REASONS) == get_args(SkipReason)
-    for found in (words.DELIVERIES.values(), *zip(*SKIP_REASONS.values(), strict=True)):
+    for found in (labels.DELIVERIES.values(), *zip(*SKIP_REASONS.values(), strict=True)):
         assert all(found)
         assert len(set(found)) == len(list(found))
-    assert words.skipped("had") == "The address has got the message by another send."
+    assert labels.skipped("had") == "The address has got the message by another send."
 
 
 def test_each_state_has_words_and_a_filter(ann: Browser, ledger: int) -> None:
     page = ann.read(f"/jobs/{ledger}")
     for state in DELIVERY_STATES:
         assert f'href="/jobs/{ledger}?state={state}"' in page
-        assert f"{state}0@example.com {words.DELIVERIES[state]}" in text(page)
+        assert f"{state}0@example.com {labels.DELIVERIES[state]}" in text(page)
         only = text(ann.read(f"/jobs/{ledger}?state={state}"))
         others = [other for other in DELIVERY_STATES if other != state and f" {other}0@example.com" in only]
         assert (f"{state}0@example.com" in only, others) == (True, [])

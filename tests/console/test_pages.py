@@ -21,7 +21,7 @@ from soapstone.console.recent_calls import RecentCalls
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.wire.endpoint import CallRecord
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ from typing import Any
 
 from soapstone.accounts.account import Account, Login
 from soapstone.clock import now
+from soapstone.contacts.changes import Changes
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.listrak import service as listrak
 from soapstone.listrak import types as listrak_types
 from soapstone.listrak.operations import CONTRACT as LISTRAK
-from soapstone.lists.changes import Changes
 from soapstone.lists.profiles import AttributeDraft
 from soapstone.magnetmail import service as magnetmail
 from soapstone.magnetmail import types as magnetmail_types
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.message import Draft, Traits
+from soapstone.sending.messages.message import Draft, Traits
 from soapstone.wire.faults import Fault
 from soapstone.wire.service import Caller
 

@@ -12,7 +12,7 @@ from tests.kills.picture import Picture, differences, picture, torn, unfinished
 from tests.kills.site import opened_site
 from tests.kills.workers import WORKER
 
-from soapstone.store.hindrances import DISK_FULL
+from soapstone.store.transient_errors import DISK_FULL
 
 # Room for some of the rows of the first import, in pages.
 ROOM = 700

@@ -13,7 +13,7 @@ from tests.kills.assignments import LARGE, submit_all
 from tests.kills.picture import Picture, differences, picture, torn, unfinished
 from tests.kills.site import Site, opened_site
 
-from soapstone.store.hindrances import DISK_FAILS, FILE_TOO_LARGE, NOT_OPENED, TOO_MANY_FILES
+from soapstone.store.transient_errors import DISK_FAILS, FILE_TOO_LARGE, NOT_OPENED, TOO_MANY_FILES
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from tests.kills.assignments import LARGE, submit_all
 from tests.kills.picture import Picture, differences, picture, torn, unfinished
 from tests.kills.site import opened_site
 
-from soapstone.store.hindrances import LOCKED
+from soapstone.store.transient_errors import LOCKED
 
 
 def test_jobs_wait_for_whoever_locks_the_database(folder: Path, calm: Picture) -> None:

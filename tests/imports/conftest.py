@@ -16,7 +16,7 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, Run
-from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contacts, lists, memberships, rejected_rows

@@ -21,7 +21,7 @@ from soapstone.imports.attribute_update import KIND, AttributeUpdates, InvalidVa
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Run
-from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.lists.profiles import ProfileAttribute, Profiles
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 from tests.imports.headings_of_products import FILES, ProductFile
 
+from soapstone.contacts.fields import FIELDS
 from soapstone.imports.columns import (
     HEADINGS,
     LONGEST_TOLD,
@@ -21,7 +22,6 @@ from soapstone.imports.columns import (
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.rows import name_parts
 from soapstone.imports.spec import CONTACT_COLUMNS, InvalidImport
-from soapstone.lists.fields import FIELDS
 from soapstone.lists.profiles import ProfileAttribute
 
 

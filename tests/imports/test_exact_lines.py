@@ -13,7 +13,7 @@ import pytest
 from soapstone.accounts.account import Account
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 
 BENCH = Path(__file__).parents[2] / "bench"
 

@@ -9,6 +9,9 @@ import pytest
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
+from soapstone.contacts.erased_addresses import remember
+from soapstone.contacts.members import Members
+from soapstone.contacts.suppressions import Suppressions
 from soapstone.imports.imports import KIND, TRIAL_KIND, Imports
 from soapstone.imports.outcomes import OUTCOMES, REASONS, TAKEN, ImportCounts, RejectedRow
 from soapstone.imports.runner import run_import
@@ -16,11 +19,8 @@ from soapstone.imports.spec import Column, ImportSpec, InvalidImport, OptOut
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import ContactList, Lists
-from soapstone.lists.erased import remember
-from soapstone.lists.members import Members
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.lists.suppression import Suppressions
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from sqlalchemy import case, func, select, update
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.addresses import address_key
+from soapstone.contacts.suppressions import Suppressions
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import OUTCOMES, TAKEN
 from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
-from soapstone.lists.addresses import address_key
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.lists.suppression import Suppressions
 from soapstone.store.database import Database
 from soapstone.store.tables import lists, memberships
 

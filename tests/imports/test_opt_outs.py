@@ -11,12 +11,12 @@ from sqlalchemy import select
 from tests.imports.exports_of_products import FILES
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.contacts.changes import Changes
+from soapstone.contacts.suppressions import Suppressions
 from soapstone.imports.opt_outs import COLUMNS, MEANINGS, Reader, is_opt_out, time_of
 from soapstone.imports.spec import Column, ImportSpec, InvalidImport, OptOut
 from soapstone.jobs.job import Job
-from soapstone.lists.changes import Changes
-from soapstone.lists.contact_list import ContactList, Lists
-from soapstone.lists.suppression import Suppressions
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, memberships
 

@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from soapstone.accounts.account import Account
+from soapstone.contacts.changes import Changes
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
-from soapstone.lists.changes import Changes
-from soapstone.lists.contact_list import ContactList, Lists
 from soapstone.lists.external_events import ExternalEvents
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.contacts.suppressions import Suppressions
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import CODES, OUTCOMES
 from soapstone.imports.parts import (
@@ -21,8 +22,7 @@ from soapstone.imports.parts import (
 )
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
-from soapstone.lists.contact_list import ContactList, Lists
-from soapstone.lists.suppression import Suppressions
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import import_parts
 

@@ -24,7 +24,7 @@ from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, Run, Stopped
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

@@ -17,7 +17,7 @@ from tests.imports.workbooks import Cell, Sheets, encrypted, ods, xls, xlsx, zip
 from soapstone.imports import workbook
 from soapstone.imports.records import Dialect, Place, Records, Unreadable
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
-from soapstone.lists.values import stored
+from soapstone.lists.profile_values import stored
 
 PEOPLE: list[list[Cell]] = [["Email", "Name", "Shoe"], ["ann@example.org", "Ann", 38], ["bob@example.org", None, 41.5]]
 TEXT = "Email,Name,Shoe\nann@example.org,Ann,38\nbob@example.org,,41.5\n"

@@ -22,10 +22,10 @@ from tests.interop.mail_servers import BOUNCES, DOMAIN, RECIPES, USERS, Root, in
 from soapstone.accounts.account import Accounts
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
-from soapstone.lists.contact_list import Lists
-from soapstone.sending.builder import MailBuilder
-from soapstone.sending.message import Draft
-from soapstone.sending.send import Sends
+from soapstone.lists.lists import Lists
+from soapstone.sending.mail.builder import MailBuilder
+from soapstone.sending.messages.message import Draft
+from soapstone.sending.sends import Sends
 from soapstone.store import schema
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

@@ -16,7 +16,7 @@ import pytest
 import zeep
 from tests.conftest import Served
 
-from soapstone.sending.spam import ScannerFailed, SpamScanner
+from soapstone.sending.mail.spamd import ScannerFailed, SpamScanner
 
 pytestmark = pytest.mark.interop
 

@@ -18,7 +18,7 @@ from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Chunk, Run, Runner
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 

@@ -13,7 +13,7 @@ from soapstone.imports.outcomes import REASONS
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Run
-from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, lists, memberships, rejected_rows
 

@@ -10,7 +10,7 @@ from tests.jobs.conftest import wait_for
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.jobs.run import Run
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
 
 if TYPE_CHECKING:

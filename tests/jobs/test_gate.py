@@ -12,7 +12,7 @@ from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 

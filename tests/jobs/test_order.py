@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.jobs.run import JobFailed, Run, Superseded
-from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, jobs
 

@@ -14,7 +14,7 @@ from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, Run, Superseded
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs as job_table

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from zeep.helpers import serialize_object
 
 from soapstone.accounts.account import Accounts
-from soapstone.lists.suppression import Suppressions
+from soapstone.contacts.suppressions import Suppressions
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships
 

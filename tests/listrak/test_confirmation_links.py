@@ -15,7 +15,7 @@ import pytest
 from soapstone.accounts.account import Account
 from soapstone.jobs.worker import Worker
 from soapstone.listrak.operations import CONTRACT
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.server import Application
@@ -108,7 +108,7 @@ def test_an_unchecked_host_sends_no_confirmation(
         assert NOT_KNOWN in answer.json()["detail"]
     assert site.members() == 0
     assert site.mails() == []
-    told = [each for each in caplog.records if each.name == "soapstone.sending.letters"]
+    told = [each for each in caplog.records if each.name == "soapstone.sending.confirmations"]
     assert [each.levelno for each in told] == [logging.WARNING] * 5
     assert all("SOAPSTONE_PUBLIC_URL" in each.getMessage() for each in told)
 

@@ -14,7 +14,7 @@ import pytest
 import zeep.exceptions
 
 from soapstone.accounts.link_keys import LinkKeys
-from soapstone.lists.email_keys import EmailKeys
+from soapstone.contacts.contact_tokens import EmailKeys
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.product import Product
 from soapstone.settings import Settings

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 import zeep.exceptions
 
+from soapstone.contacts.changes import Cause, Changes
 from soapstone.lists.campaigns import Campaigns
-from soapstone.lists.changes import Cause, Changes
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.product import Product
 from soapstone.settings import Settings

@@ -15,7 +15,7 @@ import zeep.exceptions
 from markupsafe import escape
 
 from soapstone.product import Product
-from soapstone.sending.message import Draft, Traits
+from soapstone.sending.messages.message import Draft, Traits
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 

@@ -6,7 +6,7 @@ import pytest
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.lists.categories import Categories, InvalidCategory
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
 
 

@@ -12,12 +12,12 @@ from tests.postgresql import Databases
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
-from soapstone.lists.changes import Changes
-from soapstone.lists.contact_list import Lists
-from soapstone.lists.members import Members
-from soapstone.lists.recipients import Recipients
-from soapstone.lists.search import Example, Search, Walk
-from soapstone.lists.unsubscribes import Unsubscribes
+from soapstone.contacts.changes import Changes
+from soapstone.contacts.contacts import Recipients
+from soapstone.contacts.members import Members
+from soapstone.contacts.search import Example, Search, Walk
+from soapstone.contacts.unsubscribes import Unsubscribes
+from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
 
 

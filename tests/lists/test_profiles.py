@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
-from soapstone.lists.contact_list import ContactList, Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.lists.profiles import KINDS, LONGEST_NAME, AttributeDraft, InvalidProfile, Profiles
 from soapstone.store.database import Database
 from soapstone.store.tables import lists

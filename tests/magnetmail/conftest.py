@@ -14,7 +14,7 @@ from zeep.helpers import serialize_object
 
 from soapstone.accounts.account import Account, Login
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.operations import CONTRACT
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.magnetmail.types import UploadColumnMapping, UploadInitialJob, UploadJobSettings, mmAuthHeader

@@ -17,8 +17,8 @@ import pytest
 from tests.conftest import Served
 
 from soapstone.clock import now
-from soapstone.imports.entries import KIND
 from soapstone.imports.imports import KIND as IMPORT
+from soapstone.imports.initial_queue import KIND
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.profiles import Profiles
 from soapstone.magnetmail.types import UploadColumnMapping, UploadGroupOption, UploadInitialJob, UploadJobSettings

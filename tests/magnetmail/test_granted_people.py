@@ -10,12 +10,12 @@ import pytest
 from tests.contracts.calls import work
 
 from soapstone.accounts.account import Account, Login
-from soapstone.lists.changes import Cause, Changes
+from soapstone.contacts.changes import Cause, Changes
 from soapstone.magnetmail import service
 from soapstone.magnetmail import types as declared
 from soapstone.magnetmail.operations import CONTRACT
 from soapstone.product import Product
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.wire.faults import Fault

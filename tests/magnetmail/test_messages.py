@@ -18,7 +18,7 @@ from tests.magnetmail.mailing import ANY, create, details, listed, refusal, whol
 from soapstone.accounts.account import Accounts
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.categories import Categories
-from soapstone.sending.messages import Messages
+from soapstone.sending.messages.messages import Messages
 from soapstone.store.database import Database
 
 PUBLIC = "https://mail.example.com"

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import zeep.exceptions
 
-from soapstone.lists.changes import Changes
+from soapstone.contacts.changes import Changes
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database

@@ -23,8 +23,8 @@ from tests.sending.smtp_trial import Sink
 from soapstone.accounts.account import Accounts
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
-from soapstone.lists.contact_list import Lists
-from soapstone.sending.messages import Messages
+from soapstone.lists.lists import Lists
+from soapstone.sending.messages.messages import Messages
 from soapstone.store.database import Database
 
 PUBLIC = "https://mail.example.com"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from soapstone.lists.changes import Cause, Changes
+from soapstone.contacts.changes import Cause, Changes
 from soapstone.magnetmail import types
 from soapstone.store.tables import contact_events
 

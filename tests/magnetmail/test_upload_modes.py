@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from soapstone.clock import now
+from soapstone.contacts.fields import FIELDS
 from soapstone.imports.imports import KIND
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.imports.surplus import Surplus, surplus_of
 from soapstone.jobs.run import Run
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import FIELDS
+from soapstone.lists.lists import ContactList
 
 NAMED = {"MM_1": "Email", "MM_2": "First_Name"}
 NUMBERED = {"MM_1": "Custom_Member_Id", "MM_2": "Email", "MM_3": "First_Name"}

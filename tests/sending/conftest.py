@@ -13,16 +13,16 @@ import pytest
 from sqlalchemy import insert, select
 
 from soapstone.accounts.account import Account
+from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
-from soapstone.lists.addresses import address_key
-from soapstone.lists.contact_list import ContactList, Lists
-from soapstone.sending.message import Draft
-from soapstone.sending.messages import Messages
-from soapstone.sending.send import Sends, SendTicket
+from soapstone.lists.lists import ContactList, Lists
+from soapstone.sending.messages.message import Draft
+from soapstone.sending.messages.messages import Messages
 from soapstone.sending.sender import Sender
+from soapstone.sending.sends import Sends, SendTicket
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

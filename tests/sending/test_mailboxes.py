@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 
-from soapstone.lists.changes import Changes
-from soapstone.lists.suppression import Suppressions
-from soapstone.lists.unsubscribes import Unsubscribes
+from soapstone.contacts.changes import Changes
+from soapstone.contacts.suppressions import Suppressions
+from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.store.tables import contacts, messages, opt_outs
 
 from .conftest import Office

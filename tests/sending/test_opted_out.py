@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from soapstone.contacts.changes import Changes
 from soapstone.lists.categories import Categories
-from soapstone.lists.changes import Changes
-from soapstone.lists.contact_list import Lists
-from soapstone.sending.message import Draft, Traits
-from soapstone.sending.messages import Messages
+from soapstone.lists.lists import Lists
+from soapstone.sending.messages.message import Draft, Traits
+from soapstone.sending.messages.messages import Messages
 
 NAMES = ("all", "list", "clubs", "back", "free")
 

@@ -16,7 +16,7 @@ from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.worker import Worker
 from soapstone.sending import smtp_delivery
-from soapstone.sending.builder import MailBuilder
+from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_server import SmtpServer

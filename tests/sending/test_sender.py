@@ -9,12 +9,12 @@ import pytest
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
+from soapstone.contacts.suppressions import Suppressions
 from soapstone.jobs.run import Chunk, Run
 from soapstone.lists.profiles import Profiles
-from soapstone.lists.suppression import Suppressions
 from soapstone.sending import folder_delivery, sender
-from soapstone.sending.message import Draft
-from soapstone.sending.messages import Messages
+from soapstone.sending.messages.message import Draft
+from soapstone.sending.messages.messages import Messages
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

@@ -11,11 +11,11 @@ from sqlalchemy import select, update
 from tests.sending.conftest import Office
 
 from soapstone.clock import now
+from soapstone.contacts.complaints import Complaints
+from soapstone.contacts.suppressions import Suppressions
+from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
-from soapstone.lists.complaints import Complaints
-from soapstone.lists.suppression import Suppressions
-from soapstone.lists.unsubscribes import Unsubscribes
 from soapstone.sending.sender import Sender
 from soapstone.sending.simulator import DOMAIN, Behaviour, Simulator, behaviour_of, reply_to
 from soapstone.sending.smtp_server import Retries

@@ -15,7 +15,7 @@ from tests.sending.model.replay import report, tried, workshop
 from tests.sending.model.trial import Trial
 
 from soapstone.sending import smtp_carrier, smtp_connection
-from soapstone.sending.last_look import LastLook, Looked
+from soapstone.sending.final_check import LastLook, Looked
 from soapstone.sending.smtp_rules import Stage, Verdict, classify
 from soapstone.store.database import Database
 

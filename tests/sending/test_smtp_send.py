@@ -13,22 +13,22 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from tests.sending.conftest import Office, parse
+from tests.sending.mail.test_mime import TEXT
 from tests.sending.sink import fate
 from tests.sending.smtp_trial import Sink
-from tests.sending.test_mail import TEXT
 
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.jobs.worker import Worker
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.lists.profile_filter import Term
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.builder import Stationery
-from soapstone.sending.links import Links
-from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import Draft
+from soapstone.sending.mail.builder import Stationery
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.messages.message import Draft
 from soapstone.sending.rates import Rates
-from soapstone.sending.send import SendTicket
 from soapstone.sending.sender import Sender
+from soapstone.sending.sends import SendTicket
+from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer
 

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import update
 
 from soapstone.clock import now
-from soapstone.lists.contact_list import Lists
+from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.message import Draft, InvalidMessage
-from soapstone.sending.messages import Messages
+from soapstone.sending.messages.message import Draft, InvalidMessage
+from soapstone.sending.messages.messages import Messages
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.tables import jobs
 

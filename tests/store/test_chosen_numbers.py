@@ -19,8 +19,8 @@ import soapstone
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
-from soapstone.lists.contact_list import Lists
 from soapstone.lists.external_events import ExternalEvents
+from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.database import Database
 from soapstone.store.numbers import (

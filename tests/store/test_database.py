@@ -16,8 +16,8 @@ from soapstone.accounts.account import Account
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import accounts, jobs
+from soapstone.store.transient_errors import RecordsUnavailable
 
 
 def names(database: Database) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url, text
 
-from soapstone.lists.addresses import address_key
-from soapstone.lists.doubles import Doubles
+from soapstone.addresses import address_key
+from soapstone.contacts.duplicates import Doubles
 from soapstone.store import schema
 from soapstone.store.database import Database
 

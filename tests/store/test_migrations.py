@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database

@@ -11,8 +11,8 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url, text
 
-from soapstone.sending.message import Draft, Traits
-from soapstone.sending.messages import Messages, NameTaken
+from soapstone.sending.messages.message import Draft, Traits
+from soapstone.sending.messages.messages import Messages, NameTaken
 from soapstone.store import schema
 from soapstone.store.database import Database
 

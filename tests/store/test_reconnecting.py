@@ -13,8 +13,8 @@ from tests.postgresql import Databases
 
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
-from soapstone.store.hindrances import NO_ANSWER, RecordsUnavailable, driver_words
 from soapstone.store.tables import accounts
+from soapstone.store.transient_errors import NO_ANSWER, RecordsUnavailable, driver_words
 
 CONNECTIONS = 6
 

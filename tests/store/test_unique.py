@@ -13,13 +13,14 @@ import pytest
 from sqlalchemy import Connection, event, func, select
 
 from soapstone.accounts.account import Account, NameTaken
-from soapstone.accounts.answers import StillRunning
-from soapstone.lists import contact_list, recipients
-from soapstone.lists.changes import Changes
-from soapstone.lists.saved_searches import InvalidSearch
+from soapstone.accounts.idempotency_keys import StillRunning
+from soapstone.contacts import contacts as recipients
+from soapstone.contacts.changes import Changes
+from soapstone.contacts.saved_searches import InvalidSearch
+from soapstone.lists import lists as contact_list
 from soapstone.product import Product
-from soapstone.sending import messages
-from soapstone.sending.message import Draft, Traits
+from soapstone.sending.messages import messages
+from soapstone.sending.messages.message import Draft, Traits
 from soapstone.settings import Settings
 from soapstone.store import tables
 from soapstone.store.database import Database
@@ -204,7 +205,7 @@ def test_headers_and_attributes_of_one_name(product: Product, account: Account) 
 
 
 def test_people_of_one_address(product: Product, account: Account) -> None:
-    from soapstone.lists.recipients import RecipientExists
+    from soapstone.contacts.contacts import RecipientExists
 
     work = lambda: product.recipients.add(account, {"email": "ann@example.com"})  # noqa: E731
     assert outcomes(product.database, work) == {"made": 1, RecipientExists: THREADS - 1}

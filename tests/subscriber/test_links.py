@@ -15,7 +15,7 @@ import pytest
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.subscriber.app import subscriber

@@ -10,7 +10,7 @@ from tests.conftest import wait_for_jobs
 from tests.testing.wire import logon, member, poll, session_of
 
 from soapstone.jobs.heartbeats import Heartbeats
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.testing.server import TestServer
 
 

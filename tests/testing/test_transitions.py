@@ -20,7 +20,7 @@ from soapstone.demo import prepare_demo
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.runners import runners
-from soapstone.sending.message import Draft
+from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.testing.server import TestServer, local_test_server

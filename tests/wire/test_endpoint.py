@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from soapstone.wire.origin import Origins
+from soapstone.http.client_address import Origins
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Driver, Kit

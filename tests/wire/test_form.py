@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from soapstone.http.client_address import Origins
 from soapstone.wire.form import Prefill
-from soapstone.wire.origin import Origins
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Driver, Kit

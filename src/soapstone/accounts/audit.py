@@ -11,11 +11,11 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from soapstone.accounts.failures import PATIENCE
+from soapstone.accounts.failed_logons import PATIENCE
 from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import audit_entries
+from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 

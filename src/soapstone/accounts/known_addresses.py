@@ -10,11 +10,11 @@ from threading import Lock
 from sqlalchemy import Connection, Delete, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from soapstone.accounts.failures import PATIENCE
+from soapstone.accounts.failed_logons import PATIENCE
 from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import login_addresses
+from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -19,13 +19,13 @@ from sqlalchemy import Connection, Row, select
 
 from soapstone.accounts.account import Account, Accounts, Login
 from soapstone.accounts.audit import Audit, AuditAction
-from soapstone.accounts.failures import Count, CountReached, Failures
+from soapstone.accounts.failed_logons import Count, CountReached, Failures
 from soapstone.accounts.known_addresses import KnownAddresses
 from soapstone.accounts.passwords import PasswordCheck
 from soapstone.accounts.secrets import Secrets
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import allowed_addresses, logins
+from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.tokens import Token
-from soapstone.api.access import Calling
+from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, paged

@@ -10,26 +10,26 @@ from starlette.routing import BaseRoute
 
 from soapstone.api import (
     account,
-    account_things,
     contacts,
     exports,
     imports,
     jobs,
-    list_things,
     lists,
     logins,
     messages,
+    profile,
     sends,
+    suppressions,
 )
-from soapstone.api.access import OwnPages
+from soapstone.api.authentication import OwnPages
 from soapstone.api.description import Described, operation_id
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, install
+from soapstone.http.client_address import Origins
 from soapstone.product import Product
-from soapstone.wire.origin import Origins
 
 PREFIX = "/api/v1"
-ROOMS = (account, logins, lists, list_things, contacts, account_things, imports, jobs, exports, messages, sends)
+ROOMS = (account, logins, lists, profile, contacts, suppressions, imports, jobs, exports, messages, sends)
 
 
 def rest(product: Product) -> FastAPI:

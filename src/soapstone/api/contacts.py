@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
 from soapstone.accounts.audit import AuditAction
-from soapstone.api.access import Caller, Calling
+from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import (
@@ -27,7 +27,7 @@ from soapstone.api.values import (
     marked,
     storable,
 )
-from soapstone.lists.recipients import (
+from soapstone.contacts.contacts import (
     FIELDS,
     InvalidAddress,
     NoIdentifier,
@@ -35,9 +35,9 @@ from soapstone.lists.recipients import (
     RecipientExists,
     UnknownGroup,
 )
-from soapstone.lists.search import SEARCHABLE, Example, Walk
-from soapstone.people.erasure import MailUnderWay
-from soapstone.people.traces import UnknownPerson
+from soapstone.contacts.search import SEARCHABLE, Example, Walk
+from soapstone.personal_data.erasure import MailUnderWay
+from soapstone.personal_data.traces import UnknownPerson
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 

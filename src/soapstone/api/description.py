@@ -15,14 +15,14 @@ from fastapi.routing import APIRoute
 
 from soapstone.api.imports import FORM
 from soapstone.api.jobs import JobKind
-from soapstone.api.list_things import Kind
 from soapstone.api.messages import Charset
 from soapstone.api.problems import MEDIA_TYPE, REFUSALS, Problem
+from soapstone.api.profile import Kind
 from soapstone.imports.outcomes import CODES
 from soapstone.imports.spec import Action, Known
 from soapstone.lists.profile_filter import Comparison, Join
 from soapstone.sending.audience import SkipReason
-from soapstone.sending.unsubscribe_link import Choice
+from soapstone.sending.messages.unsubscribe_link import Choice
 from soapstone.store.tables import DELIVERY_STATES, JOB_STATES
 
 _PROBLEM = "Problem"

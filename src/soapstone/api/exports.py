@@ -12,13 +12,13 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from soapstone.accounts.audit import AuditAction
-from soapstone.api.access import Caller, Calling, while_allowed
+from soapstone.api.authentication import Caller, Calling, while_allowed
 from soapstone.api.values import PLAIN, Number
+from soapstone.contacts.fields import FIELDS
+from soapstone.contacts.members import KnownMember
 from soapstone.imports.formulas import escaped
 from soapstone.imports.own_columns import EXPORT, attribute_headings
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import FIELDS
-from soapstone.lists.members import KnownMember
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.tables import PERSON_FIELDS
 from soapstone.wire.attachment import attachment

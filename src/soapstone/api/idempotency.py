@@ -11,12 +11,12 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from soapstone.accounts.answers import AnotherRequest, Answer, StillRunning
-from soapstone.api.access import Calling
+from soapstone.accounts.idempotency_keys import AnotherRequest, Answer, StillRunning
+from soapstone.api.authentication import Calling
 from soapstone.api.problems import MEDIA_TYPE, Refused, answer
 from soapstone.api.values import Numbered
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.numbers import NumberTaken
+from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException
 
 from soapstone.accounts.audit import AuditAction
-from soapstone.api.access import Caller, Calling, while_allowed
+from soapstone.api.authentication import Caller, Calling, while_allowed
 from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import Refused, not_found
@@ -42,7 +42,7 @@ from soapstone.imports.spec import (
     opt_outs_of,
 )
 from soapstone.jobs.job import Job
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.product import ReceivedUpload
 from soapstone.wire.attachment import attachment
 

@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
-from soapstone.api.access import CHECK, Caller, Calling
+from soapstone.api.authentication import CHECK, Caller, Calling
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
 from soapstone.imports.imports import KINDS as IMPORTS

@@ -9,10 +9,10 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soapstone.api.access import ADMITTED, admit
+from soapstone.api.authentication import ADMITTED, admit
 from soapstone.body_limit import SAFE_METHODS
-from soapstone.wire.compressed import GzipBody
-from soapstone.wire.draining import pace
+from soapstone.http.compression import GzipBody
+from soapstone.http.draining import pace
 
 # The largest body of a request but for files that are imported.
 JSON_BYTES = 1 << 20

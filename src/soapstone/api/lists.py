@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from soapstone.api.access import Caller, Calling
+from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import (
@@ -26,11 +26,11 @@ from soapstone.api.values import (
     page,
     paged,
 )
-from soapstone.lists.contact_list import ContactList, NameTaken
-from soapstone.lists.members import Member
-from soapstone.lists.subscriptions import InvalidValue, Outcome, UnknownAttribute
-from soapstone.sending.letters import NoPublicUrl
-from soapstone.sending.mailbox import is_mailbox
+from soapstone.contacts.members import Member
+from soapstone.contacts.subscriptions import InvalidValue, Outcome, UnknownAttribute
+from soapstone.lists.lists import ContactList, NameTaken
+from soapstone.sending.confirmations import NoPublicUrl
+from soapstone.sending.mail.mailbox import is_mailbox
 
 router = APIRouter(prefix="/lists", tags=["lists"])
 

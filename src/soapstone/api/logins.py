@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field
 
 from soapstone.accounts.account import RIGHTS, Account, Login, NameTaken, canonical
 from soapstone.accounts.logon import permits
-from soapstone.api.access import Caller, Calling
 from soapstone.api.account import AccountOut, get_account
+from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, page, paged

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
-from soapstone.api.access import Caller, Calling
+from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import (
@@ -28,9 +28,9 @@ from soapstone.api.values import (
     storable,
 )
 from soapstone.product import Product
-from soapstone.sending.message import Draft, InvalidMessage, Message, Traits
-from soapstone.sending.messages import MessageInQueue, NameTaken
-from soapstone.sending.preview import Preview
+from soapstone.sending.messages.message import Draft, InvalidMessage, Message, Traits
+from soapstone.sending.messages.messages import MessageInQueue, NameTaken
+from soapstone.sending.messages.preview import Preview
 
 router = APIRouter(prefix="/messages", tags=["messages"])
 

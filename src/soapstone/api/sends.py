@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
-from soapstone.api.access import Caller, Calling
+from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.jobs import find as find_job
 from soapstone.api.messages import Fields, Id, Made, checked
@@ -19,9 +19,9 @@ from soapstone.api.problems import Refused, not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
 from soapstone.lists.profile_filter import Comparison, InvalidFilter, Join, Term
 from soapstone.sending.audience import SkipReason
-from soapstone.sending.report import Recipient, SendRecord, SendReports
-from soapstone.sending.send import SendTicket
-from soapstone.sending.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLink
+from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLink
+from soapstone.sending.reports import Recipient, SendRecord, SendReports
+from soapstone.sending.sends import SendTicket
 
 router = APIRouter(prefix="/sends", tags=["sends"])
 

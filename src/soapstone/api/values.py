@@ -12,8 +12,8 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
+from soapstone.address_repair import repaired
 from soapstone.api.problems import Refused
-from soapstone.lists.address_repair import repaired
 from soapstone.store.numbers import LARGEST_CHOSEN
 
 Item = TypeVar("Item")

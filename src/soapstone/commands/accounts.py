@@ -24,8 +24,8 @@ from soapstone.commands.common import (
     text_of,
 )
 from soapstone.commands.json_output import Json, own, print_all
-from soapstone.lists.doubles import WorkUnderWay
-from soapstone.lists.fields import field_column
+from soapstone.contacts.duplicates import WorkUnderWay
+from soapstone.contacts.fields import field_column
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")

@@ -74,7 +74,7 @@ def list_(
     with opened(settings_of(data, database)) as product:
         found = product.profiles.headers(list_of(product, account_of(product, account), list_id).id)
         if as_json:
-            from soapstone.api.list_things import HeaderOut
+            from soapstone.api.profile import HeaderOut
 
             print_all(found, HeaderOut.of)
             return

@@ -17,17 +17,17 @@ from rich.console import Console
 from rich.text import Text
 
 from soapstone.accounts.account import Account
-from soapstone.commands.restoring import prepare
-from soapstone.lists.address_repair import repaired
-from soapstone.lists.addresses import is_address
-from soapstone.lists.contact_list import ContactList
+from soapstone.address_repair import repaired
+from soapstone.addresses import is_address
+from soapstone.commands.restore import prepare
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.settings import Settings, UnusableSetting, read_settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsDamaged, RecordsUnavailable, driver_words, translated
-from soapstone.store.mark import Mark, PutBack
+from soapstone.store.high_water_mark import Mark, PutBack
 from soapstone.store.numbers import LARGEST_CHOSEN, NumberTaken
+from soapstone.store.transient_errors import RecordsDamaged, RecordsUnavailable, driver_words, translated
 
 # What a terminal would obey: escape sequences begin with such a character. The last are no characters of any text.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")

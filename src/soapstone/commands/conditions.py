@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from soapstone.commands.common import stop
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import Comparison, Term
 from soapstone.product import Product
 

@@ -10,8 +10,8 @@ import typer
 
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
-from soapstone.people.erasure import MailUnderWay
-from soapstone.people.traces import UnknownPerson
+from soapstone.personal_data.erasure import MailUnderWay
+from soapstone.personal_data.traces import UnknownPerson
 from soapstone.store import private
 
 app = typer.Typer(no_args_is_help=True, help="One person: all that is known of it, and deleting it.")

@@ -11,14 +11,14 @@ import typer
 
 from soapstone.commands.common import Data, DatabaseUrl, console, database_of, folder_fault, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
-from soapstone.commands.restoring import CannotRestore, TakenUp, check_alone, take_up
-from soapstone.commands.restoring import restore as restore_file
+from soapstone.commands.restore import CannotRestore, TakenUp, check_alone, take_up
+from soapstone.commands.restore import restore as restore_file
+from soapstone.contacts.duplicates import Doubles
 from soapstone.jobs.lock import WorkerLock
-from soapstone.lists.doubles import Doubles
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.mark import Mark
+from soapstone.store.high_water_mark import Mark
 
 app = typer.Typer(no_args_is_help=True, help="The database's schema and backups.")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from soapstone.imports.charsets import codec_of
 from soapstone.imports.encodings import tell
 from soapstone.imports.records import Unreadable
-from soapstone.sending.html_reader import HIDDEN, EndTag, HtmlReader, StartTag, Text
+from soapstone.sending.messages.html_reader import HIDDEN, EndTag, HtmlReader, StartTag, Text
 
 # A page is held in memory, and takes about ten times its size.
 MOST_BYTES = 64 << 20

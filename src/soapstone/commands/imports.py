@@ -13,10 +13,10 @@ import typer
 from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
-from soapstone.commands.working import work_off
+from soapstone.commands.inline_worker import work_off
 from soapstone.imports import excel_xml
 from soapstone.imports.columns import Headings, Plan, shortened
-from soapstone.imports.kinds import beginning_of, kind
+from soapstone.imports.file_kinds import beginning_of, kind
 from soapstone.imports.opt_outs import Reader, is_opt_out
 from soapstone.imports.records import Unreadable
 from soapstone.imports.spec import (

@@ -20,12 +20,12 @@ from soapstone.commands.common import (
     stop,
     write_bytes,
 )
+from soapstone.commands.inline_worker import watched
 from soapstone.commands.json_output import Json, print_all, print_json
-from soapstone.commands.watching import advance
-from soapstone.commands.watching import found as job_of
-from soapstone.commands.working import watched
-from soapstone.console.figures import span
+from soapstone.commands.progress import advance
+from soapstone.commands.progress import found as job_of
 from soapstone.console.job_view import JobView, JobViews, is_import
+from soapstone.console.number_format import span
 from soapstone.imports.rejects import rejects_file
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")

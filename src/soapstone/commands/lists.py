@@ -24,8 +24,8 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, print_all
 from soapstone.commands.messages import warn_of_unknown_fields
-from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import Draft, InvalidMessage
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.messages.message import Draft, InvalidMessage
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
 

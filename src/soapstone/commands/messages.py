@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
+from soapstone.address_repair import repaired
 from soapstone.commands.common import (
     AccountName,
     ChosenNumber,
@@ -25,10 +26,9 @@ from soapstone.commands.common import (
     text_of,
 )
 from soapstone.commands.json_output import Json, print_all, print_json
-from soapstone.lists.address_repair import repaired
 from soapstone.product import Product
-from soapstone.sending.message import Draft, InvalidMessage, Message, MessageKind, Traits
-from soapstone.sending.messages import MessageInQueue, NameTaken
+from soapstone.sending.messages.message import Draft, InvalidMessage, Message, MessageKind, Traits
+from soapstone.sending.messages.messages import MessageInQueue, NameTaken
 
 app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
 

@@ -17,7 +17,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from soapstone import labels
 from soapstone.accounts.account import Account
+from soapstone.address_repair import repaired
 from soapstone.clock import now
 from soapstone.commands import jobs
 from soapstone.commands.common import (
@@ -36,22 +38,20 @@ from soapstone.commands.common import (
 from soapstone.commands.conditions import terms_of
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.commands.messages import merge_values, message_of
-from soapstone.commands.watching import found
-from soapstone.console import words
+from soapstone.commands.progress import found
 from soapstone.console.job_view import JobViews
 from soapstone.imports.formulas import escaped
 from soapstone.jobs.job import Job
-from soapstone.lists.address_repair import repaired
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import InvalidFilter
 from soapstone.product import Product
 from soapstone.sending.audience import SKIP_REASONS, count_members
-from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import InvalidMessage, Message
-from soapstone.sending.report import Recipient
-from soapstone.sending.send import KINDS, SendTicket
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.messages.message import InvalidMessage, Message
+from soapstone.sending.messages.unsubscribe_link import Choice, NoUnsubscribeLink
+from soapstone.sending.reports import Recipient
+from soapstone.sending.sends import KINDS, SendTicket
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
-from soapstone.sending.unsubscribe_link import Choice, NoUnsubscribeLink
 from soapstone.store.tables import DELIVERY_STATES
 
 app = typer.Typer(no_args_is_help=True, help="Sending stored messages, and what became of each recipient.")
@@ -328,9 +328,9 @@ def status(
             console.print(view.warning, soft_wrap=True)
         for state in DELIVERY_STATES:
             if state in counts:
-                console.print(f"{counts[state]:,} {state}: {words.DELIVERIES[state]}")
+                console.print(f"{counts[state]:,} {state}: {labels.DELIVERIES[state]}")
         for reason in sorted(skipped):
-            console.print(f"  {skipped[reason]:,} {reason}: {words.skipped(reason)}", soft_wrap=True)
+            console.print(f"  {skipped[reason]:,} {reason}: {labels.skipped(reason)}", soft_wrap=True)
         if recipients:
             table = Table(
                 "Address", "State", "Why", "Server's reply", "Attempts", "Handed over (UTC)", "Next try (UTC)"

@@ -15,15 +15,15 @@ from starlette.types import ASGIApp
 
 from soapstone.accounts.logon import Identity
 from soapstone.body_limit import BodyLimit
-from soapstone.console.entry import Entry
-from soapstone.console.guard import Guard
 from soapstone.console.job_pages import JobPages
 from soapstone.console.list_pages import ListPages
+from soapstone.console.login import Entry
 from soapstone.console.mail_folder import MailFolder
 from soapstone.console.mail_pages import MailPages
 from soapstone.console.overview import Overview
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.console.render import Renderer
+from soapstone.console.security_headers import Guard
 from soapstone.product import Product, RecordsUnavailable
 
 log = logging.getLogger(__name__)

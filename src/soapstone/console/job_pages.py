@@ -15,13 +15,13 @@ from soapstone.console.ledger import Ledger
 from soapstone.console.paging import page_of, record_number
 from soapstone.console.rejects import rejects_page
 from soapstone.console.render import Renderer
-from soapstone.console.visible import VisibleJobs
-from soapstone.console.words import DELIVERIES
+from soapstone.console.visible_jobs import VisibleJobs
 from soapstone.imports.rejects import rejects_file
 from soapstone.jobs.job import Job
+from soapstone.labels import DELIVERIES
 from soapstone.product import Product
 from soapstone.sending.audience import SKIP_REASONS
-from soapstone.sending.send import KINDS as SENDS
+from soapstone.sending.sends import KINDS as SENDS
 from soapstone.wire.attachment import attachment
 
 JOBS_SHOWN = 25

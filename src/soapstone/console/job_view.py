@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from soapstone import labels
 from soapstone.clock import now
-from soapstone.console import figures, words
+from soapstone.console import number_format as figures
 from soapstone.imports.imports import KINDS
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.outcomes import ImportCounts
 from soapstone.imports.surplus import surplus_of
 from soapstone.jobs.job import Job
 from soapstone.product import Product
-from soapstone.sending import send as sends
-from soapstone.sending.unsubscribe_link import REQUEST
+from soapstone.sending import sends as sends
+from soapstone.sending.messages.unsubscribe_link import REQUEST
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,12 +90,12 @@ class JobViews:
     def of(self, job: Job) -> JobView:
         """How a job is shown."""
         # Databases give the counters in orders of their own.
-        order = [*words.COUNTERS, *sorted(job.counters.keys() - words.COUNTERS.keys())]
+        order = [*labels.COUNTERS, *sorted(job.counters.keys() - labels.COUNTERS.keys())]
         view = JobView(
             job=job,
-            title=words.kind(job.kind),
+            title=labels.kind(job.kind),
             state=_state(job),
-            counters=[(words.counter(name), job.counters[name]) for name in order if name in job.counters],
+            counters=[(labels.counter(name), job.counters[name]) for name in order if name in job.counters],
             seconds=((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None,
         )
         if is_import(job):
@@ -107,12 +108,12 @@ class JobViews:
         done, rows, running = progress.done, progress.rows, job.state == "running"
         phase = ""
         if running and rows is None:
-            phase = words.LOOKING
+            phase = labels.LOOKING
         elif running and done < (rows or 0):
-            phase = words.COMPARING if spec.dry_run else words.MERGING
+            phase = labels.COMPARING if spec.dry_run else labels.MERGING
         elif running and spec.replace and not spec.dry_run:
-            phase = words.LEAVING
-        merging = phase in (words.MERGING, words.COMPARING)
+            phase = labels.LEAVING
+        merging = phase in (labels.MERGING, labels.COMPARING)
         rate = progress.rate
         if not rate and job.over and view.seconds:
             rate = done / view.seconds
@@ -120,7 +121,7 @@ class JobViews:
             view,
             title=f"{view.title} (dry run)" if spec.dry_run else view.title,
             phase=phase,
-            share=None if phase == words.LOOKING else _share(job, done / rows if rows else 0.0),
+            share=None if phase == labels.LOOKING else _share(job, done / rows if rows else 0.0),
             read=progress.read,
             done=done,
             rows=rows,
@@ -130,7 +131,7 @@ class JobViews:
             unused=self._imports.unused(job),
             misfits=[each.sentence for each in misfits_of(job)],
             surplus=surplus.sentence if surplus else "",
-            figures=[(words.FIGURES.get(name, words.plain(name)), n) for name, n in asdict(counts).items()],
+            figures=[(labels.FIGURES.get(name, labels.plain(name)), n) for name, n in asdict(counts).items()],
         )
 
 
@@ -159,11 +160,11 @@ def _of_send(view: JobView) -> JobView:
     job, handed = view.job, view.job.counters.get("handed", 0)
     return replace(
         view,
-        phase=words.SEND_STEPS.get(job.steps - job.step, "") if job.state == "running" else "",
+        phase=labels.SEND_STEPS.get(job.steps - job.step, "") if job.state == "running" else "",
         share=_share(job, _share_of_mails(job)),
         rate=figures.rate(handed / view.seconds, "mails") if handed and view.seconds else "",
         summary=view.counted,
-        warning=words.UNSUBSCRIBE.get(job.request.get(REQUEST, ""), ""),
+        warning=labels.UNSUBSCRIBE.get(job.request.get(REQUEST, ""), ""),
     )
 
 

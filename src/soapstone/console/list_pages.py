@@ -10,7 +10,7 @@ from soapstone.accounts.logon import Identity
 from soapstone.console.job_view import JobViews
 from soapstone.console.paging import page_of, record_number
 from soapstone.console.render import Renderer
-from soapstone.console.visible import VisibleJobs
+from soapstone.console.visible_jobs import VisibleJobs
 from soapstone.product import Product
 
 MEMBERS_SHOWN = 50

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from soapstone.accounts.logon import Identity
-from soapstone.console.guard import MAIL_POLICY
 from soapstone.console.mail_folder import MailFolder
 from soapstone.console.paging import page_of
 from soapstone.console.render import Renderer
-from soapstone.console.visible import VisibleJobs
+from soapstone.console.security_headers import MAIL_POLICY
+from soapstone.console.visible_jobs import VisibleJobs
 from soapstone.product import Product
 from soapstone.wire.attachment import attachment
 

@@ -12,7 +12,7 @@ from soapstone.console.job_view import JobViews
 from soapstone.console.mail_folder import MailFolder
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.console.render import Renderer
-from soapstone.console.visible import VisibleJobs
+from soapstone.console.visible_jobs import VisibleJobs
 from soapstone.product import Product
 
 JOBS_SHOWN = 10

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from soapstone import labels
 from soapstone.accounts.logon import Identity
-from soapstone.console import words
-from soapstone.console.figures import number, size, span
+from soapstone.console.number_format import number, size, span
 
 
 class Renderer:
@@ -32,7 +32,7 @@ class Renderer:
             "number": number,
             "size": size,
             "span": span,
-            "skipped": words.skipped,
+            "skipped": labels.skipped,
         }
         self._templates.globals["version"] = version("soapstone")
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, literal, select, update
 
 from soapstone.accounts.account import Account, Login
-from soapstone.imports.documents import Documents
 from soapstone.imports.outcomes import UNCHANGED, UPDATED
+from soapstone.imports.profile_json import Documents
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Chunk, JobFailed, Run
+from soapstone.lists.profile_values import emptied, stored
 from soapstone.lists.profiles import ProfileAttribute
-from soapstone.lists.values import emptied, stored
 from soapstone.store.database import Database
 from soapstone.store.tables import Document, lists, memberships, profile_attributes
 

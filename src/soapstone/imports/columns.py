@@ -10,9 +10,9 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from soapstone.contacts.fields import FIELDS, field_column
 from soapstone.imports.own_columns import added_columns, attribute_target
 from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column, InvalidImport
-from soapstone.lists.fields import FIELDS, field_column
 from soapstone.lists.profiles import LONGEST_NAME, ProfileAttribute
 
 # Column of the contact → other headings for it, the better ones first: of several columns for one field the first in

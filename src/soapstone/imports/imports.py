@@ -11,21 +11,21 @@ from sqlalchemy import Connection, select
 
 from soapstone.accounts.account import Account, Login
 from soapstone.imports.columns import MOST_TOLD, NEW_HEADER
-from soapstone.imports.heading import column_names
+from soapstone.imports.double_base64 import unwrapped
+from soapstone.imports.header_row import column_names
 from soapstone.imports.layout import DELIMITERS, Layout, recognised
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
 from soapstone.imports.progress import Progress
 from soapstone.imports.report import RowOutcome, outcomes
 from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport, check, check_form
-from soapstone.imports.unwrapping import unwrapped
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profiles import InvalidProfile, Profiles
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import rejected_rows
+from soapstone.store.transient_errors import RecordsUnavailable
 
 # The kind of an import's job, and that of a dry run, which the history of a list does not show.
 KIND = "import"

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from soapstone.imports.heading import open_beginning
+from soapstone.imports.header_row import open_beginning
 from soapstone.imports.records import Dialect, reader_of
 
 # What is told apart; of several that fit alike the first is meant.

@@ -32,17 +32,17 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.accounts.account import Account
+from soapstone.contacts.erased_addresses import erased_among, has_erased
+from soapstone.contacts.suppressions import WHOLE_ACCOUNT
 from soapstone.imports import outcomes as o
-from soapstone.imports.documents import Documents
-from soapstone.imports.judgement import Judgement
+from soapstone.imports.matching import Judgement
 from soapstone.imports.outcomes import CODES, NAMES
+from soapstone.imports.profile_json import Documents
 from soapstone.imports.rows import EVENTS, OPT_OUT, OPTED_OUT_AT
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
-from soapstone.lists.erased import erased_among, has_erased
 from soapstone.lists.external_events import active_events, numbers
-from soapstone.lists.suppression import WHOLE_ACCOUNT
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
 
 LAST_NUMBER = (1 << 31) - 1

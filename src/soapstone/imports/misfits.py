@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from soapstone.jobs.job import Job
+from soapstone.lists.profile_values import is_cut
 from soapstone.lists.profiles import ProfileAttribute
-from soapstone.lists.values import is_cut
 
 # Where a job's checkpoint keeps them: number of the attribute (as text) → document.
 _KEY = "misfits"

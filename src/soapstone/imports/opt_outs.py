@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Literal
 
 from soapstone.clock import now
-from soapstone.store.instants import EPOCH
+from soapstone.store.timestamps import EPOCH
 
 # What a row says of its contact. "waiting": has not confirmed the subscription. "left": wants no mail of the list.
 # "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.

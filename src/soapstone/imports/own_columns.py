@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from soapstone.contacts.fields import field_column
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.spec import ATTRIBUTE
-from soapstone.lists.fields import field_column
 from soapstone.lists.profiles import ProfileAttribute
 
 # What every row of an export has → what its column is called.

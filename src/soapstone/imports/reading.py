@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from soapstone.imports import index, outcomes
+from soapstone.imports.archives import unpacked
 from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
-from soapstone.imports.kinds import beginning_of, check_kind
-from soapstone.imports.opening import unpacked
+from soapstone.imports.file_kinds import beginning_of, check_kind
 from soapstone.imports.opt_outs import Meaning
 from soapstone.imports.records import Dialect, Place, Records, behind
 from soapstone.imports.rows import Checked, Rows

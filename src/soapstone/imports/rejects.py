@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
+from soapstone.contacts.fields import FIELDS
 from soapstone.imports.columns import NAME_ATTRIBUTE, Headings
 from soapstone.imports.formulas import escaped
 from soapstone.imports.imports import Imports
@@ -13,7 +14,6 @@ from soapstone.imports.outcomes import RejectedRow
 from soapstone.imports.own_columns import REJECTS, attribute_headings
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
-from soapstone.lists.fields import FIELDS
 from soapstone.lists.profiles import ProfileAttribute, Profiles
 
 # Rows that are read at a time.

@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from soapstone.accounts.account import Login
+from soapstone.accounts.visibility import of_visible_person
+from soapstone.address_repair import repaired
+from soapstone.addresses import address_key
 from soapstone.imports.outcomes import CODES, NAMES
 from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
-from soapstone.lists.address_repair import repaired
-from soapstone.lists.addresses import address_key
-from soapstone.lists.visibility import of_visible_person
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, import_parts, memberships, rejected_rows
 

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from soapstone.address_repair import repaired
+from soapstone.addresses import address_keys, invalid, roles
 from soapstone.imports import outcomes
 from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
-from soapstone.lists.address_repair import repaired
-from soapstone.lists.addresses import address_keys, invalid, roles
+from soapstone.lists.profile_values import emptied, fits, is_cut, stored
 from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
-from soapstone.lists.values import emptied, fits, is_cut, stored
-from soapstone.store.instants import EPOCH
+from soapstone.store.timestamps import EPOCH
 
 Record = Sequence[str]
 

@@ -23,6 +23,8 @@ from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now, system_now
+from soapstone.contacts.erased_addresses import erased_among, has_erased, keys_in
+from soapstone.contacts.mailboxes import has_doubles
 from soapstone.imports import scratch, sweep
 from soapstone.imports.columns import shortened
 from soapstone.imports.merge import Merge
@@ -38,8 +40,6 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_of, with_surplus
 from soapstone.jobs.run import Chunk, JobFailed, Run
-from soapstone.lists.erased import erased_among, has_erased, keys_in
-from soapstone.lists.mailboxes import has_doubles
 from soapstone.lists.profiles import Profiles
 from soapstone.store.tables import lists, rejected_rows
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from soapstone.contacts.fields import FIELDS
 from soapstone.imports.charsets import charset
 from soapstone.imports.opt_outs import Reader, is_opt_out
-from soapstone.lists.fields import FIELDS
 
 # A column whose target begins so fills a profile attribute of the list; its number follows.
 ATTRIBUTE = "attribute:"
@@ -102,7 +102,7 @@ class ImportSpec:
 
     `unused` are headings of the file that nothing uses, as they are told: see imports.columns.
 
-    `repair` takes addresses as people write them, `Name <address>` and the like (soapstone.lists.address_repair); those
+    `repair` takes addresses as people write them, `Name <address>` and the like (soapstone.address_repair); those
     of the two contracts are taken as they are (mm-53).
     """
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from soapstone.imports.archives import ZIP, is_office_document
 from soapstone.imports.encodings import tell
-from soapstone.imports.kinds import beginning_of, kind
-from soapstone.imports.opening import ZIP, is_office_document
+from soapstone.imports.file_kinds import beginning_of, kind
 from soapstone.imports.records import Unreadable
 
 # By these names a file is taken for a workbook, unless it is text.

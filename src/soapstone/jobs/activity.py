@@ -12,8 +12,8 @@ from sqlalchemy import Connection, case, func, select
 from soapstone.clock import now
 from soapstone.jobs.job import OVER
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH
 from soapstone.store.tables import job_events, jobs
+from soapstone.store.timestamps import EPOCH
 
 # Rows that one look reads at most: of jobs that are not over, of those that have begun, and of ends.
 MOST_OPEN, MOST_BEGUN, MOST_ENDS = 100_000, 10_000, 10_000

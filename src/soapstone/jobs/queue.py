@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select
 from soapstone.clock import now, system_now
 from soapstone.jobs.job import OVER, Job, JobEvent, log_end
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH, Instant
 from soapstone.store.tables import job_events, jobs
+from soapstone.store.timestamps import EPOCH, Instant
 
 # A lock of our own on PostgreSQL, so that two workers never claim at the same moment.
 CLAIM_LOCK = 7302

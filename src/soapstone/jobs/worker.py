@@ -23,7 +23,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Runner, Stopped, Superseded
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.hindrances import hindrance
+from soapstone.store.transient_errors import hindrance
 
 log = logging.getLogger(__name__)
 

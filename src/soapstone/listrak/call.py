@@ -9,7 +9,7 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
 from soapstone.clock import now
 from soapstone.listrak.types import WSException, WSUser
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.wire.faults import BusyFault, Fault
 

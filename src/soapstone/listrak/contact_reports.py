@@ -25,7 +25,7 @@ from soapstone.listrak.types import (
     WSContactSubscriptionInfo,
     WSFeedbackLoopListing,
 )
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 
 Moment = datetime.datetime | None
 

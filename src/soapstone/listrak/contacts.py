@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from soapstone.contacts.subscriptions import Outcome, Person, UnknownAttribute, Update
 from soapstone.listrak.call import Call
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -28,11 +29,10 @@ from soapstone.listrak.types import (
     WSContact,
     WSProfileAttributeValue,
 )
-from soapstone.lists.contact_list import ContactList
 from soapstone.lists.external_events import numbers
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import count
-from soapstone.lists.subscriptions import Outcome, Person, UnknownAttribute, Update
-from soapstone.sending.letters import NoPublicUrl
+from soapstone.sending.confirmations import NoPublicUrl
 from soapstone.wire.faults import Fault
 
 # Profile kind on the wire → what happens to known values (lk-55, lk-56).

@@ -7,7 +7,7 @@ from typing import Any
 
 from soapstone.listrak.call import Call
 from soapstone.listrak.types import JoinTypes, ProfileFitlerCompareTypes, WSProfileFilter
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import Term
 from soapstone.wire.faults import Fault
 

@@ -22,8 +22,8 @@ from soapstone.listrak.operations import (
     UpdateContactListResponse,
 )
 from soapstone.listrak.types import BounceHandlingSettings, WSContactList, WSList, WSUpdateContactList, WSVmta
-from soapstone.lists.contact_list import ContactList
-from soapstone.sending.mailbox import is_mailbox
+from soapstone.lists.lists import ContactList
+from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.wire.faults import Fault
 
 # The sending pool that always exists (lk-40).

@@ -22,8 +22,8 @@ from soapstone.listrak.types import (
     WSSavedMessage,
     WSTransactionalMessage,
 )
-from soapstone.sending.message import Message
-from soapstone.sending.report import SendRecord
+from soapstone.sending.messages.message import Message
+from soapstone.sending.reports import SendRecord
 from soapstone.wire.faults import Fault
 
 # The most numbers that one call may name (lk-103).

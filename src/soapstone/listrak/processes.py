@@ -8,7 +8,7 @@ from soapstone.jobs.job import Job
 from soapstone.listrak.call import Call
 from soapstone.listrak.operations import GetLegacyProcessStatus, GetProcessStatus, GetProcessStatusResponse
 from soapstone.listrak.types import StatusEnum, WSLegacyProcessStatus, WSProcessStatus
-from soapstone.sending.send import SEND_TO_FILE, SEND_TO_LIST
+from soapstone.sending.sends import SEND_TO_FILE, SEND_TO_LIST
 
 # Kind of job → the name of its process (lk-81, lk-84).
 NAMES = {

@@ -22,10 +22,10 @@ from soapstone.listrak.operations import (
     SendSavedMessageTest,
 )
 from soapstone.listrak.types import WSMessage, WSProfileFilter
-from soapstone.lists.contact_list import ContactList
-from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import CHARSETS, Draft, InvalidMessage, Message, Traits
-from soapstone.sending.send import SendTicket
+from soapstone.lists.lists import ContactList
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.messages.message import CHARSETS, Draft, InvalidMessage, Message, Traits
+from soapstone.sending.sends import SendTicket
 from soapstone.wire.faults import Fault
 
 # Character sets by number; an unknown number is the first one (lk-105).

@@ -8,9 +8,9 @@ from soapstone.listrak.call import Call
 from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
 from soapstone.listrak.sends import draft_of
 from soapstone.listrak.types import SpamAssassinScore, WSSpamScore
-from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import InvalidMessage
-from soapstone.sending.spam import MailTooLarge, ScannerFailed
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.mail.spamd import MailTooLarge, ScannerFailed
+from soapstone.sending.messages.message import InvalidMessage
 from soapstone.wire.faults import Fault
 
 log = logging.getLogger(__name__)

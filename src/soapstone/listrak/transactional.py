@@ -10,11 +10,11 @@ from soapstone.listrak.call import Call
 from soapstone.listrak.operations import SendTransactionalMessage
 from soapstone.listrak.sends import accepted, saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
+from soapstone.lists.profile_values import emptied, stored
 from soapstone.lists.profiles import CONTENT_BLOCK
-from soapstone.lists.values import emptied, stored
-from soapstone.sending.content import LINK_KEYS
-from soapstone.sending.mailbox import is_mailbox
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.messages.content import LINK_KEYS
 from soapstone.wire.faults import Fault
 
 log = logging.getLogger(__name__)

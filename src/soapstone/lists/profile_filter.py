@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sqlalchemy import select
 
-from soapstone.lists.values import stored
+from soapstone.lists.profile_values import stored
 from soapstone.store.database import Database
 from soapstone.store.tables import memberships
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import Identity
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.visibility import is_restricted
+from soapstone.accounts.visibility import is_restricted
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.wire.faults import Fault
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from soapstone.contacts.fields import FIELDS, field_column
 from soapstone.imports.columns import Headings, heading_column
 from soapstone.imports.own_columns import added_columns
 from soapstone.imports.spec import ATTRIBUTE, Column, InvalidImport, OptOut, opt_outs_of
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.fields import FIELDS, field_column
+from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call
 from soapstone.product import ReceivedUpload
 

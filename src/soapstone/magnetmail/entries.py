@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.imports.spec import ImportSpec, InvalidImport
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.visibility import ONLY_GRANTED
+from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.lists.addresses import is_address
+from soapstone.addresses import is_address
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.operations import CreateEventSignUp, SearchPersonifySubscriptionMappings
 from soapstone.magnetmail.types import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.lists.contact_list import ContactList, NameTaken
+from soapstone.lists.lists import ContactList, NameTaken
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
 from soapstone.magnetmail.operations import (

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import getLinkURLs
 from soapstone.magnetmail.types import Links
-from soapstone.sending.content import LINK_SETTINGS, with_links
-from soapstone.sending.hyperlinks import Hyperlink, hyperlinks
-from soapstone.sending.message import InvalidMessage, Message
-from soapstone.sending.report import SendRecord
+from soapstone.sending.messages.content import LINK_SETTINGS, with_links
+from soapstone.sending.messages.hyperlinks import Hyperlink, hyperlinks
+from soapstone.sending.messages.message import InvalidMessage, Message
+from soapstone.sending.reports import SendRecord
 
 # Where a link leads → link_type (mm-115).
 TYPES = {"web": 1, "mail": 2, "own": 3}

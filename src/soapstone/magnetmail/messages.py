@@ -35,10 +35,10 @@ from soapstone.magnetmail.types import (
     createEditMessageResult,
 )
 from soapstone.magnetmail.types import error as ErrorObject
-from soapstone.sending import message as house
-from soapstone.sending.content import check_size
-from soapstone.sending.hyperlinks import hyperlinks
-from soapstone.sending.messages import MessageInQueue, NameTaken
+from soapstone.sending.messages import message as house
+from soapstone.sending.messages.content import check_size
+from soapstone.sending.messages.hyperlinks import hyperlinks
+from soapstone.sending.messages.messages import MessageInQueue, NameTaken
 
 KIND: Final = "magnetmail"
 LONGEST_NAME = 255

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.lists.fields import CUSTOM_FIELDS
-from soapstone.lists.recipients import Recipient as Person
+from soapstone.contacts.contacts import Recipient as Person
+from soapstone.contacts.fields import CUSTOM_FIELDS
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.types import Recipient
 

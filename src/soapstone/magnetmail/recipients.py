@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.lists.changes import Cause
-from soapstone.lists.recipients import InvalidAddress, NoIdentifier, RecipientExists, UnknownGroup
-from soapstone.lists.visibility import AllListsNeeded
+from soapstone.accounts.visibility import AllListsNeeded
+from soapstone.contacts.changes import Cause
+from soapstone.contacts.contacts import InvalidAddress, NoIdentifier, RecipientExists, UnknownGroup
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.errors import ACCESS_DENIED, INVALID_ARGUMENT, NOT_FOUND, SEE_ERROR_OBJECT, error_object
 from soapstone.magnetmail.operations import (

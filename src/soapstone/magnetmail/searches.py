@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soapstone.lists.history import together
-from soapstone.lists.recipients import Recipient as Person
-from soapstone.lists.search import Example
+from soapstone.contacts.contacts import Recipient as Person
+from soapstone.contacts.history import together
+from soapstone.contacts.search import Example
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.operations import (

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.jobs.job import Job
-from soapstone.lists.addresses import address_key
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.errors import (
     INTERNAL_ERROR,
@@ -26,11 +26,11 @@ from soapstone.magnetmail.errors import (
 from soapstone.magnetmail.messages import message_of, sender_of
 from soapstone.magnetmail.operations import sendEmailToIndividual, sendMessageToGroup
 from soapstone.magnetmail.types import EmailToGroupResult, EmailToIndividualResult, recipient_type, sendType
-from soapstone.sending.builder import NO_LINKS
-from soapstone.sending.content import LINK_KEYS, Content
-from soapstone.sending.mailbox import is_mailbox
-from soapstone.sending.message import Draft, InvalidMessage, Message
-from soapstone.sending.send import Notice
+from soapstone.sending.mail.builder import NO_LINKS
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.sending.messages.content import LINK_KEYS, Content
+from soapstone.sending.messages.message import Draft, InvalidMessage, Message
+from soapstone.sending.sends import Notice
 from soapstone.wire.types import Struct
 
 # How long a send to single people is waited for (mm-101), and by how many calls at a time: the others answer at once.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from soapstone.lists.channels import Identity
-from soapstone.lists.visibility import AllListsNeeded
+from soapstone.accounts.visibility import AllListsNeeded
+from soapstone.contacts.channels import Identity
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import getSuppressedRecipientList, uploadSuppressionList
 from soapstone.magnetmail.recipient import columns, wire

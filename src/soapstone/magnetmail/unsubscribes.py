@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from soapstone.lists.changes import Cause
-from soapstone.lists.unsubscribes import Recorded
+from soapstone.contacts.changes import Cause
+from soapstone.contacts.unsubscribes import Recorded
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.operations import (

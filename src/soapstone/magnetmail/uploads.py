@@ -6,11 +6,11 @@ import datetime
 from collections.abc import Callable
 from typing import cast
 
+from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.imports.imports import KINDS
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.visibility import ONLY_GRANTED
+from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.errors import (

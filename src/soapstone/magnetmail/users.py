@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.lists.fields import FIELDS
+from soapstone.contacts.fields import FIELDS
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import GetEnhancedPersonalizedFields, getRecipientFields, getUserDetails
 from soapstone.magnetmail.types import ExtendedField, User, fieldDefn

@@ -10,12 +10,12 @@ from typing import Any, Literal, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or_, select, union_all
 from sqlalchemy import Row as DatabaseRow
 
+from soapstone.addresses import address_key
+from soapstone.contacts.erased_addresses import erased_among
+from soapstone.contacts.mailboxes import sharing
 from soapstone.jobs.job import Job
-from soapstone.lists.addresses import address_key
-from soapstone.lists.erased import erased_among
-from soapstone.lists.mailboxes import sharing
 from soapstone.lists.profile_filter import Term, matches
-from soapstone.sending.mailbox import is_mailbox
+from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, lists, memberships, messages, opt_outs, suppressions

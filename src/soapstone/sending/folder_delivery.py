@@ -13,17 +13,17 @@ from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
 from soapstone.sending import ledger
-from soapstone.sending.builder import MailBuilder
-from soapstone.sending.last_look import LastLook
-from soapstone.sending.message import MergedTooLarge
+from soapstone.sending.final_check import LastLook
+from soapstone.sending.mail.builder import MailBuilder
+from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.simulator import ACCEPTED, Simulator, reply_to
 from soapstone.sending.smtp_delivery import STATES
 from soapstone.sending.smtp_rules import Stage, Verdict, classify
 from soapstone.sending.smtp_server import Retries
 from soapstone.store.database import Database
-from soapstone.store.hindrances import RecordsUnavailable
 from soapstone.store.tables import deliveries
+from soapstone.store.transient_errors import RecordsUnavailable
 
 # Mails built and mails handed over in one chunk.
 BUILD_MAILS = 250

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from soapstone.accounts.account import Accounts
+from soapstone.contacts.changes import Cause, change_within
+from soapstone.contacts.complaints import complain
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
-from soapstone.lists.changes import Cause, change_within
-from soapstone.lists.complaints import complain
 from soapstone.sending.smtp_server import Retries
 from soapstone.store.database import Database
 

@@ -30,10 +30,10 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 from soapstone.clock import now
 from soapstone.jobs.run import Chunk, JobFailed, Later, Run, Superseded
 from soapstone.sending.boot import boot
-from soapstone.sending.builder import MailBuilder
-from soapstone.sending.last_look import LastLook, Looked
+from soapstone.sending.final_check import LastLook, Looked
 from soapstone.sending.ledger import within
-from soapstone.sending.message import MergedTooLarge
+from soapstone.sending.mail.builder import MailBuilder
+from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.smtp_carrier import Carrier
 from soapstone.sending.smtp_connection import Letter, Outcome
 from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict

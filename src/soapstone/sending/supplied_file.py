@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from soapstone.imports.encodings import readable
-from soapstone.imports.kinds import beginning_of, check_kind
+from soapstone.imports.file_kinds import beginning_of, check_kind
 from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
-from soapstone.sending.template import merge_key
+from soapstone.sending.messages.template import merge_key
 
 # The column with the addresses, letter case aside; without it the first column has them (lk-87).
 ADDRESS_COLUMN = "emailaddress"

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from soapstone.clock import system_now
 from soapstone.store import private
-from soapstone.store.hindrances import translated
+from soapstone.store.transient_errors import translated
 
 # A blob is named before the record that points to it is stored; one younger than this may still be waiting for it.
 GRACE_SECONDS = 3600.0

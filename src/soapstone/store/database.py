@@ -18,8 +18,8 @@ from sqlalchemy import Connection, Engine, Executable, Transaction, create_engin
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from soapstone.store import private
-from soapstone.store.hindrances import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
-from soapstone.store.recall import Recall
+from soapstone.store.read_cache import Recall
+from soapstone.store.transient_errors import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
 from soapstone.store.waiting import LONGEST_WAIT, STUCK, Waiting
 
 T = TypeVar("T")

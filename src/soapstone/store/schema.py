@@ -14,9 +14,9 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from soapstone.clock import now
 from soapstone.store import private
 from soapstone.store.database import Database
-from soapstone.store.hindrances import translated
 from soapstone.store.numbers import handed_out, put_back
 from soapstone.store.tables import link_keys, metadata, secrets
+from soapstone.store.transient_errors import translated
 
 if TYPE_CHECKING:
     from alembic.config import Config

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TEXT
 from sqlalchemy.sql.schema import SchemaItem
 
-from soapstone.store.instants import Instant
+from soapstone.store.timestamps import Instant
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -212,7 +212,7 @@ contacts = _table(
     _id(),
     _account(),
     _text("email"),
-    # How addresses are compared: see soapstone.lists.addresses.address_key (mm-54, lk-64).
+    # How addresses are compared: see soapstone.addresses.address_key (mm-54, lk-64).
     _key("email_key"),
     # The same again in accounts identified by address, NULL elsewhere: unique only where the account says so (mm-53).
     Column("unique_email", Key),
@@ -321,7 +321,7 @@ suppressions = _table(
     CheckConstraint("kind IN ('suppressed', 'banned')", name="kind"),
 )
 
-# Whom files may not bring back: keyed hashes of the addresses of deleted people (soapstone.lists.erased).
+# Whom files may not bring back: keyed hashes of the addresses of deleted people (soapstone.contacts.erased_addresses).
 erased_addresses = Table(
     "erased_address",
     metadata,

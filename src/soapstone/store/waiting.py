@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from soapstone.store.hindrances import LOCKED, RecordsUnavailable
+from soapstone.store.transient_errors import LOCKED, RecordsUnavailable
 
 # Seconds that a writer waits for others at most.
 LONGEST_WAIT = 10.0

@@ -20,11 +20,11 @@ from starlette.types import ASGIApp
 
 from soapstone.accounts.account import Account
 from soapstone.body_limit import BodyLimit
-from soapstone.lists.contact_list import ContactList
-from soapstone.lists.subscriptions import Outcome
+from soapstone.contacts.subscriptions import Outcome
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product, RecordsUnavailable
-from soapstone.sending.letters import Invitation
-from soapstone.sending.replies import Sent
+from soapstone.sending.confirmations import Invitation
+from soapstone.sending.link_actions import Sent
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from typing import Any
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from soapstone.http.client_address import first_headers
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.server import LISTRAK_PATH
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import SOAP_11, SoapVersion
 from soapstone.wire.faults import Fault, MalformedXml
 from soapstone.wire.negotiation import Negotiation, negotiate
-from soapstone.wire.origin import first_headers
 from soapstone.wire.plan import Plans
 from soapstone.wire.reader import EARLY_PIECE, MAX_EARLY, Reader, UnsupportedMedia
 from soapstone.xmlhttp.app import PATHS

@@ -14,15 +14,15 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from soapstone.api.access import OwnPages
+from soapstone.api.authentication import OwnPages
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, Refused, answer, install
+from soapstone.http.client_address import Origins, asks_for_loopback
 from soapstone.sending.smtp_address import is_this_machine
 from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import LARGEST_DOCUMENT, parsed
-from soapstone.wire.origin import Origins, asks_for_loopback
 
 if TYPE_CHECKING:
     from soapstone.testing.server import TestServer

@@ -41,7 +41,7 @@ def page(status: int, retry_seconds: int = 0) -> Response:
 def expired_session(called: Called) -> Response:
     """The session (mm-14) or the token is over."""
     if called.interface is Interface.REST:
-        from soapstone.api.access import CHALLENGE, UNKNOWN
+        from soapstone.api.authentication import CHALLENGE, UNKNOWN
 
         return _problem(401, UNKNOWN, {"WWW-Authenticate": CHALLENGE})
     return soap_fault(called, UNKNOWN_SESSION)
@@ -50,7 +50,7 @@ def expired_session(called: Called) -> Response:
 def locked_login(called: Called) -> Response:
     """Too many failures locked the login (mm-12, lk-13)."""
     if called.interface is Interface.REST:
-        from soapstone.api.access import LOCKED
+        from soapstone.api.authentication import LOCKED
 
         return _problem(403, LOCKED)
     if called.interface is Interface.XML:

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soapstone.connection import TRANSPORT
+from soapstone.http.draining import pace
 from soapstone.magnetmail.sessions import LATE_SECONDS
 from soapstone.testing import fault_answers
 from soapstone.testing.called import CALLED, Called, Interface
 from soapstone.testing.faults import Fault, FaultKind, Faults
-from soapstone.wire.draining import pace
 
 
 class FaultLayer:

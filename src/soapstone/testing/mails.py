@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from soapstone.console.mail_folder import HEADER_BYTES, Letter, MailFolder, OpenLetter
 from soapstone.product import Product
-from soapstone.sending.hyperlinks import links_of
+from soapstone.sending.messages.hyperlinks import links_of
 from soapstone.store.tables import deliveries
 
 MOST_SEARCHED = 10_000

@@ -10,18 +10,18 @@ from pydantic import Field
 from sqlalchemy import insert, update
 
 from soapstone.accounts.account import Account, Login, NameTaken
+from soapstone.addresses import is_address
 from soapstone.api.values import Body, Email, Name, Text
 from soapstone.clock import now
+from soapstone.contacts.changes import Changes, State
+from soapstone.contacts.subscriptions import InvalidValue
 from soapstone.imports.imports import KIND
 from soapstone.imports.outcomes import OUTCOMES, REASONS
 from soapstone.imports.spec import Column, ImportSpec
-from soapstone.lists.addresses import is_address
-from soapstone.lists.changes import Changes, State
-from soapstone.lists.contact_list import ContactList
+from soapstone.lists.lists import ContactList
 from soapstone.lists.profiles import KINDS, InvalidProfile
-from soapstone.lists.subscriptions import InvalidValue
 from soapstone.product import Product
-from soapstone.sending.message import Draft, InvalidMessage, Traits
+from soapstone.sending.messages.message import Draft, InvalidMessage, Traits
 from soapstone.store.numbers import LARGEST_CHOSEN, NumberTaken
 from soapstone.store.tables import PERSON_FIELDS, jobs, rejected_rows
 from soapstone.testing.errors import UnusableSeed

@@ -27,7 +27,7 @@ from soapstone.server import App, Application, LateApp, Receive, Scope, Send, li
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.instants import EPOCH
+from soapstone.store.timestamps import EPOCH
 from soapstone.testing.calls import CallRecorder, RecordedCalls
 from soapstone.testing.fault_layer import FaultLayer
 from soapstone.testing.faults import Faults

@@ -13,8 +13,8 @@ from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from soapstone.http.draining import pace
 from soapstone.wire.contract import Contract
-from soapstone.wire.draining import pace
 from soapstone.wire.envelope import SOAP_11, SoapVersion
 from soapstone.wire.faults import BusyFault, Fault, MalformedXml, ReadFault, VersionMismatchFault, render
 from soapstone.wire.large_calls import RETRY_SECONDS, SMALL, Busy, LargeCalls

@@ -9,16 +9,16 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from soapstone.clock import now
+from soapstone.http.client_address import FOREIGN, Origins, first_headers, is_local
+from soapstone.http.draining import pace
+from soapstone.wire.answer_cache import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
-from soapstone.wire.draining import pace
 from soapstone.wire.envelope import SOAP_11, SOAP_12
 from soapstone.wire.form import Prefill
+from soapstone.wire.help_pages import FORM_POLICY, POLICY, error_page, index_page, operation_page, unrecognized_page
 from soapstone.wire.large_calls import LargeCalls
-from soapstone.wire.memory import LARGEST_BODY, AnswerMemory, What
 from soapstone.wire.negotiation import negotiate
-from soapstone.wire.origin import FOREIGN, Origins, first_headers, is_local
-from soapstone.wire.pages import FORM_POLICY, POLICY, error_page, index_page, operation_page, unrecognized_page
 from soapstone.wire.plan import Plans
 from soapstone.wire.service import Caller, CallRecord, Service
 from soapstone.wire.types import Upload

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 from python_multipart.multipart import parse_options_header
 
 from soapstone.accounts.logon import RETRY_SECONDS
+from soapstone.http.client_address import FOREIGN, Origins, first_headers
+from soapstone.http.draining import pace
 from soapstone.product import Product, ReceivedUpload, RecordsUnavailable
 from soapstone.wire.call import in_thread
-from soapstone.wire.draining import pace
 from soapstone.wire.large_calls import Busy, LargeCalls
-from soapstone.wire.origin import FOREIGN, Origins, first_headers
 from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
 from soapstone.xmlhttp.parts import PartsReader

@@ -13,8 +13,8 @@ from soapstone.accounts.logon import (
     LogonsBusy,
 )
 from soapstone.product import Product, ReceivedUpload
-from soapstone.sending.message import Draft, InvalidMessage, Message
-from soapstone.sending.send import SendTicket
+from soapstone.sending.messages.message import Draft, InvalidMessage, Message
+from soapstone.sending.sends import SendTicket
 from soapstone.sending.supplied_file import FileForm, InvalidFile
 from soapstone.xmlhttp.refusal import Refused, invalid, not_found
 from soapstone.xmlhttp.request import RequestReader

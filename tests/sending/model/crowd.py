@@ -10,18 +10,18 @@ from tests.sending.model.world import World
 
 from soapstone.accounts.account import UNSUBSCRIBE_TYPES, Account, Accounts
 from soapstone.accounts.link_keys import LinkKeys
+from soapstone.contacts.changes import Cause, Changes
+from soapstone.contacts.channels import Channels
+from soapstone.contacts.contacts import Recipients
+from soapstone.contacts.suppressions import WHOLE_ACCOUNT, Suppressions
+from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.categories import Categories
-from soapstone.lists.changes import Cause, Changes
-from soapstone.lists.channels import Channels
-from soapstone.lists.contact_list import ContactList, Lists
-from soapstone.lists.recipients import Recipients
-from soapstone.lists.suppression import WHOLE_ACCOUNT, Suppressions
-from soapstone.lists.unsubscribes import Unsubscribes
-from soapstone.sending.links import Links
-from soapstone.sending.message import Draft, Traits
-from soapstone.sending.replies import Replies
-from soapstone.sending.send import Sends
+from soapstone.lists.lists import ContactList, Lists
+from soapstone.sending.link_actions import Replies
+from soapstone.sending.messages.message import Draft, Traits
+from soapstone.sending.sends import Sends
+from soapstone.sending.signed_links import Links
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships

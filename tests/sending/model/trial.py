@@ -19,7 +19,7 @@ from tests.sending.model.world import BEGIN, Fault, Killed, Process, VirtualLoop
 from soapstone.clock import clock
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
-from soapstone.sending.builder import Stationery
+from soapstone.sending.mail.builder import Stationery
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.smtp_address import SmtpAddress

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import context, op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from soapstone.store.instants import Instant
+from soapstone.store.timestamps import Instant
 
 revision = "0001"
 down_revision = None

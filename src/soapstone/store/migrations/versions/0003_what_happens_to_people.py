@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from soapstone.store.instants import Instant
+from soapstone.store.timestamps import Instant
 
 revision = "0003"
 down_revision = "0002"

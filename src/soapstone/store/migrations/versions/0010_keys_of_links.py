@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from soapstone.clock import now
-from soapstone.store.instants import Instant
+from soapstone.store.timestamps import Instant
 
 revision = "0010"
 down_revision = "0009"

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from soapstone.store.instants import Instant
+from soapstone.store.timestamps import Instant
 
 revision = "0016"
 down_revision = "0015"

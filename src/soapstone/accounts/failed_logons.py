@@ -1,0 +1,154 @@
+"""Failed logons: counted by name and by address, before a password is looked at (lk-13)."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+
+from sqlalchemy import Connection, Delete, delete, func, insert, select
+
+from soapstone.clock import now
+from soapstone.store.database import Database
+from soapstone.store.tables import logon_failures
+from soapstone.store.transient_errors import RecordsUnavailable
+
+log = logging.getLogger(__name__)
+
+# Seconds that a logon waits for other writers; then it is counted in memory.
+PATIENCE = 2.0
+# Counts that are kept in memory while the database cannot be written to.
+MOST_IN_MEMORY = 10_000
+
+
+class CountReached(Exception):
+    """There were so many failures that no further attempt is allowed for now."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """Failures under one key, a digest of 64 characters, and how many of them lock it."""
+
+    key: str
+    limit: int
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A place that was taken in some counts, in rows or in memory."""
+
+    counts: Sequence[Count]
+    at: datetime
+    rows: Sequence[int]
+
+
+class Failures:
+    """Counts of failed logons. `limit` failures within a time lock a count until the same time after the last one.
+
+    While the database cannot be written to, for example because the disk is full, failures are counted in memory.
+    """
+
+    def __init__(self, database: Database, within: timedelta) -> None:
+        self._database = database
+        self._within = within
+        self._memory: OrderedDict[str, list[datetime]] = OrderedDict()
+        self._lock = Lock()
+
+    def reached(self, connection: Connection, counts: Sequence[Count]) -> bool:
+        """Whether one of the counts is locked."""
+        moment = now()
+        rows = self._rows(connection, counts, moment)
+        with self._lock:
+            return self._reached(rows, counts, moment)
+
+    def begin(self, counts: Sequence[Count]) -> Attempt:
+        """Count a failure in advance: an attempt that succeeds takes it back. Raises CountReached.
+
+        Of several callers at once, in any number of processes, no more than the limit get through.
+        """
+        try:
+            with self._database.write(patience=PATIENCE) as connection:
+                if self._database.kind == "postgresql":
+                    for key in sorted(count.key for count in counts):
+                        number = int.from_bytes(bytes.fromhex(key)[:8], signed=True)
+                        connection.execute(select(func.pg_advisory_xact_lock(number)))
+                moment = now()
+                connection.execute(self._too_old(moment))
+                if self.reached(connection, counts):
+                    raise CountReached
+                values = [{"count_key": count.key, "failed_at": moment} for count in counts]
+                rows = connection.execute(insert(logon_failures).returning(logon_failures.c.id), values).scalars().all()
+                return Attempt(counts, moment, rows)
+        except RecordsUnavailable as reason:
+            return self._begin_in_memory(counts, reason)
+
+    def take_back(self, attempt: Attempt) -> None:
+        """The attempt was no failure."""
+        with self._lock:
+            for count in () if attempt.rows else attempt.counts:
+                times = self._memory.get(count.key, [])
+                if attempt.at in times:
+                    times.remove(attempt.at)
+        if attempt.rows:
+            try:
+                with self._database.write() as connection:
+                    connection.execute(delete(logon_failures).where(logon_failures.c.id.in_(attempt.rows)))
+            except RecordsUnavailable:
+                # It counts as a failure until it is too old.
+                log.warning("a logon that was right stays counted as a failure", exc_info=True)
+
+    def sweep(self) -> None:
+        """Forget failures that are too old to count."""
+        with self._database.write() as connection:
+            connection.execute(self._too_old(now()))
+
+    def _too_old(self, moment: datetime) -> Delete:
+        return delete(logon_failures).where(logon_failures.c.failed_at < moment - 2 * self._within)
+
+    def _begin_in_memory(self, counts: Sequence[Count], reason: RecordsUnavailable) -> Attempt:
+        moment = now()
+        with self._database.read() as connection:
+            rows = self._rows(connection, counts, moment)
+        with self._lock:
+            if not self._memory:
+                log.warning("failed logons are counted in memory: %s", reason)
+            if self._reached(rows, counts, moment):
+                raise CountReached
+            for count in counts:
+                self._memory.setdefault(count.key, []).append(moment)
+                self._memory.move_to_end(count.key)
+            self._forget(moment)
+        return Attempt(counts, moment, ())
+
+    def _rows(
+        self, connection: Connection, counts: Sequence[Count], moment: datetime
+    ) -> Sequence[tuple[str, datetime]]:
+        row = logon_failures.c
+        query = select(row.count_key, row.failed_at).where(
+            row.count_key.in_([count.key for count in counts]), row.failed_at > moment - 2 * self._within
+        )
+        return [(key, at) for key, at in connection.execute(query)]
+
+    def _reached(self, rows: Iterable[tuple[str, datetime]], counts: Sequence[Count], moment: datetime) -> bool:
+        """Whether a count is locked by these rows and by what is in memory. Called with the lock held."""
+        if self._memory:
+            self._forget(moment)
+        for count in counts:
+            times = sorted([at for key, at in rows if key == count.key] + self._memory.get(count.key, []))
+            last = times[-count.limit :]
+            if len(last) == count.limit and last[-1] - last[0] <= self._within and moment < last[-1] + self._within:
+                return True
+        return False
+
+    def _forget(self, moment: datetime) -> None:
+        for key, times in list(self._memory.items()):
+            kept = [at for at in times if at > moment - 2 * self._within]
+            if kept:
+                self._memory[key] = kept
+            else:
+                del self._memory[key]
+        while len(self._memory) > MOST_IN_MEMORY:
+            self._memory.popitem(last=False)

@@ -1,0 +1,106 @@
+"""Answers to requests that carry an idempotency key: the same request again gets the same answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import delete, insert, select, update
+
+from soapstone.accounts.account import Login
+from soapstone.clock import now
+from soapstone.store.database import Database
+from soapstone.store.tables import idempotent_answers
+from soapstone.store.transient_errors import RecordsUnavailable
+from soapstone.store.unique import looks_again
+
+# How long a key is kept with its answer, or without one, when its request never ended: nobody knows what that made.
+KEPT = timedelta(days=1)
+# Keys that are remembered as free until the records take changes again.
+MOST_RELEASED = 10_000
+
+
+class AnotherRequest(Exception):
+    """The key was used for another request."""
+
+
+class StillRunning(Exception):
+    """A request with this key is being answered, or was broken off."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A kept answer: HTTP status and body."""
+
+    status: int
+    body: str
+
+
+class Answers:
+    """Keeps answers by login and key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Keys that could not be let go of, because the records took no change: login and key.
+        self._released: set[tuple[int, str]] = set()
+
+    @looks_again
+    def begin(self, login: Login, key: str, request_hash: str) -> Answer | None:
+        """Take hold of a key: None when the request is to be answered now, or the answer that it had.
+
+        Raises AnotherRequest and StillRunning.
+        """
+        table, moment = idempotent_answers.c, now()
+        mine = (table.login_id == login.id) & (table.key == key)
+        values = {"account_id": login.account_id, "login_id": login.id, "key": key, "request_hash": request_hash}
+        stale = table.created_at < moment - KEPT
+        # By one request alone: the next one must not take the key away from it.
+        if released := self._take_released(login, key):
+            stale |= table.status.is_(None)
+        try:
+            with self._database.write() as connection:
+                connection.execute(delete(idempotent_answers).where(mine, stale))
+                row = connection.execute(select(idempotent_answers).where(mine)).one_or_none()
+                if row is None:
+                    connection.execute(insert(idempotent_answers).values(**values, created_at=moment))
+                    return None
+        except Exception:
+            if released:
+                self._released.add((login.id, key))
+            raise
+        if row.request_hash != request_hash:
+            raise AnotherRequest
+        if row.status is None:
+            raise StillRunning
+        return Answer(row.status, row.answer)
+
+    def end(self, login: Login, key: str, answer: Answer | None) -> None:
+        """Keep the answer; None lets go of the key of a request that has made nothing."""
+        table = idempotent_answers.c
+        mine = (table.login_id == login.id) & (table.key == key)
+        with self._database.write() as connection:
+            if answer is None:
+                connection.execute(delete(idempotent_answers).where(mine))
+            else:
+                values = {"status": answer.status, "answer": answer.body}
+                connection.execute(update(idempotent_answers).where(mine).values(**values))
+
+    def release(self, login: Login, key: str) -> None:
+        """Let go of the key of a request that has made nothing, at the latest when it is asked for again."""
+        try:
+            self.end(login, key, None)
+        except RecordsUnavailable:
+            if len(self._released) < MOST_RELEASED:
+                self._released.add((login.id, key))
+
+    def _take_released(self, login: Login, key: str) -> bool:
+        try:
+            self._released.remove((login.id, key))
+        except KeyError:
+            return False
+        return True
+
+    def sweep(self) -> None:
+        """Forget answers past their time."""
+        with self._database.write() as connection:
+            connection.execute(delete(idempotent_answers).where(idempotent_answers.c.created_at < now() - KEPT))

@@ -1,0 +1,204 @@
+"""Who calls: a Bearer token, or login and password by Basic."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from fastapi.requests import HTTPConnection
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBasic, HTTPBasicCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from soapstone.accounts.account import Account, Login
+from soapstone.accounts.logon import (
+    RETRY_SECONDS,
+    AddressProhibited,
+    Identity,
+    InvalidLogon,
+    LoginLocked,
+    LogonsBusy,
+    log_refusal,
+)
+from soapstone.accounts.visibility import AllListsNeeded, require_all_lists
+from soapstone.api.problems import INTERNAL, Refused, answer, not_found
+from soapstone.http.client_address import FOREIGN, Origins, without_cookies
+from soapstone.lists.lists import ContactList
+from soapstone.product import Product, RecordsUnavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# Seconds between two looks whether a caller still may have what lasts.
+CHECK = 2.0
+LOCKED = "Too many failed logon attempts. The login is locked for a while."
+UNKNOWN = "A valid token, or login and password, is needed."
+CHALLENGE = 'Bearer, Basic realm="Soapstone", charset="UTF-8"'
+
+_bearer = HTTPBearer(auto_error=False, description="A token made by `soapstone token create`.")
+
+
+class _Basic(HTTPBasic):
+    """Login and password in UTF-8 (RFC 7617 2.1): FastAPI's own class takes ASCII only."""
+
+    async def __call__(self, request: HTTPConnection) -> HTTPBasicCredentials | None:  # type: ignore[override]
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        try:
+            text = base64.b64decode(given, validate=True).decode() if scheme.lower() == "basic" else ""
+        except ValueError:
+            return None
+        name, colon, password = text.partition(":")
+        return HTTPBasicCredentials(username=name, password=password) if colon else None
+
+
+_basic = _Basic(auto_error=False, description="Login and password.")
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A login that may call, from the address `peer`; `base_url` is where the request reached the server.
+
+    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises Refused.
+    """
+
+    product: Product
+    account: Account
+    login: Login
+    base_url: str
+    peer: str
+    again: Callable[[], Caller] = field(repr=False, compare=False)
+
+    def list(self, list_id: int) -> ContactList:
+        """A list that the login may see. Raises Refused."""
+        found = self.product.lists.get(self.account.id, list_id, self.login)
+        if found is None:
+            raise not_found("list")
+        return found
+
+    def require_all_lists(self) -> None:
+        """Raise Refused for a login that sees only some lists: people and settings belong to the whole account."""
+        try:
+            require_all_lists(self.login)
+        except AllListsNeeded as refusal:
+            raise Refused(403, str(refusal)) from None
+
+
+ADMITTED = "soapstone.admitted"
+"""Where the scope of a request holds a list with the caller, once the credentials were checked."""
+
+
+def caller(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    basic: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
+) -> Caller:
+    """The caller. Raises Refused."""
+    admitted: list[Caller] = request.scope.get(ADMITTED, [])
+    if not admitted:
+        admitted.append(_identify(request, bearer, basic))
+    return admitted[0]
+
+
+async def admit(scope: dict[str, Any]) -> None:
+    """Check the credentials of a request before its body is read. Raises HTTPException."""
+    if not scope[ADMITTED]:
+        request = Request(scope)
+        bearer, basic = await _bearer(request), await _basic(request)
+        try:
+            await run_in_threadpool(caller, request, bearer, basic)
+        except Refused as refused:
+            # Of what is raised while a body is read, only this kind passes through the framework.
+            raise HTTPException(refused.status, refused.detail, refused.headers) from None
+        except RecordsUnavailable as error:
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            raise HTTPException(503, error.sentence, {"Retry-After": str(error.retry_seconds)}) from None
+        except Exception:
+            log.exception("%s %s failed by a fault of the server", request.method, request.url.path)
+            raise HTTPException(500, INTERNAL) from None
+
+
+def _identify(
+    request: Request, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None
+) -> Caller:
+    product: Product = request.app.state.product
+    origins: Origins = request.app.state.origins
+    peer, base_url = origins.read(request.scope)
+
+    def again() -> Caller:
+        identity = _identity(product, bearer, basic, peer)
+        return Caller(product, identity.account, identity.login, base_url, peer, again)
+
+    found = again()
+    product.audit.call(found.account.id, found.login.actor, "REST")
+    return found
+
+
+def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Iterable[T]) -> Iterator[T]:
+    """Pass on the pieces of a long answer while the caller may have them, which is looked at every few seconds.
+
+    `check` raises Refused for a caller that may not. The answer then breaks off, so that the client sees that it is not
+    whole.
+    """
+    checked = time.monotonic()
+    for piece in pieces:
+        if time.monotonic() - checked >= CHECK:
+            check(caller.again())
+            checked = time.monotonic()
+        yield piece
+
+
+def _identity(
+    product: Product, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None, peer: str
+) -> Identity:
+    """Who has these credentials and may call from there. Raises Refused."""
+    identity = None
+    try:
+        if bearer is not None:
+            identity = product.tokens.identify(bearer.credentials, peer)
+            if identity is None:
+                log_refusal(peer, "token")
+            else:
+                product.logons.check_address(identity.login, peer)
+        elif basic is not None:
+            identity = product.logons.identify(basic.username, basic.password, peer)
+    except AddressProhibited:
+        raise Refused(403, "Calls from this address are not allowed.") from None
+    except LoginLocked:
+        raise Refused(403, LOCKED) from None
+    except LogonsBusy as busy:
+        raise Refused(503, str(busy), Retry_After=str(RETRY_SECONDS)) from None
+    except InvalidLogon:
+        identity = None
+    if identity is None:
+        raise Refused(401, UNKNOWN, WWW_Authenticate=CHALLENGE)
+    if not identity.login.may_call_api:
+        raise Refused(403, "The login does not have the API permission.")
+    return identity
+
+
+Calling = Annotated[Caller, Depends(caller)]
+
+
+class OwnPages:
+    """An app that pages of other sites may not change anything with (lk-7): they are refused before a body is read.
+
+    It takes cookies out of requests: no login of this interface uses them.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: Origins) -> None:
+        self._app = app
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        foreign = False
+        if scope["type"] == "http":
+            foreign = self._origins.is_foreign(scope, self._origins.read(scope)[1])
+            scope = without_cookies(scope)
+        await (answer(403, FOREIGN) if foreign else self._app)(scope, receive, send)

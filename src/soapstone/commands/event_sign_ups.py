@@ -1,0 +1,90 @@
+"""`soapstone occasion …`: what people can sign up for, and who did."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands.common import (
+    AccountName,
+    ChosenNumber,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.commands.json_output import Json, own, print_all
+
+app = typer.Typer(no_args_is_help=True, help="Events that people sign up for.")
+
+
+@app.command()
+def add(
+    name: str,
+    number: ChosenNumber = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Make an occasion; people can sign up at once."""
+    with opened(settings_of(data, database)) as product:
+        made = product.occasions.add(account_of(product, account).id, name, number=number)
+        console.print(f"Occasion {made.id} ({made.name}) is there.")
+
+
+@app.command("list")
+def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the occasions."""
+    table = Table("Occasion", "Name", "Open")
+    with opened(settings_of(data, database)) as product:
+        found = product.occasions.all(account_of(product, account).id)
+        if as_json:
+            from soapstone.api.suppressions import OccasionOut
+
+            print_all(found, own(OccasionOut))
+            return
+        for each in found:
+            table.add_row(str(each.id), each.name, "yes" if each.open else "no")
+    console.print(table)
+
+
+@app.command()
+def close(
+    occasion: int,
+    reopen: Annotated[bool, typer.Option("--open", help="Let people sign up again.")] = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Let nobody sign up any more."""
+    with opened(settings_of(data, database)) as product:
+        if not product.occasions.open(account_of(product, account).id, occasion, reopen):
+            stop(f"There is no occasion {occasion}.")
+        console.print(f"Occasion {occasion} is {'open' if reopen else 'closed'}.")
+
+
+@app.command()
+def people(
+    occasion: int, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
+) -> None:
+    """List who signed up."""
+    table = Table("Number", "E-mail", "First name", "Last name", "Reference", "Live")
+    with opened(settings_of(data, database)) as product:
+        found = product.occasions.get(account_of(product, account).id, occasion)
+        if found is None:
+            stop(f"There is no occasion {occasion}.")
+        signed_up = product.occasions.signed_up(found)
+        if as_json:
+            from soapstone.api.suppressions import SignUpOut
+
+            print_all(signed_up, own(SignUpOut))
+            return
+        for each in signed_up:
+            names = (each.email, each.first_name, each.last_name, each.reference)
+            table.add_row(str(each.id), *names, "yes" if each.live else "no")
+    console.print(table)

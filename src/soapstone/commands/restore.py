@@ -1,0 +1,223 @@
+"""Taking up records that were put back from a backup, so that nothing is handed out a second time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DatabaseError
+
+from soapstone.accounts.account import Accounts
+from soapstone.accounts.audit import COMMAND_LINE
+from soapstone.accounts.link_keys import begin_key
+from soapstone.contacts import erased_addresses
+from soapstone.personal_data.erasure import Erasure
+from soapstone.sending.sends import KINDS
+from soapstone.settings import Settings
+from soapstone.store import private, schema
+from soapstone.store.database import Database
+from soapstone.store.high_water_mark import Mark
+from soapstone.store.numbers import handed_out, raise_beyond
+from soapstone.store.tables import jobs, secrets, sessions
+from soapstone.store.transient_errors import RecordsDamaged
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TakenUp:
+    """What came of it: the number of the new key of links, and the sends that were not over in the backup."""
+
+    key: int
+    paused: list[int]
+
+
+class CannotRestore(Exception):
+    """There is no restoring this; the message is a sentence for the operator."""
+
+
+def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
+    """Make sure that the records may be served: a schema that this version knows, and numbers that go on.
+
+    New records are set up, old ones only with `upgrade`. A backup in which nothing is older than the mark is taken up.
+    Raises PutBack for other records than those that were served last, and SchemaMismatch.
+    """
+    new = schema.version(database) is None
+    if not new:
+        schema.refuse_newer(database)
+        mark.check(database)
+    if upgrade or new:
+        schema.upgrade(database)
+    schema.check(database)
+    known = mark.numbers
+    with database.read() as connection:
+        copied = schema.is_copy(connection)
+    if copied or (new and known):
+        # Numbers of records that were removed are in names of files that are still there.
+        taken_up = take_up(database, known)
+        mark.replace(database)
+        log.warning("the records are a copy: numbers go on far behind it, links have key %d", taken_up.key)
+        if taken_up.paused:
+            log.warning("sends that were not over in the copy are paused: %s", taken_up.paused)
+
+
+def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
+    """Let numbers go on behind all that may have been handed out since the backup, `known` among them.
+
+    Sessions end, and sends that are not over are paused: their mails may have been sent since.
+    """
+    with database.write(durable=True) as connection:
+        before = handed_out(connection)
+        raise_beyond(connection, known)
+        after = handed_out(connection)
+        key = begin_key(
+            connection,
+            delivery=before["delivery"],
+            contact=before["contact"],
+            next_delivery=after["delivery"] + 1,
+            next_contact=after["contact"] + 1,
+        )
+        connection.execute(delete(sessions))
+        unfinished = jobs.c.kind.in_(KINDS) & jobs.c.finished_at.is_(None)
+        # Whatever ran them in the backup is gone.
+        at_rest = {"paused": True, "state": "queued", "lease_until": None, "worker": ""}
+        connection.execute(update(jobs).where(unfinished).values(**at_rest))
+        paused = list(connection.execute(select(jobs.c.id).where(unfinished).order_by(jobs.c.id)).scalars())
+        connection.execute(delete(secrets).where(secrets.c.name == schema.COPY))
+    return TakenUp(key, paused)
+
+
+def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[TakenUp, Path | None]:
+    """Put a backup in the place of the SQLite database `path`, which no other process uses; the old one is kept.
+
+    The new file takes the old one's place by one rename, when all is done. People who were deleted since the backup are
+    deleted in it again. Returns where the old one is kept.
+    Raises CannotRestore, and SchemaMismatch for a backup of a newer version.
+    """
+    known = _known(path, mark)
+    fresh = path.with_name(f"{path.name}.restoring")
+    _remove(fresh)
+    try:
+        _copy(backup, fresh)
+        database = Database(f"sqlite:///{fresh}")
+        try:
+            if schema.version(database) is None:
+                raise CannotRestore(f"{backup} holds no records of this server.")
+            schema.upgrade(database, copied=True)
+            taken_up = take_up(database, known)
+            _delete_again(path, database, settings)
+        finally:
+            database.close()
+        private.sync(fresh)
+        kept = _put_aside(path)
+        fresh.replace(path)
+        private.sync(path.parent)
+    finally:
+        _remove(fresh)
+    database = Database(f"sqlite:///{path}")
+    try:
+        mark.replace(database)
+    finally:
+        database.close()
+    return taken_up, kept
+
+
+def _delete_again(path: Path, restored: Database, settings: Settings) -> None:
+    """Delete from restored records who was deleted in those at `path`, as far as they can be read."""
+    if not path.exists():
+        return
+    replaced = Database(f"sqlite:///{path}")
+    try:
+        with replaced.read() as connection:
+            secret, rows = erased_addresses.export(connection)
+    except (DatabaseError, RecordsDamaged):
+        log.warning("%s cannot be read: who was deleted since the backup is not known", path)
+        return
+    finally:
+        replaced.close()
+    if secret is None or not rows:
+        return
+    with restored.write(durable=True) as connection:
+        erased_addresses.adopt(connection, secret, rows)
+    erasure = Erasure(restored, settings.blobs, settings.mail, settings.drafts)
+    for account in Accounts(restored).all():
+        if count := erasure.repeat(account, COMMAND_LINE):
+            log.warning("deleted again in account %s: %d contacts", account.name, count)
+
+
+def check_alone(path: Path) -> None:
+    """Raise CannotRestore while another process uses this SQLite database."""
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            # SQLite leaves this mode only for its last connection.
+            connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError as trouble:
+            if trouble.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise CannotRestore(f"Another process uses {path}: stop the server first.") from None
+        except sqlite3.DatabaseError:
+            # A damaged file is what backups are for.
+            log.warning("%s cannot be read", path)
+
+
+def _known(path: Path, mark: Mark) -> dict[str, int]:
+    """The numbers that are known to have been handed out, by the mark and by the records that are replaced."""
+    known = mark.numbers
+    if not path.exists():
+        return known
+    database = Database(f"sqlite:///{path}")
+    try:
+        with database.read() as connection:
+            for name, number in handed_out(connection).items():
+                known[name] = max(number, known.get(name, 0))
+    except (DatabaseError, RecordsDamaged):
+        log.warning("%s cannot be read: the numbers that it has handed out are not known", path)
+    finally:
+        database.close()
+    return known
+
+
+def _copy(backup: Path, target: Path) -> None:
+    private.create(target).close()
+    try:
+        with (
+            closing(sqlite3.connect(f"{backup.resolve().as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(target)) as made,
+        ):
+            source.backup(made)
+            (verdict,) = made.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as trouble:
+        raise CannotRestore(f"{backup} cannot be read: {trouble}.") from None
+    if verdict != "ok":
+        raise CannotRestore(f"{backup} is damaged: {verdict}.")
+
+
+def _put_aside(path: Path) -> Path | None:
+    """Give the database file a second name, so that it is kept when another one takes its place."""
+    if not path.exists():
+        return None
+    kept = schema.beside(path, "replaced")
+    try:
+        os.link(path, kept)
+    except OSError:
+        # A file system without second names.
+        with path.open("rb") as source, private.create(kept) as target:
+            shutil.copyfileobj(source, target)
+    for end in ("-wal", "-shm"):
+        # Only a damaged file has them still.
+        with suppress(FileNotFoundError):
+            Path(f"{path}{end}").replace(f"{kept}{end}")
+    return kept
+
+
+def _remove(path: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{end}").unlink(missing_ok=True)

@@ -1,0 +1,111 @@
+"""`soapstone search …`: searches for contacts, and those that were given a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from soapstone.commands.common import (
+    AccountName,
+    ChosenNumber,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+)
+from soapstone.commands.json_output import Json, own, print_all
+from soapstone.contacts.fields import field_column
+from soapstone.contacts.saved_searches import InvalidSearch
+from soapstone.contacts.search import Example
+
+app = typer.Typer(no_args_is_help=True, help="Searches for contacts.")
+
+Criteria = Annotated[list[str], typer.Argument(help="FIELD=VALUE, as Last_Name=Mil*; * stands for any text.")]
+
+
+@app.command()
+def find(
+    criteria: Criteria,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="Most contacts to show.")] = 100,
+    account: AccountName = None,
+    as_json: Json = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show the contacts for whom all of it holds."""
+    table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = product.search.page(owner, Example(values=_values(criteria)), limit=limit)
+        if as_json:
+            from soapstone.api.contacts import ContactOut
+
+            print_all(found, ContactOut.of)
+            return
+        for person in found:
+            names = ("email", "custom_id", "first_name", "last_name")
+            table.add_row(str(person.id), *(person.fields[name] for name in names))
+    console.print(table)
+
+
+@app.command()
+def save(
+    name: str,
+    criteria: Criteria,
+    number: ChosenNumber = None,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Give a search a name."""
+    with opened(settings_of(data, database)) as product:
+        try:
+            owner = account_of(product, account)
+            saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
+        except InvalidSearch as trouble:
+            stop(str(trouble))
+        console.print(f"Search {saved.id} ({saved.name}) is saved.")
+
+
+@app.command("list")
+def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+    """List the saved searches."""
+    table = Table("Search", "Name", "Looks for")
+    with opened(settings_of(data, database)) as product:
+        found = product.saved_searches.all(account_of(product, account).id)
+        if as_json:
+            from soapstone.api.suppressions import SearchOut
+
+            print_all(found, own(SearchOut))
+            return
+        for each in found:
+            table.add_row(
+                str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items())
+            )
+    console.print(table)
+
+
+@app.command()
+def delete(name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+    """Forget a saved search."""
+    with opened(settings_of(data, database)) as product:
+        if not product.saved_searches.delete(account_of(product, account).id, name):
+            stop(f"There is no search {name}.")
+        console.print(f"Search {name} is gone.")
+
+
+def _values(criteria: Sequence[str]) -> dict[str, str]:
+    values = {}
+    for text in criteria:
+        name, equals, value = text.partition("=")
+        column = field_column(name)
+        if not equals or column is None:
+            stop(f"{text} is not FIELD=VALUE with a field of contacts.")
+        values[column] = value
+    return values

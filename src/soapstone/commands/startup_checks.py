@@ -1,0 +1,86 @@
+"""What servers, workers and `soapstone settings --check` look at before anything begins: everything that is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from soapstone.accounts.passwords import LONGEST_PASSWORD
+from soapstone.commands.common import folder_fault, stop
+from soapstone.settings import Settings
+from soapstone.store.database import Database
+
+
+def check_settings(settings: Settings) -> None:
+    """End the command unless all settings can be used; each that cannot has a line."""
+    if found := list(faults(settings)):
+        stop("\n".join(found))
+
+
+def faults(settings: Settings) -> Iterator[str]:
+    """What is wrong with settings that are well-formed, with the files that they name too. A sentence each."""
+    from soapstone.runners import smtp_server
+    from soapstone.sending.mail.dkim import UnusableKey
+    from soapstone.sending.mail.spamd import InvalidScannerUrl, SpamScanner
+    from soapstone.sending.smtp_address import InvalidSmtpUrl
+    from soapstone.tls import TlsUnusable, tls_context
+
+    def fault(check: Callable[[], object], kind: type[Exception], begin: str = "") -> Iterator[str]:
+        try:
+            check()
+        except kind as trouble:
+            yield f"{begin}{trouble}"
+
+    if sentence := folder_fault(settings.data_dir):
+        yield sentence
+    yield from fault(lambda: _check_database(settings), ValueError, "SOAPSTONE_DATABASE_URL cannot be used: ")
+    yield from fault(lambda: tls_context(settings.tls_cert, settings.tls_key), TlsUnusable)
+    yield from fault(lambda: smtp_server(settings), InvalidSmtpUrl, "SOAPSTONE_SMTP_URL cannot be used: ")
+    if settings.spamd_url:
+        given = settings.spamd_url
+        yield from fault(lambda: SpamScanner(given), InvalidScannerUrl, "SOAPSTONE_SPAMD_URL cannot be used: ")
+    if bool(settings.admin_login) != bool(settings.admin_password):
+        yield "SOAPSTONE_ADMIN_LOGIN and SOAPSTONE_ADMIN_PASSWORD, or SOAPSTONE_ADMIN_PASSWORD_FILE, need each other."
+    if len(settings.admin_password) > LONGEST_PASSWORD:
+        yield f"SOAPSTONE_ADMIN_PASSWORD cannot be used: a password has at most {LONGEST_PASSWORD} characters."
+    for check in _dkim(settings):
+        yield from fault(check, UnusableKey)
+
+
+def _check_database(settings: Settings) -> None:
+    """Raise ValueError for a database that cannot be opened here, whatever it holds. Nothing is made."""
+    database = Database(settings.database)
+    database.close()
+    folder = None if database.path is None else database.path.parent.absolute()
+    # The data folder is made at the start, and no other one.
+    if folder not in (None, settings.data_dir.absolute()) and not folder.is_dir():
+        raise ValueError(f"there is no folder {folder}.")
+
+
+def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
+    """The checks of the DKIM settings: each key by itself, so that each one's fault shows; both together if they do."""
+    from soapstone.runners import dkim_signer
+    from soapstone.sending.mail.dkim import DkimKey, UnusableKey
+
+    first, second = settings.dkim_key, settings.dkim_second_key
+    if not first:
+        names = ("dkim_second_key", "dkim_domain", "dkim_selector", "dkim_second_selector")
+        useless = [f"SOAPSTONE_{name.upper()}" for name in names if getattr(settings, name)]
+
+        def refuse() -> None:
+            if useless:
+                raise UnusableKey(f"SOAPSTONE_DKIM_KEY is not set. Mails go unsigned in spite of {', '.join(useless)}.")
+
+        yield refuse
+        return
+    keys = [(first, settings.dkim_selector)] + ([(second, settings.dkim_second_selector)] if second else [])
+    usable = 0
+
+    def read(path: str, selector: str) -> None:
+        nonlocal usable
+        DkimKey.of(selector, path)
+        usable += 1
+
+    for path, selector in keys:
+        yield lambda path=path, selector=selector: read(path, selector)  # type: ignore[misc]
+    if usable == len(keys):
+        yield lambda: dkim_signer(settings)

@@ -1,0 +1,410 @@
+"""Changes of people: one transaction on one account, in which what changes and the events that tell of it go together.
+
+Everything that changes single contacts or memberships does it through here, whatever contract asked: so counts that are
+kept stay right, and the numbers of a contact's events are the order in which they happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    and_,
+    delete,
+    func,
+    insert,
+    literal_column,
+    null,
+    or_,
+    select,
+    update,
+)
+
+from soapstone.accounts.account import Account
+from soapstone.addresses import address_key
+from soapstone.clock import now
+from soapstone.contacts.erased_addresses import erased_among
+from soapstone.contacts.mailboxes import sharing
+from soapstone.store.database import Database
+from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
+from soapstone.store.unique import insert_unless_there
+
+State = Literal["subscribed", "unsubscribed", "waiting"]
+OptOut = Literal["list", "list_category", "message_category"]
+LAST_NUMBER = (1 << 31) - 1
+
+
+class NumbersExhausted(Exception):
+    """The account has given out all its 32-bit contact numbers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """What an unsubscribe goes back to, as far as it was told: a message, a category of messages or of lists."""
+
+    message_id: int | None = None
+    message_category_id: int | None = None
+    list_category_id: int | None = None
+
+
+UNTOLD = Cause()
+
+
+class Change:
+    """One transaction on an account; see Changes.begin. Numbers of contacts and lists are those of this account.
+
+    `by` says how the change came about (lk-110): `API`, `Import`, `Subscribe Form`, `Admin`, `Unsubscribe Link` …
+    """
+
+    def __init__(self, connection: Connection, account: Account, by: str, last_number: int) -> None:
+        self.connection = connection
+        self.account = account
+        self.by = by
+        self.moment: datetime = now()
+        self._last_number = last_number
+
+    # --- looking up -------------------------------------------------------------------------------------------------
+
+    def find(self, address: str, list_id: int | None = None) -> int | None:
+        """The contact with this address; of several, the one that came first, members of the list before others."""
+        found = self.with_address(address)
+        if list_id is not None and len(found) > 1:
+            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(found)
+            member = self.connection.execute(select(func.min(memberships.c.contact_id)).where(here)).scalar_one()
+            return found[0] if member is None else int(member)
+        return found[0] if found else None
+
+    def with_address(self, address: str) -> Sequence[int]:
+        """All contacts with this address, the oldest first."""
+        mine, key = contacts.c.account_id == self.account.id, address_key(address)
+        if self.account.identifier == "email":
+            query = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
+            first = self.connection.execute(query).scalar_one_or_none()
+            return [] if first is None else self.sharing(first)
+        # SQLite would take the condition for a find in the unique index, and look at all contacts of the account.
+        repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
+        if self.connection.dialect.name == "sqlite":
+            repeatable = func.likely(repeatable)
+        query = select(contacts.c.id).where(mine, contacts.c.email_key == key, repeatable).order_by(contacts.c.id)
+        return self.connection.execute(query).scalars().all()
+
+    def sharing(self, contact_id: int) -> list[int]:
+        """All contacts of this one's mailbox, itself among them, the oldest first (lk-64)."""
+        if self.account.identifier != "email":
+            return [contact_id]
+        return sharing(self.connection, self.account.id, [contact_id]).get(contact_id, [contact_id])
+
+    def find_custom(self, custom_id: str, *conditions: ColumnElement[bool]) -> int | None:
+        """The contact with this custom id, the first of several that meet the conditions; None for a blank one."""
+        if not custom_id:
+            return None
+        mine = (contacts.c.account_id == self.account.id) & (contacts.c.custom_id == custom_id)
+        known = contacts.c.custom_id != literal_column("''")
+        query = select(func.min(contacts.c.id)).where(mine, known, *conditions)
+        found: int | None = self.connection.execute(query).scalar_one()
+        return found
+
+    def contact(self, contact_id: int) -> RowMapping | None:
+        """The contact's row, if the account has that contact."""
+        mine = (contacts.c.account_id == self.account.id) & (contacts.c.id == contact_id)
+        return self.connection.execute(select(contacts).where(mine)).mappings().one_or_none()
+
+    def membership(self, list_id: int, contact_id: int) -> RowMapping | None:
+        """The contact's row on the list, in whatever state."""
+        here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+        return self.connection.execute(select(memberships).where(here)).mappings().one_or_none()
+
+    def memberships(self, contact_id: int) -> list[RowMapping]:
+        """The contact's rows on all lists that are not deleted, by list."""
+        query = (
+            select(memberships)
+            .join(lists, lists.c.id == memberships.c.list_id)
+            .where(memberships.c.contact_id == contact_id, lists.c.deleted_at.is_(None))
+            .order_by(memberships.c.list_id)
+        )
+        return list(self.connection.execute(query).mappings())
+
+    def blocked(self, address: str, list_id: int = 0) -> Literal["banned", "suppressed"] | None:
+        """Whether nothing is sent to the address, on this list or in the whole account; banned goes first (lk-54)."""
+        query = select(suppressions.c.kind).where(
+            suppressions.c.account_id == self.account.id,
+            suppressions.c.email_key == address_key(address),
+            suppressions.c.list_id.in_((0, list_id)),
+        )
+        kinds = set(self.connection.execute(query).scalars())
+        if not kinds and erased_among(self.connection, self.account.id, [address_key(address)]):
+            return "suppressed"
+        return "banned" if "banned" in kinds else "suppressed" if "suppressed" in kinds else None
+
+    def opted_out(self, contact_id: int, list_id: int) -> bool:
+        """Whether the person wants no mail of this list, of those of its category, or of any (mm-120).
+
+        That is beside the state of a membership: it also holds for who is not on the list. What one contact of a
+        mailbox wants holds for all of them (lk-64).
+        """
+        people = self.sharing(contact_id)
+        left = select(contacts.c.id).where(contacts.c.id.in_(people), contacts.c.unsubscribed_at.is_not(None))
+        against = select(opt_outs.c.kind).where(self._against(people, list_id))
+        return any(self.connection.execute(query.limit(1)).first() is not None for query in (left, against))
+
+    def left_as_other(self, contact_id: int, list_id: int) -> bool:
+        """Whether another contact of the same mailbox is unsubscribed from the list (lk-64)."""
+        others = [other for other in self.sharing(contact_id) if other != contact_id]
+        here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(others)
+        query = select(memberships.c.state).where(here, memberships.c.state == "unsubscribed")
+        return bool(others) and self.connection.execute(query).first() is not None
+
+    # --- changing ---------------------------------------------------------------------------------------------------
+
+    def add(self, **values: Any) -> int:
+        """A new contact with these columns; its number. The caller has made sure that it is not there yet."""
+        moment = self.moment
+        values |= {"account_id": self.account.id, "created_at": moment, "updated_at": moment}
+        values |= self._keys(str(values.get("email", "")))
+        made = self.connection.execute(insert(contacts).values(**values).returning(contacts.c.id)).scalar_one()
+        self.log("added", made)
+        self._keep_suppressed(values["email_key"])
+        return int(made)
+
+    def edit(self, contact_id: int, values: Mapping[str, Any]) -> bool:
+        """Give columns of a contact new values; False, and no event, when they have these values already."""
+        row = self.contact(contact_id)
+        if row is None:
+            raise LookupError(f"contact {contact_id} is not in account {self.account.id}")
+        changed = {name: value for name, value in values.items() if row[name] != value}
+        if not changed:
+            return False
+        stored = dict(changed)
+        if "email" in changed and address_key(changed["email"]) != row["email_key"]:
+            self._give_up_mailbox(row)
+            stored |= self._keys(changed["email"]) | {"double_of": None}
+        self.connection.execute(
+            update(contacts).where(contacts.c.id == contact_id).values(**stored, updated_at=self.moment)
+        )
+        if "email" in changed:
+            self._keep_suppressed(address_key(changed["email"]))
+        old = {"old_email": row["email"]} if "email" in changed else {}
+        self.log("changed", contact_id, detail={"fields": sorted(changed), **old})
+        return True
+
+    def join(
+        self,
+        list_id: int,
+        contact_id: int,
+        *,
+        state: State = "subscribed",
+        profile: Mapping[str, str] | None = None,
+        form_values: Mapping[str, str] | None = None,
+    ) -> int:
+        """Put a contact on a list that it is not on in any state; its number there. Raises NumbersExhausted.
+
+        `form_values` are those content blocks of the profile that the person may have written.
+        """
+        if self._last_number >= LAST_NUMBER:
+            raise NumbersExhausted
+        self._last_number += 1
+        number = self._last_number
+        self.connection.execute(update(accounts).where(accounts.c.id == self.account.id).values(last_number=number))
+        left = {"removed_at": self.moment, "removed_by": self.by} if state == "unsubscribed" else {}
+        self.connection.execute(
+            insert(memberships).values(
+                list_id=list_id,
+                contact_id=contact_id,
+                account_id=self.account.id,
+                number=number,
+                state=state,
+                added_at=self.moment,
+                added_by=self.by,
+                profile=_filled(profile or {}),
+                form_values=dict(form_values) if form_values else null(),
+                **left,
+            )
+        )
+        self.count(list_id, members=1, subscribed=int(state == "subscribed"))
+        self.log("joined", contact_id, list_id, detail={"state": state, "profile": _filled(profile or {})})
+        return number
+
+    def move(
+        self, list_id: int, contact_id: int, state: State, *, cause: Cause = UNTOLD, part_of: int | None = None
+    ) -> bool:
+        """Give a member another state; False, and no event, when it has this one or is no member.
+
+        Who is subscribed again counts as added now.
+        """
+        row = self.membership(list_id, contact_id)
+        if row is None or row["state"] == state:
+            return False
+        values: dict[str, Any] = {"state": state}
+        if state == "unsubscribed":
+            values |= {"removed_at": self.moment, "removed_by": self.by}
+        elif row["state"] == "unsubscribed":
+            values |= {"removed_at": None, "removed_by": "", "added_at": self.moment, "added_by": self.by}
+        here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+        self.connection.execute(update(memberships).where(here).values(**values))
+        self.count(list_id, subscribed=int(state == "subscribed") - int(row["state"] == "subscribed"))
+        self.log(state, contact_id, list_id, cause=cause, part_of=part_of)
+        return True
+
+    def leave(self, list_id: int, contact_id: int) -> bool:
+        """Take a contact off a list without a trace of a subscription; False when it is not on it."""
+        row = self.membership(list_id, contact_id)
+        if row is None:
+            return False
+        here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+        self.connection.execute(delete(memberships).where(here))
+        self.count(list_id, members=-1, subscribed=-int(row["state"] == "subscribed"))
+        self.log("left", contact_id, list_id)
+        return True
+
+    def set_profile(
+        self,
+        list_id: int,
+        contact_id: int,
+        profile: Mapping[str, str],
+        *,
+        form_values: Mapping[str, str],
+    ) -> bool:
+        """Replace the profile values of a member, attribute number (as text) → value; False when none changes.
+
+        `form_values` as for `join`.
+        """
+        row = self.membership(list_id, contact_id)
+        if row is None:
+            return False
+        values, marks = _filled(profile), dict(form_values)
+        here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+        if (row["form_values"] or {}) != marks:
+            self.connection.execute(update(memberships).where(here).values(form_values=marks or null()))
+        if row["profile"] == values:
+            return False
+        self.connection.execute(update(memberships).where(here).values(profile=values))
+        self.log("profile", contact_id, list_id, detail={"profile": values})
+        return True
+
+    def opt_out(self, contact_id: int, kind: OptOut, target_id: int) -> bool:
+        """Remember that a person wants no mail of a list or category; False when that was so already."""
+        values: dict[str, Any] = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
+        values |= {"account_id": self.account.id, "created_at": self.moment}
+        return insert_unless_there(self.connection, opt_outs, **values)
+
+    def opt_in(self, contact_id: int, kind: OptOut, target_id: int) -> None:
+        """Forget one opt-out, of all contacts of the mailbox."""
+        here = opt_outs.c.contact_id.in_(self.sharing(contact_id))
+        self.connection.execute(delete(opt_outs).where(here).filter_by(kind=kind, target_id=target_id))
+
+    def let_in(self, contact_id: int, list_id: int) -> None:
+        """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). Its state stays."""
+        people = self.sharing(contact_id)
+        self.connection.execute(delete(opt_outs).where(self._against(people, list_id)))
+        self.connection.execute(update(contacts).where(contacts.c.id.in_(people)).values(unsubscribed_at=None))
+        self.let_others_in(contact_id, list_id)
+
+    def let_others_in(self, contact_id: int, list_id: int) -> None:
+        """Subscribe the members among the other contacts of the mailbox: none stands against this one then (lk-64)."""
+        for other in self.sharing(contact_id):
+            if other != contact_id:
+                self.move(list_id, other, "subscribed")
+
+    def count(self, list_id: int, *, members: int = 0, subscribed: int = 0) -> None:
+        """Add to the numbers of members that are kept with a list, when rows of it come and go."""
+        if members or subscribed:
+            values = {"members": lists.c.members + members, "subscribed": lists.c.subscribed + subscribed}
+            self.connection.execute(update(lists).where(lists.c.id == list_id).values(**values))
+
+    def log(
+        self,
+        kind: str,
+        contact_id: int,
+        list_id: int | None = None,
+        *,
+        cause: Cause = UNTOLD,
+        external_event_id: int | None = None,
+        part_of: int | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Write an event of a contact (`store.tables.EVENT_KINDS`); its number."""
+        values = {
+            "account_id": self.account.id,
+            "contact_id": contact_id,
+            "list_id": list_id,
+            "kind": kind,
+            "at": self.moment,
+            "by": self.by,
+            "message_id": cause.message_id,
+            "message_category_id": cause.message_category_id,
+            "list_category_id": cause.list_category_id,
+            "external_event_id": external_event_id,
+            "part_of": part_of,
+            "detail": dict(detail or {}),
+        }
+        query = insert(contact_events).values(**values).returning(contact_events.c.id)
+        return int(self.connection.execute(query).scalar_one())
+
+    def _against(self, contact_ids: Collection[int], list_id: int) -> ColumnElement[bool]:
+        """The opt-outs of a person, whose contacts these are, that stand against a list."""
+        category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+        return and_(
+            opt_outs.c.contact_id.in_(contact_ids),
+            or_(
+                and_(opt_outs.c.kind == "list", opt_outs.c.target_id == list_id),
+                and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
+            ),
+        )
+
+    def _keys(self, address: str) -> dict[str, str | None]:
+        """The comparable forms of an address; a missing one is nobody's."""
+        key = address_key(address)
+        return {"email_key": key, "unique_email": key or None if self.account.identifier == "email" else None}
+
+    def _keep_suppressed(self, key: str) -> None:
+        """Suppress the address of a deleted person who is added again: it gets no mail before that is taken back."""
+        if erased_among(self.connection, self.account.id, [key]):
+            values = {"account_id": self.account.id, "list_id": 0, "kind": "suppressed", "email_key": key}
+            insert_unless_there(self.connection, suppressions, **values, created_at=self.moment)
+
+    def _give_up_mailbox(self, row: RowMapping) -> None:
+        """The contact gets another address: the next oldest contact of its mailbox has that now, if there is one."""
+        others = [other for other in self.sharing(row["id"]) if other != row["id"]]
+        if not others or row["double_of"] is not None:
+            return
+        own = update(contacts).where(contacts.c.id == row["id"])
+        self.connection.execute(own.values(unique_email=None))
+        heir = update(contacts).where(contacts.c.id == others[0])
+        self.connection.execute(heir.values(unique_email=row["email_key"], double_of=None))
+        rest = update(contacts).where(contacts.c.id.in_(others[1:]))
+        self.connection.execute(rest.values(double_of=others[0]))
+
+
+class Changes:
+    """Begins changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def begin(self, account: Account, *, by: str = "API", durable: bool = False) -> Iterator[Change]:
+        """A transaction that changes people of an account; all of it is stored at the end, or nothing.
+
+        Others that change people of this account, imports among them, wait until then: what was looked up stays true.
+        `durable` is for changes that queue a job (Database.write).
+        """
+        with self._database.write(durable=durable) as connection:
+            yield change_within(connection, account, by=by)
+
+
+def change_within(connection: Connection, account: Account, *, by: str) -> Change:
+    """Return a change that is part of the caller's transaction: see Changes.begin."""
+    held = select(accounts.c.last_number).where(accounts.c.id == account.id).with_for_update()
+    return Change(connection, account, by, connection.execute(held).scalar_one())
+
+
+def _filled(profile: Mapping[str, str]) -> dict[str, str]:
+    """Empty values are left out of a profile."""
+    return {attribute: value for attribute, value in profile.items() if value}

@@ -1,0 +1,100 @@
+"""Complaints of recipients that come back from their mailbox providers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, literal, select, tuple_
+
+from soapstone.contacts.changes import Cause, Change
+from soapstone.contacts.contacts import suppress
+from soapstone.store.database import Database
+from soapstone.store.tables import contact_events, contacts, lists, memberships, messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class Complaint:
+    """Who complained about which message; `number` is the contact's number on the list, 0 for none."""
+
+    id: int
+    at: datetime
+    list_id: int
+    list_name: str
+    message_id: int
+    subject: str
+    number: int
+    email: str
+    provider: str
+
+
+def complain(change: Change, contact_id: int, list_id: int | None, *, cause: Cause, provider: str) -> None:
+    """Record a complaint: it ends the subscription to the list, and nothing is sent to the address (mm-123, lk-119)."""
+    row = change.contact(contact_id)
+    if row is None:
+        return
+    change.log("complained", contact_id, list_id, cause=cause, detail={"provider": provider})
+    if list_id is not None:
+        change.move(list_id, contact_id, "unsubscribed", cause=cause)
+    if row["email_key"]:
+        suppress(change, row["email"])
+
+
+class Complaints:
+    """Reads complaints."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self,
+        account_id: int,
+        list_ids: Collection[int],
+        *,
+        at_from: datetime | None = None,
+        at_before: datetime | None = None,
+        after: tuple[datetime, int] | None = None,
+        offset: int = 0,
+        limit: int = 2000,
+    ) -> list[Complaint]:
+        """Complaints of these lists by date, then number, from the one behind the pair `after`."""
+        event, member = contact_events.c, memberships.c
+        query = (
+            select(
+                event.id,
+                event.at,
+                lists.c.id.label("list_id"),
+                lists.c.name.label("list_name"),
+                func.coalesce(event.message_id, 0).label("message_id"),
+                func.coalesce(messages.c.subject, "").label("subject"),
+                func.coalesce(member.number, 0).label("number"),
+                contacts.c.email,
+                func.coalesce(event.detail["provider"].as_string(), "").label("provider"),
+            )
+            .join(lists, lists.c.id == event.list_id)
+            .join(contacts, contacts.c.id == event.contact_id)
+            .join(
+                memberships, (member.list_id == event.list_id) & (member.contact_id == event.contact_id), isouter=True
+            )
+            .join(
+                messages,
+                # A caller may name any number as the cause, also that of another account's message.
+                (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
+                isouter=True,
+            )
+            .where(event.account_id == account_id, event.kind == "complained", event.list_id.in_(list_ids))
+            .order_by(event.at, event.id)
+            .offset(offset)
+            .limit(limit)
+        )
+        if at_from is not None:
+            query = query.where(event.at >= at_from)
+        if at_before is not None:
+            query = query.where(event.at < at_before)
+        if after is not None:
+            # As a pair, so that the index leads to the place.
+            moment = literal(after[0], event.at.type)
+            query = query.where(tuple_(event.at, event.id) > tuple_(moment, literal(after[1])))
+        with self._database.read() as connection:
+            return [Complaint(**row) for row in connection.execute(query).mappings()]

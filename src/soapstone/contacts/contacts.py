@@ -1,0 +1,309 @@
+"""Recipients: the people of an account, one by one, with all that holds for them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, func, select
+
+from soapstone.accounts.account import Account, Login
+from soapstone.accounts.visibility import is_restricted, of_granted_list, of_visible_person, require_all_lists
+from soapstone.addresses import address_key, is_address
+from soapstone.contacts.changes import Cause, Change, Changes
+from soapstone.store.database import Database
+from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
+from soapstone.store.unique import insert_unless_there
+
+# What a caller may say of a person.
+FIELDS = ("email", "custom_id", *PERSON_FIELDS, "text_only")
+# Numbers asked for in one query.
+BATCH = 500
+
+
+class RecipientExists(Exception):
+    """Somebody else has this address or custom id; `contact_id` is the number, 0 for a person whom the login does not
+    see."""
+
+    def __init__(self, contact_id: int) -> None:
+        super().__init__(contact_id)
+        self.contact_id = contact_id
+
+
+class NoIdentifier(ValueError):
+    """The value that tells people apart is missing; `field` is "email" or "custom_id"."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class InvalidAddress(ValueError):
+    """The address is none."""
+
+
+class UnknownGroup(LookupError):
+    """There is no such list; the number is the argument."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """A person. `fields` has the columns of FIELDS; `waiting` on any list for a confirmation (mm-76).
+
+    `channels_shut` holds those of email, fax and sms on which nothing is sent, email also for an address that is
+    suppressed or banned in the whole account; `suppressed_at` is since when.
+    """
+
+    id: int
+    fields: Mapping[str, Any]
+    unsubscribed: bool
+    waiting: bool
+    channels_shut: frozenset[str]
+    suppressed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class Recipients:
+    """All people of one installation. People whom a `login` does not see are unknown to its calls (`visibility`)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._changes = Changes(database)
+
+    def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Recipient | None:
+        """The person of that number in the account."""
+        found = self.many(account_id, [contact_id], login=login)
+        return found[0] if found else None
+
+    def many(self, account_id: int, contact_ids: Sequence[int], *, login: Login | None = None) -> list[Recipient]:
+        """The people of these numbers, in this order; numbers that the account does not have are left out."""
+        found: dict[int, Recipient] = {}
+        with self._database.read() as connection:
+            for start in range(0, len(contact_ids), BATCH):
+                some = contact_ids[start : start + BATCH]
+                query = select(contacts).where(contacts.c.account_id == account_id, contacts.c.id.in_(some))
+                query = query.where(*of_visible_person(login))
+                rows = connection.execute(query).mappings().all()
+                for recipient in complete(connection, account_id, rows, login=login):
+                    found[recipient.id] = recipient
+        return [found[number] for number in contact_ids if number in found]
+
+    def find(self, account: Account, *, email: str = "", custom_id: str = "", login: Login | None = None) -> int | None:
+        """The number of the person with this address, or else with this custom id; of several the first."""
+        with self._database.read() as connection:
+            look = Change(connection, account, "", 0)
+            if email.strip():
+                found = look.with_address(email.strip())
+                return next((number for number in found if _is_visible(look, number, login)), None)
+            return look.find_custom(custom_id.strip(), *of_visible_person(login))
+
+    def add(
+        self,
+        account: Account,
+        fields: Mapping[str, Any],
+        groups: Collection[int] = (),
+        *,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> int:
+        """Add a person who is not there yet, and put it onto lists of the account; its number (mm-72, mm-73).
+
+        Raises NoIdentifier, InvalidAddress, RecipientExists or UnknownGroup, and AllListsNeeded for a restricted login
+        that names no list; then nothing is stored.
+        """
+        values = _values(fields)
+        if not groups:
+            require_all_lists(login)
+        with self._changes.begin(account, by=by) as change:
+            self._check(change, values, None, login)
+            _check_lists(change, groups, login)
+            contact_id = change.add(**values)
+            for list_id in sorted(set(groups)):
+                change.join(list_id, contact_id)
+            return contact_id
+
+    def edit(
+        self,
+        account: Account,
+        contact_id: int,
+        fields: Mapping[str, Any],
+        *,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> bool:
+        """Replace all fields of a person; what is left out is cleared (mm-74, mm-75). False when there is none.
+
+        Raises NoIdentifier, InvalidAddress or RecipientExists.
+        """
+        values = {**dict.fromkeys(FIELDS, ""), "text_only": False, **_values(fields)}
+        return self.change(account, contact_id, values, by=by, login=login)
+
+    def change(
+        self,
+        account: Account,
+        contact_id: int,
+        fields: Mapping[str, Any],
+        *,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> bool:
+        """Change some fields of a person. False when there is none. Raises as `edit`."""
+        with self._changes.begin(account, by=by) as change:
+            row = change.contact(contact_id)
+            if row is None or not _is_visible(change, contact_id, login):
+                return False
+            values = _values(fields)
+            self._check(change, {name: row[name] for name in FIELDS} | values, contact_id, login)
+            change.edit(contact_id, values)
+            if "email" in row["channels_shut"].split() and values.get("email"):
+                # Nothing is sent to the person, whatever its address.
+                suppress(change, values["email"])
+            return True
+
+    def change_groups(
+        self,
+        account: Account,
+        contact_id: int,
+        joined: Collection[int],
+        left: Collection[int],
+        *,
+        cause: Cause,
+        by: str = "API",
+        login: Login | None = None,
+    ) -> bool:
+        """Put a person onto lists and take it off others (mm-80, mm-81); False, and nothing is changed, when the person
+        or a list is unknown.
+
+        Who left a list comes back to it; who is unsubscribed from everything, or from the list's category, stays so.
+        """
+        with self._changes.begin(account, by=by) as change:
+            if change.contact(contact_id) is None or not _is_visible(change, contact_id, login):
+                return False
+            try:
+                _check_lists(change, {*joined, *left}, login)
+            except UnknownGroup:
+                return False
+            for list_id in sorted(set(left)):
+                if change.leave(list_id, contact_id):
+                    change.opt_out(contact_id, "list", list_id)
+                    change.log("unsubscribed", contact_id, list_id, cause=cause)
+            for list_id in sorted(set(joined) - set(left)):
+                change.opt_in(contact_id, "list", list_id)
+                state = "unsubscribed" if change.opted_out(contact_id, list_id) else "subscribed"
+                if state == "subscribed":
+                    change.let_others_in(contact_id, list_id)
+                if change.membership(list_id, contact_id) is None:
+                    change.join(list_id, contact_id, state="unsubscribed" if state == "unsubscribed" else "subscribed")
+                elif state == "subscribed":
+                    change.move(list_id, contact_id, "subscribed")
+            return True
+
+    def lists_of(self, account_id: int, contact_id: int) -> list[int]:
+        """Numbers of the lists that a person is on, those that it left apart; in order."""
+        member = memberships.c
+        query = (
+            select(member.list_id)
+            .join(lists, lists.c.id == member.list_id)
+            .join(contacts, contacts.c.id == member.contact_id)
+            .where(member.contact_id == contact_id, member.account_id == account_id, lists.c.deleted_at.is_(None))
+            .where((member.state != "unsubscribed") | contacts.c.unsubscribed_at.is_not(None))
+            .order_by(member.list_id)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    @staticmethod
+    def _check(change: Change, values: Mapping[str, Any], contact_id: int | None, login: Login | None) -> None:
+        """Raise unless a person may have these values; `contact_id` is who has them already."""
+        identifier, email = change.account.identifier, str(values.get("email") or "")
+        if identifier == "email" and not email:
+            raise NoIdentifier("email")
+        if identifier == "custom_id" and not values.get("custom_id"):
+            raise NoIdentifier("custom_id")
+        if email and not is_address(email):
+            raise InvalidAddress(email)
+        other = change.find(email) if identifier == "email" else change.find_custom(str(values["custom_id"]))
+        if other is not None and contact_id not in change.sharing(other):
+            raise RecipientExists(other if _is_visible(change, other, login) else 0)
+
+
+def complete(
+    connection: Connection, account_id: int, rows: Sequence[RowMapping], *, login: Login | None = None
+) -> list[Recipient]:
+    """The people of some rows of contacts, with what holds for their addresses and, as the login sees them, lists."""
+    keys = {row["email_key"] for row in rows if row["email_key"]}
+    blocked: dict[str, datetime] = {}
+    suppressed = (
+        select(suppressions.c.email_key, func.min(suppressions.c.created_at))
+        .where(
+            suppressions.c.account_id == account_id,
+            suppressions.c.email_key.in_(keys),
+            suppressions.c.list_id == 0,
+        )
+        .group_by(suppressions.c.email_key)
+    )
+    if keys:
+        blocked = {row[0]: row[1] for row in connection.execute(suppressed)}
+    member = memberships.c
+    ids = [row["id"] for row in rows]
+    waits = select(member.contact_id).where(member.contact_id.in_(ids), member.state == "waiting")
+    waits = waits.where(*of_granted_list(login, member.list_id))
+    waiting = set(connection.execute(waits).scalars()) if ids else set()
+    people = []
+    for row in rows:
+        shut, since = set(row["channels_shut"].split()), [row["suppressed_at"]]
+        if row["email_key"] in blocked:
+            shut.add("email")
+            since.append(blocked[row["email_key"]])
+        moments = [moment for moment in since if moment is not None]
+        people.append(
+            Recipient(
+                id=row["id"],
+                fields={name: row[name] for name in FIELDS},
+                unsubscribed=row["unsubscribed_at"] is not None,
+                waiting=row["id"] in waiting,
+                channels_shut=frozenset(shut),
+                suppressed_at=min(moments) if moments else None,
+                created_at=row["created_at"],
+                updated_at=row["updated_at"],
+            )
+        )
+    return people
+
+
+def suppress(change: Change, address: str) -> bool:
+    """Suppress an address in the whole account; False when it was so already."""
+    values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
+    # Others suppress addresses without waiting for a change of people, so a look would not be enough.
+    return insert_unless_there(change.connection, suppressions, **values, created_at=change.moment)
+
+
+def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns with their values: text without white space around addresses and custom ids."""
+    values = {name: fields[name] for name in FIELDS if name in fields}
+    for name in ("email", "custom_id"):
+        if name in values:
+            values[name] = str(values[name] or "").strip()
+    return values
+
+
+def _is_visible(change: Change, contact_id: int, login: Login | None) -> bool:
+    """Whether the login sees this person of the account."""
+    if not is_restricted(login):
+        return True
+    query = select(contacts.c.id).where(contacts.c.id == contact_id, *of_visible_person(login))
+    return change.connection.execute(query).first() is not None
+
+
+def _check_lists(change: Change, groups: Iterable[int], login: Login | None) -> None:
+    wanted = set(groups)
+    query = select(lists.c.id).where(
+        lists.c.account_id == change.account.id, lists.c.id.in_(wanted), lists.c.deleted_at.is_(None)
+    )
+    query = query.where(*of_granted_list(login, lists.c.id))
+    known = set(change.connection.execute(query).scalars()) if wanted else set()
+    if wanted - known:
+        raise UnknownGroup(min(wanted - known))

@@ -1,0 +1,131 @@
+"""What happened lately: who came to lists or changed, and what one person was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from soapstone.accounts.account import Login
+from soapstone.accounts.visibility import of_no_hidden_list
+from soapstone.store.database import Database
+from soapstone.store.tables import contact_events, contacts, deliveries, memberships, messages, sends
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """A person who came to lists, or was changed, and when at the last; `list_ids` are the lists that it is about."""
+
+    contact_id: int
+    at: datetime
+    list_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailing:
+    """A mail to a person: number and name of the message, when it was handed over, its state in the ledger, and the
+    mail server's last reply, if there was one."""
+
+    message_id: int
+    name: str
+    at: datetime | None
+    state: str
+    reply: str
+
+
+class History:
+    """Reads it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def arrivals(
+        self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None
+    ) -> list[Arrival]:
+        """Who was added to these lists within the range and is subscribed, by contact (mm-85)."""
+        member = memberships.c
+        query = select(member.contact_id, member.list_id, member.added_at).where(
+            member.list_id.in_(list_ids), member.state == "subscribed"
+        )
+        return self._gathered(_ranged(query, member.added_at, at_from, at_before))
+
+    def changes(self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None) -> list[Arrival]:
+        """Subscribers of these lists whose record or profile was changed within the range, by contact (mm-85)."""
+        member, event = memberships.c, contact_events.c
+        on_lists = (member.list_id.in_(list_ids)) & (member.state == "subscribed")
+        records = (
+            select(member.contact_id, member.list_id, contacts.c.updated_at)
+            .join(contacts, contacts.c.id == member.contact_id)
+            .where(on_lists, contacts.c.updated_at > contacts.c.created_at)
+        )
+        profiles = (
+            select(member.contact_id, member.list_id, func.max(event.at).label("at"))
+            .join(
+                contact_events,
+                (event.contact_id == member.contact_id) & (event.list_id == member.list_id) & (event.kind == "profile"),
+            )
+            .where(on_lists)
+            .group_by(member.contact_id, member.list_id)
+        )
+        one = self._gathered(_ranged(records, contacts.c.updated_at, at_from, at_before))
+        other = self._gathered(_ranged(profiles, event.at, at_from, at_before))
+        return together(one, other)
+
+    def mailings(self, account_id: int, contact_id: int, *, login: Login | None = None) -> list[Mailing]:
+        """What a person was sent or is to be sent, by the ledger's numbers: through lists that the login sees, or by
+        itself. Test copies count in no figure (mm-108)."""
+        name = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject)
+        query = (
+            select(
+                messages.c.id.label("message_id"),
+                name.label("name"),
+                deliveries.c.handed_at.label("at"),
+                deliveries.c.state,
+                deliveries.c.reply,
+            )
+            .join(messages, messages.c.id == deliveries.c.message_id)
+            .where(
+                deliveries.c.contact_id == contact_id,
+                deliveries.c.account_id == account_id,
+                deliveries.c.state != "skipped",
+                ~deliveries.c.is_test,
+            )
+            .order_by(deliveries.c.id)
+        )
+        if seen := of_no_hidden_list(login, sends.c.list_id):
+            query = query.join(sends, sends.c.job_id == deliveries.c.job_id).where(*seen)
+        with self._database.read() as connection:
+            return [Mailing(**row) for row in connection.execute(query).mappings()]
+
+    def _gathered(self, query: Any) -> list[Arrival]:
+        found: dict[int, tuple[datetime, list[int]]] = {}
+        with self._database.read() as connection:
+            for contact_id, list_id, at in connection.execute(query):
+                known = found.setdefault(contact_id, (at, []))
+                known[1].append(list_id)
+                found[contact_id] = (max(known[0], at), known[1])
+        return [
+            Arrival(contact_id=number, at=at, list_ids=tuple(sorted(ids)))
+            for number, (at, ids) in sorted(found.items())
+        ]
+
+
+def together(*several: list[Arrival]) -> list[Arrival]:
+    """One entry for each person, by contact: the latest time, all lists."""
+    found: dict[int, Arrival] = {}
+    for each in (arrival for arrivals in several for arrival in arrivals):
+        known = found.get(each.contact_id, each)
+        ids = tuple(sorted({*known.list_ids, *each.list_ids}))
+        found[each.contact_id] = Arrival(contact_id=each.contact_id, at=max(known.at, each.at), list_ids=ids)
+    return [found[number] for number in sorted(found)]
+
+
+def _ranged(query: Any, column: Any, at_from: datetime | None, at_before: datetime | None) -> Any:
+    if at_from is not None:
+        query = query.where(column >= at_from)
+    if at_before is not None:
+        query = query.where(column < at_before)
+    return query

@@ -1,0 +1,42 @@
+"""Mailboxes that have several contacts, in accounts identified by address.
+
+An earlier version compared addresses in lower case only, and took `ann@bücher.example` and `ann@xn--bcher-kva.example`
+for two people. The oldest contact of a mailbox has it (`unique_email`). The others are doubles of it, until an operator
+merges them (soapstone.contacts.duplicates). What one of them wants holds for all: one person reads the mail.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+
+from sqlalchemy import Connection, or_, select
+
+from soapstone.store.tables import contacts
+
+
+def has_doubles(connection: Connection, account_id: int) -> bool:
+    """Return whether any contact of the account is a double. There will be none again once they are merged."""
+    query = select(contacts.c.id).where(contacts.c.account_id == account_id, contacts.c.double_of.is_not(None)).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def sharing(connection: Connection, account_id: int, contact_ids: Collection[int]) -> dict[int, list[int]]:
+    """Return which of the contacts share their mailbox: number → all contacts of the mailbox, the oldest first.
+
+    A contact that has its mailbox for itself is not in the result. That is cheap in accounts without doubles. Contacts
+    of an account identified by custom id may have one address and are people of their own (mm-53): none is a double.
+    """
+    if not contact_ids or not has_doubles(connection, account_id):
+        return {}
+    mine, oldest = contacts.c.account_id == account_id, contacts.c.double_of
+    asked = select(oldest).where(
+        mine, oldest.is_not(None), or_(contacts.c.id.in_(contact_ids), oldest.in_(contact_ids))
+    )
+    members: dict[int, list[int]] = defaultdict(list)
+    query = select(contacts.c.id, oldest).where(mine, oldest.in_(asked)).order_by(contacts.c.id)
+    for contact_id, first in connection.execute(query):
+        members[first].append(contact_id)
+    mailboxes = [[first, *others] for first, others in members.items()]
+    wanted = set(contact_ids)
+    return {each: mailbox for mailbox in mailboxes for each in mailbox if each in wanted}

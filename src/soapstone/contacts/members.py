@@ -1,0 +1,203 @@
+"""The people on a list, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    case,
+    exists,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+
+from soapstone.contacts.suppressions import WHOLE_ACCOUNT
+from soapstone.store.database import Database
+from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A contact on a list: its 32-bit `number` (lk-35) and its `state`, one of subscribed, unsubscribed, waiting."""
+
+    contact_id: int
+    number: int
+    email: str
+    custom_id: str
+    state: str
+    added_at: datetime
+    added_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Removed:
+    """A contact whose subscription to a list ended, and how (lk-110)."""
+
+    contact_id: int
+    number: int
+    email: str
+    added_at: datetime
+    removed_at: datetime
+    removed_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownMember(Member):
+    """A member with the columns of the person that are not empty, and its profile: attribute number (as text) → value.
+
+    Values of attributes that were deleted may be in it for a while. `suppression` is "suppressed" or "banned" for an
+    address that gets nothing in the whole account, "suppressed on the list" where it gets nothing of this list, else
+    empty. `unsubscribed_at` is since when the person is unsubscribed; None for any other.
+    """
+
+    suppression: str
+    unsubscribed_at: datetime | None
+    fields: Mapping[str, str]
+    profile: Mapping[str, str]
+
+
+class Members:
+    """Reads the members of lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self,
+        list_id: int,
+        *,
+        state: str | None = None,
+        added_from: datetime | None = None,
+        added_before: datetime | None = None,
+        after: int | None = None,
+        offset: int = 0,
+        limit: int = 2000,
+    ) -> list[Member]:
+        """Members by contact, ascending, from the one behind `after`; `state` and the range of joining pick some."""
+        member = memberships.c
+        query = _members(list_id).order_by(member.contact_id).offset(offset).limit(limit)
+        if state is not None:
+            query = query.where(member.state == state)
+        if added_from is not None:
+            query = query.where(member.added_at >= added_from)
+        if added_before is not None:
+            query = query.where(member.added_at < added_before)
+        if after is not None:
+            query = query.where(member.contact_id > after)
+        with self._database.read() as connection:
+            return [Member(**row) for row in connection.execute(query).mappings()]
+
+    def get(self, list_id: int, contact_id: int) -> KnownMember | None:
+        """A member with all that is known of it; None for who is not on the list, in whatever state."""
+        found = self.known(list_id, after=contact_id - 1, through=contact_id, limit=1)
+        return found[0] if found else None
+
+    def known(
+        self, list_id: int, *, state: str | None = None, after: int = 0, through: int | None = None, limit: int = 2000
+    ) -> list[KnownMember]:
+        """Members with all that is known of them, by contact, from the one behind `after`."""
+        member = memberships.c
+        fields = [contacts.c[name].label(f"field_{name}") for name in PERSON_FIELDS]
+        query = _members(list_id).add_columns(member.profile, *fields).where(member.contact_id > after)
+        query = query.add_columns(_suppression(list_id), member.removed_at)
+        query = query.order_by(member.contact_id).limit(limit)
+        if state is not None:
+            query = query.where(member.state == state)
+        if through is not None:
+            query = query.where(member.contact_id <= through)
+        with self._database.read() as connection:
+            return [_known(row) for row in connection.execute(query).mappings()]
+
+    def removed(
+        self,
+        list_id: int,
+        *,
+        removed_from: datetime | None = None,
+        removed_before: datetime | None = None,
+        after: tuple[datetime, int] | None = None,
+        offset: int = 0,
+        limit: int = 2000,
+    ) -> list[Removed]:
+        """Who is unsubscribed, by the time of it, then by contact, from the one behind the pair `after` (lk-34)."""
+        member = memberships.c
+        query = (
+            select(
+                member.contact_id,
+                member.number,
+                contacts.c.email,
+                member.added_at,
+                member.removed_at,
+                member.removed_by,
+            )
+            .join(contacts, contacts.c.id == member.contact_id)
+            .where(member.list_id == list_id, member.removed_at.is_not(None), member.state == "unsubscribed")
+            .order_by(member.removed_at, member.contact_id)
+            .offset(offset)
+            .limit(limit)
+        )
+        if removed_from is not None:
+            query = query.where(member.removed_at >= removed_from)
+        if removed_before is not None:
+            query = query.where(member.removed_at < removed_before)
+        if after is not None:
+            # As a pair, so that the index leads to the place: an import removes many in one moment.
+            moment = literal(after[0], member.removed_at.type)
+            query = query.where(tuple_(member.removed_at, member.contact_id) > tuple_(moment, literal(after[1])))
+        with self._database.read() as connection:
+            return [Removed(**row) for row in connection.execute(query).mappings()]
+
+
+_MEMBER = ("contact_id", "number", "email", "custom_id", "state", "added_at", "added_by")
+
+
+def _members(list_id: int) -> Select[Any]:
+    member = memberships.c
+    columns = [contacts.c[name] if name in ("email", "custom_id") else member[name] for name in _MEMBER]
+    query = select(*columns).join_from(memberships, contacts, contacts.c.id == member.contact_id)
+    return query.where(member.list_id == list_id)
+
+
+def _suppression(list_id: int) -> ColumnElement[str]:
+    """Whether no mail of the list is sent to a member, although it is subscribed: the wider reason first."""
+    held = suppressions.c
+
+    def blocked(kind: str, where: int) -> ColumnElement[bool]:
+        return exists().where(
+            held.account_id == contacts.c.account_id,
+            held.email_key == contacts.c.email_key,
+            held.kind == kind,
+            held.list_id == where,
+        )
+
+    # Of a list that came into its category later, the members that had opted out of that still have their old state.
+    category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+    averse = exists().where(
+        opt_outs.c.contact_id == contacts.c.id, opt_outs.c.kind == "list_category", opt_outs.c.target_id == category
+    )
+    here = or_(blocked("banned", list_id), blocked("suppressed", list_id), averse)
+    return case(
+        (contacts.c.email_key == "", ""),
+        (blocked("banned", WHOLE_ACCOUNT), "banned"),
+        (blocked("suppressed", WHOLE_ACCOUNT), "suppressed"),
+        (here, "suppressed on the list"),
+        else_="",
+    ).label("suppression")
+
+
+def _known(row: RowMapping) -> KnownMember:
+    fields = {name: row[f"field_{name}"] for name in PERSON_FIELDS}
+    return KnownMember(
+        **{name: row[name] for name in _MEMBER},
+        suppression=row["suppression"],
+        unsubscribed_at=row["removed_at"],
+        fields={name: value for name, value in fields.items() if value},
+        profile=row["profile"],
+    )

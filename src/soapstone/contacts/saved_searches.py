@@ -1,0 +1,91 @@
+"""Saved searches: examples with a name (mm-83, mm-84)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from soapstone.clock import now
+from soapstone.contacts.search import SEARCHABLE, Example
+from soapstone.store.database import Database
+from soapstone.store.numbers import add_row
+from soapstone.store.tables import saved_searches
+from soapstone.store.unique import looks_again
+
+LONGEST_NAME = 255
+
+
+class InvalidSearch(ValueError):
+    """A search cannot be saved as asked; the message is a sentence for whoever asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedSearch:
+    """A search; `criteria` holds example values by column."""
+
+    id: int
+    account_id: int
+    name: str
+    login_id: int | None
+    criteria: Mapping[str, str]
+    created_at: datetime
+
+    @property
+    def example(self) -> Example:
+        """What is searched for."""
+        return Example(values=self.criteria)
+
+
+class SavedSearches:
+    """All saved searches of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @looks_again
+    def add(
+        self,
+        account_id: int,
+        name: str,
+        criteria: Mapping[str, str],
+        *,
+        login_id: int | None = None,
+        number: int | None = None,
+    ) -> SavedSearch:
+        """Save a search; `number` is as for add_row.
+
+        Raises InvalidSearch for a name that is taken or none, and for columns that nobody has, and NumberTaken.
+        """
+        name = name.strip()
+        if not name or len(name) > LONGEST_NAME:
+            raise InvalidSearch(f"A search needs a name of at most {LONGEST_NAME} characters.")
+        if unknown := sorted(criteria.keys() - set(SEARCHABLE)):
+            raise InvalidSearch(f"People cannot be searched by {unknown[0]}.")
+        values = {"account_id": account_id, "name": name, "login_id": login_id, "criteria": dict(criteria)}
+        with self._database.write() as connection:
+            taken = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name)
+            if connection.execute(select(saved_searches.c.id).where(taken)).first():
+                raise InvalidSearch(f"There is a search named {name} already.")
+            return SavedSearch(**add_row(connection, saved_searches, values | {"created_at": now()}, number))
+
+    def all(self, account_id: int) -> list[SavedSearch]:
+        """The account's searches by number."""
+        query = select(saved_searches).where(saved_searches.c.account_id == account_id).order_by(saved_searches.c.id)
+        with self._database.read() as connection:
+            return [SavedSearch(**row) for row in connection.execute(query).mappings()]
+
+    def named(self, account_id: int, name: str) -> SavedSearch | None:
+        """The account's search of that name."""
+        here = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name.strip())
+        with self._database.read() as connection:
+            row = connection.execute(select(saved_searches).where(here)).mappings().one_or_none()
+        return None if row is None else SavedSearch(**row)
+
+    def delete(self, account_id: int, name: str) -> bool:
+        """Forget a search; False when there is none of that name."""
+        here = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name.strip())
+        with self._database.write() as connection:
+            return connection.execute(delete(saved_searches).where(here)).rowcount == 1

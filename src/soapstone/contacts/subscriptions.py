@@ -1,0 +1,445 @@
+"""Subscriptions: what single calls do to one address on one list, and what becomes of it (lk-49 to lk-64)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Literal, Protocol
+
+from sqlalchemy import Connection, RowMapping, select
+
+from soapstone.accounts.account import Account
+from soapstone.addresses import address_key, is_address
+from soapstone.contacts.changes import Change, Changes, State
+from soapstone.lists.external_events import active_events
+from soapstone.lists.lists import ContactList
+from soapstone.lists.profile_values import emptied, fits, stored
+from soapstone.lists.profiles import CONTENT_BLOCK
+from soapstone.store.database import Database
+from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, profile_attributes
+
+log = logging.getLogger(__name__)
+
+# What happens to known profile values (lk-55); "none" leaves them alone (lk-56).
+Update = Literal["none", "append", "overwrite", "update"]
+
+
+NO_VALUES: Mapping[str, str] = {}
+
+
+class Outcome(Enum):
+    """What became of a call. The state that was found, or what was done."""
+
+    SUBSCRIBED = "is subscribed now"
+    CHANGED = "was subscribed; the profile is as asked"
+    ALREADY = "was subscribed; nothing was changed"
+    REQUESTED = "waits for its confirmation now"
+    WAITING = "was waiting for its confirmation"
+    UNSUBSCRIBED = "is unsubscribed"
+    ABSENT = "is not on the list"
+    BANNED = "is banned"
+    SUPPRESSED = "is suppressed"
+    INVALID = "is no address"
+    IDENTICAL = "is the same address"
+    DONE = "done"
+
+
+class UnknownAttribute(LookupError):
+    """The list has no attribute of that number."""
+
+    def __init__(self, attribute_id: int) -> None:
+        super().__init__(attribute_id)
+        self.attribute_id = attribute_id
+
+
+class InvalidValue(ValueError):
+    """A value does not fit the attribute of that number."""
+
+    def __init__(self, attribute_id: int) -> None:
+        super().__init__(attribute_id)
+        self.attribute_id = attribute_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """A subscribed contact of a list with its profile: attribute number (as text) → value.
+
+    `form_values` are those content blocks of it that the person may have written.
+    """
+
+    contact_id: int
+    email: str
+    profile: Mapping[str, str]
+    form_values: Mapping[str, str]
+
+
+class Letters(Protocol):
+    """Who mails single people: each letter is queued in the transaction that makes it necessary."""
+
+    def confirmation(
+        self,
+        connection: Connection,
+        account: Account,
+        contact_list: ContactList,
+        contact_id: int,
+        email: str,
+        events: Collection[int],
+    ) -> None:
+        """Ask whether the person wants the list, with a link that says so; then these events are raised."""
+
+    def welcome(self, connection: Connection, account: Account, contact_list: ContactList, email: str) -> None:
+        """Welcome somebody to a list."""
+
+
+class Subscriptions:
+    """Changes single subscriptions. Values of profiles are given by attribute number, as somebody wrote them.
+
+    All methods raise UnknownAttribute, and then nothing is changed.
+    """
+
+    def __init__(self, database: Database, letters: Letters) -> None:
+        self._database = database
+        self._changes = Changes(database)
+        self._letters = letters
+
+    def find(self, account: Account, contact_list: ContactList, address: str) -> Person | None:
+        """The subscribed contact with this address; nobody who left or waits (lk-62)."""
+        with self._database.read() as connection:
+            look = Change(connection, account, "", 0)
+            contact_id = look.find(address.strip(), contact_list.id)
+            if contact_id is None or look.left_as_other(contact_id, contact_list.id):
+                return None
+            return _person(connection, contact_list, contact_id)
+
+    def find_number(self, account: Account, contact_list: ContactList, contact_id: int) -> Person | None:
+        """The same by the contact's number."""
+        with self._database.read() as connection:
+            return _person(connection, contact_list, contact_id)
+
+    def set(
+        self,
+        account: Account,
+        contact_list: ContactList,
+        address: str,
+        values: Mapping[int, str] | None = None,
+        *,
+        update: Update = "none",
+        events: Collection[int] = (),
+        override: bool = False,
+    ) -> Outcome:
+        """Subscribe an address, or change the profile of one that is subscribed; raise events (lk-50 to lk-56).
+
+        `override` brings back who is unsubscribed (lk-52). A list with double opt-in asks newcomers first (lk-53).
+        """
+        address = address.strip()
+        if not is_address(address):
+            return Outcome.INVALID
+        asks = bool(contact_list.settings.get("double_opt_in"))
+        with self._changes.begin(account, durable=asks) as change:
+            if blocked := change.blocked(address, contact_list.id):
+                return Outcome[blocked.upper()]
+            patch = _patch(change.connection, contact_list.id, values or {}, update)
+            contact_id, member, state = _look(change, contact_list, address)
+            if state == "unsubscribed" and not override:
+                return Outcome.UNSUBSCRIBED
+            if state == "waiting":
+                return Outcome.WAITING
+            if state == "subscribed":
+                assert contact_id is not None and member is not None  # noqa: S101, PT018 - so says the state
+                if update != "none":
+                    _write(change, contact_list, contact_id, member, patch, update)
+                _raise(change, contact_list, contact_id, events)
+                return Outcome.ALREADY if update == "none" else Outcome.CHANGED
+            if contact_id is None:
+                contact_id = change.add(email=address)
+            wait = asks and state != "unsubscribed"
+            if state == "unsubscribed":
+                change.let_in(contact_id, contact_list.id)
+            self._enter(change, contact_list, contact_id, member, "waiting" if wait else "subscribed", patch, update)
+            if wait:
+                self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
+                return Outcome.REQUESTED
+            _raise(change, contact_list, contact_id, events)
+            return Outcome.SUBSCRIBED
+
+    def update(
+        self,
+        account: Account,
+        contact_list: ContactList,
+        address: str,
+        values: Mapping[int, str],
+        *,
+        update: Update,
+        events: Collection[int] = (),
+    ) -> Outcome:
+        """Change the profile of a subscriber; nobody is subscribed by it (lk-57)."""
+        address = address.strip()
+        if not is_address(address):
+            return Outcome.INVALID
+        with self._changes.begin(account) as change:
+            if blocked := change.blocked(address, contact_list.id):
+                return Outcome[blocked.upper()]
+            patch = _patch(change.connection, contact_list.id, values, update)
+            contact_id, member, state = _look(change, contact_list, address)
+            if state == "unsubscribed":
+                return Outcome.UNSUBSCRIBED
+            if state != "subscribed" or contact_id is None or member is None:
+                return Outcome.ABSENT
+            if update != "none":
+                _write(change, contact_list, contact_id, member, patch, update)
+            _raise(change, contact_list, contact_id, events)
+            return Outcome.CHANGED
+
+    def set_profile(
+        self, account: Account, contact_list: ContactList, contact_id: int, values: Mapping[int, str]
+    ) -> bool:
+        """Change values of a member's profile, in whatever state it is; blank ones empty an attribute. False when the
+        contact is not on the list. Raises InvalidValue for a value that does not fit its attribute."""
+        with self._changes.begin(account) as change:
+            member = change.membership(contact_list.id, contact_id)
+            if member is None:
+                return False
+            patch = _patch(change.connection, contact_list.id, values, "overwrite", strict=True)
+            _write(change, contact_list, contact_id, member, patch, "overwrite")
+            return True
+
+    def unsubscribe(self, account: Account, contact_list: ContactList, address: str, *, by: str = "API") -> Outcome:
+        """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED when it was so already, or ABSENT."""
+        with self._changes.begin(account, by=by) as change:
+            contact_id, member, state = _look(change, contact_list, address.strip())
+            if state == "unsubscribed":
+                return Outcome.UNSUBSCRIBED
+            if contact_id is None or member is None:
+                return Outcome.ABSENT
+            change.move(contact_list.id, contact_id, "unsubscribed")
+            return Outcome.DONE
+
+    def form(
+        self,
+        account: Account,
+        contact_list: ContactList,
+        address: str,
+        values: Mapping[int, str],
+        *,
+        events: Collection[int] = (),
+        ask: bool = False,
+        welcome: bool = False,
+    ) -> Outcome:
+        """What a subscribe form does (lk-59, lk-60). `ask` sends the mail that asks for a confirmation first."""
+        address = address.strip()
+        if not is_address(address):
+            return Outcome.INVALID
+        ask = ask or bool(contact_list.settings.get("double_opt_in"))
+        with self._changes.begin(account, by="Subscribe Form", durable=ask or welcome) as change:
+            if blocked := change.blocked(address, contact_list.id):
+                return Outcome[blocked.upper()]
+            patch = _patch(change.connection, contact_list.id, values, "update")
+            blocks = _blocks(change.connection, contact_list.id, patch)
+            contact_id, member, state = _look(change, contact_list, address)
+            if state == "waiting":
+                return Outcome.WAITING
+            if state == "unsubscribed" and not ask:
+                return Outcome.UNSUBSCRIBED
+            if state == "subscribed":
+                assert contact_id is not None and member is not None  # noqa: S101, PT018 - so says the state
+                _write(change, contact_list, contact_id, member, patch, "update", blocks)
+                _raise(change, contact_list, contact_id, events)
+                return Outcome.CHANGED
+            if contact_id is None:
+                contact_id = change.add(email=address)
+            if state == "unsubscribed":
+                # Until the person says so, it left: imports shall not take who waits for somebody new.
+                change.opt_out(contact_id, "list", contact_list.id)
+            entered: State = "waiting" if ask else "subscribed"
+            self._enter(change, contact_list, contact_id, member, entered, patch, "update", blocks)
+            if ask:
+                self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
+                return Outcome.REQUESTED
+            _raise(change, contact_list, contact_id, events)
+            if welcome:
+                self._letters.welcome(change.connection, account, contact_list, address)
+            return Outcome.SUBSCRIBED
+
+    def confirm(
+        self, account: Account, contact_list: ContactList, contact_id: int, *, events: Collection[int] = ()
+    ) -> Outcome:
+        """The person says that it wants the list (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED when it left since."""
+        with self._changes.begin(account, by="Subscribe Form") as change:
+            row, member = change.contact(contact_id), change.membership(contact_list.id, contact_id)
+            if row is None or member is None:
+                return Outcome.ABSENT
+            if blocked := change.blocked(row["email"], contact_list.id):
+                return Outcome[blocked.upper()]
+            if member["state"] == "subscribed":
+                return Outcome.ALREADY
+            if member["state"] == "unsubscribed":
+                return Outcome.UNSUBSCRIBED
+            change.let_in(contact_id, contact_list.id)
+            change.move(contact_list.id, contact_id, "subscribed")
+            _raise(change, contact_list, contact_id, events)
+            return Outcome.SUBSCRIBED
+
+    def change_address(self, account: Account, contact_list: ContactList, old: str, new: str) -> Outcome:
+        """Give a subscriber a new address (lk-61): the old one is unsubscribed, the new one entered with the profile.
+
+        ABSENT is about the old address; the other outcomes but DONE are about the new one.
+        """
+        old, new = old.strip(), new.strip()
+        with self._changes.begin(account, by="Email Change") as change:
+            contact_id, member, state = _look(change, contact_list, old)
+            if state != "subscribed" or contact_id is None or member is None:
+                return Outcome.ABSENT
+            if address_key(old) == address_key(new):
+                return Outcome.IDENTICAL
+            if not is_address(new):
+                return Outcome.INVALID
+            if blocked := change.blocked(new, contact_list.id):
+                return Outcome[blocked.upper()]
+            newcomer, there, state = _look(change, contact_list, new)
+            if state:
+                found = {"subscribed": Outcome.ALREADY, "unsubscribed": Outcome.UNSUBSCRIBED}
+                return found.get(state, Outcome.WAITING)
+            if newcomer is None:
+                row = change.contact(contact_id)
+                assert row is not None  # noqa: S101 - its membership is there
+                newcomer = change.add(email=new, **{name: row[name] for name in PERSON_FIELDS})
+            change.move(contact_list.id, contact_id, "unsubscribed")
+            change.by = "API"
+            profile, marks = member["profile"], member["form_values"] or {}
+            self._enter(change, contact_list, newcomer, there, "subscribed", profile, "overwrite", marks)
+            return Outcome.DONE
+
+    @staticmethod
+    def _enter(
+        change: Change,
+        contact_list: ContactList,
+        contact_id: int,
+        member: RowMapping | None,
+        state: State,
+        patch: Mapping[str, str],
+        update: Update,
+        form_values: Mapping[str, str] = NO_VALUES,
+    ) -> None:
+        """Put somebody on the list who is not on it, or not any more."""
+        if member is None:
+            profile = {name: value for name, value in patch.items() if value}
+            change.join(contact_list.id, contact_id, state=state, profile=profile, form_values=form_values)
+        else:
+            change.move(contact_list.id, contact_id, state)
+            _write(change, contact_list, contact_id, member, patch, update, form_values)
+
+
+def _look(change: Change, contact_list: ContactList, address: str) -> tuple[int | None, RowMapping | None, str]:
+    """The contact with the address, its membership, and its state on the list: "" for who is not on it.
+
+    Who left as another contact of the same mailbox is unsubscribed, whatever the membership says (lk-64).
+    """
+    contact_id = change.find(address, contact_list.id)
+    if contact_id is None:
+        return None, None, ""
+    member = change.membership(contact_list.id, contact_id)
+    state = "" if member is None else str(member["state"])
+    if not state and change.opted_out(contact_id, contact_list.id):
+        state = "unsubscribed"
+    if state in ("", "subscribed") and change.left_as_other(contact_id, contact_list.id):
+        state = "unsubscribed"
+    return contact_id, member, state
+
+
+def _person(connection: Connection, contact_list: ContactList, contact_id: int) -> Person | None:
+    member = memberships.c
+    query = (
+        select(contacts.c.id, contacts.c.email, member.profile, member.form_values)
+        .join(memberships, member.contact_id == contacts.c.id)
+        .join(lists, lists.c.id == member.list_id)
+        .where(contacts.c.id == contact_id, member.list_id == contact_list.id, member.state == "subscribed")
+        .where(lists.c.deleted_at.is_(None), contacts.c.account_id == contact_list.account_id)
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    # Values of an attribute that was deleted may still be there for a while.
+    table = profile_attributes.c
+    known = {str(n) for n in connection.execute(select(table.id).where(table.list_id == contact_list.id)).scalars()}
+    profile = {name: value for name, value in row.profile.items() if name in known}
+    return Person(contact_id=row.id, email=row.email, profile=profile, form_values=row.form_values or {})
+
+
+def _patch(
+    connection: Connection, list_id: int, values: Mapping[int, str], update: Update, *, strict: bool = False
+) -> dict[str, str]:
+    """Return the values in their stored form by attribute number (as text), as this kind of update takes them.
+
+    Attribute 0 is skipped. A value that does not fit is dropped with a line in the log, and text that is too long is
+    cut (lk-47); `strict` raises InvalidValue.
+    """
+    values = {number: value for number, value in values.items() if number}
+    if not values:
+        return {}
+    table = profile_attributes.c
+    query = select(table.id, table.kind, table.max_length).where(table.list_id == list_id, table.id.in_(values))
+    known = {row.id: row for row in connection.execute(query)}
+    patch = {}
+    for attribute_id, value in values.items():
+        if attribute_id not in known:
+            raise UnknownAttribute(attribute_id)
+        kind, longest = known[attribute_id].kind, known[attribute_id].max_length
+        if strict and not fits(kind, value, longest):
+            raise InvalidValue(attribute_id)
+        kept = stored(kind, value, longest)
+        if kept is None:
+            log.warning("list %d: a value that is no %s is dropped for attribute %d", list_id, kind, attribute_id)
+        elif not kept and update == "overwrite" and not strict:
+            patch[str(attribute_id)] = emptied(kind)
+        else:
+            patch[str(attribute_id)] = kept
+    return patch
+
+
+def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> dict[str, str]:
+    """The content blocks among new values that are not blank."""
+    if not patch:
+        return {}
+    table = profile_attributes.c
+    query = select(table.id).where(table.list_id == list_id, table.kind == CONTENT_BLOCK)
+    known = {str(number) for number in connection.execute(query).scalars()}
+    return {name: value for name, value in patch.items() if value and name in known}
+
+
+def merged(old: Mapping[str, str], patch: Mapping[str, str], update: Update) -> dict[str, str]:
+    """A profile with new values in it (lk-55). Blank ones empty an attribute only when they are the whole truth."""
+    new = dict(old)
+    for name, value in patch.items():
+        if update == "overwrite" or (update == "update" and value) or (update == "append" and not old.get(name)):
+            new[name] = value
+    return {name: value for name, value in new.items() if value}
+
+
+def _write(
+    change: Change,
+    contact_list: ContactList,
+    contact_id: int,
+    member: RowMapping,
+    patch: Mapping[str, str],
+    update: Update,
+    form_values: Mapping[str, str] = NO_VALUES,
+) -> None:
+    """Change the profile of a member. `form_values` are content blocks of the patch that the person may have written;
+    what comes in any other way is no longer the person's, even where it says the same."""
+    old = member["profile"]
+    new = merged(old, patch, update)
+    marks = dict(member["form_values"] or {})
+    for name, value in patch.items():
+        if new.get(name) == value and (update != "append" or not old.get(name)):
+            marks.pop(name, None)
+            if name in form_values:
+                marks[name] = value
+    marks = {name: value for name, value in marks.items() if new.get(name) == value}
+    change.set_profile(contact_list.id, contact_id, new, form_values=marks)
+
+
+def _raise(change: Change, contact_list: ContactList, contact_id: int, events: Collection[int]) -> None:
+    for event_id in active_events(change.connection, contact_list.id, events):
+        change.log("raised", contact_id, contact_list.id, external_event_id=event_id)

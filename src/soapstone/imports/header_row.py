@@ -1,0 +1,50 @@
+"""The heading of a file: what its first row calls the columns."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+from soapstone.imports.archives import beginning
+from soapstone.imports.charsets import must_be_decoded_first
+from soapstone.imports.encodings import tell, transcode
+from soapstone.imports.file_kinds import check_kind
+from soapstone.imports.records import Dialect, Place, Records, Unreadable, behind
+from soapstone.imports.spec import InvalidImport
+
+# Nothing behind it is read; a heading is never so long.
+BEGINNING = 4 << 20
+
+
+def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int = 0) -> list[str]:
+    """The fields of the first record behind `skip` lines as they stand there; none for a file that has none.
+
+    Only the beginning of the file is read, and judged for its encoding. Raises InvalidImport for a damaged archive.
+    """
+    file, codec, start = open_beginning(path, encoding, skip)
+    first = next(iter(Records(file, Dialect(delimiter, qualifier, codec), start)), None)
+    return [] if first is None or first.flaw else first.fields
+
+
+def open_beginning(path: Path, encoding: str, skip: int) -> tuple[BinaryIO, str, Place]:
+    """The beginning of a file for reading, its codec, and the place behind `skip` lines."""
+    try:
+        head = _whole_lines(beginning(path, BEGINNING))
+        check_kind(head)
+    except Unreadable as problem:
+        raise InvalidImport(str(problem)) from None
+    file = io.BytesIO(head)
+    codec, marks = tell(file, encoding)
+    if must_be_decoded_first(codec):
+        copy = io.BytesIO()
+        marks = transcode(file, codec, marks, copy)
+        file, codec = copy, "utf-8"
+    return file, codec, behind(file, Place(marks, 1), skip)
+
+
+def _whole_lines(head: bytes) -> bytes:
+    # Half a character at the end would say something about the encoding.
+    if len(head) < BEGINNING:
+        return head
+    return head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head

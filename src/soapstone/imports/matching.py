@@ -1,0 +1,284 @@
+"""The judgement: one statement that finds the contact of each staged row and says what becomes of the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy import Column as TableColumn
+
+from soapstone.accounts.account import Account
+from soapstone.contacts.suppressions import WHOLE_ACCOUNT
+from soapstone.imports import outcomes as o
+from soapstone.imports.opt_outs import OUT
+from soapstone.imports.outcomes import CODES
+from soapstone.imports.profile_json import Documents
+from soapstone.imports.rows import OPT_OUT
+from soapstone.imports.spec import ImportSpec
+from soapstone.imports.stage import Stage
+from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, suppressions
+
+
+class Judgement:
+    """Judges the rows of one import's stages.
+
+    `statement` fills `table`, a temporary one, with a row for each row of the stage. `doubles` says that several
+    contacts of the account may have one mailbox (soapstone.contacts.mailboxes).
+    """
+
+    def __init__(
+        self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage, *, doubles: bool = False
+    ) -> None:
+        self._account, self._list_id, self._spec = account, list_id, spec
+        self._stage, self._rows = stage.table, stage.rows
+        self._documents = Documents(stage.kind)
+        self._sqlite = stage.kind == "sqlite"
+        self._unique = account.identifier == "email"
+        self._doubles = doubles
+        self.table = Table(
+            "import_judged",
+            MetaData(),
+            # The row's place in the stage; its contact, the contact's state on the list so far, and the judgement.
+            TableColumn("n", Integer, primary_key=True, autoincrement=False),
+            TableColumn("contact_id", Id),
+            TableColumn("membership", Text),
+            TableColumn("outcome", Integer, nullable=False),
+            TableColumn("record_changed", Boolean, nullable=False),
+            TableColumn("profile_changed", Boolean, nullable=False),
+            prefixes=["TEMPORARY"],
+        )
+        self.statement = self._statement()
+
+    def match(self, staged: Any) -> ColumnElement[Any]:
+        """The contact of a row; of several, the one that came first, members of the list before others."""
+        mine = contacts.c.account_id == self._account.id
+        if self._rows.key == "custom_id":
+            condition = and_(mine, contacts.c.custom_id == staged.c.key, contacts.c.custom_id != "")
+        elif self._unique:
+            condition = and_(mine, contacts.c.unique_email == staged.c.key)
+        else:
+            repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
+            if self._sqlite:
+                # Or SQLite takes this for a find in the unique index, and looks at all contacts of the account.
+                repeatable = func.likely(repeatable)
+            condition = and_(mine, contacts.c.email_key == staged.c.key, repeatable)
+        first = select(func.min(contacts.c.id)).where(condition).correlate(staged)
+        if self._list_id is None or (self._unique and not self._doubles):
+            return first.scalar_subquery()
+        on_list = and_(memberships.c.contact_id == contacts.c.id, memberships.c.list_id == self._list_id)
+        members = [first.join(memberships, on_list)]
+        if self._doubles:
+            double = and_(mine, contacts.c.email_key == staged.c.key, contacts.c.double_of.is_not(None))
+            others = select(func.min(contacts.c.id)).where(double, contacts.c.unique_email.is_(None)).correlate(staged)
+            members.append(others.join(memberships, on_list))
+        return func.coalesce(*(member.scalar_subquery() for member in members), first.scalar_subquery())
+
+    def _statement(self) -> Any:
+        """One statement that judges every row of the stage."""
+        staged = self._stage.alias("staged")
+        source: Any
+        if self._unique and self._rows.key == "email" and not self._doubles:
+            contact_id: ColumnElement[Any] = contacts.c.id
+            mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
+            source = staged.outerjoin(contacts, mine)
+        else:
+            # Worked out once for each row, not wherever it is asked for.
+            found = select(staged.c.n, self.match(staged).label("contact_id")).cte("found").prefix_with("MATERIALIZED")
+            contact_id = found.c.contact_id
+            source = staged.join(found, found.c.n == staged.c.n).outerjoin(contacts, contacts.c.id == contact_id)
+        state: ColumnElement[Any] = null()
+        if self._list_id is not None:
+            member = and_(memberships.c.list_id == self._list_id, memberships.c.contact_id == contact_id)
+            source = source.outerjoin(memberships, member)
+            state = memberships.c.state
+        known = contacts.c.id.is_not(None)
+        left: ColumnElement[bool] = false()
+        if self._list_id is not None and not self._spec.removes:
+            left = and_(known, self._opted_out(contact_id))
+        record_changed = and_(known, self._record_changed(staged))
+        profile_changed: ColumnElement[bool] = false()
+        if self._list_id is not None and self._rows.has_profile and self._spec.known != "keep":
+            profile_changed = and_(state.is_not(None), self._profile_changed(staged))
+        outcome = self._outcome(staged, known, state, left, or_(record_changed, profile_changed))
+        columns = {"n": staged.c.n, "contact_id": contact_id, "membership": state, "outcome": outcome}
+        columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
+        query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
+        if not self._sqlite and not self._spec.dry_run:
+            # Who is new takes the next number of the sequence; SQLite has none to take it from.
+            judged = query.subquery("judged")
+            new = judged.c.outcome.in_([CODES[outcome] for outcome in o.NEW])
+            number = case((new, func.nextval(text("'contact_id_seq'"))))
+            columns = {name: judged.c[name] for name in columns} | {
+                "contact_id": func.coalesce(number, judged.c.contact_id)
+            }
+            query = select(*columns.values())
+        return insert(self.table).from_select(list(columns), query.order_by(text("n")), include_defaults=False)
+
+    def _outcome(
+        self,
+        staged: Any,
+        known: ColumnElement[bool],
+        state: ColumnElement[Any],
+        left: ColumnElement[bool],
+        changed: ColumnElement[bool],
+    ) -> ColumnElement[int]:
+        spec = self._spec
+        if spec.removes:
+            return case(
+                (state.is_(None), code(o.NOTHING_TO_REMOVE)),
+                (state == "unsubscribed", code(o.ALREADY_REMOVED)),
+                else_=code(o.REMOVED),
+            )
+        # The order of the checks is that of the single calls (lk-54); address syntax was checked before.
+        cases: list[tuple[ColumnElement[bool], Any]] = []
+        out, out_outcome = self._out(staged, known, changed)
+        same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
+        if self._rows.has_opt_outs and self._list_id is not None:
+            if self._spec.has_own_suppressions:
+                # Who gets nothing in the account anyway, as our own export says too, stays on the list as it was.
+                nothing = or_(*(self._is(kind, staged, lists=(WHOLE_ACCOUNT,)) for kind in (o.SUPPRESSED, o.BANNED)))
+                cases += [(and_(staged.c[OPT_OUT] == "suppressed", state == "subscribed", nothing), same)]
+            # An opt-out ends a subscription whatever is known of the address.
+            cases += [(and_(out, state.is_not(None)), out_outcome)]
+        if spec.blocked == "skip":
+            cases += [(self._is(o.BANNED, staged), code(o.BANNED))]
+            if self._rows.has_opt_outs and spec.action == "add":
+                cases += [(out, out_outcome)]
+            cases += [(self._is(o.SUPPRESSED, staged), code(o.SUPPRESSED))]
+            cases += [(state == "unsubscribed", code(o.PREVIOUSLY_UNSUBSCRIBED))]
+            # Who asked for no mail of this list or of any, whether on the list or not (lk-75, mm-120).
+            cases += [(and_(left, func.coalesce(state, "") != "subscribed"), code(o.PREVIOUSLY_UNSUBSCRIBED))]
+        unsubscribed = case((changed, code(o.STILL_UNSUBSCRIBED_UPDATED)), else_=code(o.STILL_UNSUBSCRIBED))
+        cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
+        if spec.action == "add":
+            if self._rows.has_opt_outs:
+                cases += [(out, out_outcome)]
+            cases += [(left, unsubscribed)]
+            if self._rows.has_opt_outs and self._list_id is not None:
+                waits = case(
+                    (~known, code(o.ADDED_UNCONFIRMED)),
+                    (changed, code(o.IMPORTED_UNCONFIRMED_UPDATED)),
+                    else_=code(o.IMPORTED_UNCONFIRMED),
+                )
+                cases += [(staged.c[OPT_OUT] == "waiting", waits)]
+        if spec.action == "update":
+            if self._rows.has_opt_outs and self._list_id is None:
+                cases += [(and_(out, known), out_outcome)]
+            if self._list_id is None:
+                cases += [(known, same)]
+            return case(*cases, else_=code(o.NOT_ON_LIST))
+        cases += [(~known, code(o.ADDED))]
+        if self._list_id is None:
+            return case(*cases, else_=same)
+        return case(*cases, else_=case((changed, code(o.JOINED_UPDATED)), else_=code(o.JOINED)))
+
+    def _out(
+        self, staged: Any, known: ColumnElement[bool], changed: ColumnElement[bool]
+    ) -> tuple[ColumnElement[bool], ColumnElement[int]]:
+        """Whether the file says that the row's contact gets no mail, and the outcome of such a row."""
+        if not self._rows.has_opt_outs:
+            return false(), code(o.IMPORTED_UNSUBSCRIBED)
+        out: ColumnElement[bool] = staged.c[OPT_OUT].in_(OUT)
+        if self._list_id is None:
+            # Without a list there is nothing to wait on: a new person who has not confirmed gets nothing.
+            out = or_(out, and_(staged.c[OPT_OUT] == "waiting", ~known))
+        return out, case(
+            (~known, code(o.ADDED_UNSUBSCRIBED)),
+            (changed, code(o.IMPORTED_UNSUBSCRIBED_UPDATED)),
+            else_=code(o.IMPORTED_UNSUBSCRIBED),
+        )
+
+    def _opted_out(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Whether the contact wants no mail of this list, of those of its category, or of any (mm-120)."""
+        category = select(lists.c.category_id).where(lists.c.id == self._list_id).scalar_subquery()
+        against = or_(
+            and_(opt_outs.c.kind == "list", opt_outs.c.target_id == self._list_id),
+            and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
+        )
+        found = exists(select(literal(1)).where(opt_outs.c.contact_id == contact_id, against))
+        left = or_(contacts.c.unsubscribed_at.is_not(None), found)
+        if not self._doubles:
+            return left
+        # What one contact of the mailbox wants holds for all of them (lk-64).
+        other = contacts.alias("other")
+        here = and_(memberships.c.contact_id == other.c.id, memberships.c.list_id == self._list_id)
+        theirs = or_(
+            other.c.unsubscribed_at.is_not(None),
+            exists(select(literal(1)).where(opt_outs.c.contact_id == other.c.id, against)),
+            exists(select(literal(1)).where(here, memberships.c.state == "unsubscribed").correlate(other)),
+        )
+        oldest = func.coalesce(contacts.c.double_of, contacts.c.id)
+        mailbox = and_(other.c.account_id == self._account.id, or_(other.c.id == oldest, other.c.double_of == oldest))
+        return or_(left, exists(select(other.c.id).where(mailbox, theirs).correlate(contacts)))
+
+    def _is(self, kind: str, staged: Any, lists: tuple[int, ...] | None = None) -> ColumnElement[bool]:
+        """Whether the row's address, or the one that the contact has, is blocked for this list, or those lists."""
+        return exists(
+            select(suppressions.c.id)
+            .where(
+                suppressions.c.account_id == self._account.id,
+                suppressions.c.kind == kind,
+                suppressions.c.list_id.in_(lists or (WHOLE_ACCOUNT, self._list_id or WHOLE_ACCOUNT)),
+                suppressions.c.email_key.in_((self.email_key(staged), contacts.c.email_key)),
+                suppressions.c.email_key != "",
+            )
+            .correlate(staged, contacts)
+        )
+
+    def _record_changed(self, staged: Any) -> ColumnElement[bool]:
+        old, columns = contacts.c, self._rows.columns
+        if self._spec.known == "keep" or not columns:
+            return false()
+        if self._spec.known == "append":
+            return or_(*(and_(old[name] == "", staged.c[name] != "") for name in columns))
+        if self._spec.known == "update":
+            return or_(*(and_(staged.c[name] != "", old[name] != staged.c[name]) for name in columns))
+        return or_(*(old[name] != staged.c[name] for name in columns))
+
+    def new_value(self, name: str, follower: str | None = None) -> ColumnElement[str]:
+        """The new value of a contact's column, or of one that goes along with it."""
+        old, new = contacts.c[name], self._stage.c[name]
+        taken, kept = self._stage.c[follower or name], contacts.c[follower or name]
+        if self._spec.known == "append":
+            return case((old == "", taken), else_=kept)
+        if self._spec.known == "update":
+            return case((new != "", taken), else_=kept)
+        return taken
+
+    def _profile_changed(self, staged: Any) -> ColumnElement[bool]:
+        old = memberships.c.profile
+        return self._documents.differ(old, self.new_profile(staged.c.profile))
+
+    def new_profile(self, patch: ColumnElement[Any]) -> ColumnElement[Any]:
+        merge = self._documents.filled if self._spec.known == "append" else self._documents.patched
+        return merge(memberships.c.profile, patch)
+
+    def email_key(self, staged: Any) -> ColumnElement[Any]:
+        """The comparable form of the row's address, blank for a row without one."""
+        if self._rows.key == "email":
+            return staged.c.key  # type: ignore[no-any-return]
+        return staged.c.email_key if "email_key" in staged.c else literal("")
+
+
+def code(outcome: str) -> ColumnElement[int]:
+    """The outcome as it is stored."""
+    return literal_column(str(CODES[outcome]), Integer)

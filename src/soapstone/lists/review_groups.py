@@ -1,0 +1,42 @@
+"""Review groups: who gets copies of a list's messages to look at before they are sent (lk-97)."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, insert, select
+
+from soapstone.addresses import address_key
+from soapstone.clock import now
+from soapstone.store.database import Database
+from soapstone.store.tables import review_addresses
+from soapstone.store.unique import looks_again
+
+
+class ReviewGroups:
+    """The review groups of all lists."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @looks_again
+    def add(self, account_id: int, list_id: int, address: str) -> bool:
+        """Put an address into a list's review group; False when it is there already."""
+        key = address_key(address)
+        here = (review_addresses.c.list_id == list_id) & (review_addresses.c.email_key == key)
+        with self._database.write() as connection:
+            if connection.execute(select(review_addresses.c.id).where(here)).first():
+                return False
+            values = {"account_id": account_id, "list_id": list_id, "email": address, "email_key": key}
+            connection.execute(insert(review_addresses).values(**values, created_at=now()))
+            return True
+
+    def all(self, list_id: int) -> list[str]:
+        """The addresses of a list's review group, in the order in which they came."""
+        query = select(review_addresses.c.email).where(review_addresses.c.list_id == list_id)
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(review_addresses.c.id)).scalars())
+
+    def remove(self, list_id: int, address: str) -> bool:
+        """Take an address out of a list's review group; False when it is not there."""
+        here = (review_addresses.c.list_id == list_id) & (review_addresses.c.email_key == address_key(address))
+        with self._database.write() as connection:
+            return connection.execute(delete(review_addresses).where(here)).rowcount == 1

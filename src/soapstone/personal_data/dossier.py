@@ -1,0 +1,169 @@
+"""All that the records hold of one person, as one JSON document: what a person may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Table, select
+
+from soapstone.accounts.account import Account
+from soapstone.addresses import address_key
+from soapstone.contacts.erased_addresses import erased_among
+from soapstone.imports.outcomes import NAMES
+from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
+from soapstone.personal_data.traces import Traces, UnknownPerson
+from soapstone.sending.outbox import mail_files
+from soapstone.store.database import Database
+from soapstone.store.tables import (
+    PERSON_FIELDS,
+    contact_events,
+    contacts,
+    import_parts,
+    jobs,
+    lists,
+    memberships,
+    messages,
+    object_mappings,
+    opt_outs,
+    profile_attributes,
+    rejected_rows,
+    review_addresses,
+    saved_searches,
+    sign_ups,
+    suppressions,
+)
+
+
+class Dossiers:
+    """Gathers what there is of a person. `mail` and `drafts` are the folders of mails."""
+
+    def __init__(self, database: Database, mail: Path, drafts: Path) -> None:
+        self._database = database
+        self._mail, self._drafts = mail, drafts
+
+    def of(self, account: Account, who: int | str) -> dict[str, Any]:
+        """Return the document of the contact with a number, or of an address. Raises UnknownPerson.
+
+        Times are in UTC, in the form of RFC 3339; what is empty is left out of a contact.
+        """
+        with self._database.read() as connection:
+            traces = Traces.of(connection, account, who)
+            ledger = list(traces.ledger(connection))
+            document = {
+                "contacts": _contacts(connection, traces),
+                "addresses": sorted(traces.keys),
+                "memberships": _memberships(connection, traces),
+                "history": _of_contacts(connection, contact_events, traces),
+                "opt_outs": _of_contacts(connection, opt_outs, traces),
+                "suppressions": _of_addresses(connection, suppressions, traces),
+                "review_copies": _of_addresses(connection, review_addresses, traces),
+                "sign_ups": [
+                    row for row in _of_account(connection, sign_ups, traces) if address_key(row["email"]) in traces.keys
+                ],
+                "saved_searches": [
+                    row for row in _of_account(connection, saved_searches, traces) if traces.in_value(row["criteria"])
+                ],
+                "mappings": [
+                    row
+                    for row in _of_account(connection, object_mappings, traces)
+                    if row["own_id"] in traces.contact_ids
+                ],
+                "mails": [self._mailed(connection, row) for row in ledger],
+                "imports": _imported(connection, traces),
+                "rejected_rows": _rejected(connection, traces),
+                "deleted_before": bool(erased_among(connection, account.id, traces.keys)),
+            }
+        if not any(value for name, value in document.items() if name != "addresses"):
+            raise UnknownPerson
+        return document
+
+    def _mailed(self, connection: Connection, row: Any) -> dict[str, Any]:
+        query = select(messages.c.name, messages.c.subject).where(messages.c.id == row.message_id)
+        message = connection.execute(query).one()
+        files = [path for path in mail_files(self._mail, self._drafts, row.job_id, row.id) if path.exists()]
+        return {
+            "send": row.job_id,
+            "message": message.name,
+            "subject": message.subject,
+            "email": row.email,
+            "fields": row.fields,
+            "state": row.state,
+            "reason": row.reason,
+            "reply": row.reply,
+            "handed_at": _shown(row.handed_at),
+            "content": [path.read_bytes().decode("utf-8", "replace") for path in files],
+        }
+
+
+def _contacts(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
+    found = connection.execute(select(contacts).where(contacts.c.id.in_(traces.contact_ids))).mappings()
+    plain = ("id", "email", "custom_id", *PERSON_FIELDS, "created_at", "updated_at", "text_only", "unsubscribed_at")
+    return [
+        {name: _shown(row[name]) for name in (*plain, "channels_shut", "suppressed_at") if row[name] not in ("", None)}
+        for row in found
+    ]
+
+
+def _memberships(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
+    query = select(memberships, lists.c.name).join(lists, lists.c.id == memberships.c.list_id)
+    rows = connection.execute(query.where(memberships.c.contact_id.in_(traces.contact_ids))).mappings().all()
+    of_lists = profile_attributes.c.list_id.in_({row["list_id"] for row in rows})
+    names = select(profile_attributes.c.id, profile_attributes.c.name).where(of_lists)
+    attributes = {str(number): name for number, name in connection.execute(names)}
+    shown = []
+    for row in rows:
+        profile = {attributes.get(number, number): value for number, value in row["profile"].items()}
+        shown.append({name: _shown(value) for name, value in row.items()} | {"profile": profile})
+    return shown
+
+
+def _imported(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
+    """The rows of imports that were about the person, by job and line."""
+    wanted = set(traces.contact_ids)
+    query = select(import_parts).join(jobs, jobs.c.id == import_parts.c.job_id).where(traces.jobs())
+    found = []
+    for part in connection.execute(query.order_by(import_parts.c.job_id, import_parts.c.first_row)):
+        numbers = unpack_numbers(part.contact_ids)
+        if wanted.isdisjoint(numbers):
+            continue
+        lines, codes = unpack_lines(part.lines), unpack_codes(part.outcomes)
+        found += [
+            {"job": part.job_id, "line": lines[place], "outcome": NAMES[codes[place]]}
+            for place, number in enumerate(numbers)
+            if number in wanted
+        ]
+    return found
+
+
+def _rejected(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
+    mine = rejected_rows.c.job_id.in_(select(jobs.c.id).where(traces.jobs()))
+    query = select(rejected_rows).where(mine, traces.holds(rejected_rows.c.fields))
+    rows = connection.execute(query.order_by(rejected_rows.c.job_id, rejected_rows.c.line)).mappings()
+    return [dict(row) for row in rows if traces.in_value(row["fields"])]
+
+
+def _of_contacts(connection: Connection, table: Table, traces: Traces) -> list[dict[str, Any]]:
+    return _rows(connection, table, table.c.contact_id.in_(traces.contact_ids))
+
+
+def _of_addresses(connection: Connection, table: Table, traces: Traces) -> list[dict[str, Any]]:
+    return _rows(connection, table, (table.c.account_id == traces.account.id) & table.c.email_key.in_(traces.keys))
+
+
+def _of_account(connection: Connection, table: Table, traces: Traces) -> list[dict[str, Any]]:
+    return _rows(connection, table, table.c.account_id == traces.account.id)
+
+
+def _rows(connection: Connection, table: Table, condition: Any) -> list[dict[str, Any]]:
+    return [_row(row) for row in connection.execute(select(table).where(condition)).mappings()]
+
+
+def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {name: _shown(value) for name, value in row.items() if name != "account_id"}
+
+
+def _shown(value: Any) -> Any:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value

@@ -1,0 +1,165 @@
+"""The last look at a recipient, in the transaction that says that the mail goes out.
+
+A send chooses its recipients once, and may then wait for hours: for a server, for its turn, for a pause. People leave
+meanwhile, and change their address. What counts is what they want when the mail goes out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+
+from soapstone.contacts.erased_addresses import erased_among
+from soapstone.jobs.job import Job
+from soapstone.jobs.run import Chunk
+from soapstone.sending.audience import Audience, Rules, skip_reason
+from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, deliveries, memberships, suppressions
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was seen, by number of the ledger's row: why somebody gets no mail any more, and new addresses.
+
+    `age` is for how many seconds others could change what was seen.
+    """
+
+    gone: Mapping[int, str] = field(default_factory=dict)
+    moved: Mapping[int, str] = field(default_factory=dict)
+    age: float = 0.0
+
+
+class LastLook:
+    """Looks at recipients of one send again.
+
+    `is_for_members` says that it goes to members of its list only, `is_by_address` that its recipients were looked up
+    by their addresses: several people may share one (mm-53).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        job: Job,
+        message_id: int,
+        rules: Rules,
+        *,
+        is_for_members: bool,
+        is_by_address: bool = False,
+    ) -> None:
+        self._audience = Audience(database, job, message_id, rules)
+        self._job = job
+        self._reach = frozenset(rules.reach)
+        self._is_for_members = is_for_members or rules.members
+        self._is_by_address = is_by_address
+        self._query = self._looking(message_id)
+
+    def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Looked:
+        """Note in the ledger who is mailed no more, and where to mail those who have moved; return both.
+
+        Who may have the mail already is not skipped but uncertain. The rows are of the ledger, with `id`, `contact_id`,
+        `email_key`, `doubts`.
+        """
+        gone, moved = self._look(chunk.connection, rows)
+        doubtful = {row.id for row in rows if row.doubts} & gone.keys()
+        for number, reason in gone.items():
+            values = {"state": "skipped", "reason": reason, "next_try_at": None}
+            if number in doubtful:
+                values |= {"state": "uncertain", "reason": ""}
+            chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
+        for number, (email, key) in moved.items():
+            values = {"email": email, "email_key": key}
+            chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
+        # They were chosen once, whatever state they are in.
+        if skipped := len(gone) - len(doubtful):
+            chunk.count(chosen=-skipped, skipped=skipped)
+        if doubtful:
+            chunk.count(uncertain=len(doubtful))
+        return Looked(gone, {number: email for number, (email, _) in moved.items()})
+
+    def _look(
+        self, connection: Connection, rows: Sequence[Row[Any]]
+    ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
+        gone: dict[int, str] = {}
+        moved: dict[int, tuple[str, str]] = {}
+        keys = {row.id: row.email_key for row in rows}
+        # The addresses of this batch that people moved to.
+        taken: set[str] = set()
+        found = connection.execute(self._query, {"numbers": list(keys)}).all()
+        # A stranger who left by a link is a contact since. Others of an address may have left.
+        unsure = {
+            seen.id: keys[seen.id] if seen.key is None else seen.key
+            for seen in found
+            if seen.contact_id is None or (self._is_by_address and seen.unique_email is None)
+        }
+        asked = {key for key in unsure.values() if key}
+        known = self._audience.known(asked, connection) if asked else {}
+        others_averse = self._audience.averse_among({contact_id for contact_id, _ in known.values()})
+        sharing = {seen.contact_id for seen in found if seen.shares}
+        shared = self._audience.shared_states(sharing, connection) if sharing else {}
+        # People may have been deleted since: while they were chosen, or before a backup was put back that has them.
+        erased = erased_among(
+            connection, self._job.account_id, {keys[seen.id] if seen.key is None else seen.key for seen in found}
+        )
+        for seen in found:
+            has_moved = seen.key is not None and seen.key != keys[seen.id]
+            state, averse = shared.get(seen.contact_id or 0, seen.state), bool(seen.averse)
+            if (since := known.get(unsure.get(seen.id, ""))) is not None:
+                state, averse = since[1], averse or since[0] in others_averse
+            reason = skip_reason(
+                malformed=has_moved and not is_mailbox(seen.email),
+                repeated=has_moved and (seen.key in taken or self._audience.is_there(connection, seen.id, seen.key)),
+                blocked=seen.blocked or ("suppressed" if (seen.key or keys[seen.id]) in erased else ""),
+                state=state,
+                averse=averse,
+                reach=self._reach,
+                is_for_members=self._is_for_members,
+            )
+            if reason:
+                gone[seen.id] = reason
+            elif has_moved:
+                moved[seen.id] = (seen.email, seen.key)
+                taken.add(seen.key)
+        return gone, moved
+
+    def _looking(self, message_id: int) -> Any:
+        """The statement that looks at rows of the ledger, made once: `numbers` are theirs."""
+        job, table = self._job, deliveries.c
+        list_id = job.list_id or 0
+        blocked = (
+            # "banned" comes before "suppressed".
+            select(func.min(suppressions.c.kind))
+            .where(
+                suppressions.c.account_id == job.account_id,
+                suppressions.c.email_key == func.coalesce(contacts.c.email_key, table.email_key),
+                suppressions.c.list_id.in_((0, list_id)),
+            )
+            .scalar_subquery()
+        )
+        double = contacts.alias()
+        # Doubles speak for one another (lk-64).
+        others = (double.c.account_id == job.account_id) & (double.c.double_of == contacts.c.id)
+        shares = or_(contacts.c.double_of.is_not(None), select(double.c.id).where(others).exists())
+        return (
+            select(
+                table.id,
+                table.contact_id,
+                shares.label("shares"),
+                contacts.c.email,
+                contacts.c.email_key.label("key"),
+                contacts.c.unique_email,
+                self._audience.state(contacts.c).label("state"),
+                blocked.label("blocked"),
+                self._audience.averse(table.contact_id).label("averse"),
+            )
+            .join(contacts, contacts.c.id == table.contact_id, isouter=True)
+            .join(
+                memberships,
+                (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.contact_id),
+                isouter=True,
+            )
+            .where(table.id.in_(bindparam("numbers", expanding=True)))
+        )

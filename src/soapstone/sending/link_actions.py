@@ -1,0 +1,102 @@
+"""What recipients do with the links of a mail: unsubscribing, reading it in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from soapstone.accounts.account import Accounts
+from soapstone.contacts.changes import Cause, Changes
+from soapstone.contacts.unsubscribes import from_everything
+from soapstone.jobs.queue import Jobs
+from soapstone.jobs.run import JobFailed
+from soapstone.lists.lists import Lists
+from soapstone.sending.mail.builder import MailBuilder, Stationery
+from soapstone.sending.messages.message import MergedTooLarge
+from soapstone.sending.signed_links import Links
+from soapstone.store.database import Database
+from soapstone.store.tables import deliveries, jobs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A mail that was sent to somebody, and in whose name: the list, or the account where there is none."""
+
+    account_id: int
+    job_id: int
+    message_id: int
+    contact_id: int | None
+    email: str
+    list_id: int | None
+    sender: str
+
+
+class Replies:
+    """Does what the links of mails are for. `delivery_id` is the recipient's row in the ledger, which a link tells."""
+
+    def __init__(self, database: Database, links: Callable[[], Links | None]) -> None:
+        self._database = database
+        self._links = links
+
+    def find(self, delivery_id: int) -> Sent | None:
+        """The mail that a link belongs to; None when it, or its list, is no longer there."""
+        query = select(deliveries, jobs.c.list_id).join(jobs, jobs.c.id == deliveries.c.job_id)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(deliveries.c.id == delivery_id)).one_or_none()
+        if row is None:
+            return None
+        account = Accounts(self._database).get(row.account_id)
+        found = Lists(self._database).get(row.account_id, row.list_id) if row.list_id else None
+        if account is None or (row.list_id and found is None):
+            return None
+        return Sent(
+            account_id=row.account_id,
+            job_id=row.job_id,
+            message_id=row.message_id,
+            contact_id=row.contact_id,
+            email=row.email,
+            list_id=row.list_id,
+            sender=found.name if found else account.name,
+        )
+
+    def unsubscribe(self, sent: Sent, *, by: str) -> None:
+        """End the subscription that a mail belongs to, as often as it is asked; from everything where there is no list.
+
+        `by` is `Unsubscribe Link` or `Mail Header` (lk-110). A stranger of a file is remembered, too.
+        """
+        account = Accounts(self._database).get(sent.account_id)
+        if account is None:
+            return
+        cause = Cause(message_id=sent.message_id)
+        with Changes(self._database).begin(account, by=by) as change:
+            contact_id = sent.contact_id
+            if contact_id is None or change.contact(contact_id) is None:
+                contact_id = change.find(sent.email, sent.list_id) or change.add(email=sent.email)
+            if sent.list_id is None:
+                row = change.contact(contact_id)
+                if row is not None and row["unsubscribed_at"] is None:
+                    from_everything(change, contact_id, cause)
+            elif change.membership(sent.list_id, contact_id) is not None:
+                change.move(sent.list_id, contact_id, "unsubscribed", cause=cause)
+            elif change.opt_out(contact_id, "list", sent.list_id):
+                change.log("unsubscribed", contact_id, sent.list_id, cause=cause)
+
+    def page(self, delivery_id: int, sent: Sent) -> tuple[str, str | None, str] | None:
+        """Subject, HTML (None without any) and text of a mail; None when its message is no longer there.
+
+        None, too, for a mail that has become too large, since values of the person have changed.
+        """
+        job = Jobs(self._database).get([sent.account_id], sent.job_id)
+        if job is None:
+            return None
+        try:
+            builder = MailBuilder(self._database, job, sent.message_id, Stationery(links=self._links()))
+        except JobFailed:
+            return None
+        row = builder.one(delivery_id)
+        try:
+            return None if row is None else builder.page(row)
+        except MergedTooLarge:
+            return None

@@ -1,0 +1,254 @@
+"""Builds the mails of one send: recipients with their values, merged into the message."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+from sqlalchemy import ColumnElement, Row, Select, and_, select
+
+from soapstone.accounts.visibility import of_person_on
+from soapstone.jobs.job import Job
+from soapstone.jobs.run import JobFailed
+from soapstone.lists.lists import Lists
+from soapstone.lists.profiles import Profiles
+from soapstone.sending.ledger import within
+from soapstone.sending.mail.dkim import DkimSigner
+from soapstone.sending.mail.mime import Head, ascii_domain, envelope
+from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, profile_value, with_links
+from soapstone.sending.messages.message import InvalidMessage, Message
+from soapstone.sending.messages.messages import Messages
+from soapstone.sending.messages.template import merge_key
+from soapstone.sending.messages.unsubscribe_link import REQUEST, NoUnsubscribeLink, check_link
+from soapstone.sending.signed_links import Links
+from soapstone.sending.smtp_connection import Letter
+from soapstone.store.database import Database
+from soapstone.store.tables import contacts, deliveries, memberships
+
+log = logging.getLogger(__name__)
+
+# In a send's request: the lists that its login saw when it was not all of them. An address may be anybody's, and mails
+# can be read by who sends them, so they hold fields of people on these lists alone.
+SEEN_LISTS = "seen_lists"
+
+NO_LINKS = "The message has a link to this server, which does not know its address: SOAPSTONE_PUBLIC_URL is not set."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stationery:
+    """What the mails of all sends have in common; None for what the operator has not set up."""
+
+    links: Links | None = None
+    signer: DkimSigner | None = None
+
+
+class MailBuilder:
+    """The message of a send, compiled once, and the values of its recipients.
+
+    A value is looked for in the supplied file, then in the contact, then in the profile of the list.
+    """
+
+    def __init__(self, database: Database, job: Job, message_id: int, stationery: Stationery | None = None) -> None:
+        message = Messages(database).get(job.account_id, message_id)
+        contact_list = Lists(database).get(job.account_id, job.list_id) if job.list_id else None
+        if message is None or (job.list_id and contact_list is None):
+            raise JobFailed("The list or the message of this send is gone.")
+        self._database = database
+        self._job = job
+        # The same in every attempt.
+        self._date = job.started_at or job.submitted_at
+        # What the call that sends a stored message says otherwise.
+        self._message: Message = replace(message, **job.request.get("instead", {}))
+        self._list = contact_list
+        self._stationery = stationery or Stationery()
+        self._links = self._stationery.links
+        self._signer = self._signing()
+        settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
+        self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
+        further: Mapping[str, Any] = job.request.get("links", {})
+        # The message with the links that this send adds to it.
+        shown = with_links(self._message, settings, further) if self._links else self._message
+        try:
+            self.content = Content(shown, has_links=True)
+        except InvalidMessage as error:
+            raise JobFailed(str(error)) from None
+        self._plain, self._html = self.content.bodies(shown.charset)
+        wanted = self.content.names.keys()
+        self._linked = {key: purpose for key, purpose in LINK_KEYS.items() if key in wanted}
+        if self._linked and self._links is None:
+            raise JobFailed(NO_LINKS)
+        self._columns = {key: column for key, column in CONTACT_KEYS.items() if key in wanted and key != "email"}
+        attributes = Profiles(database).attributes(contact_list.id) if contact_list else []
+        self._attributes = {
+            key: attribute
+            for attribute in attributes
+            if (key := merge_key(attribute.name)) in wanted and key not in CONTACT_KEYS
+        }
+
+        self._html_fields: list[str] = job.request.get("audience", {}).get("html_fields", [])
+
+    def check_unsubscribe_link(self) -> None:
+        """Raise JobFailed when the sender was promised a link to unsubscribe and the mails would have none.
+
+        The list's settings may have changed since the send was accepted, and another process may have accepted it.
+        """
+        if self._list is None or self._job.request.get(REQUEST) != "link":
+            return
+        further: Mapping[str, Any] = self._job.request.get("links", {})
+        has_links = self._links is not None
+        try:
+            check_link(self._message, self._list.settings, further, list_id=self._list.id, has_links=has_links)
+        except NoUnsubscribeLink as error:
+            raise JobFailed(str(error)) from None
+
+    @property
+    def known(self) -> set[str]:
+        """Merge keys that every recipient has."""
+        from_list = Profiles(self._database).attributes(self._list.id) if self._list else []
+        return {*CONTACT_KEYS, *LINK_KEYS, *(merge_key(attribute.name) for attribute in from_list)}
+
+    def chosen(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+        """The next recipients to build mails for, with what their mails need."""
+        return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
+
+    def built(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+        """The next recipients whose mails are built, with what their mails need."""
+        return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "built"), deliveries.c.id, limit)
+
+    def due(self, moment: datetime, limit: int) -> Sequence[Row[Any]]:
+        """Recipients that are due to be tried again, those that have waited longest first."""
+        table = deliveries
+        these = (table.c.job_id == self._job.id) & (table.c.next_try_at <= moment) & (table.c.state != "handing")
+        return self._rows(these, table.c.next_try_at, limit)
+
+    def one(self, delivery_id: int) -> Row[Any] | None:
+        """One recipient of this send."""
+        rows = self._rows((deliveries.c.id == delivery_id) & (deliveries.c.job_id == self._job.id), deliveries.c.id, 1)
+        return rows[0] if rows else None
+
+    def content_for(self, row: Row[Any], email: str = "") -> bytes:
+        """The mail of one of these recipients; the same each time, as long as the recipient's values are.
+
+        `email` is the recipient's address where it has changed since the row was read. Raises MergedTooLarge.
+        """
+        content = self._written(row, email or row.email)
+        return self._signer.sign(content) if self._signer else content
+
+    def letter(self, row: Row[Any], email: str = "") -> Letter:
+        """The mail of one of these recipients, in its envelope; `email` is as in `content_for`.
+
+        Raises MergedTooLarge.
+        """
+        sender, recipient = envelope(self._message.from_address), envelope(email or row.email)
+        return Letter(
+            sender=sender.encode(),
+            recipient=recipient.encode(),
+            content=self.content_for(row, email),
+            international=not (sender.isascii() and recipient.isascii()),
+        )
+
+    def page(self, row: Row[Any]) -> tuple[str, str | None, str]:
+        """Subject, HTML and text of the mail of one of these recipients, to be read in a browser.
+
+        Raises MergedTooLarge.
+        """
+        rendered = self.content.render(self._values(row))
+        return rendered.subject, rendered.html, rendered.plain
+
+    def message_uid(self, delivery_id: int) -> str:
+        """The Message-ID of a recipient's mail: the same however often it is tried."""
+        return f"<{self._key(delivery_id)}@{ascii_domain(self._message.from_address)}>"
+
+    def _signing(self) -> DkimSigner | None:
+        """The signer, if it signs for this sender."""
+        signer, sender = self._stationery.signer, self._message.from_address
+        if signer is None or signer.signs_for(sender):
+            return signer
+        # Once for a send, however often it waits and goes on.
+        if self._job.attempt <= 1:
+            told = "job %d: mails from %s are not signed, since the DKIM key is of %s"
+            log.warning(told, self._job.id, ascii_domain(sender), signer.domain)
+        return None
+
+    def _key(self, delivery_id: int) -> str:
+        return f"{self._message.public_id}.{delivery_id}"
+
+    def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Row[Any]]:
+        table = deliveries
+        list_id = self._list.id if self._list else 0
+        seen = of_person_on(self._job.request.get(SEEN_LISTS), contacts.c.id)
+        query: Select[Any] = (
+            select(
+                table.c.id,
+                table.c.email,
+                table.c.email_key,
+                table.c.state,
+                table.c.attempts,
+                table.c.doubts,
+                table.c.reply,
+                table.c.contact_id,
+                table.c.fields,
+                *(memberships.c[name] for name in ("profile", "form_values")),
+                *(contacts.c[column].label(f"contact_{column}") for column in self._columns.values()),
+            )
+            .select_from(table)
+            .join(contacts, and_(contacts.c.id == table.c.contact_id, *seen), isouter=True)
+            .join(
+                memberships,
+                (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.c.contact_id),
+                isouter=True,
+            )
+            .where(these)
+            .order_by(order)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return connection.execute(query).all()
+
+    def _written(self, row: Row[Any], email: str) -> bytes:
+        values = self._values(row)
+        if email != row.email:
+            values["email"] = email
+        merged = self.content.merge(values)
+        unsubscribe = ""
+        if self._links is not None and self._one_click:
+            made = "unsubscribe_link" in self._linked
+            unsubscribe = values["unsubscribe_link"] if made else self._links.make("unsubscribe", row.id)
+        head = Head(
+            key=self._key(row.id),
+            date=self._date,
+            from_name=merged.from_name,
+            from_address=self._message.from_address,
+            to_name=merged.to_name,
+            to_address=email,
+            reply_address=self._message.reply_address,
+            subject=merged.subject,
+            list_name=self._list.name if self._list else "",
+            list_key=f"list-{self._list.id}" if self._list else "",
+            unsubscribe=unsubscribe,
+            charset=self._message.charset,
+        )
+        html = self._html.write(merged.html) if self._html is not None and merged.html is not None else None
+        return head.around(self._plain.write(merged.plain), html)
+
+    def _values(self, row: Row[Any]) -> dict[str, str]:
+        values = {"email": row.email}
+        if row.profile:
+            for key, attribute in self._attributes.items():
+                values[key] = profile_value(attribute, row.profile, row.form_values or {})
+        if row.contact_id is not None and self._columns:
+            # They are the last columns of the row.
+            for key, value in zip(self._columns, row[-len(self._columns) :], strict=True):
+                values[key] = value or ""
+        values |= row.fields
+        for key in self._html_fields:
+            if key in row.fields:
+                values[key] = Markup(row.fields[key])  # noqa: S704 - its sender may write messages, too
+        if self._links is not None:
+            for key, purpose in self._linked.items():
+                values[key] = self._links.make(purpose, row.id)
+        return values

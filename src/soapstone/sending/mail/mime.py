@@ -1,0 +1,190 @@
+"""One mail: headers and bodies as bytes, ready to hand over.
+
+Written by hand rather than by `email.message.EmailMessage`: that one takes 1.1 ms for a mail of two bodies, this one
+a tenth of it, and it misreads a subject that happens to look like an encoded word. Every line that is written is ASCII
+(but for addresses with other letters before the @, RFC 6532) and ends in CR LF.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from email.charset import Charset
+from email.header import Header
+from email.utils import format_datetime
+from functools import lru_cache
+
+from email_validator import validate_email
+
+from soapstone.sending.messages.body import Body
+from soapstone.sending.messages.message import CHARSETS
+
+# Line breaks of all kinds and other control characters: none of them may enter a header.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]+")
+
+# A header of printable ASCII that needs neither folding nor encoding, and an RFC 5322 phrase of plain words.
+_SHORT = re.compile(r"[!-~](?:[ -~]{0,58}[!-~])?")
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+
+_LONGEST_HEADER_LINE = 76
+# Longer ones are not tried as one encoded word.
+_LONGEST_WORD = 60
+_CHARSETS = {name: Charset(name) for name in CHARSETS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What a mail to one recipient says beside its bodies. `key` is unique to it, of letters, digits and points.
+
+    `list_key` names the list within the sender's domain, as a domain label; it is empty for a mail to no list.
+    `unsubscribe` is the URL for unsubscribing, if there is one; by one click if it is HTTPS (RFC 8058). `charset` is
+    that of the texts, as far as it has their letters. Times are written in UTC.
+    """
+
+    key: str
+    date: datetime
+    from_name: str
+    from_address: str
+    to_name: str
+    to_address: str
+    reply_address: str
+    subject: str
+    list_name: str
+    list_key: str
+    unsubscribe: str = ""
+    charset: str = "utf-8"
+
+    def around(self, plain: bytes, html: bytes | None) -> bytes:
+        """The whole mail with its bodies, as `Body.write` gives them; there may be no HTML."""
+        domain = ascii_domain(self.from_address)
+        headers = [
+            f"Date: {_date(self.date)}",
+            f"From: {_mailbox('From', self.from_name, self.from_address, self.charset)}",
+            f"To: {_mailbox('To', self.to_name, self.to_address, self.charset)}",
+            f"Subject: {_unstructured('Subject', self.subject, self.charset)}",
+            f"Message-ID: <{self.key}@{domain}>",
+            "MIME-Version: 1.0",
+        ]
+        if self.list_key:
+            headers.insert(
+                5, f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}', self.charset)}"
+            )
+        if self.list_key:
+            # Programs that answer mails by themselves leave it alone; older ones, such as `vacation`, know List-Id not.
+            headers.append("Precedence: bulk")
+        if self.unsubscribe:
+            headers.append(f"List-Unsubscribe: <{self.unsubscribe}>")
+            # Unsubscribing by one click takes HTTPS (RFC 8058 3.1).
+            if self.unsubscribe.lower().startswith("https:"):
+                headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+        if self.reply_address:
+            headers.insert(3, f"Reply-To: {_mailbox('Reply-To', '', self.reply_address)}")
+        head = "\r\n".join(headers).encode() + b"\r\n"
+        if html is None:
+            return head + plain
+        boundary = f"=_{self.key}".encode()
+        kind = b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
+        # The line break before a boundary is part of the boundary.
+        mark = b"\r\n--" + boundary
+        parts = (
+            head,
+            kind,
+            mark[2:],
+            b"\r\n",
+            plain,
+            mark,
+            b"\r\n",
+            html,
+            mark,
+            b"--\r\n",
+        )
+        return b"".join(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail(Head):
+    """A mail with its texts; `html` may be None."""
+
+    html: str | None
+    plain: str
+
+    def content(self) -> bytes:
+        """The whole mail; the same for the same values, so that building it again changes nothing."""
+        html = None if self.html is None else Body("html", self.charset).write([self.html])
+        return self.around(Body("plain", self.charset).write([self.plain]), html)
+
+
+@lru_cache(16)
+def _date(date: datetime) -> str:
+    return format_datetime(date)
+
+
+@lru_cache(16)
+def ascii_domain(address: str) -> str:
+    """The domain of an address as name servers know it."""
+    domain = address.rpartition("@")[2]
+    return domain if domain.isascii() else _split(address)[1]
+
+
+def envelope(address: str) -> str:
+    """An address as SMTP takes it: its domain as name servers know it."""
+    return address if address.isascii() else "@".join(_split(address))
+
+
+def header_text(text: str) -> str:
+    """Text as it may stand in a header: on one line, without control characters."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _split(address: str) -> tuple[str, str]:
+    checked = validate_email(address, check_deliverability=False, globally_deliverable=False)
+    return checked.local_part, checked.ascii_domain
+
+
+# Senders and lists are the same for all mails of a message.
+@lru_cache(64)
+def _mailbox(header: str, name: str, address: str, charset: str = "utf-8") -> str:
+    if not address.isascii():
+        address = "@".join(_split(address))
+    return _named(header, name, address, charset) if header_text(name) else address
+
+
+@lru_cache(64)
+def _named(header: str, name: str, address: str, charset: str) -> str:
+    name = header_text(name)
+    if not name:
+        return f"<{address}>"
+    if "=?" not in name and _SHORT.fullmatch(name):
+        if not _PHRASE.fullmatch(name):
+            name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    else:
+        name = _encoded(header, name, charset)
+    return f"{name}\r\n <{address}>" if len(name) + len(address) > 60 else f"{name} <{address}>"
+
+
+@lru_cache(64)
+def _unstructured(header: str, text: str, charset: str) -> str:
+    text = header_text(text)
+    # What looks like an encoded word would be decoded by the reader, so it is encoded itself.
+    return text if "=?" not in text and _SHORT.fullmatch(text) else _encoded(header, text, charset)
+
+
+def _encoded(header: str, text: str, charset: str) -> str:
+    charset = _fitting(text, charset)
+    if len(text) <= _LONGEST_WORD:
+        # What `Header` gives for a text that one encoded word holds, a fifth of its time.
+        word = _CHARSETS[charset].header_encode(text)
+        if len(word) + len(header) + 2 <= _LONGEST_HEADER_LINE:
+            return word
+    return Header(text, charset, maxlinelen=_LONGEST_HEADER_LINE, header_name=header).encode(linesep="\r\n")
+
+
+def _fitting(text: str, charset: str) -> str:
+    """The character set, or UTF-8 when it does not have all letters of the text."""
+    if charset != "utf-8" and not text.isascii():
+        try:
+            text.encode(charset)
+        except UnicodeEncodeError:
+            return "utf-8"
+    return charset

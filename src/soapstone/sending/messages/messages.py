@@ -1,0 +1,216 @@
+"""Stored messages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, select, update
+
+from soapstone.clock import now
+from soapstone.lists.profiles import Profiles
+from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
+from soapstone.sending.messages.message import Draft, Message, MessageKind, Traits
+from soapstone.sending.messages.template import merge_key
+from soapstone.store.database import Database
+from soapstone.store.numbers import add_row
+from soapstone.store.tables import jobs, messages, sends
+from soapstone.store.unique import looks_again
+
+TOKEN_BYTES = 16
+# The kind of message whose names are there once in an account.
+UNIQUE_KIND = "magnetmail"
+# Characters of a name that are compared: the index of PostgreSQL takes no more.
+LONGEST_KEY = 500
+
+
+class NameTaken(Exception):
+    """The account has another message of that name (mm-96)."""
+
+
+class MessageInQueue(Exception):
+    """The message waits to be sent, or is being sent, and stays as it is until then (mm-97)."""
+
+
+class Messages:
+    """All messages of one installation."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @looks_again
+    def save(
+        self,
+        account_id: int,
+        list_id: int | None,
+        draft: Draft,
+        *,
+        kind: MessageKind = "saved",
+        traits: Traits | None = None,
+        number: int | None = None,
+    ) -> Message:
+        """Store a message for later use; subject, bodies and sender may still be empty. `number` is as for add_row.
+
+        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTaken for a kind
+        whose names are there once (mm-96), and NumberTaken.
+        """
+        traits = traits or Traits()
+        _check(draft, traits.name)
+        with self._database.write() as connection:
+            _check_name(connection, account_id, name_key(kind, traits.name), traits.name)
+            return store(connection, account_id, list_id, draft, kind=kind, traits=traits, number=number)
+
+    @looks_again
+    def edit(
+        self,
+        account_id: int,
+        message_id: int,
+        draft: Draft,
+        *,
+        traits: Mapping[str, Any] | None = None,
+    ) -> Message | None:
+        """Change what a stored message says, and those of its traits that are given; None when there is none.
+
+        A message that was made for a send is not edited: it counts as none. Raises InvalidMessage, NameTaken and
+        MessageInQueue.
+        """
+        given = {name: value for name, value in (traits or {}).items() if name in Traits.__dataclass_fields__}
+        _check(draft, given.get("name", ""))
+        given |= {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+        mine = (messages.c.account_id == account_id) & (messages.c.id == message_id) & (messages.c.kind != "send")
+        with self._database.write() as connection:
+            found = connection.execute(select(messages).where(mine)).one_or_none()
+            if found is None:
+                return None
+            if "name" in given:
+                given["unique_name"] = name_key(found.kind, given["name"])
+                _check_name(connection, account_id, given["unique_name"], given["name"], but=message_id)
+            if connection.execute(_waiting(message_id)).first():
+                raise MessageInQueue(message_id)
+            query = update(messages).where(mine).values(**given, updated_at=now()).returning(messages)
+            return _message(connection.execute(query).mappings().one())
+
+    def mark(self, account_id: int, message_id: int, **flags: bool) -> bool:
+        """Set `archived` or `hidden`; False when there is no such message."""
+        mine = (messages.c.account_id == account_id) & (messages.c.id == message_id)
+        values = {name: flags[name] for name in ("archived", "hidden") if name in flags}
+        with self._database.write() as connection:
+            return bool(connection.execute(update(messages).where(mine).values(**values)).rowcount)
+
+    def get(self, account_id: int, message_id: int) -> Message | None:
+        """The message of that number in the account."""
+        return self._one((messages.c.account_id == account_id) & (messages.c.id == message_id))
+
+    def public(self, account_id: int | None, public_id: str) -> Message | None:
+        """The message of that public id (lk-104), in the account or, with None, in any."""
+        condition = messages.c.public_id == public_id
+        return self._one(condition if account_id is None else condition & (messages.c.account_id == account_id))
+
+    def find(
+        self,
+        account_id: int,
+        *,
+        kind: MessageKind | None = None,
+        list_ids: Collection[int] | None = None,
+        numbers: Collection[int] | None = None,
+        archived: bool | None = None,
+        hidden: bool | None = None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+        sent: bool = True,
+        newest: bool = False,
+        after: int = 0,
+        offset: int = 0,
+        limit: int | None = None,
+    ) -> list[Message]:
+        """Messages of the account by number, with `newest` the last first, those behind `after`; None filters nothing.
+
+        Without `sent` those that were made for a send are left out.
+        """
+        query = select(messages).where(messages.c.account_id == account_id, messages.c.id > after)
+        if not sent:
+            query = query.where(messages.c.kind != "send")
+        for column, value in ((messages.c.kind, kind), (messages.c.archived, archived), (messages.c.hidden, hidden)):
+            if value is not None:
+                query = query.where(column == value)
+        for column, values in ((messages.c.list_id, list_ids), (messages.c.id, numbers)):
+            if values is not None:
+                query = query.where(column.in_(values))
+        if created_from is not None:
+            query = query.where(messages.c.created_at >= created_from)
+        if created_before is not None:
+            query = query.where(messages.c.created_at < created_before)
+        with self._database.read() as connection:
+            order = messages.c.id.desc() if newest else messages.c.id
+            rows = connection.execute(query.order_by(order).offset(offset).limit(limit)).mappings()
+            return [_message(row) for row in rows]
+
+    def unknown_fields(self, account_id: int, message: Message) -> list[str]:
+        """The merge fields of a message, as they are written, that name nothing which the account has.
+
+        That is no column of contacts, no link and no profile attribute of any list. A file that is sent to, or a send
+        to single addresses, may still bring them along (lk-87).
+        """
+        attributes = (merge_key(name) for name in Profiles(self._database).names(account_id))
+        return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *attributes})
+
+    def in_queue(self, account_id: int, message_id: int) -> bool:
+        """Whether a send of the message waits or is under way (mm-97)."""
+        if self.get(account_id, message_id) is None:
+            return False
+        with self._database.read() as connection:
+            return connection.execute(_waiting(message_id)).first() is not None
+
+    def _one(self, condition: Any) -> Message | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(messages).where(condition)).mappings().one_or_none()
+        return None if row is None else _message(row)
+
+
+def store(
+    connection: Connection,
+    account_id: int,
+    list_id: int | None,
+    draft: Draft,
+    *,
+    kind: MessageKind,
+    traits: Traits | None = None,
+    number: int | None = None,
+) -> Message:
+    """Store a message in the caller's transaction; `number` is as for add_row."""
+    moment = now()
+    kept = traits or Traits()
+    values = {name: getattr(draft, name) for name in Draft.__dataclass_fields__}
+    values |= {name: getattr(kept, name) for name in Traits.__dataclass_fields__} | {"extras": dict(kept.extras or {})}
+    values |= {"account_id": account_id, "list_id": list_id, "kind": kind, "created_at": moment, "updated_at": moment}
+    values["unique_name"] = name_key(kind, kept.name)
+    values["public_id"] = secrets.token_hex(TOKEN_BYTES)
+    return _message(add_row(connection, messages, values, number))
+
+
+def _check(draft: Draft, name: str) -> None:
+    check_storable(draft, name)
+    check_addresses(draft)
+    Content(draft)
+
+
+def name_key(kind: str, name: str) -> str | None:
+    """The comparable form of a message's name where it is there once in an account; None elsewhere (mm-96)."""
+    return name.strip().casefold()[:LONGEST_KEY] or None if kind == UNIQUE_KIND else None
+
+
+def _check_name(connection: Connection, account_id: int, key: str | None, name: str, *, but: int = 0) -> None:
+    same = (messages.c.account_id == account_id) & (messages.c.unique_name == key) & (messages.c.id != but)
+    if key is not None and connection.execute(select(messages.c.id).where(same)).first():
+        raise NameTaken(name)
+
+
+def _waiting(message_id: int) -> Any:
+    joined = sends.join(jobs, jobs.c.id == sends.c.job_id)
+    return select(jobs.c.id).select_from(joined).where(sends.c.message_id == message_id, jobs.c.finished_at.is_(None))
+
+
+def _message(row: RowMapping) -> Message:
+    return Message(**{name: row[name] for name in Message.__dataclass_fields__})

@@ -1,0 +1,49 @@
+"""The link to unsubscribe that every mail to many people shows, unless the sender says that it needs none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
+
+from soapstone.sending.messages.content import Written, visible_links, with_links
+from soapstone.sending.messages.message import InvalidMessage
+
+# What a sender says about its mails: they have the link, or they need none.
+Choice = Literal["link", "none"]
+
+# Member of a send's request: a Choice, or MISSING where a contract has no way to ask and the mails have no link.
+REQUEST = "unsubscribe"
+MISSING = "missing"
+
+
+class NoUnsubscribeLink(InvalidMessage):
+    """The mails would have no link to unsubscribe.
+
+    `url_missing`: message or list ask for the link, and the server does not know its public URL. `list_id` is the list.
+    """
+
+    def __init__(self, list_id: int | None, *, url_missing: bool) -> None:
+        because = "SOAPSTONE_PUBLIC_URL is not set" if url_missing else "neither the message nor its list has one"
+        super().__init__(f"The mails would have no link to unsubscribe: {because}.")
+        self.list_id = list_id
+        self.url_missing = url_missing
+
+
+def check_link(
+    message: Written,
+    settings: Mapping[str, Any],
+    further: Mapping[str, Collection[str]] | None = None,
+    *,
+    list_id: int | None,
+    has_links: bool,
+) -> None:
+    """Raise NoUnsubscribeLink when no body of the mails would have the link, by its merge field or by its list.
+
+    The header `List-Unsubscribe` does not count, since many mail programs do not show it. `further` is as in
+    `with_links`; `has_links` says whether the server can make links at all.
+    """
+    shown = with_links(message, settings, further)
+    if "unsubscribe_link" not in visible_links(shown):
+        raise NoUnsubscribeLink(list_id, url_missing=False)
+    if not has_links:
+        raise NoUnsubscribeLink(list_id, url_missing=True)

@@ -1,0 +1,215 @@
+"""What became of sends: of one, of all sends of a message, and of each recipient."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+
+from soapstone.accounts.account import Login
+from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
+from soapstone.jobs.job import Job
+from soapstone.store.database import Database
+from soapstone.store.tables import deliveries, jobs, messages, sends
+
+# Mails in these states are on their way or there.
+SENT = ("handed", "bounced")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """One recipient of a send; `state` is one of DELIVERY_STATES, `reply` the SMTP server's last one.
+
+    `doubts` counts attempts of which nobody knows the end: with one, the recipient may have the mail twice.
+    """
+
+    id: int
+    job_id: int
+    message_id: int
+    contact_id: int | None
+    email: str
+    state: str
+    reason: str
+    reply: str
+    attempts: int
+    doubts: int
+    handed_at: datetime | None
+    next_try_at: datetime | None
+    is_test: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendRecord:
+    """One send: its job, what it sends, of what that is a copy, and whom it is for in general."""
+
+    job: Job
+    message_id: int
+    source_id: int | None
+    list_id: int | None
+    purpose: str
+    is_test: bool
+
+    @property
+    def sent(self) -> int:
+        """Mails handed over so far."""
+        return int(self.job.counters.get("handed", 0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """When a send of a message to a list, or to single people (`list_id` None), began to hand mails over."""
+
+    message_id: int
+    list_id: int | None
+    at: datetime
+
+
+class SendReports:
+    """Reads sends and their ledgers; everything stays inside the account that is named."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_job(self, account_id: int, job_id: int) -> SendRecord | None:
+        """The send of that number."""
+        found = self._records(account_id, sends.c.job_id == job_id)
+        return found[0] if found else None
+
+    def of_message(self, account_id: int, message_id: int) -> list[SendRecord]:
+        """The sends of a message by number: one for a message that was made for a send, any number for others."""
+        of_message = sends.c.message_id == message_id
+        key = ("sends", account_id, message_id)
+        return list(self._database.recall(key, lambda: tuple(self._records(account_id, of_message))))
+
+    def of_source(self, account_id: int, message_id: int) -> list[SendRecord]:
+        """The sends that sent a copy of this stored message, by number."""
+        return self._records(account_id, sends.c.source_id == message_id)
+
+    def find(
+        self,
+        account_id: int,
+        *,
+        message_ids: Collection[int] | None = None,
+        list_ids: Collection[int] | None = None,
+        purposes: Collection[str] | None = None,
+        tests: bool = False,
+        newest: bool = False,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> list[SendRecord]:
+        """Sends of the account by number, with `newest` the last first, those behind `after`; None filters nothing.
+
+        Those for tests only when asked for.
+        """
+        condition = (sends.c.account_id == account_id) & (sends.c.job_id > after)
+        if message_ids is not None:
+            condition &= sends.c.message_id.in_(message_ids)
+        if list_ids is not None:
+            condition &= sends.c.list_id.in_(list_ids)
+        if purposes is not None:
+            condition &= sends.c.purpose.in_(purposes)
+        if not tests:
+            condition &= ~sends.c.is_test
+        return self._records(account_id, condition, limit, newest=newest)
+
+    def departures(
+        self, account_id: int, *, kind: str, message_id: int | None = None, login: Login | None = None
+    ) -> list[Departure]:
+        """The sends of the account's messages of a kind, or of one of them, that have handed mails over, by number.
+
+        Those for tests are none. The login sees those to lists that it sees, and to single people.
+        """
+        query = (
+            select(sends.c.message_id, sends.c.list_id, jobs.c.started_at, jobs.c.counters)
+            .join(jobs, jobs.c.id == sends.c.job_id)
+            .join(messages, messages.c.id == sends.c.message_id)
+            .where(messages.c.account_id == account_id, messages.c.kind == kind)
+            .where(~sends.c.is_test, jobs.c.started_at.is_not(None), *of_no_hidden_list(login, sends.c.list_id))
+            .order_by(sends.c.job_id)
+        )
+        if message_id is not None:
+            query = query.where(sends.c.message_id == message_id)
+        with self._database.read() as connection:
+            return [
+                Departure(message_id=row.message_id, list_id=row.list_id, at=row.started_at)
+                for row in connection.execute(query)
+                if row.counters.get("handed")
+            ]
+
+    def counts(self, job_id: int) -> dict[str, int]:
+        """How many recipients of a send are in each state that there is."""
+        query = select(deliveries.c.state, func.count()).where(deliveries.c.job_id == job_id)
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
+
+    def reasons(self, job_id: int) -> dict[str, int]:
+        """How many recipients of a send were skipped for each reason that there is."""
+        query = select(deliveries.c.reason, func.count()).where(
+            deliveries.c.job_id == job_id, deliveries.c.state == "skipped"
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.reason))}
+
+    def recipients(
+        self,
+        account_id: int,
+        *,
+        job_id: int | None = None,
+        message_id: int | None = None,
+        contact_id: int | None = None,
+        states: Sequence[str] = (),
+        reasons: Sequence[str] = (),
+        tests: bool = True,
+        after: int = 0,
+        limit: int = 1000,
+        login: Login | None = None,
+    ) -> list[Recipient]:
+        """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
+
+        `states`, and `reasons` of those that were skipped, pick some of them; none means all. The login is told of no
+        contact that it does not see.
+        """
+        columns: dict[str, ColumnElement[Any]] = {name: deliveries.c[name] for name in Recipient.__dataclass_fields__}
+        if seen := of_visible_person(login, deliveries.c.contact_id):
+            columns["contact_id"] = case((and_(*seen), deliveries.c.contact_id)).label("contact_id")
+        query = select(*columns.values()).where(deliveries.c.account_id == account_id, deliveries.c.id > after)
+        for column, value in (
+            (deliveries.c.job_id, job_id),
+            (deliveries.c.message_id, message_id),
+            (deliveries.c.contact_id, contact_id),
+        ):
+            if value is not None:
+                query = query.where(column == value)
+        if states:
+            query = query.where(deliveries.c.state.in_(states))
+        if reasons:
+            query = query.where(deliveries.c.state == "skipped", deliveries.c.reason.in_(reasons))
+        if not tests:
+            query = query.where(~deliveries.c.is_test)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
+            return [Recipient(**row) for row in rows]
+
+    def _records(
+        self, account_id: int, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False
+    ) -> list[SendRecord]:
+        mine = (sends.c.account_id == account_id) & condition
+        own = [sends.c[name] for name in ("message_id", "source_id", "purpose", "is_test")]
+        query = select(jobs, *own, sends.c.list_id.label("of_list")).join(jobs, jobs.c.id == sends.c.job_id)
+        with self._database.read() as connection:
+            order = sends.c.job_id.desc() if newest else sends.c.job_id
+            rows = connection.execute(query.where(mine).order_by(order).limit(limit)).mappings()
+            return [
+                SendRecord(
+                    job=Job(**{name: row[name] for name in Job.__dataclass_fields__}),
+                    message_id=row["message_id"],
+                    source_id=row["source_id"],
+                    list_id=row["of_list"],
+                    purpose=row["purpose"],
+                    is_test=row["is_test"],
+                )
+                for row in rows
+            ]

@@ -1,0 +1,575 @@
+"""Sends are submitted here: a message and a job, stored together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import Connection, insert, select
+
+from soapstone.accounts.account import Account, Login
+from soapstone.accounts.audit import COMMAND_LINE, AuditAction, record
+from soapstone.accounts.visibility import seen_lists
+from soapstone.jobs.job import Job
+from soapstone.jobs.queue import Jobs
+from soapstone.lists.lists import ContactList
+from soapstone.lists.profile_filter import InvalidFilter, Term
+from soapstone.lists.profiles import Profiles
+from soapstone.sending.mail.builder import SEEN_LISTS
+from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, LINK_SETTINGS, Content, ready_to_send
+from soapstone.sending.messages.message import Draft, InvalidMessage, Message, Traits
+from soapstone.sending.messages.messages import Messages, store
+from soapstone.sending.messages.template import merge_key
+from soapstone.sending.messages.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLink, check_link
+from soapstone.sending.supplied_file import FileForm
+from soapstone.store.blobs import Blobs, Upload
+from soapstone.store.database import Database
+from soapstone.store.tables import jobs, messages, sends
+
+log = logging.getLogger(__name__)
+
+SEND_TO_LIST = "send_to_list"
+SEND_TO_FILE = "send_to_file"
+# Every other send: whom it goes to is in its request.
+SEND = "send"
+
+# Kind of job → its number of steps (lk-90).
+KINDS = {SEND_TO_LIST: 3, SEND_TO_FILE: 4, SEND: 3}
+
+Purpose = Literal["list", "file", "group", "people", "test", "review", "transactional", "failed", "letter"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """A mail about sends to those who want to know of them; it counts in no figure (mm-106).
+
+    It goes out at `due_at`, or `after` some time when all of the sends have ended. Its draft may use NOTICE_KEYS; what
+    became of the sends is empty before their end.
+    """
+
+    draft: Draft
+    emails: Sequence[str]
+    due_at: datetime | None = None
+    after: timedelta | None = None
+
+
+# Merge keys of notices: name and number of the message, mails that were handed over, and how the sends have ended.
+NOTICE_KEYS = ("message", "message_number", "mails", "outcome")
+
+
+@dataclass(frozen=True)
+class SendTicket:
+    """A send that was accepted: its job, and the message that it sends (its number is the MsgID, lk-88)."""
+
+    job: Job
+    message: Message
+
+
+class Sends:
+    """Accepts sends. Everything is on disk when a method returns; `due_at` in the past or None means at once.
+
+    `has_links` says whether mails can have links to this server. Sends to many people take the sender's choice about
+    the link to unsubscribe: with "link" they raise NoUnsubscribeLink for mails without one. Without a choice, for
+    contracts that cannot ask, they are accepted, and the missing link is noted in the log and in the job's request.
+    """
+
+    def __init__(self, database: Database, blobs: Blobs, jobs: Jobs, *, has_links: bool = False) -> None:
+        self._has_links = has_links
+        self._database = database
+        self._blobs = blobs
+        self._jobs = jobs
+        self._profiles = Profiles(database)
+
+    def to_list(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        due_at: datetime | None = None,
+        unsubscribe: Choice | None = None,
+    ) -> SendTicket:
+        """Send to List (lk-85): a message to the subscribed members of a list. A stored message is copied.
+
+        Raises InvalidMessage.
+        """
+        draft = self._ready(message, contact_list)
+        request = self._unsubscribing(unsubscribe, draft, contact_list)
+        return self._copied(
+            SEND_TO_LIST, "list", account, login, contact_list, message, draft, request=request, due_at=due_at
+        )
+
+    def to_file(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        upload: Upload,
+        file: FileForm,
+        due_at: datetime | None = None,
+        unsubscribe: Choice | None = None,
+    ) -> SendTicket:
+        """Send a message to the people in a file, in the name of a list; it subscribes nobody (lk-91).
+
+        The upload is kept when the send is accepted; otherwise it is the caller's to discard. Which merge fields there
+        are shows when the job reads the file. Raises InvalidMessage.
+        """
+        draft = ready_to_send(Draft.of(message), contact_list)
+        Content(draft)
+        request = {"file": file.document, **self._unsubscribing(unsubscribe, draft, contact_list)}
+        blob = upload.keep()
+        try:
+            return self._copied(
+                SEND_TO_FILE,
+                "file",
+                account,
+                login,
+                contact_list,
+                message,
+                draft,
+                request=request,
+                due_at=due_at,
+                blob=blob,
+                blob_size=upload.size,
+                label=file.name,
+            )
+        except BaseException:
+            self._blobs.remove(blob)
+            raise
+
+    def to_members(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        terms: Sequence[Term] = (),
+        due_at: datetime | None = None,
+        traits: Traits | None = None,
+        unsubscribe: Choice | None = None,
+    ) -> SendTicket:
+        """Send a message to the subscribed members of a list, or to those who meet a filter (lk-96).
+
+        A stored message is copied. Raises InvalidMessage, and InvalidFilter for attributes that the list has not.
+        """
+        there = {attribute.id for attribute in self._profiles.attributes(contact_list.id)}
+        if strange := [term.attribute_id for term in terms if term.attribute_id not in there]:
+            raise InvalidFilter(f"The list has no profile attribute {strange[0]}.")
+        draft = self._ready(message, contact_list)
+        audience = {"kind": "members", "filter": [term.document for term in terms]}
+        request = {"audience": audience, **self._unsubscribing(unsubscribe, draft, contact_list)}
+        return self._copied(
+            SEND, "list", account, login, contact_list, message, draft, request=request, due_at=due_at, traits=traits
+        )
+
+    def to_addresses(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        emails: Sequence[str],
+        purpose: Purpose = "test",
+        fields: Mapping[str, str] | None = None,
+        html_fields: Collection[str] = (),
+        reach: Collection[str] = (),
+        due_at: datetime | None = None,
+        traits: Traits | None = None,
+    ) -> SendTicket:
+        """Send a message to single addresses in the name of a list: for a test, for review, or transactional (lk-96).
+
+        `fields` are further merge values; those that `html_fields` names are HTML. Copies for test and review count in
+        no figure. They need not be on the list; `reach` names states on it that are mailed all the same (lk-100). A
+        stored message is copied. Raises InvalidMessage.
+        """
+        given = {merge_key(name): value for name, value in (fields or {}).items()}
+        draft = self._ready(message, contact_list, given.keys())
+        audience = {"kind": "addresses", "emails": list(emails), "fields": given}
+        audience["html_fields"] = [merge_key(name) for name in html_fields]
+        return self._copied(
+            SEND,
+            purpose,
+            account,
+            login,
+            contact_list,
+            message,
+            draft,
+            request={
+                "audience": audience,
+                "rules": {"reach": list(reach)},
+                "is_test": purpose in ("test", "review"),
+            },
+            due_at=due_at,
+            traits=traits,
+        )
+
+    def letter(
+        self,
+        connection: Connection,
+        *,
+        account: Account,
+        contact_list: ContactList,
+        draft: Draft,
+        email: str,
+        fields: Mapping[str, str],
+    ) -> int:
+        """Queue a mail to one person in the caller's transaction; the number of its job.
+
+        It is about the person's own subscription, so who left or waits gets it too, and it counts in no figure.
+        `fields` are its merge values. Raises InvalidMessage.
+        """
+        given = {merge_key(name): value for name, value in fields.items()}
+        draft = ready_to_send(draft, contact_list)
+        Content(draft).check_names(given.keys())
+        request = {
+            "audience": {"kind": "addresses", "emails": [email], "fields": given},
+            "rules": {"reach": ["unsubscribed", "waiting"]},
+            "is_test": True,
+        }
+        copy = store(connection, account.id, contact_list.id, draft, kind="send", traits=None)
+        return self._add(connection, SEND, "letter", account, None, contact_list, copy, request)
+
+    def to_people(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        message: Message,
+        contact_ids: Sequence[int] = (),
+        emails: Sequence[str] = (),
+        instead: Mapping[str, str] | None = None,
+        reach: Collection[str] = ("unsubscribed",),
+        purpose: Purpose = "people",
+        due_at: datetime | None = None,
+        links: Mapping[str, Collection[str]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> SendTicket:
+        """Send a stored message, as it is, to single contacts of the account, or for a test to addresses.
+
+        `instead` holds parts that replace those of the message when they are not empty: `subject`, `from_name`,
+        `from_address`; a sender without a name replaces one with a name. `reach` names states that are mailed all the
+        same (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
+        contract. Raises InvalidMessage.
+        """
+        given = self._instead(message, instead)
+        audience: dict[str, Any] = {"kind": "people", "contact_ids": list(contact_ids)}
+        if emails:
+            audience = {"kind": "addresses", "emails": list(emails)}
+        request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(reach)}, "instead": given}
+        request |= {"is_test": purpose == "test", "links": _lists(links), "settings": dict(settings or {})}
+        with self._database.write(durable=True) as connection:
+            job_id = self._add(connection, SEND, purpose, account, login, None, message, request, due_at=due_at)
+        return self._ticket(job_id, message)
+
+    def to_groups(
+        self,
+        *,
+        account: Account,
+        login: Login | None,
+        groups: Sequence[ContactList],
+        message: Message,
+        instead: Mapping[str, str] | None = None,
+        without: Sequence[ContactList] = (),
+        again: bool = False,
+        due_at: datetime | None = None,
+        links: Mapping[str, Collection[str]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        test_emails: Sequence[str] = (),
+        notices: Sequence[Notice] = (),
+        unsubscribe: Choice | None = None,
+    ) -> list[SendTicket]:
+        """Send a stored message, as it is, to groups: a job for each, in this order (mm-103).
+
+        Who is in several is mailed once; who has had the message already is left out unless `again` (mm-102), and so is
+        who is subscribed to one of the groups of `without`. `links` and `settings` are as in `to_people` (mm-105). Each
+        of `test_emails`, but for people who left or wait, gets a copy at once in the name of the first group (mm-108).
+        `notices` go to those who want to know of the start or the end (mm-106). The tickets are those of the groups.
+        All of it is stored together.
+
+        Raises InvalidMessage.
+        """
+        given = self._instead(message, instead, groups)
+        for notice in notices:
+            Content(ready_to_send(notice.draft, None)).check_names(NOTICE_KEYS)
+        shared: dict[str, Any] = {"instead": given, "links": _lists(links), "settings": dict(settings or {})}
+        # The same for all groups that want the same links.
+        by_links: dict[tuple[bool, ...], dict[str, str]] = {}
+        choices: list[dict[str, str]] = []
+        for group in groups:
+            wanted = tuple(bool(group.settings.get(name)) for name in LINK_SETTINGS)
+            if wanted not in by_links:
+                by_links[wanted] = self._unsubscribing(unsubscribe, Draft.of(message), group, links)
+            choices.append(by_links[wanted])
+        numbers: list[int] = []
+        with self._database.write(durable=True) as connection:
+            for group, choice in zip(groups, choices, strict=True):
+                rules = {"once": not again, "after": list(numbers), "without": [each.id for each in without]}
+                request = {"audience": {"kind": "members"}, "rules": rules, **shared, **choice}
+                numbers.append(
+                    self._add(connection, SEND, "group", account, login, group, message, request, due_at=due_at)
+                )
+            if test_emails:
+                audience = {"kind": "addresses", "emails": list(test_emails)}
+                request = {"audience": audience, "is_test": True, **shared}
+                first = groups[0] if groups else None
+                self._add(connection, SEND, "test", account, login, first, message, request)
+            for notice in notices:
+                self._announce(connection, account, message, notice, numbers)
+        return [self._ticket(number, message) for number in numbers]
+
+    def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
+        """Send the message of a finished send once more, to those whom it could not reach; None when it is not over.
+
+        Who has got it by another such attempt, or is getting it, is left out.
+        """
+        if not job.over or job.kind not in KINDS:
+            return None
+        message_id: int = job.request["message_id"]
+        request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
+        for name in ("instead", "is_test", "links", REQUEST, SEEN_LISTS):
+            if name in job.request:
+                request[name] = job.request[name]
+        with self._database.write(durable=True) as connection:
+            rules = {"reach": job.request.get("rules", {}).get("reach", []), "members": is_for_members(job)}
+            request |= _sight(connection, login)
+            request["rules"] = rules | {"after": self._attempts(connection, job, message_id)}
+            number = self._jobs.add(
+                connection,
+                account_id=account.id,
+                login_id=login.id if login else None,
+                kind=SEND,
+                list_id=job.list_id,
+                steps=KINDS[SEND],
+                request={"message_id": message_id, **request},
+                label=job.label,
+            )
+            _record(connection, account, login, number, message_id, job.list_id, "failed")
+            _note(connection, number, account.id, message_id, None, job.list_id, "failed", bool(request.get("is_test")))
+        found = self._jobs.get([account.id], number)
+        message = Messages(self._database).get(account.id, message_id)
+        assert found is not None  # noqa: S101 - it was just committed
+        assert message is not None  # noqa: S101 - messages of sends stay
+        return SendTicket(found, message)
+
+    def _attempts(self, connection: Connection, job: Job, message_id: int) -> list[int]:
+        """The send that a send goes back to, and all that were made to reach those whom it, or one of these, did not.
+
+        No other one can be made until the caller's transaction ends.
+        """
+        of_message = (sends.c.account_id == job.account_id) & (sends.c.message_id == message_id)
+        query = select(jobs.c.id, jobs.c.request).join(sends, sends.c.job_id == jobs.c.id).where(of_message)
+        connection.execute(select(messages.c.id).where(messages.c.id == message_id).with_for_update())
+        found = connection.execute(query.order_by(jobs.c.id)).all()
+        first: dict[int, int] = {}
+        for row in found:
+            # A retry has a higher number than what it retries.
+            before = _retried(row.request) or row.id
+            first[row.id] = first.get(before, before)
+        return [number for number in first if first[number] == first.get(job.id)]
+
+    def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
+        draft = ready_to_send(Draft.of(message), contact_list)
+        Content(draft).check_names({*known_names(self._profiles, contact_list.id), *further})
+        return draft
+
+    def _unsubscribing(
+        self,
+        choice: Choice | None,
+        message: Draft,
+        contact_list: ContactList,
+        further: Mapping[str, Collection[str]] | None = None,
+    ) -> dict[str, str]:
+        """What the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLink."""
+        if choice == "none":
+            return {REQUEST: choice}
+        try:
+            list_id = contact_list.id
+            check_link(message, contact_list.settings, further, list_id=list_id, has_links=self._has_links)
+        except NoUnsubscribeLink:
+            if choice is not None:
+                raise
+            return {REQUEST: MISSING}
+        return {REQUEST: choice} if choice else {}
+
+    def _instead(
+        self, message: Message, instead: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
+    ) -> dict[str, str]:
+        """What replaces parts of a stored message; checked together with the rest of it."""
+        given = {name: value for name, value in (instead or {}).items() if value.strip()}
+        if "from_address" in given and instead is not None:
+            given["from_name"] = instead.get("from_name", message.from_name)
+        if unknown := given.keys() - {"subject", "from_name", "from_address", "reply_address"}:
+            raise TypeError(f"not a part that a send replaces: {sorted(unknown)}")
+        parts = {**{name: getattr(message, name) for name in Draft.__dataclass_fields__}, **given}
+        content: Content | None = None
+        for group in groups or (None,):
+            draft = ready_to_send(Draft(**parts), group)
+            # Bodies take long to compile, and are the same for all groups.
+            content = content or Content(replace(draft, from_name=""))
+            known = known_names(self._profiles, group.id) if group else {*CONTACT_KEYS, *LINK_KEYS}
+            for each in (content, Content(Draft(subject="", from_name=draft.from_name))):
+                each.check_names(known)
+        if not parts["from_address"]:
+            raise InvalidMessage("The message has no sender address.")
+        return given
+
+    def _announce(
+        self, connection: Connection, account: Account, message: Message, notice: Notice, numbers: Sequence[int]
+    ) -> None:
+        """Queue a notice of the sends with these numbers."""
+        copy = store(connection, account.id, None, ready_to_send(notice.draft, None), kind="send")
+        fields = {"message": message.name or message.subject, "message_number": str(message.id)}
+        audience: dict[str, Any] = {"kind": "addresses", "emails": list(notice.emails), "fields": fields}
+        if notice.after is not None:
+            audience |= {"kind": "notice", "of": list(numbers), "after": notice.after.total_seconds()}
+        request = {"audience": audience, "rules": {"reach": ["unsubscribed", "waiting"]}, "is_test": True}
+        self._add(connection, SEND, "letter", account, None, None, copy, request, due_at=notice.due_at)
+
+    def _copied(
+        self,
+        kind: str,
+        purpose: Purpose,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList,
+        message: Message | Draft,
+        draft: Draft,
+        *,
+        request: Mapping[str, Any] | None = None,
+        due_at: datetime | None = None,
+        traits: Traits | None = None,
+        **file: Any,
+    ) -> SendTicket:
+        source = message if isinstance(message, Message) else None
+        if traits is None and source is not None:
+            traits = Traits(**{name: getattr(source, name) for name in Traits.__dataclass_fields__})
+        with self._database.write(durable=True) as connection:
+            copy = store(connection, account.id, contact_list.id, draft, kind="send", traits=traits)
+            job_id = self._add(
+                connection,
+                kind,
+                purpose,
+                account,
+                login,
+                contact_list,
+                copy,
+                request or {},
+                source_id=source.id if source else None,
+                due_at=due_at,
+                **file,
+            )
+        return self._ticket(job_id, copy)
+
+    def _add(
+        self,
+        connection: Connection,
+        kind: str,
+        purpose: Purpose,
+        account: Account,
+        login: Login | None,
+        contact_list: ContactList | None,
+        message: Message,
+        request: Mapping[str, Any],
+        *,
+        source_id: int | None = None,
+        **job: Any,
+    ) -> int:
+        list_id = contact_list.id if contact_list else None
+        request = {**request, **_sight(connection, login)}
+        number = self._jobs.add(
+            connection,
+            account_id=account.id,
+            login_id=login.id if login else None,
+            kind=kind,
+            list_id=list_id,
+            steps=KINDS[kind],
+            request={"message_id": message.id, **request},
+            **job,
+        )
+        is_test = bool(request.get("is_test", False))
+        if purpose != "letter":
+            _record(connection, account, login, number, message.id, list_id, purpose)
+        _note(connection, number, account.id, message.id, source_id, list_id, purpose, is_test)
+        if request.get(REQUEST) == MISSING:
+            log.warning("the mails of send %d to list %s have no link to unsubscribe", number, list_id)
+        return number
+
+    def _ticket(self, job_id: int, message: Message) -> SendTicket:
+        job = self._jobs.get([message.account_id], job_id)
+        assert job is not None  # noqa: S101 - it was just committed
+        return SendTicket(job, message)
+
+
+def is_for_members(job: Job) -> bool:
+    """Return whether a send goes to members of its list only: who is taken off the list meanwhile gets no mail."""
+    audience = job.request.get("audience", {"kind": "members" if job.kind == SEND_TO_LIST else ""})
+    return bool(audience["kind"] == "members" or job.request.get("rules", {}).get("members"))
+
+
+def is_by_address(job: Job) -> bool:
+    """Return whether a send looks its recipients up by their addresses, and not by their numbers."""
+    kind = job.request.get("audience", {}).get("kind", "")
+    return job.kind == SEND_TO_FILE or kind in ("addresses", "notice", "failures")
+
+
+def _retried(request: Mapping[str, Any]) -> int | None:
+    """The send whose failures a send goes to."""
+    audience: Mapping[str, Any] = request.get("audience", {})
+    return audience.get("job_id")
+
+
+def _note(
+    connection: Connection,
+    job_id: int,
+    account_id: int,
+    message_id: int,
+    source_id: int | None,
+    list_id: int | None,
+    purpose: Purpose,
+    is_test: bool,
+) -> None:
+    values: dict[str, Any] = {
+        "job_id": job_id,
+        "account_id": account_id,
+        "message_id": message_id,
+        "source_id": source_id,
+    }
+    values |= {"list_id": list_id, "purpose": purpose, "is_test": is_test}
+    connection.execute(insert(sends).values(**values))
+
+
+def _sight(connection: Connection, login: Login | None) -> dict[str, Any]:
+    """What a request holds of a login that sees only some people: fields of others are not for its mails."""
+    lists = seen_lists(connection, login)
+    return {} if lists is None else {SEEN_LISTS: lists}
+
+
+def _record(
+    connection: Connection,
+    account: Account,
+    login: Login | None,
+    job_id: int,
+    message_id: int,
+    list_id: int | None,
+    purpose: Purpose,
+) -> None:
+    told = f"send {job_id} ({purpose}) of message {message_id}" + (f" to list {list_id}" if list_id else "")
+    record(connection, account.id, login.actor if login else COMMAND_LINE, AuditAction.SEND, told)
+
+
+def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
+    return {body: list(names) for body, names in (links or {}).items()}
+
+
+def known_names(profiles: Profiles, list_id: int) -> set[str]:
+    """Merge keys that every recipient of a list has: fields of the contact, profile attributes of the list, links."""
+    attributes = (merge_key(attribute.name) for attribute in profiles.attributes(list_id))
+    return {*CONTACT_KEYS, *LINK_KEYS, *attributes}

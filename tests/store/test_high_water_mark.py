@@ -1,0 +1,135 @@
+"""The mark tells older and other records from those that were served last, and never those themselves."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from soapstone.accounts.account import Account
+from soapstone.jobs.queue import Jobs
+from soapstone.store import schema
+from soapstone.store.database import Database
+from soapstone.store.high_water_mark import Mark, PutBack
+from soapstone.store.numbers import raise_beyond
+from soapstone.store.tables import job_events, jobs, secrets
+
+
+@pytest.fixture
+def mark(database: Database, tmp_path: Path) -> Mark:
+    """The mark of the database."""
+    return Mark.of(database, tmp_path)
+
+
+def add_job(database: Database, account: Account) -> None:
+    with database.write(durable=True) as connection:
+        Jobs(database).add(connection, account_id=account.id, kind="import")
+
+
+def test_records_without_a_mark_are_served(database: Database, mark: Mark) -> None:
+    mark.check(database)
+    assert mark.numbers == {}
+
+
+def test_records_that_go_on_are_served(database: Database, account: Account, mark: Mark) -> None:
+    """Rows may go, and a sequence may be ahead of the rows."""
+    add_job(database, account)
+    mark.update(database)
+    mark.check(database)
+    with database.write() as connection:
+        connection.execute(job_events.delete())
+        connection.execute(jobs.delete())
+    mark.update(database)
+    mark.check(database)
+    assert mark.numbers["job"] == 1
+    with database.connect() as connection, connection.execution_options(writes=True, durable=True).begin() as given:
+        Jobs(database).add(connection, account_id=account.id, kind="import")
+        given.rollback()
+    mark.update(database)
+    assert mark.numbers["job"] == 1
+
+
+def test_older_records_are_refused(tmp_path: Path, sqlite_template: Path) -> None:
+    path = tmp_path / "soapstone.sqlite"
+    shutil.copy(sqlite_template, path)
+    database = Database(f"sqlite:///{path}")
+    mark = Mark.of(database, tmp_path)
+    with database.write() as connection:
+        raise_beyond(connection, {})
+    mark.update(database)
+    database.close()
+    shutil.copy(sqlite_template, path)
+    with pytest.raises(PutBack, match="older"):
+        mark.check(database)
+    mark.replace(database)
+    mark.check(database)
+    database.close()
+
+
+def test_other_records_are_refused_and_leave_the_mark(database: Database, account: Account, mark: Mark) -> None:
+    mark.update(database)
+    with database.write() as connection:
+        connection.execute(update(secrets).where(secrets.c.name == "records").values(value="others"))
+    add_job(database, account)
+    mark.update(database)
+    assert mark.numbers["job"] == 0
+    with pytest.raises(PutBack, match="other records"):
+        mark.check(database)
+
+
+def test_records_of_a_schema_before_the_mark_are_older(tmp_path: Path, database: Database, mark: Mark) -> None:
+    mark.update(database)
+    with database.write() as connection:
+        connection.execute(secrets.delete().where(secrets.c.name == "records"))
+    with pytest.raises(PutBack, match="older"):
+        mark.check(database)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"records": 1}', '{"records": "a", "numbers": {"job": null}}'])
+def test_a_mark_that_cannot_be_read_is_made_anew(database: Database, mark: Mark, tmp_path: Path, content: str) -> None:
+    mark.update(database)
+    (path,) = tmp_path.glob("*.mark")
+    path.write_text(content)
+    mark.check(database)
+    mark.update(database)
+    assert json.loads(path.read_text())["numbers"] == mark.numbers != {}
+
+
+def test_the_mark_is_kept_from_beginning_to_end(database: Database, account: Account, mark: Mark) -> None:
+    before = threading.active_count()
+    with mark.kept(database):
+        add_job(database, account)
+    assert mark.numbers["job"] == 1
+    assert threading.active_count() == before
+
+
+def test_a_mark_that_cannot_be_written_hinders_nothing(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lost = Mark(tmp_path / "nowhere" / "soapstone.mark")
+    with lost.kept(database):
+        pass
+    assert "cannot be brought up to date" in caplog.text
+
+
+def test_only_the_owner_reads_a_mark(database: Database, mark: Mark, tmp_path: Path) -> None:
+    mark.update(database)
+    (path,) = tmp_path.glob("*.mark")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_a_backup_says_that_it_is_one(sqlite_template: Path, tmp_path: Path) -> None:
+    original = Database(f"sqlite:///{sqlite_template}")
+    made = schema.backup(original, tmp_path / "copy.sqlite")
+    copy = Database(f"sqlite:///{made}")
+    for database, expected in ((original, False), (copy, True)):
+        with database.read() as connection:
+            assert schema.is_copy(connection) is expected
+        database.close()
+    assert stat.S_IMODE((tmp_path / "copy.sqlite").stat().st_mode) == 0o600
