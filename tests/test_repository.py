@@ -128,6 +128,25 @@ def test_every_page_of_the_manual_is_reachable_from_its_navigation() -> None:
     assert {path for path in tracked() if path.is_relative_to(docs) and path.suffix == ".md"} - reached == set()
 
 
+def test_the_map_of_the_tests_names_every_folder_and_only_files_that_exist() -> None:
+    folders = {
+        path.relative_to(ROOT).parts[1] for path in tracked() if re.match(r"tests/\w+/", str(path.relative_to(ROOT)))
+    }
+    rows = [
+        line.split("|")[1] for line in (ROOT / "tests/README.md").read_text().splitlines() if line.startswith("| `")
+    ]
+    named = re.findall(r"`([\w.]+)`", " ".join(rows))
+    assert sorted(name for name in named if not name.endswith(".py")) == sorted(folders)
+    assert [name for name in named if name.endswith(".py") and not (ROOT / "tests" / name).is_file()] == []
+
+
+def test_the_index_of_findings_names_every_script_once() -> None:
+    scripts = [path.name for path in tracked() if path.parent == ROOT / "findings" and path.suffix == ".sh"]
+    rows = [line for line in (ROOT / "findings/README.md").read_text().splitlines() if line.startswith("| ")]
+    assert sorted(re.findall(r"\| `([\w.-]+\.sh)` \|", "\n".join(rows))) == sorted(scripts)
+    assert len(scripts) > 3
+
+
 def test_the_changelog_has_a_place_for_what_comes_next() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "Unreleased"
