@@ -1,12 +1,14 @@
 """The parts of manual and README that follow from the code: settings, command line, operations, headings of files.
 
-Run `.venv/bin/python docs/reference.py` after a change of any of them; a test compares.
+Run `.venv/bin/python docs/reference.py` after a change of any of them; a test compares. Examples of commands are in
+`examples.toml`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ DOCS = Path(__file__).parent
 
 # What stands between these two lines of a page is written by this script.
 BEGIN, END = "<!-- begin: docs/reference.py -->", "<!-- end -->"
+
+with (DOCS / "examples.toml").open("rb") as _file:
+    EXAMPLES: dict[str, str] = tomllib.load(_file)
 
 # Options that nearly every command has; the page explains them once.
 COMMON = ("--data", "--database")
@@ -52,7 +57,13 @@ def commands(command: Any = None, words: tuple[str, ...] = ("soapstone",)) -> It
 
 
 def command_line() -> str:
-    """A section for each command: what it does, its usage, its own options."""
+    """Return a section for each command: its purpose, usage, example and own options.
+
+    Raises ValueError when the examples are not those of the commands.
+    """
+    names = {words for words, _ in commands()}
+    if wrong := names ^ EXAMPLES.keys():
+        raise ValueError(f"docs/examples.toml needs one example for each command: see {', '.join(sorted(wrong))}")
     return "\n\n".join("\n\n".join(_section(words, command)) for words, command in commands())
 
 
@@ -66,6 +77,7 @@ def _section(words: str, command: Any) -> Iterator[str]:
     yield f"## {words}"
     yield command.help
     yield f"```text\n{' '.join(usage)}\n```"
+    yield f"```sh\n{EXAMPLES[words]}\n```"
     rows = [f"| `{_argument(each)}` | {each.help} |" for each in arguments if each.help]
     rows += [f"| {_names(each)} | {_meaning(each)} |" for each in own]
     if rows:
