@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.imports.attribute_update import InvalidValue
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import (
     UpdateSubscribedContactAttribute,
     UpdateSubscribedContactAttributeWithOptions,
@@ -25,3 +25,9 @@ def update_subscribed_contact_attribute(
     except InvalidValue as refusal:
         raise Fault(f"[InvalidArgument] {refusal}") from None
     return job.id
+
+
+HANDLERS: Handlers = {
+    "UpdateSubscribedContactAttribute": update_subscribed_contact_attribute,
+    "UpdateSubscribedContactAttributeWithOptions": update_subscribed_contact_attribute,
+}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
@@ -18,6 +20,9 @@ NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
 
 # What any moment of the last year counts as: its last days are no dates in some time zones.
 LATEST = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
+
+# What answers the operations, by name.
+Handlers = dict[str, Callable[["Call", Any], Any]]
 
 LOCKED = "[LoginAttemptsExceeded] Too many failed logon attempts. The user is locked for a while."
 """The fault of a locked login (lk-10, lk-13)."""

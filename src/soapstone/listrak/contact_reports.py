@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Hashable, Sequence
 
-from soapstone.listrak.call import PAGE_ROWS, Call, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, not_found
 from soapstone.listrak.operations import (
     ReportAdminContactFeedbackLoop,
     ReportAdminContactFeedbackLoopResponse,
@@ -164,3 +164,14 @@ def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Mome
         )
     ]
     return list(rows)
+
+
+HANDLERS: Handlers = {
+    "ReportSubscribedContacts": report_subscribed_contacts,
+    "ReportRangeSubscribedContacts": report_range_subscribed_contacts,
+    "ReportListContactRemoval": report_list_contact_removal,
+    "ReportRangeListContactRemoval": report_range_list_contact_removal,
+    "ReportListContactHygiene": report_list_contact_hygiene,
+    "ReportRangeListContactHygiene": report_range_list_contact_hygiene,
+    "ReportAdminContactFeedbackLoop": report_admin_contact_feedback_loop,
+}

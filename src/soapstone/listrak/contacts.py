@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from soapstone.contacts.subscriptions import Outcome, Person, UnknownAttribute, Update
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
     ChangeContactEmailAddress,
@@ -224,3 +224,16 @@ def _wire(found: ContactList | None, person: Person | None) -> WSContact | None:
             for number, value in sorted(person.profile.items(), key=lambda item: int(item[0]))
         ],
     )
+
+
+HANDLERS: Handlers = {
+    "GetContact": get_contact,
+    "GetContactByEmailKey": get_contact_by_email_key,
+    "SetContact": set_contact,
+    "UpdateContact": update_contact,
+    "SubscribeFormPassThrough": subscribe_form_pass_through,
+    "ChangeContactEmailAddress": change_contact_email_address,
+    "SubscribeContact": subscribe_contact,
+    "UnsubscribeContact": unsubscribe_contact,
+    "GetFilteredListCount": get_filtered_list_count,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from soapstone.imports.imports import KIND
 from soapstone.imports.outcomes import OUTCOMES, ImportCounts
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
 from soapstone.listrak.operations import ReportImportContactDetail, ReportImportContactDetailResponse
 from soapstone.listrak.types import WSImportContact, WSImportResultEnum
 
@@ -48,3 +48,8 @@ def _find(call: Call, import_id: int) -> Job | None:
     if job is None or job.kind != KIND or not call.product.lists.sees_job(call.login, job):
         return None
     return job
+
+
+HANDLERS: Handlers = {
+    "ReportImportContactDetail": report_import_contact_detail,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soapstone.imports.imports import KIND
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, not_found
 from soapstone.listrak.operations import ReportListImportHistory, ReportListImportHistoryResponse
 from soapstone.listrak.types import WSImportHistory
 
@@ -61,3 +61,8 @@ def _run(call: Call, job: Job) -> WSImportHistory:
         BannedCount=counts.banned,
         SkippedCount=counts.skipped,
     )
+
+
+HANDLERS: Handlers = {
+    "ReportListImportHistory": report_list_import_history,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from soapstone.imports.spec import Action, Column, ImportSpec, InvalidImport, Known
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import (
     BulkLoadContacts,
     BulkLoadContactsWithOptions,
@@ -129,3 +129,11 @@ def _columns(
     if not any(column.target == "email" for column in columns):
         raise Fault("[InvalidArgument] No mapping names the column of the e-mail addresses.")
     return tuple(columns)
+
+
+HANDLERS: Handlers = {
+    "BulkLoadContacts": bulk_load_contacts,
+    "BulkLoadContactsWithOptions": bulk_load_contacts,
+    "ConductorBulkLoadAndTriggerContacts": conductor_bulk_load,
+    "ConductorBulkLoadAndTriggerContactsWithOptions": conductor_bulk_load,
+}

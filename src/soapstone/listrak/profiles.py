@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import Call, not_found
+from soapstone.listrak.call import Call, Handlers, not_found
 from soapstone.listrak.operations import (
     CreateProfileAttribute,
     CreateProfileAttributeResponse,
@@ -229,3 +229,14 @@ def _attribute(attribute: ProfileAttribute) -> WSProfileAttribute:
         MaxLength=attribute.max_length,
         Position=attribute.position,
     )
+
+
+HANDLERS: Handlers = {
+    "GetProfileHeaderCollection": get_profile_header_collection,
+    "CreateProfileHeader": create_profile_header,
+    "CreateProfileAttribute": create_profile_attribute,
+    "UpdateProfileHeader": update_profile_header,
+    "DeleteProfileHeader": delete_profile_header,
+    "UpdateProfileAttribute": update_profile_attribute,
+    "DeleteProfileAttribute": delete_profile_attribute,
+}

@@ -6,7 +6,7 @@ import datetime
 from collections.abc import Callable, Sequence
 
 from soapstone.clock import now
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.collections import CHARACTER_SETS
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -200,3 +200,15 @@ def _test(
             traits=traits,
         )
     ).message.id
+
+
+HANDLERS: Handlers = {
+    "SendListMessage": send_list_message,
+    "SendListMessageWithProfileFilter": send_list_message_with_profile_filter,
+    "ScheduleSendListMessage": schedule_send_list_message,
+    "ScheduleSendListMessageWithProfileFilter": schedule_send_list_message_with_profile_filter,
+    "SendListMessageTest": send_list_message_test,
+    "SendListMessageReview": send_list_message_review,
+    "SendSavedMessage": send_saved_message,
+    "SendSavedMessageTest": send_saved_message_test,
+}

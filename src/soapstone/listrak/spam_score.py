@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
 from soapstone.listrak.sends import draft_of
 from soapstone.listrak.types import SpamAssassinScore, WSSpamScore
@@ -53,3 +53,8 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
     return GetSpamScoreResponse(
         WSSpamScore=WSSpamScore(PointsReceived=score.points, PointsRequired=score.required, Scores=rules)
     )
+
+
+HANDLERS: Handlers = {
+    "GetSpamScore": get_spam_score,
+}

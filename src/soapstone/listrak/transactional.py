@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import SendTransactionalMessage
 from soapstone.listrak.sends import accepted, saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
@@ -80,3 +80,8 @@ def _values(
         else:
             values[attribute.name] = kept or emptied(attribute.kind)
     return values, [each.name for each in attributes.values() if each.kind == CONTENT_BLOCK and each.name in values]
+
+
+HANDLERS: Handlers = {
+    "SendTransactionalMessage": send_transactional_message,
+}

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import Identity
 from soapstone.accounts.visibility import is_restricted
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
+from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
 
 # A date without a value, where the contract wants one (mm-32).
 NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
+
+# What answers the operations, by name; those without a session (mm-2) get no call.
+Handlers = dict[str, Callable[["Call", Any], Any]]
+OpenHandlers = dict[str, Callable[[Product, Any, Caller], Any]]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
 from soapstone.magnetmail.types import (
@@ -117,3 +117,9 @@ def _names(settings: UploadJobSettings) -> dict[int, str]:
             raise InvalidImport(f"Column {index + 1} of the file is mapped twice.")
         names[index] = name
     return names
+
+
+HANDLERS: Handlers = {
+    "UploadListInitialQueue": upload_list_initial_queue,
+    "GetUploadInitialQueueJobStatus": get_upload_initial_queue_job_status,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from soapstone.addresses import is_address
-from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.operations import CreateEventSignUp, SearchPersonifySubscriptionMappings
 from soapstone.magnetmail.types import (
     EventSignupResult,
@@ -117,3 +117,9 @@ def _refused(code: str, sentence: str) -> EventSignupResult:
         ResultFailureReasonCode=code,
         ResultFailureReasonText=sentence,
     )
+
+
+HANDLERS: Handlers = {
+    "CreateEventSignUp": create_event_sign_up,
+    "SearchPersonifySubscriptionMappings": search_personify_subscription_mappings,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 
-from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.operations import getLinkURLs
 from soapstone.magnetmail.types import Links
 from soapstone.sending.messages.content import LINK_SETTINGS, with_links
@@ -72,3 +72,8 @@ def _added(call: Call, message: Message, records: Sequence[SendRecord]) -> Itera
 def _number(message: Message, link: Hyperlink) -> int:
     """The number of a link: the same as long as the message has a link to this address, whatever stands before it."""
     return zlib.crc32(f"{message.public_id} {link.url}".encode()) & 0x7FFFFFFF
+
+
+HANDLERS: Handlers = {
+    "getLinkURLs": get_link_urls,
+}

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.errors import (
     INVALID_ARGUMENT,
     MESSAGE_IN_QUEUE,
@@ -342,3 +342,14 @@ def _stored(
 
 def _date(call: Call, moment: datetime.datetime | None, utc: bool) -> datetime.datetime:
     return (call.utc(moment) if utc else call.local(moment)) or NO_DATE
+
+
+HANDLERS: Handlers = {
+    "createMagnetMailMessage": create_message,
+    "editMagnetMailMessage": edit_message,
+    "GetMessageDetails": get_message_details,
+    "getMessages": get_messages,
+    "getMessagesUTC": get_messages_utc,
+    "getMessageList": get_message_list,
+    "getMessageListUtc": get_message_list_utc,
+}

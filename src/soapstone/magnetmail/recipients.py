@@ -7,7 +7,7 @@ from typing import Any
 from soapstone.accounts.visibility import AllListsNeeded
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.contacts import InvalidAddress, NoIdentifier, RecipientExists, UnknownGroup
-from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.errors import ACCESS_DENIED, INVALID_ARGUMENT, NOT_FOUND, SEE_ERROR_OBJECT, error_object
 from soapstone.magnetmail.operations import (
     addRecipient,
@@ -153,3 +153,13 @@ def _refusal(function: str, refusal: Exception) -> saveResult:
 def _refused(function: str, number: int, sentence: str) -> saveResult:
     particulars: dict[str, Any] = error_object(number, sentence, component="Recipient", function=function).__dict__
     return saveResult(error=SEE_ERROR_OBJECT, errorObj=ErrorObject(**particulars), id=0, msg=sentence)
+
+
+HANDLERS: Handlers = {
+    "addRecipient": add_recipient,
+    "editRecipient": edit_recipient,
+    "getRecipientDetails": get_recipient_details,
+    "getRecipientGroups": get_recipient_groups,
+    "editRecipientGroups": edit_recipient_groups,
+    "getRecipientHistory": get_recipient_history,
+}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from soapstone.contacts.contacts import Recipient as Person
 from soapstone.contacts.history import together
 from soapstone.contacts.search import Example
-from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.operations import (
     getSavedSearches,
@@ -129,3 +129,11 @@ def _example(call: Call, criteria: RecipientSearchCriteria) -> Example | None:
         suppressed_from=start,
         suppressed_before=end,
     )
+
+
+HANDLERS: Handlers = {
+    "searchForRecipients": search_for_recipients,
+    "getSavedSearches": get_saved_searches,
+    "runSavedSearch": run_saved_search,
+    "getSubscribedRecipients": get_subscribed_recipients,
+}

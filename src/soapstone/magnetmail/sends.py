@@ -13,7 +13,7 @@ from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.errors import (
     INTERNAL_ERROR,
     INVALID_ARGUMENT,
@@ -345,3 +345,9 @@ def _group_refusal(number: int, sentence: str) -> EmailToGroupResult:
     return EmailToGroupResult(
         email_job_ids=[], error=SEE_ERROR_OBJECT, errorObj=particulars, fax_job_ids=[], msg=sentence
     )
+
+
+HANDLERS: Handlers = {
+    "sendEmailToIndividual": send_email_to_individual,
+    "sendMessageToGroup": send_message_to_group,
+}

@@ -3,64 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from soapstone.magnetmail.call import Call
-from soapstone.magnetmail.categories import get_all_group_categories, get_group_category, get_message_category
-from soapstone.magnetmail.entries import get_upload_initial_queue_job_status, upload_list_initial_queue
-from soapstone.magnetmail.errors import error_record
-from soapstone.magnetmail.events import create_event_sign_up, search_personify_subscription_mappings
-from soapstone.magnetmail.groups import (
-    add_group,
-    get_group_details,
-    get_group_recipients,
-    get_group_recipients_count,
-    get_groups,
-    get_groups_utc,
+from soapstone.magnetmail import (
+    categories,
+    entries,
+    events,
+    groups,
+    links,
+    messages,
+    recipients,
+    searches,
+    sends,
+    sessions,
+    suppression,
+    unsubscribes,
+    uploads,
+    users,
 )
-from soapstone.magnetmail.links import get_link_urls
-from soapstone.magnetmail.messages import (
-    create_message,
-    edit_message,
-    get_message_details,
-    get_message_list,
-    get_message_list_utc,
-    get_messages,
-    get_messages_utc,
-)
-from soapstone.magnetmail.recipients import (
-    add_recipient,
-    edit_recipient,
-    edit_recipient_groups,
-    get_recipient_details,
-    get_recipient_groups,
-    get_recipient_history,
-)
-from soapstone.magnetmail.searches import (
-    get_saved_searches,
-    get_subscribed_recipients,
-    run_saved_search,
-    search_for_recipients,
-)
-from soapstone.magnetmail.sends import send_email_to_individual, send_message_to_group
-from soapstone.magnetmail.sessions import admit, authenticate
-from soapstone.magnetmail.suppression import get_suppressed_recipient_list, upload_suppression_list
+from soapstone.magnetmail.call import Call, Handlers, OpenHandlers
+from soapstone.magnetmail.operations import CONTRACT
+from soapstone.magnetmail.sessions import admit
 from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
-from soapstone.magnetmail.unsubscribes import (
-    get_spam_complaints,
-    get_unsubscribe_tracking,
-    get_unsubscribes,
-    unsubscribe_recipients,
-)
-from soapstone.magnetmail.uploads import (
-    get_upload_job_status,
-    get_upload_job_status_utc,
-    upload_list_queue,
-    upload_list_queue_test,
-)
-from soapstone.magnetmail.users import get_enhanced_personalized_fields, get_recipient_fields, get_user_details
 from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
@@ -69,61 +34,26 @@ from soapstone.wire.types import Struct
 
 log = logging.getLogger(__name__)
 
+THEMES = (
+    categories,
+    entries,
+    events,
+    groups,
+    links,
+    messages,
+    recipients,
+    searches,
+    sends,
+    suppression,
+    unsubscribes,
+    uploads,
+    users,
+)
 # Operations that need a session, by name.
-HANDLERS: dict[str, Callable[[Call, Any], Any]] = {
-    "addGroup": add_group,
-    "getGroups": get_groups,
-    "getGroupDetails": get_group_details,
-    "getGroupRecipients": get_group_recipients,
-    "getGroupRecipientsCount": get_group_recipients_count,
-    "getGroupsUTC": get_groups_utc,
-    "GetMessageCategory": get_message_category,
-    "GetGroupCategory": get_group_category,
-    "GetAllGroupCategories": get_all_group_categories,
-    "getUserDetails": get_user_details,
-    "getRecipientFields": get_recipient_fields,
-    "GetEnhancedPersonalizedFields": get_enhanced_personalized_fields,
-    "addRecipient": add_recipient,
-    "editRecipient": edit_recipient,
-    "getRecipientDetails": get_recipient_details,
-    "getRecipientGroups": get_recipient_groups,
-    "editRecipientGroups": edit_recipient_groups,
-    "getRecipientHistory": get_recipient_history,
-    "searchForRecipients": search_for_recipients,
-    "getSavedSearches": get_saved_searches,
-    "runSavedSearch": run_saved_search,
-    "getSubscribedRecipients": get_subscribed_recipients,
-    "unsubscribeRecipients": unsubscribe_recipients,
-    "getUnsubscribes": get_unsubscribes,
-    "getSpamComplaints": get_spam_complaints,
-    "GetUnsubscribeTracking": get_unsubscribe_tracking,
-    "uploadSuppressionList": upload_suppression_list,
-    "getSuppressedRecipientList": get_suppressed_recipient_list,
-    "createMagnetMailMessage": create_message,
-    "editMagnetMailMessage": edit_message,
-    "GetMessageDetails": get_message_details,
-    "getMessages": get_messages,
-    "getMessagesUTC": get_messages_utc,
-    "getMessageList": get_message_list,
-    "getMessageListUtc": get_message_list_utc,
-    "sendEmailToIndividual": send_email_to_individual,
-    "sendMessageToGroup": send_message_to_group,
-    "getLinkURLs": get_link_urls,
-    "CreateEventSignUp": create_event_sign_up,
-    "SearchPersonifySubscriptionMappings": search_personify_subscription_mappings,
-    "uploadListQueue": upload_list_queue,
-    "uploadListQueueTest": upload_list_queue_test,
-    "getUploadJobStatus": get_upload_job_status,
-    "getUploadJobStatusUTC": get_upload_job_status_utc,
-    "UploadListInitialQueue": upload_list_initial_queue,
-    "GetUploadInitialQueueJobStatus": get_upload_initial_queue_job_status,
-}
+HANDLERS: Handlers = CONTRACT.handlers(*(theme.HANDLERS for theme in THEMES))
 
 # Operations without a session (mm-2).
-OPEN_HANDLERS: dict[str, Callable[[Product, Any, Caller], Any]] = {
-    "Authenticate": lambda product, request, caller: authenticate(product, request, caller.peer),
-    "getErrorDetails": lambda product, request, caller: error_record(request.error_nbr),
-}
+OPEN_HANDLERS: OpenHandlers = CONTRACT.handlers(sessions.OPEN_HANDLERS)
 
 AVAILABLE = HANDLERS.keys() | OPEN_HANDLERS.keys()
 

@@ -6,10 +6,12 @@ import threading
 import time
 
 from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
-from soapstone.magnetmail.call import Call
-from soapstone.magnetmail.operations import Authenticate
-from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
+from soapstone.magnetmail.call import Call, OpenHandlers
+from soapstone.magnetmail.errors import error_record
+from soapstone.magnetmail.operations import Authenticate, getErrorDetails
+from soapstone.magnetmail.types import AuthenticationResult, Error, mmAuthHeader
 from soapstone.product import Product
+from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import BusyFault, Fault
 
 UNKNOWN_SESSION = "[InvalidSession] The session is unknown or has expired. Call Authenticate again."
@@ -21,10 +23,10 @@ LATE_SECONDS = 1.0
 _late_answers = threading.BoundedSemaphore(4)
 
 
-def authenticate(product: Product, request: Authenticate, peer: str | None) -> AuthenticationResult:
+def authenticate(product: Product, request: Authenticate, caller: Caller) -> AuthenticationResult:
     """Open a session. A refused login is a normal answer (mm-11)."""
     try:
-        identity = product.logons.identify(request.username or "", request.password or "", peer)
+        identity = product.logons.identify(request.username or "", request.password or "", caller.peer)
     except LoginLocked:
         if _late_answers.acquire(blocking=False):
             try:
@@ -52,6 +54,11 @@ def authenticate(product: Product, request: Authenticate, peer: str | None) -> A
     )
 
 
+def get_error_details(product: Product, request: getErrorDetails, caller: Caller) -> Error:
+    """The record of an error number (mm-23)."""
+    return error_record(request.error_nbr)
+
+
 def admit(product: Product, header: mmAuthHeader | None, peer: str | None) -> Call:
     """The call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15).
 
@@ -62,3 +69,9 @@ def admit(product: Product, header: mmAuthHeader | None, peer: str | None) -> Ca
     if identity is None:
         raise Fault(UNKNOWN_SESSION)
     return Call(product, identity, identity.account).for_account(header.user_id if header else None)
+
+
+OPEN_HANDLERS: OpenHandlers = {
+    "Authenticate": authenticate,
+    "getErrorDetails": get_error_details,
+}

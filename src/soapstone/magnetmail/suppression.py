@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soapstone.accounts.visibility import AllListsNeeded
 from soapstone.contacts.channels import Identity
-from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.operations import getSuppressedRecipientList, uploadSuppressionList
 from soapstone.magnetmail.recipient import columns, wire
 from soapstone.magnetmail.types import (
@@ -79,3 +79,9 @@ def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientLis
         )
         for person in people
     ]
+
+
+HANDLERS: Handlers = {
+    "uploadSuppressionList": upload_suppression_list,
+    "getSuppressedRecipientList": get_suppressed_recipient_list,
+}

@@ -6,7 +6,7 @@ import datetime
 
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.unsubscribes import Recorded
-from soapstone.magnetmail.call import NO_DATE, Call
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.operations import (
     GetUnsubscribeTracking,
@@ -152,3 +152,11 @@ def _tracked(call: Call, row: Recorded) -> UnsubscribeTrackingData:
         GroupCategoryId=row.list_category_id,
         MessageCategoryId=row.message_category_id,
     )
+
+
+HANDLERS: Handlers = {
+    "unsubscribeRecipients": unsubscribe_recipients,
+    "getUnsubscribes": get_unsubscribes,
+    "getSpamComplaints": get_spam_complaints,
+    "GetUnsubscribeTracking": get_unsubscribe_tracking,
+}

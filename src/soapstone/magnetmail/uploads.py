@@ -11,7 +11,7 @@ from soapstone.imports.imports import KINDS
 from soapstone.imports.spec import ImportSpec, InvalidImport
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.errors import (
     ACCESS_DENIED,
@@ -160,3 +160,11 @@ def _refused(
         msg=sentence,
         user_id=call.account.name,
     )
+
+
+HANDLERS: Handlers = {
+    "uploadListQueue": upload_list_queue,
+    "uploadListQueueTest": upload_list_queue_test,
+    "getUploadJobStatus": get_upload_job_status,
+    "getUploadJobStatusUTC": get_upload_job_status_utc,
+}

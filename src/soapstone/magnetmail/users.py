@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.contacts.fields import FIELDS
-from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.operations import GetEnhancedPersonalizedFields, getRecipientFields, getUserDetails
 from soapstone.magnetmail.types import ExtendedField, User, fieldDefn
 
@@ -60,3 +60,10 @@ def get_enhanced_personalized_fields(call: Call, request: GetEnhancedPersonalize
         for group in call.groups
         for attribute in call.product.profiles.attributes(group.id)
     ]
+
+
+HANDLERS: Handlers = {
+    "getUserDetails": get_user_details,
+    "getRecipientFields": get_recipient_fields,
+    "GetEnhancedPersonalizedFields": get_enhanced_personalized_fields,
+}

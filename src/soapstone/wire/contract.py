@@ -7,10 +7,10 @@ An operation is declared by its request class, whose name is the operation's nam
 """
 
 import types
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from soapstone.wire.schema import ArrayType, EnumType, Member, StructType, WireType, struct_type, walk
 from soapstone.wire.types import Struct
@@ -19,6 +19,7 @@ SampleLabels = Literal["shared", "separate"]
 """Headings of the samples on help pages: one per SOAP version over both blocks, or one per block (asmx-29)."""
 
 _UNSET: Any = object()
+_Handler = TypeVar("_Handler")
 
 
 class Operation:
@@ -149,6 +150,15 @@ class Contract:
                 add(self.header_type, named=True)
                 header_pending = False
         return tuple(found)
+
+    def handlers(self, *tables: Mapping[str, _Handler]) -> dict[str, _Handler]:
+        """Merge tables of handlers by operation. Raises TypeError for a name that is there twice or not declared."""
+        merged: dict[str, _Handler] = {}
+        for table in tables:
+            if wrong := table.keys() - (self.operations_by_name.keys() - merged.keys()):
+                raise TypeError(f"{self.name}: handlers of no operation, or of one that has one: {sorted(wrong)}")
+            merged |= table
+        return merged
 
     def derived(self, kind: StructType) -> tuple[StructType, ...]:
         """The types of this contract that extend `kind`, at any depth."""
