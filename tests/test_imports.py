@@ -112,6 +112,53 @@ def test_imports_run_one_way(path: Path) -> None:
     assert wrong == []
 
 
+# The marks of a declaration, and what is read from them.
+CIRCLES = [{"soapstone.wire.schema", "soapstone.wire.types"}]
+
+
+def graph() -> dict[str, set[str]]:
+    """The modules that each module imports, wherever it does; `a.b.c` is module `a.b` where `a.b.c` is no module."""
+    names = {path: ".".join(("soapstone", *path.relative_to(SOURCE).with_suffix("").parts)) for path in MODULES}
+    modules = {path: name.removesuffix(".__init__") for path, name in names.items()}
+    known = set(modules.values())
+    found: dict[str, set[str]] = {}
+    for path, module in modules.items():
+        ends = {name if name in known else name.rpartition(".")[0] for _, name in imported(path)}
+        found[module] = ends & known - {module}
+    return found
+
+
+def circles(edges: dict[str, set[str]]) -> list[set[str]]:
+    """Sets of modules that import one another, along however many others."""
+
+    def reached(start: str) -> set[str]:
+        seen: set[str] = set()
+        ahead = [start]
+        while ahead:
+            new = edges[ahead.pop()] - seen
+            seen |= new
+            ahead += new
+        return seen
+
+    reach = {module: reached(module) for module in edges}
+    return [
+        whole
+        for module in sorted(edges)
+        if module in reach[module] and module == min(whole := {each for each in reach[module] if module in reach[each]})
+    ]
+
+
+def test_no_modules_import_one_another() -> None:
+    edges = graph()
+    assert len(edges) == len(MODULES) > 300
+    assert circles(edges) == CIRCLES
+
+
+def test_circles_are_found_at_any_length() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [{"b", "c"}]
+    assert circles({"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": {"e"}, "e": {"d"}}) == [{"a", "b", "c"}, {"d", "e"}]
+
+
 def test_the_rule_sees_every_form_of_import(tmp_path: Path) -> None:
     module = tmp_path / "wire" / "reader.py"
     module.parent.mkdir()

@@ -103,7 +103,7 @@ class Application:
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
-        self._watch = Watch(product.database)
+        self._watch = Watch(product.database.path)
         self._endpoints: list[Endpoint] = []
         self._large_calls = LargeCalls()
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)

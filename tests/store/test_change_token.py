@@ -11,7 +11,7 @@ from soapstone.store.database import Database
 
 
 def test_the_token_changes_with_every_commit(database: Database) -> None:
-    watch = Watch(database)
+    watch = Watch(database.path)
     if database.kind == "postgresql":
         assert watch.token() is None
         watch.close()

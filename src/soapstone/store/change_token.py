@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from soapstone.store.database import Database
+from pathlib import Path
 
 
 class Watch:
     """Gives a token that changes with every commit of anybody else, in microseconds and without waiting.
 
-    SQLite only, by `PRAGMA data_version` on a connection that does nothing else; on PostgreSQL there is no token, and
-    whoever asks works things out anew. To be used by one thread.
+    SQLite only, by `PRAGMA data_version` on a connection that does nothing else; on PostgreSQL, where `path`
+    is None, there is no token, and whoever asks works things out anew. To be used by one thread.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._connection: sqlite3.Connection | None = None
-        if database.path is not None:
-            self._connection = sqlite3.connect(database.path, check_same_thread=False, isolation_level=None, timeout=0)
+        if path is not None:
+            self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0)
 
     def token(self) -> int | None:
         """The current token; None when there is no telling."""

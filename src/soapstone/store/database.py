@@ -81,7 +81,7 @@ class Database:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:
             raise ValueError("PostgreSQL needs the package with its extra postgresql.") from None
-        self._recall = Recall(self)
+        self._recall = Recall(self.path)
         if self.path is not None:
             _tame_sqlite(self.engine)
         elif not waits:

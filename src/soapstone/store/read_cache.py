@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from soapstone.store.change_token import Watch
-
-if TYPE_CHECKING:
-    from soapstone.store.database import Database
 
 T = TypeVar("T")
 
@@ -19,11 +17,12 @@ MOST_VALUES = 1024
 class Recall:
     """Values that were read, by their keys, until the next commit of anybody; for any number of threads.
 
-    On PostgreSQL nothing is remembered: there is no telling whether something was committed.
+    `path` is the file of the database. On PostgreSQL, where it is None, nothing is remembered: there is no telling
+    whether something was committed.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
         self._watch: Watch | None = None
         self._token: int | None = None
         self._values: dict[Hashable, Any] = {}
@@ -34,7 +33,7 @@ class Recall:
 
         `read` sees its own snapshot of the records, and the value must be one that nobody alters.
         """
-        if self._database.path is None:
+        if self._path is None:
             return read()
         with self._lock:
             # From before the reading: what is committed during it shows as a change afterwards.
@@ -62,7 +61,7 @@ class Recall:
     def _current(self) -> int | None:
         """The token now; what was read under another one is forgotten."""
         if self._watch is None:
-            self._watch = Watch(self._database)
+            self._watch = Watch(self._path)
             # Another watch's tokens say nothing.
             self._token = None
         token = self._watch.token()

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -19,13 +19,9 @@ from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, Refused, answer, install
 from soapstone.http.client_address import Origins, asks_for_loopback
 from soapstone.sending.smtp_address import is_this_machine
-from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import LARGEST_DOCUMENT, parsed
-
-if TYPE_CHECKING:
-    from soapstone.testing.server import TestServer
 
 PREFIX = "/_test"
 # Where a document may be as large as a seed in a file.
@@ -41,8 +37,19 @@ OTHER_HOST = (
 Keep = Annotated[bool, Query(description="A reset goes back to what is there then.")]
 
 
-def control(server: TestServer) -> FastAPI:
-    """The app; its description is at /_test/openapi.json."""
+class Records(Protocol):
+    """What calls change the records by."""
+
+    async def go_back(self) -> None:
+        """Go back to the seed."""
+
+    async def add(self, seed: Seed, *, keep: bool) -> Planted:
+        """Make the records of a seed. Raises UnusableSeed."""
+        ...
+
+
+def control(base: str, records: Records, *routers: APIRouter) -> FastAPI:
+    """The app for the server at the URL `base`; its description is at /_test/openapi.json."""
     app = FastAPI(
         title="Soapstone's test server",
         version=version("soapstone"),
@@ -53,12 +60,12 @@ def control(server: TestServer) -> FastAPI:
         redirect_slashes=False,
         strict_content_type=True,
     )
-    for router in _routers(server):
+    for router in (_records(records), *routers):
         app.include_router(router, prefix=PREFIX, responses=RESPONSES)
     app.add_middleware(Limited, files=LARGEST_DOCUMENT, paths=SEED, admit=_admit_anybody)
     # Pages of other sites must not reach a server on this machine by a browser, whatever their names resolve to.
     app.add_middleware(OwnPages, origins=Origins(()))
-    if is_this_machine(urlsplit(server.base).hostname or ""):
+    if is_this_machine(urlsplit(base).hostname or ""):
         app.add_middleware(_Loopback)
     install(app)
     return app
@@ -68,18 +75,7 @@ async def _admit_anybody(scope: dict[str, Any]) -> None:
     """Let a request pass: there are no credentials to check."""
 
 
-def _routers(server: TestServer) -> list[APIRouter]:
-    return [
-        _records(server),
-        clock.router(server.set_clock),
-        control_calls.router(server.calls),
-        control_faults.router(server.faults),
-        control_mails.router(server.mails),
-        transitions.router(server.transitions),
-    ]
-
-
-def _records(server: TestServer) -> APIRouter:
+def _records(records: Records) -> APIRouter:
     router = APIRouter(tags=["records"], route_class=_YamlTaken)
 
     @router.post("/reset", status_code=204, response_class=Response, summary="Go back to the seed")
@@ -88,7 +84,7 @@ def _records(server: TestServer) -> APIRouter:
 
         Calls under way are waited for two seconds, then broken off.
         """
-        await server.go_back()
+        await records.go_back()
 
     @router.post(
         "/seed",
@@ -101,7 +97,7 @@ def _records(server: TestServer) -> APIRouter:
         All of them are made, or none. The document may come as YAML, of the same members.
         """
         try:
-            return await server.add(document, keep=keep)
+            return await records.add(document, keep=keep)
         except UnusableSeed as refused:
             raise Refused(409, str(refused)) from None
 

@@ -226,9 +226,18 @@ class TestServer:
             await self._control(scope, receive, send)
 
     def _make_control(self) -> App:
+        from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
         from soapstone.testing.control import control
 
-        return control(self)
+        return control(
+            self.base,
+            self,
+            clock.router(self.set_clock),
+            control_calls.router(self.calls),
+            control_faults.router(self.faults),
+            control_mails.router(self.mails),
+            transitions.router(self.transitions),
+        )
 
     def _copy(self, folder: Path) -> None:
         """Copy the records, which are closed: the worker has moved SQLite's log into the file when it ended."""

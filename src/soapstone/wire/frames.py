@@ -7,14 +7,11 @@ by the reader.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from soapstone.wire.faults import MalformedXml, ValueFault
 from soapstone.wire.plan import NIL, TYPE, Convert, MemberPlan, StructPlan
 from soapstone.wire.values import READERS, READERS_OF_ANY, Base64Decoder, ValueRefused
-
-if TYPE_CHECKING:
-    from soapstone.wire.reader import Reader
 
 Attributes = dict[str, str]
 Place = Callable[[Any], None]
@@ -23,22 +20,46 @@ ELEMENT_COST = 100
 """What an element that is kept counts against the limit of kept data, in bytes, besides its text."""
 
 
+class Source(Protocol):
+    """What frames ask of the reader."""
+
+    def position(self) -> tuple[int, int]:
+        """Line and column in the raw request, counted from 1 (asmx-22)."""
+        ...
+
+    def keep(self, size: int) -> None:
+        """Count data that stays in memory. Raises ReadFault when the request holds too much of it."""
+        ...
+
+    def keep_text(self, text: str) -> None:
+        """Count text that stays in memory, by what it takes there at most."""
+        ...
+
+    def join_text(self, joined: bool) -> None:
+        """Have text in large pieces, or at once with its exact position."""
+        ...
+
+    def spool(self, place: Place) -> SpooledContent:
+        """A place for the content of a spooled member."""
+        ...
+
+
 class Frame:
     """An open element. `child` gives the frame of a child element, or None to skip it."""
 
     __slots__ = ("parent",)
     parent: Frame
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+    def child(self, reader: Source, name: str, attributes: Attributes) -> Frame | None:
         return None
 
-    def text(self, reader: Reader, data: str) -> None:
+    def text(self, reader: Source, data: str) -> None:
         """A piece of the element's text."""
 
     def aside(self) -> None:
         """A comment or a processing instruction stands in the element."""
 
-    def done(self, reader: Reader) -> None:
+    def done(self, reader: Source) -> None:
         """The element has ended."""
 
 
@@ -47,7 +68,7 @@ class TextFrame(Frame):
 
     __slots__ = ()
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+    def child(self, reader: Source, name: str, attributes: Attributes) -> Frame | None:
         raise MalformedXml("an element stands where a text is expected")
 
     def aside(self) -> None:
@@ -64,7 +85,7 @@ class StructFrame(Frame):
         self.place = place
         self.values: dict[str, Any] = {}
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+    def child(self, reader: Source, name: str, attributes: Attributes) -> Frame | None:
         member = self.plan.members.get(name)
         if member is None:
             return None
@@ -83,7 +104,7 @@ class StructFrame(Frame):
 
         return open_value(member, reader, place, attributes)
 
-    def done(self, reader: Reader) -> None:
+    def done(self, reader: Source) -> None:
         self.place(self.plan.build(self.values))
 
 
@@ -99,7 +120,7 @@ class ScalarFrame(TextFrame):
         self.line = 0
         self.column = 0
 
-    def text(self, reader: Reader, data: str) -> None:
+    def text(self, reader: Source, data: str) -> None:
         parts = self.parts
         if not parts:
             if self.convert is not str:
@@ -110,7 +131,7 @@ class ScalarFrame(TextFrame):
         parts.append(data)
         reader.keep_text(data)
 
-    def done(self, reader: Reader) -> None:
+    def done(self, reader: Source) -> None:
         parts = self.parts
         if len(parts) > 1:
             reader.join_text(False)
@@ -136,7 +157,7 @@ class NilFrame(TextFrame):
         self.convert = convert
         self.place = place
 
-    def done(self, reader: Reader) -> None:
+    def done(self, reader: Source) -> None:
         try:
             self.place(self.convert(""))
         except ValueRefused as refused:
@@ -157,14 +178,14 @@ class ArrayFrame(Frame):
         self.line = 0
         self.column = 0
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+    def child(self, reader: Source, name: str, attributes: Attributes) -> Frame | None:
         if name != self.item_key:
             return None
         self.wrapped = True
         self._end_loose(reader)
         return open_value(self.item, reader, self.items.append, attributes)
 
-    def text(self, reader: Reader, data: str) -> None:
+    def text(self, reader: Source, data: str) -> None:
         if self.wrapped or self.item.convert is None:
             return
         if not self.loose:
@@ -174,7 +195,7 @@ class ArrayFrame(Frame):
         self.loose.append(data)
         reader.keep_text(data)
 
-    def _end_loose(self, reader: Reader) -> str:
+    def _end_loose(self, reader: Source) -> str:
         """The text so far, which counts no longer."""
         if len(self.loose) > 1:
             reader.join_text(False)
@@ -182,7 +203,7 @@ class ArrayFrame(Frame):
         self.loose = []
         return text
 
-    def done(self, reader: Reader) -> None:
+    def done(self, reader: Source) -> None:
         text = self._end_loose(reader)
         if text.strip() and self.item.convert is not None:
             reader.keep(ELEMENT_COST)
@@ -197,7 +218,7 @@ class SpoolFrame(TextFrame):
 
     __slots__ = ("content", "decoder", "name")
 
-    def __init__(self, reader: Reader, member: MemberPlan, content: SpooledContent) -> None:
+    def __init__(self, reader: Source, member: MemberPlan, content: SpooledContent) -> None:
         self.name = member.name
         self.content = content
         self.decoder = Base64Decoder() if member.spool is not None and member.spool.base64 else None
@@ -207,13 +228,13 @@ class SpoolFrame(TextFrame):
         if self.decoder is None:
             super().aside()
 
-    def text(self, reader: Reader, data: str) -> None:
+    def text(self, reader: Source, data: str) -> None:
         if self.decoder is None:
             self.content.append(data.encode())
             return
         self._take(self.decoder.feed, data)
 
-    def done(self, reader: Reader) -> None:
+    def done(self, reader: Source) -> None:
         reader.join_text(False)
         if self.decoder is not None:
             self._take(self.decoder.finish)
@@ -249,7 +270,7 @@ class SpooledContent:
         return data
 
 
-def open_value(member: MemberPlan, reader: Reader, place: Place, attributes: Attributes) -> Frame | None:
+def open_value(member: MemberPlan, reader: Source, place: Place, attributes: Attributes) -> Frame | None:
     """The frame of a value; None when it is nil, which is then already placed."""
     reader.keep(ELEMENT_COST)
     nil = bool(attributes) and (is_nil(attributes) if not member.nillable else _nil(reader, attributes))
@@ -280,7 +301,7 @@ def open_value(member: MemberPlan, reader: Reader, place: Place, attributes: Att
     raise AssertionError(f"{member.name} has no way to be read")
 
 
-def _open_array(member: MemberPlan, reader: Reader, values: dict[str, Any], attributes: Attributes) -> Frame | None:
+def _open_array(member: MemberPlan, reader: Source, values: dict[str, Any], attributes: Attributes) -> Frame | None:
     """A wrapped array; when its element repeats, the items of all are collected (mm-7)."""
     reader.keep(ELEMENT_COST)
     if attributes and is_nil(attributes):
@@ -297,7 +318,7 @@ def is_nil(attributes: Attributes) -> bool:
     return attributes.get(NIL, "").strip() in ("true", "1")
 
 
-def _nil(reader: Reader, attributes: Attributes) -> bool:
+def _nil(reader: Source, attributes: Attributes) -> bool:
     """As `is_nil`, where null is foreseen: anything but a boolean is then refused, though nothing at all is not."""
     text = attributes.get(NIL, "")
     try:

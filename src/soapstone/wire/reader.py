@@ -12,7 +12,7 @@ from xml.parsers import expat
 from soapstone.wire.contract import Operation
 from soapstone.wire.envelope import SOAP_11, VERSIONS, SoapVersion
 from soapstone.wire.faults import MalformedXml, MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
-from soapstone.wire.frames import Attributes, Frame, Place, SpooledContent, StructFrame
+from soapstone.wire.frames import Attributes, Frame, Place, Source, SpooledContent, StructFrame
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import SEPARATOR, Plans
 from soapstone.wire.schema import struct_type
@@ -76,7 +76,7 @@ class Reader:
         self.kept = 0
         self._early: int | None = 0
         self._unspooled = 0
-        self._frame: Frame = _RootFrame()
+        self._frame: Frame = _RootFrame(self)
         self._skip = 0
         self._depth = 0
         self._start_of_body = b""
@@ -147,7 +147,7 @@ class Reader:
             parser.CommentHandler = None
             parser.ProcessingInstructionHandler = None
             parser.StartNamespaceDeclHandler = None
-        self._frame = _RootFrame()
+        self._frame = Frame()  # those of the envelope hold this reader
 
     def _open(self, start: bytes) -> None:
         """Make the parser for the encoding: BOM, then charset, then what the XML itself says (asmx-12)."""
@@ -221,23 +221,19 @@ class Reader:
     # --- what frames ask for -------------------------------------------------------------------------------------
 
     def position(self) -> tuple[int, int]:
-        """Line and column in the raw request, counted from 1 (asmx-22)."""
         parser = self._parser
         assert parser is not None  # noqa: S101  frames work inside the parser only
         return parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
 
     def keep_text(self, text: str) -> None:
-        """Count text that stays in memory, by what it takes there at most."""
         self.keep(len(text) if text.isascii() else 4 * len(text))
 
     def keep(self, size: int) -> None:
-        """Count data that stays in memory. Raises ReadFault when the request holds too much of it."""
         self.kept += size
         if self.kept > self._max_kept:
             raise ReadFault("The request is too long.")
 
     def join_text(self, joined: bool) -> None:
-        """Have text in large pieces, or at once with its exact position."""
         parser = self._parser
         if parser is not None:
             parser.buffer_text = joined
@@ -245,7 +241,6 @@ class Reader:
                 parser.buffer_size = PIECE
 
     def spool(self, place: Place) -> SpooledContent:
-        """A place for the content of a spooled member."""
         content = SpooledContent(place)
         self.spools.append(content)
         return content
@@ -297,7 +292,7 @@ class Reader:
             raise ReadFault("Request format is invalid: Missing required soap:Envelope element.")
         if version is SOAP_11 and self.negotiation.only_12:
             raise UnsupportedMedia
-        return _EnvelopeFrame(version)
+        return _EnvelopeFrame(self, version)
 
     def open_header_block(self, version: SoapVersion, name: str, attributes: Attributes) -> Frame | None:
         required = _must_understand(version, attributes)
@@ -365,34 +360,38 @@ def _must_understand(version: SoapVersion, attributes: Attributes) -> bool:
 
 
 class _RootFrame(Frame):
-    __slots__ = ()
+    __slots__ = ("reader",)
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
-        return reader.open_envelope(name)
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+
+    def child(self, source: Source, name: str, attributes: Attributes) -> Frame | None:
+        return self.reader.open_envelope(name)
 
 
-class _EnvelopeFrame(Frame):
+class _EnvelopeFrame(_RootFrame):
     __slots__ = ("body_key", "header_key", "seen_body", "seen_header", "version")
 
-    def __init__(self, version: SoapVersion) -> None:
+    def __init__(self, reader: Reader, version: SoapVersion) -> None:
+        super().__init__(reader)
         self.version = version
         self.header_key = f"{version.namespace}{SEPARATOR}Header"
         self.body_key = f"{version.namespace}{SEPARATOR}Body"
         self.seen_header = False
         self.seen_body = False
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+    def child(self, source: Source, name: str, attributes: Attributes) -> Frame | None:
         if name == self.header_key and not self.seen_header and not self.seen_body:
             self.seen_header = True
-            return _HeaderFrame(self.version)
+            return _HeaderFrame(self.reader, self.version)
         if name == self.body_key and not self.seen_body:
             self.seen_body = True
-            reader.header_complete = True
-            return _BodyFrame()
+            self.reader.header_complete = True
+            return _BodyFrame(self.reader)
         self._expect_body()
         return None
 
-    def text(self, reader: Reader, data: str) -> None:
+    def text(self, source: Source, data: str) -> None:
         if data.strip():
             self._expect_body()
 
@@ -401,40 +400,42 @@ class _EnvelopeFrame(Frame):
         if not self.seen_body:
             raise ReadFault("Request format is invalid: Missing required soap:Body element.")
 
-    def done(self, reader: Reader) -> None:
+    def done(self, source: Source) -> None:
         if not self.seen_body:
             raise ReadFault("Request format is invalid: Missing required soap:Body element.")
 
 
-class _HeaderFrame(Frame):
+class _HeaderFrame(_RootFrame):
     __slots__ = ("version",)
 
-    def __init__(self, version: SoapVersion) -> None:
+    def __init__(self, reader: Reader, version: SoapVersion) -> None:
+        super().__init__(reader)
         self.version = version
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
-        return reader.open_header_block(self.version, name, attributes)
+    def child(self, source: Source, name: str, attributes: Attributes) -> Frame | None:
+        return self.reader.open_header_block(self.version, name, attributes)
 
-    def done(self, reader: Reader) -> None:
-        reader.header_complete = True
+    def done(self, source: Source) -> None:
+        self.reader.header_complete = True
 
 
-class _BodyFrame(Frame):
+class _BodyFrame(_RootFrame):
     __slots__ = ("seen",)
 
-    def __init__(self) -> None:
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader)
         self.seen = False
 
-    def child(self, reader: Reader, name: str, attributes: Attributes) -> Frame | None:
+    def child(self, source: Source, name: str, attributes: Attributes) -> Frame | None:
         if self.seen:
             return None
-        frame = reader.open_payload(name)
+        frame = self.reader.open_payload(name)
         self.seen = frame is not None
         return frame
 
-    def text(self, reader: Reader, data: str) -> None:
+    def text(self, source: Source, data: str) -> None:
         if not self.seen and data.strip():
-            reader.require_operation()
+            self.reader.require_operation()
 
-    def done(self, reader: Reader) -> None:
-        reader.close_body()
+    def done(self, source: Source) -> None:
+        self.reader.close_body()
