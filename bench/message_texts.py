@@ -28,7 +28,7 @@ from soapstone.sending.messages.message import (
     Draft,
     InvalidMessage,
 )
-from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLink, check_link
+from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLinkError, check_link
 
 SETTINGS = {"removal_link": True, "browser_link": True}
 VALUE = "a" * (MOST_MERGED // 4)
@@ -91,7 +91,7 @@ def _stored(draft: Draft) -> None:
 def _checked(draft: Draft) -> None:
     check_storable(draft)
     Content(draft)
-    with suppress(NoUnsubscribeLink):
+    with suppress(NoUnsubscribeLinkError):
         check_link(draft, SETTINGS, list_id=1, has_links=True)
 
 

@@ -15,7 +15,7 @@ from tests.conftest import Served
 from typer.testing import CliRunner
 
 from soapstone.accounts.account import Accounts
-from soapstone.accounts.logon import InvalidLogon
+from soapstone.accounts.logon import InvalidLogonError
 from soapstone.cli import app
 from soapstone.product import Product
 from soapstone.settings import Settings
@@ -84,7 +84,7 @@ def test_later_starts_change_nothing(database: Database, tmp_path: Path) -> None
     accounts.create_first("acme", "ann", "long secret", time_zone="UTC")
     (made,) = accounts.all()
     assert not accounts.create_first("acme", "ann", "other secret", time_zone="UTC")
-    with pytest.raises(InvalidLogon):
+    with pytest.raises(InvalidLogonError):
         product.logons.identify("ann", "other secret", None)
     accounts.delete_login(made, "ann")
     assert not accounts.create_first("other", "bob", "other secret", time_zone="UTC")

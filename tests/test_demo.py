@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url, text
 
-from soapstone.accounts.logon import InvalidLogon
+from soapstone.accounts.logon import InvalidLogonError
 from soapstone.demo import PASSWORD, prepare_demo, refusal
 from soapstone.product import Product
 from soapstone.settings import Settings
@@ -37,7 +37,7 @@ def test_records_of_the_demo_are_served_on_loopback_addresses_only(product: Prod
 def test_a_demo_that_is_made_while_a_network_is_served_stays_out_of_it(product: Product) -> None:
     product.logons.refuse_published()
     prepare_demo(product)
-    with pytest.raises(InvalidLogon):
+    with pytest.raises(InvalidLogonError):
         product.logons.identify("demo", "demo", "192.0.2.1")
     assert product.accounts.set_password("demo", "a secret of its own")
     assert product.logons.identify("demo", "a secret of its own", "192.0.2.1").account.name == "DEMO"

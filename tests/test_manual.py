@@ -48,6 +48,7 @@ from soapstone.store import waiting
 from soapstone.store.tables import metadata
 from soapstone.wire import large_calls, reader
 from soapstone.xmlhttp import request as xml_request
+from soapstone.xmlhttp.refusal import ANSWERS
 
 if TYPE_CHECKING:
     from tests.conftest import Served
@@ -510,9 +511,8 @@ def test_the_changelog_counts_the_operations_that_work() -> None:
 def test_refusals_of_xml_over_http_are_those_of_the_program() -> None:
     package = ROOT / "src" / "soapstone" / "xmlhttp"
     source = "".join(path.read_text(encoding="utf-8") for path in sorted(package.glob("*.py")))
-    pairs = {(int(status), code) for status, code in re.findall(r'Refused\(\s*(\d+), "(\w+)"', source)}
-    pairs |= {(int(status), "InvalidArgument") for status in re.findall(r'invalid\(f?"[^"]*", (\d+)\)', source)}
-    pairs |= {(400, "InvalidArgument"), (500, "InternalError")}
+    pairs = {(int(status), code) for status, code in re.findall(r'CallError\(\s*(\d+), "(\w+)"', source)}
+    pairs |= {*ANSWERS.values(), (500, "InternalError")}
     rows = table(text("xml-over-http.md"), "Refusals")
     said = {(int(status), code.strip("`")) for statuses, code, _ in rows for status in statuses.split(", ")}
     assert said == pairs

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from tests.conftest import Served
 
-from soapstone.tls import TlsUnusable, tls_context
+from soapstone.errors import InvalidError
+from soapstone.tls import tls_context
 
 
 def certificate(folder: Path, name: str, *options: str) -> tuple[Path, Path]:
@@ -160,7 +161,7 @@ def files(folder: Path, pair: tuple[Path, Path]) -> dict[str, str]:
     ],
 )
 def test_wrong_files_are_told_in_one_line(files: dict[str, str], cert: str, key: str, words: str) -> None:
-    with pytest.raises(TlsUnusable) as refusal:
+    with pytest.raises(InvalidError) as refusal:
         tls_context(files.get(cert, ""), files.get(key, ""))
     assert words.format(**files) in str(refusal.value)
     assert "\n" not in str(refusal.value)

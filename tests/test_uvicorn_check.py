@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from soapstone.uvicorn_check import UnsuitableUvicorn, check_uvicorn
+from soapstone.errors import SoapstoneError
+from soapstone.uvicorn_check import check_uvicorn
 
 # What another uvicorn could lack or do otherwise → how it is brought about.
 OTHERWISE = {
@@ -43,5 +44,5 @@ def test_a_uvicorn_that_works_otherwise(tmp_path: Path, what: str) -> None:
 
 def test_every_bound_is_rehearsed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("soapstone.connection.Connection.check", lambda self: None)
-    with pytest.raises(UnsuitableUvicorn, match="a slow head"):
+    with pytest.raises(SoapstoneError, match="a slow head"):
         check_uvicorn()

@@ -35,7 +35,7 @@ from soapstone.commands import (
     sends,
     tokens,
 )
-from soapstone.commands.common import Data, DatabaseUrl, console, opened, settings_of, stop
+from soapstone.commands.common import Commands, Data, DatabaseUrl, console, opened, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
 from soapstone.commands.startup_checks import check_settings
 from soapstone.jobs.lock import WorkerLock
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 app = typer.Typer(
     no_args_is_help=True,
+    cls=Commands,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -209,12 +210,8 @@ def show_settings(
 def show_dkim(as_json: Json = False) -> None:
     """Show the DNS text records that publish the DKIM keys of the settings."""
     from soapstone.runners import dkim_signer
-    from soapstone.sending.mail.dkim import UnusableKey
 
-    try:
-        signer = dkim_signer(settings_of())
-    except UnusableKey as trouble:
-        stop(str(trouble))
+    signer = dkim_signer(settings_of())
     if signer is None:
         stop("No DKIM key is set: SOAPSTONE_DKIM_KEY is empty.")
     if as_json:
@@ -241,22 +238,19 @@ def main() -> None:
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
     from soapstone.demo import demo_settings, prepare_demo, refusal
     from soapstone.heap import limit_heap
-    from soapstone.server import Application, PortTaken, listen, serve
+    from soapstone.server import Application, listen, serve
     from soapstone.supervisor import Supervisor
     from soapstone.tls import tls_context
-    from soapstone.uvicorn_check import UnsuitableUvicorn, check_uvicorn
+    from soapstone.uvicorn_check import check_uvicorn
 
     configure_logs(settings.log_format, settings.log_level)
     limit_heap()
     if demo and not _is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
     check_settings(settings)
-    try:
-        check_uvicorn()
-        tls = tls_context(settings.tls_cert, settings.tls_key)
-        listener = listen(host, port)
-    except (UnsuitableUvicorn, PortTaken) as trouble:
-        stop(str(trouble))
+    check_uvicorn()
+    tls = tls_context(settings.tls_cert, settings.tls_key)
+    listener = listen(host, port)
     scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
     base = f"{scheme}://{name}:{listener.getsockname()[1]}"
     smtp_unused = demo and bool(settings.smtp_url)

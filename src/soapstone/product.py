@@ -173,7 +173,7 @@ class Product:
 
     @cached_property
     def spam_scanner(self) -> SpamScanner | None:
-        """The spam scanner of the settings; None without one. Raises InvalidScannerUrl."""
+        """The spam scanner of the settings; None without one. Raises InvalidError."""
         return SpamScanner(self.settings.spamd_url) if self.settings.spamd_url else None
 
     @cached_property

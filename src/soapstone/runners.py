@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.imports import scratch
 from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
 from soapstone.imports.attribute_update import run_attribute_update
@@ -16,7 +17,7 @@ from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, run_attribute_removal
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.sending.mail.builder import Stationery
-from soapstone.sending.mail.dkim import DkimKey, DkimSigner, UnusableKey
+from soapstone.sending.mail.dkim import DkimKey, DkimSigner
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
 from soapstone.sending.simulator import Simulator
@@ -25,7 +26,7 @@ from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.settings import Settings
 
 # Settings that no worker can use; the text is a sentence for the operator.
-UNUSABLE_SETTINGS = (InvalidSmtpUrl, UnusableKey)
+UNUSABLE_SETTINGS = (InvalidSmtpUrl, InvalidError)
 
 
 def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
@@ -100,10 +101,10 @@ def _retries(settings: Settings) -> Retries:
 
 
 def dkim_signer(settings: Settings) -> DkimSigner | None:
-    """The signer with the keys of the settings; None when mails go unsigned. Raises UnusableKey."""
+    """The signer with the keys of the settings; None when mails go unsigned. Raises InvalidError."""
     if not settings.dkim_key:
         if settings.dkim_second_key:
-            raise UnusableKey("SOAPSTONE_DKIM_SECOND_KEY is set, and SOAPSTONE_DKIM_KEY is not set.")
+            raise InvalidError("SOAPSTONE_DKIM_SECOND_KEY is set, and SOAPSTONE_DKIM_KEY is not set.")
         return None
     keys = [DkimKey.of(settings.dkim_selector, settings.dkim_key)]
     if settings.dkim_second_key:
@@ -112,5 +113,5 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 
 def stationery(product: Product) -> Stationery:
-    """Links and signature of all mails, as far as they are set up. Raises UnusableKey."""
+    """Links and signature of all mails, as far as they are set up. Raises InvalidError."""
     return Stationery(links=product.links, signer=dkim_signer(product.settings))

@@ -27,6 +27,7 @@ from soapstone.connection import Connection, Patience, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.demo import LOGIN, PASSWORD
+from soapstone.errors import SoapstoneError
 from soapstone.http.client_address import Origins, first_headers
 from soapstone.http.compression import Decompressed
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
@@ -324,7 +325,7 @@ class WebServer(uvicorn.Server):
             self._ready()
 
 
-class PortTaken(Exception):
+class PortTaken(SoapstoneError):
     """The address is not to be had; the message says what to do."""
 
 

@@ -15,6 +15,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from soapstone.errors import SoapstoneError
+
 PREFIX = "SOAPSTONE_"
 DATABASES = ("sqlite", "postgresql")
 # What Kubernetes sets for a service named soapstone, in all containers of its namespace; links of Docker do the same.
@@ -34,7 +36,7 @@ LARGEST_SECRET = 64 << 10
 SHORTEST_TOKEN = 20
 
 
-class UnusableSetting(Exception):
+class UnusableSetting(SoapstoneError):
     """Settings have values that they cannot have, or there are no such settings; a line for each says which and why."""
 
 

@@ -6,17 +6,15 @@ import ssl
 from pathlib import Path
 from typing import NoReturn
 
-
-class TlsUnusable(Exception):
-    """There can be no TLS with these files; the message says why."""
+from soapstone.errors import InvalidError
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
-    """TLS 1.2 and newer with these PEM files; None when there are none. Raises TlsUnusable."""
+    """TLS 1.2 and newer with these PEM files; None when there are none. Raises InvalidError."""
     if not certificate and not key:
         return None
     if not certificate or not key:
-        raise TlsUnusable("TLS needs both a certificate and its key: --tls-cert and --tls-key.")
+        raise InvalidError("TLS needs both a certificate and its key: --tls-cert and --tls-key.")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -24,16 +22,16 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
             with Path(path).open("rb"):
                 pass
     except OSError as trouble:
-        raise TlsUnusable(f"Cannot read {path} ({trouble.strerror}).") from None
+        raise InvalidError(f"Cannot read {path} ({trouble.strerror}).") from None
 
     def asked() -> NoReturn:
         # A server that starts unattended cannot ask for a password.
-        raise TlsUnusable(f"The key in {key} has a password. Give it without one.")
+        raise InvalidError(f"The key in {key} has a password. Give it without one.")
 
     try:
         context.load_cert_chain(certificate, key, asked)
     except ssl.SSLError as trouble:
         if trouble.reason == "KEY_VALUES_MISMATCH":
-            raise TlsUnusable(f"The key in {key} is not that of the certificate in {certificate}.") from None
-        raise TlsUnusable(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
+            raise InvalidError(f"The key in {key} is not that of the certificate in {certificate}.") from None
+        raise InvalidError(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
     return context

@@ -11,22 +11,19 @@ from uvicorn.server import ServerState
 
 from soapstone.connection import Connection, Patience
 from soapstone.connection_limits import ConnectionLimits
+from soapstone.errors import SoapstoneError
 
 _HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n"
 _OFFER = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nbody"
 _PIECE = b"x" * 100_000
 
 
-class UnsuitableUvicorn(Exception):
-    """The bounds on connections would not hold with this uvicorn; the message says what to do."""
-
-
 def check_uvicorn() -> None:
-    """Serve a few requests without a network. Raises UnsuitableUvicorn when one of the bounds does not hold."""
+    """Serve a few requests without a network. Raises SoapstoneError when one of the bounds does not hold."""
     try:
         asyncio.run(_rehearse())
     except Exception as trouble:
-        raise UnsuitableUvicorn(
+        raise SoapstoneError(
             f"This server does not know how uvicorn {version('uvicorn')} works inside ({trouble or type(trouble)}). "
             "Its bounds on connections would not hold. Install the version of uvicorn that it was released with."
         ) from trouble

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from soapstone.accounts.account import Account, NameTaken
+from soapstone.accounts.account import Account
 from soapstone.accounts.audit import AuditAction
-from soapstone.accounts.logon import InvalidLogon
+from soapstone.accounts.logon import InvalidLogonError
 from soapstone.accounts.sessions import Sessions
+from soapstone.errors import NameTakenError
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
@@ -57,7 +58,7 @@ def test_what_a_deleted_login_made_keeps_its_number(product: Product, account: A
 
 def test_the_name_of_a_deleted_login_is_free_again(product: Product, account: Account) -> None:
     first = product.accounts.add_login(account, "Bob", "secret")
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTakenError):
         product.accounts.add_login(account, "BOB", "secret")
     assert product.accounts.delete_login(account, "bob")
     second = product.accounts.add_login(account, "BOB", "other")
@@ -67,7 +68,7 @@ def test_the_name_of_a_deleted_login_is_free_again(product: Product, account: Ac
     assert product.accounts.delete_login(account, "bob")
     for name in (f"DELETED {first.id}", f"deleted {first.id}"):
         assert not product.accounts.has_login(name)
-        with pytest.raises(InvalidLogon):
+        with pytest.raises(InvalidLogonError):
             product.logons.identify(name, "", None)
 
 

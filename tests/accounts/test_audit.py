@@ -13,7 +13,7 @@ from sqlalchemy import select, text, update
 from soapstone.accounts import audit
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import MOST, MOST_FROM_ONE_ADDRESS, Actor, Audit, AuditAction, AuditEntry, record
-from soapstone.accounts.logon import LogonRefused
+from soapstone.accounts.logon import LogonError
 from soapstone.accounts.sessions import Sessions
 from soapstone.clock import now
 from soapstone.logs import LineFormatter
@@ -103,7 +103,7 @@ def test_failed_logons_make_no_rows_and_the_lock_of_a_login_makes_one(
     before = len(product.audit.last(account.id, 100))
     for name in ("ann", "nobody"):
         for _ in range(product.settings.lock_failures + 5):
-            with pytest.raises(LogonRefused):
+            with pytest.raises(LogonError):
                 product.logons.identify(name, "wrong", "198.51.100.66")
     assert told(product, account, AuditAction.LOCK) == [("Ann", "too many failed logons", "198.51.100.66")]
     assert len(product.audit.last(account.id, 100)) == before + 1

@@ -17,7 +17,7 @@ from sqlalchemy import event, func, select, text, update
 from soapstone.accounts import logon as logon_module
 from soapstone.accounts import passwords
 from soapstone.accounts.account import Account, Accounts
-from soapstone.accounts.logon import InvalidLogon, LoginLocked, Logons, LogonsBusy
+from soapstone.accounts.logon import InvalidLogonError, LoginLockedError, Logons, LogonsBusyError
 from soapstone.accounts.passwords import LONGEST_PASSWORD
 from soapstone.clock import clock, now
 from soapstone.store.database import Database
@@ -51,7 +51,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def result(logons: Logons, name: str, password: str, peer: str | None) -> str:
     try:
         logons.identify(name, password, peer)
-    except (InvalidLogon, LoginLocked, LogonsBusy) as refusal:
+    except (InvalidLogonError, LoginLockedError, LogonsBusyError) as refusal:
         return type(refusal).__name__
     return "in"
 
@@ -85,15 +85,15 @@ def test_lk_13_of_49_guesses_at_once_at_most_10_are_looked_at(
     each = [logons, Logons(database)][:processes]
     found = at_once(49, lambda number: result(each[number % processes], "ann", f"wrong {number}", STRANGE))
     found += Counter(guess(logons, "ann", STRANGE, 12))
-    assert len(hashed) == found["InvalidLogon"] == 10
+    assert len(hashed) == found["InvalidLogonError"] == 10
     assert found["in"] == 0
-    assert result(logons, "ann", "secret", STRANGE) == "LoginLocked"
+    assert result(logons, "ann", "secret", STRANGE) == "LoginLockedError"
 
 
 def test_lk_13_the_same_wrong_pair_at_once_counts_each_time(logons: Logons, hashed: list[str]) -> None:
     found = at_once(20, lambda _: result(logons, "ann", "wrong", STRANGE))
-    assert found["InvalidLogon"] == 10
-    assert found["LoginLocked"] + found["LogonsBusy"] == 10
+    assert found["InvalidLogonError"] == 10
+    assert found["LoginLockedError"] + found["LogonsBusyError"] == 10
     assert len(hashed) <= 10
 
 
@@ -109,7 +109,7 @@ def test_lk_13_a_lock_does_not_hold_where_the_login_has_come_in(logons: Logons) 
     assert result(logons, "ann", "secret", HOME) == "in"
     guess(logons, "ann", STRANGE)
     for peer in (STRANGE, OFFICE, PROXY, None):
-        assert result(logons, "ann", "secret", peer) == "LoginLocked"
+        assert result(logons, "ann", "secret", peer) == "LoginLockedError"
     assert result(logons, "ann", "secret", HOME) == "in"
     assert result(logons, "ANN", "secret", f"::ffff:{HOME}") == "in"
     assert result(logons, "bob", "secret", HOME) == "in"
@@ -118,15 +118,15 @@ def test_lk_13_a_lock_does_not_hold_where_the_login_has_come_in(logons: Logons) 
 def test_lk_13_a_known_address_has_a_count_of_its_own(logons: Logons) -> None:
     for peer in (HOME, OFFICE):
         assert result(logons, "ann", "secret", peer) == "in"
-    assert guess(logons, "ann", HOME, 11) == ["InvalidLogon"] * 10 + ["LoginLocked"]
-    assert result(logons, "ann", "secret", HOME) == "LoginLocked"
+    assert guess(logons, "ann", HOME, 11) == ["InvalidLogonError"] * 10 + ["LoginLockedError"]
+    assert result(logons, "ann", "secret", HOME) == "LoginLockedError"
     for peer in (OFFICE, STRANGE):
         assert result(logons, "ann", "secret", peer) == "in"
 
 
 def test_lk_13_an_address_is_known_for_30_days(database: Database, account: Account, logons: Logons) -> None:
     assert result(logons, "ann", "secret", HOME) == "in"
-    for days, expected in ((29, "in"), (31, "LoginLocked")):
+    for days, expected in ((29, "in"), (31, "LoginLockedError")):
         with clock(_later(days=days)):
             fresh = Logons(database)
             guess(fresh, "ann", STRANGE)
@@ -184,16 +184,16 @@ def test_lk_13_100_failures_lock_an_address_for_all_names(logons: Logons, peers:
     """Of IPv6 a whole /64 counts as one address."""
     assert result(logons, "ann", "secret", peers[0]) == "in"
     for number in range(100):
-        assert result(logons, f"name {number}", "wrong", peers[number % len(peers)]) == "InvalidLogon"
+        assert result(logons, f"name {number}", "wrong", peers[number % len(peers)]) == "InvalidLogonError"
     for peer in peers:
-        assert result(logons, "name 100", "wrong", peer) == "LoginLocked"
-        assert result(logons, "ann", "secret", peer) == "LoginLocked"
+        assert result(logons, "name 100", "wrong", peer) == "LoginLockedError"
+        assert result(logons, "ann", "secret", peer) == "LoginLockedError"
     assert result(logons, "ann", "secret", other) == "in"
 
 
 def test_lk_13_a_trusted_proxy_is_no_address(database: Database, logons: Logons) -> None:
     for number in range(101):
-        assert result(logons, f"name {number}", "wrong", PROXY) == "InvalidLogon"
+        assert result(logons, f"name {number}", "wrong", PROXY) == "InvalidLogonError"
     assert result(logons, "ann", "secret", PROXY) == "in"
     with database.read() as connection:
         assert connection.execute(select(login_addresses)).all() == []
@@ -202,7 +202,7 @@ def test_lk_13_a_trusted_proxy_is_no_address(database: Database, logons: Logons)
 def test_names_of_failures_are_stored_as_digests_and_for_minutes(database: Database, logons: Logons) -> None:
     """Nothing that grows with what a stranger sends is kept, and old rows go with the next logon of any name."""
     for number in range(5):
-        assert result(logons, f"{number}" * (4 << 20), "wrong", STRANGE) == "InvalidLogon"
+        assert result(logons, f"{number}" * (4 << 20), "wrong", STRANGE) == "InvalidLogonError"
     with database.read() as connection:
         assert {len(key) for key in connection.execute(select(logon_failures.c.count_key)).scalars()} == {64}
     with clock(_later(days=1)):
@@ -212,7 +212,7 @@ def test_names_of_failures_are_stored_as_digests_and_for_minutes(database: Datab
 
 @pytest.mark.parametrize("name", ["nul\0", "\0", "half \ud83d", "x" * 5000])
 def test_names_that_no_database_holds_are_wrong_names(logons: Logons, name: str) -> None:
-    assert guess(logons, name, STRANGE, 11) == ["InvalidLogon"] * 10 + ["LoginLocked"]
+    assert guess(logons, name, STRANGE, 11) == ["InvalidLogonError"] * 10 + ["LoginLockedError"]
 
 
 def test_long_passwords_are_wrong_without_a_hash(database: Database, logons: Logons, hashed: list[str]) -> None:
@@ -220,7 +220,7 @@ def test_long_passwords_are_wrong_without_a_hash(database: Database, logons: Log
     with pytest.raises(ValueError, match="1000 characters"):
         accounts.set_password("ann", "x" * (LONGEST_PASSWORD + 1))
     accounts.set_password("ann", "€" * LONGEST_PASSWORD)
-    assert result(logons, "ann", "€" * (LONGEST_PASSWORD + 1), STRANGE) == "InvalidLogon"
+    assert result(logons, "ann", "€" * (LONGEST_PASSWORD + 1), STRANGE) == "InvalidLogonError"
     assert hashed == []
     assert rows(database) == 2
     assert result(logons, "ann", "€" * LONGEST_PASSWORD, STRANGE) == "in"
@@ -229,7 +229,7 @@ def test_long_passwords_are_wrong_without_a_hash(database: Database, logons: Log
 def test_a_password_may_hold_any_character(database: Database, logons: Logons) -> None:
     Accounts(database).set_password("ann", "a\0b\ud83d")
     assert result(logons, "ann", "a\0b\ud83d", None) == "in"
-    assert result(logons, "ann", "a", None) == "InvalidLogon"
+    assert result(logons, "ann", "a", None) == "InvalidLogonError"
 
 
 # --- the hashing queue ---
@@ -264,13 +264,13 @@ def test_guessers_beyond_the_queue_are_refused_at_once(
         refused = 20 - logon_module.MOST_WAITING
         while sum(each.done() for each in guesses) < refused:
             threading.Event().wait(0.01)
-        assert {each.result() for each in guesses if each.done()} == {"LogonsBusy"}
-        assert result(logons, "bob", "secret", STRANGE) == "LogonsBusy"
+        assert {each.result() for each in guesses if each.done()} == {"LogonsBusyError"}
+        assert result(logons, "bob", "secret", STRANGE) == "LogonsBusyError"
         assert result(logons, "ann", "secret", HOME) == "in"
         stuck.set()
         assert Counter(each.result() for each in guesses) == {
-            "LogonsBusy": refused,
-            "InvalidLogon": logon_module.MOST_WAITING,
+            "LogonsBusyError": refused,
+            "InvalidLogonError": logon_module.MOST_WAITING,
         }
     assert rows(database) == 2 * logon_module.MOST_WAITING
     assert result(logons, "bob", "secret", STRANGE) == "in"
@@ -287,11 +287,11 @@ def test_known_addresses_wait_in_the_queue(database: Database, logons: Logons, s
         ]
         while logons._waiting < logon_module.MOST_WAITING:
             threading.Event().wait(0.01)
-        assert result(logons, "bob", "secret", STRANGE) == "LogonsBusy"
+        assert result(logons, "bob", "secret", STRANGE) == "LogonsBusyError"
         waiting = threads.submit(result, logons, "ann", "secret", HOME)
         stuck.set()
         assert waiting.result() == "in"
-        assert {each.result() for each in guesses} == {"InvalidLogon"}
+        assert {each.result() for each in guesses} == {"InvalidLogonError"}
 
 
 # --- no room to write ---
@@ -334,13 +334,13 @@ def test_the_lock_holds_with_the_disk_full(database: Database, logons: Logons, h
     guess(logons, "ann", STRANGE, 4)
     with unwritable(database):
         found = at_once(20, lambda number: result(logons, "ann", f"other {number}", STRANGE))
-        assert found["InvalidLogon"] + found["LogonsBusy"] + found["LoginLocked"] == 20
-        assert len(hashed) == 4 + found["InvalidLogon"]
+        assert found["InvalidLogonError"] + found["LogonsBusyError"] + found["LoginLockedError"] == 20
+        assert len(hashed) == 4 + found["InvalidLogonError"]
         guess(logons, "ann", STRANGE)
         assert len(hashed) == 10
-        assert result(logons, "ann", "secret", STRANGE) == "LoginLocked"
+        assert result(logons, "ann", "secret", STRANGE) == "LoginLockedError"
         assert result(logons, "bob", "secret", HOME) == "in"
-        assert guess(logons, "bob", HOME, 11) == ["InvalidLogon"] * 10 + ["LoginLocked"]
+        assert guess(logons, "bob", HOME, 11) == ["InvalidLogonError"] * 10 + ["LoginLockedError"]
         assert result(logons, "bob", "secret", STRANGE) == "in"
         with clock(_later(days=1)):
             assert result(logons, "ann", "secret", STRANGE) == "in"
@@ -350,5 +350,5 @@ def test_the_first_logon_ever_works_with_the_disk_full(database: Database, logon
     """The key of the digests is not stored yet."""
     with unwritable(database):
         assert result(logons, "ann", "secret", HOME) == "in"
-        assert guess(logons, "ann", STRANGE, 11) == ["InvalidLogon"] * 10 + ["LoginLocked"]
+        assert guess(logons, "ann", STRANGE, 11) == ["InvalidLogonError"] * 10 + ["LoginLockedError"]
         assert result(logons, "ann", "secret", HOME) == "in"

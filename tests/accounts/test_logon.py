@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, update
 
-from soapstone.accounts.account import Account, Accounts, NameTaken
-from soapstone.accounts.logon import AddressProhibited, InvalidLogon, LoginLocked, Logons
+from soapstone.accounts.account import Account, Accounts
+from soapstone.accounts.logon import AddressProhibitedError, InvalidLogonError, LoginLockedError, Logons
 from soapstone.accounts.sessions import Sessions
 from soapstone.clock import now
+from soapstone.errors import NameTakenError
 from soapstone.store.database import Database
 from soapstone.store.tables import logins, logon_failures, sessions
 
@@ -34,14 +35,14 @@ def test_identify(logons: Logons) -> None:
 
 @pytest.mark.parametrize(("name", "password"), [("Ann", "Secret"), ("Bob", "secret"), ("", ""), ("Ann", "")])
 def test_wrong_names_and_passwords(logons: Logons, name: str, password: str) -> None:
-    with pytest.raises(InvalidLogon):
+    with pytest.raises(InvalidLogonError):
         logons.identify(name, password, None)
 
 
 def test_a_changed_password_counts_at_once(database: Database, logons: Logons) -> None:
     logons.identify("ann", "secret", None)
     assert Accounts(database).set_password("ann", "other")
-    with pytest.raises(InvalidLogon):
+    with pytest.raises(InvalidLogonError):
         logons.identify("ann", "secret", None)
     logons.identify("ann", "other", None)
     assert not Accounts(database).set_password("nobody", "other")
@@ -57,15 +58,15 @@ def age(database: Database, by: timedelta) -> None:
 def test_lock_and_its_end(database: Database, logons: Logons) -> None:
     """lk-13: after 10 failures within 15 minutes, for 15 minutes."""
     for _ in range(9):
-        with pytest.raises(InvalidLogon):
+        with pytest.raises(InvalidLogonError):
             logons.identify("ann", "wrong", None)
     logons.identify("ann", "secret", None)
-    with pytest.raises(InvalidLogon):
+    with pytest.raises(InvalidLogonError):
         logons.identify("ann", "wrong", None)
-    with pytest.raises(LoginLocked):
+    with pytest.raises(LoginLockedError):
         logons.identify("ann", "secret", None)
     age(database, timedelta(minutes=14))
-    with pytest.raises(LoginLocked):
+    with pytest.raises(LoginLockedError):
         logons.identify("ann", "secret", None)
     age(database, timedelta(minutes=1, seconds=1))
     logons.identify("ann", "secret", None)
@@ -74,7 +75,7 @@ def test_lock_and_its_end(database: Database, logons: Logons) -> None:
 def test_slow_failures_do_not_lock(database: Database, logons: Logons) -> None:
     """lk-13: ten failures over more than 15 minutes are no lock."""
     for _ in range(12):
-        with pytest.raises(InvalidLogon):
+        with pytest.raises(InvalidLogonError):
             logons.identify("ann", "wrong", None)
         age(database, timedelta(minutes=2))
     logons.identify("ann", "secret", None)
@@ -83,9 +84,9 @@ def test_slow_failures_do_not_lock(database: Database, logons: Logons) -> None:
 def test_unknown_logins_lock_too(logons: Logons) -> None:
     """The answer does not tell whether a login exists."""
     for _ in range(10):
-        with pytest.raises(InvalidLogon):
+        with pytest.raises(InvalidLogonError):
             logons.identify("nobody", "wrong", None)
-    with pytest.raises(LoginLocked):
+    with pytest.raises(LoginLockedError):
         logons.identify("nobody", "wrong", None)
 
 
@@ -96,7 +97,7 @@ def test_allowed_addresses(database: Database, account: Account, logons: Logons)
     for peer in ("192.0.2.77", "2001:db8::1", "::ffff:192.0.2.1", None):
         logons.identify("ann", "secret", peer)
     for peer in ("198.51.100.1", "2001:db9::1", "not an address", ""):
-        with pytest.raises(AddressProhibited):
+        with pytest.raises(AddressProhibitedError):
             logons.identify("ann", "secret", peer)
     with pytest.raises(ValueError, match="192"):
         accounts.allow_addresses(account, ["192.0.2.1/8"])
@@ -149,9 +150,9 @@ def test_a_new_password_ends_the_sessions(database: Database, logons: Logons) ->
 
 def test_names_are_taken_once(database: Database, account: Account, logons: Logons) -> None:
     accounts = Accounts(database)
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTakenError):
         accounts.create("acme", time_zone="UTC")
-    with pytest.raises(NameTaken):
+    with pytest.raises(NameTakenError):
         accounts.add_login(account, "ANN", "x")
     with pytest.raises(LookupError):
         accounts.create("child", time_zone="UTC", parent="nobody")

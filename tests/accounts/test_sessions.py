@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.accounts.logon import InvalidLogon, Logons
+from soapstone.accounts.logon import InvalidLogonError, Logons
 from soapstone.accounts.sessions import Sessions
 from soapstone.accounts.tokens import Tokens
 from soapstone.clock import now
@@ -93,7 +93,7 @@ def test_nothing_is_left_to_a_login_that_is_disabled_or_deleted(
     assert shut(elsewhere, account)
     assert [each.find(token, HOME) for each, token in zip(kinds, opened, strict=True)] == [None, None]
     assert tokens.identify(secret, HOME) is None
-    with pytest.raises(InvalidLogon):
+    with pytest.raises(InvalidLogonError):
         logons.identify("ann", "secret", HOME)
     # What a logon or a call that was checked before still makes is worth nothing.
     late = [each.open(identity) for each in kinds]

@@ -17,8 +17,8 @@ from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.clock import now
 from soapstone.contacts.erased_addresses import remember
+from soapstone.errors import NotFoundError
 from soapstone.personal_data.retention import Retention
-from soapstone.personal_data.traces import UnknownPerson
 from soapstone.product import Product
 from soapstone.runners import chores
 from soapstone.store.database import Database
@@ -202,7 +202,7 @@ def test_an_address_without_a_contact_is_deleted_too(life: Life, product: Produc
     assert (gone.contact_ids, gone.deliveries, gone.mails) == ((), 1, 1)
     assert "x@example.com" not in everything(product.database)
     for unknown in ("stranger@example.com", "no address", 1 << 40):
-        with pytest.raises(UnknownPerson):
+        with pytest.raises(NotFoundError):
             product.erasure.delete(life.account, unknown, COMMAND_LINE)
 
 

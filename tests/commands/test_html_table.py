@@ -14,7 +14,7 @@ from tests.imports.workbooks import html
 
 from soapstone.commands import html_table
 from soapstone.commands.html_table import as_csv
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 
 def written(tmp_path: Path, data: bytes, encoding: str = "") -> str:
@@ -88,7 +88,7 @@ def test_bytes_that_are_no_text_stay_so(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, words: str) -> None:
     if words == "larger than":
         monkeypatch.setattr(html_table, "MOST_BYTES", 1000)
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(UnreadableError, match=words):
         written(tmp_path, page.encode())
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.contacts import Recipients
-from soapstone.contacts.saved_searches import InvalidSearch, SavedSearches
+from soapstone.contacts.saved_searches import SavedSearches
 from soapstone.contacts.search import Example, Search
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 
 PEOPLE = {
@@ -94,7 +95,7 @@ def test_saved_searches_are_the_accounts_own(database: Database, account: Accoun
     assert found is not None
     assert found.example == Example(values={"city": "Z*"})
     for name, criteria in (("In Zürich", {"city": "X"}), (" ", {}), ("x" * 300, {}), ("Other", {"id": "1"})):
-        with pytest.raises(InvalidSearch):
+        with pytest.raises(InvalidError):
             saved.add(account.id, name, criteria)
     assert [search.name for search in saved.all(account.id)] == ["In Zürich"]
     assert saved.delete(account.id, "In Zürich")

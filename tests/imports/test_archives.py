@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from soapstone.imports import archives
 from soapstone.imports.archives import beginning, unpacked
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 Pack = Callable[[bytes], bytes]
 
@@ -105,7 +105,7 @@ def test_folders_and_what_finder_adds_do_not_count(tmp_path: Path) -> None:
 )
 def test_what_file_managers_keep_in_folders_does_not_count(tmp_path: Path, name: str) -> None:
     assert opened(tmp_path, zipped({name: b"\0\0\0\1Bud1", "lists/people.csv": b"a,b\n"})) == b"a,b\n"
-    with pytest.raises(Unreadable, match="holds 0"):
+    with pytest.raises(UnreadableError, match="holds 0"):
         opened(tmp_path, zipped({name: b"a,b\n"}))
 
 
@@ -158,12 +158,12 @@ REFUSED = {
 
 @pytest.mark.parametrize(("data", "words"), REFUSED.values(), ids=REFUSED)
 def test_refused_archives(tmp_path: Path, data: bytes, words: str) -> None:
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(UnreadableError, match=words):
         opened(tmp_path, data)
 
 
 def test_a_huge_directory_is_not_read(tmp_path: Path) -> None:
-    with pytest.raises(Unreadable, match="far more"):
+    with pytest.raises(UnreadableError, match="far more"):
         opened(tmp_path, zipped({"x" * 60_000 + str(n): b"" for n in range(20)}, zipfile.ZIP_STORED))
 
 
@@ -171,7 +171,7 @@ def test_a_huge_directory_is_not_read(tmp_path: Path) -> None:
 def test_the_limit_is_of_what_comes_out(tmp_path: Path, pack: Pack) -> None:
     """A bomb is given up at the limit."""
     assert len(opened(tmp_path, pack(bytes(LIMIT)))) == LIMIT
-    with pytest.raises(Unreadable, match="more than 1,048,576 bytes"):
+    with pytest.raises(UnreadableError, match="more than 1,048,576 bytes"):
         opened(tmp_path, pack(bytes(LIMIT + 1)))
     assert (tmp_path / "folder" / "unpacked").stat().st_size <= LIMIT
 
@@ -186,7 +186,7 @@ def test_damage_ends_with_a_sentence(tmp_path: Path, pack: Pack, dice: random.Ra
         data[dice.randrange(len(data))] = dice.randrange(256)
     if dice.random() < 0.3:
         del data[dice.randrange(len(data)) :]
-    with suppress(Unreadable):
+    with suppress(UnreadableError):
         found = opened(tmp_path, bytes(data))
         assert found in (content, b"", content[:10], bytes(data))
 

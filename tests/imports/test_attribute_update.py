@@ -17,7 +17,8 @@ from sqlalchemy import delete, insert, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.clock import now
-from soapstone.imports.attribute_update import KIND, AttributeUpdates, InvalidValue, run_attribute_update
+from soapstone.errors import InvalidError
+from soapstone.imports.attribute_update import KIND, AttributeUpdates, run_attribute_update
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Run
@@ -196,7 +197,7 @@ def test_the_stored_form(make: MakeSite, kind: str, length: int, value: str, sto
 def test_a_value_that_does_not_fit_is_refused(make: MakeSite, kind: str, value: str) -> None:
     """lk-47: nothing is started."""
     site = make(kind)
-    with pytest.raises(InvalidValue, match=r"The value does not fit the attribute Colour\."):
+    with pytest.raises(InvalidError, match=r"The value does not fit the attribute Colour\."):
         site.submit(value)
     assert site.jobs.find() == []
 

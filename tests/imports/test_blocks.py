@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from soapstone.imports import blocks as module
 from soapstone.imports.blocks import blocks
-from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
+from soapstone.imports.records import Dialect, Place, Record, Records, UnreadableError
 
 DATA = (
     st.binary(max_size=80)
@@ -76,7 +76,7 @@ def test_the_first_columns_are_the_same_when_only_they_are_wanted(data: bytes, d
 
 def test_a_file_without_regard_for_its_quotes_is_given_up() -> None:
     """Each line leaves a value open, whether one is open before it or not."""
-    with pytest.raises(Unreadable, match="no end"):
+    with pytest.raises(UnreadableError, match="no end"):
         read(b'ab"c,"x\n' * 1_000_000, Dialect(",", '"', "utf-8"))
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.imports.headings_of_products import FILES, ProductFile
 
 from soapstone.contacts.fields import FIELDS
+from soapstone.errors import InvalidError
 from soapstone.imports.columns import (
     HEADINGS,
     LONGEST_TOLD,
@@ -21,7 +22,7 @@ from soapstone.imports.columns import (
 )
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.rows import name_parts
-from soapstone.imports.spec import CONTACT_COLUMNS, InvalidImport
+from soapstone.imports.spec import CONTACT_COLUMNS
 from soapstone.lists.profiles import ProfileAttribute
 
 
@@ -204,10 +205,10 @@ def test_new_attributes() -> None:
     assert made.new == {1: "Shoe size", 5: "Größe"}
     # No attribute can have such a name, so these are told.
     assert list(made.unused) == [3, 4]
-    with pytest.raises(InvalidImport, match="Two columns of the file are called size"):
+    with pytest.raises(InvalidError, match="Two columns of the file are called size"):
         read(Headings([]), ["Email", "SIZE", "size"]).making([1, 2])
     many = read(Headings([]), ["Email", *(f"Size of {n}" for n in range(MOST_NEW + 1))])
-    with pytest.raises(InvalidImport, match=f"at most {MOST_NEW} attributes, not {MOST_NEW + 1}"):
+    with pytest.raises(InvalidError, match=f"at most {MOST_NEW} attributes, not {MOST_NEW + 1}"):
         many.making(many.unused)
     assert len(many.making(list(many.unused)[1:]).new) == MOST_NEW
 
@@ -219,17 +220,17 @@ def test_what_is_told_is_bounded_and_can_be_stored() -> None:
 
 
 def test_a_file_without_the_address_says_what_it_has_and_what_would_do() -> None:
-    with pytest.raises(InvalidImport) as refusal:
+    with pytest.raises(InvalidError) as refusal:
         read(Headings([]), ["First Name", "", "Shoe size"])
     said = str(refusal.value)
     assert said.startswith("One column of the file must hold the e-mail address: it tells people apart.")
     assert "The file has the headings First Name, Shoe size." in said
     assert "Accepted are: Email, Email Address, Mail, " in said
-    with pytest.raises(InvalidImport, match=r"The file has no headings\."):
+    with pytest.raises(InvalidError, match=r"The file has no headings\."):
         read(Headings([]), [])
-    with pytest.raises(InvalidImport, match=r"the custom member id: .* Accepted are: Custom_Member_Id\."):
+    with pytest.raises(InvalidError, match=r"the custom member id: .* Accepted are: Custom_Member_Id\."):
         Headings([]).read({0: "Email"}, "custom_id")
-    with pytest.raises(InvalidImport) as refusal:
+    with pytest.raises(InvalidError) as refusal:
         read(Headings([]), ["y" * 3000] * 3000)
     assert len(str(refusal.value)) < 5000
 
@@ -245,6 +246,6 @@ def test_named_columns() -> None:
         (5, "attribute:1"),
     ]
     assert plan.unused == {}
-    with pytest.raises(InvalidImport, match="There is no field or attribute Hat"):
+    with pytest.raises(InvalidError, match="There is no field or attribute Hat"):
         Headings(own).named({0: "Email", 1: "Hat"})
     assert Headings(own).named({0: "Email", 1: "Hat"}, make_attributes=True).new == {1: "Hat"}

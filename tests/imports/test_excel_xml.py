@@ -14,7 +14,7 @@ from tests.imports.workbooks import Cell, excel_xml
 
 from soapstone.imports import excel_xml as module
 from soapstone.imports.excel_xml import as_csv
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 PEOPLE: list[list[Cell]] = [["Email", "Name"], [], [None, "x"], ["ann@example.org", "Ann\nB", True]]
 
@@ -29,7 +29,7 @@ def test_line_n_is_row_n(tmp_path: Path) -> None:
     data = excel_xml({"People": PEOPLE, "Größen": [["x"]]})
     assert written(tmp_path, data) == "Email,Name\n\n,x\nann@example.org,Ann B,true\n"
     assert written(tmp_path, data, "Größen") == "x\n"
-    with pytest.raises(Unreadable, match=r"no sheet Nobody\. The workbook has: People, Größen"):
+    with pytest.raises(UnreadableError, match=r"no sheet Nobody\. The workbook has: People, Größen"):
         written(tmp_path, data, "Nobody")
 
 
@@ -102,5 +102,5 @@ def test_comments_and_merged_cells(tmp_path: Path) -> None:
     ids=range(9),
 )
 def test_refused(tmp_path: Path, data: bytes, words: str) -> None:
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(UnreadableError, match=words):
         written(tmp_path, data)

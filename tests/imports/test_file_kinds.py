@@ -9,7 +9,7 @@ from tests.growth import check_growth
 from tests.imports.workbooks import encrypted, excel_xml, html, xls
 
 from soapstone.imports.file_kinds import check_kind, kind
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 ROWS = [["Email"], ["ann@example.org"]]
 
@@ -36,7 +36,7 @@ ROWS = [["Email"], ["ann@example.org"]]
 )
 def test_what_files_are(head: bytes, told: str, words: str) -> None:
     assert kind(head) == told
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(UnreadableError, match=words):
         check_kind(head)
 
 

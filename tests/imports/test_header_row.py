@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from soapstone.errors import InvalidError
 from soapstone.imports import header_row
 from soapstone.imports.archives import BLOCK
 from soapstone.imports.header_row import column_names
-from soapstone.imports.spec import InvalidImport
 
 ROWS = 'E-mail,Größe\r\nann@example.org,"3\n8"\r\n'
 
@@ -61,5 +61,5 @@ def test_only_the_beginning_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("data", [gzip.compress(ROWS.encode(), mtime=0)[:9], zipped(ROWS.encode())[:-9]])
 def test_a_damaged_archive_is_refused(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(InvalidImport, match="damaged"):
+    with pytest.raises(InvalidError, match="damaged"):
         names(tmp_path, data)

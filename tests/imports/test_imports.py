@@ -12,10 +12,11 @@ from soapstone.clock import now
 from soapstone.contacts.erased_addresses import remember
 from soapstone.contacts.members import Members
 from soapstone.contacts.suppressions import Suppressions
+from soapstone.errors import InvalidError
 from soapstone.imports.imports import KIND, TRIAL_KIND, Imports
 from soapstone.imports.outcomes import OUTCOMES, REASONS, TAKEN, ImportCounts, RejectedRow
 from soapstone.imports.runner import run_import
-from soapstone.imports.spec import Column, ImportSpec, InvalidImport, OptOut
+from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
@@ -107,7 +108,7 @@ def test_what_cannot_work_is_refused_and_nothing_is_kept(
 ) -> None:
     """lk-70, mm-44."""
     spec = ImportSpec(**{"columns": (EMAIL,)} | changes)
-    with pytest.raises(InvalidImport, match=words):
+    with pytest.raises(InvalidError, match=words):
         submit(account, newsletter, b"a@example.com\n", spec)
     assert list(blobs.folder.iterdir()) == []
     assert Jobs(database).find() == []
@@ -121,13 +122,13 @@ def test_what_needs_a_list_is_refused_without_one(
         ImportSpec(columns=(EMAIL,), replace=True),
         ImportSpec(columns=(EMAIL, Column(index=1, target="attribute:1"))),
     ):
-        with pytest.raises(InvalidImport):
+        with pytest.raises(InvalidError):
             submit(account, None, b"", spec)
     other = Accounts(database).create("OTHER", time_zone="UTC")
-    with pytest.raises(InvalidImport, match="another account"):
+    with pytest.raises(InvalidError, match="another account"):
         submit(other, newsletter, b"", ADD)
     by_custom_id = Accounts(database).create("NUMBERS", time_zone="UTC", identifier="custom_id")
-    with pytest.raises(InvalidImport, match="custom member id"):
+    with pytest.raises(InvalidError, match="custom member id"):
         submit(by_custom_id, None, b"", ADD)
     assert submit(by_custom_id, None, b"", ImportSpec(columns=(EMAIL,), identified_by="email")).list_id is None
 
@@ -341,6 +342,6 @@ def test_the_names_of_the_columns_are_read_before_the_upload_is_kept(imports: Im
     assert names(b'\xef\xbb\xbf\r\nEmail,"First, Name"\r\na,b\r\n', encoding="utf-8") == ["Email", "First, Name"]
     assert names(b"Email;City", delimiter=";", qualifier="") == ["Email", "City"]
     assert names(b"") == []
-    with pytest.raises(InvalidImport):
+    with pytest.raises(InvalidError):
         names(b"Email", delimiter="")
     assert list(blobs.folder.iterdir()) == []

@@ -13,8 +13,9 @@ from tests.imports.exports_of_products import FILES
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
+from soapstone.errors import InvalidError
 from soapstone.imports.opt_outs import COLUMNS, MEANINGS, Reader, is_opt_out, time_of
-from soapstone.imports.spec import Column, ImportSpec, InvalidImport, OptOut
+from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
@@ -296,7 +297,7 @@ def test_headings_are_no_values_and_short_rows_say_nothing(
 
 def test_imports_that_remove_take_none(account: Account, newsletter: ContactList, submit: Callable[..., Job]) -> None:
     spec = ImportSpec(columns=(EMAIL,), action="remove", opt_outs=told("opt_out"))
-    with pytest.raises(InvalidImport, match="takes no opt-outs"):
+    with pytest.raises(InvalidError, match="takes no opt-outs"):
         submit(account, newsletter, b"", spec)
 
 

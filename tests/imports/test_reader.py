@@ -15,7 +15,7 @@ import pytest
 
 from soapstone.imports import reader
 from soapstone.imports.reading import Event, Staged, Task, read
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 from soapstone.imports.spec import Column, ImportSpec
 
 SPEC = ImportSpec(columns=(Column(index=0, target="email"), Column(index=1, target="city")))
@@ -74,7 +74,7 @@ def test_what_a_stage_holds(task: MakeTask) -> None:
 
 
 def test_a_process_tells_why_a_file_cannot_be_read(task: MakeTask) -> None:
-    with pytest.raises(Unreadable, match="damaged"):
+    with pytest.raises(UnreadableError, match="damaged"):
         list(reader.events(task(b"\x1f\x8b\x08 no archive"), size=LARGE))
     gone = task(DATA)
     Path(gone.path).unlink()

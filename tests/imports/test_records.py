@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from soapstone.imports import records as module
 from soapstone.imports.blocks import blocks
 from soapstone.imports.formulas import escaped
-from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable, behind
+from soapstone.imports.records import Dialect, Place, Record, Records, UnreadableError, behind
 
 UTF8 = Dialect(",", '"', "utf-8")
 
@@ -190,7 +190,7 @@ def test_the_null_character_is_left_out() -> None:
 
 def test_a_file_without_regard_for_its_own_quotes_ends() -> None:
     # Read from its beginning, each line opens a quote; read inside of one, each line closes it and opens another.
-    with pytest.raises(Unreadable, match="have no end"):
+    with pytest.raises(UnreadableError, match="have no end"):
         read(b'a"b,"c\n' * 10_000)
 
 

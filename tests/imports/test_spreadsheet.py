@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.imports.workbooks import Cell, Sheets, encrypted, ods, xls, xlsx, zipped
 
 from soapstone.imports import workbook
-from soapstone.imports.records import Dialect, Place, Records, Unreadable
+from soapstone.imports.records import Dialect, Place, Records, UnreadableError
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
 from soapstone.lists.profile_values import stored
 
@@ -143,7 +143,7 @@ def test_the_first_sheet_that_is_shown(tmp_path: Path) -> None:
     ids=range(8),
 )
 def test_refused_workbooks(tmp_path: Path, data: bytes, sheet: str, words: str) -> None:
-    with pytest.raises(Unreadable, match=words):
+    with pytest.raises(UnreadableError, match=words):
         written(tmp_path, data, sheet=sheet)
 
 
@@ -153,7 +153,7 @@ def test_a_file_that_ends_the_reader_does_not_end_us(tmp_path: Path) -> None:
     parts = xlsx({"People": PEOPLE})
     path = tmp_path / "people.xlsx"
     path.write_bytes(replaced(parts, "xl/worksheets/sheet1.xml", rows))
-    with pytest.raises(Unreadable, match="broken, or too large"):
+    with pytest.raises(UnreadableError, match="broken, or too large"):
         list(as_csv(path))
 
 

@@ -16,7 +16,7 @@ import pytest
 import zeep
 from tests.conftest import Served
 
-from soapstone.sending.mail.spamd import ScannerFailed, SpamScanner
+from soapstone.sending.mail.spamd import ScannerError, SpamScanner
 
 pytestmark = pytest.mark.interop
 
@@ -45,7 +45,7 @@ def spamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         end = time.monotonic() + SECONDS
         while True:
-            with contextlib.suppress(ScannerFailed):
+            with contextlib.suppress(ScannerError):
                 SpamScanner(url).scan(b"Subject: x\r\n\r\nx\r\n")
                 break
             assert process.poll() is None, (folder / "log").read_text()

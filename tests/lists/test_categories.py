@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.lists.categories import Categories, InvalidCategory
+from soapstone.errors import InvalidError
+from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
 
@@ -56,6 +57,6 @@ def test_names_that_are_none(database: Database, account: Account, name: str) ->
         lambda: categories.add_message_category(account.id, name),
         lambda: categories.change_list_category(account.id, made.id, name=name),
     ):
-        with pytest.raises(InvalidCategory):
+        with pytest.raises(InvalidError):
             refused()
     assert [each.name for each in categories.list_categories(account.id)] == ["News"]

@@ -10,8 +10,9 @@ from sqlalchemy import update
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.lists.lists import ContactList, Lists
-from soapstone.lists.profiles import KINDS, LONGEST_NAME, AttributeDraft, InvalidProfile, Profiles
+from soapstone.lists.profiles import KINDS, LONGEST_NAME, AttributeDraft, Profiles
 from soapstone.store.database import Database
 from soapstone.store.tables import lists
 
@@ -92,11 +93,11 @@ def test_refused_names(profiles: Profiles, account: Account, here: ContactList, 
     profiles.add_attribute(account.id, here.id, header, "Größe")
     other = profiles.add_header(account.id, here.id, "x" * LONGEST_NAME)
     before = profiles.headers(here.id)
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidError):
         profiles.add_header(account.id, here.id, name)
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidError):
         profiles.add_attribute(account.id, here.id, other, name)
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidError):
         profiles.add_header(
             account.id, here.id, "New", attributes=[AttributeDraft(name="new"), AttributeDraft(name=name)]
         )
@@ -112,16 +113,16 @@ def test_refused_names(profiles: Profiles, account: Account, here: ContactList, 
     ],
 )
 def test_refused_attributes(profiles: Profiles, account: Account, here: ContactList, draft: AttributeDraft) -> None:
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidError):
         profiles.add_header(account.id, here.id, "Header", attributes=[draft])
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidError):
         profiles.add_header(account.id, here.id, "Header", position=-1)
     assert profiles.headers(here.id) == []
 
 
 def test_two_of_a_name_within_one_header(profiles: Profiles, account: Account, here: ContactList) -> None:
     drafts = [AttributeDraft(name="Size"), AttributeDraft(name="size")]
-    with pytest.raises(InvalidProfile, match=r"The list has the attribute size already\."):
+    with pytest.raises(InvalidError, match=r"The list has the attribute size already\."):
         profiles.add_header(account.id, here.id, "Header", attributes=drafts)
     assert profiles.headers(here.id) == []
 
@@ -150,7 +151,7 @@ def test_many_at_once(profiles: Profiles, account: Account, here: ContactList) -
     def add(number: int) -> bool:
         try:
             profiles.add_attribute(account.id, here.id, header, f"name {number // 2}", position=number % 3)
-        except InvalidProfile:
+        except InvalidError:
             return False
         return True
 
@@ -181,7 +182,7 @@ def test_attributes_that_are_missing(
         ("Feet", ["Größe"]),
         ("Imported", ["Hat", "Gloves"]),
     ]
-    with pytest.raises(InvalidProfile):
+    with pytest.raises(InvalidError):
         add("Scarf", "x" * (LONGEST_NAME + 1))
     assert len(profiles.attributes(here.id)) == 3
 

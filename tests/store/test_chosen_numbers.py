@@ -18,22 +18,13 @@ from sqlalchemy import Column, Connection, Text, delete, select
 import soapstone
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
+from soapstone.errors import ConflictError
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.database import Database
-from soapstone.store.numbers import (
-    LARGEST_CHOSEN,
-    NUMBERED,
-    STEP,
-    NumberTaken,
-    add_row,
-    handed_out,
-    put_back,
-    raise_beyond,
-    stored,
-)
+from soapstone.store.numbers import LARGEST_CHOSEN, NUMBERED, STEP, add_row, handed_out, put_back, raise_beyond, stored
 from soapstone.store.tables import list_categories, lists
 
 CATEGORY = {"name": "A category"}
@@ -86,7 +77,7 @@ def test_a_number_is_taken_whatever_account_has_it(database: Database, account: 
         assert add(connection, other) == 1
         assert add(connection, other, 500) == 500
     for number in (1, 500):
-        with pytest.raises(NumberTaken) as refused, database.write() as connection:
+        with pytest.raises(ConflictError) as refused, database.write() as connection:
             add(connection, account, number)
         assert str(refused.value) == f"The number {number} cannot be given: it is in use, or was before."
     assert last(database) == 1
@@ -98,7 +89,7 @@ def test_a_number_that_was_deleted_does_not_come_back(database: Database, accoun
         add(connection, account)
         assert add(connection, account, number) == 2
         connection.execute(delete(list_categories).where(list_categories.c.id == 2))
-    with pytest.raises(NumberTaken), database.write() as connection:
+    with pytest.raises(ConflictError), database.write() as connection:
         add(connection, account, 2)
     with database.write() as connection:
         assert add(connection, account) == 3
@@ -126,7 +117,7 @@ def test_a_restore_does_not_take_a_chosen_number_for_the_last_one(
     assert last(database) == 39 + STEP
     with database.write() as connection:
         assert add(connection, account) == 40 + STEP + (number > 40)
-    with pytest.raises(NumberTaken), database.write() as connection:
+    with pytest.raises(ConflictError), database.write() as connection:
         # It may have been handed out since the backup.
         add(connection, account, 41)
 
@@ -197,7 +188,7 @@ def test_interleavings_never_collide_repeat_or_jump(
             ever.add(number)
             chosen.add(number)
         else:
-            with pytest.raises(NumberTaken), database.write() as connection:
+            with pytest.raises(ConflictError), database.write() as connection:
                 add(connection, account, number)
         assert last(database) == before
 
@@ -227,7 +218,7 @@ def test_many_at_once(database: Database, account: Account) -> None:
                 number = last(database) + dice.randint(1, 4)
                 with database.write() as connection:
                     found.append(add(connection, account, number))
-            except NumberTaken:
+            except ConflictError:
                 continue
         return found
 
@@ -251,11 +242,11 @@ def test_a_number_that_is_being_chosen_is_skipped_without_waiting(database: Data
         assert add(one, account, 1) == 1
         with database.write() as other:
             assert add(other, account) == 2
-            with pytest.raises(NumberTaken):
+            with pytest.raises(ConflictError):
                 add(other, account, 1)
         with database.write() as other:
             assert add(other, account) == 3
-    with pytest.raises(NumberTaken), database.write() as connection:
+    with pytest.raises(ConflictError), database.write() as connection:
         add(connection, account, 1)
 
 
@@ -263,9 +254,9 @@ def test_a_number_that_was_drawn_cannot_be_chosen_before_its_row_is_there(databa
     with database.write() as one:
         assert add(one, account) == 1
         if database.kind == "postgresql":
-            with pytest.raises(NumberTaken), database.write() as other:
+            with pytest.raises(ConflictError), database.write() as other:
                 add(other, account, 1)
-        with pytest.raises(NumberTaken):
+        with pytest.raises(ConflictError):
             add(one, account, 1)
 
 

@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import update
 
 from soapstone.accounts.account import Account
+from soapstone.errors import ConflictError
 from soapstone.jobs.queue import Jobs
 from soapstone.store import schema
 from soapstone.store.database import Database
-from soapstone.store.high_water_mark import Mark, PutBack
+from soapstone.store.high_water_mark import Mark
 from soapstone.store.numbers import raise_beyond
 from soapstone.store.tables import job_events, jobs, secrets
 
@@ -64,7 +65,7 @@ def test_older_records_are_refused(tmp_path: Path, sqlite_template: Path) -> Non
     mark.update(database)
     database.close()
     shutil.copy(sqlite_template, path)
-    with pytest.raises(PutBack, match="older"):
+    with pytest.raises(ConflictError, match="older"):
         mark.check(database)
     mark.replace(database)
     mark.check(database)
@@ -78,7 +79,7 @@ def test_other_records_are_refused_and_leave_the_mark(database: Database, accoun
     add_job(database, account)
     mark.update(database)
     assert mark.numbers["job"] == 0
-    with pytest.raises(PutBack, match="other records"):
+    with pytest.raises(ConflictError, match="other records"):
         mark.check(database)
 
 
@@ -86,7 +87,7 @@ def test_records_of_a_schema_before_the_mark_are_older(tmp_path: Path, database:
     mark.update(database)
     with database.write() as connection:
         connection.execute(secrets.delete().where(secrets.c.name == "records"))
-    with pytest.raises(PutBack, match="older"):
+    with pytest.raises(ConflictError, match="older"):
         mark.check(database)
 
 

@@ -11,8 +11,9 @@ import pytest
 from alembic import command
 from sqlalchemy import make_url, text
 
+from soapstone.errors import NameTakenError
 from soapstone.sending.messages.message import Draft, Traits
-from soapstone.sending.messages.messages import Messages, NameTaken
+from soapstone.sending.messages.messages import Messages
 from soapstone.store import schema
 from soapstone.store.database import Database
 
@@ -78,7 +79,7 @@ def test_later_messages_of_a_name_get_another_one(old: Database, caplog: pytest.
     ]
     save = Messages(old).save
     for name in ("été", "ÉTÉ (2)"):
-        with pytest.raises(NameTaken):
+        with pytest.raises(NameTakenError):
             save(1, None, Draft(subject="New"), kind="magnetmail", traits=Traits(name=name))
     save(2, None, Draft(subject="New"), kind="magnetmail", traits=Traits(name="ÉTÉ (2)"))
 

@@ -12,14 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select
 
-from soapstone.accounts.account import Account, NameTaken
-from soapstone.accounts.idempotency_keys import StillRunning
+from soapstone.accounts.account import Account
 from soapstone.contacts import contacts as recipients
 from soapstone.contacts.changes import Changes
-from soapstone.contacts.saved_searches import InvalidSearch
-from soapstone.lists import lists as contact_list
+from soapstone.errors import ConflictError, InvalidError, NameTakenError
 from soapstone.product import Product
-from soapstone.sending.messages import messages
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.settings import Settings
 from soapstone.store import tables
@@ -76,13 +73,13 @@ def test_accounts_of_one_name(product: Product) -> None:
     def work() -> Account:
         return product.accounts.create("Acme", time_zone="UTC")
 
-    assert outcomes(product.database, work) == {"made": 1, NameTaken: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, NameTakenError: THREADS - 1}
     assert count(product.database, tables.accounts) == 1
 
 
 def test_logins_of_one_name(product: Product, account: Account) -> None:
     work = lambda: product.accounts.add_login(account, "Ann", "secret")  # noqa: E731
-    assert outcomes(product.database, work) == {"made": 1, NameTaken: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, NameTakenError: THREADS - 1}
     assert count(product.database, tables.logins) == 1
 
 
@@ -94,13 +91,13 @@ def test_messages_of_one_name(product: Product, account: Account) -> None:
             account.id, None, Draft(subject="Hello"), kind="magnetmail", traits=Traits(name="Été")
         )
 
-    assert outcomes(product.database, work) == {"made": 1, messages.NameTaken: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, NameTakenError: THREADS - 1}
     assert count(product.database, tables.messages) == 1
     other = product.messages.save(
         account.id, None, Draft(subject="Hello"), kind="magnetmail", traits=Traits(name="Other")
     )
     for name in ("ÉTÉ", " été"):
-        with pytest.raises(messages.NameTaken):
+        with pytest.raises(NameTakenError):
             product.messages.edit(account.id, other.id, Draft(subject="Hello"), traits={"name": name})
     # A message may keep its name.
     assert product.messages.edit(account.id, other.id, Draft(subject="Hello"), traits={"name": "OTHER"}) is not None
@@ -118,7 +115,7 @@ def test_messages_that_get_one_name(product: Product, account: Account) -> None:
     def work() -> Any:
         return product.messages.edit(account.id, numbers.pop(), Draft(subject="Hello"), traits={"name": "Same"})
 
-    assert outcomes(product.database, work) == {"made": 1, messages.NameTaken: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, NameTakenError: THREADS - 1}
 
 
 def test_messages_of_lists_may_share_a_name(product: Product, account: Account) -> None:
@@ -131,8 +128,8 @@ def test_messages_of_lists_may_share_a_name(product: Product, account: Account) 
 def test_groups_of_one_name(product: Product, account: Account) -> None:
     """mm-91"""
     work = lambda: product.lists.create(account.id, "Été", unique_name=True)  # noqa: E731
-    assert outcomes(product.database, work) == {"made": 1, contact_list.NameTaken: THREADS - 1}
-    with pytest.raises(contact_list.NameTaken):
+    assert outcomes(product.database, work) == {"made": 1, NameTakenError: THREADS - 1}
+    with pytest.raises(NameTakenError):
         product.lists.create(account.id, "ÉTÉ", unique_name=True)
 
 
@@ -179,13 +176,13 @@ def test_review_addresses(product: Product, account: Account) -> None:
 
 def test_saved_searches_of_one_name(product: Product, account: Account) -> None:
     work = lambda: product.saved_searches.add(account.id, "Mine", {"city": "Bonn"})  # noqa: E731
-    assert outcomes(product.database, work) == {"made": 1, InvalidSearch: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, InvalidError: THREADS - 1}
 
 
 def test_an_idempotency_key_is_taken_by_one_request(product: Product, account: Account) -> None:
     login = product.accounts.add_login(account, "ann", "secret")
     work = lambda: product.answers.begin(login, "key", "hash")  # noqa: E731
-    assert outcomes(product.database, work) == {None: 1, StillRunning: THREADS - 1}
+    assert outcomes(product.database, work) == {None: 1, ConflictError: THREADS - 1}
 
 
 def test_a_secret_is_the_same_for_all(database: Database) -> None:
@@ -197,15 +194,14 @@ def test_a_secret_is_the_same_for_all(database: Database) -> None:
 
 
 def test_headers_and_attributes_of_one_name(product: Product, account: Account) -> None:
-    from soapstone.lists.profiles import InvalidProfile
 
     found = product.lists.create(account.id, "News")
     work = lambda: product.profiles.add_header(account.id, found.id, "Likes")  # noqa: E731
-    assert outcomes(product.database, work) == {"made": 1, InvalidProfile: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, InvalidError: THREADS - 1}
 
 
 def test_people_of_one_address(product: Product, account: Account) -> None:
-    from soapstone.contacts.contacts import RecipientExists
+    from soapstone.contacts.contacts import RecipientExistsError
 
     work = lambda: product.recipients.add(account, {"email": "ann@example.com"})  # noqa: E731
-    assert outcomes(product.database, work) == {"made": 1, RecipientExists: THREADS - 1}
+    assert outcomes(product.database, work) == {"made": 1, RecipientExistsError: THREADS - 1}

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, insert, s
 from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.passwords import hash_password
 from soapstone.clock import now
+from soapstone.errors import InvalidError, NameTakenError, NotFoundError
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     accounts,
@@ -34,10 +35,6 @@ UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
 SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
 # The rights of a login, besides the lists that it sees.
 RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console", "may_choose_numbers")
-
-
-class NameTaken(Exception):
-    """An account or login of that name exists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,19 +118,19 @@ class Accounts:
     ) -> Account:
         """Create an account; its name is kept in upper case (mm-10).
 
-        Raises NameTaken, LookupError for the parent, ValueError for the time zone.
+        Raises NameTakenError, LookupError for the parent, ValueError for the time zone.
         """
         _check_zone(time_zone)
         with self._database.write() as connection:
             if connection.execute(select(accounts.c.id).where(accounts.c.name == name.upper())).first():
-                raise NameTaken(f"there is an account {name.upper()} already")
+                raise NameTakenError(f"There is an account {name.upper()} already.")
             parent_id = None
             if parent is not None:
                 parent_id = connection.execute(
                     select(accounts.c.id).where(accounts.c.name == parent.upper())
                 ).scalar_one_or_none()
                 if parent_id is None:
-                    raise LookupError(f"there is no account {parent.upper()}")
+                    raise NotFoundError(f"There is no account {parent.upper()}.")
             _insert_account(connection, name, time_zone, identifier=identifier, parent_id=parent_id, by=by)
         created = self.named(name)
         assert created is not None  # noqa: S101 - it was just committed
@@ -200,12 +197,12 @@ class Accounts:
     ) -> Login:
         """Create a login; `lists` restricts it to those lists. The password of one with `is_demo` is published.
 
-        Raises NameTaken.
+        Raises NameTakenError.
         """
         hashed = hash_password(password)
         with self._database.write() as connection:
             if connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first():
-                raise NameTaken(f"there is a login {name} already")
+                raise NameTakenError(f"There is a login {name} already.")
             rights = dict(
                 zip(RIGHTS, (may_call_api, may_see_analytics, may_use_console, may_choose_numbers), strict=True)
             )
@@ -350,16 +347,16 @@ class Accounts:
         if "time_zone" in values:
             _check_zone(values["time_zone"])
         if values.get("unsubscribe_type", UNSUBSCRIBE_TYPES[0]) not in UNSUBSCRIBE_TYPES:
-            raise ValueError(f"An unsubscribe is about one of {', '.join(UNSUBSCRIBE_TYPES)}")
+            raise InvalidError(f"An unsubscribe is about one of {', '.join(UNSUBSCRIBE_TYPES)}.")
         if values.get("identifier", "email") not in ("email", "custom_id"):
-            raise ValueError("Contacts are identified by email or custom_id")
+            raise InvalidError("Contacts are identified by email or custom_id.")
         with self._database.write() as connection:
             mine = accounts.c.id == account.id
             held = connection.execute(select(accounts.c.identifier).where(mine).with_for_update()).scalar_one()
             if values.get("identifier", held) != held:
                 people = select(contacts.c.id).where(contacts.c.account_id == account.id)
                 if connection.execute(people.limit(1)).first() is not None:
-                    raise ValueError("The identifier cannot be changed any more: the account has contacts")
+                    raise InvalidError("The identifier cannot be changed any more: the account has contacts.")
             if values:
                 connection.execute(update(accounts).where(mine).values(**values))
         changed = self._one(accounts.c.id == account.id)
@@ -475,4 +472,4 @@ def _check_zone(name: str) -> None:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"There is no time zone {name}") from None
+        raise InvalidError(f"There is no time zone {name}.") from None

@@ -9,6 +9,7 @@ from sqlalchemy import delete, insert, select, update
 
 from soapstone.accounts.account import Login
 from soapstone.clock import now
+from soapstone.errors import ConflictError, InvalidError
 from soapstone.store.database import Database
 from soapstone.store.tables import idempotent_answers
 from soapstone.store.transient_errors import RecordsUnavailable
@@ -18,14 +19,6 @@ from soapstone.store.unique import looks_again
 KEPT = timedelta(days=1)
 # Keys that are remembered as free until the records take changes again.
 MOST_RELEASED = 10_000
-
-
-class AnotherRequest(Exception):
-    """The key was used for another request."""
-
-
-class StillRunning(Exception):
-    """A request with this key is being answered, or was broken off."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class Answers:
     def begin(self, login: Login, key: str, request_hash: str) -> Answer | None:
         """Take hold of a key: None when the request is to be answered now, or the answer that it had.
 
-        Raises AnotherRequest and StillRunning.
+        Raises InvalidError and ConflictError.
         """
         table, moment = idempotent_answers.c, now()
         mine = (table.login_id == login.id) & (table.key == key)
@@ -69,9 +62,9 @@ class Answers:
                 self._released.add((login.id, key))
             raise
         if row.request_hash != request_hash:
-            raise AnotherRequest
+            raise InvalidError("This idempotency key was used for another request.")
         if row.status is None:
-            raise StillRunning
+            raise ConflictError("The request with this idempotency key is still being answered, or was broken off.")
         return Answer(row.status, row.answer)
 
     def end(self, login: Login, key: str, answer: Answer | None) -> None:

@@ -23,6 +23,7 @@ from soapstone.accounts.failed_logons import Count, CountReached, Failures
 from soapstone.accounts.known_addresses import KnownAddresses
 from soapstone.accounts.passwords import PasswordCheck
 from soapstone.accounts.secrets import Secrets
+from soapstone.errors import SoapstoneError, UnavailableError
 from soapstone.store.database import Database
 from soapstone.store.tables import allowed_addresses, logins
 from soapstone.store.transient_errors import RecordsUnavailable
@@ -43,31 +44,38 @@ RETRY_SECONDS = 2
 """When a caller who found the queue full may try again."""
 
 
-class LogonRefused(Exception):
+class LogonError(SoapstoneError):
     """The caller may not come in."""
 
 
-class InvalidLogon(LogonRefused):
+class InvalidLogonError(LogonError):
     """The name or the password is wrong."""
 
+    def __init__(self) -> None:
+        super().__init__("The user name or password is not valid.")
 
-class LoginLocked(LogonRefused):
+
+class LoginLockedError(LogonError):
     """Too many failures; the login is locked for a while."""
 
+    def __init__(self) -> None:
+        super().__init__("Too many failed logon attempts. The user is locked for a while.")
 
-class AddressProhibited(LogonRefused):
+
+class AddressProhibitedError(LogonError):
     """The account does not allow calls from the caller's address."""
 
+    def __init__(self) -> None:
+        super().__init__("Calls from this IP address are not allowed.")
 
-class LogonsBusy(LogonRefused):
-    """Too many passwords wait for their check; the message, for the caller, says to try again (after RETRY_SECONDS)."""
+
+class LogonsBusyError(LogonError, UnavailableError):
+    """Too many passwords wait for their check."""
+
+    retry_seconds = RETRY_SECONDS
 
     def __init__(self) -> None:
         super().__init__("The server is checking too many passwords at the moment. Try again in a few seconds.")
-
-
-class PermissionMissing(LogonRefused):
-    """The login lacks a permission; the message names it."""
 
 
 def log_refusal(peer: str | None, reason: str, login: Login | Row[Any] | None = None) -> None:
@@ -158,7 +166,7 @@ class Logons:
     def identify(self, name: str, password: str, peer: str | None) -> Identity:
         """Return who this is. `peer` is the caller's network address, None for local use. A disabled login is unknown.
 
-        Raises AddressProhibited, LoginLocked (lk-13), InvalidLogon or LogonsBusy.
+        Raises AddressProhibitedError, LoginLockedError (lk-13), InvalidLogonError or LogonsBusyError.
         """
         return self._accepted(self._check(name, password, peer), peer)
 
@@ -167,7 +175,7 @@ class Logons:
         self._may_be_published = False
 
     def check_address(self, login: Login, peer: str) -> None:
-        """Raise AddressProhibited when the account of the login may not be called from there (lk-9)."""
+        """Raise AddressProhibitedError when the account of the login may not be called from there (lk-9)."""
         with self._database.read() as connection:
             self._check_address(connection, login, peer)
 
@@ -182,17 +190,17 @@ class Logons:
         if not self._passwords.remembers(self._passwords.digest(stored, password)):
             try:
                 self._check_password(caller, stored, password)
-            except InvalidLogon:
+            except InvalidLogonError:
                 log_refusal(peer, "password", caller.row)
                 self._note_lock(caller, peer)
                 raise
-            except LoginLocked:
+            except LoginLockedError:
                 log_refusal(peer, "locked", caller.row)
                 raise
         return caller
 
     def _look_up(self, name: str, peer: str | None) -> _Caller:
-        """Raises AddressProhibited or LoginLocked."""
+        """Raises AddressProhibitedError or LoginLockedError."""
         key, address = name.casefold(), self._address(peer)
         count_key = self._digest("name", key)
         with self._database.read() as connection:
@@ -213,11 +221,11 @@ class Logons:
                 counts.append(Count(self._digest("address", address), ADDRESS_FACTOR * self._limit))
             if self._failures.reached(connection, counts):
                 log_refusal(peer, "locked", row)
-                raise LoginLocked
+                raise LoginLockedError
         return _Caller(row, address_key, known, tuple(counts))
 
     def _check_password(self, caller: _Caller, stored: str | None, password: str) -> None:
-        """Raises InvalidLogon, LoginLocked or LogonsBusy.
+        """Raises InvalidLogonError, LoginLockedError or LogonsBusyError.
 
         A failure is counted before the hash is computed, and taken back when the password is right. Callers from one
         address with the same pair wait for one check: a client that begins with many connections counts once.
@@ -233,7 +241,7 @@ class Logons:
             # A single pair that is checked keeps few threads waiting for long. Known addresses wait as they like:
             # they have few failures.
             if not caller.known and self._waiting >= MOST_WAITING and (check is None or len(self._checks) > 1):
-                raise LogonsBusy
+                raise LogonsBusyError
             self._waiting += not caller.known
             if check is None:
                 self._checks[key] = mine
@@ -250,7 +258,7 @@ class Logons:
                 if check is None:
                     del self._checks[key]
         if not right:
-            raise InvalidLogon
+            raise InvalidLogonError
 
     def _lead_check(self, caller: _Caller, stored: str | None, password: str, check: Future[bool]) -> bool:
         try:
@@ -281,7 +289,7 @@ class Logons:
         try:
             return self._failures.begin(caller.counts)
         except CountReached:
-            raise LoginLocked from None
+            raise LoginLockedError from None
 
     def _accepted(self, caller: _Caller, peer: str | None) -> Identity:
         row = caller.row
@@ -317,4 +325,4 @@ class Logons:
         query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == login.account_id)
         if not permits(connection.execute(query).scalars().all(), peer):
             log_refusal(peer, "address", login)
-            raise AddressProhibited
+            raise AddressProhibitedError

@@ -18,6 +18,8 @@ from threading import Lock
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from soapstone.errors import InvalidError
+
 LONGEST_PASSWORD = 1000
 """Characters. A longer one is no login's password."""
 
@@ -53,7 +55,7 @@ _threads = ThreadPoolExecutor(2, thread_name_prefix="password", initializer=_ste
 def hash_password(password: str) -> str:
     """Return the argon2id hash of a password, with its parameters. Raises ValueError for one that is too long."""
     if len(password) > LONGEST_PASSWORD:
-        raise ValueError(f"a password has at most {LONGEST_PASSWORD} characters")
+        raise InvalidError(f"A password has at most {LONGEST_PASSWORD} characters.")
     if _is_cheap.get():
         return _cheap_hasher.hash(_encoded(password))
     return _threads.submit(_hasher.hash, _encoded(password)).result()

@@ -13,6 +13,7 @@ from soapstone.accounts.account import Account, Accounts, Login
 from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.logon import Identity
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.tables import api_tokens, logins
 
@@ -44,7 +45,7 @@ class Tokens:
         """Make a token for a login; the secret is told only now. Raises ValueError for a name that is none."""
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
-            raise ValueError(f"a token needs a name of at most {LONGEST_NAME} characters")
+            raise InvalidError(f"A token needs a name of at most {LONGEST_NAME} characters.")
         secret = PREFIX + secrets.token_urlsafe(32)
         values = {"account_id": account.id, "login_id": login.id, "name": name, "token_hash": _digest(secret)}
         query = insert(api_tokens).values(**values, created_at=now()).returning(*_KEPT)

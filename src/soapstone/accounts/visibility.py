@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, exists, or_, select
 
 from soapstone.accounts.account import Login
+from soapstone.errors import ForbiddenError
 from soapstone.jobs.job import Job
 from soapstone.store.tables import contacts, granted_lists, lists, memberships
 
@@ -21,22 +22,15 @@ Conditions = tuple[ColumnElement[bool], ...]
 ONLY_GRANTED = "This login sees only the lists that it was granted."
 
 
-class AllListsNeeded(PermissionError):
-    """The call concerns more than the lists that the login was granted; the message is a sentence."""
-
-    def __init__(self) -> None:
-        super().__init__(ONLY_GRANTED)
-
-
 def is_restricted(login: Login | None) -> bool:
     """Whether the login sees only lists that it was granted."""
     return login is not None and not login.all_lists
 
 
 def require_all_lists(login: Login | None) -> None:
-    """Raise AllListsNeeded for a login that sees only some lists."""
+    """Raise ForbiddenError for a login that sees only some lists."""
     if is_restricted(login):
-        raise AllListsNeeded
+        raise ForbiddenError(ONLY_GRANTED)
 
 
 def of_granted_list(login: Login | None, list_id: ColumnElement[Any]) -> Conditions:

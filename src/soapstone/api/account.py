@@ -11,7 +11,7 @@ from soapstone.accounts.account import Account
 from soapstone.accounts.tokens import Token
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, paged
 
 router = APIRouter(tags=["account"])
@@ -95,10 +95,7 @@ def create_token(given: TokenIn, caller: Calling, once: Making) -> Response:
     """Make a token for the login. The same request with the same key is refused: the secret is told only once."""
 
     def make() -> tuple[Token, str]:
-        try:
-            return caller.product.tokens.add(caller.account, caller.login, given.name, by=caller.login.actor)
-        except ValueError as trouble:
-            raise Refused(422, f"{trouble}.") from None
+        return caller.product.tokens.add(caller.account, caller.login, given.name, by=caller.login.actor)
 
     return once(
         given,

@@ -18,16 +18,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import (
-    RETRY_SECONDS,
-    AddressProhibited,
+    AddressProhibitedError,
     Identity,
-    InvalidLogon,
-    LoginLocked,
-    LogonsBusy,
+    InvalidLogonError,
+    LoginLockedError,
     log_refusal,
 )
-from soapstone.accounts.visibility import AllListsNeeded, require_all_lists
-from soapstone.api.problems import INTERNAL, Refused, answer, not_found
+from soapstone.accounts.visibility import require_all_lists
+from soapstone.api.problems import INTERNAL, ProblemError, answer, not_found, translated
+from soapstone.errors import ForbiddenError, SoapstoneError
 from soapstone.http.client_address import FOREIGN, Origins, without_cookies
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product, RecordsUnavailable
@@ -65,7 +64,7 @@ _basic = _Basic(auto_error=False, description="Login and password.")
 class Caller:
     """A login that may call, from the address `peer`; `base_url` is where the request reached the server.
 
-    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises Refused.
+    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises ProblemError.
     """
 
     product: Product
@@ -76,18 +75,15 @@ class Caller:
     again: Callable[[], Caller] = field(repr=False, compare=False)
 
     def list(self, list_id: int) -> ContactList:
-        """A list that the login may see. Raises Refused."""
+        """A list that the login may see. Raises ProblemError."""
         found = self.product.lists.get(self.account.id, list_id, self.login)
         if found is None:
             raise not_found("list")
         return found
 
     def require_all_lists(self) -> None:
-        """Raise Refused for a login that sees only some lists: people and settings belong to the whole account."""
-        try:
-            require_all_lists(self.login)
-        except AllListsNeeded as refusal:
-            raise Refused(403, str(refusal)) from None
+        """Raise ProblemError for a login that sees only some lists: people and settings belong to the whole account."""
+        require_all_lists(self.login)
 
 
 ADMITTED = "soapstone.admitted"
@@ -99,7 +95,7 @@ def caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     basic: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
 ) -> Caller:
-    """The caller. Raises Refused."""
+    """The caller. Raises ProblemError."""
     admitted: list[Caller] = request.scope.get(ADMITTED, [])
     if not admitted:
         admitted.append(_identify(request, bearer, basic))
@@ -113,9 +109,9 @@ async def admit(scope: dict[str, Any]) -> None:
         bearer, basic = await _bearer(request), await _basic(request)
         try:
             await run_in_threadpool(caller, request, bearer, basic)
-        except Refused as refused:
+        except SoapstoneError as refused:
             # Of what is raised while a body is read, only this kind passes through the framework.
-            raise HTTPException(refused.status, refused.detail, refused.headers) from None
+            raise translated(refused) from None
         except RecordsUnavailable as error:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
             raise HTTPException(503, error.sentence, {"Retry-After": str(error.retry_seconds)}) from None
@@ -143,7 +139,7 @@ def _identify(
 def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Iterable[T]) -> Iterator[T]:
     """Pass on the pieces of a long answer while the caller may have them, which is looked at every few seconds.
 
-    `check` raises Refused for a caller that may not. The answer then breaks off, so that the client sees that it is not
+    `check` raises ProblemError for a caller that may not. The answer then breaks off, so that the client sees that it is not
     whole.
     """
     checked = time.monotonic()
@@ -157,7 +153,7 @@ def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Ite
 def _identity(
     product: Product, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None, peer: str
 ) -> Identity:
-    """Who has these credentials and may call from there. Raises Refused."""
+    """Who has these credentials and may call from there. Raises ProblemError."""
     identity = None
     try:
         if bearer is not None:
@@ -168,18 +164,16 @@ def _identity(
                 product.logons.check_address(identity.login, peer)
         elif basic is not None:
             identity = product.logons.identify(basic.username, basic.password, peer)
-    except AddressProhibited:
-        raise Refused(403, "Calls from this address are not allowed.") from None
-    except LoginLocked:
-        raise Refused(403, LOCKED) from None
-    except LogonsBusy as busy:
-        raise Refused(503, str(busy), Retry_After=str(RETRY_SECONDS)) from None
-    except InvalidLogon:
+    except AddressProhibitedError:
+        raise ForbiddenError("Calls from this address are not allowed.") from None
+    except LoginLockedError:
+        raise ForbiddenError(LOCKED) from None
+    except InvalidLogonError:
         identity = None
     if identity is None:
-        raise Refused(401, UNKNOWN, WWW_Authenticate=CHALLENGE)
+        raise ProblemError(401, UNKNOWN, WWW_Authenticate=CHALLENGE)
     if not identity.login.may_call_api:
-        raise Refused(403, "The login does not have the API permission.")
+        raise ForbiddenError("The login does not have the API permission.")
     return identity
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from soapstone.accounts.audit import AuditAction
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import (
     LARGEST,
     Body,
@@ -27,17 +26,9 @@ from soapstone.api.values import (
     marked,
     storable,
 )
-from soapstone.contacts.contacts import (
-    FIELDS,
-    InvalidAddress,
-    NoIdentifier,
-    Recipient,
-    RecipientExists,
-    UnknownGroup,
-)
+from soapstone.contacts.contacts import FIELDS, Recipient
 from soapstone.contacts.search import SEARCHABLE, Example, Walk
-from soapstone.personal_data.erasure import MailUnderWay
-from soapstone.personal_data.traces import UnknownPerson
+from soapstone.errors import InvalidError
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 
@@ -116,7 +107,7 @@ def list_contacts(
     if list_id is not None:
         caller.list(list_id)
     elif state is not None:
-        raise Refused(422, "A state is one on a list: list_id is missing.")
+        raise InvalidError("A state is one on a list: list_id is missing.")
     values = {"email": email, "custom_id": custom_id, "last_name": last_name, "company": company}
     example = Example(values={name: value for name, value in values.items() if value})
     chosen = Walk(list_id=list_id, state=state, updated_since=updated_since, after=marked(cursor, 0))
@@ -131,7 +122,7 @@ def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
     values = _values(given)
 
     def made() -> int:
-        return _kept(lambda: caller.product.recipients.add(caller.account, values, given.lists))
+        return caller.product.recipients.add(caller.account, values, given.lists)
 
     return once(given, made, lambda number: _shown(caller, number))
 
@@ -148,7 +139,7 @@ def change_contact(contact_id: Number, given: ContactChange, caller: Calling) ->
     """Change some fields of a person."""
     caller.require_all_lists()
     values = _values(given)
-    if not _kept(lambda: caller.product.recipients.change(caller.account, contact_id, values)):
+    if not caller.product.recipients.change(caller.account, contact_id, values):
         raise not_found("contact")
     return _shown(caller, contact_id)
 
@@ -168,22 +159,14 @@ def delete_contact(contact_id: Number, caller: Calling) -> None:
     409 while a send that is not over has a mail for the person.
     """
     caller.require_all_lists()
-    try:
-        caller.product.erasure.delete(caller.account, contact_id, caller.login.actor)
-    except UnknownPerson:
-        raise not_found("contact") from None
-    except MailUnderWay as send:
-        raise Refused(409, f"Send {send} has a mail for this person and is not over.") from None
+    caller.product.erasure.delete(caller.account, contact_id, caller.login.actor)
 
 
 @router.get("/{contact_id}/export")
 def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
     """All that the records and the mail folder hold of a person."""
     caller.require_all_lists()
-    try:
-        found = caller.product.dossiers.of(caller.account, contact_id)
-    except UnknownPerson:
-        raise not_found("contact") from None
+    found = caller.product.dossiers.of(caller.account, contact_id)
     told = f"contact {contact_id} with all that is known of it"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
     return found
@@ -198,19 +181,6 @@ def _shown(caller: Caller, contact_id: int) -> ContactOut:
 
 def _values(given: ContactChange) -> dict[str, Any]:
     if unknown := sorted(given.fields.keys() - set(SEARCHABLE) | (given.fields.keys() & {"email", "custom_id"})):
-        raise Refused(422, f"Contacts have no field {unknown[0]} here.")
+        raise InvalidError(f"Contacts have no field {unknown[0]} here.")
     plain = given.model_dump(include={"email", "custom_id", "text_only"}, exclude_none=True)
     return {name: value for name, value in {**given.fields, **plain}.items() if name in FIELDS}
-
-
-def _kept(store: Callable[[], Done]) -> Done:
-    try:
-        return store()
-    except RecipientExists as there:
-        raise Refused(409, f"Contact {there.contact_id} has this address or custom id.") from None
-    except NoIdentifier as missing:
-        raise Refused(422, f"{missing.field} is missing: it tells contacts apart here.") from None
-    except InvalidAddress:
-        raise Refused(422, "The address is no e-mail address.") from None
-    except UnknownGroup as unknown:
-        raise Refused(422, f"There is no list {unknown}.") from None

@@ -11,11 +11,11 @@ from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from soapstone.accounts.idempotency_keys import AnotherRequest, Answer, StillRunning
+from soapstone.accounts.idempotency_keys import Answer
 from soapstone.api.authentication import Calling
-from soapstone.api.problems import MEDIA_TYPE, Refused, answer
+from soapstone.api.problems import MEDIA_TYPE, answer
 from soapstone.api.values import Numbered
-from soapstone.store.numbers import NumberTaken
+from soapstone.errors import ForbiddenError, SoapstoneError
 from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
@@ -52,28 +52,21 @@ class Once:
         made: the request may be made again with its key. Any other fault, also of `show`, may have come after the
         commit, so it is the answer to the key from then on. `told_once` says why an answer is not repeated.
 
-        Raises Refused for a key of another request (422), for one whose request is still being answered (409), for a
+        Raises ProblemError for a key of another request (422), for one whose request is still being answered (409), for a
         number that is taken (409), and for one that the login may not choose (403).
         """
         if isinstance(given, Numbered) and given.chooses() and not self._caller.login.may_choose_numbers:
-            raise Refused(403, "This login may not choose numbers.")
+            raise ForbiddenError("This login may not choose numbers.")
         if self._key is None:
-            return Response(to_json(show(_made(make))), status, media_type="application/json")
+            return Response(to_json(show(make())), status, media_type="application/json")
         answers, login, key = self._caller.product.answers, self._caller.login, self._key
-        try:
-            before = answers.begin(login, key, self._digest(key, given, secret))
-        except AnotherRequest:
-            raise Refused(422, "This idempotency key was used for another request.") from None
-        except StillRunning:
-            raise Refused(
-                409, "The request with this idempotency key is still being answered, or was broken off."
-            ) from None
+        before = answers.begin(login, key, self._digest(key, given, secret))
         if before is not None:
             media = "application/json" if before.status < 400 else MEDIA_TYPE
             return Response(before.body, before.status, {"Idempotent-Replayed": "true"}, media)
         try:
-            made = _made(make)
-        except Refused:
+            made = make()
+        except SoapstoneError:
             answers.end(login, key, None)
             raise
         except RecordsUnavailable as error:
@@ -112,13 +105,6 @@ class Once:
 
 
 Making = Annotated[Once, Depends(Once)]
-
-
-def _made(make: Callable[[], Made]) -> Made:
-    try:
-        return make()
-    except NumberTaken as taken:
-        raise Refused(409, str(taken)) from None
 
 
 def _problem(status: int, detail: str) -> Answer:

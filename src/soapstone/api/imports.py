@@ -21,8 +21,9 @@ from soapstone.accounts.audit import AuditAction
 from soapstone.api.authentication import Caller, Calling, while_allowed
 from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import ProblemError, not_found
 from soapstone.api.values import PLAIN, Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
+from soapstone.errors import InvalidError
 from soapstone.imports.charsets import LONGEST_NAME
 from soapstone.imports.columns import Headings, Plan
 from soapstone.imports.imports import KINDS
@@ -30,17 +31,7 @@ from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.outcomes import CODES, REASONS
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.report import RowOutcome
-from soapstone.imports.spec import (
-    MOST_SKIPPED,
-    Action,
-    Column,
-    ImportSpec,
-    InvalidImport,
-    Known,
-    OptOut,
-    opt_outs_alone,
-    opt_outs_of,
-)
+from soapstone.imports.spec import MOST_SKIPPED, Action, Column, ImportSpec, Known, OptOut, opt_outs_alone, opt_outs_of
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.product import ReceivedUpload
@@ -120,13 +111,13 @@ class How(BaseModel):
     def spec(
         self, caller: Caller, found: ContactList | None, upload: ReceivedUpload, charset: str
     ) -> tuple[ImportSpec, Mapping[int, str]]:
-        """The import that is asked for, and the attributes that it makes, by column. Raises InvalidImport.
+        """The import that is asked for, and the attributes that it makes, by column. Raises InvalidError.
 
         `charset` is that of the file's Content-Type.
         """
         delimiter = self.delimiter.replace(r"\t", "\t")
         if not self.columns and self.header is False:
-            raise InvalidImport("Without columns the first row must be a heading.")
+            raise InvalidError("Without columns the first row must be a heading.")
         header = not self.columns if self.header is None else self.header
         told: list[str] = []
         encoding = self._encoding(charset)
@@ -173,7 +164,7 @@ class How(BaseModel):
         """What the columns are for: those that the caller names, else those that the first row names."""
         removes = "remove" in self.action
         if self.make_attributes and (found is None or removes):
-            raise InvalidImport("Only an import that adds people to a list, or changes its members, makes attributes.")
+            raise InvalidError("Only an import that adds people to a list, or changes its members, makes attributes.")
         headings = Headings(
             None if found is None else caller.product.profiles.attributes(found.id),
             may_make=not removes,
@@ -193,7 +184,7 @@ class How(BaseModel):
 
     def _encoding(self, charset: str) -> str:
         if self.encoding and self.charset and self.encoding != self.charset:
-            raise InvalidImport("encoding and charset say the same thing: give one of them.")
+            raise InvalidError("encoding and charset say the same thing: give one of them.")
         return self.encoding or self.charset or charset
 
     def _with_defaults(self, columns: Iterable[Column], headings: Headings) -> tuple[Column, ...]:
@@ -202,11 +193,11 @@ class How(BaseModel):
             name, equals, value = given.partition("=")
             column = headings.target(name)
             if not equals or column is None or column in defaults:
-                raise InvalidImport(f"A default is FIELD=VALUE, with a field that exists, once for each: not {given}.")
+                raise InvalidError(f"A default is FIELD=VALUE, with a field that exists, once for each: not {given}.")
             defaults[column] = value
         served = tuple(replace(column, default=defaults.pop(column.target, "")) for column in columns)
         if defaults:
-            raise InvalidImport(f"The file has no column {next(iter(defaults))} that a default could serve.")
+            raise InvalidError(f"The file has no column {next(iter(defaults))} that a default could serve.")
         return served
 
 
@@ -251,19 +242,16 @@ async def _start(request: Request, caller: Caller, found: ContactList | None, ho
         digest, name, charset = await _receive(request, upload, caller.product.settings.max_upload_bytes)
 
         def make() -> Job:
-            try:
-                spec, new_attributes = how.spec(caller, found, upload, charset)
-                return caller.product.imports.submit(
-                    account=caller.account,
-                    login=caller.login,
-                    contact_list=found,
-                    upload=upload,
-                    spec=spec,
-                    label=how.label or name or "import",
-                    new_attributes=new_attributes,
-                )
-            except InvalidImport as refusal:
-                raise Refused(422, str(refusal)) from None
+            spec, new_attributes = how.spec(caller, found, upload, charset)
+            return caller.product.imports.submit(
+                account=caller.account,
+                login=caller.login,
+                contact_list=found,
+                upload=upload,
+                spec=spec,
+                label=how.label or name or "import",
+                new_attributes=new_attributes,
+            )
 
         return await run_in_threadpool(
             once, digest.encode(), make, lambda job: JobOut.of(caller.product, job), status=202
@@ -327,7 +315,7 @@ def _import(caller: Caller, job_id: int) -> Job:
 
 
 async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple[str, str, str]:
-    """Take the file in; a digest of it and its charset, its name and its charset. Raises Refused."""
+    """Take the file in; a digest of it and its charset, its name and its charset. Raises ProblemError."""
     media, charset = _content_type(request.headers.get("content-type", ""))
     digest, size, name = hashlib.sha256(), 0, ""
 
@@ -339,12 +327,12 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
         try:
             form = await request.form(max_files=1, max_fields=0)
         except (MultiPartException, KeyError):
-            raise Refused(422, "The form has no part `file`, or more than that.") from None
+            raise InvalidError("The form has no part `file`, or more than that.") from None
         nonlocal name, charset
         try:
             file = form.get("file")
             if file is None or isinstance(file, str):
-                raise Refused(422, "The form has no part `file`.")
+                raise InvalidError("The form has no part `file`.")
             name = stripped(file.filename or "")
             charset = _content_type(file.content_type or "")[1]
             while block := await file.read(1 << 20):
@@ -353,14 +341,14 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
             await form.close()
 
     if not MEDIA.fullmatch(media):
-        raise Refused(
+        raise ProblemError(
             415, f"A file comes as text/csv, application/octet-stream or multipart/form-data, and not as {media[:100]}."
         )
     async with aclosing(blocks()) as file_blocks:
         async for block in file_blocks:
             size += len(block)
             if size > most:
-                raise Refused(413, f"The file is larger than {most} bytes.")
+                raise ProblemError(413, f"The file is larger than {most} bytes.")
             digest.update(block)
             await run_in_threadpool(upload.write, block)
     await run_in_threadpool(upload.close)

@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.authentication import CHECK, Caller, Calling
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
+from soapstone.errors import ConflictError, SoapstoneError
 from soapstone.imports.imports import KINDS as IMPORTS
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.surplus import surplus_of
@@ -150,7 +151,7 @@ def cancel_job(job_id: Number, caller: Calling) -> JobOut:
     """End a job after the work under way; what is done stays."""
     find(caller, job_id)
     if not caller.product.jobs.cancel([caller.account.id], job_id):
-        raise Refused(409, "The job is over.")
+        raise ConflictError("The job is over.")
     return JobOut.of(caller.product, find(caller, job_id))
 
 
@@ -159,7 +160,7 @@ def retry_job(job_id: Number, caller: Calling) -> JobOut:
     """Queue a failed job again, from where it stood."""
     find(caller, job_id)
     if not caller.product.jobs.retry([caller.account.id], job_id):
-        raise Refused(409, "Only a job that failed can be retried, while its file is there.")
+        raise ConflictError("Only a job that failed can be retried, while its file is there.")
     return JobOut.of(caller.product, find(caller, job_id))
 
 
@@ -187,7 +188,7 @@ async def watch_job(
 
 
 def find(caller: Caller, job_id: int) -> Job:
-    """A job that the login may see. Raises Refused."""
+    """A job that the login may see. Raises ProblemError."""
     job = caller.product.jobs.get([caller.account.id], job_id)
     if job is None or not caller.product.lists.sees_job(caller.login, job):
         raise not_found("job")
@@ -195,7 +196,7 @@ def find(caller: Caller, job_id: int) -> Job:
 
 
 def asked(caller: Caller, job_id: int) -> Job:
-    """A job that the login may see, as somebody is to see it who asks how far it is. Raises Refused."""
+    """A job that the login may see, as somebody is to see it who asks how far it is. Raises ProblemError."""
     return caller.product.jobs.asked(find(caller, job_id))
 
 
@@ -212,7 +213,7 @@ async def _moving(caller: Caller, job_id: int, last: str | None) -> AsyncIterato
             if time.monotonic() - checked >= CHECK:
                 caller, checked = await run_in_threadpool(caller.again), time.monotonic()
             job = await run_in_threadpool(asked, caller, job_id)
-        except Refused:
+        except SoapstoneError:
             return
         shown = JobOut.of(caller.product, job)
         mark = _mark(job)

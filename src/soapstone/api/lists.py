@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import ProblemError, not_found
 from soapstone.api.values import (
     LARGEST,
     Body,
@@ -27,9 +27,9 @@ from soapstone.api.values import (
     paged,
 )
 from soapstone.contacts.members import Member
-from soapstone.contacts.subscriptions import InvalidValue, Outcome, UnknownAttribute
-from soapstone.lists.lists import ContactList, NameTaken
-from soapstone.sending.confirmations import NoPublicUrl
+from soapstone.contacts.subscriptions import Outcome
+from soapstone.errors import ConflictError, InvalidError
+from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 
 router = APIRouter(prefix="/lists", tags=["lists"])
@@ -165,21 +165,18 @@ def create_list(given: ListIn, caller: Calling, once: Making) -> Response:
 
     def made() -> ContactList:
         login_id = None if caller.login.all_lists else caller.login.id
-        try:
-            return caller.product.lists.create(
-                caller.account.id,
-                given.name.strip(),
-                settings=settings,
-                login_id=login_id,
-                unique_name=True,
-                category_id=given.category_id,
-                number=given.number,
-            )
-        except NameTaken:
-            raise Refused(409, f"There is a list named {given.name.strip()} already.") from None
+        return caller.product.lists.create(
+            caller.account.id,
+            given.name.strip(),
+            settings=settings,
+            login_id=login_id,
+            unique_name=True,
+            category_id=given.category_id,
+            number=given.number,
+        )
 
     if not given.name.strip():
-        raise Refused(422, "The list needs a name.")
+        raise InvalidError("The list needs a name.")
     return once(given, made, ListOut.of)
 
 
@@ -195,7 +192,7 @@ def change_list(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
     caller.list(list_id)
     values = given.model_dump(exclude_none=True)
     if given.name is not None and not given.name.strip():
-        raise Refused(422, "The list needs a name.")
+        raise InvalidError("The list needs a name.")
     columns: dict[str, Any] = {name: values[name] for name in ("visible", "on_subscription_page") if name in values}
     if "category_id" in given.model_fields_set:
         _check_category(caller, given.category_id)
@@ -218,7 +215,7 @@ def delete_list(list_id: Number, caller: Calling) -> None:
     """Delete a list with its memberships; the people stay."""
     caller.list(list_id)
     if not caller.product.lists.delete(caller.account.id, list_id):
-        raise Refused(409, "Work on this list is not over.")
+        raise ConflictError("Work on this list is not over.")
 
 
 @router.get("/{list_id}/members")
@@ -257,13 +254,8 @@ def change_member(list_id: Number, contact_id: Number, given: MemberChange, call
     """Change values of a person's profile on a list, all of them or nothing; what is left out stays."""
     here = caller.list(list_id)
     values = {int(number): value or "" for number, value in given.profile.items()}
-    try:
-        if not caller.product.subscriptions().set_profile(caller.account, here, contact_id, values):
-            raise not_found("member")
-    except UnknownAttribute as unknown:
-        raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
-    except InvalidValue as misfit:
-        raise Refused(422, f"The value does not fit profile attribute {misfit.attribute_id}.") from None
+    if not caller.product.subscriptions().set_profile(caller.account, here, contact_id, values):
+        raise not_found("member")
     return get_member(list_id, contact_id, caller)
 
 
@@ -274,16 +266,11 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
     values = {int(number): value for number, value in given.profile.items()}
 
     def made() -> Outcome:
-        try:
-            outcome = caller.product.subscriptions(caller.base_url).set(
-                caller.account, found, given.email, values, update=given.update, override=given.override
-            )
-        except UnknownAttribute as unknown:
-            raise Refused(422, f"The list has no profile attribute {unknown.attribute_id}.") from None
-        except NoPublicUrl as refusal:
-            raise Refused(409, str(refusal)) from None
+        outcome = caller.product.subscriptions(caller.base_url).set(
+            caller.account, found, given.email, values, update=given.update, override=given.override
+        )
         if outcome in REFUSALS:
-            raise Refused(REFUSALS[outcome], f"The address {outcome.value}.")
+            raise ProblemError(REFUSALS[outcome], f"The address {outcome.value}.")
         return outcome
 
     return once(
@@ -304,11 +291,11 @@ def unsubscribe(list_id: Number, email: Email, caller: Calling) -> None:
 
 def _check_category(caller: Caller, category_id: int | None) -> None:
     if category_id is not None and caller.product.categories.list_category(caller.account.id, category_id) is None:
-        raise Refused(422, f"There is no category of lists {category_id}.")
+        raise InvalidError(f"There is no category of lists {category_id}.")
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {name: given[name] for name in ("from_name", "from_address", *SWITCHES) if name in given}
     if settings.get("from_address") and not is_mailbox(settings["from_address"]):
-        raise Refused(422, "from_address is not an e-mail address.")
+        raise InvalidError("from_address is not an e-mail address.")
     return settings

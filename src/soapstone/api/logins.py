@@ -9,13 +9,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from soapstone.accounts.account import RIGHTS, Account, Login, NameTaken, canonical
+from soapstone.accounts.account import RIGHTS, Account, Login, canonical
 from soapstone.accounts.logon import permits
 from soapstone.api.account import AccountOut, get_account
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, page, paged
+from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NameTakenError
 
 router = APIRouter(tags=["account"])
 
@@ -114,10 +115,7 @@ def change_account(given: AccountChange, caller: Calling) -> AccountOut:
     """Change settings of the account."""
     caller.require_all_lists()
     values = given.model_dump(exclude_none=True)
-    try:
-        changed = caller.product.accounts.change(caller.account, **values)
-    except ValueError as trouble:
-        raise Refused(422, f"{trouble}.") from None
+    changed = caller.product.accounts.change(caller.account, **values)
     return get_account(replace(caller, account=changed))
 
 
@@ -144,8 +142,8 @@ def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
                 parent=parent.name,
                 by=caller.login.actor,
             )
-        except NameTaken:
-            raise Refused(409, "There is an account of that name already.") from None
+        except NameTakenError:
+            raise ConflictError("There is an account of that name already.") from None
 
     return once(given, make, lambda made: ChildOut(**own(made, ChildOut)))
 
@@ -164,10 +162,10 @@ def replace_networks(given: Networks, caller: Calling) -> Networks:
     try:
         networks = canonical(given.networks)
     except ValueError:
-        raise Refused(422, "A network is an address, or an address with a prefix, such as 192.0.2.0/24.") from None
+        raise InvalidError("A network is an address, or an address with a prefix, such as 192.0.2.0/24.") from None
     if not permits(networks, caller.peer):
-        raise Refused(
-            409, f"You call from {caller.peer}, which is in none of these networks: you would lock yourself out."
+        raise ConflictError(
+            f"You call from {caller.peer}, which is in none of these networks: you would lock yourself out."
         )
     caller.product.accounts.allow_addresses(caller.account, networks, by=caller.login.actor)
     return Networks(networks=networks)
@@ -200,8 +198,8 @@ def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
                 lists=given.lists,
                 by=caller.login.actor,
             )
-        except NameTaken:
-            raise Refused(409, "There is a login of that name already.") from None
+        except NameTakenError:
+            raise ConflictError("There is a login of that name already.") from None
 
     return once(given, make, lambda made: LoginOut.of(made, given.lists or []), secret=True)
 
@@ -214,7 +212,7 @@ def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
     """
     caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
-        raise Refused(409, "A login does not change its own permissions.")
+        raise ConflictError("A login does not change its own permissions.")
     _may_give(caller, given)
     if given.disabled is False:
         _may_enable(caller, name)
@@ -232,7 +230,7 @@ def delete_login(name: Name, caller: Calling) -> None:
     """Delete another login, with its sessions and tokens. Its jobs go on, and what it made stays."""
     caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
-        raise Refused(409, "A login does not delete itself.")
+        raise ConflictError("A login does not delete itself.")
     if not caller.product.accounts.delete_login(caller.account, name, by=caller.login.actor):
         raise not_found("login")
 
@@ -252,10 +250,10 @@ def list_audit_entries(caller: Calling, limit: Limit = 100, cursor: Cursor = Non
 
 def _may_give(caller: Caller, given: LoginIn | LoginChange) -> None:
     if any(getattr(given, right) and not getattr(caller.login, right) for right in RIGHTS):
-        raise Refused(403, "This login cannot give a permission that it lacks.")
+        raise ForbiddenError("This login cannot give a permission that it lacks.")
     for number in given.lists or ():
         if caller.product.lists.get(caller.account.id, number) is None:
-            raise Refused(422, f"There is no list {number}.")
+            raise InvalidError(f"There is no list {number}.")
 
 
 def _may_enable(caller: Caller, name: str) -> None:
@@ -263,4 +261,4 @@ def _may_enable(caller: Caller, name: str) -> None:
         if login.name.casefold() == name.casefold():
             beyond = [right for right in RIGHTS if getattr(login, right) and not getattr(caller.login, right)]
             if login.disabled and beyond:
-                raise Refused(403, "This login cannot enable one that has a permission that it lacks.")
+                raise ForbiddenError("This login cannot enable one that has a permission that it lacks.")

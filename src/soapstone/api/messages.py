@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import (
     LARGEST,
     Body,
@@ -27,9 +27,10 @@ from soapstone.api.values import (
     page,
     storable,
 )
+from soapstone.errors import ConflictError, InvalidError, NameTakenError
 from soapstone.product import Product
-from soapstone.sending.messages.message import Draft, InvalidMessage, Message, Traits
-from soapstone.sending.messages.messages import MessageInQueue, NameTaken
+from soapstone.sending.messages.message import Draft, Message, Traits
+from soapstone.sending.messages.messages import MessageInQueueError
 from soapstone.sending.messages.preview import Preview
 
 router = APIRouter(prefix="/messages", tags=["messages"])
@@ -194,18 +195,16 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
         traits = _traits(caller, list_id, given.model_dump())
         draft = Draft(**{name: getattr(given, name) for name in PARTS})
         try:
-            return checked(
-                lambda: caller.product.messages.save(
-                    caller.account.id,
-                    list_id,
-                    draft,
-                    kind=given.kind,
-                    traits=Traits(**traits, login_id=caller.login.id),
-                    number=given.number,
-                )
+            return caller.product.messages.save(
+                caller.account.id,
+                list_id,
+                draft,
+                kind=given.kind,
+                traits=Traits(**traits, login_id=caller.login.id),
+                number=given.number,
             )
-        except NameTaken:
-            raise Refused(409, "There is a message of that name already.") from None
+        except NameTakenError:
+            raise ConflictError("There is a message of that name already.") from None
 
     return once(given, made, lambda saved: MessageOut.shown(caller.product, saved))
 
@@ -228,13 +227,11 @@ def change_message(message_id: Number, given: MessageChange, caller: Calling) ->
     draft = replace(Draft.of(found), **{name: values[name] for name in PARTS if name in values})
     traits = _traits(caller, found.list_id, values)
     try:
-        changed = checked(
-            lambda: caller.product.messages.edit(caller.account.id, message_id, draft, traits=traits),
-        )
-    except MessageInQueue:
-        raise Refused(409, "The message waits to be sent, or is being sent.") from None
-    except NameTaken:
-        raise Refused(409, "There is a message of that name already.") from None
+        changed = caller.product.messages.edit(caller.account.id, message_id, draft, traits=traits)
+    except MessageInQueueError:
+        raise ConflictError("The message waits to be sent, or is being sent.") from None
+    except NameTakenError:
+        raise ConflictError("There is a message of that name already.") from None
     if changed is None:
         raise not_found("message")
     return MessageOut.shown(caller.product, changed)
@@ -246,34 +243,24 @@ def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> Pr
     found = find(caller, message_id)
     number = given.list_id if given.list_id is not None else found.list_id
     contact_list = None if number is None else caller.list(number)
-    seen = checked(
-        lambda: caller.product.previews.of(
-            found,
-            contact_list,
-            email=given.email,
-            contact_id=_contact(caller, given.email),
-            fields=given.fields,
-        )
+    seen = caller.product.previews.of(
+        found,
+        contact_list,
+        email=given.email,
+        contact_id=_contact(caller, given.email),
+        fields=given.fields,
     )
     return PreviewOut.of(seen)
 
 
 def find(caller: Caller, message_id: int) -> Message:
-    """A stored message that the login may see. Raises Refused."""
+    """A stored message that the login may see. Raises ProblemError."""
     found = caller.product.messages.get(caller.account.id, message_id)
     if found is None or found.kind == "send":
         raise not_found("message")
     if not caller.product.lists.sees(caller.login, caller.account.id, found.list_id):
         raise not_found("message")
     return found
-
-
-def checked(do: Callable[[], Made]) -> Made:
-    """What `do` does; a message that will not do is a refusal."""
-    try:
-        return do()
-    except InvalidMessage as trouble:
-        raise Refused(422, str(trouble)) from None
 
 
 def _contact(caller: Caller, email: str) -> int | None:
@@ -285,21 +272,21 @@ def _list_of(caller: Caller, given: MessageIn) -> int | None:
     """The list of a new message; None for one of MagnetMail, which all logins of the account share (mm-96)."""
     if given.kind != "magnetmail":
         if given.list_id is None:
-            raise Refused(422, "A message of this kind needs a list.")
+            raise InvalidError("A message of this kind needs a list.")
         return caller.list(given.list_id).id
     caller.require_all_lists()
     if given.list_id is not None:
-        raise Refused(422, "A message of kind magnetmail has no list.")
+        raise InvalidError("A message of kind magnetmail has no list.")
     if not given.name.strip():
-        raise Refused(422, "A message of kind magnetmail needs a name.")
+        raise InvalidError("A message of kind magnetmail needs a name.")
     return None
 
 
 def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given of a message beside its text. Raises Refused for a campaign or a category that is not there."""
+    """What is given of a message beside its text. Raises ProblemError for a campaign or a category that is not there."""
     campaign, category = given.get("campaign_id"), given.get("category_id")
     if campaign is not None and campaign not in {each.id for each in caller.product.campaigns.all(list_id or 0)}:
-        raise Refused(422, f"The list has no campaign {campaign}.")
+        raise InvalidError(f"The list has no campaign {campaign}.")
     if category is not None and caller.product.categories.message_category(caller.account.id, category) is None:
-        raise Refused(422, f"There is no category of messages {category}.")
+        raise InvalidError(f"There is no category of messages {category}.")
     return {name: given[name] for name in ("name", "campaign_id", "category_id", "archived") if name in given}

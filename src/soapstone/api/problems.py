@@ -12,6 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from soapstone.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    SoapstoneError,
+    UnavailableError,
+)
 from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
@@ -30,19 +38,37 @@ class Problem(BaseModel):
     errors: list[dict[str, str]] = Field(default_factory=list)
 
 
-class Refused(Exception):
-    """A request cannot be done; the sentence is for whoever asked."""
+class ProblemError(SoapstoneError):
+    """A request cannot be done, by the rules of HTTP; the sentence is for whoever asked."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         super().__init__(detail)
         self.status = status
-        self.detail = detail
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def not_found(what: str) -> Refused:
+def not_found(what: str) -> NotFoundError:
     """Nothing of that number that the caller may see."""
-    return Refused(404, f"There is no such {what}.")
+    return NotFoundError(f"There is no such {what}.")
+
+
+# Errors of all faces, by what is said of them here.
+STATUSES: dict[type[SoapstoneError], int] = {
+    NotFoundError: 404,
+    ForbiddenError: 403,
+    ConflictError: 409,
+    InvalidError: 422,
+    UnavailableError: 503,
+}
+
+
+def translated(error: SoapstoneError) -> HTTPException:
+    """The error as the framework knows it: status, detail and headers."""
+    if isinstance(error, ProblemError):
+        return HTTPException(error.status, str(error), error.headers)
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
+    retry = {"Retry-After": str(error.retry_seconds)} if isinstance(error, UnavailableError) else None
+    return HTTPException(status, str(error), retry)
 
 
 # The refusals that any operation may answer: `description` writes them out.
@@ -60,9 +86,9 @@ def answer(status: int, detail: str, headers: dict[str, str] | None = None, **mo
 def install(app: FastAPI) -> None:
     """Make all errors of an app problems."""
 
-    @app.exception_handler(Refused)
-    def refused(request: Request, error: Refused) -> Response:
-        return answer(error.status, error.detail, error.headers)
+    @app.exception_handler(SoapstoneError)
+    def refused(request: Request, error: SoapstoneError) -> Response:
+        return raised(request, translated(error))
 
     @app.exception_handler(HTTPException)
     def raised(request: Request, error: HTTPException) -> Response:

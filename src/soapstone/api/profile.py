@@ -11,11 +11,12 @@ from pydantic import BaseModel, Field
 from soapstone.addresses import is_address
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import Body, Email, Name, Number, Numbered, own
-from soapstone.lists.campaigns import Campaign, InvalidCampaign
-from soapstone.lists.external_events import ExternalEvent, InvalidEvent
-from soapstone.lists.profiles import AttributeDraft, HeaderInUse, InvalidProfile, ProfileHeader
+from soapstone.errors import InvalidError
+from soapstone.lists.campaigns import Campaign
+from soapstone.lists.external_events import ExternalEvent
+from soapstone.lists.profiles import AttributeDraft, ProfileHeader
 
 router = APIRouter()
 
@@ -123,10 +124,7 @@ def create_external_event(list_id: Number, given: Named, caller: Calling, once: 
     here = caller.list(list_id)
 
     def make() -> ExternalEvent:
-        try:
-            return caller.product.external_events.add(caller.account.id, here.id, given.name, number=given.number)
-        except InvalidEvent as refusal:
-            raise Refused(422, str(refusal)) from None
+        return caller.product.external_events.add(caller.account.id, here.id, given.name, number=given.number)
 
     return once(given, make, lambda made: EventOut(**own(made, EventOut)))
 
@@ -138,12 +136,7 @@ def change_external_event(list_id: Number, event_id: Number, given: EventChange,
     known = caller.product.external_events.get(caller.account.id, event_id)
     if known is None or known.list_id != here.id:
         raise not_found("event")
-    try:
-        changed = caller.product.external_events.change(
-            caller.account.id, event_id, name=given.name, active=given.active
-        )
-    except InvalidEvent as refusal:
-        raise Refused(422, str(refusal)) from None
+    changed = caller.product.external_events.change(caller.account.id, event_id, name=given.name, active=given.active)
     if changed is None:
         raise not_found("event")
     return EventOut(**own(changed, EventOut))
@@ -161,10 +154,7 @@ def create_campaign(list_id: Number, given: Named, caller: Calling, once: Making
     here = caller.list(list_id)
 
     def make() -> Campaign:
-        try:
-            return caller.product.campaigns.add(caller.account.id, here.id, given.name, number=given.number)
-        except InvalidCampaign as refusal:
-            raise Refused(422, str(refusal)) from None
+        return caller.product.campaigns.add(caller.account.id, here.id, given.name, number=given.number)
 
     return once(given, make, lambda made: CampaignOut(**own(made, CampaignOut)))
 
@@ -188,7 +178,7 @@ def add_reviewer(list_id: Number, given: Reviewer, caller: Calling, once: Making
     """Put an address into the review group; all of it."""
     here = caller.list(list_id)
     if not is_address(given.email):
-        raise Refused(422, "The address is no e-mail address.")
+        raise InvalidError("The address is no e-mail address.")
     return once(
         given,
         lambda: caller.product.review_groups.add(caller.account.id, here.id, given.email),
@@ -217,17 +207,14 @@ def create_profile_header(list_id: Number, given: HeaderIn, caller: Calling, onc
     here = caller.list(list_id)
 
     def make() -> int:
-        try:
-            return caller.product.profiles.add_header(
-                caller.account.id,
-                here.id,
-                given.name,
-                position=given.position,
-                attributes=drafts,
-                number=given.number,
-            )
-        except InvalidProfile as refusal:
-            raise Refused(422, str(refusal)) from None
+        return caller.product.profiles.add_header(
+            caller.account.id,
+            here.id,
+            given.name,
+            position=given.position,
+            attributes=drafts,
+            number=given.number,
+        )
 
     def show(number: int) -> HeaderOut:
         made = caller.product.profiles.header(caller.account.id, number)
@@ -244,10 +231,7 @@ def delete_profile_header(list_id: Number, header_id: Number, caller: Calling) -
     here, header = caller.list(list_id), caller.product.profiles.header(caller.account.id, header_id)
     if header is None or header.list_id != here.id:
         raise not_found("header")
-    try:
-        caller.product.profiles.delete_header(caller.account.id, header_id)
-    except HeaderInUse as refusal:
-        raise Refused(409, str(refusal)) from None
+    caller.product.profiles.delete_header(caller.account.id, header_id)
 
 
 @router.delete("/lists/{list_id}/attributes/{attribute_id}", tags=["profile"], status_code=204)

@@ -13,13 +13,14 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.jobs import find as find_job
-from soapstone.api.messages import Fields, Id, Made, checked
+from soapstone.api.messages import Fields, Id, Made
 from soapstone.api.messages import find as find_message
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
-from soapstone.lists.profile_filter import Comparison, InvalidFilter, Join, Term
+from soapstone.errors import ConflictError, InvalidError, NotFoundError
+from soapstone.lists.profile_filter import Comparison, Join, Term
 from soapstone.sending.audience import SkipReason
-from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLink
+from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLinkError
 from soapstone.sending.reports import Recipient, SendRecord, SendReports
 from soapstone.sending.sends import SendTicket
 
@@ -249,9 +250,9 @@ def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
     def made() -> list[SendTicket]:
         record = _find(caller, send_id)
         if not record.job.over:
-            raise Refused(409, "The send is not over.")
+            raise ConflictError("The send is not over.")
         if not caller.product.reports.counts(send_id).get("failed"):
-            raise Refused(409, "Nobody failed in this send.")
+            raise ConflictError("Nobody failed in this send.")
         ticket = caller.product.sends.to_failed(account=caller.account, login=caller.login, job=record.job)
         if ticket is None:
             raise not_found("send")
@@ -265,7 +266,7 @@ def pause_send(send_id: Number, caller: Calling) -> SendOut:
     """Let a send rest after the mails under way."""
     _find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id):
-        raise Refused(409, "The send is over, or rests already.")
+        raise ConflictError("The send is over, or rests already.")
     return _whole(caller, send_id)
 
 
@@ -274,7 +275,7 @@ def resume_send(send_id: Number, caller: Calling) -> SendOut:
     """Let a send that rests go on where it stood."""
     _find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id, paused=False):
-        raise Refused(409, "The send does not rest.")
+        raise ConflictError("The send does not rest.")
     return _whole(caller, send_id)
 
 
@@ -283,7 +284,7 @@ def cancel_send(send_id: Number, caller: Calling) -> SendOut:
     """End a send after the mails under way; those that are handed over stay so."""
     _find(caller, send_id)
     if not caller.product.jobs.cancel([caller.account.id], send_id):
-        raise Refused(409, "The send is over.")
+        raise ConflictError("The send is over.")
     return _whole(caller, send_id)
 
 
@@ -303,55 +304,44 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
     contact_list = caller.list(to.list_id)
     if isinstance(to, ToAddresses):
         return [
-            checked(
-                lambda: sends.to_addresses(
-                    contact_list=contact_list,
-                    emails=to.emails,
-                    purpose="test" if to.test else "transactional",
-                    fields=to.fields,
-                    **common,
-                )
+            sends.to_addresses(
+                contact_list=contact_list,
+                emails=to.emails,
+                purpose="test" if to.test else "transactional",
+                fields=to.fields,
+                **common,
             )
         ]
     terms = [Term(**term.model_dump()) for term in to.filter]
-    try:
-        return [
-            _to_lists(
-                lambda: sends.to_members(
-                    contact_list=contact_list, terms=terms, unsubscribe=given.unsubscribe, **common
-                )
-            )
-        ]
-    except InvalidFilter as trouble:
-        raise Refused(422, str(trouble)) from None
+    return [
+        _to_lists(
+            lambda: sends.to_members(contact_list=contact_list, terms=terms, unsubscribe=given.unsubscribe, **common)
+        )
+    ]
 
 
 def _to_lists(send: Callable[[], Made]) -> Made:
-    """Do `send`; a missing link to unsubscribe is a refusal that says how there can be one. Raises Refused."""
-
-    def linked() -> Made:
-        try:
-            return send()
-        except NoUnsubscribeLink as trouble:
-            remedy = "Set it for the server"
-            if not trouble.url_missing:
-                remedy = (
-                    "Put {{ Unsubscribe_Link }} into the message, or let the list add the link "
-                    f'(PATCH /lists/{trouble.list_id} with "removal_link": true)'
-                )
-            raise Refused(422, f'{trouble} {remedy}, or send without a link: "unsubscribe": "none".') from None
-
-    return checked(linked)
+    """Do `send`; a missing link to unsubscribe is refused with how there can be one. Raises InvalidError."""
+    try:
+        return send()
+    except NoUnsubscribeLinkError as trouble:
+        remedy = "Set it for the server"
+        if not trouble.url_missing:
+            remedy = (
+                "Put {{ Unsubscribe_Link }} into the message, or let the list add the link "
+                f'(PATCH /lists/{trouble.list_id} with "removal_link": true)'
+            )
+        raise InvalidError(f'{trouble} {remedy}, or send without a link: "unsubscribe": "none".') from None
 
 
 def _find(caller: Caller, send_id: int) -> SendRecord:
-    """A send that the login may see. Raises Refused."""
+    """A send that the login may see. Raises ProblemError."""
     record = caller.product.reports.of_job(caller.account.id, send_id)
     if record is None:
         raise not_found("send")
     try:
         find_job(caller, send_id)
-    except Refused:
+    except NotFoundError:
         raise not_found("send") from None
     return record
 

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from soapstone.addresses import is_address
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.profile import Named
 from soapstone.api.values import (
     Address,
@@ -28,8 +28,8 @@ from soapstone.api.values import (
     page,
     paged,
 )
-from soapstone.contacts.saved_searches import InvalidSearch, SavedSearch
-from soapstone.lists.categories import InvalidCategory
+from soapstone.contacts.saved_searches import SavedSearch
+from soapstone.errors import InvalidError
 
 router = APIRouter()
 
@@ -157,10 +157,7 @@ def create_category(given: Named, caller: Calling, once: Making, of: Of = "lists
     add: Any = rooms.add_list_category if of == "lists" else rooms.add_message_category
 
     def make() -> Any:
-        try:
-            return add(caller.account.id, given.name, login_id=caller.login.id, number=given.number)
-        except InvalidCategory as refusal:
-            raise Refused(422, str(refusal)) from None
+        return add(caller.account.id, given.name, login_id=caller.login.id, number=given.number)
 
     return once(given, make, CategoryOut.of)
 
@@ -189,12 +186,9 @@ def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
     caller.require_all_lists()
 
     def make() -> SavedSearch:
-        try:
-            return caller.product.saved_searches.add(
-                caller.account.id, given.name, given.criteria, login_id=caller.login.id, number=given.number
-            )
-        except InvalidSearch as refusal:
-            raise Refused(422, str(refusal)) from None
+        return caller.product.saved_searches.add(
+            caller.account.id, given.name, given.criteria, login_id=caller.login.id, number=given.number
+        )
 
     return once(given, make, lambda made: SearchOut(**own(made, SearchOut)))
 
@@ -228,7 +222,7 @@ def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
     """Keep a mapping."""
     caller.require_all_lists()
     if not 0 < given.own_id < 1 << 31:
-        raise Refused(422, "own_id is the number of something here.")
+        raise InvalidError("own_id is the number of something here.")
     return once(
         given,
         lambda: caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id),
@@ -310,7 +304,7 @@ def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> R
     """Suppress or ban an address in the whole account; for both contracts nothing is sent there any more."""
     caller.require_all_lists()
     if not is_address(given.email):
-        raise Refused(422, "The address is no e-mail address.")
+        raise InvalidError("The address is no e-mail address.")
     return once(
         given,
         lambda: caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind),

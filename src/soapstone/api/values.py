@@ -13,7 +13,7 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from soapstone.address_repair import repaired
-from soapstone.api.problems import Refused
+from soapstone.api.problems import ProblemError
 from soapstone.store.numbers import LARGEST_CHOSEN
 
 Item = TypeVar("Item")
@@ -138,7 +138,7 @@ def cursor_of(mark: int | tuple[str, str]) -> str:
 
 
 def marked(cursor: str | None, first: Mark) -> Mark:
-    """The mark that a cursor leads behind; `first` without one. Raises Refused for a cursor of other pages."""
+    """The mark that a cursor leads behind; `first` without one. Raises ProblemError for a cursor of other pages."""
     if cursor is None:
         return first
     try:
@@ -151,7 +151,7 @@ def marked(cursor: str | None, first: Mark) -> Mark:
     else:
         fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
     if not fits:
-        raise Refused(400, "The cursor is none of ours.")
+        raise ProblemError(400, "The cursor is none of ours.")
     return cast("Mark", value)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from soapstone.accounts.account import RIGHTS, NameTaken
+from soapstone.accounts.account import RIGHTS
 from soapstone.commands.common import (
     AccountName,
     Data,
@@ -24,7 +24,6 @@ from soapstone.commands.common import (
     text_of,
 )
 from soapstone.commands.json_output import Json, own, print_all
-from soapstone.contacts.duplicates import WorkUnderWay
 from soapstone.contacts.fields import field_column
 from soapstone.product import Product
 
@@ -53,12 +52,9 @@ def create(
         secret = _password(password_file)
         if product.accounts.has_login(login):
             stop(f"There is a login {login} already.")
-        try:
-            zone = time_zone or product.settings.time_zone
-            account = product.accounts.create(name, time_zone=zone, identifier=identifier, parent=parent)
-            product.accounts.add_login(account, login, secret)
-        except (NameTaken, LookupError, ValueError) as trouble:
-            stop(f"{trouble}.")
+        zone = time_zone or product.settings.time_zone
+        account = product.accounts.create(name, time_zone=zone, identifier=identifier, parent=parent)
+        product.accounts.add_login(account, login, secret)
         console.print(f"Account {account.name} with login {login} is there.")
 
 
@@ -99,19 +95,16 @@ def login(
         for list_id in lists or ():
             if product.lists.get(owner.id, list_id) is None:
                 stop(f"There is no list {list_id} in account {owner.name}.")
-        try:
-            product.accounts.add_login(
-                owner,
-                name,
-                _password(password_file),
-                may_call_api=api,
-                may_see_analytics=analytics,
-                may_use_console=to_console,
-                may_choose_numbers=choose_numbers,
-                lists=lists or None,
-            )
-        except (NameTaken, ValueError) as trouble:
-            stop(f"{trouble}.")
+        product.accounts.add_login(
+            owner,
+            name,
+            _password(password_file),
+            may_call_api=api,
+            may_see_analytics=analytics,
+            may_use_console=to_console,
+            may_choose_numbers=choose_numbers,
+            lists=lists or None,
+        )
         console.print(f"Login {name} works for account {owner.name}.")
 
 
@@ -136,10 +129,7 @@ def change(
         if labels:
             values["field_labels"] = {**owner.field_labels, **_labels(labels)}
         given = {name: value for name, value in values.items() if value is not None}
-        try:
-            changed = product.accounts.change(owner, **given)
-        except ValueError as trouble:
-            stop(f"{trouble}.")
+        changed = product.accounts.change(owner, **given)
         console.print(
             f"Account {changed.name}: unsubscribes are about {changed.unsubscribe_type}, contacts are identified by "
             f"{changed.identifier}, times are those of {changed.time_zone}."
@@ -166,13 +156,9 @@ def merge_doubles(
             return
         if not yes:
             typer.confirm(f"Merge the {count} doubles of account {owner.name}? This cannot be undone.", abort=True)
-        try:
-            for mailbox in product.doubles.merge(owner):
-                others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
-                typer.echo(printable(f"Contact {mailbox.contact_id} {mailbox.email} has taken over {others}."))
-        except WorkUnderWay as trouble:
-            numbers = ", ".join(map(str, trouble.job_ids))
-            stop(f"Jobs of this account still use contact numbers: {numbers}. Wait for their end, or cancel them.")
+        for mailbox in product.doubles.merge(owner):
+            others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
+            typer.echo(printable(f"Contact {mailbox.contact_id} {mailbox.email} has taken over {others}."))
 
 
 @app.command()
@@ -292,10 +278,7 @@ def audit(
 def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """Change a login's password. Its sessions end, and its tokens are revoked."""
     with opened(settings_of(data, database)) as product:
-        try:
-            found = product.accounts.set_password(login, _password(password_file))
-        except ValueError as trouble:
-            stop(f"{trouble}.")
+        found = product.accounts.set_password(login, _password(password_file))
         if not found:
             stop(f"There is no login {login}.")
         console.print(f"Login {login} has a new password.")

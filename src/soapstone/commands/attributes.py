@@ -20,7 +20,7 @@ from soapstone.commands.common import (
     stop,
 )
 from soapstone.commands.json_output import Json, print_all
-from soapstone.lists.profiles import KINDS, AttributeDraft, InvalidProfile
+from soapstone.lists.profiles import KINDS, AttributeDraft
 from soapstone.store.numbers import LARGEST_CHOSEN
 
 app = typer.Typer(no_args_is_help=True, help="Profile attributes of lists.")
@@ -50,17 +50,12 @@ def add(
         owner = account_of(product, account)
         here, profiles = list_of(product, owner, list_id), product.profiles
         known = next((each for each in profiles.headers(here.id) if each.name.casefold() == header.casefold()), None)
-        try:
-            if known is None:
-                profiles.add_header(owner.id, here.id, header, attributes=[draft], number=header_number)
-            elif header_number is not None and header_number != known.id:
-                stop(f"The list has the header {known.name} already: its number is {known.id}.")
-            else:
-                profiles.add_attribute(
-                    owner.id, here.id, known.id, name, kind=kind, max_length=max_length, number=number
-                )
-        except InvalidProfile as trouble:
-            stop(str(trouble))
+        if known is None:
+            profiles.add_header(owner.id, here.id, header, attributes=[draft], number=header_number)
+        elif header_number is not None and header_number != known.id:
+            stop(f"The list has the header {known.name} already: its number is {known.id}.")
+        else:
+            profiles.add_attribute(owner.id, here.id, known.id, name, kind=kind, max_length=max_length, number=number)
         made = next(each for each in profiles.attributes(here.id) if each.name == name.strip())
         console.print(f"Attribute {made.id} ({made.name}) is there.")
 

@@ -20,7 +20,6 @@ from soapstone.commands.common import (
     stop,
 )
 from soapstone.commands.json_output import Json, own, print_all
-from soapstone.lists.campaigns import InvalidCampaign
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns of lists.")
 
@@ -39,10 +38,7 @@ def add(
     """Make a campaign of a list."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        try:
-            made = product.campaigns.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
-        except InvalidCampaign as trouble:
-            stop(str(trouble))
+        made = product.campaigns.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
         console.print(f"Campaign {made.id} ({made.name}) is there.")
 
 
@@ -71,11 +67,8 @@ def rename(
     """Give a campaign another name."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        try:
-            if not product.campaigns.rename(owner.id, campaign, name):
-                stop(f"There is no campaign {campaign} in account {owner.name}.")
-        except InvalidCampaign as trouble:
-            stop(str(trouble))
+        if not product.campaigns.rename(owner.id, campaign, name):
+            stop(f"There is no campaign {campaign} in account {owner.name}.")
         console.print(f"Campaign {campaign} is {name.strip()} now.")
 
 

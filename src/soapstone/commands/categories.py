@@ -19,7 +19,6 @@ from soapstone.commands.common import (
     stop,
 )
 from soapstone.commands.json_output import Json, print_all
-from soapstone.lists.categories import InvalidCategory
 
 app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
 
@@ -38,11 +37,8 @@ def add(
     """Make a category."""
     with opened(settings_of(data, database)) as product:
         owner, rooms = account_of(product, account), product.categories
-        try:
-            add: Any = rooms.add_message_category if messages else rooms.add_list_category
-            made = add(owner.id, name, number=number)
-        except InvalidCategory as trouble:
-            stop(str(trouble))
+        add: Any = rooms.add_message_category if messages else rooms.add_list_category
+        made = add(owner.id, name, number=number)
         console.print(f"Category {made.id} ({made.name}) is there.")
 
 

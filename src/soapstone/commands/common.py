@@ -15,18 +15,21 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.text import Text
+from typer.core import TyperGroup
 
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.addresses import is_address
 from soapstone.commands.restore import prepare
+from soapstone.errors import SoapstoneError
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
-from soapstone.settings import Settings, UnusableSetting, read_settings
+from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLinkError
+from soapstone.settings import Settings, read_settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.high_water_mark import Mark, PutBack
-from soapstone.store.numbers import LARGEST_CHOSEN, NumberTaken
+from soapstone.store.high_water_mark import Mark
+from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.store.transient_errors import RecordsDamaged, RecordsUnavailable, driver_words, translated
 
 # What a terminal would obey: escape sequences begin with such a character. The last are no characters of any text.
@@ -80,13 +83,33 @@ def stop(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
+class Commands(TyperGroup):
+    """Commands that end with one line for what cannot be done."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SoapstoneError as error:
+            stop(_sentence(error))
+
+
+def _sentence(error: SoapstoneError) -> str:
+    if not isinstance(error, NoUnsubscribeLinkError):
+        return str(error)
+    if error.url_missing:
+        remedy = "Set it, for this command as for the server"
+    else:
+        remedy = (
+            "Put {{ Unsubscribe_Link }} into the message, or let the list add the link (soapstone list edit "
+            f"{error.list_id} --removal-link)"
+        )
+    return f"{error} {remedy}, or send without a link: --no-unsubscribe."
+
+
 def settings_of(data: Path | None = None, database: str | None = None, **others: Any) -> Settings:
     """The settings, flags before environment variables before defaults. Each useless one has a line in the end."""
     given = {"data_dir": data, "database_url": database, **others}
-    try:
-        return read_settings(**{name: value for name, value in given.items() if value is not None})
-    except UnusableSetting as trouble:
-        stop(str(trouble))
+    return read_settings(**{name: value for name, value in given.items() if value is not None})
 
 
 @contextmanager
@@ -102,21 +125,13 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
             # Files of jobs would lie where no worker looks for them.
             stop(f"There is no folder {settings.data_dir.absolute()}. {NAME_FOLDER}")
         mark = Mark.of(database, settings.data_dir)
-        try:
-            prepare(database, mark, upgrade=upgrade)
-        except schema.SchemaMismatch as trouble:
-            stop(str(trouble))
-        except PutBack as trouble:
-            stop(f"{trouble} Stop all servers and run: soapstone db restored")
+        prepare(database, mark, upgrade=upgrade)
         if serves:
             database.check_writable()
         with mark.kept(database):
             with translated(OSError):
                 product = Product.open(settings, database)
-            try:
-                yield product
-            except NumberTaken as taken:
-                stop(str(taken))
+            yield product
 
 
 @contextmanager
@@ -131,8 +146,6 @@ def database_of(settings: Settings, *, waits: bool = False, makes: bool = False)
             with translated(OSError):
                 private.make_folder(settings.data_dir)
         database = Database(settings.database, waits=waits)
-    except ValueError as trouble:
-        stop(str(trouble))
     except RecordsUnavailable as trouble:
         _cannot_use(str(settings.data_dir), trouble)
     except OSError as trouble:

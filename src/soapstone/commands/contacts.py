@@ -10,8 +10,7 @@ import typer
 
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
-from soapstone.personal_data.erasure import MailUnderWay
-from soapstone.personal_data.traces import UnknownPerson
+from soapstone.errors import ConflictError, NotFoundError
 from soapstone.store import private
 
 app = typer.Typer(no_args_is_help=True, help="One person: all that is known of it, and deleting it.")
@@ -32,7 +31,7 @@ def export(
         owner = account_of(product, account)
         try:
             found = product.dossiers.of(owner, _who(person))
-        except UnknownPerson:
+        except NotFoundError:
             stop(f"Nothing is known of {person} in account {owner.name}.")
         told = f"contact {', '.join(str(each['id']) for each in found['contacts'])} with all that is known of it"
         product.audit.add(owner.id, COMMAND_LINE, AuditAction.EXPORT, told)
@@ -62,9 +61,9 @@ def delete(
             stop("Nothing was deleted.")
         try:
             gone = product.erasure.delete(owner, _who(person), COMMAND_LINE)
-        except UnknownPerson:
+        except NotFoundError:
             stop(f"Nothing is known of {person} in account {owner.name}.")
-        except MailUnderWay as send:
+        except ConflictError as send:
             stop(f"Send {send} has a mail for this person and is not over. Wait for its end, or cancel it.")
         console.print(
             f"Deleted: {len(gone.contact_ids)} contacts. Emptied: {gone.deliveries} rows of ledgers, "

@@ -11,7 +11,7 @@ import typer
 
 from soapstone.commands.common import Data, DatabaseUrl, console, database_of, folder_fault, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
-from soapstone.commands.restore import CannotRestore, TakenUp, check_alone, take_up
+from soapstone.commands.restore import TakenUp, check_alone, take_up
 from soapstone.commands.restore import restore as restore_file
 from soapstone.contacts.duplicates import Doubles
 from soapstone.jobs.lock import WorkerLock
@@ -26,10 +26,7 @@ app = typer.Typer(no_args_is_help=True, help="The database's schema and backups.
 @contextmanager
 def _opened(data: Path | None, url: str | None, *, makes: bool = False) -> Iterator[Database]:
     with database_of(settings_of(data, url), makes=makes) as opened:
-        try:
-            yield opened
-        except schema.SchemaMismatch as trouble:
-            stop(str(trouble))
+        yield opened
 
 
 @app.command()
@@ -132,10 +129,6 @@ def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
                 opened.engine.dispose()
                 check_alone(opened.path)
             yield opened
-        except CannotRestore as trouble:
-            stop(str(trouble))
-        except schema.SchemaMismatch as trouble:
-            stop(str(trouble))
         finally:
             lock.release()
 

@@ -20,7 +20,6 @@ from soapstone.commands.common import (
     stop,
 )
 from soapstone.commands.json_output import Json, own, print_all
-from soapstone.lists.external_events import InvalidEvent
 
 app = typer.Typer(no_args_is_help=True, help="External events of lists.")
 
@@ -39,10 +38,7 @@ def add(
     """Make an event of a list."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        try:
-            made = product.external_events.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
-        except InvalidEvent as trouble:
-            stop(str(trouble))
+        made = product.external_events.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
         console.print(f"Event {made.id} ({made.name}) is there.")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from soapstone.imports.charsets import codec_of
 from soapstone.imports.encodings import tell
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 from soapstone.sending.messages.html_reader import HIDDEN, EndTag, HtmlReader, StartTag, Text
 
 # A page is held in memory, and takes about ten times its size.
@@ -46,11 +46,11 @@ def as_csv(path: Path, encoding: str = "") -> Iterator[bytes]:
     """The table with most cells as CSV in UTF-8 with commas and double quotes, piece by piece.
 
     Line n is row n of the table. White space within a cell is one space, and an empty row makes a blank line. Without
-    `encoding`, a name of imports.charsets, the page names it or its bytes tell. Raises Unreadable.
+    `encoding`, a name of imports.charsets, the page names it or its bytes tell. Raises UnreadableError.
     """
     tables = list(_tables(_text(path, encoding)))
     if not any(table.rows for table in tables):
-        raise Unreadable("The file is an HTML page without a table. Save the people as CSV.")
+        raise UnreadableError("The file is an HTML page without a table. Save the people as CSV.")
     rows = max(tables, key=lambda table: sum(map(len, table.rows))).rows
     for first in range(0, len(rows), PIECE_ROWS):
         piece = io.StringIO()
@@ -62,7 +62,7 @@ def as_csv(path: Path, encoding: str = "") -> Iterator[bytes]:
 
 def _text(path: Path, encoding: str) -> str:
     if path.stat().st_size > MOST_BYTES:
-        raise Unreadable(f"The HTML page is larger than {MOST_BYTES:,} bytes. Save its table as CSV.")
+        raise UnreadableError(f"The HTML page is larger than {MOST_BYTES:,} bytes. Save its table as CSV.")
     with path.open("rb") as file:
         codec, marks = tell(file, encoding)
         file.seek(0)
@@ -98,11 +98,11 @@ def _tables(text: str) -> Iterator[_Table]:
                 if not table.rows:
                     table.rows.append([])
                 if _span(token, "rowspan") > 1:
-                    raise Unreadable("The HTML table has cells over several rows. Save it as CSV.")
+                    raise UnreadableError("The HTML table has cells over several rows. Save it as CSV.")
                 table.cell, table.span = [], _span(token, "colspan")
                 added += table.span - 1
                 if added > MOST_ADDED:
-                    raise Unreadable("The HTML table has too many cells over several columns. Save it as CSV.")
+                    raise UnreadableError("The HTML table has too many cells over several columns. Save it as CSV.")
             elif token.name in _BREAKS and table.cell is not None:
                 table.cell.append(" ")
         elif isinstance(token, EndTag):

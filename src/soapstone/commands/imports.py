@@ -14,16 +14,15 @@ from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.inline_worker import work_off
+from soapstone.errors import InvalidError
 from soapstone.imports import excel_xml
 from soapstone.imports.columns import Headings, Plan, shortened
 from soapstone.imports.file_kinds import beginning_of, kind
 from soapstone.imports.opt_outs import Reader, is_opt_out
-from soapstone.imports.records import Unreadable
 from soapstone.imports.spec import (
     MOST_SKIPPED,
     Action,
     ImportSpec,
-    InvalidImport,
     Known,
     OptOut,
     check_form,
@@ -178,7 +177,7 @@ def import_(
                 label=file.name,
                 new_attributes=plan.new,
             )
-        except (InvalidImport, Unreadable) as trouble:
+        except InvalidError as trouble:
             stop(f"{trouble}{_hint(names)}")
         finally:
             upload.discard()
@@ -209,12 +208,12 @@ def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
 def _copy(file: Path, sheet: str, form: _Form, upload: Upload) -> _Form:
     """Write the file's text to the upload; the form that it has there.
 
-    A workbook or an HTML table becomes CSV. Raises Unreadable for one that cannot be read, InvalidImport for `sheet`
+    A workbook or an HTML table becomes CSV. Raises UnreadableError for one that cannot be read, InvalidError for `sheet`
     without a workbook or an unknown encoding.
     """
     is_workbook, what = is_spreadsheet(file), kind(beginning_of(file))
     if sheet and not is_workbook and what != "excel_xml":
-        raise InvalidImport(f"--sheet is for spreadsheets, and {file.name} is none.")
+        raise InvalidError(f"--sheet is for spreadsheets, and {file.name} is none.")
     check_form(form.delimiter or ",", form.qualifier, form.encoding, form.skip)
     if is_workbook:
         pieces = as_csv(file, sheet)

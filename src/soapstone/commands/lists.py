@@ -25,7 +25,7 @@ from soapstone.commands.common import (
 from soapstone.commands.json_output import Json, print_all
 from soapstone.commands.messages import warn_of_unknown_fields
 from soapstone.sending.mail.mailbox import is_mailbox
-from soapstone.sending.messages.message import Draft, InvalidMessage
+from soapstone.sending.messages.message import Draft
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
 
@@ -133,15 +133,12 @@ def message(
         found = product.lists.get(owner.id, list_id)
         if found is None:
             stop(f"There is no list {list_id} in account {owner.name}.")
-        try:
-            draft = Draft(
-                subject=subject,
-                html=text_of(str(html)) if html else "",
-                plain=text_of(str(text)) if text else "",
-            )
-            saved = product.messages.save(owner.id, found.id, draft, number=number)
-        except InvalidMessage as trouble:
-            stop(str(trouble))
+        draft = Draft(
+            subject=subject,
+            html=text_of(str(html)) if html else "",
+            plain=text_of(str(text)) if text else "",
+        )
+        saved = product.messages.save(owner.id, found.id, draft, number=number)
         console.print(f"Message {saved.id} is saved.")
         warn_of_unknown_fields(product, saved)
 

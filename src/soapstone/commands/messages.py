@@ -27,8 +27,7 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.product import Product
-from soapstone.sending.messages.message import Draft, InvalidMessage, Message, MessageKind, Traits
-from soapstone.sending.messages.messages import MessageInQueue, NameTaken
+from soapstone.sending.messages.message import Draft, Message, MessageKind, Traits
 
 app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
 
@@ -84,19 +83,14 @@ def add(
         owner = account_of(product, account)
         found = None if list_id is None else list_of(product, owner, list_id).id
         traits = _traits(product, owner, found, name, campaign, category)
-        try:
-            saved = product.messages.save(
-                owner.id,
-                found,
-                Draft(**given),
-                kind=kind,
-                traits=Traits(**traits),
-                number=number,
-            )
-        except InvalidMessage as trouble:
-            stop(str(trouble))
-        except NameTaken:
-            stop(f"There is a message named {name} already.")
+        saved = product.messages.save(
+            owner.id,
+            found,
+            Draft(**given),
+            kind=kind,
+            traits=Traits(**traits),
+            number=number,
+        )
         console.print(f"Message {saved.id} is saved.")
         warn_of_unknown_fields(product, saved)
 
@@ -195,14 +189,7 @@ def edit(
         traits = _traits(product, owner, found.list_id, name, campaign, category)
         if not given and not traits:
             stop("Nothing was said that is to change.")
-        try:
-            changed = product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
-        except InvalidMessage as trouble:
-            stop(str(trouble))
-        except MessageInQueue:
-            stop(f"Message {message} waits to be sent, or is being sent; it stays as it is until then.")
-        except NameTaken as taken:
-            stop(f"There is a message named {taken} already.")
+        changed = product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
         if changed is None:
             stop(f"There is no message {message} in account {owner.name}.")
         console.print(f"Message {message} is changed.")
@@ -230,16 +217,13 @@ def preview(
         found = message_of(product, owner, message)
         number = list_id if list_id is not None else found.list_id
         contact_list = None if number is None else list_of(product, owner, number)
-        try:
-            seen = product.previews.of(
-                found,
-                contact_list,
-                email=to,
-                contact_id=product.recipients.find(owner, email=to) if to else None,
-                fields=merge_values(fields or ()),
-            )
-        except InvalidMessage as trouble:
-            stop(str(trouble))
+        seen = product.previews.of(
+            found,
+            contact_list,
+            email=to,
+            contact_id=product.recipients.find(owner, email=to) if to else None,
+            fields=merge_values(fields or ()),
+        )
     if as_json:
         from soapstone.api.messages import PreviewOut
 

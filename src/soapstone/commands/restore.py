@@ -18,6 +18,7 @@ from soapstone.accounts.account import Accounts
 from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.accounts.link_keys import begin_key
 from soapstone.contacts import erased_addresses
+from soapstone.errors import ConflictError
 from soapstone.personal_data.erasure import Erasure
 from soapstone.sending.sends import KINDS
 from soapstone.settings import Settings
@@ -39,15 +40,11 @@ class TakenUp:
     paused: list[int]
 
 
-class CannotRestore(Exception):
-    """There is no restoring this; the message is a sentence for the operator."""
-
-
 def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
     """Make sure that the records may be served: a schema that this version knows, and numbers that go on.
 
     New records are set up, old ones only with `upgrade`. A backup in which nothing is older than the mark is taken up.
-    Raises PutBack for other records than those that were served last, and SchemaMismatch.
+    Raises ConflictError for other records than those that were served last, and ConflictError.
     """
     new = schema.version(database) is None
     if not new:
@@ -99,7 +96,7 @@ def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[T
 
     The new file takes the old one's place by one rename, when all is done. People who were deleted since the backup are
     deleted in it again. Returns where the old one is kept.
-    Raises CannotRestore, and SchemaMismatch for a backup of a newer version.
+    Raises ConflictError, and ConflictError for a backup of a newer version.
     """
     known = _known(path, mark)
     fresh = path.with_name(f"{path.name}.restoring")
@@ -109,7 +106,7 @@ def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[T
         database = Database(f"sqlite:///{fresh}")
         try:
             if schema.version(database) is None:
-                raise CannotRestore(f"{backup} holds no records of this server.")
+                raise ConflictError(f"{backup} holds no records of this server.")
             schema.upgrade(database, copied=True)
             taken_up = take_up(database, known)
             _delete_again(path, database, settings)
@@ -153,7 +150,7 @@ def _delete_again(path: Path, restored: Database, settings: Settings) -> None:
 
 
 def check_alone(path: Path) -> None:
-    """Raise CannotRestore while another process uses this SQLite database."""
+    """Raise ConflictError while another process uses this SQLite database."""
     if not path.exists():
         return
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
@@ -162,7 +159,7 @@ def check_alone(path: Path) -> None:
             connection.execute("PRAGMA journal_mode=DELETE")
         except sqlite3.OperationalError as trouble:
             if trouble.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise CannotRestore(f"Another process uses {path}: stop the server first.") from None
+                raise ConflictError(f"Another process uses {path}: stop the server first.") from None
         except sqlite3.DatabaseError:
             # A damaged file is what backups are for.
             log.warning("%s cannot be read", path)
@@ -195,9 +192,9 @@ def _copy(backup: Path, target: Path) -> None:
             source.backup(made)
             (verdict,) = made.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.DatabaseError as trouble:
-        raise CannotRestore(f"{backup} cannot be read: {trouble}.") from None
+        raise ConflictError(f"{backup} cannot be read: {trouble}.") from None
     if verdict != "ok":
-        raise CannotRestore(f"{backup} is damaged: {verdict}.")
+        raise ConflictError(f"{backup} is damaged: {verdict}.")
 
 
 def _put_aside(path: Path) -> Path | None:

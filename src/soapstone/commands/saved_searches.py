@@ -21,7 +21,6 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, own, print_all
 from soapstone.contacts.fields import field_column
-from soapstone.contacts.saved_searches import InvalidSearch
 from soapstone.contacts.search import Example
 
 app = typer.Typer(no_args_is_help=True, help="Searches for contacts.")
@@ -65,11 +64,8 @@ def save(
 ) -> None:
     """Give a search a name."""
     with opened(settings_of(data, database)) as product:
-        try:
-            owner = account_of(product, account)
-            saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
-        except InvalidSearch as trouble:
-            stop(str(trouble))
+        owner = account_of(product, account)
+        saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
         console.print(f"Search {saved.id} ({saved.name}) is saved.")
 
 

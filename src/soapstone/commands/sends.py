@@ -43,15 +43,14 @@ from soapstone.console.job_view import JobViews
 from soapstone.imports.formulas import escaped
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
-from soapstone.lists.profile_filter import InvalidFilter
 from soapstone.product import Product
 from soapstone.sending.audience import SKIP_REASONS, count_members
 from soapstone.sending.mail.mailbox import is_mailbox
-from soapstone.sending.messages.message import InvalidMessage, Message
-from soapstone.sending.messages.unsubscribe_link import Choice, NoUnsubscribeLink
+from soapstone.sending.messages.message import Message
+from soapstone.sending.messages.unsubscribe_link import Choice
 from soapstone.sending.reports import Recipient
 from soapstone.sending.sends import KINDS, SendTicket
-from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
+from soapstone.sending.supplied_file import FileForm, SuppliedFile
 from soapstone.store.tables import DELIVERY_STATES
 
 app = typer.Typer(no_args_is_help=True, help="Sending stored messages, and what became of each recipient.")
@@ -138,18 +137,15 @@ def to_list(
         people = count_members(product.database, [contact_list.id], terms)
         recipients = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
         _ask(yes, stored, f"{recipients} who meet the conditions" if terms else recipients, moment)
-        try:
-            ticket = product.sends.to_members(
-                account=owner,
-                login=None,
-                contact_list=contact_list,
-                message=stored,
-                terms=terms,
-                due_at=moment,
-                unsubscribe=_choice(no_unsubscribe),
-            )
-        except (InvalidMessage, InvalidFilter) as trouble:
-            stop(_refusal(trouble))
+        ticket = product.sends.to_members(
+            account=owner,
+            login=None,
+            contact_list=contact_list,
+            message=stored,
+            terms=terms,
+            due_at=moment,
+            unsubscribe=_choice(no_unsubscribe),
+        )
         _tell(ticket)
 
 
@@ -174,18 +170,15 @@ def to_groups(
         people = count_members(product.database, [each.id for each in lists])
         names = ", ".join(f"{each.id} ({each.name})" for each in lists)
         _ask(yes, stored, f"{people:,} subscribed members of lists {names}", moment)
-        try:
-            tickets = product.sends.to_groups(
-                account=owner,
-                login=None,
-                groups=lists,
-                message=stored,
-                again=again,
-                due_at=moment,
-                unsubscribe=_choice(no_unsubscribe),
-            )
-        except InvalidMessage as trouble:
-            stop(_refusal(trouble))
+        tickets = product.sends.to_groups(
+            account=owner,
+            login=None,
+            groups=lists,
+            message=stored,
+            again=again,
+            due_at=moment,
+            unsubscribe=_choice(no_unsubscribe),
+        )
         for ticket in tickets:
             _tell(ticket)
 
@@ -208,19 +201,16 @@ def to_addresses(
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
-        try:
-            ticket = product.sends.to_addresses(
-                account=owner,
-                login=None,
-                contact_list=_list(product, owner, stored, list_id),
-                message=stored,
-                emails=list(map(repaired, emails)),
-                purpose="test" if test else "transactional",
-                fields=merge_values(fields or ()),
-                due_at=_moment(owner, at),
-            )
-        except InvalidMessage as trouble:
-            stop(str(trouble))
+        ticket = product.sends.to_addresses(
+            account=owner,
+            login=None,
+            contact_list=_list(product, owner, stored, list_id),
+            message=stored,
+            emails=list(map(repaired, emails)),
+            purpose="test" if test else "transactional",
+            fields=merge_values(fields or ()),
+            due_at=_moment(owner, at),
+        )
         _tell(ticket)
 
 
@@ -268,8 +258,6 @@ def to_file(
                 due_at=moment,
                 unsubscribe=_choice(no_unsubscribe),
             )
-        except (InvalidMessage, InvalidFile) as trouble:
-            stop(_refusal(trouble))
         except OSError as trouble:
             stop(f"Cannot read {path}: {trouble.strerror}.")
         finally:
@@ -404,20 +392,6 @@ def _ask(yes: bool, message: Message, recipients: str, moment: datetime | None) 
 
 def _choice(no_unsubscribe: bool) -> Choice:
     return "none" if no_unsubscribe else "link"
-
-
-def _refusal(trouble: Exception) -> str:
-    """Why a send was not accepted, in the words of the command line."""
-    if not isinstance(trouble, NoUnsubscribeLink):
-        return str(trouble)
-    if trouble.url_missing:
-        remedy = "Set it, for this command as for the server"
-    else:
-        remedy = (
-            "Put {{ Unsubscribe_Link }} into the message, or let the list add the link (soapstone list edit "
-            f"{trouble.list_id} --removal-link)"
-        )
-    return f"{trouble} {remedy}, or send without a link: --no-unsubscribe."
 
 
 def _tell(ticket: SendTicket) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from soapstone.accounts.passwords import LONGEST_PASSWORD
 from soapstone.commands.common import folder_fault, stop
+from soapstone.errors import InvalidError
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 
@@ -19,10 +20,9 @@ def check_settings(settings: Settings) -> None:
 def faults(settings: Settings) -> Iterator[str]:
     """What is wrong with settings that are well-formed, with the files that they name too. A sentence each."""
     from soapstone.runners import smtp_server
-    from soapstone.sending.mail.dkim import UnusableKey
-    from soapstone.sending.mail.spamd import InvalidScannerUrl, SpamScanner
+    from soapstone.sending.mail.spamd import SpamScanner
     from soapstone.sending.smtp_address import InvalidSmtpUrl
-    from soapstone.tls import TlsUnusable, tls_context
+    from soapstone.tls import tls_context
 
     def fault(check: Callable[[], object], kind: type[Exception], begin: str = "") -> Iterator[str]:
         try:
@@ -32,34 +32,34 @@ def faults(settings: Settings) -> Iterator[str]:
 
     if sentence := folder_fault(settings.data_dir):
         yield sentence
-    yield from fault(lambda: _check_database(settings), ValueError, "SOAPSTONE_DATABASE_URL cannot be used: ")
-    yield from fault(lambda: tls_context(settings.tls_cert, settings.tls_key), TlsUnusable)
+    yield from fault(lambda: _check_database(settings), InvalidError, "SOAPSTONE_DATABASE_URL cannot be used: ")
+    yield from fault(lambda: tls_context(settings.tls_cert, settings.tls_key), InvalidError)
     yield from fault(lambda: smtp_server(settings), InvalidSmtpUrl, "SOAPSTONE_SMTP_URL cannot be used: ")
     if settings.spamd_url:
         given = settings.spamd_url
-        yield from fault(lambda: SpamScanner(given), InvalidScannerUrl, "SOAPSTONE_SPAMD_URL cannot be used: ")
+        yield from fault(lambda: SpamScanner(given), InvalidError, "SOAPSTONE_SPAMD_URL cannot be used: ")
     if bool(settings.admin_login) != bool(settings.admin_password):
         yield "SOAPSTONE_ADMIN_LOGIN and SOAPSTONE_ADMIN_PASSWORD, or SOAPSTONE_ADMIN_PASSWORD_FILE, need each other."
     if len(settings.admin_password) > LONGEST_PASSWORD:
         yield f"SOAPSTONE_ADMIN_PASSWORD cannot be used: a password has at most {LONGEST_PASSWORD} characters."
     for check in _dkim(settings):
-        yield from fault(check, UnusableKey)
+        yield from fault(check, InvalidError)
 
 
 def _check_database(settings: Settings) -> None:
-    """Raise ValueError for a database that cannot be opened here, whatever it holds. Nothing is made."""
+    """Raise InvalidError for a database that cannot be opened here, whatever it holds. Nothing is made."""
     database = Database(settings.database)
     database.close()
     folder = None if database.path is None else database.path.parent.absolute()
     # The data folder is made at the start, and no other one.
     if folder not in (None, settings.data_dir.absolute()) and not folder.is_dir():
-        raise ValueError(f"there is no folder {folder}.")
+        raise InvalidError(f"there is no folder {folder}.")
 
 
 def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
     """The checks of the DKIM settings: each key by itself, so that each one's fault shows; both together if they do."""
     from soapstone.runners import dkim_signer
-    from soapstone.sending.mail.dkim import DkimKey, UnusableKey
+    from soapstone.sending.mail.dkim import DkimKey
 
     first, second = settings.dkim_key, settings.dkim_second_key
     if not first:
@@ -68,7 +68,9 @@ def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
 
         def refuse() -> None:
             if useless:
-                raise UnusableKey(f"SOAPSTONE_DKIM_KEY is not set. Mails go unsigned in spite of {', '.join(useless)}.")
+                raise InvalidError(
+                    f"SOAPSTONE_DKIM_KEY is not set. Mails go unsigned in spite of {', '.join(useless)}."
+                )
 
         yield refuse
         return

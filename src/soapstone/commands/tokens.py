@@ -18,10 +18,7 @@ def create(login: str, name: str, account: AccountName = None, data: Data = None
     """Make a token that acts for a login, and tell it; it is told only now."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        try:
-            _, secret = product.tokens.add(owner, _login(product, owner, login), name)
-        except ValueError as trouble:
-            stop(f"{trouble}.".capitalize())
+        _, secret = product.tokens.add(owner, _login(product, owner, login), name)
         console.print(secret, soft_wrap=True, highlight=False)
 
 

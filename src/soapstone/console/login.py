@@ -13,12 +13,11 @@ from starlette.responses import RedirectResponse, Response
 
 from soapstone.accounts.logon import (
     RETRY_SECONDS,
-    AddressProhibited,
+    AddressProhibitedError,
     Identity,
-    LoginLocked,
-    LogonRefused,
-    LogonsBusy,
-    PermissionMissing,
+    LoginLockedError,
+    LogonError,
+    LogonsBusyError,
 )
 from soapstone.accounts.sessions import Sessions
 from soapstone.console.forms import read_form
@@ -26,10 +25,9 @@ from soapstone.console.render import Renderer
 from soapstone.console.security_headers import COOKIE
 from soapstone.product import Product
 
-REFUSALS: dict[type[LogonRefused], str] = {
-    AddressProhibited: "This account does not allow logins from your network address.",
-    LoginLocked: "This login is locked for a while because of too many failed attempts.",
-    PermissionMissing: "This login may not use the console.",
+REFUSALS: dict[type[LogonError], str] = {
+    AddressProhibitedError: "This account does not allow logins from your network address.",
+    LoginLockedError: "This login is locked for a while because of too many failed attempts.",
 }
 WRONG = "The name or the password is not right."
 
@@ -87,14 +85,14 @@ class Entry:
         name, next_path = form.get("name", ""), form.get("next", "")
         try:
             identity = self._logons.identify(name, form.get("password", ""), request.scope["peer"])
-            if not identity.login.may_use_console:
-                raise PermissionMissing
-        except LogonsBusy as busy:
+        except LogonsBusyError as busy:
             answer = self._form(request, name=name, problem=str(busy), next_path=next_path, status=503)
             answer.headers["Retry-After"] = str(RETRY_SECONDS)
             return answer
-        except LogonRefused as refusal:
+        except LogonError as refusal:
             return self._form(request, name=name, problem=REFUSALS.get(type(refusal), WRONG), next_path=next_path)
+        if not identity.login.may_use_console:
+            return self._form(request, name=name, problem="This login may not use the console.", next_path=next_path)
         # A session that the browser had before is nobody's any more.
         self._sessions.close(request.scope["session_token"])
         response = RedirectResponse(next_path if _OWN_PATH.fullmatch(next_path) else "/", 303)

@@ -41,7 +41,7 @@ OptOut = Literal["list", "list_category", "message_category"]
 LAST_NUMBER = (1 << 31) - 1
 
 
-class NumbersExhausted(Exception):
+class NumbersExhaustedError(Exception):
     """The account has given out all its 32-bit contact numbers."""
 
 
@@ -203,12 +203,12 @@ class Change:
         profile: Mapping[str, str] | None = None,
         form_values: Mapping[str, str] | None = None,
     ) -> int:
-        """Put a contact on a list that it is not on in any state; its number there. Raises NumbersExhausted.
+        """Put a contact on a list that it is not on in any state; its number there. Raises NumbersExhaustedError.
 
         `form_values` are those content blocks of the profile that the person may have written.
         """
         if self._last_number >= LAST_NUMBER:
-            raise NumbersExhausted
+            raise NumbersExhaustedError
         self._last_number += 1
         number = self._last_number
         self.connection.execute(update(accounts).where(accounts.c.id == self.account.id).values(last_number=number))

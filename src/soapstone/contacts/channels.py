@@ -48,7 +48,7 @@ class Channels:
         """Shut channels for people who are named by one of their fields; no channel is opened by it (mm-125).
 
         Who is unknown is stored with the fields that are given. Who is not named, or by an address that is none, is
-        passed over. Raises AllListsNeeded: that concerns the whole account.
+        passed over. Raises ForbiddenError: that concerns the whole account.
         """
         require_all_lists(login)
         added = updated = 0

@@ -13,6 +13,7 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import is_restricted, of_granted_list, of_visible_person, require_all_lists
 from soapstone.addresses import address_key, is_address
 from soapstone.contacts.changes import Cause, Change, Changes
+from soapstone.errors import ConflictError, InvalidError
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
 from soapstone.store.unique import insert_unless_there
@@ -23,29 +24,29 @@ FIELDS = ("email", "custom_id", *PERSON_FIELDS, "text_only")
 BATCH = 500
 
 
-class RecipientExists(Exception):
+class RecipientExistsError(ConflictError):
     """Somebody else has this address or custom id; `contact_id` is the number, 0 for a person whom the login does not
     see."""
 
     def __init__(self, contact_id: int) -> None:
-        super().__init__(contact_id)
+        super().__init__(f"Contact {contact_id} has this address or custom id.")
         self.contact_id = contact_id
 
 
-class NoIdentifier(ValueError):
+class NoIdentifierError(InvalidError):
     """The value that tells people apart is missing; `field` is "email" or "custom_id"."""
 
     def __init__(self, field: str) -> None:
-        super().__init__(field)
+        super().__init__(f"{field} is missing: it tells contacts apart here.")
         self.field = field
 
 
-class InvalidAddress(ValueError):
-    """The address is none."""
+class UnknownListError(InvalidError):
+    """There is no such list."""
 
-
-class UnknownGroup(LookupError):
-    """There is no such list; the number is the argument."""
+    def __init__(self, list_id: int) -> None:
+        super().__init__(f"There is no list {list_id}.")
+        self.list_id = list_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,7 @@ class Recipients:
     ) -> int:
         """Add a person who is not there yet, and put it onto lists of the account; its number (mm-72, mm-73).
 
-        Raises NoIdentifier, InvalidAddress, RecipientExists or UnknownGroup, and AllListsNeeded for a restricted login
+        Raises NoIdentifierError, InvalidError, RecipientExistsError or UnknownListError, and ForbiddenError for a restricted login
         that names no list; then nothing is stored.
         """
         values = _values(fields)
@@ -136,7 +137,7 @@ class Recipients:
     ) -> bool:
         """Replace all fields of a person; what is left out is cleared (mm-74, mm-75). False when there is none.
 
-        Raises NoIdentifier, InvalidAddress or RecipientExists.
+        Raises NoIdentifierError, InvalidError or RecipientExistsError.
         """
         values = {**dict.fromkeys(FIELDS, ""), "text_only": False, **_values(fields)}
         return self.change(account, contact_id, values, by=by, login=login)
@@ -184,7 +185,7 @@ class Recipients:
                 return False
             try:
                 _check_lists(change, {*joined, *left}, login)
-            except UnknownGroup:
+            except UnknownListError:
                 return False
             for list_id in sorted(set(left)):
                 if change.leave(list_id, contact_id):
@@ -220,14 +221,14 @@ class Recipients:
         """Raise unless a person may have these values; `contact_id` is who has them already."""
         identifier, email = change.account.identifier, str(values.get("email") or "")
         if identifier == "email" and not email:
-            raise NoIdentifier("email")
+            raise NoIdentifierError("email")
         if identifier == "custom_id" and not values.get("custom_id"):
-            raise NoIdentifier("custom_id")
+            raise NoIdentifierError("custom_id")
         if email and not is_address(email):
-            raise InvalidAddress(email)
+            raise InvalidError("The address is no e-mail address.")
         other = change.find(email) if identifier == "email" else change.find_custom(str(values["custom_id"]))
         if other is not None and contact_id not in change.sharing(other):
-            raise RecipientExists(other if _is_visible(change, other, login) else 0)
+            raise RecipientExistsError(other if _is_visible(change, other, login) else 0)
 
 
 def complete(
@@ -306,4 +307,4 @@ def _check_lists(change: Change, groups: Iterable[int], login: Login | None) -> 
     query = query.where(*of_granted_list(login, lists.c.id))
     known = set(change.connection.execute(query).scalars()) if wanted else set()
     if wanted - known:
-        raise UnknownGroup(min(wanted - known))
+        raise UnknownListError(min(wanted - known))

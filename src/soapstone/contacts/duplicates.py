@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, delete, exists, func, insert, or_, select, up
 from soapstone.accounts.account import Account
 from soapstone.contacts.changes import Change, Changes
 from soapstone.contacts.channels import CHANNELS
+from soapstone.errors import ConflictError
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     PERSON_FIELDS,
@@ -26,14 +27,6 @@ from soapstone.store.tables import (
 
 # Of two states on one list, the one that stays.
 STRONGER = {"unsubscribed": 3, "waiting": 2, "subscribed": 1}
-
-
-class WorkUnderWay(Exception):
-    """Jobs of the account refer to contacts by number; `job_ids` are the first of them."""
-
-    def __init__(self, job_ids: Sequence[int]) -> None:
-        super().__init__(job_ids)
-        self.job_ids = job_ids
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +62,7 @@ class Doubles:
 
         Each mailbox is one transaction. Of two states on one list the stronger stays: unsubscribed before waiting
         before subscribed. Values of the oldest stay, missing ones come from the others; opt-outs and shut channels are
-        united. Events and ledgers of the others are those of the oldest then. Raises WorkUnderWay while a job may hold
+        united. Events and ledgers of the others are those of the oldest then. Raises ConflictError while a job may hold
         numbers of contacts.
         """
         while True:
@@ -97,7 +90,7 @@ def _next(change: Change) -> list[RowMapping] | None:
 
 
 def _require_rest(change: Change) -> None:
-    """Raise WorkUnderWay while jobs choose by numbers: imports, sends that choose, and sends to chosen people."""
+    """Raise ConflictError while jobs choose by numbers: imports, sends that choose, and sends to chosen people."""
     is_send = exists(select(sends.c.job_id).where(sends.c.job_id == jobs.c.id))
     to_people = jobs.c.request[("audience", "kind")].as_string() == "people"
     query = (
@@ -112,7 +105,10 @@ def _require_rest(change: Change) -> None:
         .limit(5)
     )
     if found := change.connection.execute(query).scalars().all():
-        raise WorkUnderWay(found)
+        numbers = ", ".join(map(str, found))
+        raise ConflictError(
+            f"Jobs of this account still use contact numbers: {numbers}. Wait for their end, or cancel them."
+        )
 
 
 def _merge(change: Change, rows: Sequence[RowMapping]) -> None:

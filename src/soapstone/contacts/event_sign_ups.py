@@ -49,7 +49,7 @@ class Occasions:
         self._database = database
 
     def add(self, account_id: int, name: str, *, number: int | None = None) -> Occasion:
-        """Make an occasion; `number` is as for add_row. Raises NumberTaken."""
+        """Make an occasion; `number` is as for add_row. Raises ConflictError."""
         values = {"account_id": account_id, "name": name, "created_at": now()}
         with self._database.write() as connection:
             return Occasion(**add_row(connection, occasions, values, number))

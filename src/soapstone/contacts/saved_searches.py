@@ -10,16 +10,13 @@ from sqlalchemy import delete, select
 
 from soapstone.clock import now
 from soapstone.contacts.search import SEARCHABLE, Example
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import saved_searches
 from soapstone.store.unique import looks_again
 
 LONGEST_NAME = 255
-
-
-class InvalidSearch(ValueError):
-    """A search cannot be saved as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,18 +54,18 @@ class SavedSearches:
     ) -> SavedSearch:
         """Save a search; `number` is as for add_row.
 
-        Raises InvalidSearch for a name that is taken or none, and for columns that nobody has, and NumberTaken.
+        Raises InvalidError for a name that is taken or none, and for columns that nobody has, and ConflictError.
         """
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
-            raise InvalidSearch(f"A search needs a name of at most {LONGEST_NAME} characters.")
+            raise InvalidError(f"A search needs a name of at most {LONGEST_NAME} characters.")
         if unknown := sorted(criteria.keys() - set(SEARCHABLE)):
-            raise InvalidSearch(f"People cannot be searched by {unknown[0]}.")
+            raise InvalidError(f"People cannot be searched by {unknown[0]}.")
         values = {"account_id": account_id, "name": name, "login_id": login_id, "criteria": dict(criteria)}
         with self._database.write() as connection:
             taken = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name)
             if connection.execute(select(saved_searches.c.id).where(taken)).first():
-                raise InvalidSearch(f"There is a search named {name} already.")
+                raise InvalidError(f"There is a search named {name} already.")
             return SavedSearch(**add_row(connection, saved_searches, values | {"created_at": now()}, number))
 
     def all(self, account_id: int) -> list[SavedSearch]:

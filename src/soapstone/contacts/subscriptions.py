@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, select
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_key, is_address
 from soapstone.contacts.changes import Change, Changes, State
+from soapstone.errors import InvalidError
 from soapstone.lists.external_events import active_events
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_values import emptied, fits, stored
@@ -46,19 +47,19 @@ class Outcome(Enum):
     DONE = "done"
 
 
-class UnknownAttribute(LookupError):
+class UnknownAttributeError(InvalidError):
     """The list has no attribute of that number."""
 
     def __init__(self, attribute_id: int) -> None:
-        super().__init__(attribute_id)
+        super().__init__(f"The list has no profile attribute {attribute_id}.")
         self.attribute_id = attribute_id
 
 
-class InvalidValue(ValueError):
+class InvalidValueError(InvalidError):
     """A value does not fit the attribute of that number."""
 
     def __init__(self, attribute_id: int) -> None:
-        super().__init__(attribute_id)
+        super().__init__(f"The value does not fit profile attribute {attribute_id}.")
         self.attribute_id = attribute_id
 
 
@@ -96,7 +97,7 @@ class Letters(Protocol):
 class Subscriptions:
     """Changes single subscriptions. Values of profiles are given by attribute number, as somebody wrote them.
 
-    All methods raise UnknownAttribute, and then nothing is changed.
+    All methods raise UnknownAttributeError, and then nothing is changed.
     """
 
     def __init__(self, database: Database, letters: Letters) -> None:
@@ -196,7 +197,7 @@ class Subscriptions:
         self, account: Account, contact_list: ContactList, contact_id: int, values: Mapping[int, str]
     ) -> bool:
         """Change values of a member's profile, in whatever state it is; blank ones empty an attribute. False when the
-        contact is not on the list. Raises InvalidValue for a value that does not fit its attribute."""
+        contact is not on the list. Raises InvalidValueError for a value that does not fit its attribute."""
         with self._changes.begin(account) as change:
             member = change.membership(contact_list.id, contact_id)
             if member is None:
@@ -373,7 +374,7 @@ def _patch(
     """Return the values in their stored form by attribute number (as text), as this kind of update takes them.
 
     Attribute 0 is skipped. A value that does not fit is dropped with a line in the log, and text that is too long is
-    cut (lk-47); `strict` raises InvalidValue.
+    cut (lk-47); `strict` raises InvalidValueError.
     """
     values = {number: value for number, value in values.items() if number}
     if not values:
@@ -384,10 +385,10 @@ def _patch(
     patch = {}
     for attribute_id, value in values.items():
         if attribute_id not in known:
-            raise UnknownAttribute(attribute_id)
+            raise UnknownAttributeError(attribute_id)
         kind, longest = known[attribute_id].kind, known[attribute_id].max_length
         if strict and not fits(kind, value, longest):
-            raise InvalidValue(attribute_id)
+            raise InvalidValueError(attribute_id)
         kept = stored(kind, value, longest)
         if kept is None:
             log.warning("list %d: a value that is no %s is dropped for attribute %d", list_id, kind, attribute_id)

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 GZIP = b"\x1f\x8b\x08"
 # An archive with files, and one without.
@@ -33,7 +33,7 @@ OFFICE_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
 def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
     """The path of the file's plain bytes: the file itself, or what it unpacks to as a new file in `folder`.
 
-    Whether a file is packed is told by its first bytes. Raises Unreadable for a damaged archive, for one that does not
+    Whether a file is packed is told by its first bytes. Raises UnreadableError for a damaged archive, for one that does not
     hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
     """
     pieces = _pieces(path)
@@ -45,13 +45,13 @@ def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
         for piece in pieces:
             size += len(piece)
             if size > limit:
-                raise Unreadable(f"The file is too large: unpacked it has more than {limit:,} bytes.")
+                raise UnreadableError(f"The file is too large: unpacked it has more than {limit:,} bytes.")
             plain.write(piece)
     return target
 
 
 def beginning(path: Path, size: int) -> bytes:
-    """The first `size` plain bytes of a file, packed or not. Raises Unreadable."""
+    """The first `size` plain bytes of a file, packed or not. Raises UnreadableError."""
     pieces = _pieces(path)
     if pieces is None:
         with path.open("rb") as file:
@@ -80,12 +80,12 @@ def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from pieces
     except (EOFError, ValueError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as damage:
-        raise Unreadable("The packed file is damaged or incomplete.") from damage
+        raise UnreadableError("The packed file is damaged or incomplete.") from damage
     except OSError as damage:
         # Damage has no error number, or it sent the reader to an impossible place. Others are troubles of this machine.
         if damage.errno not in (None, errno.EINVAL):
             raise
-        raise Unreadable("The packed file is damaged or incomplete.") from damage
+        raise UnreadableError("The packed file is damaged or incomplete.") from damage
 
 
 def _from_gzip(path: Path) -> Iterator[bytes]:
@@ -104,17 +104,17 @@ def _from_zip(path: Path) -> Iterator[bytes]:
 def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     if any(entry.filename in OFFICE_PARTS for entry in entries):
-        raise Unreadable(
+        raise UnreadableError(
             "The file is an office document and no text. Save it as CSV, or import it by the command line, which "
             "reads workbooks."
         )
     entries = [entry for entry in entries if not _is_foreign(entry.filename)]
     if len(entries) != 1:
-        raise Unreadable(f"The zip archive must hold one file and holds {len(entries):,}.")
+        raise UnreadableError(f"The zip archive must hold one file and holds {len(entries):,}.")
     if entries[0].flag_bits & ENCRYPTED:
-        raise Unreadable("The zip archive is protected by a password.")
+        raise UnreadableError("The zip archive is protected by a password.")
     if entries[0].compress_type not in METHODS:
-        raise Unreadable("The zip archive is compressed in another way than deflate, the usual one.")
+        raise UnreadableError("The zip archive is compressed in another way than deflate, the usual one.")
     return entries[0]
 
 
@@ -123,7 +123,7 @@ def is_office_document(path: Path) -> bool:
     try:
         with _ArchiveFile(path) as file, zipfile.ZipFile(file) as archive:
             return not OFFICE_PARTS.isdisjoint(archive.namelist())
-    except (Unreadable, OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
+    except (UnreadableError, OSError, ValueError, NotImplementedError, struct.error, zipfile.BadZipFile):
         return False
 
 
@@ -138,5 +138,5 @@ class _ArchiveFile(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > DIRECTORY_BYTES:
-            raise Unreadable("The zip archive must hold one file and holds far more.")
+            raise UnreadableError("The zip archive must hold one file and holds far more.")
         return super().read(size) or b""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, func, literal, select, update
 
 from soapstone.accounts.account import Account, Login
+from soapstone.errors import InvalidError
 from soapstone.imports.outcomes import UNCHANGED, UPDATED
 from soapstone.imports.profile_json import Documents
 from soapstone.jobs.job import Job
@@ -25,10 +26,6 @@ KIND = "attribute_update"
 CHUNK_ROWS = 20_000
 
 
-class InvalidValue(ValueError):
-    """The value does not fit the attribute's kind; the message is a sentence for whoever asked."""
-
-
 class AttributeUpdates:
     """All attribute updates of one installation. Each is a job of kind "attribute_update" with one step."""
 
@@ -40,13 +37,13 @@ class AttributeUpdates:
         """Queue the update; it is safe against a loss of power when this returns.
 
         The value takes its stored form (lk-47); a blank one empties the attribute, and switches a check box off. Raises
-        InvalidValue for one that does not fit.
+        InvalidError for one that does not fit.
         """
         kept = stored(attribute.kind, value, attribute.max_length)
         if kept == "":
             kept = emptied(attribute.kind)
         if kept is None:
-            raise InvalidValue(f"The value does not fit the attribute {attribute.name}.")
+            raise InvalidError(f"The value does not fit the attribute {attribute.name}.")
         with self._database.write(durable=True) as connection:
             job_id = self._jobs.add(
                 connection,

@@ -24,7 +24,7 @@ from soapstone.imports.records import (
     Dialect,
     Place,
     Records,
-    Unreadable,
+    UnreadableError,
     reader_of,
 )
 
@@ -100,7 +100,7 @@ def blocks(
             most = FEW_BYTES if block.flaws else min(2 * most, BLOCK_BYTES)
             open_ended += bool(block.flaws)
             if open_ended * RECORD_LINES > 1_000_000 + 4 * (place.line - start.line):
-                raise Unreadable("The file cannot be read: too many of its quoted values have no end.")
+                raise UnreadableError("The file cannot be read: too many of its quoted values have no end.")
         else:
             most = min(2 * most, BLOCK_BYTES)
         if place.line == 1 and block.rows and block.lines[0] == 1 and block.rows[0][0].startswith(MARK):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 
+from soapstone.errors import InvalidError
+
 # The name that messages and the manual list → Python codec. What programs call Shift_JIS, GB2312, GBK and EUC-KR holds
 # the letters of the larger sets of Windows, which contain them. Windows-1252 contains the letters of ISO-8859-1, which
 # is its usual other name, and Windows-1254 those of ISO-8859-9 (Encoding Standard 4.2).
@@ -71,7 +73,7 @@ _BY_BYTES = frozenset(
 
 
 def charset(name: str) -> str:
-    """The name in CHARSETS of the charset that is meant. Raises LookupError, whose message is a sentence."""
+    """The name in CHARSETS of the charset that is meant. Raises InvalidError."""
     told = name.strip().strip("\"'").lower()
     if told in CHARSETS:
         return told
@@ -84,7 +86,7 @@ def charset(name: str) -> str:
                 return _ALIASES[each]
             if each in _BY_CODEC:
                 return _BY_CODEC[each]
-    raise LookupError(
+    raise InvalidError(
         f"There is no encoding {name[:LONGEST_NAME]} here. Some that there are: utf-8, utf-16, windows-1250 to "
         "windows-1258, iso-8859-1 to iso-8859-16, mac-roman, cp437, cp850, koi8-r, shift_jis, euc-jp, gb18030, big5, "
         "euc-kr."
@@ -92,7 +94,7 @@ def charset(name: str) -> str:
 
 
 def codec_of(name: str) -> str:
-    """The Python codec of a charset. Raises LookupError as `charset` does."""
+    """The Python codec of a charset. Raises InvalidError as `charset` does."""
     return CHARSETS[charset(name)]
 
 

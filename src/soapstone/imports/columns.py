@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from soapstone.contacts.fields import FIELDS, field_column
+from soapstone.errors import InvalidError
 from soapstone.imports.own_columns import added_columns, attribute_target
-from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column, InvalidImport
+from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column
 from soapstone.lists.profiles import LONGEST_NAME, ProfileAttribute
 
 # Column of the contact → other headings for it, the better ones first: of several columns for one field the first in
@@ -375,7 +376,7 @@ class Plan:
     def making(self, indexes: Iterable[int]) -> Plan:
         """Return the plan with new attributes for unused columns, as far as their headings can be names of attributes.
 
-        Raises InvalidImport for two columns of one name, and for too many of them.
+        Raises InvalidError for two columns of one name, and for too many of them.
         """
         new = dict(self.new)
         taken = {name.casefold() for name in new.values()}
@@ -384,13 +385,13 @@ class Plan:
             if not _can_name_an_attribute(name):
                 continue
             if name.casefold() in taken:
-                raise InvalidImport(
+                raise InvalidError(
                     f"Two columns of the file are called {_short(name)}: one attribute cannot take both."
                 )
             taken.add(name.casefold())
             new[index] = name
         if len(new) > MOST_NEW:
-            raise InvalidImport(f"An import makes at most {MOST_NEW} attributes, not {len(new)}.")
+            raise InvalidError(f"An import makes at most {MOST_NEW} attributes, not {len(new)}.")
         return replace(self, new=new, unused={i: name for i, name in self.unused.items() if i not in new})
 
 
@@ -435,7 +436,7 @@ class Headings:
     def named(self, names: Mapping[int, str], ignored: Collection[int] = (), *, make_attributes: bool = False) -> Plan:
         """Return the plan for columns that the caller has named; those without a name, and `ignored`, are not used.
 
-        Raises InvalidImport for a name that nothing has, unless attributes are made.
+        Raises InvalidError for a name that nothing has, unless attributes are made.
         """
         given = {index: name.strip() for index, name in names.items() if name.strip()}
         columns, rest = [], {}
@@ -449,14 +450,14 @@ class Headings:
         if make_attributes:
             plan = plan.making(plan.unused)
         if plan.unused:
-            raise InvalidImport(f"There is no field or attribute {_short(next(iter(plan.unused.values())))}.")
+            raise InvalidError(f"There is no field or attribute {_short(next(iter(plan.unused.values())))}.")
         return plan
 
     def read(self, names: Mapping[int, str], key: str, ignored: Collection[int] = ()) -> Plan:
         """Return the plan for the header line of a file. Of the columns in `ignored` only those with a field are used,
         and none of those that our own files have added.
 
-        Raises InvalidImport where no column holds `key`, the contact's column that tells people apart.
+        Raises InvalidError where no column holds `key`, the contact's column that tells people apart.
         """
         added = added_columns(list(names.values()))
         left = {index: name.strip() for index, name in names.items() if name.strip() and index not in added}
@@ -494,7 +495,7 @@ class Headings:
         used = {column.target for column in columns}
         best({index: found for index, found in fields.items() if index in left and found[0] not in used})
         if key not in {column.target for column in columns}:
-            raise InvalidImport(_without(key, names.values()))
+            raise InvalidError(_without(key, names.values()))
         rest = {index: name for index, name in left.items() if index not in ignored}
         used = {column.target for column in columns}
         doubled = [name for name in doubled if self._by_name[name.casefold()] not in used]

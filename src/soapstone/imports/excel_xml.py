@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from xml.parsers import expat
 
-from soapstone.imports.records import VALUE_CHARACTERS, Unreadable
+from soapstone.imports.records import VALUE_CHARACTERS, UnreadableError
 
 BLOCK = 256 << 10
 _NAMESPACE = "urn:schemas-microsoft-com:office:spreadsheet "
@@ -20,7 +20,7 @@ MOST_GAPS = 5_000_000
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
-    """A sheet as `spreadsheet.as_csv` gives it, in little memory; without a name the first one. Raises Unreadable."""
+    """A sheet as `spreadsheet.as_csv` gives it, in little memory; without a name the first one. Raises UnreadableError."""
     reader = _Reader(sheet)
     with path.open("rb") as file:
         try:
@@ -29,11 +29,13 @@ def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
                 yield reader.taken()
             reader.parser.Parse(b"", True)
         except (expat.ExpatError, UnicodeError, ValueError) as damage:
-            raise Unreadable("The sheet cannot be read: the file is broken.") from damage
+            raise UnreadableError("The sheet cannot be read: the file is broken.") from damage
     yield reader.taken()
     if not reader.found:
         sheets = ", ".join(reader.sheets)
-        raise Unreadable(f"There is no sheet {sheet}. The workbook has: {sheets}." if sheet else "There is no sheet.")
+        raise UnreadableError(
+            f"There is no sheet {sheet}. The workbook has: {sheets}." if sheet else "There is no sheet."
+        )
 
 
 class _Reader:
@@ -119,13 +121,13 @@ class _Reader:
             return
         self._size += len(text)
         if self._size > VALUE_CHARACTERS:
-            raise Unreadable(f"The sheet cannot be read: a cell has more than {VALUE_CHARACTERS:,} characters.")
+            raise UnreadableError(f"The sheet cannot be read: a cell has more than {VALUE_CHARACTERS:,} characters.")
         self._data.append(text)
 
     def _fill(self, cells: int) -> None:
         self._gaps += cells
         if self._gaps > MOST_GAPS:
-            raise Unreadable("The sheet cannot be read: its cells are too far apart.")
+            raise UnreadableError("The sheet cannot be read: its cells are too far apart.")
         self._row += [""] * cells
 
     def _number(self, attributes: dict[str, str], name: str, default: int, most: int) -> int:
@@ -135,7 +137,7 @@ class _Reader:
         return number
 
     def _refuse(self, *_: object) -> None:
-        raise Unreadable("The sheet cannot be read: it has a document type, which no workbook has.")
+        raise UnreadableError("The sheet cannot be read: it has a document type, which no workbook has.")
 
 
 def _value(text: str, kind: str) -> str:

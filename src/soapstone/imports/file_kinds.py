@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import Literal
 
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 Kind = Literal["", "workbook", "html", "excel_xml", "xml", "pdf"]
 
@@ -52,9 +52,9 @@ def kind(head: bytes) -> Kind:
 
 
 def check_kind(head: bytes) -> None:
-    """Raise Unreadable, naming what the file is, for one that is no delimited text."""
+    """Raise UnreadableError, naming what the file is, for one that is no delimited text."""
     if refusal := _REFUSALS.get(kind(head)):
-        raise Unreadable(refusal)
+        raise UnreadableError(refusal)
 
 
 def beginning_of(path: Path) -> bytes:

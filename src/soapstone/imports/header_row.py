@@ -10,8 +10,7 @@ from soapstone.imports.archives import beginning
 from soapstone.imports.charsets import must_be_decoded_first
 from soapstone.imports.encodings import tell, transcode
 from soapstone.imports.file_kinds import check_kind
-from soapstone.imports.records import Dialect, Place, Records, Unreadable, behind
-from soapstone.imports.spec import InvalidImport
+from soapstone.imports.records import Dialect, Place, Records, behind
 
 # Nothing behind it is read; a heading is never so long.
 BEGINNING = 4 << 20
@@ -20,7 +19,7 @@ BEGINNING = 4 << 20
 def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int = 0) -> list[str]:
     """The fields of the first record behind `skip` lines as they stand there; none for a file that has none.
 
-    Only the beginning of the file is read, and judged for its encoding. Raises InvalidImport for a damaged archive.
+    Only the beginning of the file is read, and judged for its encoding. Raises InvalidError for a damaged archive.
     """
     file, codec, start = open_beginning(path, encoding, skip)
     first = next(iter(Records(file, Dialect(delimiter, qualifier, codec), start)), None)
@@ -29,11 +28,8 @@ def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, s
 
 def open_beginning(path: Path, encoding: str, skip: int) -> tuple[BinaryIO, str, Place]:
     """The beginning of a file for reading, its codec, and the place behind `skip` lines."""
-    try:
-        head = _whole_lines(beginning(path, BEGINNING))
-        check_kind(head)
-    except Unreadable as problem:
-        raise InvalidImport(str(problem)) from None
+    head = _whole_lines(beginning(path, BEGINNING))
+    check_kind(head)
     file = io.BytesIO(head)
     codec, marks = tell(file, encoding)
     if must_be_decoded_first(codec):

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, select
 
 from soapstone.accounts.account import Account, Login
+from soapstone.errors import InvalidError
 from soapstone.imports.columns import MOST_TOLD, NEW_HEADER
 from soapstone.imports.double_base64 import unwrapped
 from soapstone.imports.header_row import column_names
@@ -17,11 +18,11 @@ from soapstone.imports.layout import DELIMITERS, Layout, recognised
 from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
 from soapstone.imports.progress import Progress
 from soapstone.imports.report import RowOutcome, outcomes
-from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, InvalidImport, check, check_form
+from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, check, check_form
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import ContactList
-from soapstone.lists.profiles import InvalidProfile, Profiles
+from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.tables import rejected_rows
@@ -55,12 +56,12 @@ class Imports:
         """Keep the file and queue the import; both are safe against a loss of power when this returns.
 
         Without `contact_list` people are stored and put on no list (mm-61). `new_attributes` are names of profile
-        attributes that are made for columns of the file, from 0; a dry run makes none. Raises InvalidImport for a spec
+        attributes that are made for columns of the file, from 0; a dry run makes none. Raises InvalidError for a spec
         that cannot work; nothing is kept or made then.
         """
         try:
             self.check(account, contact_list, spec)
-        except InvalidImport:
+        except InvalidError:
             upload.discard()
             raise
         with self.keeping(upload) as connection:
@@ -125,25 +126,20 @@ class Imports:
         names: Mapping[int, str],
     ) -> ImportSpec:
         """The spec with columns for attributes that are made, as far as the list has none of these names by now."""
-        try:
-            made = Profiles(self._database).add_missing(
-                connection, account.id, contact_list.id, NEW_HEADER, names.values()
-            )
-        except InvalidProfile as refusal:
-            raise InvalidImport(str(refusal)) from None
+        made = Profiles(self._database).add_missing(connection, account.id, contact_list.id, NEW_HEADER, names.values())
         columns = [Column(index=index, target=f"{ATTRIBUTE}{made[name]}") for index, name in names.items()]
         # Somebody else may just have made one that the file fills already.
         used = {column.target for column in spec.columns}
         if twice := next((column.target for column in columns if column.target in used), None):
-            raise InvalidImport(f"Two columns of the file go to {twice}.")
+            raise InvalidError(f"Two columns of the file go to {twice}.")
         return replace(spec, columns=(*spec.columns, *columns))
 
     def check(self, account: Account, contact_list: ContactList | None, spec: ImportSpec) -> None:
-        """Raise InvalidImport for a spec that cannot work."""
+        """Raise InvalidError for a spec that cannot work."""
         if contact_list is None:
             attributes = None
         elif contact_list.account_id != account.id:
-            raise InvalidImport("The list belongs to another account.")
+            raise InvalidError("The list belongs to another account.")
         else:
             attributes = frozenset(attribute.id for attribute in Profiles(self._database).attributes(contact_list.id))
         check(spec, identifier=account.identifier, attributes=attributes)
@@ -170,7 +166,7 @@ class Imports:
     ) -> Layout:
         """The delimiter of an upload, which is not kept yet, and the lines above its first row.
 
-        An empty delimiter is found out; see imports.layout. Raises InvalidImport.
+        An empty delimiter is found out; see imports.layout. Raises InvalidError.
         """
         check_form(delimiter or DELIMITERS[0], qualifier, encoding, skip)
         return recognised(
@@ -180,7 +176,7 @@ class Imports:
     def header_names(
         self, upload: Upload, *, delimiter: str = ",", qualifier: str = '"', encoding: str = "", skip: int = 0
     ) -> list[str]:
-        """What the first row of an upload, which is not kept yet, calls the columns. Raises InvalidImport."""
+        """What the first row of an upload, which is not kept yet, calls the columns. Raises InvalidError."""
         check_form(delimiter, qualifier, encoding, skip)
         return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding, skip=skip)
 

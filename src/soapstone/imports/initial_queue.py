@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from soapstone.accounts.account import Account, Login
+from soapstone.errors import InvalidError
 from soapstone.imports.imports import Imports
-from soapstone.imports.spec import ImportSpec, InvalidImport
+from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job, log_end
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import ContactList
@@ -68,7 +69,7 @@ class Entries:
         """
         try:
             self._imports.check(account, contact_list, spec)
-        except InvalidImport as refusal:
+        except InvalidError as refusal:
             return self.refuse(
                 account=account,
                 login=login,

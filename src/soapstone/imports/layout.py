@@ -34,7 +34,7 @@ class Layout(NamedTuple):
 
 
 def recognised(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool) -> Layout:
-    """The layout of a file, from its beginning; an empty `delimiter` is found out. Raises InvalidImport.
+    """The layout of a file, from its beginning; an empty `delimiter` is found out. Raises InvalidError.
 
     A line `sep=;` at the top of the file is no row, and names the delimiter unless another one is asked for.
     """

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from soapstone.imports.reading import Event, Staged, Task, read
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 # Smaller files, in bytes, are read before a process has started.
 LARGE_BYTES = 4 << 20
@@ -30,7 +30,7 @@ def events(task: Task, *, size: int) -> Generator[Event, None, None]:
     """What `read` gives for a file of so many bytes.
 
     A reader process ends when this iterator is closed, or when this process ends, however that happens. Raises
-    Unreadable, OSError, and ChildProcessError when the process was ended from outside.
+    UnreadableError, OSError, and ChildProcessError when the process was ended from outside.
     """
     if size < LARGE_BYTES:
         yield from read(task)
@@ -89,7 +89,7 @@ def _main() -> None:
                 room.acquire()
             _send(event)
             gc.collect()
-    except (Unreadable, OSError, MemoryError, sqlite3.Error) as failure:
+    except (UnreadableError, OSError, MemoryError, sqlite3.Error) as failure:
         # Plainly, without what cannot be sent.
         answer = type(failure)(*failure.args)
     except Exception:

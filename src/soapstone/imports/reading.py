@@ -77,7 +77,7 @@ class Indexed(NamedTuple):
     meaningless: list[str]
 
 
-class Refused(NamedTuple):
+class Rejection(NamedTuple):
     """A row that is not taken whatever the records say; `position` counts from the chunk's first row."""
 
     position: int
@@ -96,7 +96,7 @@ class Staged(NamedTuple):
     lines: list[int]
     staged: int
     path: str
-    refused: list[Refused]
+    refused: list[Rejection]
     repaired: int
     misfits: dict[int, list[int]]
     surplus: list[int]
@@ -106,7 +106,7 @@ Event = Looking | Indexed | Staged
 
 
 def read(task: Task) -> Iterator[Event]:
-    """Read the file; the next chunk is staged when the next event is asked for. Raises Unreadable."""
+    """Read the file; the next chunk is staged when the next event is asked for. Raises UnreadableError."""
     folder, spec = Path(task.folder), task.spec
     content = unpacked(Path(task.path), folder, limit=task.most_bytes)
     check_kind(beginning_of(content))
@@ -226,7 +226,7 @@ def _staged(
         flaws = {position - gone: flaw for position, flaw in flaws.items() if position >= gone}
         repaired = {position - gone for position in repaired if position >= gone}
     staged = stage.write(path, records, Checked(keys, emails, flaws, opt_outs), first)
-    refused = [Refused(position, reason, records[position]) for position, reason in sorted(flaws.items())]
+    refused = [Rejection(position, reason, records[position]) for position, reason in sorted(flaws.items())]
     surplus = [] if columns is None else surplus_positions(records, keys, columns)
     count = len(repaired - flaws.keys())
     return Staged(first, lines, staged, str(path), refused, count, stage.rows.misfits, surplus)

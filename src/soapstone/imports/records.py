@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from soapstone.errors import InvalidError
 from soapstone.imports import outcomes
 from soapstone.imports.formulas import unescape
 
@@ -36,7 +37,7 @@ MARK = "\ufeff"
 csv.field_size_limit(VALUE_CHARACTERS)
 
 
-class Unreadable(Exception):
+class UnreadableError(InvalidError):
     """The file does not keep to its dialect at all; the message is a sentence for its owner."""
 
 
@@ -73,7 +74,7 @@ class Records:
     """Reads the records of a file from `start` on, or only those that begin before the byte `stop`.
 
     Blank lines are no records. Line breaks are LF, CR LF and CR, inside quoted values too. `place` is the place behind
-    the record that was given last. Raises Unreadable when too much of the file had to be read over and over.
+    the record that was given last. Raises UnreadableError when too much of the file had to be read over and over.
     """
 
     def __init__(self, file: BinaryIO, dialect: Dialect, start: Place, stop: int | None = None) -> None:
@@ -204,7 +205,7 @@ class _Lines:
     def give_back_all_but_first(self) -> None:
         """The record ends with its first line after all; the others are read again."""
         if self._reread > 1_000_000 + 4 * self._read:
-            raise Unreadable("The file cannot be read: too many of its quoted values have no end.")
+            raise UnreadableError("The file cannot be read: too many of its quoted values have no end.")
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
         self.offset = self._begun + self.taken[0].size

@@ -7,12 +7,13 @@ import io
 from collections.abc import Iterator, Sequence
 
 from soapstone.contacts.fields import FIELDS
+from soapstone.errors import InvalidError
 from soapstone.imports.columns import NAME_ATTRIBUTE, Headings
 from soapstone.imports.formulas import escaped
 from soapstone.imports.imports import Imports
 from soapstone.imports.outcomes import RejectedRow
 from soapstone.imports.own_columns import REJECTS, attribute_headings
-from soapstone.imports.spec import ImportSpec, InvalidImport
+from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.profiles import ProfileAttribute, Profiles
 
@@ -66,7 +67,7 @@ def _read(heading: Sequence[str], attributes: Sequence[ProfileAttribute], spec: 
     key = "email" if any(column.target == "email" for column in spec.columns) else "custom_id"
     try:
         plan = Headings(attributes).read(dict(enumerate(heading)), key)
-    except InvalidImport:
+    except InvalidError:
         return {}
     return {column.index: column.target for column in plan.columns}
 

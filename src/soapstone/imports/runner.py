@@ -32,8 +32,7 @@ from soapstone.imports.misfits import counted, misfits_of
 from soapstone.imports.outcomes import CODES, NAMES, REPAIRED, ImportCounts
 from soapstone.imports.parts import Part
 from soapstone.imports.reader import events
-from soapstone.imports.reading import Event, Indexed, Looking, Refused, Staged, Task
-from soapstone.imports.records import Unreadable
+from soapstone.imports.reading import Event, Indexed, Looking, Rejection, Staged, Task
 from soapstone.imports.rejects import kept_heading
 from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
@@ -97,26 +96,23 @@ class _Import:
         if job.blob is None or not blobs.path(job.blob).exists():
             raise JobFailed("The file of this import is gone.")
         checkpoint = job.checkpoint
-        try:
-            with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id) as folder:
-                task = Task(
-                    path=str(blobs.path(job.blob)),
-                    folder=str(folder),
-                    spec=self._spec,
-                    key=self._spec.key(self._account.identifier),
-                    attributes=self._attributes,
-                    kind=self._run.database.kind,
-                    # Chunks stay as they were cut by the first attempt.
-                    chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
-                    done=checkpoint.get("done", 0),
-                    most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
-                    rejects=self._rejects,
-                )
-                with closing(events(task, size=job.blob_size)) as found:
-                    for event in found:
-                        self._take(connection, event)
-        except Unreadable as problem:
-            raise JobFailed(str(problem)) from None
+        with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id) as folder:
+            task = Task(
+                path=str(blobs.path(job.blob)),
+                folder=str(folder),
+                spec=self._spec,
+                key=self._spec.key(self._account.identifier),
+                attributes=self._attributes,
+                kind=self._run.database.kind,
+                # Chunks stay as they were cut by the first attempt.
+                chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
+                done=checkpoint.get("done", 0),
+                most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
+                rejects=self._rejects,
+            )
+            with closing(events(task, size=job.blob_size)) as found:
+                for event in found:
+                    self._take(connection, event)
 
     def _take(self, connection: Connection, event: Event) -> None:
         if isinstance(event, Looking):
@@ -165,7 +161,7 @@ class _Import:
             merged = self._merge.apply(connection, now())
             for row, code, contact_id in merged.rows:
                 codes[row - first], contact_ids[row - first] = code, contact_id
-            refused += [Refused(row - first, reason, fields) for row, reason, fields in merged.refused]
+            refused += [Rejection(row - first, reason, fields) for row, reason, fields in merged.refused]
             checkpoint["joined"] += merged.new_members
             checkpoint["stayed"] += merged.old_members
         for position, reason, _ in refused:
@@ -182,7 +178,7 @@ class _Import:
         checkpoint |= with_surplus(checkpoint, staged.surplus, lines)
         chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": system_now().timestamp()}
 
-    def _reject(self, connection: Connection, lines: list[int], refused: list[Refused]) -> None:
+    def _reject(self, connection: Connection, lines: list[int], refused: list[Rejection]) -> None:
         account_id, erased = self._run.job.account_id, dict[str, datetime]()
         if has_erased(connection, account_id):
             texts = {text for _, _, fields in refused for text in fields if "@" in text}

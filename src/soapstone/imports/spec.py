@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from soapstone.contacts.fields import FIELDS
+from soapstone.errors import InvalidError
 from soapstone.imports.charsets import charset
 from soapstone.imports.opt_outs import Reader, is_opt_out
 
@@ -23,10 +24,6 @@ NAME_PARTS: tuple[NamePart, ...] = ("first_name", "last_name")
 MOST_SKIPPED = 1000
 
 CONTACT_COLUMNS = frozenset(FIELDS.values())
-
-
-class InvalidImport(ValueError):
-    """The import cannot work as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,57 +167,54 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def check(spec: ImportSpec, *, identifier: str, attributes: frozenset[int] | None) -> None:
-    """Raise InvalidImport for a spec that cannot work.
+    """Raise InvalidError for a spec that cannot work.
 
     `identifier` is the account's; `attributes` are the numbers of the list's profile attributes, None without a list.
     """
     for name, choices in _CHOICES.items():
         if getattr(spec, name) not in choices:
-            raise InvalidImport(f"{name} must be one of {', '.join(filter(None, choices))}.")
+            raise InvalidError(f"{name} must be one of {', '.join(filter(None, choices))}.")
     check_form(spec.delimiter, spec.qualifier, spec.encoding, spec.skip)
     _check_columns(spec, spec.key(identifier), attributes or frozenset())
     if attributes is None and (spec.removes or spec.replace):
-        raise InvalidImport("An import that removes or replaces members needs a list.")
+        raise InvalidError("An import that removes or replaces members needs a list.")
     if spec.replace and spec.action != "add":
-        raise InvalidImport("Only an import that adds people can replace the members of a list.")
+        raise InvalidError("Only an import that adds people can replace the members of a list.")
 
 
 def check_form(delimiter: str, qualifier: str, encoding: str, skip: int) -> None:
-    """Raise InvalidImport for a file that cannot be written so; the four are those of ImportSpec."""
+    """Raise InvalidError for a file that cannot be written so; the four are those of ImportSpec."""
     if len(delimiter) != 1 or delimiter in "\r\n\0":
-        raise InvalidImport("The delimiter must be one character and not a line break.")
+        raise InvalidError("The delimiter must be one character and not a line break.")
     if len(qualifier) > 1 or (qualifier and qualifier in "\r\n\0"):
-        raise InvalidImport("The text qualifier must be one character, or empty for none, and not a line break.")
+        raise InvalidError("The text qualifier must be one character, or empty for none, and not a line break.")
     if qualifier == delimiter:
-        raise InvalidImport("The delimiter and the text qualifier must differ.")
+        raise InvalidError("The delimiter and the text qualifier must differ.")
     if not 0 <= skip <= MOST_SKIPPED:
-        raise InvalidImport(f"At most {MOST_SKIPPED:,} lines can stand above the header.")
+        raise InvalidError(f"At most {MOST_SKIPPED:,} lines can stand above the header.")
     if encoding:
-        try:
-            charset(encoding)
-        except LookupError as unknown:
-            raise InvalidImport(unknown.args[0]) from None
+        charset(encoding)
 
 
 def _check_columns(spec: ImportSpec, key: str, attributes: frozenset[int]) -> None:
     targets = set()
     for column in spec.columns:
         if column.index < 0:
-            raise InvalidImport("Columns of the file are counted from 0.")
+            raise InvalidError("Columns of the file are counted from 0.")
         if column.target in targets:
-            raise InvalidImport(f"Two columns of the file go to {column.target}.")
+            raise InvalidError(f"Two columns of the file go to {column.target}.")
         targets.add(column.target)
         if column.target.startswith(ATTRIBUTE):
             number = column.target.removeprefix(ATTRIBUTE)
             if not (number.isascii() and number.isdecimal() and int(number) in attributes):
-                raise InvalidImport(f"The list has no profile attribute {number}.")
+                raise InvalidError(f"The list has no profile attribute {number}.")
         elif column.target not in CONTACT_COLUMNS:
-            raise InvalidImport(f"A contact has no field {column.target}.")
+            raise InvalidError(f"A contact has no field {column.target}.")
     others = [spec.event_column or 0, *(column.index for column in spec.opt_outs)]
     if min(others) < 0:
-        raise InvalidImport("Columns of the file are counted from 0.")
+        raise InvalidError("Columns of the file are counted from 0.")
     if spec.opt_outs and spec.removes:
-        raise InvalidImport("An import that removes people takes no opt-outs from the file.")
+        raise InvalidError("An import that removes people takes no opt-outs from the file.")
     if key not in targets:
         what = "the e-mail address" if key == "email" else "the custom member id"
-        raise InvalidImport(f"One column of the file must hold {what}: it tells people apart.")
+        raise InvalidError(f"One column of the file must hold {what}: it tells people apart.")

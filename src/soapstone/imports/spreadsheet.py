@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from soapstone.imports.archives import ZIP, is_office_document
 from soapstone.imports.encodings import tell
 from soapstone.imports.file_kinds import beginning_of, kind
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 
 # By these names a file is taken for a workbook, unless it is text.
 SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
@@ -40,7 +40,7 @@ def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
 
     Line n is row n of the sheet, and column n its column n: an empty row makes a blank line, and a line break within a
     cell becomes a space. Numbers have no needless decimals, dates are YYYY-MM-DD, what is true or false is written so,
-    and errors such as #N/A are empty. Raises Unreadable.
+    and errors such as #N/A are empty. Raises UnreadableError.
     """
     # In a process of its own: broken files have made the library give up the whole process.
     command = [sys.executable, "-P", "-m", PROGRAM, str(path.absolute()), *([sheet] if sheet else [])]
@@ -54,6 +54,6 @@ def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
         code = process.wait()
         errors.seek(0)
         if code == REFUSED:
-            raise Unreadable(errors.read().decode())
+            raise UnreadableError(errors.read().decode())
         if code:
-            raise Unreadable("The sheet cannot be read: the file is broken, or too large.")
+            raise UnreadableError("The sheet cannot be read: the file is broken, or too large.")

@@ -27,7 +27,7 @@ from python_calamine import (
     SheetVisibleEnum,
 )
 
-from soapstone.imports.records import Unreadable
+from soapstone.imports.records import UnreadableError
 from soapstone.imports.spreadsheet import REFUSED
 
 # A single cell far off makes calamine ask for memory for all cells before it. A sheet of a million rows with a hundred
@@ -44,7 +44,7 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
-    """The pieces of `spreadsheet.as_csv`; calamine holds all cells of the sheet in memory. Raises Unreadable.
+    """The pieces of `spreadsheet.as_csv`; calamine holds all cells of the sheet in memory. Raises UnreadableError.
 
     A broken file may also end the process, or raise any other exception.
     """
@@ -54,7 +54,7 @@ def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
             left = [""] * (chosen.start[1] if chosen.start else 0)
             rows = chosen.iter_rows()
         except CalamineError as damage:
-            raise Unreadable("The sheet cannot be read: the file is broken.") from damage
+            raise UnreadableError("The sheet cannot be read: the file is broken.") from damage
         while piece := list(islice(rows, PIECE_ROWS)):
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
@@ -75,20 +75,22 @@ def _workbook(path: Path) -> CalamineWorkbook:
     try:
         return CalamineWorkbook.from_path(path)
     except PasswordError:
-        raise Unreadable("The workbook is protected by a password.") from None
+        raise UnreadableError("The workbook is protected by a password.") from None
     except CalamineError as damage:
-        raise Unreadable("The file cannot be read: it is no workbook, broken, or protected by a password.") from damage
+        raise UnreadableError(
+            "The file cannot be read: it is no workbook, broken, or protected by a password."
+        ) from damage
 
 
 def _sheet(workbook: CalamineWorkbook, name: str | None) -> CalamineSheet:
     sheets = [each for each in workbook.sheets_metadata if each.typ is SheetTypeEnum.WorkSheet]
     if not sheets:
-        raise Unreadable("The workbook has no sheet with rows.")
+        raise UnreadableError("The workbook has no sheet with rows.")
     if name is None:
         shown = [each for each in sheets if each.visible is SheetVisibleEnum.Visible]
         return workbook.get_sheet_by_name((shown or sheets)[0].name)
     if name not in [each.name for each in sheets]:
-        raise Unreadable(f"There is no sheet {name}. The workbook has: {', '.join(each.name for each in sheets)}.")
+        raise UnreadableError(f"There is no sheet {name}. The workbook has: {', '.join(each.name for each in sheets)}.")
     return workbook.get_sheet_by_name(name)
 
 
@@ -126,7 +128,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         for piece in as_csv(Path(arguments[0]), *arguments[1:]):
             sys.stdout.buffer.write(piece)
-    except Unreadable as refusal:
+    except UnreadableError as refusal:
         sys.stderr.buffer.write(str(refusal).encode())
         return REFUSED
     return 0

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, update
 
 from soapstone.clock import now, system_now
+from soapstone.errors import SoapstoneError
 from soapstone.jobs.job import Job, log_end
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
@@ -34,7 +35,7 @@ _KEEP = (
 _KEEP_PROGRESS = _KEEP.values(deaths=0)
 
 
-class JobFailed(Exception):
+class JobFailed(SoapstoneError):
     """The job cannot be done; the message is the reason that its owner reads."""
 
 

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from soapstone import log_context
+from soapstone.errors import SoapstoneError
 from soapstone.jobs import heartbeats
 from soapstone.jobs.gate import JobGate
 from soapstone.jobs.heartbeats import Heartbeats
@@ -208,7 +209,7 @@ class Worker:
             end = partial(run.release, later.delay, str(later))
         except Cancelled:
             end = run.cancel
-        except JobFailed as failure:
+        except SoapstoneError as failure:
             end = partial(run.fail, str(failure))
         except Exception as error:
             end = self._after(error, run, job)

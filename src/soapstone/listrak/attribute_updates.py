@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from soapstone.imports.attribute_update import InvalidValue
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import (
     UpdateSubscribedContactAttribute,
@@ -18,12 +17,9 @@ def update_subscribed_contact_attribute(
     attribute = call.product.profiles.attribute(call.account.id, request.AttributeID)
     if attribute is None or call.find_list(attribute.list_id) is None:
         raise Fault(f"[NotFound] Attribute {request.AttributeID} does not exist or is not accessible.")
-    try:
-        job = call.product.attribute_updates.submit(
-            account=call.account, login=call.login, attribute=attribute, value=request.Value or ""
-        )
-    except InvalidValue as refusal:
-        raise Fault(f"[InvalidArgument] {refusal}") from None
+    job = call.product.attribute_updates.submit(
+        account=call.account, login=call.login, attribute=attribute, value=request.Value or ""
+    )
     return job.id
 
 

@@ -8,11 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from soapstone.accounts.account import Account, Login
-from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
+from soapstone.accounts.logon import (
+    AddressProhibitedError,
+    InvalidLogonError,
+    LoginLockedError,
+    LogonError,
+    LogonsBusyError,
+)
 from soapstone.clock import now
+from soapstone.contacts.subscriptions import UnknownAttributeError
+from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, SoapstoneError
 from soapstone.listrak.types import WSException, WSUser
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
+from soapstone.sending.confirmations import NotConfiguredError
 from soapstone.wire.faults import BusyFault, Fault
 
 # A date without a value, where the contract wants one (lk-26).
@@ -24,8 +33,17 @@ LATEST = datetime.datetime(9999, 12, 30, tzinfo=datetime.UTC)
 # What answers the operations, by name.
 Handlers = dict[str, Callable[["Call", Any], Any]]
 
-LOCKED = "[LoginAttemptsExceeded] Too many failed logon attempts. The user is locked for a while."
-"""The fault of a locked login (lk-10, lk-13)."""
+# What the descriptions of errors begin with, in brackets (lk-11, lk-18).
+CODES: dict[type[Exception], str] = {
+    InvalidError: "InvalidArgument",
+    NotFoundError: "NotFound",
+    ConflictError: "InUse",
+    NotConfiguredError: "NotConfigured",
+    ForbiddenError: "AccessDenied",
+    InvalidLogonError: "InvalidLogonAttempt",
+    LoginLockedError: "LoginAttemptsExceeded",
+    AddressProhibitedError: "ProhibitedIPAddress",
+}
 
 # Rows of a page of any paged report (lk-31).
 PAGE_ROWS = 2500
@@ -94,6 +112,13 @@ def _exists(local: datetime.datetime) -> bool:
     return back.replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
+def described(error: SoapstoneError) -> str:
+    """The description of an error: its code and a sentence (lk-11, lk-18)."""
+    if isinstance(error, UnknownAttributeError):
+        return f"[NotFound] Attribute {error.attribute_id} does not exist or is not accessible."
+    return f"[{next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), 'InternalError')}] {error}"
+
+
 def not_found(list_id: int) -> str:
     """The sentence for a list that is not there or not granted (lk-18)."""
     return f"[NotFound] List {list_id} does not exist or is not accessible."
@@ -104,16 +129,12 @@ def admit(product: Product, header: WSUser | None, peer: str | None, *, analytic
     try:
         if header is None or not header.UserName:
             # Nobody in particular, so nobody to lock out: it stays this refusal, however often (lk-12).
-            raise InvalidLogon
+            raise InvalidLogonError
         identity = product.logons.identify(header.UserName, header.Password or "", peer)
-    except AddressProhibited:
-        raise Fault("[ProhibitedIPAddress] Calls from this IP address are not allowed.") from None
-    except LoginLocked:
-        raise Fault(LOCKED) from None
-    except InvalidLogon:
-        raise Fault("[InvalidLogonAttempt] The user name or password is not valid.") from None
-    except LogonsBusy as busy:
-        raise BusyFault(f"[InternalError] {busy}", RETRY_SECONDS) from None
+    except LogonsBusyError as busy:
+        raise BusyFault(f"[InternalError] {busy}", busy.retry_seconds) from None
+    except LogonError as refusal:
+        raise Fault(described(refusal)) from None
     if not identity.login.may_call_api:
         raise Fault("[AccessDenied] The user does not have the API permission.")
     if analytics and not identity.login.may_see_analytics:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from soapstone.contacts.subscriptions import Outcome, Person, UnknownAttribute, Update
+from soapstone.contacts.subscriptions import Outcome, Person, Update
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -32,7 +32,6 @@ from soapstone.listrak.types import (
 from soapstone.lists.external_events import numbers
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import count
-from soapstone.sending.confirmations import NoPublicUrl
 from soapstone.wire.faults import Fault
 
 # Profile kind on the wire → what happens to known values (lk-55, lk-56).
@@ -109,16 +108,14 @@ def set_contact(call: Call, request: SetContact) -> SubscribeContactResult:
     """Subscribe a contact, or change the profile of one that is subscribed (lk-50 to lk-56)."""
     contact, found = _asked(call, request.WSContact)
     return SUBSCRIBING[
-        _told(
-            lambda: call.product.subscriptions(call.base_url).set(
-                call.account,
-                found,
-                contact.EmailAddress or "",
-                _values(contact),
-                update=UPDATES[request.ProfileUpdateType],
-                events=numbers(request.ExternalEventIDs or ""),
-                override=request.OverrideUnsubscribe,
-            )
+        call.product.subscriptions(call.base_url).set(
+            call.account,
+            found,
+            contact.EmailAddress or "",
+            _values(contact),
+            update=UPDATES[request.ProfileUpdateType],
+            events=numbers(request.ExternalEventIDs or ""),
+            override=request.OverrideUnsubscribe,
         )
     ]
 
@@ -127,15 +124,13 @@ def update_contact(call: Call, request: UpdateContact) -> SubscribeContactResult
     """Change the profile of a subscriber; nobody is subscribed by it (lk-57)."""
     contact, found = _asked(call, request.WSContact)
     return SUBSCRIBING[
-        _told(
-            lambda: call.product.subscriptions().update(
-                call.account,
-                found,
-                contact.EmailAddress or "",
-                _values(contact),
-                update=UPDATES[request.ProfileUpdateType],
-                events=numbers(request.ExternalEventIDs or ""),
-            )
+        call.product.subscriptions().update(
+            call.account,
+            found,
+            contact.EmailAddress or "",
+            _values(contact),
+            update=UPDATES[request.ProfileUpdateType],
+            events=numbers(request.ExternalEventIDs or ""),
         )
     ]
 
@@ -144,16 +139,14 @@ def subscribe_form_pass_through(call: Call, request: SubscribeFormPassThrough) -
     """What a subscribe form would do (lk-59, lk-60)."""
     contact, found = _asked(call, request.WSContact)
     return FORM[
-        _told(
-            lambda: call.product.subscriptions(call.base_url).form(
-                call.account,
-                found,
-                contact.EmailAddress or "",
-                _values(contact),
-                events=numbers(request.ExternalEventIDs or ""),
-                ask=request.SendDoubleOptIn,
-                welcome=request.SendWelcomeMessage,
-            )
+        call.product.subscriptions(call.base_url).form(
+            call.account,
+            found,
+            contact.EmailAddress or "",
+            _values(contact),
+            events=numbers(request.ExternalEventIDs or ""),
+            ask=request.SendDoubleOptIn,
+            welcome=request.SendWelcomeMessage,
         )
     ]
 
@@ -169,10 +162,8 @@ def subscribe_contact(call: Call, request: SubscribeContact) -> SubscribeContact
     """Subscribe an address (lk-58)."""
     found = call.require_list(request.ListID)
     return SUBSCRIBING[
-        _told(
-            lambda: call.product.subscriptions(call.base_url).set(
-                call.account, found, request.ContactEmailAddress or "", override=request.OverrideUnsubscribe
-            )
+        call.product.subscriptions(call.base_url).set(
+            call.account, found, request.ContactEmailAddress or "", override=request.OverrideUnsubscribe
         )
     ]
 
@@ -201,16 +192,6 @@ def _values(contact: WSContact) -> Mapping[int, str]:
     """Attribute number → value as it was given; of several for one attribute the last counts."""
     given: Sequence[WSProfileAttributeValue | None] = contact.ContactProfileAttribute
     return {each.AttributeID: each.Value or "" for each in given if each is not None}
-
-
-def _told(work: Callable[[], Outcome]) -> Outcome:
-    try:
-        return work()
-    except UnknownAttribute as unknown:
-        number = unknown.attribute_id
-        raise Fault(f"[NotFound] Attribute {number} does not exist or is not accessible.") from None
-    except NoPublicUrl as refusal:
-        raise Fault(f"[NotConfigured] {refusal}") from None
 
 
 def _wire(found: ContactList | None, person: Person | None) -> WSContact | None:

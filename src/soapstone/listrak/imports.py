@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soapstone.imports.spec import Action, Column, ImportSpec, InvalidImport, Known
+from soapstone.imports.spec import Action, Column, ImportSpec, Known
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import (
     BulkLoadContacts,
@@ -78,30 +78,27 @@ def _load(
     if request.ImportFileStream is None:
         raise Fault("[InvalidArgument] ImportFileStream is missing.")
     action, takes_profile = TYPES[directives.ImportTypeEnum]
-    try:
-        spec = ImportSpec(
-            columns=_columns(call, found.id, mappings, takes_profile),
-            header=directives.HasColumnNames,
-            delimiter={"": ",", r"\t": "\t"}.get(directives.FileDelimiter or "", directives.FileDelimiter or ""),
-            qualifier=directives.TextQualifier or "",
-            action=action,
-            known=KNOWN[directives.ImportProfileTypeEnum] if takes_profile else "keep",
-            blocked="skip",
-            identified_by="email",
-            triggers=isinstance(request, TRIGGERING),
-            event_column=None if events is None else events.FileColumn,
-            event_default="" if events is None else events.DefaultValue or "",
-        )
-        job = call.product.imports.submit(
-            account=call.account,
-            login=call.login,
-            contact_list=found,
-            upload=call.product.imports.unwrapped(received(request.ImportFileStream), spec.delimiter),
-            spec=spec,
-            label=directives.FileName or "",
-        )
-    except InvalidImport as refusal:
-        raise Fault(f"[InvalidArgument] {refusal}") from None
+    spec = ImportSpec(
+        columns=_columns(call, found.id, mappings, takes_profile),
+        header=directives.HasColumnNames,
+        delimiter={"": ",", r"\t": "\t"}.get(directives.FileDelimiter or "", directives.FileDelimiter or ""),
+        qualifier=directives.TextQualifier or "",
+        action=action,
+        known=KNOWN[directives.ImportProfileTypeEnum] if takes_profile else "keep",
+        blocked="skip",
+        identified_by="email",
+        triggers=isinstance(request, TRIGGERING),
+        event_column=None if events is None else events.FileColumn,
+        event_default="" if events is None else events.DefaultValue or "",
+    )
+    job = call.product.imports.submit(
+        account=call.account,
+        login=call.login,
+        contact_list=found,
+        upload=call.product.imports.unwrapped(received(request.ImportFileStream), spec.delimiter),
+        spec=spec,
+        label=directives.FileName or "",
+    )
     return job.id
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import Call, Handlers, not_found
+from soapstone.errors import ConflictError, InvalidError
+from soapstone.listrak.call import Call, Handlers, described, not_found
 from soapstone.listrak.operations import (
     CreateProfileAttribute,
     CreateProfileAttributeResponse,
@@ -20,7 +21,7 @@ from soapstone.listrak.operations import (
     UpdateProfileHeaderResponse,
 )
 from soapstone.listrak.types import DataTypeSettings, WSProfileAttribute, WSProfileHeader
-from soapstone.lists.profiles import AttributeDraft, HeaderInUse, InvalidProfile, ProfileAttribute, ProfileHeader
+from soapstone.lists.profiles import AttributeDraft, ProfileAttribute, ProfileHeader
 
 # Kind on the wire → kind of an attribute (lk-45).
 KINDS = {
@@ -68,8 +69,8 @@ def create_profile_header(call: Call, request: CreateProfileHeader) -> CreatePro
         header_id = profiles.add_header(
             call.account.id, found.id, asked.Name or "", position=asked.Position, attributes=drafts
         )
-    except InvalidProfile as refusal:
-        return refused(f"[InvalidArgument] {refusal}")
+    except InvalidError as refusal:
+        return refused(described(refusal))
     made = profiles.header(call.account.id, header_id)
     return CreateProfileHeaderResponse(
         CreateProfileHeaderResult=True, WSProfileHeader=None if made is None else _header(made), WSException=None
@@ -102,8 +103,8 @@ def create_profile_attribute(call: Call, request: CreateProfileAttribute) -> Cre
             max_length=draft.max_length,
             position=draft.position,
         )
-    except InvalidProfile as refusal:
-        return refused(f"[InvalidArgument] {refusal}")
+    except InvalidError as refusal:
+        return refused(described(refusal))
     made = profiles.attribute(call.account.id, attribute_id)
     return CreateProfileAttributeResponse(
         CreateProfileAttributeResult=True,
@@ -126,8 +127,8 @@ def update_profile_header(call: Call, request: UpdateProfileHeader) -> UpdatePro
         return refused(_no_header(asked.HeaderID))
     try:
         profiles.change_header(call.account.id, asked.HeaderID, name=asked.Name or "", position=asked.Position)
-    except InvalidProfile as refusal:
-        return refused(f"[InvalidArgument] {refusal}")
+    except InvalidError as refusal:
+        return refused(described(refusal))
     changed = profiles.header(call.account.id, asked.HeaderID)
     return UpdateProfileHeaderResponse(
         UpdateProfileHeaderResult=changed is not None,
@@ -145,8 +146,8 @@ def delete_profile_header(call: Call, request: DeleteProfileHeader) -> DeletePro
             return DeleteProfileHeaderResponse(DeleteProfileHeaderResult=True, WSException=None)
         else:
             sentence = _no_header(request.HeaderID)
-    except HeaderInUse as refusal:
-        sentence = f"[InUse] {refusal}"
+    except ConflictError as refusal:
+        sentence = described(refusal)
     failure = call.failure("DeleteProfileHeader", sentence)
     return DeleteProfileHeaderResponse(DeleteProfileHeaderResult=False, WSException=failure)
 
@@ -167,8 +168,8 @@ def update_profile_attribute(call: Call, request: UpdateProfileAttribute) -> Upd
         return refused(_no_attribute(asked.AttributeID))
     try:
         profiles.change_attribute(call.account.id, asked.AttributeID, _draft(asked))
-    except InvalidProfile as refusal:
-        return refused(f"[InvalidArgument] {refusal}")
+    except InvalidError as refusal:
+        return refused(described(refusal))
     changed = profiles.attribute(call.account.id, asked.AttributeID)
     return UpdateProfileAttributeResponse(
         UpdateProfileAttributeResult=changed is not None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from soapstone.clock import now
 from soapstone.listrak.call import Call, Handlers
@@ -24,7 +24,7 @@ from soapstone.listrak.operations import (
 from soapstone.listrak.types import WSMessage, WSProfileFilter
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
-from soapstone.sending.messages.message import CHARSETS, Draft, InvalidMessage, Message, Traits
+from soapstone.sending.messages.message import CHARSETS, Draft, Message, Traits
 from soapstone.sending.sends import SendTicket
 from soapstone.wire.faults import Fault
 
@@ -79,26 +79,22 @@ def send_list_message_review(call: Call, request: SendListMessageReview) -> int:
     """Send a message to the list's review group, which may be empty; its number (lk-96, lk-97)."""
     asked, found = asked_for(call, request.WSMessage)
     traits = traits_of(call, found, asked)
-    return accepted(
-        lambda: call.product.sends.to_addresses(
-            account=call.account,
-            login=call.login,
-            contact_list=found,
-            message=draft_of(asked),
-            emails=call.product.review_groups.all(found.id),
-            purpose="review",
-            traits=traits,
-        )
+    return call.product.sends.to_addresses(
+        account=call.account,
+        login=call.login,
+        contact_list=found,
+        message=draft_of(asked),
+        emails=call.product.review_groups.all(found.id),
+        purpose="review",
+        traits=traits,
     ).message.id
 
 
 def send_saved_message(call: Call, request: SendSavedMessage) -> int:
     """Send a saved message to its own list; the number of what is sent (lk-99)."""
     message, found = saved(call, request.SavedMsgID, "saved")
-    return accepted(
-        lambda: call.product.sends.to_members(
-            account=call.account, login=call.login, contact_list=found, message=message
-        )
+    return call.product.sends.to_members(
+        account=call.account, login=call.login, contact_list=found, message=message
     ).message.id
 
 
@@ -149,14 +145,6 @@ def saved(call: Call, number: int, kind: str) -> tuple[Message, ContactList]:
     return message, found
 
 
-def accepted(send: Callable[[], SendTicket]) -> SendTicket:
-    """A send that was accepted, or the Fault that says why not (lk-98)."""
-    try:
-        return send()
-    except InvalidMessage as refused:
-        raise Fault(f"[InvalidArgument] {refused}") from None
-
-
 def _to_members(
     call: Call,
     asked: WSMessage | None,
@@ -170,16 +158,14 @@ def _to_members(
     due_at = call.range_start(at)
     if due_at is not None and due_at <= now():
         due_at = None
-    return accepted(
-        lambda: call.product.sends.to_members(
-            account=call.account,
-            login=call.login,
-            contact_list=found,
-            message=draft_of(message),
-            terms=terms,
-            due_at=due_at,
-            traits=traits,
-        )
+    return call.product.sends.to_members(
+        account=call.account,
+        login=call.login,
+        contact_list=found,
+        message=draft_of(message),
+        terms=terms,
+        due_at=due_at,
+        traits=traits,
     )
 
 
@@ -189,16 +175,14 @@ def _test(
     address = (address or "").strip()
     if not is_mailbox(address):
         raise Fault("[InvalidArgument] TestEmailAddress is not an e-mail address.")
-    return accepted(
-        lambda: call.product.sends.to_addresses(
-            account=call.account,
-            login=call.login,
-            contact_list=found,
-            message=message,
-            emails=[address],
-            purpose="test",
-            traits=traits,
-        )
+    return call.product.sends.to_addresses(
+        account=call.account,
+        login=call.login,
+        contact_list=found,
+        message=message,
+        emails=[address],
+        purpose="test",
+        traits=traits,
     ).message.id
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, cast
 
+from soapstone.errors import SoapstoneError
 from soapstone.listrak import (
     attribute_updates,
     collections,
@@ -21,7 +22,7 @@ from soapstone.listrak import (
     spam_score,
     transactional,
 )
-from soapstone.listrak.call import Call, Handlers, admit
+from soapstone.listrak.call import Call, Handlers, admit, described
 from soapstone.listrak.operations import CONTRACT
 from soapstone.listrak.types import WSUser
 from soapstone.product import Product, RecordsUnavailable
@@ -72,7 +73,10 @@ class ListrakService:
             told = {"address": caller.peer or "-", "operation": operation.name, "login": context.login.name}
             log.warning("operation is not available", extra={**told, "account": context.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
-        return handler(context, request)
+        try:
+            return handler(context, request)
+        except SoapstoneError as error:
+            raise Fault(described(error)) from None
 
     def internal_error(self, error: Exception) -> str:
         """The fault's message for a failure of our own (lk-18)."""

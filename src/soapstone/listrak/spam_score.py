@@ -9,8 +9,7 @@ from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
 from soapstone.listrak.sends import draft_of
 from soapstone.listrak.types import SpamAssassinScore, WSSpamScore
 from soapstone.sending.mail.mailbox import is_mailbox
-from soapstone.sending.mail.spamd import MailTooLarge, ScannerFailed
-from soapstone.sending.messages.message import InvalidMessage
+from soapstone.sending.mail.spamd import ScannerError
 from soapstone.wire.faults import Fault
 
 log = logging.getLogger(__name__)
@@ -42,9 +41,7 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
                 WSSpamScore=WSSpamScore(PointsReceived=0.0, PointsRequired=POINTS_REQUIRED, Scores=[])
             )
         score = scanner.scan(mail)
-    except (InvalidMessage, MailTooLarge) as refused:
-        raise Fault(f"[InvalidArgument] {refused}") from None
-    except ScannerFailed as trouble:
+    except ScannerError as trouble:
         log.warning("the spam scanner gave no score: %s", trouble)
         raise Fault("[InternalError] The spam scanner does not answer.") from None
     rules = [

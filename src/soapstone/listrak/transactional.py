@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import SendTransactionalMessage
-from soapstone.listrak.sends import accepted, saved
+from soapstone.listrak.sends import saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_values import emptied, stored
@@ -41,18 +41,16 @@ def send_transactional_message(call: Call, request: SendTransactionalMessage) ->
         return Result.FailedInvalidProfileDataSystemLink
     if any(_EXTERNAL_CONTENT.search(value) for value in values.values()):
         return Result.FailedInvalidProfileDataExternalContent
-    accepted(
-        lambda: call.product.sends.to_addresses(
-            account=call.account,
-            login=call.login,
-            contact_list=found,
-            message=message,
-            emails=[address],
-            purpose="transactional",
-            reach=ANYBODY,
-            fields=values,
-            html_fields=blocks,
-        )
+    call.product.sends.to_addresses(
+        account=call.account,
+        login=call.login,
+        contact_list=found,
+        message=message,
+        emails=[address],
+        purpose="transactional",
+        reach=ANYBODY,
+        fields=values,
+        html_fields=blocks,
     )
     return Result.Success
 

@@ -8,15 +8,12 @@ from datetime import datetime
 from sqlalchemy import delete, func, select, update
 
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import campaigns, messages
 
 LONGEST_NAME = 255
-
-
-class InvalidCampaign(ValueError):
-    """A campaign cannot be as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,7 @@ class Campaigns:
         self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> Campaign:
-        """Make a campaign of a list; `number` is as for add_row. Raises InvalidCampaign, and NumberTaken."""
+        """Make a campaign of a list; `number` is as for add_row. Raises InvalidError, and ConflictError."""
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name), "created_at": now()}
         with self._database.write() as connection:
             return Campaign(**add_row(connection, campaigns, values, number), messages=0)
@@ -51,7 +48,7 @@ class Campaigns:
             return [Campaign(**row) for row in connection.execute(query.order_by(campaigns.c.id)).mappings()]
 
     def rename(self, account_id: int, campaign_id: int, name: str) -> bool:
-        """Give a campaign another name; False when there is none. Raises InvalidCampaign."""
+        """Give a campaign another name; False when there is none. Raises InvalidError."""
         here = (campaigns.c.account_id == account_id) & (campaigns.c.id == campaign_id)
         with self._database.write() as connection:
             return connection.execute(update(campaigns).where(here).values(name=_name(name))).rowcount == 1
@@ -69,7 +66,7 @@ class Campaigns:
 def _name(name: str) -> str:
     name = name.strip()
     if not name:
-        raise InvalidCampaign("The name of the campaign is missing.")
+        raise InvalidError("The name of the campaign is missing.")
     if len(name) > LONGEST_NAME:
-        raise InvalidCampaign(f"The name of the campaign is longer than {LONGEST_NAME} characters.")
+        raise InvalidError(f"The name of the campaign is longer than {LONGEST_NAME} characters.")
     return name

@@ -8,15 +8,12 @@ from datetime import datetime
 from sqlalchemy import delete, select, update
 
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import list_categories, lists, message_categories, messages, opt_outs
 
 LONGEST_NAME = 255
-
-
-class InvalidCategory(ValueError):
-    """A category cannot be as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +48,7 @@ class Categories:
     def add_list_category(
         self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
     ) -> ListCategory:
-        """Make a category of lists; `number` is as for add_row. Raises InvalidCategory, and NumberTaken."""
+        """Make a category of lists; `number` is as for add_row. Raises InvalidError, and ConflictError."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
         with self._database.write() as connection:
             return ListCategory(**add_row(connection, list_categories, values, number))
@@ -59,7 +56,7 @@ class Categories:
     def add_message_category(
         self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
     ) -> MessageCategory:
-        """Make a category of messages; `number` is as for add_row. Raises InvalidCategory, and NumberTaken."""
+        """Make a category of messages; `number` is as for add_row. Raises InvalidError, and ConflictError."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
         with self._database.write() as connection:
             return MessageCategory(**add_row(connection, message_categories, values, number))
@@ -130,7 +127,7 @@ class Categories:
 def _name(name: str) -> str:
     name = name.strip()
     if not name:
-        raise InvalidCategory("The name of the category is missing.")
+        raise InvalidError("The name of the category is missing.")
     if len(name) > LONGEST_NAME:
-        raise InvalidCategory(f"The name of the category is longer than {LONGEST_NAME} characters.")
+        raise InvalidError(f"The name of the category is longer than {LONGEST_NAME} characters.")
     return name

@@ -9,15 +9,12 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import external_events
 
 LONGEST_NAME = 255
-
-
-class InvalidEvent(ValueError):
-    """An event cannot be as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +37,7 @@ class ExternalEvents:
         self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> ExternalEvent:
-        """Make an event of a list; `number` is as for add_row. Raises InvalidEvent, and NumberTaken."""
+        """Make an event of a list; `number` is as for add_row. Raises InvalidError, and ConflictError."""
         moment = now()
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name)}
         values |= {"created_at": moment, "updated_at": moment}
@@ -64,7 +61,7 @@ class ExternalEvents:
     def change(
         self, account_id: int, event_id: int, *, name: str | None = None, active: bool | None = None
     ) -> ExternalEvent | None:
-        """Give an event another name, block it or make it active; None when there is none. Raises InvalidEvent."""
+        """Give an event another name, block it or make it active; None when there is none. Raises InvalidError."""
         values: dict[str, object] = {"updated_at": now()}
         if name is not None:
             values["name"] = _name(name)
@@ -96,7 +93,7 @@ def numbers(text: str) -> frozenset[int]:
 def _name(name: str) -> str:
     name = name.strip()
     if not name:
-        raise InvalidEvent("The name of the event is missing.")
+        raise InvalidError("The name of the event is missing.")
     if len(name) > LONGEST_NAME:
-        raise InvalidEvent(f"The name of the event is longer than {LONGEST_NAME} characters.")
+        raise InvalidError(f"The name of the event is longer than {LONGEST_NAME} characters.")
     return name

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, delete, func, insert, or
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_granted_list, sees_job
 from soapstone.clock import now
+from soapstone.errors import NameTakenError
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import cancel_queued, log_cancelled
 from soapstone.lists.profiles import ATTRIBUTE_REMOVAL
@@ -21,10 +22,6 @@ from soapstone.store.tables import accounts, contacts, granted_lists, jobs, list
 
 # Memberships of a deleted list that go in one transaction.
 PURGE_ROWS = 5_000
-
-
-class NameTaken(Exception):
-    """A list of that name exists in the account."""
 
 
 class _AtWork(Exception):
@@ -90,7 +87,7 @@ class Lists:
     ) -> ContactList:
         """Create a list, visible and not on the subscription page (mm-91).
 
-        Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTaken is raised (mm-91). A login that
+        Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTakenError is raised (mm-91). A login that
         sees only granted lists is granted the one it makes. `number` is as for add_row.
         """
         with self._database.write() as connection:
@@ -101,7 +98,7 @@ class Lists:
                 names = connection.execute(select(lists.c.name).where(here)).scalars()
                 # Databases fold letters beyond ASCII in ways of their own.
                 if name.casefold() in {other.casefold() for other in names}:
-                    raise NameTaken(name)
+                    raise NameTakenError(f"There is a list named {name} already.")
             values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
             values["category_id"] = category_id
             made = add_row(connection, lists, values, number)

@@ -19,10 +19,6 @@ Comparison = Literal["equals", "contains", "checked", "above", "below", "in", "e
 Join = Literal["and", "or"]
 
 
-class InvalidFilter(ValueError):
-    """The filter names what is not there; the text is a sentence for whoever asked."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Term:
     """One comparison of a profile attribute; `negated` turns it round. `join` is how it goes with those before it.

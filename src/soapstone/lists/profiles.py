@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from soapstone.errors import ConflictError, InvalidError
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.store.database import Database
@@ -36,14 +37,6 @@ LONGEST_NAME = 255
 # Kind of the jobs that follow the deletion of an attribute, and members looked at in one transaction of theirs.
 ATTRIBUTE_REMOVAL = "attribute_removal"
 REMOVAL_ROWS = 10_000
-
-
-class HeaderInUse(Exception):
-    """The header still has attributes; the message is a sentence for whoever asked."""
-
-
-class InvalidProfile(ValueError):
-    """A header or attribute cannot be as asked; the message is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +109,7 @@ class Profiles:
         """Add a header with attributes, all of them or nothing; its number, which is as for add_row.
 
         It goes to that position and moves the others on; 0, or one behind the end, makes it the last (lk-48). Raises
-        InvalidProfile and NumberTaken.
+        InvalidError and ConflictError.
         """
         table = profile_headers
         with self._changing(account_id) as connection:
@@ -141,7 +134,7 @@ class Profiles:
         position: int = 0,
         number: int | None = None,
     ) -> int:
-        """Add an attribute to a header; its number. Position as for headers. Raises InvalidProfile and NumberTaken."""
+        """Add an attribute to a header; its number. Position as for headers. Raises InvalidError and ConflictError."""
         draft = AttributeDraft(name=name, kind=kind, max_length=max_length, position=position, number=number)
         with self._changing(account_id) as connection:
             return self._add_attribute(connection, account_id, list_id, header_id, draft)
@@ -151,7 +144,7 @@ class Profiles:
     ) -> dict[str, int]:
         """Add text attributes under a header, which is made if it is missing, in the caller's transaction.
 
-        The number of each name; an attribute that the list has is not made again. Raises InvalidProfile.
+        The number of each name; an attribute that the list has is not made again. Raises InvalidError.
         """
         _hold(connection, account_id)
         here = profile_headers.c.list_id == list_id
@@ -211,7 +204,7 @@ class Profiles:
         ]
 
     def change_header(self, account_id: int, header_id: int, *, name: str, position: int = 0) -> bool:
-        """Give a header another name and place; False when there is none. Raises InvalidProfile."""
+        """Give a header another name and place; False when there is none. Raises InvalidError."""
         table = profile_headers
         with self._changing(account_id) as connection:
             row = _existing(connection, table, account_id, header_id)
@@ -224,7 +217,7 @@ class Profiles:
             return True
 
     def delete_header(self, account_id: int, header_id: int) -> bool:
-        """Delete a header; False when there is none. Raises HeaderInUse while it has attributes (lk-48)."""
+        """Delete a header; False when there is none. Raises ConflictError while it has attributes (lk-48)."""
         table = profile_headers
         with self._changing(account_id) as connection:
             row = _existing(connection, table, account_id, header_id)
@@ -232,22 +225,22 @@ class Profiles:
                 return False
             attributes = select(profile_attributes.c.id).where(profile_attributes.c.header_id == header_id)
             if connection.execute(attributes.limit(1)).first() is not None:
-                raise HeaderInUse(f"The header {row['name']} still has attributes.")
+                raise ConflictError(f"The header {row['name']} still has attributes.")
             connection.execute(delete(table).where(table.c.id == header_id))
             _close_gap(connection, table, table.c.list_id == row["list_id"], row["position"])
             return True
 
     def change_attribute(self, account_id: int, attribute_id: int, draft: AttributeDraft) -> bool:
-        """Change an attribute; its kind stays, since values are kept in its form. Raises InvalidProfile."""
+        """Change an attribute; its kind stays, since values are kept in its form. Raises InvalidError."""
         table = profile_attributes
         with self._changing(account_id) as connection:
             row = _existing(connection, table, account_id, attribute_id)
             if row is None:
                 return False
             if draft.kind != row["kind"]:
-                raise InvalidProfile("The kind of an attribute cannot be changed: its values are kept in that form.")
+                raise InvalidError("The kind of an attribute cannot be changed: its values are kept in that form.")
             if draft.max_length < 0:
-                raise InvalidProfile("The longest length of an attribute cannot be negative; 0 means no limit.")
+                raise InvalidError("The longest length of an attribute cannot be negative; 0 means no limit.")
             others = (table.c.list_id == row["list_id"]) & (table.c.id != attribute_id)
             values: dict[str, Any] = {"name": _free_name(connection, table, others, draft.name, "attribute")}
             values["max_length"] = draft.max_length
@@ -302,9 +295,9 @@ class Profiles:
     ) -> int:
         table = profile_attributes
         if draft.kind not in KINDS:
-            raise InvalidProfile(f"{draft.kind} is no kind of attribute.")
+            raise InvalidError(f"{draft.kind} is no kind of attribute.")
         if draft.max_length < 0:
-            raise InvalidProfile("The longest length of an attribute cannot be negative; 0 means no limit.")
+            raise InvalidError("The longest length of an attribute cannot be negative; 0 means no limit.")
         name = _free_name(connection, table, table.c.list_id == list_id, draft.name, "attribute")
         values = {"account_id": account_id, "list_id": list_id, "header_id": header_id, "name": name}
         values["position"] = _make_room(connection, table, table.c.header_id == header_id, draft.position)
@@ -325,24 +318,24 @@ def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[
 
 
 def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], name: str, what: str) -> str:
-    """The name without white space around it, if nothing here has it yet. Raises InvalidProfile."""
+    """The name without white space around it, if nothing here has it yet. Raises InvalidError."""
     name = name.strip()
     if not name:
-        raise InvalidProfile(f"The name of the {what} is missing.")
+        raise InvalidError(f"The name of the {what} is missing.")
     if len(name) > LONGEST_NAME:
-        raise InvalidProfile(f"The name of the {what} is longer than {LONGEST_NAME} characters.")
+        raise InvalidError(f"The name of the {what} is longer than {LONGEST_NAME} characters.")
     # Databases fold letters beyond ASCII in ways of their own, and a list has few of these names.
     if name.casefold() in {
         other.casefold() for other in connection.execute(select(table.c.name).where(here)).scalars()
     }:
-        raise InvalidProfile(f"The list has the {what} {name} already.")
+        raise InvalidError(f"The list has the {what} {name} already.")
     return name
 
 
 def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], position: int) -> int:
-    """The place of a newcomer, after those at and behind it moved on by one. Raises InvalidProfile."""
+    """The place of a newcomer, after those at and behind it moved on by one. Raises InvalidError."""
     if position < 0:
-        raise InvalidProfile("Positions count from 1; 0 is the last one.")
+        raise InvalidError("Positions count from 1; 0 is the last one.")
     last = int(connection.execute(select(func.coalesce(func.max(table.c.position), 0)).where(here)).scalar_one())
     if position == 0 or position > last:
         return last + 1
@@ -363,7 +356,7 @@ def _close_gap(connection: Connection, table: Table, here: ColumnElement[bool], 
 
 
 def _move(connection: Connection, table: Table, here: ColumnElement[bool], row: RowMapping, position: int) -> int:
-    """The new place of a row among the others, which make room for it; 0 is the last one. Raises InvalidProfile."""
+    """The new place of a row among the others, which make room for it; 0 is the last one. Raises InvalidError."""
     others = here & (table.c.id != row["id"])
     _close_gap(connection, table, others, row["position"])
     return _make_room(connection, table, others, position)

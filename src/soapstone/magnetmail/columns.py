@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from soapstone.contacts.fields import FIELDS, field_column
+from soapstone.errors import InvalidError
 from soapstone.imports.columns import Headings, heading_column
 from soapstone.imports.own_columns import added_columns
-from soapstone.imports.spec import ATTRIBUTE, Column, InvalidImport, OptOut, opt_outs_of
+from soapstone.imports.spec import ATTRIBUTE, Column, OptOut, opt_outs_of
 from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call
 from soapstone.product import ReceivedUpload
@@ -23,7 +24,7 @@ _NAMES = {column: name for name, column in FIELDS.items()}
 
 
 def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) -> tuple[Column, ...]:
-    """The columns that these names make, by column of the file (from 0). Raises InvalidImport for an unknown name.
+    """The columns that these names make, by column of the file (from 0). Raises InvalidError for an unknown name.
 
     Letter case does not matter (mm-44). An enhanced field is known only where the group has it.
     """
@@ -36,7 +37,7 @@ def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) 
         if found := _ENHANCED.fullmatch(name.strip()):
             target = f"{ATTRIBUTE}{found[1]}" if int(found[1]) in enhanced else None
         if target is None:
-            raise InvalidImport(f"There is no recipient field {name}.")
+            raise InvalidError(f"There is no recipient field {name}.")
         columns.append(Column(index=index, target=target))
     return tuple(columns)
 
@@ -49,7 +50,7 @@ class Heading(NamedTuple):
 
 
 def heading_of(call: Call, group: ContactList | None, upload: ReceivedUpload) -> Heading:
-    """The header line of a file; other headings of a field become its name (mm-45). Raises InvalidImport.
+    """The header line of a file; other headings of a field become its name (mm-45). Raises InvalidError.
 
     A file of our own, an export or the rejected rows of an import, is taken as it is: what it has besides its owner's
     columns is left out, its attributes are enhanced fields of the group, and its members get no mail who got none.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from soapstone.accounts.visibility import ONLY_GRANTED
-from soapstone.imports.spec import ImportSpec, InvalidImport
+from soapstone.errors import InvalidError
+from soapstone.imports.spec import ImportSpec
 from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
@@ -68,11 +69,11 @@ def _enter(call: Call, job: UploadInitialJob) -> int:
         group, label = call.product.lists.get(account.id, settings.GroupId, login), settings.MappingName or ""
     try:
         if settings is None:
-            raise InvalidImport("Settings are missing.")
+            raise InvalidError("Settings are missing.")
         if upload is None:
-            raise InvalidImport("CsvData is missing.")
+            raise InvalidError("CsvData is missing.")
         spec = _spec(call, group, upload, settings)
-    except InvalidImport as refusal:
+    except InvalidError as refusal:
         return entries.refuse(
             account=account, login=login, contact_list=group, upload=upload, label=label, reason=str(refusal)
         )
@@ -80,18 +81,18 @@ def _enter(call: Call, job: UploadInitialJob) -> int:
 
 
 def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, settings: UploadJobSettings) -> ImportSpec:
-    """What the settings ask for, in the words of uploadListQueue. Raises InvalidImport."""
+    """What the settings ask for, in the words of uploadListQueue. Raises InvalidError."""
     replace = settings.AddReplace == UploadGroupOption.REPLACE
     if group is None and settings.GroupId:
-        raise InvalidImport(f"Group {settings.GroupId} does not exist.")
+        raise InvalidError(f"Group {settings.GroupId} does not exist.")
     if group is None and replace:
-        raise InvalidImport("REPLACE needs a group.")
+        raise InvalidError("REPLACE needs a group.")
     if group is None and call.sight is not None:
-        raise InvalidImport(f"{ONLY_GRANTED} Name one of them.")
+        raise InvalidError(f"{ONLY_GRANTED} Name one of them.")
     heading = Heading(_names(settings))
     if not heading.names:
         if not settings.HasHeaderRow:
-            raise InvalidImport("Without a header row ColumnMappings must say what the columns are.")
+            raise InvalidError("Without a header row ColumnMappings must say what the columns are.")
         heading = heading_of(call, group, upload)
     return ImportSpec(
         columns=columns_of(call, group, heading.names),
@@ -112,9 +113,9 @@ def _names(settings: UploadJobSettings) -> dict[int, str]:
         if not name:
             continue
         if index < 0:
-            raise InvalidImport("CsvColumnOrder counts the columns of the file from 1.")
+            raise InvalidError("CsvColumnOrder counts the columns of the file from 1.")
         if index in names:
-            raise InvalidImport(f"Column {index + 1} of the file is mapped twice.")
+            raise InvalidError(f"Column {index + 1} of the file is mapped twice.")
         names[index] = name
     return names
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from soapstone.errors import ForbiddenError, InvalidError, NameTakenError, NotFoundError, SoapstoneError
 from soapstone.magnetmail.types import Error
+from soapstone.sending.messages.messages import MessageInQueueError
 
 INVALID_ARGUMENT = 9001
 NOT_FOUND = 9002
@@ -30,6 +32,25 @@ RECORDS: dict[int, tuple[str, str]] = {
     IMPORT_FAILED: ("IMPORT_FAILED", "The import ended without success."),
     INTERNAL_ERROR: ("INTERNAL_ERROR", "The server met an internal error."),
 }
+
+
+class NotSupportedError(InvalidError):
+    """This server does not do that."""
+
+
+NUMBERS: dict[type[Exception], int] = {
+    InvalidError: INVALID_ARGUMENT,
+    NotFoundError: NOT_FOUND,
+    ForbiddenError: ACCESS_DENIED,
+    NameTakenError: NAME_EXISTS,
+    NotSupportedError: NOT_SUPPORTED,
+    MessageInQueueError: MESSAGE_IN_QUEUE,
+}
+
+
+def number_of(error: SoapstoneError) -> int:
+    """The number that an answer gives an error."""
+    return next((NUMBERS[kind] for kind in type(error).__mro__ if kind in NUMBERS), INTERNAL_ERROR)
 
 
 def no_error() -> Error:

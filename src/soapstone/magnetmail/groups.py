@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.lists.lists import ContactList, NameTaken
+from soapstone.errors import NameTakenError
+from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
 from soapstone.magnetmail.operations import (
@@ -47,7 +48,7 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
             unique_name=True,
             category_id=None if category is None else category.id,
         )
-    except NameTaken:
+    except NameTakenError:
         return _refused(NAME_EXISTS, f"There is a group named {name} already.")
     return SaveResult(error=0, errorObj=no_error(), id=made.id, msg="The group has successfully been added!")
 

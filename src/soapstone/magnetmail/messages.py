@@ -7,15 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from soapstone.errors import InvalidError, NotFoundError, SoapstoneError
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.errors import (
-    INVALID_ARGUMENT,
-    MESSAGE_IN_QUEUE,
-    NAME_EXISTS,
-    NOT_FOUND,
-    SEE_ERROR_OBJECT,
-    error_object,
-)
+from soapstone.magnetmail.errors import SEE_ERROR_OBJECT, error_object, number_of
 from soapstone.magnetmail.operations import (
     GetMessageDetails,
     createMagnetMailMessage,
@@ -38,7 +32,7 @@ from soapstone.magnetmail.types import error as ErrorObject
 from soapstone.sending.messages import message as house
 from soapstone.sending.messages.content import check_size
 from soapstone.sending.messages.hyperlinks import hyperlinks
-from soapstone.sending.messages.messages import MessageInQueue, NameTaken
+from soapstone.sending.messages.messages import MessageInQueueError
 
 KIND: Final = "magnetmail"
 LONGEST_NAME = 255
@@ -157,12 +151,6 @@ def sender_text(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
-class _Refused(Exception):
-    def __init__(self, number: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.number = number
-
-
 class _Storing:
     """One call that stores a message."""
 
@@ -182,12 +170,8 @@ class _Storing:
                 kind=KIND,
                 traits=house.Traits(**traits, login_id=login_id),
             )
-        except _Refused as refusal:
-            return self._refusal(refusal.number, str(refusal))
-        except NameTaken as taken:
-            return self._refusal(NAME_EXISTS, f"There is a message named {taken} already.")
-        except house.InvalidMessage as invalid:
-            return self._refusal(INVALID_ARGUMENT, str(invalid))
+        except SoapstoneError as error:
+            return self._refusal(error)
         return self._stored(made, "Message created successfully", kept=False)
 
     def edit(self) -> createEditMessageResult:
@@ -196,18 +180,14 @@ class _Storing:
             draft, traits = self._read()
             before = message_of(self._call, number)
             if before is None:
-                raise _Refused(NOT_FOUND, f"Message {number} does not exist.")
+                raise NotFoundError(f"Message {number} does not exist.")
             made = self._call.product.messages.edit(self._call.account.id, number, draft, traits=traits)
-        except _Refused as refusal:
-            return self._refusal(refusal.number, str(refusal))
-        except NameTaken as taken:
-            return self._refusal(NAME_EXISTS, f"There is a message named {taken} already.")
-        except MessageInQueue:
-            return self._refusal(MESSAGE_IN_QUEUE, f"Message {number} is waiting to be sent.", in_queue=True)
-        except house.InvalidMessage as invalid:
-            return self._refusal(INVALID_ARGUMENT, str(invalid))
-        if made is None:
-            return self._refusal(NOT_FOUND, f"Message {number} does not exist.")
+            if made is None:
+                raise NotFoundError(f"Message {number} does not exist.")
+        except MessageInQueueError as error:
+            return self._refusal(error, f"Message {number} is waiting to be sent.")
+        except SoapstoneError as error:
+            return self._refusal(error)
         old, new = (self._links_of(each) for each in (before, made))
         return self._stored(made, "Message edited successfully", kept=bool(old & new))
 
@@ -219,18 +199,18 @@ class _Storing:
             return set()
 
     def _read(self) -> tuple[house.Draft, dict[str, Any]]:
-        """What is to be stored. Raises _Refused and InvalidMessage."""
+        """What is to be stored. Raises InvalidError and NotFoundError."""
         given = self._given
         if given is None:
-            raise _Refused(INVALID_ARGUMENT, "The message is missing.")
+            raise InvalidError("The message is missing.")
         name = (given.message_name or "").strip()
         if not name:
-            raise _Refused(INVALID_ARGUMENT, "The message needs a name.")
+            raise InvalidError("The message needs a name.")
         if len(name) > LONGEST_NAME:
-            raise _Refused(INVALID_ARGUMENT, f"A message name has at most {LONGEST_NAME} characters.")
+            raise InvalidError(f"A message name has at most {LONGEST_NAME} characters.")
         product, category = self._call.product, given.message_category or None
         if category is not None and product.categories.message_category(self._call.account.id, category) is None:
-            raise _Refused(NOT_FOUND, f"Message category {category} does not exist.")
+            raise NotFoundError(f"Message category {category} does not exist.")
         from_name, from_address = sender_of(given.FromAddress)
         draft = house.Draft(
             subject=given.SubjectLine or "",
@@ -261,15 +241,16 @@ class _Storing:
             msg=text,
         )
 
-    def _refusal(self, number: int, sentence: str, *, in_queue: bool = False) -> createEditMessageResult:
-        particulars = error_object(number, sentence, component="Message", function=self._function).__dict__
+    def _refusal(self, error: SoapstoneError, sentence: str = "") -> createEditMessageResult:
+        sentence = sentence or str(error)
+        particulars = error_object(number_of(error), sentence, component="Message", function=self._function).__dict__
         return createEditMessageResult(
             error=SEE_ERROR_OBJECT,
             errorObj=ErrorObject(**particulars),
             links_already_exists=False,
             magnetMail_tracking_link_exists=False,
             message_id=0,
-            message_in_queue=in_queue,
+            message_in_queue=isinstance(error, MessageInQueueError),
             msg=sentence,
         )
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.accounts.visibility import AllListsNeeded
 from soapstone.contacts.changes import Cause
-from soapstone.contacts.contacts import InvalidAddress, NoIdentifier, RecipientExists, UnknownGroup
+from soapstone.contacts.contacts import NoIdentifierError, RecipientExistsError, UnknownListError
+from soapstone.errors import ForbiddenError, SoapstoneError
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.errors import ACCESS_DENIED, INVALID_ARGUMENT, NOT_FOUND, SEE_ERROR_OBJECT, error_object
+from soapstone.magnetmail.errors import NOT_FOUND, SEE_ERROR_OBJECT, error_object, number_of
 from soapstone.magnetmail.operations import (
     addRecipient,
     editRecipient,
@@ -35,10 +35,8 @@ def add_recipient(call: Call, request: addRecipient) -> saveResult:
     fields = columns(request, COLUMNS) | {"text_only": request.text_only}
     try:
         made = call.product.recipients.add(call.account, fields, groups, login=call.login)
-    except RecipientExists as there:
-        return _exists(there)
-    except (AllListsNeeded, NoIdentifier, InvalidAddress, UnknownGroup) as refusal:
-        return _refusal("addRecipient", refusal)
+    except SoapstoneError as error:
+        return _refusal("addRecipient", error, request.email)
     return _saved(made, "Recipient added successfully")
 
 
@@ -48,10 +46,8 @@ def edit_recipient(call: Call, request: editRecipient) -> saveResult:
     try:
         if not call.product.recipients.edit(call.account, request.recipient_id, fields, login=call.login):
             return _refused("editRecipient", NOT_FOUND, f"Recipient {request.recipient_id} does not exist.")
-    except RecipientExists as there:
-        return _exists(there)
-    except (NoIdentifier, InvalidAddress) as refusal:
-        return _refusal("editRecipient", refusal)
+    except SoapstoneError as error:
+        return _refusal("editRecipient", error, request.email)
     return _saved(request.recipient_id, "Recipient edited successfully")
 
 
@@ -132,22 +128,23 @@ def _saved(number: int, text: str) -> saveResult:
     return saveResult(error=0, errorObj=_no_error(), id=number, msg=text)
 
 
-def _exists(there: RecipientExists) -> saveResult:
-    """A business code straight in `error` (mm-19, mm-21)."""
-    return saveResult(error=EXISTS, errorObj=_no_error(), id=there.contact_id, msg="RECIPIENT_EXISTS")
-
-
-def _refusal(function: str, refusal: Exception) -> saveResult:
-    if isinstance(refusal, AllListsNeeded):
-        return _refused(function, ACCESS_DENIED, f"{refusal} Name one of them.")
-    if isinstance(refusal, NoIdentifier) and refusal.field == "email":
+def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveResult:
+    """The answer to values that cannot be stored; `email` is the address that was given."""
+    if isinstance(error, RecipientExistsError):
+        # A business code straight in `error` (mm-19, mm-21).
+        return saveResult(error=EXISTS, errorObj=_no_error(), id=error.contact_id, msg="RECIPIENT_EXISTS")
+    if isinstance(error, NoIdentifierError) and error.field == "email":
         # Seen on the wire with an empty message and an empty msg (mm-19).
         return _refused(function, NO_EMAIL, "")
-    if isinstance(refusal, NoIdentifier):
-        return _refused(function, INVALID_ARGUMENT, "The custom id is missing: it tells recipients apart here.")
-    if isinstance(refusal, UnknownGroup):
-        return _refused(function, NOT_FOUND, f"Group {refusal} does not exist.")
-    return _refused(function, INVALID_ARGUMENT, f"{refusal} is not an e-mail address.")
+    if isinstance(error, ForbiddenError):
+        sentence = f"{error} Name one of them."
+    elif isinstance(error, NoIdentifierError):
+        sentence = "The custom id is missing: it tells recipients apart here."
+    elif isinstance(error, UnknownListError):
+        return _refused(function, NOT_FOUND, f"Group {error.list_id} does not exist.")
+    else:
+        sentence = f"{email} is not an e-mail address."
+    return _refused(function, number_of(error), sentence)
 
 
 def _refused(function: str, number: int, sentence: str) -> saveResult:

@@ -11,17 +11,17 @@ from typing import Any
 
 from soapstone.addresses import address_key
 from soapstone.clock import now
+from soapstone.errors import InvalidError, NotFoundError, SoapstoneError
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.errors import (
     INTERNAL_ERROR,
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    NOT_SUPPORTED,
     SEE_ERROR_OBJECT,
+    NotSupportedError,
     error_object,
     no_error,
+    number_of,
 )
 from soapstone.magnetmail.messages import message_of, sender_of
 from soapstone.magnetmail.operations import sendEmailToIndividual, sendMessageToGroup
@@ -29,7 +29,7 @@ from soapstone.magnetmail.types import EmailToGroupResult, EmailToIndividualResu
 from soapstone.sending.mail.builder import NO_LINKS
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.content import LINK_KEYS, Content
-from soapstone.sending.messages.message import Draft, InvalidMessage, Message
+from soapstone.sending.messages.message import Draft, Message
 from soapstone.sending.sends import Notice
 from soapstone.wire.types import Struct
 
@@ -53,12 +53,6 @@ ENDED = Draft(
 )
 
 
-class _Refused(Exception):
-    def __init__(self, number: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.number = number
-
-
 @dataclass(frozen=True)
 class _Found:
     """The people of a call; `missing` are the names of those who are not there."""
@@ -74,13 +68,13 @@ def send_email_to_individual(call: Call, request: sendEmailToIndividual) -> Emai
     """
     try:
         if request.recp_type is recipient_type.fax:
-            raise _Refused(NOT_SUPPORTED, "Faxes are not sent.")
+            raise NotSupportedError("Faxes are not sent.")
         message = _message(call, request.message_id)
         instead = _instead(request)
         _check_own_links(call, message, instead)
         named = [name.strip() for name in request.recipients or [] if name and name.strip()]
         if not named:
-            raise _Refused(INVALID_ARGUMENT, "The recipients are missing.")
+            raise InvalidError("The recipients are missing.")
         found = _people(call, request.recp_type, named)
         if not found.contact_ids:
             return _sent(call, found, None)
@@ -93,10 +87,8 @@ def send_email_to_individual(call: Call, request: sendEmailToIndividual) -> Emai
             links=_links(message, request),
             settings=_billing(request),
         )
-    except _Refused as refusal:
-        return _individual_refusal(refusal.number, str(refusal))
-    except InvalidMessage as invalid:
-        return _individual_refusal(INVALID_ARGUMENT, str(invalid))
+    except SoapstoneError as error:
+        return _individual_refusal(number_of(error), str(error))
     return _sent(call, found, _waited_for(call, ticket.job))
 
 
@@ -104,23 +96,23 @@ def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGro
     """Queue a message for groups: a job for each, and one for all test copies (mm-102 to mm-108)."""
     try:
         if request.send_type is sendType.FaxOnly:
-            raise _Refused(NOT_SUPPORTED, "Faxes are not sent.")
+            raise NotSupportedError("Faxes are not sent.")
         message = _message(call, request.message_id)
         groups = _groups(call, request.group_ids or [])
         without = _groups(call, request.filteredout_groups or [])
         tests = [email.strip() for email in request.test_emails or [] if email and email.strip()]
         for email in tests:
             if not is_mailbox(email):
-                raise _Refused(INVALID_ARGUMENT, f"The test address is not a valid e-mail address: {email}")
+                raise InvalidError(f"The test address is not a valid e-mail address: {email}")
         if not groups and not tests:
-            raise _Refused(INVALID_ARGUMENT, "The groups are missing.")
+            raise InvalidError("The groups are missing.")
         if message.archived and not request.sendDespiteArchived:
-            raise _Refused(INVALID_ARGUMENT, f"Message {message.id} is archived.")
+            raise InvalidError(f"Message {message.id} is archived.")
         instead = _instead(request)
         _check_own_links(call, message, instead)
         sender = instead["from_address"] or message.from_address
         if not request.sendDespiteBadFrom and not _may_send_as(call, sender):
-            raise _Refused(INVALID_ARGUMENT, f"The sender is not an allowed address of the account: {sender}")
+            raise InvalidError(f"The sender is not an allowed address of the account: {sender}")
         due_at = _due(call, request.scheduledDateTime)
         tickets = call.product.sends.to_groups(
             account=call.account,
@@ -136,10 +128,8 @@ def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGro
             test_emails=tests,
             notices=list(_notices(request, due_at)),
         )
-    except _Refused as refusal:
-        return _group_refusal(refusal.number, str(refusal))
-    except InvalidMessage as invalid:
-        return _group_refusal(INVALID_ARGUMENT, str(invalid))
+    except SoapstoneError as error:
+        return _group_refusal(number_of(error), str(error))
     return EmailToGroupResult(
         email_job_ids=[ticket.job.id for ticket in tickets],
         error=0,
@@ -152,9 +142,9 @@ def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGro
 def _message(call: Call, message_id: int) -> Message:
     message = message_of(call, message_id)
     if message is None:
-        raise _Refused(NOT_FOUND, f"Message {message_id} does not exist.")
+        raise NotFoundError(f"Message {message_id} does not exist.")
     if message.extras.get("is_fax_only"):
-        raise _Refused(NOT_SUPPORTED, f"Message {message_id} is for fax only, and faxes are not sent.")
+        raise NotSupportedError(f"Message {message_id} is for fax only, and faxes are not sent.")
     return message
 
 
@@ -163,7 +153,7 @@ def _groups(call: Call, numbers: Sequence[int]) -> list[ContactList]:
     known = {group.id: group for group in call.groups}
     for number in numbers:
         if number not in known:
-            raise _Refused(NOT_FOUND, f"Group {number} does not exist.")
+            raise NotFoundError(f"Group {number} does not exist.")
     return [known[number] for number in dict.fromkeys(numbers)]
 
 
@@ -177,7 +167,7 @@ def _check_own_links(call: Call, message: Message, instead: dict[str, str]) -> N
     """Refuse at once what could not be sent later."""
     names = {*Content(message).names, *Content(Draft(**{**instead, "plain": ""})).names}
     if LINK_KEYS.keys() & names and call.product.links is None:
-        raise _Refused(INVALID_ARGUMENT, NO_LINKS)
+        raise InvalidError(NO_LINKS)
 
 
 def _links(message: Message, request: sendEmailToIndividual | sendMessageToGroup) -> dict[str, list[str]]:
@@ -221,7 +211,7 @@ def _due(call: Call, scheduled: datetime) -> datetime | None:
     if scheduled.year == 1:
         return None
     if scheduled.year == 9999:
-        raise _Refused(INVALID_ARGUMENT, "The scheduled time is too far away.")
+        raise InvalidError("The scheduled time is too far away.")
     due = call.instant(scheduled)
     return due if due is not None and due > now() else None
 
@@ -246,14 +236,14 @@ def _notices(request: sendMessageToGroup, due_at: datetime | None) -> Iterator[N
 
 def _minutes(given: int) -> timedelta:
     if not 0 <= given <= 366 * 24 * 60:
-        raise _Refused(INVALID_ARGUMENT, "The minutes of a notification are between 0 and those of a year.")
+        raise InvalidError("The minutes of a notification are between 0 and those of a year.")
     return timedelta(minutes=given)
 
 
 def _from(draft: Draft, sender: str | None) -> Draft:
     name, address = sender_of(sender)
     if not is_mailbox(address):
-        raise _Refused(INVALID_ARGUMENT, f"The sender of a notification is not a valid e-mail address: {address}")
+        raise InvalidError(f"The sender of a notification is not a valid e-mail address: {address}")
     # A name is text here, whatever it looks like.
     name = name.replace("{", '{{ "{" }}')
     return Draft(subject=draft.subject, plain=draft.plain, from_name=name, from_address=address)
@@ -263,9 +253,9 @@ def _addresses(given: str | None) -> list[str]:
     found = [part.strip() for part in (given or "").replace(";", ",").split(",") if part.strip()]
     for address in found:
         if not is_mailbox(address):
-            raise _Refused(INVALID_ARGUMENT, f"A notification goes to what is no e-mail address: {address}")
+            raise InvalidError(f"A notification goes to what is no e-mail address: {address}")
     if not found:
-        raise _Refused(INVALID_ARGUMENT, "A notification has no address to go to.")
+        raise InvalidError("A notification has no address to go to.")
     return found
 
 

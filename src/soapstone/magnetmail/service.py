@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, cast
 
+from soapstone.errors import ForbiddenError
 from soapstone.magnetmail import (
     categories,
     entries,
@@ -92,7 +93,10 @@ class MagnetMailService:
             told = {"address": caller.peer or "-", "operation": operation.name, "login": call.login.name}
             log.warning("operation is not available", extra={**told, "account": call.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
-        return handler(call, request)
+        try:
+            return handler(call, request)
+        except ForbiddenError as error:
+            raise Fault(f"[AccessDenied] {error}") from None
 
     def internal_error(self, error: Exception) -> str:
         """The fault's message for a failure of our own (mm-27)."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 import threading
 import time
 
-from soapstone.accounts.logon import RETRY_SECONDS, AddressProhibited, InvalidLogon, LoginLocked, LogonsBusy
+from soapstone.accounts.logon import (
+    AddressProhibitedError,
+    InvalidLogonError,
+    LoginLockedError,
+    LogonsBusyError,
+)
 from soapstone.magnetmail.call import Call, OpenHandlers
 from soapstone.magnetmail.errors import error_record
 from soapstone.magnetmail.operations import Authenticate, getErrorDetails
@@ -27,16 +32,16 @@ def authenticate(product: Product, request: Authenticate, caller: Caller) -> Aut
     """Open a session. A refused login is a normal answer (mm-11)."""
     try:
         identity = product.logons.identify(request.username or "", request.password or "", caller.peer)
-    except LoginLocked:
+    except LoginLockedError:
         if _late_answers.acquire(blocking=False):
             try:
                 time.sleep(LATE_SECONDS)
             finally:
                 _late_answers.release()
         return AuthenticationResult(authenticated=False)
-    except LogonsBusy as busy:
-        raise BusyFault(f"[InternalError] {busy}", RETRY_SECONDS) from None
-    except (InvalidLogon, AddressProhibited):
+    except LogonsBusyError as busy:
+        raise BusyFault(f"[InternalError] {busy}", busy.retry_seconds) from None
+    except (InvalidLogonError, AddressProhibitedError):
         return AuthenticationResult(authenticated=False)
     if not identity.login.may_call_api:
         return AuthenticationResult(authenticated=False)

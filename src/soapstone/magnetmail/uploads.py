@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import cast
 
 from soapstone.accounts.visibility import ONLY_GRANTED
+from soapstone.errors import InvalidError
 from soapstone.imports.imports import KINDS
-from soapstone.imports.spec import ImportSpec, InvalidImport
+from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call, Handlers
@@ -92,7 +93,7 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
             spec=spec,
             label=request.mapping_name or "",
         )
-    except InvalidImport as refusal:
+    except InvalidError as refusal:
         return refused(INVALID_ARGUMENT, str(refusal))
     return _record(call, job, function, call.local)
 
@@ -102,7 +103,7 @@ def _heading(call: Call, request: uploadListQueue, group: ContactList | None, up
     if names := request.mapping():
         return Heading(names)
     if not request.header_line:
-        raise InvalidImport("Without a header line the members MM_1 to MM_42 must say what the columns are.")
+        raise InvalidError("Without a header line the members MM_1 to MM_42 must say what the columns are.")
     return heading_of(call, group, upload)
 
 

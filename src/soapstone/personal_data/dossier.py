@@ -12,9 +12,10 @@ from sqlalchemy import Connection, Table, select
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_key
 from soapstone.contacts.erased_addresses import erased_among
+from soapstone.errors import NotFoundError
 from soapstone.imports.outcomes import NAMES
 from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
-from soapstone.personal_data.traces import Traces, UnknownPerson
+from soapstone.personal_data.traces import NOBODY, Traces
 from soapstone.sending.outbox import mail_files
 from soapstone.store.database import Database
 from soapstone.store.tables import (
@@ -45,7 +46,7 @@ class Dossiers:
         self._mail, self._drafts = mail, drafts
 
     def of(self, account: Account, who: int | str) -> dict[str, Any]:
-        """Return the document of the contact with a number, or of an address. Raises UnknownPerson.
+        """Return the document of the contact with a number, or of an address. Raises NotFoundError.
 
         Times are in UTC, in the form of RFC 3339; what is empty is left out of a contact.
         """
@@ -77,7 +78,7 @@ class Dossiers:
                 "deleted_before": bool(erased_among(connection, account.id, traces.keys)),
             }
         if not any(value for name, value in document.items() if name != "addresses"):
-            raise UnknownPerson
+            raise NotFoundError(NOBODY)
         return document
 
     def _mailed(self, connection: Connection, row: Any) -> dict[str, Any]:

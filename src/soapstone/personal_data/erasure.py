@@ -18,8 +18,9 @@ from soapstone.accounts.audit import Actor, AuditAction, record
 from soapstone.addresses import address_key
 from soapstone.contacts.changes import Change, Changes
 from soapstone.contacts.erased_addresses import erased_among, remember
+from soapstone.errors import ConflictError, NotFoundError
 from soapstone.imports.parts import unpack_numbers
-from soapstone.personal_data.traces import Traces, UnknownPerson, some
+from soapstone.personal_data.traces import NOBODY, Traces, some
 from soapstone.sending.outbox import mail_files
 from soapstone.store.database import Database
 from soapstone.store.tables import (
@@ -50,10 +51,6 @@ SCAN_BYTES = 1 << 20
 WALK = 5000
 
 
-class MailUnderWay(Exception):
-    """A send that is not over has a mail for the person; its number is the argument."""
-
-
 @dataclass(frozen=True)
 class Deleted:
     """What went: numbers of the contacts, rows of ledgers, rejected rows, mails in the folder and uploaded files."""
@@ -74,7 +71,7 @@ class Erasure:
         self._blobs, self._mail, self._drafts = blobs, mail, drafts
 
     def delete(self, account: Account, who: int | str, actor: Actor, *, at_rest: bool = False) -> Deleted:
-        """Delete the contact with a number, or who has or had an address. Raises UnknownPerson and MailUnderWay.
+        """Delete the contact with a number, or who has or had an address. Raises NotFoundError and ConflictError.
 
         Files go after the records: whoever is interrupted there deletes the address again. With `at_rest` no send runs,
         and those that are not over skip the person when they go on.
@@ -91,7 +88,7 @@ class Erasure:
             rejects, with_rejects = _erase_rejects(change.connection, traces)
             known = bool(traces.contact_ids or ledger or rejects or inputs)
             if not _erase_addresses(change.connection, traces) and not known:
-                raise UnknownPerson
+                raise NotFoundError(NOBODY)
             for contact_id in traces.contact_ids:
                 _erase_contact(change, contact_id)
             _erase_ledger(change.connection, ledger)
@@ -130,7 +127,7 @@ class Erasure:
                 if row.email_key in erased:
                     try:
                         count += len(self.delete(account, row.id, actor, at_rest=True).contact_ids)
-                    except UnknownPerson:
+                    except NotFoundError:
                         # It went with another contact of the mailbox.
                         continue
 
@@ -144,7 +141,7 @@ class Erasure:
                 found |= erased_among(connection, account.id, keys).keys()
         for key in sorted(found):
             # It went with another address of the person.
-            with suppress(UnknownPerson):
+            with suppress(NotFoundError):
                 self.delete(account, key, actor, at_rest=True)
 
     def _refuse_under_way(self, connection: Connection, ledger: Sequence[Any]) -> None:
@@ -152,7 +149,7 @@ class Erasure:
         for part in some(waiting):
             query = select(jobs.c.id).where(jobs.c.id.in_(part), jobs.c.finished_at.is_(None)).limit(1)
             if (job_id := connection.execute(query).scalar_one_or_none()) is not None:
-                raise MailUnderWay(job_id)
+                raise ConflictError(f"Send {job_id} has a mail for this person and is not over.")
 
     def _inputs(self, traces: Traces) -> set[int]:
         """Numbers of the jobs that are over and whose uploaded files hold the person."""

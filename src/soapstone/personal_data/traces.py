@@ -12,11 +12,10 @@ from sqlalchemy import ColumnElement, Connection, String, cast, func, or_, selec
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_key, is_address
 from soapstone.contacts.changes import Change
+from soapstone.errors import NotFoundError
 from soapstone.store.tables import contact_events, contacts, deliveries, jobs, sends
 
-
-class UnknownPerson(LookupError):
-    """The account has no such person, and nothing about such an address."""
+NOBODY = "There is no such contact."
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,16 @@ class Traces:
 
     @classmethod
     def of(cls, connection: Connection, account: Account, who: int | str) -> Traces:
-        """Return the traces of the contact with a number, or of an address. Raises UnknownPerson."""
+        """Return the traces of the contact with a number, or of an address. Raises NotFoundError."""
         look = Change(connection, account, "", 0)
         if isinstance(who, int):
             if look.contact(who) is None:
-                raise UnknownPerson
+                raise NotFoundError(NOBODY)
             ids = look.sharing(who)
             written = set()
         else:
             if not is_address(who.strip()):
-                raise UnknownPerson
+                raise NotFoundError(NOBODY)
             ids, written = list(look.with_address(who.strip())), {who.strip()}
         mine = contacts.c.account_id == account.id
         written |= set(connection.execute(select(contacts.c.email).where(mine, contacts.c.id.in_(ids))).scalars())

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.link_keys import LinkKey, LinkKeys
+from soapstone.errors import ConflictError
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Draft
@@ -32,7 +33,7 @@ WELCOME = Draft(
 )
 
 
-class NoPublicUrl(Exception):
+class NotConfiguredError(ConflictError):
     """A letter needs the URL at which people reach this server, which is not known; the message says what to do."""
 
 
@@ -71,7 +72,7 @@ def _serializer(key: LinkKey) -> URLSafeSerializer:
 class SubscriptionLetters:
     """Writes the letters of subscriptions. `base` is the URL at which people reach this server, empty when unknown.
 
-    A letter that needs it raises NoPublicUrl then: one with a link, and one of a list without a sender of its own.
+    A letter that needs it raises NotConfiguredError then: one with a link, and one of a list without a sender of its own.
     """
 
     def __init__(self, sends: Sends, invitations: Invitations, base: str) -> None:
@@ -101,7 +102,7 @@ class SubscriptionLetters:
     def _require_base(self, contact_list: ContactList) -> None:
         if not self._base:
             log.warning("a letter of list %d was refused: SOAPSTONE_PUBLIC_URL is not set", contact_list.id)
-            raise NoPublicUrl(
+            raise NotConfiguredError(
                 "The server cannot send the mail about this subscription: it does not know the URL at which people "
                 "reach it. Set SOAPSTONE_PUBLIC_URL."
             )

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from soapstone.accounts.account import Accounts
 from soapstone.contacts.changes import Cause, Changes
 from soapstone.contacts.unsubscribes import from_everything
+from soapstone.errors import SoapstoneError
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import JobFailed
 from soapstone.lists.lists import Lists
 from soapstone.sending.mail.builder import MailBuilder, Stationery
 from soapstone.sending.messages.message import MergedTooLarge
@@ -93,7 +93,7 @@ class Replies:
             return None
         try:
             builder = MailBuilder(self._database, job, sent.message_id, Stationery(links=self._links()))
-        except JobFailed:
+        except SoapstoneError:
             return None
         row = builder.one(delivery_id)
         try:

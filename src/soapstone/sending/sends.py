@@ -13,17 +13,18 @@ from sqlalchemy import Connection, insert, select
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction, record
 from soapstone.accounts.visibility import seen_lists
+from soapstone.errors import InvalidError
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import ContactList
-from soapstone.lists.profile_filter import InvalidFilter, Term
+from soapstone.lists.profile_filter import Term
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.mail.builder import SEEN_LISTS
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, LINK_SETTINGS, Content, ready_to_send
 from soapstone.sending.messages.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages.messages import Messages, store
 from soapstone.sending.messages.template import merge_key
-from soapstone.sending.messages.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLink, check_link
+from soapstone.sending.messages.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLinkError, check_link
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
@@ -72,7 +73,7 @@ class Sends:
     """Accepts sends. Everything is on disk when a method returns; `due_at` in the past or None means at once.
 
     `has_links` says whether mails can have links to this server. Sends to many people take the sender's choice about
-    the link to unsubscribe: with "link" they raise NoUnsubscribeLink for mails without one. Without a choice, for
+    the link to unsubscribe: with "link" they raise NoUnsubscribeLinkError for mails without one. Without a choice, for
     contracts that cannot ask, they are accepted, and the missing link is noted in the log and in the job's request.
     """
 
@@ -157,11 +158,11 @@ class Sends:
     ) -> SendTicket:
         """Send a message to the subscribed members of a list, or to those who meet a filter (lk-96).
 
-        A stored message is copied. Raises InvalidMessage, and InvalidFilter for attributes that the list has not.
+        A stored message is copied. Raises InvalidMessage, and InvalidError for attributes that the list has not.
         """
         there = {attribute.id for attribute in self._profiles.attributes(contact_list.id)}
         if strange := [term.attribute_id for term in terms if term.attribute_id not in there]:
-            raise InvalidFilter(f"The list has no profile attribute {strange[0]}.")
+            raise InvalidError(f"The list has no profile attribute {strange[0]}.")
         draft = self._ready(message, contact_list)
         audience = {"kind": "members", "filter": [term.document for term in terms]}
         request = {"audience": audience, **self._unsubscribing(unsubscribe, draft, contact_list)}
@@ -387,13 +388,13 @@ class Sends:
         contact_list: ContactList,
         further: Mapping[str, Collection[str]] | None = None,
     ) -> dict[str, str]:
-        """What the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLink."""
+        """What the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLinkError."""
         if choice == "none":
             return {REQUEST: choice}
         try:
             list_id = contact_list.id
             check_link(message, contact_list.settings, further, list_id=list_id, has_links=self._has_links)
-        except NoUnsubscribeLink:
+        except NoUnsubscribeLinkError:
             if choice is not None:
                 raise
             return {REQUEST: MISSING}

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from soapstone.errors import InvalidError
 from soapstone.imports.encodings import readable
 from soapstone.imports.file_kinds import beginning_of, check_kind
-from soapstone.imports.records import Dialect, Place, Record, Records, Unreadable
+from soapstone.imports.records import Dialect, Place, Record, Records
 from soapstone.sending.messages.template import merge_key
 
 # The column with the addresses, letter case aside; without it the first column has them (lk-87).
 ADDRESS_COLUMN = "emailaddress"
 
 
-class InvalidFile(Exception):
+class InvalidFile(InvalidError):
     """The supplied file, or what was said about it, cannot be used; the text is a sentence for its sender."""
 
 
@@ -61,15 +62,12 @@ class Row:
 
 
 class SuppliedFile:
-    """Reads a supplied file, row by row, in little memory; text is UTF-8, else Windows-1252. Raises InvalidFile."""
+    """Reads a supplied file, row by row, in little memory; text is UTF-8, else Windows-1252. Raises InvalidError."""
 
     def __init__(self, path: Path, form: FileForm) -> None:
         self._path = path
         self._form = form
-        try:
-            check_kind(beginning_of(path))
-        except Unreadable as error:
-            raise InvalidFile(str(error)) from None
+        check_kind(beginning_of(path))
         first = next(self._records(None), None)
         if first is None:
             raise InvalidFile("The file is empty.")
@@ -102,8 +100,5 @@ class SuppliedFile:
         with readable(self._path, "") as (file, codec, offset):
             dialect = Dialect(self._form.delimiter, self._form.qualifier, codec)
             records = Records(file, dialect, start or Place(offset, 1))
-            try:
-                for record in records:
-                    yield record, records.place
-            except Unreadable as error:
-                raise InvalidFile(str(error)) from None
+            for record in records:
+                yield record, records.place

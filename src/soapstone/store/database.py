@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Executable, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from soapstone.errors import InvalidError
 from soapstone.store import private
 from soapstone.store.read_cache import Recall
 from soapstone.store.transient_errors import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
@@ -60,11 +61,11 @@ class Database:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
-            raise ValueError("the database's URL cannot be read") from None
+            raise InvalidError("the database's URL cannot be read") from None
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         elif parsed.get_backend_name() != "sqlite" or not parsed.database:
-            raise ValueError(f"not a database this server knows: {parsed.render_as_string()}")
+            raise InvalidError(f"not a database this server knows: {parsed.render_as_string()}")
         self.url = parsed
         self.kind = parsed.get_backend_name()
         self._waits = waits
@@ -80,7 +81,7 @@ class Database:
         try:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:
-            raise ValueError("PostgreSQL needs the package with its extra postgresql.") from None
+            raise InvalidError("PostgreSQL needs the package with its extra postgresql.") from None
         self._recall = Recall(self.path)
         if self.path is not None:
             _tame_sqlite(self.engine)

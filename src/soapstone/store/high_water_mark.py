@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
 
+from soapstone.errors import ConflictError
 from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.numbers import handed_out, stored
@@ -26,9 +27,7 @@ log = logging.getLogger(__name__)
 # Seconds between two looks at the numbers.
 PAUSE = 10.0
 
-
-class PutBack(Exception):
-    """The records are not those that were served here last. The message is a sentence for the operator."""
+REMEDY = " Stop all servers and run: soapstone db restored"
 
 
 @dataclass(frozen=True)
@@ -57,17 +56,19 @@ class Mark:
         return {} if told is None else dict(told.numbers)
 
     def check(self, database: Database) -> None:
-        """Raise PutBack for records that are older than the mark, or other ones. Without a mark all records will do."""
+        """Raise ConflictError for records that are older than the mark, or other ones. Without a mark all records will do."""
         told = self._read()
         if told is None:
             return
         with database.read() as connection:
             records = records_id(connection)
             if records is not None and records != told.records:
-                raise PutBack(f"These are other records than those that {self._path} tells of.")
+                raise ConflictError(f"These are other records than those that {self._path} tells of.{REMEDY}")
             now = handed_out(connection)
         if records is None or any(now[name] < number for name, number in told.numbers.items() if name in now):
-            raise PutBack(f"These records are older than {self._path} tells: numbers would be handed out twice.")
+            raise ConflictError(
+                f"These records are older than {self._path} tells: numbers would be handed out twice.{REMEDY}"
+            )
 
     def update(self, database: Database) -> None:
         """Let the mark tell how far the numbers have come. What it tells is safe on the disk before.

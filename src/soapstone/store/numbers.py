@@ -27,6 +27,7 @@ from sqlalchemy import (
 )
 
 from soapstone.clock import now
+from soapstone.errors import ConflictError
 from soapstone.store.tables import (
     accounts,
     campaigns,
@@ -78,17 +79,10 @@ NUMBER_LOCKS = 7400
 _TABLES = {table.name: table for table in metadata.sorted_tables if "id" in table.c}
 
 
-class NumberTaken(Exception):
-    """A chosen number is or was in use, in whatever account; the message is a sentence for whoever asked."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"The number {number} cannot be given: it is in use, or was before.")
-
-
 def add_row(connection: Connection, table: Table, values: Mapping[str, Any], number: int | None = None) -> RowMapping:
     """Insert a row into one of the NUMBERED tables in the caller's writing transaction; all its columns.
 
-    It gets the table's next number, or that one (1 to LARGEST_CHOSEN). Raises NumberTaken for a number that any account
+    It gets the table's next number, or that one (1 to LARGEST_CHOSEN). Raises ConflictError for a number that any account
     has or had, and for one that the sequence has passed, since its row may have been deleted.
     """
     place = NUMBERED.index(table)
@@ -103,11 +97,11 @@ def add_row(connection: Connection, table: Table, values: Mapping[str, Any], num
         postgresql
         and not connection.execute(select(func.pg_try_advisory_xact_lock(NUMBER_LOCKS + place, number))).scalar_one()
     ):
-        raise NumberTaken(number)
+        raise _taken(number)
     last = _last(connection, table)
     there = connection.execute(select(table.c.id).where(table.c.id == number)).first()
     if number <= last or there is not None or _is_chosen(connection, table, number):
-        raise NumberTaken(number)
+        raise _taken(number)
     chosen = {"kind": table.name, "number": number, "account_id": values["account_id"], "created_at": now()}
     connection.execute(insert(chosen_numbers).values(chosen))
     row = connection.execute(insert(table).values(id=number, **values).returning(table)).mappings().one()
@@ -239,3 +233,7 @@ def _set(connection: Connection, name: str, value: int) -> None:
     given = {"name": name, "value": value}
     if not connection.execute(text("UPDATE sqlite_sequence SET seq = :value WHERE name = :name"), given).rowcount:
         connection.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :value)"), given)
+
+
+def _taken(number: int) -> ConflictError:
+    return ConflictError(f"The number {number} cannot be given: it is in use, or was before.")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, insert, inspect, select, text
 
 from soapstone.clock import now
+from soapstone.errors import ConflictError
 from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.numbers import handed_out, put_back
@@ -30,14 +31,10 @@ NEWEST = "0016"
 COPY = "copy"
 
 
-class SchemaMismatch(Exception):
-    """This program does not know the schema of the database; the message says what to do, in sentences."""
-
-
 def upgrade(database: Database, *, copied: bool = False) -> None:
     """Bring the schema to the version of this program, after a backup of what is there, unless it is `copied` already.
 
-    Raises SchemaMismatch for a schema that this program does not know (made by a newer one).
+    Raises ConflictError for a schema that this program does not know (made by a newer one).
     """
     found = version(database)
     if found == NEWEST:
@@ -77,19 +74,19 @@ def create(database: Database) -> None:
 
 
 def check(database: Database) -> None:
-    """Raise SchemaMismatch unless the schema is the one of this program."""
+    """Raise ConflictError unless the schema is the one of this program."""
     found = version(database)
     if found != NEWEST:
         refuse_newer(database)
         had = f"schema {found}" if found else "no schema yet"
-        raise SchemaMismatch(f"The database has {had}, this version needs {NEWEST}. Run: soapstone db upgrade")
+        raise ConflictError(f"The database has {had}, this version needs {NEWEST}. Run: soapstone db upgrade")
 
 
 def refuse_newer(database: Database) -> None:
-    """Raise SchemaMismatch for a schema that a newer version of this program has made: no upgrade here helps."""
+    """Raise ConflictError for a schema that a newer version of this program has made: no upgrade here helps."""
     found = version(database)
     if found not in (None, NEWEST) and found not in _known(migrations()):
-        raise SchemaMismatch(
+        raise ConflictError(
             f"The database has schema {found}, made by a newer version of Soapstone. This version knows schemas up to "
             f"{NEWEST}: install the newer version, or restore a backup that this one made."
         )

@@ -12,6 +12,7 @@ from typing import Any
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
+from soapstone.errors import InvalidError
 from soapstone.http.client_address import first_headers
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.server import LISTRAK_PATH
@@ -38,10 +39,6 @@ class Interface(StrEnum):
 
 _PATHS = {MAGNETMAIL.path.lower(): Interface.MAGNETMAIL, LISTRAK_PATH: Interface.LISTRAK}
 _REST = "/api/v1"
-
-
-class UnknownOperation(Exception):
-    """No interface has an operation of that name; the text says which names are near."""
 
 
 def contract_of(interface: Interface) -> Contract | None:
@@ -154,7 +151,7 @@ def rest_routes() -> tuple[Route, ...]:
 
 
 def interfaces_with(operation: str, wanted: Interface | None = None) -> list[Interface]:
-    """Return the interfaces that have this operation, or the wanted one. Raises UnknownOperation."""
+    """Return the interfaces that have this operation, or the wanted one. Raises InvalidError."""
     names: dict[Interface, set[str]] = {
         each: set(contract.operations_by_name) for each in Interface if (contract := contract_of(each))
     }
@@ -164,7 +161,7 @@ def interfaces_with(operation: str, wanted: Interface | None = None) -> list[Int
     if not found:
         near = get_close_matches(operation, set().union(*names.values()), 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise UnknownOperation(f"No operation of {wanted or 'any interface'} is named {operation}.{hint}")
+        raise InvalidError(f"No operation of {wanted or 'any interface'} is named {operation}.{hint}")
     return found
 
 

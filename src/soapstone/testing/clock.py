@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from soapstone.api.problems import Refused
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 
 # Instants that a test may set: the rest of the server adds days and years to them.
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
@@ -58,7 +58,7 @@ def router(set_clock: Callable[[datetime], None]) -> APIRouter:
         except OverflowError:
             moment = LATEST
         if not EARLIEST <= moment < LATEST:
-            raise Refused(422, f"The clock goes from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}.")
+            raise InvalidError(f"The clock goes from {EARLIEST:%Y-%m-%d} to {LATEST:%Y-%m-%d}.")
         set_clock(moment)
         return Moment(now=now())
 

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soapstone.api.authentication import OwnPages
 from soapstone.api.limits import Limited
-from soapstone.api.problems import RESPONSES, Refused, answer, install
+from soapstone.api.problems import RESPONSES, ProblemError, answer, install
 from soapstone.http.client_address import Origins, asks_for_loopback
 from soapstone.sending.smtp_address import is_this_machine
 from soapstone.testing.errors import UnusableSeed
@@ -96,10 +96,7 @@ def _records(records: Records) -> APIRouter:
 
         All of them are made, or none. The document may come as YAML, of the same members.
         """
-        try:
-            return await records.add(document, keep=keep)
-        except UnusableSeed as refused:
-            raise Refused(409, str(refused)) from None
+        return await records.add(document, keep=keep)
 
     return router
 
@@ -129,7 +126,7 @@ class _YamlTaken(APIRoute):
             try:
                 content = json.dumps(await run_in_threadpool(parsed, body), default=str).encode()
             except UnusableSeed as trouble:
-                raise Refused(400, str(trouble)) from None
+                raise ProblemError(400, str(trouble)) from None
 
             async def receive() -> Message:
                 return {"type": "http.request", "body": content}

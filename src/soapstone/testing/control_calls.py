@@ -12,10 +12,10 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import Number
 from soapstone.testing.bodies import KeptBody
-from soapstone.testing.called import Interface, UnknownOperation, interfaces_with
+from soapstone.testing.called import Interface, interfaces_with
 from soapstone.testing.calls import MOST_CALLS, Headers, RecordedCall, RecordedCalls
 
 MOST_SHOWN = 1024 * 1024
@@ -114,10 +114,7 @@ def router(calls: RecordedCalls) -> APIRouter:
     ) -> StreamingResponse:
         """Return the calls, the oldest first; of more than `limit` the newest."""
         if operation:
-            try:
-                interfaces_with(operation, interface)
-            except UnknownOperation as unknown:
-                raise Refused(422, str(unknown)) from None
+            interfaces_with(operation, interface)
         return StreamingResponse(_document(calls.find(operation, interface, limit)), media_type="application/json")
 
     @api.delete("", status_code=204)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from soapstone.api.problems import Refused, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import Number
-from soapstone.testing.faults import FaultIn, FaultOut, Faults, UnfitFault
+from soapstone.testing.faults import FaultIn, FaultOut, Faults
 
 
 def router(faults: Faults) -> APIRouter:
@@ -16,10 +16,7 @@ def router(faults: Faults) -> APIRouter:
     @api.post("", status_code=201)
     def add_fault(wanted: FaultIn) -> FaultOut:
         """Let calls fail."""
-        try:
-            return faults.add(wanted)
-        except UnfitFault as error:
-            raise Refused(422, str(error)) from None
+        return faults.add(wanted)
 
     @api.get("")
     def list_faults() -> dict[str, list[FaultOut]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from soapstone.errors import ConflictError
 
-class UnusableSeed(Exception):
+
+class UnusableSeed(ConflictError):
     """A seed document cannot be used; the message says where and why. No records are made of it."""

@@ -6,7 +6,8 @@ from http import HTTPStatus
 
 from starlette.responses import HTMLResponse, Response
 
-from soapstone.listrak.call import LOCKED as LISTRAK_LOCKED
+from soapstone.accounts.logon import LoginLockedError
+from soapstone.listrak.call import described
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.sessions import UNKNOWN_SESSION
 from soapstone.magnetmail.types import AuthenticationResult
@@ -14,8 +15,7 @@ from soapstone.testing.called import Called, Interface
 from soapstone.wire import faults
 from soapstone.wire.writer import write_answer
 from soapstone.xmlhttp import answer as xml
-from soapstone.xmlhttp.call import locked
-from soapstone.xmlhttp.refusal import Refused
+from soapstone.xmlhttp.refusal import CallError, refusal
 
 INTERNAL = "The server met an internal error."
 
@@ -25,7 +25,7 @@ def soap_fault(called: Called, message: str) -> Response:
     if called.interface is Interface.REST:
         return _problem(500, message or INTERNAL)
     if called.interface is Interface.XML:
-        return _document(Refused(500, "InternalError", message or INTERNAL))
+        return _document(CallError(500, "InternalError", message or INTERNAL))
     return _soap(called, 500, faults.render(faults.Fault(message or f"[InternalError] {INTERNAL}"), called.version))
 
 
@@ -54,11 +54,11 @@ def locked_login(called: Called) -> Response:
 
         return _problem(403, LOCKED)
     if called.interface is Interface.XML:
-        return _document(locked())
+        return _document(refusal(LoginLockedError()))
     if called.interface is Interface.LISTRAK or called.declared is None:
-        return soap_fault(called, LISTRAK_LOCKED)
-    refusal = AuthenticationResult(authenticated=False)
-    return _soap(called, 200, write_answer(called.declared, MAGNETMAIL.namespace, called.version, refusal))
+        return soap_fault(called, described(LoginLockedError()))
+    denied = AuthenticationResult(authenticated=False)
+    return _soap(called, 200, write_answer(called.declared, MAGNETMAIL.namespace, called.version, denied))
 
 
 def _soap(called: Called, status: int, body: bytes) -> Response:
@@ -66,7 +66,7 @@ def _soap(called: Called, status: int, body: bytes) -> Response:
     return Response(body, status, {"content-type": media_type, "cache-control": "private, max-age=0"})
 
 
-def _document(refused: Refused) -> Response:
+def _document(refused: CallError) -> Response:
     headers = {"content-type": xml.MEDIA_TYPE, "cache-control": "private, max-age=0"}
     return Response(xml.error(refused), refused.status, headers)
 

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from soapstone.testing.called import Called, Interface, UnknownOperation, contract_of, interfaces_with
+from soapstone.errors import InvalidError
+from soapstone.testing.called import Called, Interface, contract_of, interfaces_with
 
 MOST_FAULTS = 1000
 MOST_SECONDS = 3600.0
@@ -44,10 +45,6 @@ _WORK_DONE = {FaultKind.DELAY, FaultKind.TRUNCATE}
 # The contracts look at sessions and logins before they do anything.
 _NEVER_DONE = {FaultKind.EXPIRED_SESSION, FaultKind.LOCKED_LOGIN}
 _SECONDS = {FaultKind.DELAY: 2.0, FaultKind.STATUS_503: 1.0}
-
-
-class UnfitFault(ValueError):
-    """A fault that cannot be put in; the message is a sentence."""
 
 
 class FaultIn(BaseModel):
@@ -143,11 +140,11 @@ class Faults:
         return bool(self._faults)
 
     def add(self, wanted: FaultIn) -> FaultOut:
-        """Put in a fault. Raises UnfitFault for one that no call could meet."""
+        """Put in a fault. Raises InvalidError for one that no call could meet."""
         _check(wanted)
         with self._lock:
             if len(self._faults) >= MOST_FAULTS:
-                raise UnfitFault(f"There are {MOST_FAULTS} faults. Remove some.")
+                raise InvalidError(f"There are {MOST_FAULTS} faults. Remove some.")
             fault = Fault(next(self._numbers), wanted)
             self._faults.append(fault)
             return fault.shown()
@@ -180,19 +177,16 @@ class Faults:
 
 
 def _check(wanted: FaultIn) -> None:
-    """Raises UnfitFault."""
+    """Raises InvalidError."""
     name = wanted.operation
     if name is not None:
-        try:
-            there = interfaces_with(name, wanted.interface)
-        except UnknownOperation as unknown:
-            raise UnfitFault(str(unknown)) from None
+        there = interfaces_with(name, wanted.interface)
     else:
         there = list(Interface) if wanted.interface is None else [wanted.interface]
     if wanted.kind in _NEVER_DONE and wanted.work_done:
-        raise UnfitFault(f"The work of a call is never done with {wanted.kind}.")
+        raise InvalidError(f"The work of a call is never done with {wanted.kind}.")
     if not any(_fits(wanted, called) for each in there for called in _samples(each, name)):
-        raise UnfitFault(f"{wanted.kind} is nothing that {name or wanted.interface} could answer.")
+        raise InvalidError(f"{wanted.kind} is nothing that {name or wanted.interface} could answer.")
 
 
 def _samples(interface: Interface, name: str | None) -> list[Called]:

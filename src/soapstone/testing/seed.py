@@ -9,20 +9,21 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from sqlalchemy import insert, update
 
-from soapstone.accounts.account import Account, Login, NameTaken
+from soapstone.accounts.account import Account, Login
 from soapstone.addresses import is_address
 from soapstone.api.values import Body, Email, Name, Text
 from soapstone.clock import now
 from soapstone.contacts.changes import Changes, State
-from soapstone.contacts.subscriptions import InvalidValue
+from soapstone.contacts.subscriptions import InvalidValueError
+from soapstone.errors import SoapstoneError
 from soapstone.imports.imports import KIND
 from soapstone.imports.outcomes import OUTCOMES, REASONS
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.lists import ContactList
-from soapstone.lists.profiles import KINDS, InvalidProfile
+from soapstone.lists.profiles import KINDS
 from soapstone.product import Product
-from soapstone.sending.messages.message import Draft, InvalidMessage, Traits
-from soapstone.store.numbers import LARGEST_CHOSEN, NumberTaken
+from soapstone.sending.messages.message import Draft, Traits
+from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.store.tables import PERSON_FIELDS, jobs, rejected_rows
 from soapstone.testing.errors import UnusableSeed
 
@@ -172,7 +173,7 @@ def plant(product: Product, seed: Seed) -> Planted:
 def _at(place: str) -> Iterator[None]:
     try:
         yield
-    except (NameTaken, NumberTaken, InvalidProfile, InvalidMessage, LookupError, ValueError) as trouble:
+    except (SoapstoneError, LookupError, ValueError) as trouble:
         sentence = str(trouble)
         raise UnusableSeed(f"{place}: {sentence[:1].upper()}{sentence[1:]}") from None
 
@@ -254,7 +255,7 @@ def _contact(
     try:
         values = {attributes[name]: value for name, value in given.attributes.items()}
         product.subscriptions().set_profile(account, contact_list, contact_id, values)
-    except InvalidValue as wrong:
+    except InvalidValueError as wrong:
         name = next(name for name, number in attributes.items() if number == wrong.attribute_id)
         raise ValueError(f"the value of {name} does not fit the attribute.") from None
     if given.blocked is not None:

@@ -10,8 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from sqlalchemy import func, select
 
 from soapstone.clock import now
+from soapstone.errors import ConflictError, NotFoundError, SoapstoneError
 from soapstone.imports.outcomes import INVALID_ADDRESS, REASONS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.job import Job
@@ -49,14 +49,6 @@ def _known(reason: str) -> str:
 
 
 RejectReason = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(REASONS)})]
-
-
-class NoSuchJob(LookupError):
-    """There is no job of that number."""
-
-
-class Impossible(ValueError):
-    """A transition cannot be set, or a job not be advanced; the message is a sentence."""
 
 
 class _In(BaseModel):
@@ -206,11 +198,11 @@ class Transitions:
     # --- setting transitions ------------------------------------------------------------------------------------------
 
     def add(self, asked: TransitionIn) -> TransitionOut:
-        """Set a transition. Raises NoSuchJob, and Impossible for one that is over."""
+        """Set a transition. Raises NotFoundError, and ConflictError for one that is over."""
         job = None if isinstance(asked.jobs, str) else self._unfinished(asked.jobs)
         with self._changed:
             if len(self._transitions) >= MOST_TRANSITIONS:
-                raise Impossible("There are too many transitions: delete them, or reset the server.")
+                raise ConflictError("There are too many transitions: delete them, or reset the server.")
             self._learn()
             self._number += 1
             made = _Transition(self._number, asked)
@@ -245,17 +237,17 @@ class Transitions:
     def advance(self, number: int) -> Job:
         """Bring a job that is held into its next state and return it.
 
-        Raises NoSuchJob, and Impossible when nothing holds it.
+        Raises NotFoundError, and ConflictError when nothing holds it.
         """
         job = self._unfinished(number)
         with self._changed:
             course = self._course(number)
             if course is None or course.ends:
-                raise Impossible("No transition holds this job.")
+                raise ConflictError("No transition holds this job.")
             course.look_at_clock(job)
             stays = course.transition.end if course.begins else course.transition.start
             if stays == "never":
-                raise Impossible("The job's transition says that it stays where it is.")
+                raise ConflictError("The job's transition says that it stays where it is.")
             if not course.begins:
                 course.begin()
             else:
@@ -304,7 +296,7 @@ class Transitions:
     def _held(self, runner: Runner) -> Runner:
 
         def run_held(run: Run) -> None:
-            failure = None
+            failure: SoapstoneError | None = None
             with self._changed:
                 course = self._course(run.job.id)
                 if course is not None and course.has_failed:
@@ -316,7 +308,7 @@ class Transitions:
             else:
                 try:
                     runner(run)
-                except JobFailed as trouble:
+                except SoapstoneError as trouble:
                     failure = trouble
             self._wait_for_end(run)
             if failure is not None:
@@ -430,9 +422,9 @@ class Transitions:
     def _unfinished(self, number: int) -> Job:
         job = self._jobs.get(None, number)
         if job is None:
-            raise NoSuchJob
+            raise NotFoundError("There is no such job.")
         if job.over:
-            raise Impossible("The job is over.")
+            raise ConflictError("The job is over.")
         return job
 
     def _tell(self) -> None:
@@ -450,24 +442,12 @@ def router(transitions: Transitions) -> APIRouter:
     # A test server begins without them: they take a while to load.
     from fastapi import APIRouter, Response
 
-    from soapstone.api.problems import Refused, not_found
-
     routes = APIRouter(tags=["transitions"])
-
-    @contextmanager
-    def refusals() -> Iterator[None]:
-        try:
-            yield
-        except NoSuchJob:
-            raise not_found("job") from None
-        except Impossible as trouble:
-            raise Refused(409, str(trouble)) from None
 
     @routes.post("/transitions", status_code=201)
     def add_transition(given: TransitionIn) -> TransitionOut:
         """Say when jobs begin and end, and how."""
-        with refusals():
-            return transitions.add(given)
+        return transitions.add(given)
 
     @routes.get("/transitions")
     def list_transitions() -> TransitionsOut:
@@ -482,8 +462,7 @@ def router(transitions: Transitions) -> APIRouter:
     @routes.post("/jobs/{number}/advance")
     def advance_job(number: int) -> Advanced:
         """Bring a job that a transition holds into its next state, and answer when it is there."""
-        with refusals():
-            job = transitions.advance(number)
+        job = transitions.advance(number)
         return Advanced(job=job.id, state=job.state)
 
     return routes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from soapstone.xmlhttp.refusal import Refused
+from soapstone.xmlhttp.refusal import CallError
 
 MEDIA_TYPE = "application/xml; charset=utf-8"
 
@@ -19,7 +19,7 @@ def document(root: str, members: Mapping[str, str | int]) -> bytes:
     return f'<?xml version="1.0" encoding="utf-8"?><{root}>{inner}</{root}>'.encode()
 
 
-def error(refused: Refused) -> bytes:
+def error(refused: CallError) -> bytes:
     """The document of a refusal."""
     return document("Error", {"Code": refused.code, "Description": refused.description})
 

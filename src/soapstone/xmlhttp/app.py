@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from python_multipart.multipart import parse_options_header
 
 from soapstone.accounts.logon import RETRY_SECONDS
+from soapstone.errors import ForbiddenError, NotFoundError, SoapstoneError
 from soapstone.http.client_address import FOREIGN, Origins, first_headers
 from soapstone.http.draining import pace
 from soapstone.product import Product, ReceivedUpload, RecordsUnavailable
@@ -20,7 +21,7 @@ from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
 from soapstone.xmlhttp.parts import PartsReader
-from soapstone.xmlhttp.refusal import Refused, internal_error, invalid
+from soapstone.xmlhttp.refusal import CallError, internal_error, refusal
 from soapstone.xmlhttp.request import EARLY, RequestReader
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,8 @@ class XmlOverHttp:
             status, document = 200, await self._answer(scope, body)
         except Disconnected:
             return
-        except Refused as refused:
+        except SoapstoneError as error:
+            refused = refusal(error)
             status, document = refused.status, answer.error(refused)
             if status == 405:
                 headers.append((b"allow", b"POST"))
@@ -110,12 +112,12 @@ class XmlOverHttp:
     async def _answer(self, scope: Scope, body: _Body) -> bytes:
         call = PATHS.get(scope["path"])
         if call is None:
-            raise Refused(404, "NotFound", "There is no such call.")
+            raise NotFoundError("There is no such call.")
         if scope["method"] != "POST":
-            raise invalid("This address takes POST only.", 405)
+            raise CallError(405, "InvalidArgument", "This address takes POST only.")
         peer, base_url = self._origins.read(scope)
         if self._origins.is_foreign(scope, base_url):
-            raise Refused(403, "AccessDenied", FOREIGN)
+            raise ForbiddenError(FOREIGN)
         headers = first_headers(scope)
         length = headers.get(b"content-length", b"")
         if length.isdigit() and len(length) < 20 and int(length) > self._max_body:
@@ -142,7 +144,7 @@ class XmlOverHttp:
             elif await body.begins_as_xml() or media in (b"application/xml", b"text/xml"):
                 reader = request
             else:
-                raise invalid("The body must be XML, or multipart/form-data with a boundary.", 415)
+                raise CallError(415, "InvalidArgument", "The body must be XML, or multipart/form-data with a boundary.")
             while data := await body.next():
                 # Parsing, the check of a password and writing to disk would all hold up the other calls.
                 await in_thread(self._executor, partial(reader.feed, data))
@@ -153,7 +155,7 @@ class XmlOverHttp:
             members = await in_thread(self._executor, lambda: submit(self._product, call, request, upload, file_name))
             return answer.document(f"{call}Response", members)
         except Busy as busy:
-            raise Refused(503, "InternalError", str(busy)) from None
+            raise CallError(503, "InternalError", str(busy)) from None
         finally:
             request.release()
             if parts is not None:
@@ -176,8 +178,8 @@ class _Body:
         # Taken already, and not yet given to a reader.
         self._ahead = b""
 
-    def too_large(self) -> Refused:
-        return invalid(f"The request is larger than {self._limit} bytes.", 413)
+    def too_large(self) -> CallError:
+        return CallError(413, "InvalidArgument", f"The request is larger than {self._limit} bytes.")
 
     async def begins_as_xml(self) -> bool:
         """Look whether the body begins with `<`, whatever its media type says. Raises as `next` does.
@@ -194,7 +196,7 @@ class _Body:
         return found
 
     async def next(self) -> bytes:
-        """The next bytes; none at the end. Raises Refused over the limit, Disconnected when the client is gone."""
+        """The next bytes; none at the end. Raises SoapstoneError over the limit, Disconnected when the client is gone."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             return ahead

@@ -6,17 +6,15 @@ import re
 from collections.abc import Mapping
 
 from soapstone.accounts.logon import (
-    AddressProhibited,
     Identity,
-    InvalidLogon,
-    LoginLocked,
-    LogonsBusy,
+    InvalidLogonError,
 )
+from soapstone.errors import ForbiddenError, InvalidError
 from soapstone.product import Product, ReceivedUpload
-from soapstone.sending.messages.message import Draft, InvalidMessage, Message
+from soapstone.sending.messages.message import Draft, Message
 from soapstone.sending.sends import SendTicket
-from soapstone.sending.supplied_file import FileForm, InvalidFile
-from soapstone.xmlhttp.refusal import Refused, invalid, not_found
+from soapstone.sending.supplied_file import FileForm
+from soapstone.xmlhttp.refusal import not_found
 from soapstone.xmlhttp.request import RequestReader
 
 # Name of a call → how its processes are called (lk-84).
@@ -27,38 +25,21 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 def logon(product: Product, name: str, password: str, peer: str | None) -> Identity:
-    """Who calls; the checks and texts are those of WSUser (lk-10 to lk-13). Raises Refused."""
+    """Who calls; the checks and texts are those of WSUser (lk-10 to lk-13). Raises SoapstoneError."""
     if not name:
-        raise Refused(401, "InvalidLogonAttempt", "The user name or password is not valid.")
-    try:
-        identity = product.logons.identify(name, password, peer)
-    except AddressProhibited:
-        raise Refused(403, "ProhibitedIPAddress", "Calls from this IP address are not allowed.") from None
-    except LoginLocked:
-        raise locked() from None
-    except InvalidLogon:
-        raise Refused(401, "InvalidLogonAttempt", "The user name or password is not valid.") from None
-    except LogonsBusy as busy:
-        raise Refused(503, "InternalError", str(busy)) from None
+        raise InvalidLogonError
+    identity = product.logons.identify(name, password, peer)
     if not identity.login.may_call_api:
-        raise Refused(403, "AccessDenied", "The user does not have the API permission.")
+        raise ForbiddenError("The user does not have the API permission.")
     product.audit.call(identity.account.id, identity.login.actor, "XML over HTTP")
     return identity
-
-
-def locked() -> Refused:
-    """Too many failures; the login is locked for a while (lk-13)."""
-    return Refused(403, "LoginAttemptsExceeded", "Too many failed logon attempts. The user is locked for a while.")
 
 
 def submit(
     product: Product, call: str, request: RequestReader, upload: ReceivedUpload | None, file_name: str
 ) -> dict[str, str | int]:
-    """Start the send that was asked for; the members of its answer (lk-88). Raises Refused."""
-    try:
-        ticket = _submit(product, call, request, upload, file_name)
-    except (InvalidMessage, InvalidFile) as error:
-        raise invalid(str(error)) from None
+    """Start the send that was asked for; the members of its answer (lk-88). Raises SoapstoneError."""
+    ticket = _submit(product, call, request, upload, file_name)
     return {
         "StatusID": ticket.job.id,
         "ListID": ticket.job.list_id or 0,
@@ -77,17 +58,17 @@ def _submit(
     account, login = identity.account, identity.login
     number = _number(request.members, "ListID")
     if number is None:
-        raise invalid("ListID is missing.")
+        raise InvalidError("ListID is missing.")
     contact_list = product.lists.get(account.id, number, login)
     if contact_list is None:
         raise not_found("List", number)
     message = _message(product, account.id, contact_list.id, request.message)
     if call == "SendToList":
         if upload is not None:
-            raise invalid("SendToList takes no file.")
+            raise InvalidError("SendToList takes no file.")
         return product.sends.to_list(account=account, login=login, contact_list=contact_list, message=message)
     if upload is None or not upload.size:
-        raise invalid("The request has no file, or an empty one.")
+        raise InvalidError("The request has no file, or an empty one.")
     form = _form(request.file or {}, file_name)
     return product.sends.to_file(
         account=account, login=login, contact_list=contact_list, message=message, upload=upload, file=form
@@ -96,7 +77,7 @@ def _submit(
 
 def _message(product: Product, account_id: int, list_id: int, members: Mapping[str, str] | None) -> Message | Draft:
     if members is None:
-        raise invalid("Message is missing.")
+        raise InvalidError("Message is missing.")
     number = _number(members, "SavedMsgID")
     if number is None:
         return Draft(
@@ -109,7 +90,7 @@ def _message(product: Product, account_id: int, list_id: int, members: Mapping[s
             plain=members.get("TextBody", ""),
         )
     if any(text.strip() for name, text in members.items() if name != "SavedMsgID"):
-        raise invalid("Message holds both SavedMsgID and a message of its own.")
+        raise InvalidError("Message holds both SavedMsgID and a message of its own.")
     message = product.messages.get(account_id, number)
     if message is None or not message.saved or message.list_id != list_id:
         raise not_found("Message", number)
@@ -119,7 +100,7 @@ def _message(product: Product, account_id: int, list_id: int, members: Mapping[s
 def _form(attributes: Mapping[str, str], file_name: str) -> FileForm:
     header = _TRUTH.get(attributes.get("HasColumnNames", "true").strip())
     if header is None:
-        raise invalid("HasColumnNames is neither true nor false.")
+        raise InvalidError("HasColumnNames is neither true nor false.")
     return FileForm(
         name=attributes.get("Name") or file_name,
         delimiter=attributes.get("Delimiter", ""),
@@ -134,5 +115,5 @@ def _number(members: Mapping[str, str], name: str) -> int | None:
         return None
     match = _NUMBER.fullmatch(text)
     if match is None:
-        raise invalid(f"{name} is not a number.")
+        raise InvalidError(f"{name} is not a number.")
     return int(match[1])

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from soapstone.errors import InvalidError
 from soapstone.product import ReceivedUpload
-from soapstone.xmlhttp.refusal import invalid
 from soapstone.xmlhttp.request import EARLY, TOO_LATE, RequestReader
 
 # The parser reports every broken body as a warning; the refusal says it already.
@@ -20,7 +20,7 @@ EARLY_PARTS = 2 * EARLY
 
 
 class PartsReader:
-    """Reads the parts as they come in. Parts of other names are ignored. Everything raises Refused.
+    """Reads the parts as they come in. Parts of other names are ignored. Everything raises InvalidError.
 
     `upload` and `file_name` are those of part `file`, once it has begun. A reader is to be released.
     """
@@ -51,7 +51,7 @@ class PartsReader:
                 },
             )
         except FormParserError:
-            raise invalid("The boundary of the parts is too long.") from None
+            raise InvalidError("The boundary of the parts is too long.") from None
 
     def feed(self, data: bytes) -> None:
         """The next bytes of the body."""
@@ -63,18 +63,18 @@ class PartsReader:
             try:
                 self._parser.write(piece)
             except FormParserError:
-                raise invalid("The body is not correct multipart/form-data.") from None
+                raise InvalidError("The body is not correct multipart/form-data.") from None
             # Parts of other names cost time, which strangers do not get without end.
             self._fed += len(piece)
             if self._fed > EARLY_PARTS and self._request.identity is None:
-                raise invalid(TOO_LATE)
+                raise InvalidError(TOO_LATE)
 
     def close(self) -> None:
         """The body is complete."""
         if not self._requests:
-            raise invalid("The body has no part named request.")
+            raise InvalidError("The body has no part named request.")
         if not self._complete:
-            raise invalid("The body ends before its last part does.")
+            raise InvalidError("The body ends before its last part does.")
 
     def release(self) -> None:
         """Let go of the parser, which holds this reader."""
@@ -101,12 +101,12 @@ class PartsReader:
         if self._part == "request":
             self._requests += 1
             if self._requests > 1:
-                raise invalid("The body has more than one part named request.")
+                raise InvalidError("The body has more than one part named request.")
         elif self._part == "file":
             if self._request.identity is None:
-                raise invalid("The part named request must come before the part named file.")
+                raise InvalidError("The part named request must come before the part named file.")
             if self._request.upload is not None or self.upload is not None:
-                raise invalid("The request holds more than one file.")
+                raise InvalidError("The request holds more than one file.")
             self.file_name = options.get(b"filename", b"").decode("utf-8", "replace")
             self.upload = self._new_upload()
 

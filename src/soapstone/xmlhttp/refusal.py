@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+from soapstone.accounts.logon import AddressProhibitedError, InvalidLogonError, LoginLockedError
+from soapstone.errors import ForbiddenError, InvalidError, NotFoundError, SoapstoneError, UnavailableError
 
-class Refused(Exception):
-    """The call is refused. `sentence` comes without the code; `status` is that of the HTTP answer."""
+# Errors of all faces, by status and code here; the codes are those of the SOAP side (lk-11, lk-18).
+ANSWERS: dict[type[SoapstoneError], tuple[int, str]] = {
+    InvalidError: (400, "InvalidArgument"),
+    NotFoundError: (404, "NotFound"),
+    ForbiddenError: (403, "AccessDenied"),
+    UnavailableError: (503, "InternalError"),
+    InvalidLogonError: (401, "InvalidLogonAttempt"),
+    LoginLockedError: (403, "LoginAttemptsExceeded"),
+    AddressProhibitedError: (403, "ProhibitedIPAddress"),
+}
+
+
+class CallError(SoapstoneError):
+    """The call is refused. The sentence comes without the code; `status` is that of the HTTP answer."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -17,18 +31,21 @@ class Refused(Exception):
         return f"[{self.code}] {self}"
 
 
-def invalid(sentence: str, status: int = 400) -> Refused:
-    """The request cannot be understood or does not hold what it should."""
-    return Refused(status, "InvalidArgument", sentence)
+def refusal(error: SoapstoneError) -> CallError:
+    """The error as this interface tells it."""
+    if isinstance(error, CallError):
+        return error
+    status, code = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), ANSWERS[InvalidError])
+    return CallError(status, code, str(error))
 
 
-def not_found(kind: str, number: int) -> Refused:
+def not_found(kind: str, number: int) -> NotFoundError:
     """There is no such thing for this user (lk-18, lk-19)."""
-    return Refused(404, "NotFound", f"{kind} {number} does not exist or is not accessible.")
+    return NotFoundError(f"{kind} {number} does not exist or is not accessible.")
 
 
 def internal_error(
     status: int = 500, sentence: str = "The server met an internal error; its log has the details."
-) -> Refused:
+) -> CallError:
     """A fault of ours; the log has the details."""
-    return Refused(status, "InternalError", sentence)
+    return CallError(status, "InternalError", sentence)

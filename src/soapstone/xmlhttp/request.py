@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from xml.parsers import expat
 
 from soapstone.accounts.logon import Identity
+from soapstone.errors import InvalidError
 from soapstone.product import ReceivedUpload
 from soapstone.xmlhttp.base64_stream import Base64Stream
-from soapstone.xmlhttp.refusal import invalid
 
 # Bounds of what is kept or followed: levels, bytes that the text of all members takes together, bytes of one unfinished
 # token (expat reads such a token again with every piece that comes in).
@@ -34,10 +34,10 @@ _CHARSETS = frozenset({"utf-8", "utf-16", "iso-8859-1"})
 class RequestReader:
     """Reads one request of a call ("SendToList", "SendToFile").
 
-    `logon` is called with name and password as soon as both are there; it raises Refused or says who calls. Only after
+    `logon` is called with name and password as soon as both are there; it raises SoapstoneError or says who calls. Only after
     it the content of `<File>` is decoded, straight into an upload that `new_upload` makes. Name and password must come
     within the first `EARLY` bytes. Element order is free but for that; of repeated members the first counts; unknown
-    ones are ignored (lk-85). Everything raises Refused. A reader is to be released.
+    ones are ignored (lk-85). Everything raises InvalidError. A reader is to be released.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class RequestReader:
                 if not left:
                     self._parse_held()
                     if self.identity is None:
-                        raise invalid(TOO_LATE)
+                        raise InvalidError(TOO_LATE)
                     continue
             self._held += data[at : at + left]
             at += left
@@ -100,9 +100,9 @@ class RequestReader:
         self._fed += len(data)
         self._open = self._fed - max(self._parser.CurrentByteIndex, 0)
         if self._open > TOKEN_SIZE:
-            raise invalid("The request has a tag that is too long.")
+            raise InvalidError("The request has a tag that is too long.")
         if len(self._names) > NAMES:
-            raise invalid("The request has too many different names.")
+            raise InvalidError("The request has too many different names.")
 
     def release(self) -> None:
         """Let go of the parser. It holds this reader, and the reader holds it: both would stay for a while."""
@@ -123,20 +123,22 @@ class RequestReader:
             self._parser.Parse(data, final)
         except expat.ExpatError as error:
             place = f"line {error.lineno}, column {error.offset + 1}"
-            raise invalid(f"The request is not well-formed XML: {expat.ErrorString(error.code)}, {place}.") from None
+            raise InvalidError(
+                f"The request is not well-formed XML: {expat.ErrorString(error.code)}, {place}."
+            ) from None
         except (ValueError, LookupError):
-            # The parser's own: everything that its handlers raise is a Refused.
-            raise invalid("The request is in an encoding that is not known here.") from None
+            # The parser's own: everything that its handlers raise is of our own.
+            raise InvalidError("The request is in an encoding that is not known here.") from None
 
     def _refuse_doctype(self, *_: object) -> None:
-        raise invalid("The request has a document type declaration; none is allowed.")
+        raise InvalidError("The request has a document type declaration; none is allowed.")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         self._depth += 1
         if self._depth > DEPTH:
-            raise invalid("The request is nested too deeply.")
+            raise InvalidError("The request is nested too deeply.")
         if self._depth == 1 and name != self._call:
-            raise invalid(f"The request is a {name[:100]} document, not {self._call}.")
+            raise InvalidError(f"The request is a {name[:100]} document, not {self._call}.")
         if self._depth == 2:
             if name in MEMBERS and name not in self.members:
                 self._collect()
@@ -168,7 +170,7 @@ class RequestReader:
         if self._text_depth == self._depth:
             self.kept += len(text) if text.isascii() else 4 * len(text)
             if self.kept > TEXT_SIZE:
-                raise invalid(f"The request holds more than {TEXT_SIZE} bytes of text besides the file.")
+                raise InvalidError(f"The request holds more than {TEXT_SIZE} bytes of text besides the file.")
             self._text.append(text)
         elif self._base64 is not None and self._depth == 2:
             self._decode(text)
@@ -183,7 +185,7 @@ class RequestReader:
 
     def _begin_file(self, attributes: dict[str, str]) -> None:
         if self.identity is None:
-            raise invalid(TOO_LATE)
+            raise InvalidError(TOO_LATE)
         self.file = attributes
         self._base64 = Base64Stream(self._write)
 
@@ -202,4 +204,4 @@ class RequestReader:
             else:
                 self._base64.feed(text)
         except ValueError:
-            raise invalid("The content of File is not base64.") from None
+            raise InvalidError("The content of File is not base64.") from None

@@ -29,9 +29,10 @@ from tests.sending.mail.test_mime import MAIL, NAMES, TEXT
 from tests.sending.smtp_trial import Sink
 
 from soapstone.accounts.link_keys import LinkKeys
+from soapstone.errors import InvalidError
 from soapstone.runners import dkim_signer
 from soapstone.sending.mail.builder import MailBuilder, Stationery
-from soapstone.sending.mail.dkim import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner, UnusableKey
+from soapstone.sending.mail.dkim import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner
 from soapstone.sending.mail.mime import Mail
 from soapstone.sending.sender import Sender
 from soapstone.sending.signed_links import Links
@@ -278,7 +279,7 @@ def test_a_file_with_windows_line_ends_is_a_key(tmp_path: Path) -> None:
 def test_keys_that_cannot_be_used(tmp_path: Path, content: bytes, reason: str) -> None:
     file = tmp_path / "key"
     file.write_bytes(content)
-    with pytest.raises(UnusableKey) as refused:
+    with pytest.raises(InvalidError) as refused:
         DkimKey.of("june", str(file))
     assert str(refused.value) == f"The DKIM key {file} cannot be used: {reason}."
 
@@ -289,21 +290,21 @@ def test_an_rsa_key_is_long_enough(tmp_path: Path) -> None:
     # The library that makes the other keys makes none so short.
     make = f"openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1016 -out {file}"
     subprocess.run(make.split(), check=True, capture_output=True)
-    with pytest.raises(UnusableKey, match=r"it has 1016 bits, and RSA keys need 1024 at least\."):
+    with pytest.raises(InvalidError, match=r"it has 1016 bits, and RSA keys need 1024 at least\."):
         DkimKey.of("june", str(file))
 
 
 def test_what_is_missing_or_wrong(tmp_path: Path) -> None:
-    with pytest.raises(UnusableKey, match=r"The DKIM key .*/nothing cannot be read: No such file or directory\."):
+    with pytest.raises(InvalidError, match=r"The DKIM key .*/nothing cannot be read: No such file or directory\."):
         DkimKey.of("june", str(tmp_path / "nothing"))
-    with pytest.raises(UnusableKey, match="needs a selector: SOAPSTONE_DKIM_SELECTOR"):
+    with pytest.raises(InvalidError, match="needs a selector: SOAPSTONE_DKIM_SELECTOR"):
         DkimKey.of("", str(tmp_path / "nothing"))
-    with pytest.raises(UnusableKey, match="is not made of letters"):
+    with pytest.raises(InvalidError, match="is not made of letters"):
         DkimKey("june; d=example.org", pem(generate_private_key(65537, 1024)))
     for domain in ("", ".", "example com", "example..com", "x" * 64, "a;b.example"):
-        with pytest.raises(UnusableKey, match="needs the domain that signs"):
+        with pytest.raises(InvalidError, match="needs the domain that signs"):
             DkimSigner(domain, [RSA])
-    with pytest.raises(UnusableKey, match=r"the same selector, june\."):
+    with pytest.raises(InvalidError, match=r"the same selector, june\."):
         DkimSigner("example.com", [RSA, DkimKey("June", pem(generate_private_key(65537, 1024)))])
 
 
@@ -376,7 +377,7 @@ def test_one_key_or_two(tmp_path: Path) -> None:
         signer = dkim_signer(Settings(**given_settings))
         assert signer is not None
         assert [found["a"] for found in tags(signer.sign(MAIL.content()))] == algorithms
-    with pytest.raises(UnusableKey, match="SOAPSTONE_DKIM_KEY is not set"):
+    with pytest.raises(InvalidError, match="SOAPSTONE_DKIM_KEY is not set"):
         dkim_signer(Settings(dkim_domain="example.com", **two))
-    with pytest.raises(UnusableKey, match="needs a selector: SOAPSTONE_DKIM_SELECTOR"):
+    with pytest.raises(InvalidError, match="needs a selector: SOAPSTONE_DKIM_SELECTOR"):
         dkim_signer(Settings(**one, dkim_second_key=str(ed25519)))

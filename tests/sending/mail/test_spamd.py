@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 from tests.sending.spamd import FakeScanner
 
+from soapstone.errors import InvalidError
 from soapstone.sending.mail import spamd
-from soapstone.sending.mail.spamd import InvalidScannerUrl, MailTooLarge, Rule, ScannerFailed, SpamScanner
+from soapstone.sending.mail.spamd import Rule, ScannerError, SpamScanner
 
 MAIL = b"Subject: News\r\n\r\nHello\r\n"
 
@@ -71,7 +72,7 @@ def test_an_answer_without_a_report(fake: FakeScanner) -> None:
 )
 def test_answers_that_cannot_be_used(fake: FakeScanner, mood: str, reason: str) -> None:
     fake.mood = mood
-    with pytest.raises(ScannerFailed, match=reason):
+    with pytest.raises(ScannerError, match=reason):
         SpamScanner(fake.url).scan(MAIL)
 
 
@@ -80,7 +81,7 @@ def test_a_scan_has_an_end(fake: FakeScanner, mood: str) -> None:
     """The time is that of the whole scan, also for a scanner that says a little every now and then."""
     fake.mood = mood
     begun = time.monotonic()
-    with pytest.raises(ScannerFailed, match="time"):
+    with pytest.raises(ScannerError, match="time"):
         SpamScanner(fake.url, timeout=0.5).scan(MAIL)
     assert time.monotonic() - begun < 10
 
@@ -89,14 +90,14 @@ def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
-        with pytest.raises(ScannerFailed, match="refused"):
+        with pytest.raises(ScannerError, match="refused"):
             SpamScanner(f"spamd://127.0.0.1:{port}").scan(MAIL)
 
 
 def test_large_mails_are_not_sent(fake: FakeScanner) -> None:
     scanner = SpamScanner(fake.url)
     scanner.scan(b"x" * spamd.LARGEST_MAIL)
-    with pytest.raises(MailTooLarge, match="larger than 512000 bytes"):
+    with pytest.raises(InvalidError, match="larger than 512000 bytes"):
         scanner.scan(b"x" * (spamd.LARGEST_MAIL + 1))
     assert [len(mail) for mail in fake.mails] == [spamd.LARGEST_MAIL]
 
@@ -112,7 +113,7 @@ def test_only_some_scan_at_once(fake: FakeScanner, monkeypatch: pytest.MonkeyPat
     end = time.monotonic() + 30
     while len(fake.mails) < spamd.MOST_AT_ONCE and time.monotonic() < end:
         time.sleep(0.01)
-    with pytest.raises(ScannerFailed, match="busy"):
+    with pytest.raises(ScannerError, match="busy"):
         scanner.scan(MAIL)
     fake.released.set()
     for thread in threads:
@@ -120,7 +121,7 @@ def test_only_some_scan_at_once(fake: FakeScanner, monkeypatch: pytest.MonkeyPat
     assert scanner.scan(MAIL).points == 2.8
     fake.mood = "error"
     for _ in range(spamd.MOST_AT_ONCE + 1):
-        with pytest.raises(ScannerFailed, match="76"):
+        with pytest.raises(ScannerError, match="76"):
             scanner.scan(MAIL)
 
 
@@ -136,5 +137,5 @@ def test_only_some_scan_at_once(fake: FakeScanner, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_urls_that_cannot_be_used(url: str) -> None:
-    with pytest.raises(InvalidScannerUrl, match=r"is not spamd://host:port\."):
+    with pytest.raises(InvalidError, match=r"is not spamd://host:port\."):
         SpamScanner(url)

@@ -10,7 +10,7 @@ import pytest
 
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.sending.messages.message import Draft
-from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLink
+from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLinkError
 from soapstone.sending.sends import Sends, SendTicket
 from soapstone.sending.supplied_file import FileForm
 
@@ -80,7 +80,7 @@ def test_a_link_is_in_a_body(
         (ticket,) = submit(draft(**parts), contact_list, unsubscribe="link")
         assert ticket.job.request["unsubscribe"] == "link"
         return
-    with pytest.raises(NoUnsubscribeLink) as refused:
+    with pytest.raises(NoUnsubscribeLinkError) as refused:
         submit(draft(**parts), contact_list, unsubscribe="link")
     assert (refused.value.list_id, refused.value.url_missing) == (contact_list.id, False)
     assert office.jobs.find() == []
@@ -89,7 +89,7 @@ def test_a_link_is_in_a_body(
 
 def test_a_server_without_a_public_url_makes_no_link(office: Any, submit: Submit) -> None:
     contact_list = list_with(office, removal_link=True)
-    with pytest.raises(NoUnsubscribeLink) as refused:
+    with pytest.raises(NoUnsubscribeLinkError) as refused:
         submit(draft(), contact_list, has_links=False, unsubscribe="link")
     assert refused.value.url_missing
     submit(draft(), contact_list, has_links=False, unsubscribe="none")

@@ -20,10 +20,10 @@ from soapstone.sending.ledger import within
 from soapstone.sending.mail.dkim import DkimSigner
 from soapstone.sending.mail.mime import Head, ascii_domain, envelope
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, profile_value, with_links
-from soapstone.sending.messages.message import InvalidMessage, Message
+from soapstone.sending.messages.message import Message
 from soapstone.sending.messages.messages import Messages
 from soapstone.sending.messages.template import merge_key
-from soapstone.sending.messages.unsubscribe_link import REQUEST, NoUnsubscribeLink, check_link
+from soapstone.sending.messages.unsubscribe_link import REQUEST, check_link
 from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp_connection import Letter
 from soapstone.store.database import Database
@@ -72,10 +72,7 @@ class MailBuilder:
         further: Mapping[str, Any] = job.request.get("links", {})
         # The message with the links that this send adds to it.
         shown = with_links(self._message, settings, further) if self._links else self._message
-        try:
-            self.content = Content(shown, has_links=True)
-        except InvalidMessage as error:
-            raise JobFailed(str(error)) from None
+        self.content = Content(shown, has_links=True)
         self._plain, self._html = self.content.bodies(shown.charset)
         wanted = self.content.names.keys()
         self._linked = {key: purpose for key, purpose in LINK_KEYS.items() if key in wanted}
@@ -92,7 +89,7 @@ class MailBuilder:
         self._html_fields: list[str] = job.request.get("audience", {}).get("html_fields", [])
 
     def check_unsubscribe_link(self) -> None:
-        """Raise JobFailed when the sender was promised a link to unsubscribe and the mails would have none.
+        """Raise NoUnsubscribeLinkError when the sender was promised a link to unsubscribe and the mails would have none.
 
         The list's settings may have changed since the send was accepted, and another process may have accepted it.
         """
@@ -100,10 +97,7 @@ class MailBuilder:
             return
         further: Mapping[str, Any] = self._job.request.get("links", {})
         has_links = self._links is not None
-        try:
-            check_link(self._message, self._list.settings, further, list_id=self._list.id, has_links=has_links)
-        except NoUnsubscribeLink as error:
-            raise JobFailed(str(error)) from None
+        check_link(self._message, self._list.settings, further, list_id=self._list.id, has_links=has_links)
 
     @property
     def known(self) -> set[str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import idna
 
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.sending.mail.mime import ascii_domain
 
 # A header is signed as often as it is there, and named once more in h=: then a signature breaks when somebody adds
@@ -56,19 +57,15 @@ _SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _LONGEST_LINE = 76
 
 
-class UnusableKey(Exception):
-    """The key cannot be read or used; the text is a sentence for the operator."""
-
-
 class DkimKey:
     """A private key, and the selector under which receivers find its public key.
 
-    `pem` is the key of RSA (PKCS#1 or PKCS#8) or ed25519 (PKCS#8), without a password. Raises UnusableKey.
+    `pem` is the key of RSA (PKCS#1 or PKCS#8) or ed25519 (PKCS#8), without a password. Raises InvalidError.
     """
 
     def __init__(self, selector: str, pem: bytes, path: str = "") -> None:
         if not _SELECTOR.fullmatch(selector):
-            raise UnusableKey(f"The DKIM selector {selector!r} is not made of letters, digits and hyphens.")
+            raise InvalidError(f"The DKIM selector {selector!r} is not made of letters, digits and hyphens.")
         which = f"The DKIM key {path} cannot be used" if path else "The DKIM key cannot be used"
         # Loaded where there is a key: it takes 9 MB, and the web process signs nothing.
         from cryptography.exceptions import UnsupportedAlgorithm
@@ -82,16 +79,16 @@ class DkimKey:
         try:
             key = load_pem_private_key(pem, None)
         except TypeError:
-            raise UnusableKey(f"{which}: it has a password.") from None
+            raise InvalidError(f"{which}: it has a password.") from None
         except (ValueError, UnsupportedAlgorithm):
-            raise UnusableKey(f"{which}: it is not a private key in PEM form.") from None
+            raise InvalidError(f"{which}: it is not a private key in PEM form.") from None
         self.selector = selector
         # The value of the tag a=, and how a SHA-256 digest is signed. Ed25519 takes it as its message (RFC 8463 3).
         self.algorithm: str
         self.sign: Callable[[bytes], bytes]
         if isinstance(key, RSAPrivateKey):
             if key.key_size < FEWEST_BITS:
-                raise UnusableKey(f"{which}: it has {key.key_size} bits, and RSA keys need {FEWEST_BITS} at least.")
+                raise InvalidError(f"{which}: it has {key.key_size} bits, and RSA keys need {FEWEST_BITS} at least.")
             padding, digest = PKCS1v15(), Prehashed(SHA256())
             self.algorithm, self.sign = "rsa-sha256", lambda data: key.sign(data, padding, digest)
             kind, shown = "rsa", key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -99,42 +96,42 @@ class DkimKey:
             self.algorithm, self.sign = "ed25519-sha256", key.sign
             kind, shown = "ed25519", key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         else:
-            raise UnusableKey(f"{which}: it is neither an RSA nor an ed25519 key.")
+            raise InvalidError(f"{which}: it is neither an RSA nor an ed25519 key.")
         # The text record that publishes the key (RFC 6376 3.6.1, RFC 8463 4).
         self.record = f"v=DKIM1; k={kind}; p={b64encode(shown).decode()}"
 
     @classmethod
     def of(cls, selector: str, path: str) -> DkimKey:
-        """Read the key in that file. Raises UnusableKey."""
+        """Read the key in that file. Raises InvalidError."""
         if not selector:
-            raise UnusableKey(
+            raise InvalidError(
                 f"The DKIM key {path} needs a selector: SOAPSTONE_DKIM_SELECTOR, or SOAPSTONE_DKIM_SECOND_SELECTOR for "
                 "a second key."
             )
         try:
             pem = Path(path).read_bytes()
         except OSError as error:
-            raise UnusableKey(f"The DKIM key {path} cannot be read: {error.strerror or 'unknown reason'}.") from None
+            raise InvalidError(f"The DKIM key {path} cannot be read: {error.strerror or 'unknown reason'}.") from None
         return cls(selector, pem, path)
 
 
 class DkimSigner:
     """Signs mails in the name of one domain, with each of its keys.
 
-    Raises UnusableKey.
+    Raises InvalidError.
     """
 
     def __init__(self, domain: str, keys: Sequence[DkimKey]) -> None:
         try:
             self._domain = idna.encode(domain.removesuffix("."), uts46=True, std3_rules=True).decode().lower()
         except idna.IDNAError:
-            raise UnusableKey(
+            raise InvalidError(
                 f"A DKIM key needs the domain that signs, in SOAPSTONE_DKIM_DOMAIN: {domain!r} is not one."
             ) from None
         selectors = [key.selector.lower() for key in keys]
         if len(set(selectors)) < len(selectors):
             # Each has a text record of its own (RFC 6376 3.6.2.2).
-            raise UnusableKey(f"Two DKIM keys cannot have the same selector, {keys[0].selector}.")
+            raise InvalidError(f"Two DKIM keys cannot have the same selector, {keys[0].selector}.")
         self._keys = [
             (
                 key,

@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from soapstone.errors import InvalidError
+
 PORT = 783
 
 # spamc does not ask about larger mails either; what is read of an answer.
@@ -27,16 +29,8 @@ _RULE = re.compile(rf"\s{{0,4}}({_NUMBER})\s+([A-Za-z0-9_]+)(?:\s+(.*))?", re.AS
 _TABLE = re.compile(r"^---- -{10,} -{10,}\s*$", re.MULTILINE)
 
 
-class InvalidScannerUrl(ValueError):
-    """The URL of the spam scanner cannot be used; the text is a sentence for the operator."""
-
-
-class ScannerFailed(Exception):
+class ScannerError(Exception):
     """The scanner gave no usable answer; the text says why, for the log."""
-
-
-class MailTooLarge(Exception):
-    """The mail is larger than the scanner takes; the text is a sentence for whoever asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +52,7 @@ class Score:
 
 
 class SpamScanner:
-    """A spamd by its URL, `spamd://host:port`. Raises InvalidScannerUrl; `timeout` is in seconds for each mail."""
+    """A spamd by its URL, `spamd://host:port`. Raises InvalidError; `timeout` is in seconds for each mail."""
 
     def __init__(self, url: str, *, timeout: float = 30.0) -> None:
         try:
@@ -69,21 +63,21 @@ class SpamScanner:
         else:
             host = host if parts.scheme == "spamd" and not parts.username and parts.path in ("", "/") else None
         if not host:
-            raise InvalidScannerUrl("The URL of the spam scanner is not spamd://host:port.")
+            raise InvalidError("The URL of the spam scanner is not spamd://host:port.")
         self._address = (host, port or PORT)
         self._timeout = timeout
         self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def scan(self, mail: bytes) -> Score:
-        """Ask about a mail. Raises MailTooLarge and ScannerFailed."""
+        """Ask about a mail. Raises InvalidError and ScannerError."""
         if len(mail) > LARGEST_MAIL:
-            raise MailTooLarge(f"The mail is larger than {LARGEST_MAIL} bytes, too large for the spam scanner.")
+            raise InvalidError(f"The mail is larger than {LARGEST_MAIL} bytes, too large for the spam scanner.")
         if not self._turns.acquire(timeout=LONGEST_WAIT):
-            raise ScannerFailed("it is busy")
+            raise ScannerError("it is busy")
         try:
             answer = self._ask(mail)
         except OSError as trouble:
-            raise ScannerFailed(str(trouble) or type(trouble).__name__) from None
+            raise ScannerError(str(trouble) or type(trouble).__name__) from None
         finally:
             self._turns.release()
         return parse(answer)
@@ -101,25 +95,25 @@ class SpamScanner:
                 if not data:
                     return answer
                 answer += data
-        raise ScannerFailed(f"its answer is larger than {LARGEST_ANSWER} bytes")
+        raise ScannerError(f"its answer is larger than {LARGEST_ANSWER} bytes")
 
 
 def parse(answer: bytes) -> Score:
-    """What a whole answer to REPORT says. Raises ScannerFailed for one that says nothing."""
+    """What a whole answer to REPORT says. Raises ScannerError for one that says nothing."""
     head, mark, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("utf-8", "replace").split("\r\n")
     found = _STATUS.fullmatch(status)
     if not mark or found is None:
-        raise ScannerFailed("its answer is incomplete or none of spamd")
+        raise ScannerError("its answer is incomplete or none of spamd")
     if found[1] != "0":
-        raise ScannerFailed(f"it answers {found[1]} {found[2]}")
+        raise ScannerError(f"it answers {found[1]} {found[2]}")
     headers = {name.strip().lower(): value for name, _, value in (line.partition(":") for line in lines)}
     length = headers.get("content-length", "").strip()
     if length.isdigit() and len(body) < int(length):
-        raise ScannerFailed("its answer is incomplete")
+        raise ScannerError("its answer is incomplete")
     points = _POINTS.fullmatch(headers.get("spam", ""))
     if points is None:
-        raise ScannerFailed("its answer has no points")
+        raise ScannerError("its answer has no points")
     return Score(points=float(points[1]), required=float(points[2]), rules=_rules(body.decode("utf-8", "replace")))
 
 

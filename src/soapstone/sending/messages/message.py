@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from soapstone.errors import InvalidError
+
 # How mails can be written; text that an older character set does not have goes as UTF-8 (lk-105, mm-95).
 CHARSETS = ("utf-8", "iso-8859-1")
 
@@ -27,7 +29,7 @@ MOST_MERGED = 3_000_000
 MOST_FILTERED = 1_000_000
 
 
-class InvalidMessage(Exception):
+class InvalidMessage(InvalidError):
     """The message cannot be sent as it is; the text is a sentence for its author (lk-98)."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 
 from soapstone.clock import now
+from soapstone.errors import ConflictError, NameTakenError
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
 from soapstone.sending.messages.message import Draft, Message, MessageKind, Traits
@@ -26,11 +27,7 @@ UNIQUE_KIND = "magnetmail"
 LONGEST_KEY = 500
 
 
-class NameTaken(Exception):
-    """The account has another message of that name (mm-96)."""
-
-
-class MessageInQueue(Exception):
+class MessageInQueueError(ConflictError):
     """The message waits to be sent, or is being sent, and stays as it is until then (mm-97)."""
 
 
@@ -53,8 +50,8 @@ class Messages:
     ) -> Message:
         """Store a message for later use; subject, bodies and sender may still be empty. `number` is as for add_row.
 
-        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTaken for a kind
-        whose names are there once (mm-96), and NumberTaken.
+        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTakenError for a kind
+        whose names are there once (mm-96), and ConflictError.
         """
         traits = traits or Traits()
         _check(draft, traits.name)
@@ -73,8 +70,8 @@ class Messages:
     ) -> Message | None:
         """Change what a stored message says, and those of its traits that are given; None when there is none.
 
-        A message that was made for a send is not edited: it counts as none. Raises InvalidMessage, NameTaken and
-        MessageInQueue.
+        A message that was made for a send is not edited: it counts as none. Raises InvalidMessage, NameTakenError and
+        MessageInQueueError.
         """
         given = {name: value for name, value in (traits or {}).items() if name in Traits.__dataclass_fields__}
         _check(draft, given.get("name", ""))
@@ -88,7 +85,9 @@ class Messages:
                 given["unique_name"] = name_key(found.kind, given["name"])
                 _check_name(connection, account_id, given["unique_name"], given["name"], but=message_id)
             if connection.execute(_waiting(message_id)).first():
-                raise MessageInQueue(message_id)
+                raise MessageInQueueError(
+                    f"Message {message_id} waits to be sent, or is being sent; it stays as it is until then."
+                )
             query = update(messages).where(mine).values(**given, updated_at=now()).returning(messages)
             return _message(connection.execute(query).mappings().one())
 
@@ -204,7 +203,7 @@ def name_key(kind: str, name: str) -> str | None:
 def _check_name(connection: Connection, account_id: int, key: str | None, name: str, *, but: int = 0) -> None:
     same = (messages.c.account_id == account_id) & (messages.c.unique_name == key) & (messages.c.id != but)
     if key is not None and connection.execute(select(messages.c.id).where(same)).first():
-        raise NameTaken(name)
+        raise NameTakenError(f"There is a message named {name} already.")
 
 
 def _waiting(message_id: int) -> Any:

@@ -16,7 +16,7 @@ REQUEST = "unsubscribe"
 MISSING = "missing"
 
 
-class NoUnsubscribeLink(InvalidMessage):
+class NoUnsubscribeLinkError(InvalidMessage):
     """The mails would have no link to unsubscribe.
 
     `url_missing`: message or list ask for the link, and the server does not know its public URL. `list_id` is the list.
@@ -37,13 +37,13 @@ def check_link(
     list_id: int | None,
     has_links: bool,
 ) -> None:
-    """Raise NoUnsubscribeLink when no body of the mails would have the link, by its merge field or by its list.
+    """Raise NoUnsubscribeLinkError when no body of the mails would have the link, by its merge field or by its list.
 
     The header `List-Unsubscribe` does not count, since many mail programs do not show it. `further` is as in
     `with_links`; `has_links` says whether the server can make links at all.
     """
     shown = with_links(message, settings, further)
     if "unsubscribe_link" not in visible_links(shown):
-        raise NoUnsubscribeLink(list_id, url_missing=False)
+        raise NoUnsubscribeLinkError(list_id, url_missing=False)
     if not has_links:
-        raise NoUnsubscribeLink(list_id, url_missing=True)
+        raise NoUnsubscribeLinkError(list_id, url_missing=True)
