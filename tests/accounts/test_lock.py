@@ -20,6 +20,7 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.accounts.logon import InvalidLogonError, LoginLockedError, Logons, LogonsBusyError
 from soapstone.accounts.passwords import LONGEST_PASSWORD
 from soapstone.clock import clock, now
+from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.tables import login_addresses, logon_failures
 
@@ -217,7 +218,7 @@ def test_names_that_no_database_holds_are_wrong_names(logons: Logons, name: str)
 
 def test_long_passwords_are_wrong_without_a_hash(database: Database, logons: Logons, hashed: list[str]) -> None:
     accounts = Accounts(database)
-    with pytest.raises(ValueError, match="1000 characters"):
+    with pytest.raises(InvalidError, match="1000 characters"):
         accounts.set_password("ann", "x" * (LONGEST_PASSWORD + 1))
     accounts.set_password("ann", "€" * LONGEST_PASSWORD)
     assert result(logons, "ann", "€" * (LONGEST_PASSWORD + 1), STRANGE) == "InvalidLogonError"

@@ -11,7 +11,7 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.accounts.logon import AddressProhibitedError, InvalidLogonError, LoginLockedError, Logons
 from soapstone.accounts.sessions import Sessions
 from soapstone.clock import now
-from soapstone.errors import NameTakenError
+from soapstone.errors import NameTakenError, NotFoundError
 from soapstone.store.database import Database
 from soapstone.store.tables import logins, logon_failures, sessions
 
@@ -154,5 +154,5 @@ def test_names_are_taken_once(database: Database, account: Account, logons: Logo
         accounts.create("acme", time_zone="UTC")
     with pytest.raises(NameTakenError):
         accounts.add_login(account, "ANN", "x")
-    with pytest.raises(LookupError):
+    with pytest.raises(NotFoundError):
         accounts.create("child", time_zone="UTC", parent="nobody")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from soapstone.errors import InvalidError
 from soapstone.imports import encodings
 from soapstone.imports.charsets import CHARSETS, charset, codec_of
 from soapstone.imports.encodings import WIDE, Plain, plain, readable
@@ -217,7 +218,7 @@ def test_charsets_by_name(tmp_path: Path, name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", ["klingon", "", "utf-7", "punycode", "idna", "base64", "cp037", "x" * 100, "\0", "ü"])
 def test_an_unknown_charset(tmp_path: Path, name: str) -> None:
-    with pytest.raises(LookupError, match="There is no encoding"):
+    with pytest.raises(InvalidError, match="There is no encoding"):
         charset(name)
 
 

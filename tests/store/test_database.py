@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from soapstone.accounts.account import Account
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.jobs.queue import Jobs
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, jobs
@@ -167,5 +168,5 @@ def test_a_step_never_goes_back(database: Database, account: Account) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "nonsense"])
 def test_other_databases_are_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="database"):
+    with pytest.raises(InvalidError, match="database"):
         Database(url)

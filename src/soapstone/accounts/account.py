@@ -118,7 +118,7 @@ class Accounts:
     ) -> Account:
         """Create an account; its name is kept in upper case (mm-10).
 
-        Raises NameTakenError, LookupError for the parent, ValueError for the time zone.
+        Raises NameTakenError, NotFoundError for the parent, InvalidError for the time zone.
         """
         _check_zone(time_zone)
         with self._database.write() as connection:
@@ -140,7 +140,7 @@ class Accounts:
     def create_first(self, name: str, login: str, password: str, *, time_zone: str) -> bool:
         """Create an account with a login where there is no account yet, both or nothing. Return whether it was made.
 
-        Raises ValueError for the time zone.
+        Raises InvalidError for the time zone.
         """
         if self.all():
             return False
@@ -341,7 +341,7 @@ class Accounts:
 
     def change(self, account: Account, **values: Any) -> Account:
         """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it
-        has no contacts. Raises ValueError with a sentence for values that cannot be."""
+        has no contacts. Raises InvalidError for values that cannot be."""
         if unknown := values.keys() - {"time_zone", "unsubscribe_type", "field_labels", "identifier"}:
             raise TypeError(f"no settings of an account: {sorted(unknown)}")
         if "time_zone" in values:

@@ -53,7 +53,7 @@ _threads = ThreadPoolExecutor(2, thread_name_prefix="password", initializer=_ste
 
 
 def hash_password(password: str) -> str:
-    """Return the argon2id hash of a password, with its parameters. Raises ValueError for one that is too long."""
+    """Return the argon2id hash of a password, with its parameters. Raises InvalidError for one that is too long."""
     if len(password) > LONGEST_PASSWORD:
         raise InvalidError(f"A password has at most {LONGEST_PASSWORD} characters.")
     if _is_cheap.get():

@@ -42,7 +42,7 @@ class Tokens:
         self._accounts = Accounts(database)
 
     def add(self, account: Account, login: Login, name: str, *, by: Actor = COMMAND_LINE) -> tuple[Token, str]:
-        """Make a token for a login; the secret is told only now. Raises ValueError for a name that is none."""
+        """Make a token for a login; the secret is told only now. Raises InvalidError for a name that is none."""
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
             raise InvalidError(f"A token needs a name of at most {LONGEST_NAME} characters.")

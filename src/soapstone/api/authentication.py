@@ -64,7 +64,7 @@ _basic = _Basic(auto_error=False, description="Login and password.")
 class Caller:
     """A login that may call, from the address `peer`; `base_url` is where the request reached the server.
 
-    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises ProblemError.
+    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises SoapstoneError.
     """
 
     product: Product
@@ -75,14 +75,14 @@ class Caller:
     again: Callable[[], Caller] = field(repr=False, compare=False)
 
     def list(self, list_id: int) -> ContactList:
-        """A list that the login may see. Raises ProblemError."""
+        """A list that the login may see. Raises NotFoundError."""
         found = self.product.lists.get(self.account.id, list_id, self.login)
         if found is None:
             raise not_found("list")
         return found
 
     def require_all_lists(self) -> None:
-        """Raise ProblemError for a login that sees only some lists: people and settings belong to the whole account."""
+        """Raise ForbiddenError for a login that sees only some lists: people and settings are the whole account's."""
         require_all_lists(self.login)
 
 
@@ -95,7 +95,7 @@ def caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     basic: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
 ) -> Caller:
-    """The caller. Raises ProblemError."""
+    """The caller. Raises SoapstoneError."""
     admitted: list[Caller] = request.scope.get(ADMITTED, [])
     if not admitted:
         admitted.append(_identify(request, bearer, basic))
@@ -139,8 +139,8 @@ def _identify(
 def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Iterable[T]) -> Iterator[T]:
     """Pass on the pieces of a long answer while the caller may have them, which is looked at every few seconds.
 
-    `check` raises ProblemError for a caller that may not. The answer then breaks off, so that the client sees that it is not
-    whole.
+    `check` raises an error for a caller that may not. The answer then breaks off, so that the client sees that it is
+    not whole.
     """
     checked = time.monotonic()
     for piece in pieces:
@@ -153,7 +153,7 @@ def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Ite
 def _identity(
     product: Product, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None, peer: str
 ) -> Identity:
-    """Who has these credentials and may call from there. Raises ProblemError."""
+    """Who has these credentials and may call from there. Raises SoapstoneError."""
     identity = None
     try:
         if bearer is not None:

@@ -52,8 +52,8 @@ class Once:
         made: the request may be made again with its key. Any other fault, also of `show`, may have come after the
         commit, so it is the answer to the key from then on. `told_once` says why an answer is not repeated.
 
-        Raises ProblemError for a key of another request (422), for one whose request is still being answered (409), for a
-        number that is taken (409), and for one that the login may not choose (403).
+        Raises InvalidError for a key of another request, ConflictError for one whose request is still being answered
+        and for a number that is taken, and ForbiddenError for one that the login may not choose.
         """
         if isinstance(given, Numbered) and given.chooses() and not self._caller.login.may_choose_numbers:
             raise ForbiddenError("This login may not choose numbers.")

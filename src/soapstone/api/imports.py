@@ -315,7 +315,7 @@ def _import(caller: Caller, job_id: int) -> Job:
 
 
 async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple[str, str, str]:
-    """Take the file in; a digest of it and its charset, its name and its charset. Raises ProblemError."""
+    """Take the file in; a digest of it and its charset, its name and its charset. Raises SoapstoneError."""
     media, charset = _content_type(request.headers.get("content-type", ""))
     digest, size, name = hashlib.sha256(), 0, ""
 

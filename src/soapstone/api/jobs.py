@@ -188,7 +188,7 @@ async def watch_job(
 
 
 def find(caller: Caller, job_id: int) -> Job:
-    """A job that the login may see. Raises ProblemError."""
+    """A job that the login may see. Raises NotFoundError."""
     job = caller.product.jobs.get([caller.account.id], job_id)
     if job is None or not caller.product.lists.sees_job(caller.login, job):
         raise not_found("job")
@@ -196,7 +196,7 @@ def find(caller: Caller, job_id: int) -> Job:
 
 
 def asked(caller: Caller, job_id: int) -> Job:
-    """A job that the login may see, as somebody is to see it who asks how far it is. Raises ProblemError."""
+    """A job that the login may see, as somebody is to see it who asks how far it is. Raises NotFoundError."""
     return caller.product.jobs.asked(find(caller, job_id))
 
 

@@ -254,7 +254,7 @@ def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> Pr
 
 
 def find(caller: Caller, message_id: int) -> Message:
-    """A stored message that the login may see. Raises ProblemError."""
+    """A stored message that the login may see. Raises NotFoundError."""
     found = caller.product.messages.get(caller.account.id, message_id)
     if found is None or found.kind == "send":
         raise not_found("message")
@@ -283,7 +283,7 @@ def _list_of(caller: Caller, given: MessageIn) -> int | None:
 
 
 def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given of a message beside its text. Raises ProblemError for a campaign or a category that is not there."""
+    """What is given of a message beside its text. Raises InvalidError for a campaign or category that is none."""
     campaign, category = given.get("campaign_id"), given.get("category_id")
     if campaign is not None and campaign not in {each.id for each in caller.product.campaigns.all(list_id or 0)}:
         raise InvalidError(f"The list has no campaign {campaign}.")

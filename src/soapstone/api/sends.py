@@ -335,7 +335,7 @@ def _to_lists(send: Callable[[], Made]) -> Made:
 
 
 def _find(caller: Caller, send_id: int) -> SendRecord:
-    """A send that the login may see. Raises ProblemError."""
+    """A send that the login may see. Raises NotFoundError."""
     record = caller.product.reports.of_job(caller.account.id, send_id)
     if record is None:
         raise not_found("send")

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from soapstone.errors import InvalidError
 from soapstone.imports.charsets import codec_of
 from soapstone.imports.encodings import tell
 from soapstone.imports.records import UnreadableError
@@ -69,7 +70,7 @@ def _text(path: Path, encoding: str) -> str:
         data = file.read()
     if not encoding and not marks and (named := _CHARSET.search(data, 0, _CHARSET_BYTES)):
         # Else the bytes tell.
-        with suppress(LookupError):
+        with suppress(InvalidError):
             codec = codec_of(named[1].decode())
     return data[marks:].decode(codec, "surrogateescape")
 

@@ -208,8 +208,8 @@ def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
 def _copy(file: Path, sheet: str, form: _Form, upload: Upload) -> _Form:
     """Write the file's text to the upload; the form that it has there.
 
-    A workbook or an HTML table becomes CSV. Raises UnreadableError for one that cannot be read, InvalidError for `sheet`
-    without a workbook or an unknown encoding.
+    A workbook or an HTML table becomes CSV. Raises InvalidError for one that cannot be read, for `sheet` without a
+    workbook, and for an unknown encoding.
     """
     is_workbook, what = is_spreadsheet(file), kind(beginning_of(file))
     if sheet and not is_workbook and what != "excel_xml":

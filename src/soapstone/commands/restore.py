@@ -44,7 +44,7 @@ def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
     """Make sure that the records may be served: a schema that this version knows, and numbers that go on.
 
     New records are set up, old ones only with `upgrade`. A backup in which nothing is older than the mark is taken up.
-    Raises ConflictError for other records than those that were served last, and ConflictError.
+    Raises ConflictError for other records than those that were served last, and for a schema of another version.
     """
     new = schema.version(database) is None
     if not new:
@@ -96,7 +96,7 @@ def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[T
 
     The new file takes the old one's place by one rename, when all is done. People who were deleted since the backup are
     deleted in it again. Returns where the old one is kept.
-    Raises ConflictError, and ConflictError for a backup of a newer version.
+    Raises ConflictError, also for a backup of a newer version.
     """
     known = _known(path, mark)
     fresh = path.with_name(f"{path.name}.restoring")

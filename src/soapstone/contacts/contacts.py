@@ -112,8 +112,8 @@ class Recipients:
     ) -> int:
         """Add a person who is not there yet, and put it onto lists of the account; its number (mm-72, mm-73).
 
-        Raises NoIdentifierError, InvalidError, RecipientExistsError or UnknownListError, and ForbiddenError for a restricted login
-        that names no list; then nothing is stored.
+        Raises NoIdentifierError, InvalidError for an address that is none, RecipientExistsError or UnknownListError,
+        and ForbiddenError for a restricted login that names no list; then nothing is stored.
         """
         values = _values(fields)
         if not groups:

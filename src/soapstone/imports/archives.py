@@ -33,8 +33,8 @@ OFFICE_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
 def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
     """The path of the file's plain bytes: the file itself, or what it unpacks to as a new file in `folder`.
 
-    Whether a file is packed is told by its first bytes. Raises UnreadableError for a damaged archive, for one that does not
-    hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
+    Whether a file is packed is told by its first bytes. Raises UnreadableError for a damaged archive, for one that does
+    not hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
     """
     pieces = _pieces(path)
     if pieces is None:

@@ -64,7 +64,7 @@ def readable(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, str, int]]:
 
 
 def tell(file: BinaryIO, encoding: str) -> tuple[str, int]:
-    """The file's Python codec, and the number of bytes before its text. Raises LookupError for an unknown charset.
+    """The file's Python codec, and the number of bytes before its text. Raises InvalidError for an unknown charset.
 
     A file without byte order mark is UTF-16 when it looks like that. It is UTF-8 when at least two lines hold valid
     multi-byte text, and they are at least as many as the lines with other bytes beyond ASCII, or when at least 99 of

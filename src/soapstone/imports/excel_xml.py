@@ -20,7 +20,7 @@ MOST_GAPS = 5_000_000
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
-    """A sheet as `spreadsheet.as_csv` gives it, in little memory; without a name the first one. Raises UnreadableError."""
+    """A sheet as `spreadsheet.as_csv` gives it, in little memory; the first without a name. Raises UnreadableError."""
     reader = _Reader(sheet)
     with path.open("rb") as file:
         try:

@@ -35,7 +35,7 @@ class Campaigns:
         self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> Campaign:
-        """Make a campaign of a list; `number` is as for add_row. Raises InvalidError, and ConflictError."""
+        """Make a campaign of a list; `number` is as for add_row. Raises InvalidError and ConflictError."""
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name), "created_at": now()}
         with self._database.write() as connection:
             return Campaign(**add_row(connection, campaigns, values, number), messages=0)

@@ -48,7 +48,7 @@ class Categories:
     def add_list_category(
         self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
     ) -> ListCategory:
-        """Make a category of lists; `number` is as for add_row. Raises InvalidError, and ConflictError."""
+        """Make a category of lists; `number` is as for add_row. Raises InvalidError and ConflictError."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
         with self._database.write() as connection:
             return ListCategory(**add_row(connection, list_categories, values, number))
@@ -56,7 +56,7 @@ class Categories:
     def add_message_category(
         self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
     ) -> MessageCategory:
-        """Make a category of messages; `number` is as for add_row. Raises InvalidError, and ConflictError."""
+        """Make a category of messages; `number` is as for add_row. Raises InvalidError and ConflictError."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
         with self._database.write() as connection:
             return MessageCategory(**add_row(connection, message_categories, values, number))

@@ -37,7 +37,7 @@ class ExternalEvents:
         self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> ExternalEvent:
-        """Make an event of a list; `number` is as for add_row. Raises InvalidError, and ConflictError."""
+        """Make an event of a list; `number` is as for add_row. Raises InvalidError and ConflictError."""
         moment = now()
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name)}
         values |= {"created_at": moment, "updated_at": moment}

@@ -87,8 +87,8 @@ class Lists:
     ) -> ContactList:
         """Create a list, visible and not on the subscription page (mm-91).
 
-        Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTakenError is raised (mm-91). A login that
-        sees only granted lists is granted the one it makes. `number` is as for add_row.
+        Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTakenError is raised (mm-91). A login
+        that sees only granted lists is granted the one it makes. `number` is as for add_row.
         """
         with self._database.write() as connection:
             if unique_name:

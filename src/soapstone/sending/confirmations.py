@@ -72,7 +72,7 @@ def _serializer(key: LinkKey) -> URLSafeSerializer:
 class SubscriptionLetters:
     """Writes the letters of subscriptions. `base` is the URL at which people reach this server, empty when unknown.
 
-    A letter that needs it raises NotConfiguredError then: one with a link, and one of a list without a sender of its own.
+    A letter that needs it raises NotConfiguredError then: one with a link, and one of a list without a sender.
     """
 
     def __init__(self, sends: Sends, invitations: Invitations, base: str) -> None:

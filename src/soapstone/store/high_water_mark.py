@@ -56,7 +56,7 @@ class Mark:
         return {} if told is None else dict(told.numbers)
 
     def check(self, database: Database) -> None:
-        """Raise ConflictError for records that are older than the mark, or other ones. Without a mark all records will do."""
+        """Raise ConflictError for records that are older than the mark, or other ones. Without a mark all will do."""
         told = self._read()
         if told is None:
             return

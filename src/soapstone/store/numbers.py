@@ -82,8 +82,8 @@ _TABLES = {table.name: table for table in metadata.sorted_tables if "id" in tabl
 def add_row(connection: Connection, table: Table, values: Mapping[str, Any], number: int | None = None) -> RowMapping:
     """Insert a row into one of the NUMBERED tables in the caller's writing transaction; all its columns.
 
-    It gets the table's next number, or that one (1 to LARGEST_CHOSEN). Raises ConflictError for a number that any account
-    has or had, and for one that the sequence has passed, since its row may have been deleted.
+    It gets the table's next number, or that one (1 to LARGEST_CHOSEN). Raises ConflictError for a number that any
+    account has or had, and for one that the sequence has passed, since its row may have been deleted.
     """
     place = NUMBERED.index(table)
     if number is None:

@@ -196,7 +196,7 @@ class _Body:
         return found
 
     async def next(self) -> bytes:
-        """The next bytes; none at the end. Raises SoapstoneError over the limit, Disconnected when the client is gone."""
+        """The next bytes; none at the end. Raises CallError over the limit, Disconnected when the client is gone."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             return ahead

@@ -34,7 +34,7 @@ _CHARSETS = frozenset({"utf-8", "utf-16", "iso-8859-1"})
 class RequestReader:
     """Reads one request of a call ("SendToList", "SendToFile").
 
-    `logon` is called with name and password as soon as both are there; it raises SoapstoneError or says who calls. Only after
+    `logon` is called with name and password as soon as both are there; it raises an error or says who calls. Only after
     it the content of `<File>` is decoded, straight into an upload that `new_upload` makes. Name and password must come
     within the first `EARLY` bytes. Element order is free but for that; of repeated members the first counts; unknown
     ones are ignored (lk-85). Everything raises InvalidError. A reader is to be released.

@@ -89,7 +89,7 @@ class MailBuilder:
         self._html_fields: list[str] = job.request.get("audience", {}).get("html_fields", [])
 
     def check_unsubscribe_link(self) -> None:
-        """Raise NoUnsubscribeLinkError when the sender was promised a link to unsubscribe and the mails would have none.
+        """Raise NoUnsubscribeLinkError when the sender was promised a link and the mails would have none.
 
         The list's settings may have changed since the send was accepted, and another process may have accepted it.
         """

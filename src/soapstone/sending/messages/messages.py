@@ -50,8 +50,8 @@ class Messages:
     ) -> Message:
         """Store a message for later use; subject, bodies and sender may still be empty. `number` is as for add_row.
 
-        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTakenError for a kind
-        whose names are there once (mm-96), and ConflictError.
+        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTakenError for a
+        kind whose names are there once (mm-96), and ConflictError for a number that is taken.
         """
         traits = traits or Traits()
         _check(draft, traits.name)
