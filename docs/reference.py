@@ -22,7 +22,7 @@ from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
 from soapstone.magnetmail import operations as magnetmail
 from soapstone.magnetmail import service as magnetmail_service
-from soapstone.settings import Settings
+from soapstone.settings import SETTINGS
 
 DOCS = Path(__file__).parent
 
@@ -39,8 +39,8 @@ COMMON = ("--data", "--database")
 def settings() -> str:
     """The table of settings."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
-    for name, field in Settings.model_fields.items():
-        value = field.get_default(call_default_factory=True)
+    for name, field in SETTINGS.items():
+        value = field.default
         shown = f"`{json.dumps(value) if isinstance(value, list) else value}`" if value != "" else "empty"
         rows.append(f"| `SOAPSTONE_{name.upper()}` | {shown} | {field.description} |")
     return "\n".join(rows)

@@ -43,7 +43,7 @@ from soapstone.magnetmail.uploads import STATUS
 from soapstone.sending.messages import message
 from soapstone.sending.messages.template import FILTERS, Template
 from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.settings import SECRETS, Settings
+from soapstone.settings import SECRETS, SETTINGS
 from soapstone.store import waiting
 from soapstone.store.tables import metadata
 from soapstone.wire import large_calls, reader
@@ -431,7 +431,7 @@ def test_bounds_are_those_of_the_program() -> None:
     for name, bound in rows.items():
         # A bound that a setting sets has its default there.
         for variable, default in re.findall(r"`SOAPSTONE_(\w+)`, ([\d,]+)(?: by default|$)", bound):
-            assert int(default.replace(",", "")) == Settings.model_fields[variable.lower()].default, name
+            assert int(default.replace(",", "")) == SETTINGS[variable.lower()].default, name
 
 
 def routes(heading: str) -> list[str]:
@@ -451,7 +451,7 @@ def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[str]:
 THERE = {
     "operation": [*magnetmail_service.AVAILABLE, *listrak_service.AVAILABLE],
     "command": [*commands(COMMANDS)],
-    "setting": [*Settings.model_fields],
+    "setting": [*SETTINGS],
     "table": [*metadata.tables],
     "REST": routes("REST API"),
     "console": routes("Console"),

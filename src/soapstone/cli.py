@@ -42,7 +42,7 @@ from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.logs import configure_logs
 from soapstone.product import Product
-from soapstone.settings import PREFIX, SECRETS, Settings, source_of
+from soapstone.settings import PREFIX, SECRETS, SETTINGS, Settings, source_of
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def show_settings(
         name: "***" if getattr(settings, name) else "" for name in ("secret_key", "metrics_token", "admin_password")
     }
     rows = []
-    for name, field in Settings.model_fields.items():
+    for name, field in SETTINGS.items():
         source = "flag" if name in flags else source_of(name)
         value = safe.get(name, getattr(settings, name))
         rows.append({"name": f"{PREFIX}{name.upper()}", "value": value, "source": source, "meaning": field.description})

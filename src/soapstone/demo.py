@@ -43,7 +43,7 @@ def demo_settings(settings: Settings, base: str) -> Settings:
 
     Its mail goes to the folder: the demo people have not asked for any.
     """
-    return settings.model_copy(update={"smtp_url": "", "public_url": settings.public_url or base})
+    return settings.changed(smtp_url="", public_url=settings.public_url or base)
 
 
 def refusal(product: Product, *, demo: bool, loopback: bool) -> str | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+import operator
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -21,11 +24,6 @@ PREFIX = "SOAPSTONE_"
 DATABASES = ("sqlite", "postgresql")
 # What Kubernetes sets for a service named soapstone, in all containers of its namespace; links of Docker do the same.
 _SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
-
-# Larger ones are no times that a clock or a calendar can count.
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Rate = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
-Minutes = Annotated[int, Field(gt=0, le=525_600)]
 
 # What is better kept in a file that `SOAPSTONE_…_FILE` names: environments are shown to many, and inherited.
 SECRETS = ("database_url", "smtp_url", "secret_key", "metrics_token", "admin_password")
@@ -40,216 +38,276 @@ class UnusableSetting(SoapstoneError):
     """Settings have values that they cannot have, or there are no such settings; a line for each says which and why."""
 
 
-class Settings(BaseModel):
-    """What an operator may set. Flags of the command line win over environment variables, these over the defaults."""
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting. `read` makes its value of what is given; raises ValueError, whose message says why.
 
-    data_dir: Path = Field(Path("./data"), description="Folder of everything that this server keeps.")
-    database_url: str = Field("", description="Database; empty means a SQLite file in the data folder.")
-    public_url: str = Field(
-        "",
-        description="URL at which people reach this server; links in mails begin with it, without it there are none.",
-    )
-    trusted_proxies: list[str] = Field(
-        default_factory=list, description="Addresses of proxies whose X-Forwarded headers are believed."
-    )
-    tls_cert: str = Field("", description="File with the certificate and its chain, PEM; empty means no TLS.")
-    tls_key: str = Field("", description="File with the key of the certificate, PEM, without a password.")
-    allowed_origins: list[str] = Field(
-        default_factory=list,
-        description="Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.",
-    )
-    max_upload_bytes: int = Field(2 << 30, gt=0, le=1 << 50, description="Largest request body, in bytes.")
-    head_seconds: Seconds = Field(20, description="How long the head of a request may take.")
-    body_seconds: Seconds = Field(
-        30, description="A request is given up when its body brings less than 1,000 bytes in this time."
-    )
-    answer_seconds: Seconds = Field(
-        60, description="A connection is closed when its client takes nothing of an answer for so long."
-    )
-    max_connections: int = Field(500, gt=0, description="Connections of all clients at once; more are answered 503.")
-    max_connections_per_address: int = Field(
-        100,
-        gt=0,
-        description="Connections of one client address at once, or of one IPv6 /64 network; "
-        "loopback addresses and trusted proxies have no such bound.",
-    )
-    session_minutes: Minutes = Field(
-        60, description="A session of MagnetMail or the console ends this long after its last use."
-    )
-    time_zone: str = Field("America/New_York", description="Time zone of new accounts.")
-    lock_failures: int = Field(
-        10, gt=0, description="Failed logons within the lock time that lock a login; ten times as many lock an address."
-    )
-    lock_minutes: Minutes = Field(15, description="How long failures are remembered and a lock lasts.")
-    smtp_url: str = Field(
-        "", description="SMTP server that mail is handed to, smtp://… or smtps://…; empty means a folder of files."
-    )
-    smtp_connections: int = Field(8, gt=0, le=200, description="Connections to the SMTP server that a worker opens.")
-    smtp_rate: Rate = Field(0, description="Most mails per second that a worker hands over; 0 means no limit.")
-    smtp_domain_rate: Rate = Field(
-        0, description="Most mails per second to recipients of one domain; 0 means no limit."
-    )
-    smtp_timeout_seconds: Seconds = Field(
-        300,
-        description="How long the SMTP server may take for the envelope of a mail; twice as long for its content.",
-    )
-    smtp_retry_seconds: Seconds = Field(
-        60, description="A recipient that is refused for now is tried again after this time, then twice as long."
-    )
-    smtp_retry_hours: float = Field(
-        24,
-        gt=0,
-        le=8_760,
-        allow_inf_nan=False,
-        description="A recipient that is refused for now, again and again, is given up after this time.",
-    )
-    smtp_hostname: str = Field("", description="Name by which the SMTP server is greeted; empty means this machine's.")
-    dkim_key: str = Field(
-        "", description="File with the RSA or ed25519 key that mails are signed with, PEM; empty means none."
-    )
-    dkim_domain: str = Field("", description="Domain that signs; mails from other domains go unsigned.")
-    dkim_selector: str = Field("", description="Selector of the key in that domain.")
-    dkim_second_key: str = Field(
-        "", description="File with a second key, of the other kind, for a second signature; empty means none."
-    )
-    dkim_second_selector: str = Field("", description="Selector of the second key in the same domain.")
-    spamd_url: str = Field(
-        "", description="SpamAssassin's spamd, spamd://host:port, that gives messages their score; empty means none."
-    )
-    secret_key: str = Field(
-        "", description="Key that links in mails are signed with; empty means one that is kept in the database."
-    )
-    retention_days: int = Field(
-        30,
-        ge=30,
-        le=36_500,
-        description="How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
-    )
-    row_retention_days: int = Field(
-        0,
-        ge=0,
-        le=36_500,
-        description="How long rejected rows and the outcomes of rows of finished imports are kept; 0: for ever.",
-    )
-    mail_retention_days: int = Field(
-        0, ge=0, le=36_500, description="How long mails of sends that are over stay in the mail folder; 0: for ever."
-    )
-    log_format: Literal["text", "json"] = Field("text", description="Form of the lines of the log, text or json.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="Least level of the lines of the log: debug, info, warning or error."
-    )
-    metrics_token: str = Field(
-        "", description="Token with which a monitor reads /metrics, 20 characters or more; empty means no metrics."
+    No field of pydantic's, which takes a tenth of a server's start to load.
+    """
+
+    default: Any
+    description: str
+    read: Callable[[Any], Any]
+
+
+def _setting(default: Any, description: str, read: Callable[[Any], Any] = str) -> Any:
+    return Setting(default, description, read)
+
+
+def _number(
+    kind: type[float], *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> Callable[[Any], float]:
+    """Read numbers of this kind within these bounds."""
+    bounds = (
+        (above, operator.gt, "greater than"),
+        (least, operator.ge, "greater than or equal to"),
+        (most, operator.le, "less than or equal to"),
     )
 
-    admin_login: str = Field(
-        "",
-        description="Login of the first account, LOGIN or ACCOUNT/LOGIN; a server makes both where there is no account "
-        "yet. The account is named like the login unless it is named.",
-    )
-    admin_password: str = Field("", description="Password of that login; it counts only when the login is made.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _environment(cls, given: dict[str, Any]) -> dict[str, Any]:
-        variables = {name.upper(): value for name, value in os.environ.items()}
-        named = {field: f"{PREFIX}{field.upper()}" for field in cls.model_fields}
-        return {field: variables[name] for field, name in named.items() if name in variables} | given
-
-    @field_validator("admin_login")
-    @classmethod
-    def _named(cls, given: str) -> str:
-        if given and not all(part.strip() for part in given.split("/", 1)):
-            raise ValueError("it is LOGIN or ACCOUNT/LOGIN")
-        return given
-
-    @field_validator("data_dir", mode="before")
-    @classmethod
-    def _folder(cls, given: Any) -> Any:
-        if str(given).strip():
-            return given
-        # It would be the folder in which the command runs.
-        raise ValueError("it is empty: name a folder, or leave it out")
-
-    @field_validator("database_url")
-    @classmethod
-    def _database(cls, given: str) -> str:
+    def read(given: Any) -> float:
         try:
-            parsed = make_url(given) if given else None
-        except (ArgumentError, ValueError):
-            raise ValueError(
-                "it cannot be read as a URL: sqlite:///path or postgresql://user:password@host/name"
-            ) from None
-        if parsed is not None and (parsed.get_backend_name() not in DATABASES or not parsed.database):
-            raise ValueError("it is not sqlite:///path or postgresql://user:password@host/name")
-        return given
+            value = kind(given)
+        except ValueError:
+            form = ("integer", "an integer") if kind is int else ("number", "a number")
+            raise ValueError("it should be a valid {}, unable to parse string as {}".format(*form)) from None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError("it should be a finite number")
+        for bound, keeps, words in bounds:
+            if bound is not None and not keeps(value, bound):
+                raise ValueError(f"it should be {words} {bound}")
+        return value
 
-    @field_validator("public_url")
-    @classmethod
-    def _url(cls, given: str) -> str:
-        if given:
-            parts = _split(given)
-            if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
-                raise ValueError("it is not a URL such as https://mail.example.com")
-        return given
+    return read
 
-    @field_validator("time_zone")
-    @classmethod
-    def _zone(cls, given: str) -> str:
-        try:
-            ZoneInfo(given)
-        except (KeyError, ValueError, OSError):
-            raise ValueError(f"there is no time zone {given!r}; one is Europe/Berlin") from None
-        return given
 
-    @field_validator("smtp_hostname")
-    @classmethod
-    def _name(cls, given: str) -> str:
-        if not all("!" <= character <= "~" for character in given):
-            raise ValueError(f"{given!r} is no name of a host, such as mail.example.com")
-        return given
+# Larger ones are no times that a clock or a calendar can count.
+_seconds = _number(float, above=0, most=86_400)
+_minutes = _number(int, above=0, most=525_600)
 
-    @field_validator("smtp_rate", "smtp_domain_rate")
-    @classmethod
-    def _pace(cls, given: float) -> float:
-        if 0 < given < 0.001:
-            raise ValueError("it should be 0, or 0.001 at least")
-        return given
 
-    @field_validator("trusted_proxies", "allowed_origins", mode="before")
-    @classmethod
-    def _listed(cls, given: Any) -> Any:
-        """A list as an environment variable has it."""
-        if not isinstance(given, str):
-            return given
+def _rate(given: Any) -> float:
+    value = _number(float, least=0, most=1_000_000)(given)
+    if 0 < value < 0.001:
+        raise ValueError("it should be 0, or 0.001 at least")
+    return value
+
+
+def _one_of(*words: str) -> Callable[[Any], str]:
+    def read(given: Any) -> str:
+        if given not in words:
+            *others, last = map(repr, words)
+            raise ValueError(f"it should be {', '.join(others)} or {last}")
+        return str(given)
+
+    return read
+
+
+def _folder(given: Any) -> Path:
+    if str(given).strip():
+        return Path(given)
+    # It would be the folder in which the command runs.
+    raise ValueError("it is empty: name a folder, or leave it out")
+
+
+def _login(given: str) -> str:
+    if given and not all(part.strip() for part in given.split("/", 1)):
+        raise ValueError("it is LOGIN or ACCOUNT/LOGIN")
+    return given
+
+
+def _database(given: str) -> str:
+    try:
+        parsed = make_url(given) if given else None
+    except (ArgumentError, ValueError):
+        raise ValueError("it cannot be read as a URL: sqlite:///path or postgresql://user:password@host/name") from None
+    if parsed is not None and (parsed.get_backend_name() not in DATABASES or not parsed.database):
+        raise ValueError("it is not sqlite:///path or postgresql://user:password@host/name")
+    return given
+
+
+def _url(given: str) -> str:
+    if given:
+        parts = _split(given)
+        if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
+            raise ValueError("it is not a URL such as https://mail.example.com")
+    return given
+
+
+def _zone(given: str) -> str:
+    try:
+        ZoneInfo(given)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"there is no time zone {given!r}; one is Europe/Berlin") from None
+    return given
+
+
+def _host(given: str) -> str:
+    if not all("!" <= character <= "~" for character in given):
+        raise ValueError(f"{given!r} is no name of a host, such as mail.example.com")
+    return given
+
+
+def _listed(given: Any) -> list[str]:
+    """A list, also as an environment variable has it."""
+    if isinstance(given, str):
         if not given.lstrip().startswith("["):
             return [one.strip() for one in given.split(",") if one.strip()]
         try:
-            return json.loads(given)
+            given = json.loads(given)
         except ValueError:
             raise ValueError('a list is written with commas, or as JSON, ["…", "…"]') from None
+    if not all(isinstance(one, str) for one in given):
+        raise ValueError("it should be a valid string")
+    return list(given)
 
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, given: list[str]) -> list[str]:
-        for one in given:
+
+def _networks(given: Any) -> list[str]:
+    networks = _listed(given)
+    for one in networks:
+        try:
+            ip_network(one, strict=False)
+        except ValueError:
+            raise ValueError(f"{one!r} is no address and no network") from None
+    return networks
+
+
+def _origins(given: Any) -> list[str]:
+    return [_origin(one) for one in _listed(given)]
+
+
+def _token(given: str) -> str:
+    if given and (len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given):
+        raise ValueError(f"it needs {SHORTEST_TOKEN} characters or more, of ASCII and without spaces")
+    return given
+
+
+class Settings:
+    """What an operator may set. Flags of the command line win over environment variables, these over the defaults."""
+
+    data_dir: Path = _setting(Path("./data"), "Folder of everything that this server keeps.", _folder)
+    database_url: str = _setting("", "Database; empty means a SQLite file in the data folder.", _database)
+    public_url: str = _setting(
+        "", "URL at which people reach this server; links in mails begin with it, without it there are none.", _url
+    )
+    trusted_proxies: list[str] = _setting([], "Addresses of proxies whose X-Forwarded headers are believed.", _networks)
+    tls_cert: str = _setting("", "File with the certificate and its chain, PEM; empty means no TLS.")
+    tls_key: str = _setting("", "File with the key of the certificate, PEM, without a password.")
+    allowed_origins: list[str] = _setting(
+        [], "Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.", _origins
+    )
+    max_upload_bytes: int = _setting(2 << 30, "Largest request body, in bytes.", _number(int, above=0, most=1 << 50))
+    head_seconds: float = _setting(20, "How long the head of a request may take.", _seconds)
+    body_seconds: float = _setting(
+        30, "A request is given up when its body brings less than 1,000 bytes in this time.", _seconds
+    )
+    answer_seconds: float = _setting(
+        60, "A connection is closed when its client takes nothing of an answer for so long.", _seconds
+    )
+    max_connections: int = _setting(
+        500, "Connections of all clients at once; more are answered 503.", _number(int, above=0)
+    )
+    max_connections_per_address: int = _setting(
+        100,
+        "Connections of one client address at once, or of one IPv6 /64 network; "
+        "loopback addresses and trusted proxies have no such bound.",
+        _number(int, above=0),
+    )
+    session_minutes: int = _setting(
+        60, "A session of MagnetMail or the console ends this long after its last use.", _minutes
+    )
+    time_zone: str = _setting("America/New_York", "Time zone of new accounts.", _zone)
+    lock_failures: int = _setting(
+        10,
+        "Failed logons within the lock time that lock a login; ten times as many lock an address.",
+        _number(int, above=0),
+    )
+    lock_minutes: int = _setting(15, "How long failures are remembered and a lock lasts.", _minutes)
+    smtp_url: str = _setting(
+        "", "SMTP server that mail is handed to, smtp://… or smtps://…; empty means a folder of files."
+    )
+    smtp_connections: int = _setting(
+        8, "Connections to the SMTP server that a worker opens.", _number(int, above=0, most=200)
+    )
+    smtp_rate: float = _setting(0, "Most mails per second that a worker hands over; 0 means no limit.", _rate)
+    smtp_domain_rate: float = _setting(0, "Most mails per second to recipients of one domain; 0 means no limit.", _rate)
+    smtp_timeout_seconds: float = _setting(
+        300, "How long the SMTP server may take for the envelope of a mail; twice as long for its content.", _seconds
+    )
+    smtp_retry_seconds: float = _setting(
+        60, "A recipient that is refused for now is tried again after this time, then twice as long.", _seconds
+    )
+    smtp_retry_hours: float = _setting(
+        24,
+        "A recipient that is refused for now, again and again, is given up after this time.",
+        _number(float, above=0, most=8_760),
+    )
+    smtp_hostname: str = _setting("", "Name by which the SMTP server is greeted; empty means this machine's.", _host)
+    dkim_key: str = _setting("", "File with the RSA or ed25519 key that mails are signed with, PEM; empty means none.")
+    dkim_domain: str = _setting("", "Domain that signs; mails from other domains go unsigned.")
+    dkim_selector: str = _setting("", "Selector of the key in that domain.")
+    dkim_second_key: str = _setting(
+        "", "File with a second key, of the other kind, for a second signature; empty means none."
+    )
+    dkim_second_selector: str = _setting("", "Selector of the second key in the same domain.")
+    spamd_url: str = _setting(
+        "", "SpamAssassin's spamd, spamd://host:port, that gives messages their score; empty means none."
+    )
+    secret_key: str = _setting(
+        "", "Key that links in mails are signed with; empty means one that is kept in the database."
+    )
+    retention_days: int = _setting(
+        30,
+        "How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
+        _number(int, least=30, most=36_500),
+    )
+    row_retention_days: int = _setting(
+        0,
+        "How long rejected rows and the outcomes of rows of finished imports are kept; 0: for ever.",
+        _number(int, least=0, most=36_500),
+    )
+    mail_retention_days: int = _setting(
+        0,
+        "How long mails of sends that are over stay in the mail folder; 0: for ever.",
+        _number(int, least=0, most=36_500),
+    )
+    log_format: Literal["text", "json"] = _setting(
+        "text", "Form of the lines of the log, text or json.", _one_of("text", "json")
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info",
+        "Least level of the lines of the log: debug, info, warning or error.",
+        _one_of("debug", "info", "warning", "error"),
+    )
+    metrics_token: str = _setting(
+        "", "Token with which a monitor reads /metrics, 20 characters or more; empty means no metrics.", _token
+    )
+    admin_login: str = _setting(
+        "",
+        "Login of the first account, LOGIN or ACCOUNT/LOGIN; a server makes both where there is no account "
+        "yet. The account is named like the login unless it is named.",
+        _login,
+    )
+    admin_password: str = _setting("", "Password of that login; it counts only when the login is made.")
+
+    def __init__(self, **given: Any) -> None:
+        """What is not `given` comes from the environment. Raises UnusableSetting, whose message names no value."""
+        if unknown := given.keys() - SETTINGS.keys():
+            raise TypeError(f"no settings: {', '.join(sorted(unknown))}")
+        variables = {name.upper(): value for name, value in os.environ.items()}
+        faults = []
+        for name, setting in SETTINGS.items():
+            variable = f"{PREFIX}{name.upper()}"
+            value = given.get(name, variables.get(variable, setting))
             try:
-                ip_network(one, strict=False)
-            except ValueError:
-                raise ValueError(f"{one!r} is no address and no network") from None
-        return given
+                setattr(self, name, setting.default if value is setting else setting.read(value))
+            except ValueError as trouble:
+                faults.append(f"{variable} cannot be used: {trouble}.")
+        if faults:
+            raise UnusableSetting("\n".join(faults))
 
-    @field_validator("allowed_origins")
-    @classmethod
-    def _origins(cls, given: list[str]) -> list[str]:
-        return [_origin(one) for one in given]
-
-    @field_validator("metrics_token")
-    @classmethod
-    def _long(cls, given: str) -> str:
-        if given and (len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given):
-            raise ValueError(f"it needs {SHORTEST_TOKEN} characters or more, of ASCII and without spaces")
-        return given
+    def changed(self, **values: Any) -> Settings:
+        """Return these settings with other values for some."""
+        return Settings(**vars(self) | values)
 
     @property
     def database(self) -> str:
@@ -298,6 +356,10 @@ class Settings(BaseModel):
         return self.data_dir / "worker.lock"
 
 
+SETTINGS: dict[str, Setting] = {name: each for name, each in vars(Settings).items() if isinstance(each, Setting)}
+"""All settings by their names."""
+
+
 def read_settings(**flags: Any) -> Settings:
     """The settings of the environment under these flags. Raises UnusableSetting, which names all that is wrong."""
     faults = [_unknown(name) for name, value in sorted(os.environ.items()) if _is_misspelt(name, value)]
@@ -311,11 +373,8 @@ def read_settings(**flags: Any) -> Settings:
             given |= {} if secret is None or name in flags else {name: secret}
     try:
         settings = Settings(**given)
-    except ValidationError as trouble:
-        # The value is not quoted: it may be secret.
-        for fault in trouble.errors(include_url=False, include_input=False):
-            reason = fault["msg"].removeprefix("Value error, ").replace("Input should", "it should")
-            faults.append(f"{PREFIX}{str(fault['loc'][0]).upper()} cannot be used: {reason}.")
+    except UnusableSetting as trouble:
+        faults.append(str(trouble))
     if faults:
         raise UnusableSetting("\n".join(faults))
     return settings
@@ -358,14 +417,14 @@ def _is_misspelt(name: str, value: str) -> bool:
     """Whether a variable looks like a setting and is none."""
     upper = name.upper()
     own = upper.removeprefix(PREFIX).lower()
-    if not upper.startswith(PREFIX) or own in Settings.model_fields or own.removesuffix("_file") in SECRETS:
+    if not upper.startswith(PREFIX) or own in SETTINGS or own.removesuffix("_file") in SECRETS:
         return False
     is_service = "SERVICE_HOST" in upper or "SERVICE_PORT" in upper or "_PORT_" in upper
     return not (is_service or (upper.endswith("_PORT") and value.startswith(_SERVICE_PROTOCOLS)))
 
 
 def _unknown(name: str) -> str:
-    known = [f"{PREFIX}{field.upper()}" for field in Settings.model_fields]
+    known = [f"{PREFIX}{field.upper()}" for field in SETTINGS]
     close = get_close_matches(name.upper(), known, n=1)
     return f"{name} is no setting{f': is it {close[0]}?' if close else '.'} All of them: soapstone settings"
 
