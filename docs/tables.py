@@ -14,8 +14,9 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Column, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Table, Text, UniqueConstraint
 
+from soapstone.store.documents import Document
 from soapstone.store.tables import CUSTOM_FIELDS, metadata
 from soapstone.store.timestamps import Instant
 
@@ -76,7 +77,7 @@ def holds(column: Column[Any]) -> str:
         kind = "instant"
     elif isinstance(column.type, Boolean):
         kind = "0 or 1"
-    elif isinstance(column.type, JSON):
+    elif isinstance(column.type, Document):
         kind = "JSON"
     elif isinstance(column.type, Text):
         kind = "text"

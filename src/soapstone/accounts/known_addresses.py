@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from threading import Lock
 
 from sqlalchemy import Connection, Delete, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.accounts.failed_logons import PATIENCE
 from soapstone.clock import now
 from soapstone.store.database import Database
 from soapstone.store.tables import login_addresses
 from soapstone.store.transient_errors import RecordsUnavailable
+from soapstone.store.unique import insert_into
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +51,8 @@ class KnownAddresses:
         if self._is_fresh(login_id, address_key):
             return
         moment = now()
-        dialect = postgresql if self._database.kind == "postgresql" else sqlite
         values = {"login_id": login_id, "address_key": address_key, "last_used_at": moment}
-        query = dialect.insert(login_addresses).values(values)
+        query = insert_into(login_addresses, self._database.kind).values(values)
         query = query.on_conflict_do_update(
             index_elements=["login_id", "address_key"], set_={"last_used_at": query.excluded.last_used_at}
         )

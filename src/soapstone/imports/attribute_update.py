@@ -18,7 +18,8 @@ from soapstone.jobs.run import Chunk, JobFailed, Run
 from soapstone.lists.profile_values import emptied, stored
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.database import Database
-from soapstone.store.tables import Document, lists, memberships, profile_attributes
+from soapstone.store.documents import Document
+from soapstone.store.tables import lists, memberships, profile_attributes
 
 KIND = "attribute_update"
 

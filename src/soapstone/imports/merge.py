@@ -29,7 +29,6 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
@@ -44,6 +43,7 @@ from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.external_events import active_events, numbers
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
+from soapstone.store.unique import insert_into
 
 LAST_NUMBER = (1 << 31) - 1
 # Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
@@ -505,7 +505,6 @@ class Merge:
     def _suppress(self, connection: Connection, moment: datetime) -> None:
         """Suppress the addresses that must get nothing at all, as the file says, in the whole account."""
         stage, judged = self._stage, self._judged
-        dialect = sqlite if self._sqlite else postgresql
         # The row's address, and the one that the contact has: they may differ where people go by their custom id.
         for address in (contacts.c.email_key, self._judgement.email_key(stage)):
             columns: dict[str, Any] = {
@@ -522,7 +521,9 @@ class Merge:
                 .join(contacts, contacts.c.id == judged.c.contact_id)
                 .where(self._has(o.UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
             )
-            adding = dialect.insert(suppressions).from_select(list(columns), query, include_defaults=False)
+            adding = insert_into(suppressions, connection.dialect.name).from_select(
+                list(columns), query, include_defaults=False
+            )
             connection.execute(adding.on_conflict_do_nothing())
 
     def _mark(self, connection: Connection) -> None:

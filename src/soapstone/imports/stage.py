@@ -15,7 +15,8 @@ from pathlib import Path
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
 from soapstone.imports.rows import Checked, Record, Rows
-from soapstone.store.tables import Document, Id, Key, contacts
+from soapstone.store.documents import Document
+from soapstone.store.tables import Id, Key, contacts
 
 # The name under which SQLite attaches a stage.
 SCHEMA = "stage"

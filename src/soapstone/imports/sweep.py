@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, delete, literal, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from soapstone.clock import now
 from soapstone.jobs.run import Run
 from soapstone.store.tables import lists, memberships, opt_outs
+from soapstone.store.unique import insert_into
 
 # Members looked at in one transaction.
 SWEEP_ROWS = 20_000
@@ -52,7 +52,7 @@ def sweep(run: Run) -> None:
 
 def _remember(connection: Connection, leaving: list[ColumnElement[bool]]) -> None:
     """Keep that those of the leaving members who are unsubscribed want no mail of the list."""
-    member, dialect = memberships.c, sqlite if connection.dialect.name == "sqlite" else postgresql
+    member = memberships.c
     columns = ["contact_id", "kind", "target_id", "account_id", "created_at"]
     values = (
         member.contact_id,
@@ -62,5 +62,6 @@ def _remember(connection: Connection, leaving: list[ColumnElement[bool]]) -> Non
         literal(now(), opt_outs.c.created_at.type),
     )
     left = select(*values).where(*leaving, member.state == "unsubscribed")
-    query = dialect.insert(opt_outs).from_select(columns, left, include_defaults=False).on_conflict_do_nothing()
+    query = insert_into(opt_outs, connection.dialect.name).from_select(columns, left, include_defaults=False)
+    query = query.on_conflict_do_nothing()
     connection.execute(query)

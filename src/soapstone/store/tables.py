@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    JSON,
+    TEXT,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -22,9 +22,9 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TEXT
 from sqlalchemy.sql.schema import SchemaItem
 
+from soapstone.store.documents import Document
 from soapstone.store.timestamps import Instant
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
@@ -32,8 +32,9 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 # What people are found by lies in the order of its characters on both databases, whatever a database's own collation
 # is: beginnings are found by the same index, and an import walks through it from one end to the other.
 Key = Text().with_variant(TEXT(collation="C"), "postgresql")
-Document = JSON().with_variant(JSONB(), "postgresql")
 
+# Migrations make the tables. The condition of an index stands here for SQLite alone: PostgreSQL's is the same, and its
+# option would load the drivers of PostgreSQL wherever a server starts.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -238,21 +239,18 @@ contacts = _table(
         "account_id",
         "email_key",
         sqlite_where=text("unique_email IS NULL"),
-        postgresql_where=text("unique_email IS NULL"),
     ),
     Index(
         "ix_contact_account_id_double_of",
         "account_id",
         "double_of",
         sqlite_where=text("double_of IS NOT NULL"),
-        postgresql_where=text("double_of IS NOT NULL"),
     ),
     Index(
         "ix_contact_account_id_custom_id",
         "account_id",
         "custom_id",
         sqlite_where=text("custom_id <> ''"),
-        postgresql_where=text("custom_id <> ''"),
     ),
 )
 
@@ -281,7 +279,6 @@ memberships = Table(
         "removed_at",
         "contact_id",
         sqlite_where=text("removed_at IS NOT NULL"),
-        postgresql_where=text("removed_at IS NOT NULL"),
     ),
     CheckConstraint("state IN ('subscribed', 'unsubscribed', 'waiting')", name="state"),
     sqlite_with_rowid=False,
@@ -601,7 +598,6 @@ jobs = _table(
         "state",
         "list_id",
         sqlite_where=text("finished_at IS NULL"),
-        postgresql_where=text("finished_at IS NULL"),
     ),
 )
 
@@ -743,7 +739,6 @@ deliveries = _table(
         "job_id",
         "next_try_at",
         sqlite_where=text("next_try_at IS NOT NULL"),
-        postgresql_where=text("next_try_at IS NOT NULL"),
     ),
 )
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,14 +43,25 @@ def looks_again(method: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
+def insert_into(table: Table, kind: str) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that may say what to do about rows that are there, for a kind of database."""
+    # Drivers of the kind that is not used are not loaded: they take a while.
+    if kind == "postgresql":
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.insert(table)
+
+
 def insert_unless_there(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row; False, and nothing is done, where a unique index has it already.
 
     For transactions with more in them than a look and an insert, which cannot simply be done again.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    query = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
-    return connection.execute(query).first() is not None
+    query = insert_into(table, connection.dialect.name).values(**values).on_conflict_do_nothing()
+    return connection.execute(query.returning(*table.primary_key)).first() is not None
 
 
 def is_taken(error: IntegrityError) -> bool:

@@ -1,0 +1,29 @@
+"""Documents: JSON, which PostgreSQL stores as JSONB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import JSON, Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class Document(TypeDecorator[Any]):
+    """A column of documents.
+
+    Not a variant of JSON: that would load the drivers of PostgreSQL wherever a server starts with SQLite.
+    """
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import JSONB
+
+            return dialect.type_descriptor(JSONB())
+        return super().load_dialect_impl(dialect)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
+        # What a member is compared with is no document.
+        return self.impl_instance.coerce_compared_value(op, value)
