@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from unicodedata import normalize
 
 import idna
-from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 # No hyphen at either end, and not two letters before two hyphens: such labels are reserved.
 _LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_RESERVED = "|".join(sorted({re.escape(name.rpartition(".")[2]) for name in SPECIAL_USE_DOMAIN_NAMES} - {"test"}))
 
-# Addresses that email-validator accepts for certain: plain ASCII, dotted domain, no reserved name. The others ask it.
+# Addresses that email-validator accepts for certain unless the last name is reserved: plain ASCII, dotted domain.
 _PLAIN = re.compile(
     rf"(?=.{{1,64}}@.{{1,253}}\Z)(?=.{{3,254}}\Z){_ATOM}(?:\.{_ATOM})*"
-    rf"@(?:{_LABEL}\.)+(?!(?i:{_RESERVED})\Z)[A-Za-z]{{2,63}}\Z"
+    rf"@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}\Z"
 )
 # email-validator forgives white space beside the address; here it is part of what was given.
 _SPACE = re.compile(r"\s")
@@ -49,14 +47,29 @@ def is_address(text: str) -> bool:
     These rules want a dot in the domain and refuse names that are reserved for other uses, such as `localhost`. Names
     under `test`, which are reserved for tests, are taken: the people of test data live there.
     """
-    if _PLAIN.match(text):
+    if _is_plain(text):
         return True
     return len(text) <= MOST_CHARACTERS and not _SPACE.search(text) and _keeps_the_rules(text)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether email-validator need not be asked."""
+    return _PLAIN.match(text) is not None and text.rpartition(".")[2].lower() not in _reserved()
+
+
+@cache
+def _reserved() -> frozenset[str]:
+    from email_validator import SPECIAL_USE_DOMAIN_NAMES
+
+    return frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES) - {"test"}
 
 
 # An import looks at every address twice, and these are the ones that take long.
 @lru_cache(maxsize=50_000)
 def _keeps_the_rules(text: str) -> bool:
+    # It takes a while to load, and a server answers its first calls without it.
+    from email_validator import EmailNotValidError, validate_email
+
     try:
         validate_email(text, check_deliverability=False, test_environment=True)
     except EmailNotValidError:
@@ -86,7 +99,7 @@ class _Domains(dict[str, bool]):
     """Domains that make a plain address for certain."""
 
     def __missing__(self, domain: str) -> bool:
-        self[domain] = plain = _PLAIN.match("a@" + domain) is not None
+        self[domain] = plain = _is_plain("a@" + domain)
         return plain
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from functools import cache
 
 from soapstone.errors import InvalidError
 
@@ -84,8 +85,8 @@ def charset(name: str) -> str:
                 return each
             if each in _ALIASES:
                 return _ALIASES[each]
-            if each in _BY_CODEC:
-                return _BY_CODEC[each]
+            if each in _by_codec():
+                return _by_codec()[each]
     raise InvalidError(
         f"There is no encoding {name[:LONGEST_NAME]} here. Some that there are: utf-8, utf-16, windows-1250 to "
         "windows-1258, iso-8859-1 to iso-8859-16, mac-roman, cp437, cp850, koi8-r, shift_jis, euc-jp, gb18030, big5, "
@@ -110,5 +111,10 @@ def _python_name(name: str) -> str:
         return ""
 
 
-# Python's names are spelled in one way for each codec; the first of two charsets with one codec is meant.
-_BY_CODEC = {_python_name(codec): name for name, codec in reversed(CHARSETS.items())}
+@cache
+def _by_codec() -> dict[str, str]:
+    """Return the charsets by Python's names of their codecs; the first of two charsets with one codec is meant.
+
+    Made when it is first needed: to look all codecs up takes a while.
+    """
+    return {_python_name(codec): name for name, codec in reversed(CHARSETS.items())}
