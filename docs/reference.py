@@ -108,8 +108,8 @@ def _meaning(option: Any) -> str:
 
 
 CONTRACTS = (
-    ("MagnetMail", magnetmail.CONTRACT, magnetmail_service.AVAILABLE),
-    ("Listrak", listrak.CONTRACT, listrak_service.AVAILABLE),
+    ("MagnetMail", magnetmail.CONTRACT, magnetmail_service.available()),
+    ("Listrak", listrak.CONTRACT, listrak_service.available()),
 )
 
 

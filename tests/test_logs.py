@@ -18,12 +18,12 @@ from tests.conftest import Served
 
 from soapstone import log_context
 from soapstone.listrak import operations as listrak_operations
-from soapstone.listrak.service import AVAILABLE
+from soapstone.listrak.service import available
 from soapstone.logs import LineFormatter
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 
 LISTRAK = listrak_operations.CONTRACT.path
-MISSING = next(each.name for each in listrak_operations.CONTRACT.operations if each.name not in AVAILABLE)
+MISSING = next(each.name for each in listrak_operations.CONTRACT.operations if each.name not in available())
 
 
 def line(

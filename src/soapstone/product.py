@@ -1,150 +1,162 @@
-"""The product: every room, opened on one set of records."""
+"""The product: every room on one set of records."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
+from importlib import import_module
+from threading import RLock
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from soapstone.accounts.account import Accounts
-from soapstone.accounts.audit import Audit
-from soapstone.accounts.idempotency_keys import Answers
-from soapstone.accounts.link_keys import LinkKeys
 from soapstone.accounts.logon import Logons
-from soapstone.accounts.object_mappings import Mappings
 from soapstone.accounts.sessions import Sessions
-from soapstone.accounts.tokens import Tokens
-from soapstone.contacts.channels import Channels
-from soapstone.contacts.complaints import Complaints
-from soapstone.contacts.contact_tokens import EmailKeys
-from soapstone.contacts.contacts import Recipients
-from soapstone.contacts.duplicates import Doubles
-from soapstone.contacts.event_sign_ups import Occasions
-from soapstone.contacts.history import History
-from soapstone.contacts.members import Members
-from soapstone.contacts.saved_searches import SavedSearches
-from soapstone.contacts.search import Search
-from soapstone.contacts.subscriptions import Subscriptions
-from soapstone.contacts.suppressions import Suppressions
-from soapstone.contacts.unsubscribes import Unsubscribes
-from soapstone.imports.attribute_update import AttributeUpdates
-from soapstone.imports.imports import Imports
-from soapstone.imports.initial_queue import Entries
 from soapstone.jobs.queue import Jobs
-from soapstone.lists.campaigns import Campaigns
-from soapstone.lists.categories import Categories
-from soapstone.lists.external_events import ExternalEvents
 from soapstone.lists.lists import Lists
-from soapstone.lists.profiles import Profiles
-from soapstone.lists.review_groups import ReviewGroups
-from soapstone.personal_data.dossier import Dossiers
-from soapstone.personal_data.erasure import Erasure
-from soapstone.sending.confirmations import Invitations, SubscriptionLetters
-from soapstone.sending.link_actions import Replies
-from soapstone.sending.mail.sample import Samples
-from soapstone.sending.mail.spamd import SpamScanner
-from soapstone.sending.messages.messages import Messages
-from soapstone.sending.messages.preview import Previews
-from soapstone.sending.reports import SendReports
-from soapstone.sending.sends import Sends
-from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp_address import is_this_machine
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
-from soapstone.store.page_marks import Pages
 from soapstone.store.transient_errors import RecordsUnavailable as RecordsUnavailable
 
+if TYPE_CHECKING:
+    from soapstone.accounts.audit import Audit
+    from soapstone.accounts.idempotency_keys import Answers
+    from soapstone.accounts.link_keys import LinkKeys
+    from soapstone.accounts.object_mappings import Mappings
+    from soapstone.accounts.tokens import Tokens
+    from soapstone.contacts.channels import Channels
+    from soapstone.contacts.complaints import Complaints
+    from soapstone.contacts.contact_tokens import EmailKeys
+    from soapstone.contacts.contacts import Recipients
+    from soapstone.contacts.duplicates import Doubles
+    from soapstone.contacts.event_sign_ups import Occasions
+    from soapstone.contacts.history import History
+    from soapstone.contacts.members import Members
+    from soapstone.contacts.saved_searches import SavedSearches
+    from soapstone.contacts.search import Search
+    from soapstone.contacts.subscriptions import Subscriptions
+    from soapstone.contacts.suppressions import Suppressions
+    from soapstone.contacts.unsubscribes import Unsubscribes
+    from soapstone.imports.attribute_update import AttributeUpdates
+    from soapstone.imports.imports import Imports
+    from soapstone.imports.initial_queue import Entries
+    from soapstone.lists.campaigns import Campaigns
+    from soapstone.lists.categories import Categories
+    from soapstone.lists.external_events import ExternalEvents
+    from soapstone.lists.profiles import Profiles
+    from soapstone.lists.review_groups import ReviewGroups
+    from soapstone.personal_data.dossier import Dossiers
+    from soapstone.personal_data.erasure import Erasure
+    from soapstone.sending.confirmations import Invitations
+    from soapstone.sending.link_actions import Replies
+    from soapstone.sending.mail.sample import Samples
+    from soapstone.sending.mail.spamd import SpamScanner
+    from soapstone.sending.messages.messages import Messages
+    from soapstone.sending.messages.preview import Previews
+    from soapstone.sending.reports import SendReports
+    from soapstone.sending.sends import Sends
+    from soapstone.sending.signed_links import Links
+    from soapstone.store.page_marks import Pages
 
-@dataclass(frozen=True)
+
+class _Room:
+    """A room that is opened when it is first asked for; its module is loaded then.
+
+    A server answers its first calls without most of them.
+    """
+
+    def __init__(self, module: str, parts: Callable[[Product], tuple[object, ...]]) -> None:
+        self._module = module
+        self._parts = parts
+
+    def __set_name__(self, owner: type[Product], name: str) -> None:
+        self._name = name
+
+    def __get__(self, product: Product, owner: type[Product]) -> Any:
+        with product.opening:
+            if self._name not in vars(product):
+                make = getattr(import_module(f"soapstone.{self._module}"), owner.__annotations__[self._name])
+                vars(product)[self._name] = make(*self._parts(product))
+        return vars(product)[self._name]
+
+
+def _room(module: str, parts: Callable[[Product], tuple[object, ...]] = lambda its: (its.database,)) -> Any:
+    return _Room(module, parts)
+
+
 class Product:
     """What the contracts, the console and the command line call."""
 
     settings: Settings
     database: Database
     blobs: Blobs
-    accounts: Accounts
-    logons: Logons
-    sessions: Sessions
-    tokens: Tokens
-    audit: Audit
-    answers: Answers
-    lists: Lists
-    members: Members
-    pages: Pages
-    profiles: Profiles
-    categories: Categories
-    channels: Channels
-    history: History
-    mappings: Mappings
-    occasions: Occasions
-    recipients: Recipients
-    saved_searches: SavedSearches
-    search: Search
-    unsubscribes: Unsubscribes
-    external_events: ExternalEvents
-    campaigns: Campaigns
-    review_groups: ReviewGroups
-    complaints: Complaints
-    doubles: Doubles
-    suppressions: Suppressions
-    erasure: Erasure
-    dossiers: Dossiers
     jobs: Jobs
-    imports: Imports
-    attribute_updates: AttributeUpdates
-    entries: Entries
-    messages: Messages
-    sends: Sends
-    reports: SendReports
+
+    tokens: Tokens = _room("accounts.tokens")
+    audit: Audit = _room("accounts.audit")
+    answers: Answers = _room("accounts.idempotency_keys")
+    members: Members = _room("contacts.members")
+    pages: Pages = _room("store.page_marks", lambda _: ())
+    profiles: Profiles = _room("lists.profiles")
+    categories: Categories = _room("lists.categories")
+    channels: Channels = _room("contacts.channels")
+    history: History = _room("contacts.history")
+    mappings: Mappings = _room("accounts.object_mappings")
+    occasions: Occasions = _room("contacts.event_sign_ups")
+    recipients: Recipients = _room("contacts.contacts")
+    saved_searches: SavedSearches = _room("contacts.saved_searches")
+    search: Search = _room("contacts.search")
+    unsubscribes: Unsubscribes = _room("contacts.unsubscribes")
+    external_events: ExternalEvents = _room("lists.external_events")
+    campaigns: Campaigns = _room("lists.campaigns")
+    review_groups: ReviewGroups = _room("lists.review_groups")
+    complaints: Complaints = _room("contacts.complaints")
+    doubles: Doubles = _room("contacts.duplicates")
+    suppressions: Suppressions = _room("contacts.suppressions")
+    erasure: Erasure = _room(
+        "people.erasure", lambda its: (its.database, its.settings.blobs, its.settings.mail, its.settings.drafts)
+    )
+    dossiers: Dossiers = _room(
+        "personal_data.dossier", lambda its: (its.database, its.settings.mail, its.settings.drafts)
+    )
+    imports: Imports = _room("imports.imports", lambda its: (its.database, its.blobs, its.jobs))
+    attribute_updates: AttributeUpdates = _room("imports.attribute_update", lambda its: (its.database, its.jobs))
+    entries: Entries = _room("imports.initial_queue", lambda its: (its.database, its.jobs, its.imports))
+    messages: Messages = _room("sending.messages.messages")
+    sends: Sends = _room(
+        "sending.sends", lambda its: (its.database, its.blobs, its.jobs, bool(its.settings.public_url))
+    )
+    reports: SendReports = _room("sending.reports")
+    invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
+    email_keys: EmailKeys = _room("contacts.contact_tokens", lambda its: (its._keys,))
+    samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))
+    replies: Replies = _room("sending.link_actions", lambda its: (its.database, lambda: its.links))
+    previews: Previews = _room("sending.messages.preview", lambda its: (its.database, bool(its.settings.public_url)))
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        # Held while a room is opened: threads share them.
+        self.opening = RLock()
+        self.blobs = Blobs(settings.blobs)
+        self.accounts = Accounts(database)
+        self.logons = Logons(
+            database,
+            failures=settings.lock_failures,
+            lock=timedelta(minutes=settings.lock_minutes),
+            proxies=settings.trusted_proxies,
+        )
+        self.sessions = Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes))
+        self.lists = Lists(database)
+        self.jobs = Jobs(database)
 
     @classmethod
     def open(cls, settings: Settings, database: Database) -> Product:
-        """Open all rooms."""
-        blobs = Blobs(settings.blobs)
-        jobs = Jobs(database)
-        imports = Imports(database, blobs, jobs)
-        lock = timedelta(minutes=settings.lock_minutes)
-        return cls(
-            settings=settings,
-            database=database,
-            blobs=blobs,
-            accounts=Accounts(database),
-            logons=Logons(database, failures=settings.lock_failures, lock=lock, proxies=settings.trusted_proxies),
-            sessions=Sessions(database, "magnetmail", timedelta(minutes=settings.session_minutes)),
-            tokens=Tokens(database),
-            audit=Audit(database),
-            answers=Answers(database),
-            lists=Lists(database),
-            members=Members(database),
-            pages=Pages(),
-            profiles=Profiles(database),
-            categories=Categories(database),
-            channels=Channels(database),
-            history=History(database),
-            mappings=Mappings(database),
-            occasions=Occasions(database),
-            recipients=Recipients(database),
-            saved_searches=SavedSearches(database),
-            search=Search(database),
-            unsubscribes=Unsubscribes(database),
-            external_events=ExternalEvents(database),
-            campaigns=Campaigns(database),
-            review_groups=ReviewGroups(database),
-            complaints=Complaints(database),
-            doubles=Doubles(database),
-            suppressions=Suppressions(database),
-            erasure=Erasure(database, settings.blobs, settings.mail, settings.drafts),
-            dossiers=Dossiers(database, settings.mail, settings.drafts),
-            jobs=jobs,
-            imports=imports,
-            attribute_updates=AttributeUpdates(database, jobs),
-            entries=Entries(database, jobs, imports),
-            messages=Messages(database),
-            sends=Sends(database, blobs, jobs, has_links=bool(settings.public_url)),
-            reports=SendReports(database),
-        )
+        """Open the rooms on these records."""
+        return cls(settings, database)
 
     def subscriptions(self, base: str = "") -> Subscriptions:
         """Single subscriptions. Their letters hold links to this server, which people reach at the URL of the settings.
@@ -152,6 +164,9 @@ class Product:
         Without it, `base`, where a request says that it has reached the server, counts on this machine alone: a caller
         that chose any other host would choose where the links of other people's mails lead.
         """
+        from soapstone.contacts.subscriptions import Subscriptions
+        from soapstone.sending.confirmations import SubscriptionLetters
+
         known = self.settings.public_url
         if not known and is_this_machine((urlsplit(base).hostname or "").lower()):
             known = base
@@ -159,41 +174,22 @@ class Product:
 
     @cached_property
     def _keys(self) -> LinkKeys:
+        from soapstone.accounts.link_keys import LinkKeys
+
         return LinkKeys.of(self.database, self.settings.secret_key)
-
-    @cached_property
-    def invitations(self) -> Invitations:
-        """The tokens of confirmation links."""
-        return Invitations(self._keys)
-
-    @cached_property
-    def email_keys(self) -> EmailKeys:
-        """The keys of contacts in mailed links."""
-        return EmailKeys(self._keys)
 
     @cached_property
     def spam_scanner(self) -> SpamScanner | None:
         """The spam scanner of the settings; None without one. Raises InvalidError."""
+        from soapstone.sending.mail.spamd import SpamScanner
+
         return SpamScanner(self.settings.spamd_url) if self.settings.spamd_url else None
-
-    @cached_property
-    def samples(self) -> Samples:
-        """Mails of messages that nobody has sent."""
-        return Samples(self.database, self.links)
-
-    @cached_property
-    def replies(self) -> Replies:
-        """What recipients do with the links of mails."""
-        return Replies(self.database, lambda: self.links)
-
-    @cached_property
-    def previews(self) -> Previews:
-        """Stored messages as recipients would read them."""
-        return Previews(self.database, has_links=bool(self.settings.public_url))
 
     @cached_property
     def links(self) -> Links | None:
         """The links of mails; None while the server does not know the URL at which people reach it."""
+        from soapstone.sending.signed_links import Links
+
         if not self.settings.public_url:
             return None
         return Links(self.settings.public_url, self._keys)

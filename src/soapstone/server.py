@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from soapstone import log_context
@@ -43,10 +42,11 @@ from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.service import Service
-from soapstone.xmlhttp.app import PATHS, XmlOverHttp
+from soapstone.xmlhttp.paths import PATHS
 
 if TYPE_CHECKING:
     from soapstone.metrics import Metrics
+    from soapstone.xmlhttp.app import XmlOverHttp
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -95,7 +95,7 @@ class Application:
         lazy: bool = False,
         repeatable: Collection[str] = POLLS,
     ) -> None:
-        """With `lazy` all but the first contract is loaded when it is first called: a test server may never be.
+        """With `lazy` what a call needs is loaded when it is first called: in a test server it may never be.
 
         `repeatable` are operations that may be given the same answer again while the records are as they were.
         """
@@ -106,22 +106,24 @@ class Application:
         self._calls = RecentCalls()
         self._watch = Watch(product.database.path)
         self._endpoints: list[Endpoint] = []
+        self._xml_calls: XmlOverHttp | None = None
         self._large_calls = LargeCalls()
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
         self._origins = origins
         self._metrics = _metrics(product) if settings.metrics_token else None
         self._known = (LOGIN, PASSWORD) if demo else ()
         prefill = magnetmail_prefill(*self._known)
-        self._magnetmail = self._endpoint("magnetmail", MAGNETMAIL, MagnetMailService(product), prefill)
+        service = MagnetMailService(product)
+        self._magnetmail = self._endpoint("magnetmail", MAGNETMAIL, service, prefill)
         self._listrak = LateApp(self._make_listrak)
-        self._xml_calls = XmlOverHttp(product, self._large_calls, max_body=settings.max_upload_bytes)
-        self._xml = self._shared(Decompressed(self._xml_calls))
+        self._xml = LateApp(self._make_xml)
         # A server of the contracts alone need not hold it in memory.
         self._rest = LateApp(self._make_rest)
         self._subscriber = LateApp(self._make_subscriber)
         self._console = LateApp(partial(self._make_console, demo=demo))
+        self._lazy = lazy
         if not lazy:
-            for each in (self._listrak, self._subscriber, self._console):
+            for each in (service, self._listrak, self._xml, self._subscriber, self._console):
                 each.load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -155,7 +157,17 @@ class Application:
         from soapstone.listrak.prefill import prefill
         from soapstone.listrak.service import ListrakService
 
-        return self._endpoint("listrak", CONTRACT, ListrakService(self._product), prefill(*self._known))
+        service = ListrakService(self._product)
+        if not self._lazy:
+            service.load()
+        return self._endpoint("listrak", CONTRACT, service, prefill(*self._known))
+
+    def _make_xml(self) -> App:
+        from soapstone.xmlhttp.app import XmlOverHttp
+
+        max_body = self._product.settings.max_upload_bytes
+        self._xml_calls = XmlOverHttp(self._product, self._large_calls, max_body=max_body)
+        return self._shared(Decompressed(self._xml_calls))
 
     def _make_rest(self) -> App:
         from soapstone.api.app import rest
@@ -181,7 +193,8 @@ class Application:
         """Wait for the calls under way; end the threads, and let go of the records."""
         for endpoint in self._endpoints:
             endpoint.close()
-        self._xml_calls.close()
+        if self._xml_calls is not None:
+            self._xml_calls.close()
         self._watch.close()
 
     def _room(self, path: str) -> tuple[str, App]:
@@ -263,6 +276,8 @@ class Application:
         allowed = self._product.settings.allowed_origins
         if not allowed:
             return app
+        from starlette.middleware.cors import CORSMiddleware
+
         return CORSMiddleware(
             app,
             allow_origins=allowed,

@@ -528,6 +528,6 @@ MAGNETMAIL_OTHERS: dict[str, Members] = {
     "GetEnhancedPersonalizedFields": lambda it, ground: {},
 }
 TABLES = {
-    "magnetmail": (MAGNETMAIL_CALLS, MAGNETMAIL_OTHERS, magnetmail.AVAILABLE),
-    "listrak": (LISTRAK_CALLS, LISTRAK_OTHERS, listrak.AVAILABLE),
+    "magnetmail": (MAGNETMAIL_CALLS, MAGNETMAIL_OTHERS, magnetmail.available()),
+    "listrak": (LISTRAK_CALLS, LISTRAK_OTHERS, listrak.available()),
 }

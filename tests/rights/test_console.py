@@ -17,7 +17,8 @@ from tests.rights.table import rights
 from soapstone.console.app import console
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.wire.large_calls import LargeCalls
-from soapstone.xmlhttp.app import PATHS, XmlOverHttp
+from soapstone.xmlhttp.app import XmlOverHttp
+from soapstone.xmlhttp.paths import PATHS
 
 CONSOLE, CALLS = rights("Console"), rights("XML over HTTP")
 # Route → its path, about the things that are given.

@@ -6,52 +6,44 @@ import logging
 from typing import Any, cast
 
 from soapstone.errors import SoapstoneError
-from soapstone.listrak import (
-    attribute_updates,
-    collections,
-    contact_reports,
-    contacts,
-    import_detail,
-    import_history,
-    imports,
-    lists,
-    messages,
-    processes,
-    profiles,
-    sends,
-    spam_score,
-    transactional,
-)
-from soapstone.listrak.call import Call, Handlers, admit, described
+from soapstone.listrak.call import Call, admit, described
 from soapstone.listrak.operations import CONTRACT
 from soapstone.listrak.types import WSUser
 from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
+from soapstone.wire.handlers import HandlerModules
 from soapstone.wire.types import Struct
 
 log = logging.getLogger(__name__)
 
-THEMES = (
-    attribute_updates,
-    collections,
-    contact_reports,
-    contacts,
-    import_detail,
-    import_history,
-    imports,
-    lists,
-    messages,
-    processes,
-    profiles,
-    sends,
-    spam_score,
-    transactional,
+# What clients poll comes first.
+HANDLERS = HandlerModules(
+    CONTRACT,
+    "soapstone.listrak",
+    (
+        "processes",
+        "imports",
+        "import_history",
+        "import_detail",
+        "contacts",
+        "contact_reports",
+        "sends",
+        "transactional",
+        "lists",
+        "messages",
+        "profiles",
+        "attribute_updates",
+        "collections",
+        "spam_score",
+    ),
 )
-HANDLERS: Handlers = CONTRACT.handlers(*(theme.HANDLERS for theme in THEMES))
 
-AVAILABLE = HANDLERS.keys()
+
+def available() -> frozenset[str]:
+    """Return the names of the operations that have a handler."""
+    return frozenset(HANDLERS.all())
 
 
 class ListrakService:
@@ -59,6 +51,10 @@ class ListrakService:
 
     def __init__(self, product: Product) -> None:
         self._product = product
+
+    def load(self) -> None:
+        """Load all handlers, which otherwise are loaded when they are first called."""
+        HANDLERS.all()
 
     def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call:
         """The call of the header's user; reports need the analytics permission (lk-9)."""

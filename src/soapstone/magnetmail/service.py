@@ -7,23 +7,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from soapstone.errors import ForbiddenError
-from soapstone.magnetmail import (
-    categories,
-    entries,
-    events,
-    groups,
-    links,
-    messages,
-    recipients,
-    searches,
-    sends,
-    sessions,
-    suppression,
-    unsubscribes,
-    uploads,
-    users,
-)
-from soapstone.magnetmail.call import Call, Handlers, OpenHandlers
+from soapstone.magnetmail import sessions
+from soapstone.magnetmail.call import Call, OpenHandlers
 from soapstone.magnetmail.operations import CONTRACT
 from soapstone.magnetmail.sessions import admit
 from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
@@ -31,32 +16,38 @@ from soapstone.product import Product, RecordsUnavailable
 from soapstone.wire.contract import Operation
 from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
+from soapstone.wire.handlers import HandlerModules
 from soapstone.wire.types import Struct
 
 log = logging.getLogger(__name__)
 
-THEMES = (
-    categories,
-    entries,
-    events,
-    groups,
-    links,
-    messages,
-    recipients,
-    searches,
-    sends,
-    suppression,
-    unsubscribes,
-    uploads,
-    users,
+# Operations that need a session. What clients poll comes first.
+HANDLERS = HandlerModules(
+    CONTRACT,
+    "soapstone.magnetmail",
+    (
+        "uploads",
+        "entries",
+        "groups",
+        "recipients",
+        "messages",
+        "sends",
+        "categories",
+        "events",
+        "links",
+        "searches",
+        "suppression",
+        "unsubscribes",
+        "users",
+    ),
 )
-# Operations that need a session, by name.
-HANDLERS: Handlers = CONTRACT.handlers(*(theme.HANDLERS for theme in THEMES))
-
 # Operations without a session (mm-2).
 OPEN_HANDLERS: OpenHandlers = CONTRACT.handlers(sessions.OPEN_HANDLERS)
 
-AVAILABLE = HANDLERS.keys() | OPEN_HANDLERS.keys()
+
+def available() -> frozenset[str]:
+    """Return the names of the operations that have a handler."""
+    return frozenset(HANDLERS.all() | OPEN_HANDLERS)
 
 
 @dataclass
@@ -72,6 +63,10 @@ class MagnetMailService:
 
     def __init__(self, product: Product) -> None:
         self._product = product
+
+    def load(self) -> None:
+        """Load all handlers, which otherwise are loaded when they are first called."""
+        HANDLERS.all()
 
     def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call | OpenCall:
         """The call behind the session header, or one of the operations that have none (mm-2)."""

@@ -77,7 +77,7 @@ class Sends:
     contracts that cannot ask, they are accepted, and the missing link is noted in the log and in the job's request.
     """
 
-    def __init__(self, database: Database, blobs: Blobs, jobs: Jobs, *, has_links: bool = False) -> None:
+    def __init__(self, database: Database, blobs: Blobs, jobs: Jobs, has_links: bool = False) -> None:
         self._has_links = has_links
         self._database = database
         self._blobs = blobs

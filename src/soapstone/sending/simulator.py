@@ -5,16 +5,19 @@ Each is `<behaviour>@simulator.example`, or `<behaviour>+<anything>@simulator.ex
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from soapstone.accounts.account import Accounts
 from soapstone.contacts.changes import Cause, change_within
 from soapstone.contacts.complaints import complain
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
-from soapstone.sending.smtp_server import Retries
 from soapstone.store.database import Database
+
+if TYPE_CHECKING:
+    from soapstone.sending.smtp_server import Retries
 
 # Nobody can have this domain (RFC 2606).
 DOMAIN = "simulator.example"
@@ -70,7 +73,7 @@ class Simulator:
     """The simulator of one worker; mails that are refused for now are tried again as `retries` says."""
 
     database: Database
-    retries: Retries = field(default_factory=Retries)
+    retries: Retries
 
     def follow_up(self, chunk: Chunk, job: Job, contact_id: int | None, address: str) -> None:
         """Do what follows from a mail that was handed over, in the same transaction."""

@@ -22,7 +22,7 @@ from soapstone.wire.faults import Fault, MalformedXml
 from soapstone.wire.negotiation import Negotiation, negotiate
 from soapstone.wire.plan import Plans
 from soapstone.wire.reader import EARLY_PIECE, MAX_EARLY, Reader, UnsupportedMedia
-from soapstone.xmlhttp.app import PATHS
+from soapstone.xmlhttp.paths import PATHS
 
 CALLED = "soapstone.called"
 """Where the scope of a request holds what it calls."""

@@ -19,8 +19,9 @@ from soapstone.product import Product, ReceivedUpload, RecordsUnavailable
 from soapstone.wire.call import in_thread
 from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.xmlhttp import answer
-from soapstone.xmlhttp.call import PROCESS_TYPES, logon, submit
+from soapstone.xmlhttp.call import logon, submit
 from soapstone.xmlhttp.parts import PartsReader
+from soapstone.xmlhttp.paths import PATHS
 from soapstone.xmlhttp.refusal import CallError, internal_error, refusal
 from soapstone.xmlhttp.request import EARLY, RequestReader
 
@@ -29,8 +30,6 @@ log = logging.getLogger(__name__)
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-PATHS = {f"/xml/{call}": call for call in PROCESS_TYPES}
 
 # A document in UTF-16: both orders of bytes, with and without a byte order mark.
 UTF_16_STARTS = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<")

@@ -14,11 +14,9 @@ from soapstone.product import Product, ReceivedUpload
 from soapstone.sending.messages.message import Draft, Message
 from soapstone.sending.sends import SendTicket
 from soapstone.sending.supplied_file import FileForm
+from soapstone.xmlhttp.paths import PROCESS_TYPES
 from soapstone.xmlhttp.refusal import not_found
 from soapstone.xmlhttp.request import RequestReader
-
-# Name of a call → how its processes are called (lk-84).
-PROCESS_TYPES = {"SendToList": "Send to List", "SendToFile": "Send to File"}
 
 _NUMBER = re.compile(r"\s*\+?(-?[0-9]{1,10})\s*")
 _TRUTH = {"true": True, "1": True, "false": False, "0": False}

@@ -28,7 +28,7 @@ class Preview:
 class Previews:
     """Makes previews. `has_links` says whether mails get the links that their lists ask for."""
 
-    def __init__(self, database: Database, *, has_links: bool) -> None:
+    def __init__(self, database: Database, has_links: bool) -> None:
         self._database = database
         self._has_links = has_links
 

@@ -1,0 +1,41 @@
+"""Handlers of a contract's operations: each stands in a module of its theme, which ends in a table `HANDLERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from soapstone.wire.contract import Contract
+
+Handler = Callable[[Any, Any], Any]
+
+
+class HandlerModules:
+    """The handlers in some modules of a package, by operation.
+
+    A module is loaded when a call asks for an operation that the modules before it do not have: a server answers its
+    first polls without most of them.
+    """
+
+    def __init__(self, contract: Contract, package: str, modules: Sequence[str]) -> None:
+        self._contract = contract
+        self._package = package
+        self._modules = modules
+        self.get = cache(self._get)
+
+    def all(self) -> dict[str, Handler]:
+        """Load all modules and return their handlers by operation.
+
+        Raises TypeError for an operation that has two handlers or is not declared.
+        """
+        return self._contract.handlers(*map(self._table, self._modules))
+
+    def _get(self, operation: str) -> Handler | None:
+        """Return the handler of an operation; None for one that has none."""
+        return next((table[operation] for table in map(self._table, self._modules) if operation in table), None)
+
+    def _table(self, module: str) -> dict[str, Handler]:
+        table: dict[str, Handler] = import_module(f"{self._package}.{module}").HANDLERS
+        return table
