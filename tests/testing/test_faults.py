@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from soapstone.testing.faults import Fault, FaultIn, FaultKind
+from soapstone.testing.control_faults import FaultIn
+from soapstone.testing.faults import Fault, FaultKind
 
 INTERNAL = "The server met an internal error."
 

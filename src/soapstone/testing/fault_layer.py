@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from soapstone.connection import TRANSPORT
 from soapstone.http.draining import pace
 from soapstone.magnetmail.sessions import LATE_SECONDS
-from soapstone.testing import fault_answers
 from soapstone.testing.called import CALLED, Called, Interface
 from soapstone.testing.faults import Fault, FaultKind, Faults
 
@@ -80,7 +79,7 @@ class FaultLayer:
             await self._app(scope, request.receive, cut)
         else:
             await request.drain()
-            await fault_answers.soap_fault(called, fault.wanted.message)(scope, request.receive, cut)
+            await _answer(fault, called)(scope, request.receive, cut)
         await request.drain()
         if not request.gone:
             await _break(called, scope, request, reset=False)
@@ -164,6 +163,9 @@ async def _forget(message: Message) -> None:
 
 
 def _answer(fault: Fault, called: Called) -> Response:
+    # It loads all interfaces.
+    from soapstone.testing import fault_answers
+
     if fault.kind is FaultKind.STATUS_500:
         return fault_answers.page(500)
     if fault.kind is FaultKind.STATUS_503:

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from threading import Lock
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING
 
 from soapstone.errors import InvalidError
 from soapstone.testing.called import Called, Interface, contract_of, interfaces_with
 
+if TYPE_CHECKING:
+    from soapstone.testing.control_faults import FaultIn
+
 MOST_FAULTS = 1000
-MOST_SECONDS = 3600.0
 
 
 class FaultKind(StrEnum):
@@ -45,34 +45,6 @@ _WORK_DONE = {FaultKind.DELAY, FaultKind.TRUNCATE}
 # The contracts look at sessions and logins before they do anything.
 _NEVER_DONE = {FaultKind.EXPIRED_SESSION, FaultKind.LOCKED_LOGIN}
 _SECONDS = {FaultKind.DELAY: 2.0, FaultKind.STATUS_503: 1.0}
-
-
-class FaultIn(BaseModel):
-    """Which calls fail, and how: each `every`-th of those that fit, `times` of them, or until it is removed with null.
-
-    `operation` is the name of an operation of SOAP or XML, or of the REST description; null stands for any, of
-    `interface` or of all. `seconds`: how late a delayed answer comes (2), or what Retry-After says (1), in whole
-    seconds. `work_done` says whether the work behind the call is done all the same; null is as usual for the kind.
-    """
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    kind: Annotated[FaultKind, Field(strict=False)]
-    operation: Annotated[str | None, Field(max_length=100)] = None
-    interface: Annotated[Interface | None, Field(strict=False)] = None
-    every: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    times: Annotated[int, Field(ge=1, le=1_000_000)] | None = 1
-    message: Annotated[str, Field(max_length=1000)] = ""
-    seconds: Annotated[float, Field(ge=0, le=MOST_SECONDS, strict=False)] | None = None
-    work_done: bool | None = None
-
-
-class FaultOut(FaultIn):
-    """A fault: `calls` fitted since it was made, `applied` of them failed."""
-
-    number: int
-    calls: int
-    applied: int
 
 
 @dataclass(eq=False)
@@ -107,11 +79,6 @@ class Fault:
         self.calls += 1
         return self.calls % wanted.every == 0
 
-    def shown(self) -> FaultOut:
-        """What is told about it."""
-        given = self.wanted.model_dump() | {"seconds": self.seconds, "work_done": self.work_done}
-        return FaultOut(number=self.number, calls=self.calls, applied=self.applied, **given)
-
 
 def _fits(wanted: FaultIn, called: Called) -> bool:
     if wanted.operation not in (None, called.operation) or wanted.interface not in (None, called.interface):
@@ -139,7 +106,7 @@ class Faults:
         """Whether there is any."""
         return bool(self._faults)
 
-    def add(self, wanted: FaultIn) -> FaultOut:
+    def add(self, wanted: FaultIn) -> Fault:
         """Put in a fault. Raises InvalidError for one that no call could meet."""
         _check(wanted)
         with self._lock:
@@ -147,12 +114,12 @@ class Faults:
                 raise InvalidError(f"There are {MOST_FAULTS} faults. Remove some.")
             fault = Fault(next(self._numbers), wanted)
             self._faults.append(fault)
-            return fault.shown()
+            return fault
 
-    def all(self) -> list[FaultOut]:
+    def all(self) -> list[Fault]:
         """Return them, also those that are used up, the oldest first."""
         with self._lock:
-            return [fault.shown() for fault in self._faults]
+            return list(self._faults)
 
     def remove(self, number: int) -> bool:
         """Remove a fault; return whether there was one."""

@@ -12,16 +12,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from datetime import datetime
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import func, select
 
 from soapstone.clock import now
 from soapstone.errors import ConflictError, NotFoundError, SoapstoneError
-from soapstone.imports.outcomes import INVALID_ADDRESS, REASONS
-from soapstone.imports.runner import run_import
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, Run, Runner
@@ -29,7 +26,7 @@ from soapstone.store.database import Database
 from soapstone.store.tables import jobs
 
 if TYPE_CHECKING:
-    from fastapi import APIRouter
+    from soapstone.testing.control_transitions import Moment, TransitionIn
 
 log = logging.getLogger(__name__)
 
@@ -38,92 +35,13 @@ LONGEST_WAIT = 10.0
 # Seconds between two looks of a thread that waits for a job, and of a job that waits for its end.
 LOOK = 0.005
 LOOK_AROUND = 0.02
-MOST_ROWS = 10_000
 MOST_TRANSITIONS = 1_000
 
 
-def _known(reason: str) -> str:
-    if reason not in REASONS:
-        raise ValueError(f"no reason of this server; these are: {', '.join(sorted(REASONS))}")
-    return reason
-
-
-RejectReason = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(REASONS)})]
-
-
-class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class AfterPolls(_In):
-    """The next state comes when so many polls have seen the one before."""
-
-    after_polls: int = Field(ge=0, le=1_000_000)
-
-
-class AfterSeconds(_In):
-    """The next state comes so many seconds of the server's clock after the one before."""
-
-    after_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
-
-
-Moment = Literal["at_once", "told", "never"] | AfterPolls | AfterSeconds
-
-
-class RejectRow(_In):
-    """A row that an import rejects: the physical line that it begins on, from 1, and the reason as reports name it."""
-
-    row: int = Field(ge=1)
-    reason: RejectReason = INVALID_ADDRESS
-
-
-class TransitionIn(_In):
-    """When jobs begin (`start`) and end (`end`), and how.
-
-    `jobs` is the number of a job, "next" for the next job that is submitted, or "all" for every job from now on that
-    no other transition is for. A job with the outcome "failed" ends with this `reason` and does no work.
-    """
-
-    jobs: Literal["next", "all"] | Annotated[int, Field(ge=1, strict=True)] = "next"
-    start: Moment = "at_once"
-    end: Moment = "at_once"
-    outcome: Literal["completed", "failed"] = "completed"
-    reason: str = Field("", max_length=1000)
-    reject_rows: list[RejectRow] = Field([], max_length=MOST_ROWS)
-
-    @model_validator(mode="after")
-    def _check(self) -> TransitionIn:
-        if self.outcome == "failed" and not self.reason.strip():
-            raise ValueError("a job that fails needs a reason")
-        if self.outcome != "failed" and self.reason:
-            raise ValueError("a reason belongs to the outcome failed")
-        if self.outcome == "failed" and self.reject_rows:
-            raise ValueError("a job that fails reads no rows")
-        return self
-
-
-class TransitionOut(TransitionIn):
+@dataclass
+class Transition:
     """A transition with its number, and the jobs that it was for so far."""
 
-    number: int
-    applied_to: list[int]
-
-
-class TransitionsOut(BaseModel):
-    """All transitions, oldest first."""
-
-    transitions: list[TransitionOut]
-
-
-class Advanced(BaseModel):
-    """The state in which an advanced job is now."""
-
-    job: int
-    state: str
-
-
-@dataclass
-class _Transition:
     number: int
     asked: TransitionIn
     jobs: list[int] = field(default_factory=list)
@@ -165,13 +83,11 @@ class _Course:
 
 
 def _has_come(moment: Moment, since: datetime | None) -> bool:
-    if isinstance(moment, AfterSeconds):
-        return since is not None and now() >= since + timedelta(seconds=moment.after_seconds)
-    return moment == "at_once"
+    return moment == "at_once" if isinstance(moment, str) else moment.has_come(since)
 
 
 def _is_seen(moment: Moment, polls: int) -> bool:
-    return isinstance(moment, AfterPolls) and polls > moment.after_polls
+    return not isinstance(moment, str) and moment.is_seen(polls)
 
 
 class Transitions:
@@ -188,16 +104,16 @@ class Transitions:
         # All below is guarded by it.
         self._resting = 0
         self._number = 0
-        self._transitions: list[_Transition] = []
-        self._next: deque[_Transition] = deque()
-        self._all: _Transition | None = None
+        self._transitions: list[Transition] = []
+        self._next: deque[Transition] = deque()
+        self._all: Transition | None = None
         self._courses: dict[int, _Course] = {}
         # Jobs up to this number have got their transition, if there is one for them.
         self._seen = 0
 
     # --- setting transitions ------------------------------------------------------------------------------------------
 
-    def add(self, asked: TransitionIn) -> TransitionOut:
+    def add(self, asked: TransitionIn) -> Transition:
         """Set a transition. Raises NotFoundError, and ConflictError for one that is over."""
         job = None if isinstance(asked.jobs, str) else self._unfinished(asked.jobs)
         with self._changed:
@@ -205,7 +121,7 @@ class Transitions:
                 raise ConflictError("There are too many transitions: delete them, or reset the server.")
             self._learn()
             self._number += 1
-            made = _Transition(self._number, asked)
+            made = Transition(self._number, asked)
             self._transitions.append(made)
             if job is not None:
                 self._apply(made, job.id)
@@ -215,13 +131,13 @@ class Transitions:
             else:
                 self._all = made
         self._tell()
-        return _shown(made)
+        return made
 
-    def all(self) -> list[TransitionOut]:
+    def all(self) -> list[Transition]:
         """Return all transitions, oldest first."""
         with self._changed:
             self._learn()
-            return [_shown(each) for each in self._transitions]
+            return list(self._transitions)
 
     def clear(self) -> None:
         """Forget all transitions: the jobs that they hold go on by themselves."""
@@ -272,7 +188,7 @@ class Transitions:
             self._learn()
             held = {number: each for number, each in self._courses.items() if not each.begins}
         for number, course in held.items():
-            if isinstance(course.transition.start, AfterSeconds) and (job := self._jobs.get(None, number)):
+            if not isinstance(course.transition.start, str) and (job := self._jobs.get(None, number)):
                 course.look_at_clock(job)
         return [number for number, each in held.items() if not each.begins]
 
@@ -287,6 +203,9 @@ class Transitions:
 
     def runners(self, made: Mapping[str, Runner]) -> dict[str, Runner]:
         """Return the runners of a worker whose jobs end as their transitions say."""
+
+        # It is loaded with the runners, for the first job.
+        from soapstone.imports.runner import run_import
 
         def rejecting(run: Run) -> None:
             run_import(run, rejects=self._rejected_lines(run.job.id))
@@ -411,7 +330,7 @@ class Transitions:
             if number not in self._courses and (made := self._next.popleft() if self._next else self._all):
                 self._apply(made, number)
 
-    def _apply(self, made: _Transition, number: int) -> None:
+    def _apply(self, made: Transition, number: int) -> None:
         made.jobs.append(number)
         self._courses[number] = _Course(made.asked, begins=made.asked.start == "at_once")
 
@@ -431,38 +350,3 @@ class Transitions:
         with self._changed:
             self._changed.notify_all()
         self._wake()
-
-
-def _shown(made: _Transition) -> TransitionOut:
-    return TransitionOut(**made.asked.model_dump(), number=made.number, applied_to=list(made.jobs))
-
-
-def router(transitions: Transitions) -> APIRouter:
-    """Return the part of the control API that sets transitions."""
-    # A test server begins without them: they take a while to load.
-    from fastapi import APIRouter, Response
-
-    routes = APIRouter(tags=["transitions"])
-
-    @routes.post("/transitions", status_code=201)
-    def add_transition(given: TransitionIn) -> TransitionOut:
-        """Say when jobs begin and end, and how."""
-        return transitions.add(given)
-
-    @routes.get("/transitions")
-    def list_transitions() -> TransitionsOut:
-        """List the transitions that were set, oldest first."""
-        return TransitionsOut(transitions=transitions.all())
-
-    @routes.delete("/transitions", status_code=204, response_class=Response)
-    def delete_transitions() -> None:
-        """Forget all transitions: jobs that they hold go on by themselves."""
-        transitions.clear()
-
-    @routes.post("/jobs/{number}/advance")
-    def advance_job(number: int) -> Advanced:
-        """Bring a job that a transition holds into its next state, and answer when it is there."""
-        job = transitions.advance(number)
-        return Advanced(job=job.id, state=job.state)
-
-    return routes

@@ -1,0 +1,143 @@
+"""The part of the control API that sets transitions."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Response
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from soapstone.clock import now
+from soapstone.imports.outcomes import INVALID_ADDRESS, REASONS
+from soapstone.testing.transitions import Transition, Transitions
+
+MOST_ROWS = 10_000
+
+
+def _known(reason: str) -> str:
+    if reason not in REASONS:
+        raise ValueError(f"no reason of this server; these are: {', '.join(sorted(REASONS))}")
+    return reason
+
+
+RejectReason = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(REASONS)})]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class AfterPolls(_In):
+    """The next state comes when so many polls have seen the one before."""
+
+    after_polls: int = Field(ge=0, le=1_000_000)
+
+    def is_seen(self, polls: int) -> bool:
+        """Whether a poll, the last of so many, sees the next state."""
+        return polls > self.after_polls
+
+    def has_come(self, since: datetime | None) -> bool:
+        """Whether the time has come that the clock tells."""
+        return False
+
+
+class AfterSeconds(_In):
+    """The next state comes so many seconds of the server's clock after the one before."""
+
+    after_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
+
+    def is_seen(self, polls: int) -> bool:
+        """Whether a poll, the last of so many, sees the next state."""
+        return False
+
+    def has_come(self, since: datetime | None) -> bool:
+        """Whether the time has come that the clock tells: so many seconds since then."""
+        return since is not None and now() >= since + timedelta(seconds=self.after_seconds)
+
+
+Moment = Literal["at_once", "told", "never"] | AfterPolls | AfterSeconds
+
+
+class RejectRow(_In):
+    """A row that an import rejects: the physical line that it begins on, from 1, and the reason as reports name it."""
+
+    row: int = Field(ge=1)
+    reason: RejectReason = INVALID_ADDRESS
+
+
+class TransitionIn(_In):
+    """When jobs begin (`start`) and end (`end`), and how.
+
+    `jobs` is the number of a job, "next" for the next job that is submitted, or "all" for every job from now on that
+    no other transition is for. A job with the outcome "failed" ends with this `reason` and does no work.
+    """
+
+    jobs: Literal["next", "all"] | Annotated[int, Field(ge=1, strict=True)] = "next"
+    start: Moment = "at_once"
+    end: Moment = "at_once"
+    outcome: Literal["completed", "failed"] = "completed"
+    reason: str = Field("", max_length=1000)
+    reject_rows: list[RejectRow] = Field([], max_length=MOST_ROWS)
+
+    @model_validator(mode="after")
+    def _check(self) -> TransitionIn:
+        if self.outcome == "failed" and not self.reason.strip():
+            raise ValueError("a job that fails needs a reason")
+        if self.outcome != "failed" and self.reason:
+            raise ValueError("a reason belongs to the outcome failed")
+        if self.outcome == "failed" and self.reject_rows:
+            raise ValueError("a job that fails reads no rows")
+        return self
+
+
+class TransitionOut(TransitionIn):
+    """A transition with its number, and the jobs that it was for so far."""
+
+    number: int
+    applied_to: list[int]
+
+
+class TransitionsOut(BaseModel):
+    """All transitions, oldest first."""
+
+    transitions: list[TransitionOut]
+
+
+class Advanced(BaseModel):
+    """The state in which an advanced job is now."""
+
+    job: int
+    state: str
+
+
+def _shown(made: Transition) -> TransitionOut:
+    return TransitionOut(**made.asked.model_dump(), number=made.number, applied_to=list(made.jobs))
+
+
+def router(transitions: Transitions) -> APIRouter:
+    """Return the part of the control API that sets transitions."""
+    routes = APIRouter(tags=["transitions"])
+
+    @routes.post("/transitions", status_code=201)
+    def add_transition(given: TransitionIn) -> TransitionOut:
+        """Say when jobs begin and end, and how."""
+        return _shown(transitions.add(given))
+
+    @routes.get("/transitions")
+    def list_transitions() -> TransitionsOut:
+        """List the transitions that were set, oldest first."""
+        return TransitionsOut(transitions=[_shown(each) for each in transitions.all()])
+
+    @routes.delete("/transitions", status_code=204, response_class=Response)
+    def delete_transitions() -> None:
+        """Forget all transitions: jobs that they hold go on by themselves."""
+        transitions.clear()
+
+    @routes.post("/jobs/{number}/advance")
+    def advance_job(number: int) -> Advanced:
+        """Bring a job that a transition holds into its next state, and answer when it is there."""
+        job = transitions.advance(number)
+        return Advanced(job=job.id, state=job.state)
+
+    return routes
