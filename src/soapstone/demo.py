@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.contacts.changes import Changes
-from soapstone.imports.spec import Column, ImportSpec
 from soapstone.product import Product
-from soapstone.sending.messages.message import Draft
-from soapstone.sending.simulator import Behaviour
 from soapstone.settings import Settings
 
 ACCOUNT = "DEMO"
@@ -30,9 +26,10 @@ radia@example.com,Radia,Perlman,Portsmouth,silver,on
 tim@example.com,Tim,Berners-Lee,London,white,off
 """
 
-WELCOME = Draft(
-    subject="Welcome, {{ First_Name or 'friend' }}",
-    html="<h1>Hello {{ First_Name or 'friend' }}</h1>"
+# A message's subject and its HTML.
+WELCOME = (
+    "Welcome, {{ First_Name or 'friend' }}",
+    "<h1>Hello {{ First_Name or 'friend' }}</h1>"
     "<p>This is the newsletter of the demo account"
     "{% if field['Favourite colour'] %}, in {{ field['Favourite colour'] }} for you{% endif %}.</p>",
 )
@@ -90,6 +87,12 @@ def prepare_demo(product: Product, *, sends: bool = True) -> bool:
     runs both jobs, like any others. Without `sends` there is no message and no mail of the past. On a second list are
     the addresses of the mail simulator.
     """
+    # Other servers need none of these at their start.
+    from soapstone.contacts.changes import Changes
+    from soapstone.imports.spec import Column, ImportSpec
+    from soapstone.sending.messages.message import Draft
+    from soapstone.sending.simulator import Behaviour
+
     if product.accounts.named(ACCOUNT) is not None:
         return False
     account = product.accounts.create(ACCOUNT, time_zone=product.settings.time_zone)
@@ -120,7 +123,7 @@ def prepare_demo(product: Product, *, sends: bool = True) -> bool:
         label="people.csv",
     )
     if sends:
-        message = product.messages.save(account.id, newsletter.id, WELCOME)
+        message = product.messages.save(account.id, newsletter.id, Draft(subject=WELCOME[0], html=WELCOME[1]))
         product.sends.to_list(account=account, login=login, contact_list=newsletter, message=message)
     simulator = product.lists.create(account.id, "Mail simulator", settings=settings)
     with Changes(product.database).begin(account) as change:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,35 +43,6 @@ def test_a_new_database_is_set_up_and_an_upgraded_one_left_alone(tmp_path: Path)
     schema.upgrade(database)
     database.close()
     assert list(tmp_path.glob("*.backup")) == []
-
-
-def test_a_database_that_is_set_up_at_once_is_like_a_migrated_one(tmp_path: Path, sqlite_template: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/new.sqlite")
-    schema.create(database)
-    schema.check(database)
-    database.close()
-    made, migrated = _described(tmp_path / "new.sqlite"), _described(sqlite_template)
-    assert made == migrated
-    assert len(made) > 100
-
-
-def _described(path: Path) -> dict[tuple[str, str], object]:
-    """Columns, in alphabetical order, and everything else of a table; the text of triggers; first rows."""
-    with closing(sqlite3.connect(path)) as connection:
-        found: dict[tuple[str, str], object] = {}
-        for kind, name, text_of in connection.execute("SELECT type, name, sql FROM sqlite_master").fetchall():
-            if name.startswith("sqlite_"):
-                continue
-            if kind != "table":
-                found[kind, name] = " ".join(text_of.split()).replace('"', "")
-                continue
-            columns = [row[1:] for row in connection.execute(f"PRAGMA table_xinfo({name})")]
-            found[kind, name] = sorted((c, t, null, str(d).strip("'"), bool(key)) for c, t, null, d, key, _ in columns)
-            found["keys", name] = sorted(row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({name})"))
-            lines = text_of.replace("), CONSTRAINT", ")\nCONSTRAINT")
-            found["checks", name] = sorted(re.findall(r"CHECK \(.*\)", lines))
-            found["rows", name] = connection.execute(f"SELECT count(*) FROM {name}").fetchone()
-    return found
 
 
 def test_a_schema_of_a_newer_version_is_refused(database: Database) -> None:

@@ -47,8 +47,8 @@ CHORES_PAUSE = 3600.0
 class Worker:
     """Runs jobs in up to `slots` threads until `stop` is called.
 
-    `runners` says which kinds of job it can do, and how. `chores` are done `chores_after` seconds from now and then
-    every hour, while there is nothing else to do. `gate` holds jobs back.
+    `runners` says which kinds of job it can do, and how. `chores` are done now and then every hour, while there is
+    nothing else to do. `gate` holds jobs back.
     """
 
     def __init__(
@@ -61,7 +61,6 @@ class Worker:
         lease: timedelta = LEASE,
         idle: float = 0.1,
         chores: Sequence[Callable[[], object]] = (),
-        chores_after: float = 0.0,
         patience: int = PATIENCE,
         shortest_wait: float = SHORTEST_WAIT,
         gate: JobGate | None = None,
@@ -78,7 +77,7 @@ class Worker:
         self._lease = lease
         self._idle = idle
         self._chores = chores
-        self._chores_due = time.monotonic() + chores_after
+        self._chores_due = time.monotonic()
         self._patience = patience
         self._shortest_wait = shortest_wait
         # How often in a row each waiting job was hindered.

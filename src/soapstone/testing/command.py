@@ -63,6 +63,8 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
         elif not is_this_machine(host):
             _stop("--test has known passwords: it is for a loopback address, or for all with --test-on-any-address.")
         with local_test_server(_read(seed) if seed else None, host=host, port=port) as server:
+            # Nor need it be looked at again.
+            gc.freeze()
             gc.enable()
             print(f"Soapstone's test server serves on {server.base}\n\nCtrl-C ends it.", flush=True)
             threading.Event().wait()

@@ -9,8 +9,9 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
@@ -18,29 +19,40 @@ from starlette.concurrency import run_in_threadpool
 
 from soapstone.accounts.passwords import cheap_hashes
 from soapstone.clock import Shift, now, shifted, system_now
-from soapstone.demo import demo_settings, prepare_demo
-from soapstone.jobs.worker import CHORES_PAUSE, Worker
+from soapstone.demo import demo_settings
+from soapstone.jobs.run import Run, Runner
+from soapstone.jobs.worker import Worker
 from soapstone.local_server import serving, working
 from soapstone.product import Product
-from soapstone.runners import chores, runners
 from soapstone.server import App, Application, LateApp, Receive, Scope, Send, listen
 from soapstone.settings import Settings
-from soapstone.store import private, schema
+from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.timestamps import EPOCH
 from soapstone.testing.calls import CallRecorder, RecordedCalls
 from soapstone.testing.fault_layer import FaultLayer
 from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
-from soapstone.testing.mails import WrittenMails
+from soapstone.testing.records import make_records
 from soapstone.testing.transitions import Transitions
 
 if TYPE_CHECKING:
+    from soapstone.testing.mails import WrittenMails
     from soapstone.testing.seed import Planted, Seed
 
 T = TypeVar("T")
 
 CONTROL = "/_test/"
+# Kinds of jobs that its worker runs.
+JOB_KINDS = (
+    "import",
+    "trial_import",
+    "attribute_update",
+    "attribute_removal",
+    "send_to_list",
+    "send_to_file",
+    "send",
+)
 # Seconds between two looks of the worker for jobs.
 IDLE = 0.02
 # Seconds that calls under way have at the end, as at a reset: containers are killed after ten.
@@ -62,7 +74,6 @@ class TestServer:
         # Parts that tests steer: each has `clear`, which a reset calls.
         self.calls = RecordedCalls(seed_folder.parent / "calls")
         self.faults = Faults()
-        self.mails = WrittenMails(lambda: self.product)
         self._settings = settings
         self._seed = seed_folder
         self._database = Database(settings.database)
@@ -77,18 +88,22 @@ class TestServer:
         """The rooms on the records of now."""
         return self._product
 
+    @cached_property
+    def mails(self) -> WrittenMails:
+        """The mails that it wrote."""
+        # It loads the rooms that send.
+        from soapstone.testing.mails import WrittenMails
+
+        return WrittenMails(lambda: self.product)
+
     def prepare(self, seed: Seed | None) -> None:
         """Set up the records: the demo account, whose jobs are done, and the seed. A reset goes back to them.
 
         Raises UnusableSeed.
         """
         private.make_folder(self._settings.data_dir)
-        schema.create(self._database)
-        product = Product.open(self._settings, self._database)
-        with cheap_hashes():
-            prepare_demo(product, sends=False)
-        worker = Worker(self._database, product.blobs, runners(product))
-        worker.run(until=lambda: not product.jobs.unfinished())
+        make_records(self._database, self._settings)
+        self._database.checkpoint()
         self._database.close()
         if seed is not None:
             self._plant(seed)
@@ -193,13 +208,27 @@ class TestServer:
         return Worker(
             product.database,
             product.blobs,
-            self.transitions.runners(runners(product, simulates=True)),
+            dict.fromkeys(JOB_KINDS, self._late_runner(product)),
             idle=IDLE,
-            chores=chores(product),
-            # The seed holds nothing to clear away, and a reset would wait for them.
-            chores_after=CHORES_PAUSE,
             gate=self.transitions,
         )
+
+    def _late_runner(self, product: Product) -> Runner:
+        """Return a runner for all kinds of jobs: a server answers its first call without what they need."""
+        making = Lock()
+
+        @cache
+        def made() -> dict[str, Runner]:
+            from soapstone.runners import runners
+
+            return self.transitions.runners(runners(product, simulates=True))
+
+        def run(job: Run) -> None:
+            with making:
+                runner = made()[job.job.kind]
+            runner(job)
+
+        return run
 
     def _layered(self) -> App:
         # A reset waits for what is behind the gate alone.

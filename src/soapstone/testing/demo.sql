@@ -1,0 +1,652 @@
+BEGIN;
+PRAGMA defer_foreign_keys=ON;
+CREATE TABLE account (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	name TEXT NOT NULL, 
+	parent_id INTEGER, 
+	identifier TEXT DEFAULT 'email' NOT NULL, 
+	time_zone TEXT NOT NULL, 
+	last_number BIGINT DEFAULT 0 NOT NULL, 
+	created_at BIGINT NOT NULL, unsubscribe_type TEXT DEFAULT 'all' NOT NULL, field_labels JSON DEFAULT '{}' NOT NULL, 
+	CONSTRAINT ck_account_identifier CHECK (identifier IN ('email', 'custom_id')), 
+	CONSTRAINT fk_account_parent_id FOREIGN KEY(parent_id) REFERENCES account (id), 
+	CONSTRAINT uq_account_name UNIQUE (name)
+);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE allowed_address (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	network TEXT NOT NULL, 
+	CONSTRAINT fk_allowed_address_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE api_token (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	login_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	token_hash TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	last_used_at BIGINT, 
+	CONSTRAINT fk_api_token_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_api_token_login_id FOREIGN KEY(login_id) REFERENCES login (id), 
+	CONSTRAINT uq_api_token_token_hash UNIQUE (token_hash)
+);
+CREATE TABLE audit_entry (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	login_id INTEGER, 
+	login_name TEXT DEFAULT '' NOT NULL, 
+	action TEXT NOT NULL, 
+	detail TEXT DEFAULT '' NOT NULL, 
+	address TEXT DEFAULT '' NOT NULL, 
+	at BIGINT NOT NULL, 
+	CONSTRAINT fk_audit_entry_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_audit_entry_login_id FOREIGN KEY(login_id) REFERENCES login (id)
+);
+CREATE TABLE campaign (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_campaign_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_campaign_list_id FOREIGN KEY(list_id) REFERENCES list (id)
+);
+CREATE TABLE chosen_number (
+	kind TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT pk_chosen_number PRIMARY KEY (kind, number), 
+	CONSTRAINT fk_chosen_number_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE contact (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	email TEXT DEFAULT '' NOT NULL, 
+	email_key TEXT DEFAULT '' NOT NULL, 
+	unique_email TEXT, 
+	custom_id TEXT DEFAULT '' NOT NULL, 
+	first_name TEXT DEFAULT '' NOT NULL, 
+	last_name TEXT DEFAULT '' NOT NULL, 
+	phone TEXT DEFAULT '' NOT NULL, 
+	fax TEXT DEFAULT '' NOT NULL, 
+	address TEXT DEFAULT '' NOT NULL, 
+	address2 TEXT DEFAULT '' NOT NULL, 
+	city TEXT DEFAULT '' NOT NULL, 
+	state TEXT DEFAULT '' NOT NULL, 
+	zip TEXT DEFAULT '' NOT NULL, 
+	company TEXT DEFAULT '' NOT NULL, 
+	custom1 TEXT DEFAULT '' NOT NULL, 
+	custom2 TEXT DEFAULT '' NOT NULL, 
+	custom3 TEXT DEFAULT '' NOT NULL, 
+	custom4 TEXT DEFAULT '' NOT NULL, 
+	custom5 TEXT DEFAULT '' NOT NULL, 
+	custom6 TEXT DEFAULT '' NOT NULL, 
+	custom7 TEXT DEFAULT '' NOT NULL, 
+	custom8 TEXT DEFAULT '' NOT NULL, 
+	custom9 TEXT DEFAULT '' NOT NULL, 
+	custom10 TEXT DEFAULT '' NOT NULL, 
+	custom11 TEXT DEFAULT '' NOT NULL, 
+	custom12 TEXT DEFAULT '' NOT NULL, 
+	custom13 TEXT DEFAULT '' NOT NULL, 
+	custom14 TEXT DEFAULT '' NOT NULL, 
+	custom15 TEXT DEFAULT '' NOT NULL, 
+	custom16 TEXT DEFAULT '' NOT NULL, 
+	custom17 TEXT DEFAULT '' NOT NULL, 
+	custom18 TEXT DEFAULT '' NOT NULL, 
+	custom19 TEXT DEFAULT '' NOT NULL, 
+	custom20 TEXT DEFAULT '' NOT NULL, 
+	custom21 TEXT DEFAULT '' NOT NULL, 
+	custom22 TEXT DEFAULT '' NOT NULL, 
+	custom23 TEXT DEFAULT '' NOT NULL, 
+	custom24 TEXT DEFAULT '' NOT NULL, 
+	custom25 TEXT DEFAULT '' NOT NULL, 
+	custom26 TEXT DEFAULT '' NOT NULL, 
+	custom27 TEXT DEFAULT '' NOT NULL, 
+	custom28 TEXT DEFAULT '' NOT NULL, 
+	custom29 TEXT DEFAULT '' NOT NULL, 
+	custom30 TEXT DEFAULT '' NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, text_only BOOLEAN DEFAULT 0 NOT NULL, unsubscribed_at BIGINT, channels_shut TEXT DEFAULT '' NOT NULL, suppressed_at BIGINT, double_of INTEGER, 
+	CONSTRAINT fk_contact_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT uq_contact_account_id_unique_email UNIQUE (account_id, unique_email)
+);
+CREATE TABLE contact_event (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	contact_id INTEGER NOT NULL, 
+	list_id INTEGER, 
+	kind TEXT NOT NULL, 
+	at BIGINT NOT NULL, 
+	"by" TEXT DEFAULT '' NOT NULL, 
+	message_id INTEGER, 
+	message_category_id INTEGER, 
+	list_category_id INTEGER, 
+	external_event_id INTEGER, 
+	part_of INTEGER, 
+	detail JSON DEFAULT '{}' NOT NULL, 
+	CONSTRAINT ck_contact_event_kind CHECK (kind IN ('added', 'changed', 'joined', 'left', 'subscribed', 'waiting', 'unsubscribed', 'profile', 'suppressed', 'released', 'complained', 'raised')), 
+	CONSTRAINT fk_contact_event_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_contact_event_contact_id FOREIGN KEY(contact_id) REFERENCES contact (id)
+);
+CREATE TABLE delivery (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	job_id INTEGER NOT NULL, 
+	message_id INTEGER NOT NULL, 
+	contact_id INTEGER, 
+	email TEXT NOT NULL, 
+	email_key TEXT NOT NULL, 
+	fields JSON DEFAULT '{}' NOT NULL, 
+	state TEXT NOT NULL, 
+	reason TEXT DEFAULT '' NOT NULL, 
+	handed_at BIGINT, 
+	attempts INTEGER DEFAULT 0 NOT NULL, 
+	doubts INTEGER DEFAULT 0 NOT NULL, 
+	reply TEXT DEFAULT '' NOT NULL, 
+	next_try_at BIGINT, 
+	is_test BOOLEAN DEFAULT 0 NOT NULL, 
+	CONSTRAINT ck_delivery_state CHECK (state IN ('chosen', 'skipped', 'built', 'handing', 'handed', 'deferred', 'uncertain', 'failed', 'bounced')), 
+	CONSTRAINT fk_delivery_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_delivery_job_id FOREIGN KEY(job_id) REFERENCES job (id), 
+	CONSTRAINT fk_delivery_message_id FOREIGN KEY(message_id) REFERENCES message (id)
+);
+CREATE TABLE erased_address (
+	account_id INTEGER NOT NULL, 
+	address_hash TEXT NOT NULL, 
+	erased_at BIGINT NOT NULL, 
+	CONSTRAINT pk_erased_address PRIMARY KEY (account_id, address_hash), 
+	CONSTRAINT fk_erased_address_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE external_event (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	active BOOLEAN DEFAULT 1 NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, 
+	CONSTRAINT fk_external_event_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_external_event_list_id FOREIGN KEY(list_id) REFERENCES list (id)
+);
+CREATE TABLE granted_list (
+	login_id INTEGER NOT NULL, 
+	list_id INTEGER NOT NULL, 
+	CONSTRAINT pk_granted_list PRIMARY KEY (login_id, list_id), 
+	CONSTRAINT fk_granted_list_list_id FOREIGN KEY(list_id) REFERENCES list (id), 
+	CONSTRAINT fk_granted_list_login_id FOREIGN KEY(login_id) REFERENCES login (id)
+);
+CREATE TABLE idempotent_answer (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	login_id INTEGER NOT NULL, 
+	"key" TEXT NOT NULL, 
+	request_hash TEXT NOT NULL, 
+	status INTEGER, 
+	answer TEXT, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_idempotent_answer_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_idempotent_answer_login_id FOREIGN KEY(login_id) REFERENCES login (id), 
+	CONSTRAINT uq_idempotent_answer_login_id_key UNIQUE (login_id, "key")
+);
+CREATE TABLE import_part (
+	job_id INTEGER NOT NULL, 
+	first_row BIGINT NOT NULL, 
+	rows INTEGER NOT NULL, 
+	counts JSON DEFAULT '{}' NOT NULL, 
+	lines BLOB NOT NULL, 
+	outcomes BLOB NOT NULL, 
+	contact_ids BLOB NOT NULL, 
+	CONSTRAINT pk_import_part PRIMARY KEY (job_id, first_row), 
+	CONSTRAINT fk_import_part_job_id FOREIGN KEY(job_id) REFERENCES job (id)
+);
+CREATE TABLE job (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	login_id INTEGER, 
+	kind TEXT NOT NULL, 
+	list_id INTEGER, 
+	state TEXT DEFAULT 'queued' NOT NULL, 
+	step INTEGER DEFAULT 0 NOT NULL, 
+	steps INTEGER DEFAULT 1 NOT NULL, 
+	request JSON DEFAULT '{}' NOT NULL, 
+	checkpoint JSON DEFAULT '{}' NOT NULL, 
+	counters JSON DEFAULT '{}' NOT NULL, 
+	blob TEXT, 
+	blob_size BIGINT DEFAULT 0 NOT NULL, 
+	label TEXT DEFAULT '' NOT NULL, 
+	submitted_at BIGINT NOT NULL, 
+	due_at BIGINT NOT NULL, 
+	started_at BIGINT, 
+	finished_at BIGINT, 
+	attempt INTEGER DEFAULT 0 NOT NULL, 
+	lease_until BIGINT, 
+	worker TEXT DEFAULT '' NOT NULL, 
+	cancel_asked BOOLEAN DEFAULT 0 NOT NULL, 
+	error TEXT DEFAULT '' NOT NULL, deaths INTEGER DEFAULT '0' NOT NULL, paused BOOLEAN DEFAULT 0 NOT NULL, passes BOOLEAN DEFAULT 0 NOT NULL, 
+	CONSTRAINT ck_job_finished CHECK ((finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))), 
+	CONSTRAINT ck_job_state CHECK (state IN ('queued', 'running', 'completed', 'failed', 'cancelled')), 
+	CONSTRAINT ck_job_step CHECK (step >= 0 AND step <= steps), 
+	CONSTRAINT fk_job_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_job_list_id FOREIGN KEY(list_id) REFERENCES list (id), 
+	CONSTRAINT fk_job_login_id FOREIGN KEY(login_id) REFERENCES login (id)
+);
+CREATE TABLE job_event (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	job_id INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	step INTEGER NOT NULL, 
+	attempt INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	CONSTRAINT fk_job_event_job_id FOREIGN KEY(job_id) REFERENCES job (id)
+);
+CREATE TABLE link_key (
+	number INTEGER NOT NULL, 
+	salt TEXT DEFAULT '' NOT NULL, 
+	first_delivery BIGINT NOT NULL, 
+	last_delivery BIGINT, 
+	first_contact BIGINT NOT NULL, 
+	last_contact BIGINT, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT pk_link_key PRIMARY KEY (number)
+);
+CREATE TABLE list (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	settings JSON DEFAULT '{}' NOT NULL, 
+	visible BOOLEAN DEFAULT 1 NOT NULL, 
+	on_subscription_page BOOLEAN DEFAULT 0 NOT NULL, 
+	members BIGINT DEFAULT 0 NOT NULL, 
+	subscribed BIGINT DEFAULT 0 NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT, 
+	updated_by INTEGER, 
+	deleted_at BIGINT, category_id INTEGER, 
+	CONSTRAINT fk_list_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE list_category (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	login_id INTEGER, 
+	active BOOLEAN DEFAULT 1 NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_list_category_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE login (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	name_key TEXT NOT NULL, 
+	password_hash TEXT NOT NULL, 
+	may_call_api BOOLEAN DEFAULT 1 NOT NULL, 
+	may_see_analytics BOOLEAN DEFAULT 1 NOT NULL, 
+	all_lists BOOLEAN DEFAULT 1 NOT NULL, 
+	created_at BIGINT NOT NULL, may_use_console BOOLEAN DEFAULT 1 NOT NULL, is_demo BOOLEAN DEFAULT 0 NOT NULL, disabled_at BIGINT, deleted_at BIGINT, may_choose_numbers BOOLEAN DEFAULT 0 NOT NULL, 
+	CONSTRAINT fk_login_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT uq_login_name_key UNIQUE (name_key)
+);
+CREATE TABLE login_address (
+	login_id INTEGER NOT NULL, 
+	address_key TEXT NOT NULL, 
+	last_used_at BIGINT NOT NULL, 
+	CONSTRAINT pk_login_address PRIMARY KEY (login_id, address_key), 
+	CONSTRAINT fk_login_address_login_id FOREIGN KEY(login_id) REFERENCES login (id) ON DELETE CASCADE
+);
+CREATE TABLE logon_failure (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	count_key TEXT NOT NULL, 
+	failed_at BIGINT NOT NULL
+);
+CREATE TABLE membership (
+	list_id INTEGER NOT NULL, 
+	contact_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	number INTEGER NOT NULL, 
+	state TEXT NOT NULL, 
+	added_at BIGINT NOT NULL, 
+	added_by TEXT DEFAULT '' NOT NULL, 
+	removed_at BIGINT, 
+	removed_by TEXT DEFAULT '' NOT NULL, 
+	last_job INTEGER, 
+	profile JSON DEFAULT '{}' NOT NULL, form_values JSON, 
+	CONSTRAINT pk_membership PRIMARY KEY (list_id, contact_id), 
+	CONSTRAINT ck_membership_state CHECK (state IN ('subscribed', 'unsubscribed', 'waiting')), 
+	CONSTRAINT fk_membership_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_membership_contact_id FOREIGN KEY(contact_id) REFERENCES contact (id), 
+	CONSTRAINT fk_membership_list_id FOREIGN KEY(list_id) REFERENCES list (id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE message (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER, 
+	kind TEXT NOT NULL, 
+	name TEXT DEFAULT '' NOT NULL, 
+	public_id TEXT NOT NULL, 
+	subject TEXT DEFAULT '' NOT NULL, 
+	from_name TEXT DEFAULT '' NOT NULL, 
+	from_address TEXT DEFAULT '' NOT NULL, 
+	reply_address TEXT DEFAULT '' NOT NULL, 
+	to_name TEXT DEFAULT '' NOT NULL, 
+	html TEXT DEFAULT '' NOT NULL, 
+	plain TEXT DEFAULT '' NOT NULL, 
+	charset TEXT DEFAULT 'utf-8' NOT NULL, 
+	campaign_id INTEGER, 
+	category_id INTEGER, 
+	archived BOOLEAN DEFAULT 0 NOT NULL, 
+	hidden BOOLEAN DEFAULT 0 NOT NULL, 
+	has_own_links BOOLEAN DEFAULT 0 NOT NULL, 
+	extras JSON DEFAULT '{}' NOT NULL, 
+	login_id INTEGER, 
+	created_at BIGINT NOT NULL, 
+	updated_at BIGINT NOT NULL, unique_name TEXT, 
+	CONSTRAINT ck_message_kind CHECK (kind IN ('saved', 'transactional', 'magnetmail', 'send')), 
+	CONSTRAINT fk_message_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_message_list_id FOREIGN KEY(list_id) REFERENCES list (id), 
+	CONSTRAINT uq_message_public_id UNIQUE (public_id)
+);
+CREATE TABLE message_category (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	login_id INTEGER, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_message_category_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE object_mapping (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	object_type TEXT NOT NULL, 
+	identifier TEXT NOT NULL, 
+	own_type TEXT NOT NULL, 
+	own_id INTEGER NOT NULL, 
+	own_name TEXT DEFAULT '' NOT NULL, 
+	login_id INTEGER, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_object_mapping_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE occasion (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	open BOOLEAN DEFAULT 1 NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_occasion_account_id FOREIGN KEY(account_id) REFERENCES account (id)
+);
+CREATE TABLE opt_out (
+	contact_id INTEGER NOT NULL, 
+	kind TEXT NOT NULL, 
+	target_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT pk_opt_out PRIMARY KEY (contact_id, kind, target_id), 
+	CONSTRAINT ck_opt_out_kind CHECK (kind IN ('list', 'list_category', 'message_category')), 
+	CONSTRAINT fk_opt_out_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_opt_out_contact_id FOREIGN KEY(contact_id) REFERENCES contact (id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE profile_attribute (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER NOT NULL, 
+	header_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	position INTEGER NOT NULL, 
+	max_length INTEGER DEFAULT 0 NOT NULL, 
+	CONSTRAINT fk_profile_attribute_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_profile_attribute_header_id FOREIGN KEY(header_id) REFERENCES profile_header (id), 
+	CONSTRAINT fk_profile_attribute_list_id FOREIGN KEY(list_id) REFERENCES list (id)
+);
+CREATE TABLE profile_header (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	position INTEGER NOT NULL, 
+	CONSTRAINT fk_profile_header_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_profile_header_list_id FOREIGN KEY(list_id) REFERENCES list (id)
+);
+CREATE TABLE rejected_row (
+	job_id INTEGER NOT NULL, 
+	line BIGINT NOT NULL, 
+	reason TEXT NOT NULL, 
+	fields JSON NOT NULL, 
+	CONSTRAINT pk_rejected_row PRIMARY KEY (job_id, line), 
+	CONSTRAINT fk_rejected_row_job_id FOREIGN KEY(job_id) REFERENCES job (id)
+)
+ WITHOUT ROWID
+
+;
+CREATE TABLE review_address (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER NOT NULL, 
+	email TEXT NOT NULL, 
+	email_key TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_review_address_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_review_address_list_id FOREIGN KEY(list_id) REFERENCES list (id), 
+	CONSTRAINT uq_review_address_list_id_email_key UNIQUE (list_id, email_key)
+);
+CREATE TABLE saved_search (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	login_id INTEGER, 
+	criteria JSON DEFAULT '{}' NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_saved_search_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT uq_saved_search_account_id_name UNIQUE (account_id, name)
+);
+CREATE TABLE secret (
+	name TEXT NOT NULL, 
+	value TEXT NOT NULL, 
+	CONSTRAINT pk_secret PRIMARY KEY (name)
+);
+CREATE TABLE send (
+	job_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	message_id INTEGER NOT NULL, 
+	source_id INTEGER, 
+	list_id INTEGER, 
+	purpose TEXT NOT NULL, 
+	is_test BOOLEAN DEFAULT 0 NOT NULL, 
+	CONSTRAINT pk_send PRIMARY KEY (job_id), 
+	CONSTRAINT fk_send_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_send_job_id FOREIGN KEY(job_id) REFERENCES job (id), 
+	CONSTRAINT fk_send_message_id FOREIGN KEY(message_id) REFERENCES message (id)
+);
+CREATE TABLE session (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	token_hash TEXT NOT NULL, 
+	login_id INTEGER NOT NULL, 
+	purpose TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	last_used_at BIGINT NOT NULL, 
+	CONSTRAINT fk_session_login_id FOREIGN KEY(login_id) REFERENCES login (id), 
+	CONSTRAINT uq_session_token_hash UNIQUE (token_hash)
+);
+CREATE TABLE sign_up (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	occasion_id INTEGER NOT NULL, 
+	call_id INTEGER, 
+	email TEXT NOT NULL, 
+	first_name TEXT DEFAULT '' NOT NULL, 
+	last_name TEXT DEFAULT '' NOT NULL, 
+	reference TEXT DEFAULT '' NOT NULL, 
+	live BOOLEAN DEFAULT 1 NOT NULL, 
+	answers JSON DEFAULT '{}' NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT fk_sign_up_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_sign_up_occasion_id FOREIGN KEY(occasion_id) REFERENCES occasion (id)
+);
+CREATE TABLE suppression (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	list_id INTEGER DEFAULT 0 NOT NULL, 
+	kind TEXT NOT NULL, 
+	email_key TEXT NOT NULL, 
+	created_at BIGINT NOT NULL, 
+	CONSTRAINT ck_suppression_kind CHECK (kind IN ('suppressed', 'banned')), 
+	CONSTRAINT fk_suppression_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT uq_suppression_account_id_email_key_kind_list_id UNIQUE (account_id, email_key, kind, list_id)
+);
+CREATE TABLE worker (
+	name TEXT NOT NULL, 
+	began_at BIGINT NOT NULL, 
+	beat_at BIGINT NOT NULL, 
+	CONSTRAINT pk_worker PRIMARY KEY (name)
+);
+INSERT INTO "account" VALUES (1, 'DEMO', NULL, 'email', '<zone>', 14, <micros>, 'all', '{}');
+INSERT INTO "alembic_version" VALUES ('0016');
+INSERT INTO "audit_entry" VALUES (1, 1, NULL, '', 'rights', 'account DEMO is created', '', <micros>);
+INSERT INTO "audit_entry" VALUES (2, 1, NULL, '', 'rights', 'login demo is added: may_call_api=True, may_see_analytics=True, may_use_console=True, may_choose_numbers=False, lists=all', '', <micros>);
+INSERT INTO "contact" VALUES (1, 1, 'refused@simulator.example', 'refused@simulator.example', 'refused@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (2, 1, 'deferred@simulator.example', 'deferred@simulator.example', 'deferred@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (3, 1, 'full@simulator.example', 'full@simulator.example', 'full@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (4, 1, 'complains@simulator.example', 'complains@simulator.example', 'complains@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (5, 1, 'ada@example.com', 'ada@example.com', 'ada@example.com', '', 'Ada', 'Lovelace', '', '', '', '', 'London', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (6, 1, 'alan@example.com', 'alan@example.com', 'alan@example.com', '', 'Alan', 'Turing', '', '', '', '', 'Wilmslow', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (7, 1, 'barbara@example.com', 'barbara@example.com', 'barbara@example.com', '', 'Barbara', 'Liskov', '', '', '', '', 'Los Angeles', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (8, 1, 'donald@example.com', 'donald@example.com', 'donald@example.com', '', 'Donald', 'Knuth', '', '', '', '', 'Milwaukee', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (9, 1, 'edsger@example.com', 'edsger@example.com', 'edsger@example.com', '', 'Edsger', 'Dijkstra', '', '', '', '', 'Rotterdam', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (10, 1, 'grace@example.com', 'grace@example.com', 'grace@example.com', '', 'Grace', 'Hopper', '', '', '', '', 'New York', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (11, 1, 'katherine@example.com', 'katherine@example.com', 'katherine@example.com', '', 'Katherine', 'Johnson', '', '', '', '', 'White Sulphur Springs', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (12, 1, 'linus@example.com', 'linus@example.com', 'linus@example.com', '', 'Linus', 'Torvalds', '', '', '', '', 'Helsinki', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (13, 1, 'radia@example.com', 'radia@example.com', 'radia@example.com', '', 'Radia', 'Perlman', '', '', '', '', 'Portsmouth', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact" VALUES (14, 1, 'tim@example.com', 'tim@example.com', 'tim@example.com', '', 'Tim', 'Berners-Lee', '', '', '', '', 'London', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
+INSERT INTO "contact_event" VALUES (1, 1, 1, NULL, 'added', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{}');
+INSERT INTO "contact_event" VALUES (2, 1, 1, 2, 'joined', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{"state": "subscribed", "profile": {}}');
+INSERT INTO "contact_event" VALUES (3, 1, 2, NULL, 'added', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{}');
+INSERT INTO "contact_event" VALUES (4, 1, 2, 2, 'joined', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{"state": "subscribed", "profile": {}}');
+INSERT INTO "contact_event" VALUES (5, 1, 3, NULL, 'added', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{}');
+INSERT INTO "contact_event" VALUES (6, 1, 3, 2, 'joined', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{"state": "subscribed", "profile": {}}');
+INSERT INTO "contact_event" VALUES (7, 1, 4, NULL, 'added', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{}');
+INSERT INTO "contact_event" VALUES (8, 1, 4, 2, 'joined', <micros>, 'API', NULL, NULL, NULL, NULL, NULL, '{"state": "subscribed", "profile": {}}');
+INSERT INTO "import_part" VALUES (1, 0, 12, '{"added": 10, "invalid_address": 1, "role_address": 1}', X'780163628000461AD1000330000E', X'780163646464E40662465E46460000CE0023', X'7801636580002E28CD06A539A1348C62873238A0343794E6812980D2BC509A0F4A030011980060');
+INSERT INTO "job" VALUES (1, 1, 1, 'import', 1, 'completed', 1, 1, '{"columns": [{"index": 0, "target": "email", "default": "", "part": ""}, {"index": 1, "target": "first_name", "default": "", "part": ""}, {"index": 2, "target": "last_name", "default": "", "part": ""}, {"index": 3, "target": "city", "default": "", "part": ""}, {"index": 4, "target": "attribute:1", "default": "", "part": ""}, {"index": 5, "target": "attribute:2", "default": "", "part": ""}], "header": true, "delimiter": ",", "qualifier": "\"", "encoding": "", "action": "add", "known": "overwrite", "blocked": "keep", "identified_by": "account", "replace": false, "dry_run": false, "reject_roles": true, "source": "API", "triggers": false, "event_column": null, "event_default": "", "opt_outs": [], "unused": [], "skip": 0, "repair": false}', '{"rows": 12, "encoding": "utf-8", "last_number": 4, "heading": ["Email", "First_Name", "Last_Name", "City", "Favourite colour", "Post"], "meaningless": [], "chunk_rows": 50000, "done": 12, "joined": 10, "stayed": 0, "since": <seconds>, "at": <seconds>, "done_before": 0, "list_members": 10}', '{"added": 10, "invalid_address": 1, "role_address": 1}', '<blob>', 656, 'people.csv', <micros>, <micros>, <micros>, <micros>, 1, NULL, '', 0, '', 0, 0, 0);
+INSERT INTO "job_event" VALUES (1, 1, 'queued', 0, 0, <micros>);
+INSERT INTO "job_event" VALUES (2, 1, 'running', 0, 1, <micros>);
+INSERT INTO "job_event" VALUES (3, 1, 'completed', 1, 1, <micros>);
+INSERT INTO "link_key" VALUES (1, lower(hex(randomblob(16))), 0, NULL, 0, NULL, <micros>);
+INSERT INTO "list" VALUES (1, 1, 'Newsletter', '{"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": true}', 1, 0, 10, 10, <micros>, NULL, NULL, NULL, NULL);
+INSERT INTO "list" VALUES (2, 1, 'Mail simulator', '{"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": true}', 1, 0, 4, 4, <micros>, NULL, NULL, NULL, NULL);
+INSERT INTO "login" VALUES (1, 1, 'demo', 'demo', '<password>', 1, 1, 1, <micros>, 1, 1, NULL, NULL, 0);
+INSERT INTO "membership" VALUES (1, 5, 1, 5, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"green","2":"on"}', NULL);
+INSERT INTO "membership" VALUES (1, 6, 1, 6, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"red","2":"off"}', NULL);
+INSERT INTO "membership" VALUES (1, 7, 1, 7, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"violet","2":"off"}', NULL);
+INSERT INTO "membership" VALUES (1, 8, 1, 8, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"brown","2":"on"}', NULL);
+INSERT INTO "membership" VALUES (1, 9, 1, 9, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"orange","2":"on"}', NULL);
+INSERT INTO "membership" VALUES (1, 10, 1, 10, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"blue","2":"off"}', NULL);
+INSERT INTO "membership" VALUES (1, 11, 1, 11, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"yellow","2":"off"}', NULL);
+INSERT INTO "membership" VALUES (1, 12, 1, 12, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"black","2":"off"}', NULL);
+INSERT INTO "membership" VALUES (1, 13, 1, 13, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"silver","2":"on"}', NULL);
+INSERT INTO "membership" VALUES (1, 14, 1, 14, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"white","2":"off"}', NULL);
+INSERT INTO "membership" VALUES (2, 1, 1, 1, 'subscribed', <micros>, 'API', NULL, '', NULL, '{}', NULL);
+INSERT INTO "membership" VALUES (2, 2, 1, 2, 'subscribed', <micros>, 'API', NULL, '', NULL, '{}', NULL);
+INSERT INTO "membership" VALUES (2, 3, 1, 3, 'subscribed', <micros>, 'API', NULL, '', NULL, '{}', NULL);
+INSERT INTO "membership" VALUES (2, 4, 1, 4, 'subscribed', <micros>, 'API', NULL, '', NULL, '{}', NULL);
+INSERT INTO "profile_attribute" VALUES (1, 1, 1, 1, 'Favourite colour', 'text', 1, 0);
+INSERT INTO "profile_attribute" VALUES (2, 1, 1, 1, 'Post', 'check_box', 2, 0);
+INSERT INTO "profile_header" VALUES (1, 1, 1, 'Preferences', 1);
+INSERT INTO "rejected_row" VALUES (1, 6, 'invalid_address', '["this is not an address", "Nobody", "At all", "", "", ""]');
+INSERT INTO "rejected_row" VALUES (1, 11, 'role_address', '["info@example.com", "The", "Office", "", "", ""]');
+INSERT INTO "secret" VALUES ('records', lower(hex(randomblob(16))));
+DELETE FROM sqlite_sequence;
+INSERT INTO "sqlite_sequence" VALUES ('message', 0);
+INSERT INTO "sqlite_sequence" VALUES ('delivery', 0);
+INSERT INTO "sqlite_sequence" VALUES ('account', 1);
+INSERT INTO "sqlite_sequence" VALUES ('audit_entry', 2);
+INSERT INTO "sqlite_sequence" VALUES ('login', 1);
+INSERT INTO "sqlite_sequence" VALUES ('list', 2);
+INSERT INTO "sqlite_sequence" VALUES ('profile_header', 1);
+INSERT INTO "sqlite_sequence" VALUES ('profile_attribute', 2);
+INSERT INTO "sqlite_sequence" VALUES ('job_event', 3);
+INSERT INTO "sqlite_sequence" VALUES ('job', 1);
+INSERT INTO "sqlite_sequence" VALUES ('contact', 14);
+INSERT INTO "sqlite_sequence" VALUES ('contact_event', 8);
+CREATE INDEX ix_allowed_address_account_id ON allowed_address (account_id);
+CREATE INDEX ix_api_token_login_id ON api_token (login_id);
+CREATE INDEX ix_audit_entry_account_id_id ON audit_entry (account_id, id);
+CREATE INDEX ix_audit_entry_at ON audit_entry (at);
+CREATE INDEX ix_audit_entry_login_id_action_at ON audit_entry (login_id, action, at);
+CREATE INDEX ix_campaign_list_id ON campaign (list_id);
+CREATE INDEX ix_contact_account_id_custom_id ON contact (account_id, custom_id) WHERE custom_id <> '';
+CREATE INDEX ix_contact_account_id_double_of ON contact (account_id, double_of) WHERE double_of IS NOT NULL;
+CREATE INDEX ix_contact_account_id_email_key ON contact (account_id, email_key) WHERE unique_email IS NULL;
+CREATE INDEX ix_contact_account_id_id ON contact (account_id, id);
+CREATE INDEX ix_contact_event_account_id_kind_at ON contact_event (account_id, kind, at);
+CREATE INDEX ix_contact_event_contact_id_id ON contact_event (contact_id, id);
+CREATE INDEX ix_delivery_contact_id ON delivery (contact_id);
+CREATE INDEX ix_delivery_due ON delivery (job_id, next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX ix_delivery_job_id_email_key ON delivery (job_id, email_key);
+CREATE INDEX ix_delivery_message_id_email_key ON delivery (message_id, email_key);
+CREATE INDEX ix_external_event_list_id ON external_event (list_id);
+CREATE INDEX ix_idempotent_answer_created_at ON idempotent_answer (created_at);
+CREATE INDEX ix_job_account_id_kind_list_id ON job (account_id, kind, list_id);
+CREATE INDEX ix_job_account_id_started_at ON job (account_id, started_at);
+CREATE INDEX ix_job_event_job_id ON job_event (job_id);
+CREATE INDEX ix_job_open ON job (state, list_id) WHERE finished_at IS NULL;
+CREATE INDEX ix_list_account_id ON list (account_id);
+CREATE INDEX ix_list_category_account_id ON list_category (account_id);
+CREATE INDEX ix_login_account_id ON login (account_id);
+CREATE INDEX ix_logon_failure_count_key ON logon_failure (count_key);
+CREATE INDEX ix_logon_failure_failed_at ON logon_failure (failed_at);
+CREATE INDEX ix_membership_contact_id ON membership (contact_id);
+CREATE INDEX ix_membership_list_id_removed_at ON membership (list_id, removed_at, contact_id) WHERE removed_at IS NOT NULL;
+CREATE INDEX ix_message_account_id ON message (account_id);
+CREATE UNIQUE INDEX ix_message_account_id_unique_name ON message (account_id, unique_name);
+CREATE INDEX ix_message_category_account_id ON message_category (account_id);
+CREATE INDEX ix_message_list_id ON message (list_id);
+CREATE INDEX ix_object_mapping_account_id ON object_mapping (account_id);
+CREATE INDEX ix_occasion_account_id ON occasion (account_id);
+CREATE INDEX ix_profile_attribute_header_id ON profile_attribute (header_id);
+CREATE INDEX ix_profile_attribute_list_id ON profile_attribute (list_id);
+CREATE INDEX ix_profile_header_list_id ON profile_header (list_id);
+CREATE INDEX ix_send_account_id_list_id ON send (account_id, list_id);
+CREATE INDEX ix_send_message_id ON send (message_id);
+CREATE INDEX ix_send_source_id ON send (source_id);
+CREATE INDEX ix_session_login_id ON session (login_id);
+CREATE INDEX ix_sign_up_occasion_id ON sign_up (occasion_id);
+CREATE TRIGGER job_born AFTER INSERT ON job
+BEGIN
+    INSERT INTO job_event (job_id, state, step, attempt, at)
+    VALUES (NEW.id, NEW.state, NEW.step, NEW.attempt, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER));
+END;
+CREATE TRIGGER job_moved AFTER UPDATE OF state, step, attempt ON job
+WHEN OLD.state <> NEW.state OR OLD.step <> NEW.step OR OLD.attempt <> NEW.attempt
+BEGIN
+    INSERT INTO job_event (job_id, state, step, attempt, at)
+    VALUES (NEW.id, NEW.state, NEW.step, NEW.attempt, CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER));
+END;
+CREATE TRIGGER job_state_guard BEFORE UPDATE OF state ON job
+WHEN NOT (
+    (OLD.state = 'queued' AND NEW.state IN ('queued', 'running', 'cancelled', 'failed'))
+    OR OLD.state = 'running'
+    OR (OLD.state = 'failed' AND NEW.state IN ('failed', 'queued'))
+    OR (OLD.state = NEW.state)
+)
+BEGIN
+    SELECT RAISE(ABORT, 'job: this change of state is not allowed');
+END;
+CREATE TRIGGER job_step_guard BEFORE UPDATE OF step ON job
+WHEN NEW.step < OLD.step AND NEW.state <> 'queued'
+BEGIN
+    SELECT RAISE(ABORT, 'job: a step does not go back');
+END;
+COMMIT;
