@@ -45,7 +45,8 @@ class FaultOut(FaultIn):
     @classmethod
     def of(cls, fault: Fault) -> FaultOut:
         """Return what is told about a fault."""
-        given = fault.wanted.model_dump() | {"seconds": fault.seconds, "work_done": fault.work_done}
+        given = {name: getattr(fault.wanted, name) for name in FaultIn.model_fields}
+        given |= {"seconds": fault.seconds, "work_done": fault.work_done}
         return cls(number=fault.number, calls=fault.calls, applied=fault.applied, **given)
 
 

@@ -112,7 +112,11 @@ class Advanced(BaseModel):
 
 
 def _shown(made: Transition) -> TransitionOut:
-    return TransitionOut(**made.asked.model_dump(), number=made.number, applied_to=list(made.jobs))
+    return TransitionOut(
+        **{name: getattr(made.asked, name) for name in TransitionIn.model_fields},
+        number=made.number,
+        applied_to=list(made.jobs),
+    )
 
 
 def router(transitions: Transitions) -> APIRouter:

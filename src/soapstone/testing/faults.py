@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from soapstone.errors import InvalidError
 from soapstone.testing.called import Called, Interface, contract_of, interfaces_with
-
-if TYPE_CHECKING:
-    from soapstone.testing.control_faults import FaultIn
 
 MOST_FAULTS = 1000
 
@@ -47,12 +44,33 @@ _NEVER_DONE = {FaultKind.EXPIRED_SESSION, FaultKind.LOCKED_LOGIN}
 _SECONDS = {FaultKind.DELAY: 2.0, FaultKind.STATUS_503: 1.0}
 
 
+class Wanted(Protocol):
+    """Which calls fail, and how: see `FaultIn` of the control API."""
+
+    @property
+    def kind(self) -> FaultKind: ...
+    @property
+    def operation(self) -> str | None: ...
+    @property
+    def interface(self) -> Interface | None: ...
+    @property
+    def every(self) -> int: ...
+    @property
+    def times(self) -> int | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def work_done(self) -> bool | None: ...
+
+
 @dataclass(eq=False)
 class Fault:
     """A fault with what came of it."""
 
     number: int
-    wanted: FaultIn
+    wanted: Wanted
     calls: int = 0
     applied: int = 0
 
@@ -80,7 +98,7 @@ class Fault:
         return self.calls % wanted.every == 0
 
 
-def _fits(wanted: FaultIn, called: Called) -> bool:
+def _fits(wanted: Wanted, called: Called) -> bool:
     if wanted.operation not in (None, called.operation) or wanted.interface not in (None, called.interface):
         return False
     is_soap = called.interface in (Interface.MAGNETMAIL, Interface.LISTRAK)
@@ -106,7 +124,7 @@ class Faults:
         """Whether there is any."""
         return bool(self._faults)
 
-    def add(self, wanted: FaultIn) -> Fault:
+    def add(self, wanted: Wanted) -> Fault:
         """Put in a fault. Raises InvalidError for one that no call could meet."""
         _check(wanted)
         with self._lock:
@@ -143,7 +161,7 @@ class Faults:
             return due[0]
 
 
-def _check(wanted: FaultIn) -> None:
+def _check(wanted: Wanted) -> None:
     """Raises InvalidError."""
     name = wanted.operation
     if name is not None:

@@ -255,7 +255,7 @@ class TestServer:
             await self._control(scope, receive, send)
 
     def _make_control(self) -> App:
-        from soapstone.testing import clock, control_calls, control_faults, control_mails, transitions
+        from soapstone.testing import clock, control_calls, control_faults, control_mails, control_transitions
         from soapstone.testing.control import control
 
         return control(
@@ -265,7 +265,7 @@ class TestServer:
             control_calls.router(self.calls),
             control_faults.router(self.faults),
             control_mails.router(self.mails),
-            transitions.router(self.transitions),
+            control_transitions.router(self.transitions),
         )
 
     def _copy(self, folder: Path) -> None:
