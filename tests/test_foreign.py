@@ -17,6 +17,7 @@ from soapstone.listrak import service as listrak
 from soapstone.magnetmail import service as magnetmail
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.store.database import Database
+from soapstone.store.tables import metadata
 
 MM, LK = "http://www.magnetmail.net/", "http://webservices.listrak.com/v31/"
 SOAP = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
@@ -206,12 +207,16 @@ class World:
     def __init__(self, served: Any, client: httpx.Client) -> None:
         self.base = served.base
         self.client = client
-        database = Database(f"sqlite:///{served.data}/soapstone.sqlite")
-        accounts = Accounts(database)
+        self.database = served.product.database
+        accounts = Accounts(self.database)
+        demo = accounts.named("DEMO")
+        assert demo is not None
+        self._demo = demo.id
         accounts.add_login(accounts.create("STRANGER", time_zone="UTC"), "stranger", "stranger")
-        database.close()
         self.sessions = {name: self._log_on(name) for name in ("demo", "stranger")}
         self.before = self.belongings()
+        self.rows_before = self.rows()
+        assert all(self.rows_before[name] for name in ("list", "contact", "membership", "job", "message", "delivery"))
 
     def post(self, space: str, name: str, inner: str, header: str, version: str = "1.1") -> httpx.Response:
         body = (
@@ -232,6 +237,21 @@ class World:
         calls += [(LK, "GetContactListCollection"), (LK, "ReportSubscribedContacts"), (LK, "ReportListImportHistory")]
         calls += [(LK, "GetProfileHeaderCollection")]
         return [self.call(space, name, 1, "demo").text for space, name in calls]
+
+    def rows(self) -> dict[str, list[Any]]:
+        """Return the demo account's rows, by table; its sessions and logins tell when they were used last."""
+        whose = {
+            name: "account_id = ?"
+            if "account_id" in table.c
+            else "list_id IN (SELECT id FROM list WHERE account_id = ?)"
+            for name, table in metadata.tables.items()
+            if {"account_id", "list_id"} & set(table.c.keys()) and name not in ("session", "login")
+        }
+        with self.database.read() as connection:
+            return {
+                name: list(connection.exec_driver_sql(f'SELECT * FROM "{name}" WHERE {condition}', (self._demo,)))
+                for name, condition in whose.items()
+            }
 
     def _log_on(self, login: str) -> str:
         inner = f"<username>{login}</username><password>{login}</password>"
@@ -259,14 +279,16 @@ def world(tmp_path_factory: pytest.TempPathFactory, demo_records: Path) -> Itera
     data = tmp_path_factory.mktemp("world") / "data"
     # All refused logons here come from one address.
     with locally_served(data, demo_records, lock_failures=1000) as served, httpx.Client(timeout=30) as client:
-        yield World(served, client)
+        world = World(served, client)
+        yield world
+        assert world.belongings() == world.before
 
 
 @pytest.fixture(autouse=True)
 def _untouched(world: World) -> Iterator[None]:
     """Whatever a test does, the demo account's belongings stay as they were."""
     yield
-    assert world.belongings() == world.before
+    assert world.rows() == world.rows_before
 
 
 def test_the_table_is_complete() -> None:
