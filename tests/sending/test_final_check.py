@@ -22,7 +22,7 @@ from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
-from soapstone.sending import smtp_carrier
+from soapstone.sending import smtp_carrier, smtp_delivery
 from soapstone.sending.final_check import LastLook
 from soapstone.sending.folder_delivery import FolderDelivery
 from soapstone.sending.link_actions import Replies
@@ -176,8 +176,10 @@ def test_who_moves_before_a_retry_gets_the_mail_at_the_new_address(office: Any) 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_leaves_during_a_pause_gets_no_mail(office: Any, way: str) -> None:
+def test_who_leaves_during_a_pause_gets_no_mail(office: Any, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The send has chosen its recipients, and rests before the first mail."""
+    monkeypatch.setattr(smtp_carrier, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(smtp_delivery, "LOOK_PAUSE", 0.05)
     scene = Scene(office)
     leave, reason = WAYS[way]
     with ScriptedServer(lambda said: b"421 4.3.2 not now" if said.stage == "GREETING" and closed else None) as server:

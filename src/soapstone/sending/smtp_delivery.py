@@ -51,6 +51,8 @@ LONGEST_GATHERING = 0.02
 COMMIT_START = 0.001
 # Seconds that a send with nothing else to do waits inside its run; for longer it goes back to the queue.
 SHORT_WAIT = 3.0
+# Seconds between two signs of life, each with a look whether the send is still wanted.
+LOOK_PAUSE = 1.0
 # Seconds that mails under way may take when the send is to stop.
 GRACE = 10.0
 # Seconds in which the server takes nothing after which the send goes back to the queue; for how long it does so the
@@ -259,8 +261,7 @@ class SmtpDelivery:
         self._moved.clear()
         may_go = self._ready and (self._waiting or self._due) and len(self._under_way) < self._server.share
         if not self._results and not self._returned and (not may_go or wait > 0):
-            # A sign of life, and a look whether the send is still wanted, come at least this often.
-            timeout = min(1.0, max(0.005, wait)) if wait else 1.0
+            timeout = min(LOOK_PAUSE, max(0.005, wait)) if wait else LOOK_PAUSE
             try:
                 await asyncio.wait_for(self._moved.wait(), timeout)
             except TimeoutError:
