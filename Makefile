@@ -13,12 +13,13 @@ export PYTHON
 # kept, whatever the environment says.
 TEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 
-.PHONY: help run test test-quick check interop package notices bench soak lock clean
+.PHONY: help run test test-quick test-times check interop package notices bench soak lock clean
 
 help:
 	@echo "make run        serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
 	@echo "make test       all tests but those that drive foreign programs"
-	@echo "make test-quick most of the tests: SQLite alone, no server processes"
+	@echo "make test-quick most of the tests: SQLite alone, no server processes, nothing slow"
+	@echo "make test-times all tests; what each takes decides what test-quick leaves out"
 	@echo "make check      lint, format, types and the manual"
 	@echo "make interop    tests that drive foreign clients, and the installed package"
 	@echo "make package    wheel and source distribution in dist/, checked as an index does"
@@ -38,7 +39,11 @@ test:
 
 test-quick:
 	@requirements/install.sh dev
-	$(TEST) -m "not (interop or postgresql or process or long)" $(PYTEST)
+	$(TEST) -m "not (interop or postgresql or process or long or slow)" $(PYTEST)
+
+test-times:
+	@requirements/install.sh dev
+	$(TEST) -m "not interop" --store-times $(PYTEST)
 
 check:
 	@requirements/install.sh dev

@@ -5,17 +5,35 @@ from __future__ import annotations
 import inspect
 import os
 from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
 
-# What starts processes, by its name in the code of a test or of a fixture.
-_STARTERS = frozenset({"Served", "Popen", "opened_site", "subprocess"})
-# About the seconds that a test takes, by its marks. Long ones begin first, so that no process has to wait for another.
-_SECONDS = {"long": 15.0, "process": 2.0, "postgresql": 0.1}
+# What starts processes, by its name in the code of a test, of a fixture, or of a helper that these use.
+_STARTERS = frozenset({"Popen", "subprocess", "multiprocessing", "fork", "pytester"})
+# Methods that nobody needs to name.
+_ALWAYS = frozenset({"__init__", "__post_init__", "__enter__", "__exit__", "__call__", "__getattr__"})
+# Mean seconds of a test's cases, as `--store-times` wrote them; short ones are left out.
+_TIMES = Path(__file__).parent / "times.txt"
 _SHORT = 0.05
+# From so many seconds on `make test-quick` leaves a test out.
+_SLOW = 0.1
+# A test that is not in the file and takes so many seconds is told at the end of a run.
+_TOLD = 1.0
+# About the seconds that a test takes which is not in the file, by its marks.
+_SECONDS = {"long": 15.0, "process": 2.0, "postgresql": 0.1}
+# Seconds of each case that ran, by test.
+_spent: defaultdict[str, list[float]] = defaultdict(list)
+_marked: set[str] = set()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the times of a run."""
+    parser.addoption("--store-times", action="store_true", help=f"write the seconds of tests to {_TIMES.name}")
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -31,30 +49,115 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs PostgreSQL or processes of its own, and put the files first whose tests take longest."""
+    """Mark what `make test-quick` leaves out, and put the files first whose tests take longest."""
+    times = _times()
     seconds: defaultdict[Path, float] = defaultdict(float)
     for item in items:
         if isinstance(item, pytest.Function):
             _mark(item)
-        seconds[item.path] += max([_SHORT, *(_SECONDS.get(mark.name, _SHORT) for mark in item.iter_markers())])
+        usual = max([_SHORT, *(_SECONDS.get(mark.name, _SHORT) for mark in item.iter_markers())])
+        spent = times.get(_test(item.nodeid), usual)
+        if spent >= _SLOW:
+            item.add_marker("slow")
+        seconds[item.path] += spent
+    # Long files begin first, so that no process has to wait for another.
     items.sort(key=lambda item: -seconds[item.path])
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count the seconds of a case."""
+    spent = _spent[_test(report.nodeid)]
+    if report.when == "setup":
+        spent.append(0.0)
+    spent[-1] += report.duration
+    if not {"long", "process", "interop"}.isdisjoint(report.keywords):
+        _marked.add(_test(report.nodeid))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Tell which new tests are slow, and write the times if that is asked for."""
+    means = {test: sum(spent) / len(spent) for test, spent in _spent.items()}
+    times = _times()
+    if config.getoption("store_times"):
+        kept = {test: mean for test, mean in {**times, **means}.items() if mean >= _SHORT}
+        _TIMES.write_text("".join(f"{kept[test]:.2f} {test}\n" for test in sorted(kept)))
+        return
+    slow = {test: mean for test, mean in means.items() if mean > _TOLD and test not in times.keys() | _marked}
+    for test, mean in slow.items():
+        terminalreporter.write_line(f"{test} takes {mean:.1f} s; `make test-times` would keep it out of test-quick")
+
+
+@cache
+def _times() -> dict[str, float]:
+    lines = (line.split(" ", 1) for line in _TIMES.read_text().splitlines())
+    return {test: float(seconds) for seconds, test in lines}
+
+
+def _test(nodeid: str) -> str:
+    """Return the id of a test without its case."""
+    return nodeid.partition("[")[0]
 
 
 def _mark(item: pytest.Function) -> None:
     given = item.callspec.params.values() if hasattr(item, "callspec") else ()
     if "postgresql" in given or "postgresql_server" in item.fixturenames:
         item.add_marker("postgresql")
-    fixtures = [each.func for found in item._fixtureinfo.name2fixturedefs.values() for each in found]
-    if any(_STARTERS & _names(function) for function in (item.function, *fixtures)):
+    fixtures = {each.func for found in item._fixtureinfo.name2fixturedefs.values() for each in found}
+    if _STARTERS.intersection(item.fixturenames) or _starts_processes(frozenset({item.function, *fixtures})):
         item.add_marker("process")
 
 
-def _names(function: Any) -> frozenset[str]:
-    """Return the names of other things that a function uses, and functions in it."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    return _names_in(code) if code else frozenset()
+@cache
+def _starts_processes(functions: frozenset[Any]) -> bool:
+    """Return whether the functions, or helpers in the tests that these use, name what starts processes.
+
+    Of a class only the methods count whose names occur.
+    """
+    known: set[str] = set()
+    waiting = [function for each in functions if (function := _function(each)) is not None]
+    reached = set(waiting)
+    classes: set[type] = set()
+    while waiting:
+        function = waiting.pop()
+        names, used = _uses(function)
+        if names & _STARTERS:
+            return True
+        known |= names
+        classes.update(each for each in used if isinstance(each, type))
+        found = {each for each in used if isinstance(each, FunctionType)}
+        found.update(method for each in classes for name, method in _methods(each) if name in known | _ALWAYS)
+        waiting += found - reached
+        reached |= found
+    return False
+
+
+@cache
+def _uses(function: FunctionType) -> tuple[frozenset[str], frozenset[Any]]:
+    """Return the names of other things that a function uses, and which of them are helpers in the tests."""
+    names = _names_in(function.__code__)
+    found = (function.__globals__.get(name) for name in names)
+    helpers = (each if isinstance(each, type) else _function(each) for each in found)
+    return names, frozenset(each for each in helpers if each is not None and each.__module__.startswith("tests."))
+
+
+@cache
+def _methods(kind: type) -> tuple[tuple[str, FunctionType], ...]:
+    return tuple(_methods_of(kind))
+
+
+def _methods_of(kind: type) -> Iterator[tuple[str, FunctionType]]:
+    for name, value in vars(kind).items():
+        function = _function(getattr(value, "fget", None) or value)
+        if function is not None:
+            yield name, function
+
+
+def _function(given: Any) -> FunctionType | None:
+    """Return the function behind a fixture, a method or a decorator; None for what is none."""
+    given = inspect.unwrap(getattr(given, "__func__", given)) if callable(given) else getattr(given, "__func__", given)
+    return given if isinstance(given, FunctionType) else None
 
 
 def _names_in(code: CodeType) -> frozenset[str]:
-    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    inner: Iterable[CodeType] = (each for each in code.co_consts if isinstance(each, CodeType))
     return frozenset(code.co_names).union(*map(_names_in, inner))
