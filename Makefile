@@ -39,7 +39,7 @@ test:
 
 test-quick:
 	@requirements/install.sh dev
-	$(TEST) -m "not (interop or postgresql or process or long or slow)" $(PYTEST)
+	$(TEST) -n logical -m "not (interop or postgresql or process or long or slow)" $(PYTEST)
 
 test-times:
 	@requirements/install.sh dev

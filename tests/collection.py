@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
 from collections import defaultdict
@@ -21,7 +22,7 @@ _ALWAYS = frozenset({"__init__", "__post_init__", "__enter__", "__exit__", "__ca
 _TIMES = Path(__file__).parent / "times.txt"
 _SHORT = 0.05
 # From so many seconds on `make test-quick` leaves a test out.
-_SLOW = 0.1
+_SLOW = 0.06
 # A test that is not in the file and takes so many seconds is told at the end of a run.
 _TOLD = 1.0
 # About the seconds that a test takes which is not in the file, by its marks.
@@ -36,9 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--store-times", action="store_true", help=f"write the seconds of tests to {_TIMES.name}")
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one test process more than there are processors: tests wait for files, databases and servers."""
-    return (os.cpu_count() or 1) + 1
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one test process more than there are processors, as tests wait for servers; no more with `-n logical`."""
+    return (os.cpu_count() or 1) + int(config.getoption("numprocesses") == "auto")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -62,6 +63,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         seconds[item.path] += spent
     # Long files begin first, so that no process has to wait for another.
     items.sort(key=lambda item: -seconds[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector all that is there before the first test: it looks at it hundreds of times."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
