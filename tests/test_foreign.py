@@ -16,7 +16,6 @@ from soapstone.accounts.account import Accounts
 from soapstone.listrak import service as listrak
 from soapstone.magnetmail import service as magnetmail
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
-from soapstone.store.database import Database
 from soapstone.store.tables import metadata
 
 MM, LK = "http://www.magnetmail.net/", "http://webservices.listrak.com/v31/"
