@@ -10,8 +10,9 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from enum import EnumType
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer.main
 
@@ -100,6 +101,10 @@ def _names(option: Any) -> str:
 
 def _meaning(option: Any) -> str:
     text = option.help.replace("\\", "\\\\")
+    kind = option.type_descriptor.annotation
+    for part in get_args(kind) or (kind,):
+        if isinstance(part, EnumType):
+            text += f" One of {', '.join(f'`{each}`' for each in part)}."
     if option.required:
         return f"{text} Required."
     if option.is_flag:

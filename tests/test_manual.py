@@ -30,7 +30,6 @@ from soapstone.contacts.fields import FIELDS
 from soapstone.http import compression
 from soapstone.imports import records
 from soapstone.imports import runner as imports_runner
-from soapstone.imports.outcomes import REASONS, TAKEN
 from soapstone.imports.workbook import MEMORY_BYTES
 from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
@@ -46,6 +45,7 @@ from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.settings import SECRETS, SETTINGS
 from soapstone.store import waiting
 from soapstone.store.tables import metadata
+from soapstone.vocabulary.rows import REJECTED, TAKEN
 from soapstone.wire import large_calls, reader
 from soapstone.xmlhttp import request as xml_request
 from soapstone.xmlhttp.refusal import ANSWERS
@@ -125,7 +125,7 @@ def test_states_of_jobs_are_those_of_the_contracts() -> None:
 
 def test_outcomes_of_rows_are_those_of_imports() -> None:
     taken, _, rejected = text("imports.md").partition("| taken | |")[2].partition("| rejected | |")
-    for part, outcomes in ((taken, TAKEN), (rejected.partition("\n\n")[0], REASONS.keys())):
+    for part, outcomes in ((taken, TAKEN), (rejected.partition("\n\n")[0], REJECTED)):
         cells = re.findall(r"^\| ([a-z ,]+) \|", part, re.MULTILINE)
         assert sorted(name for cell in cells for name in cell.split(", ")) == sorted(
             outcome.replace("_", " ") for outcome in outcomes

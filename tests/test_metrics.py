@@ -19,7 +19,6 @@ from tests.test_logs import LISTRAK, MISSING, listrak
 
 from soapstone.accounts.account import Account
 from soapstone.clock import now
-from soapstone.imports.imports import KIND
 from soapstone.jobs.activity import Activity
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.run import JobFailed, Run
@@ -29,6 +28,7 @@ from soapstone.server import Application
 from soapstone.settings import Settings, UnusableSetting, read_settings
 from soapstone.store.database import Database
 from soapstone.store.tables import workers
+from soapstone.vocabulary.jobs import JobKind
 
 TOKEN = "a-token-of-a-monitor"
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
@@ -219,14 +219,14 @@ def of(found: dict[tuple[str, ...], float], name: str) -> dict[tuple[str, ...], 
 
 @pytest.mark.usefixtures("fresh")
 def test_jobs_rows_and_mails(site: Site, account: Account) -> None:
-    first = add(site, account, KIND)
+    first = add(site, account, JobKind.IMPORT)
     scheduled = add(site, account, "send_to_list", due_at=now().replace(year=2999))
-    paused = add(site, account, KIND)
+    paused = add(site, account, JobKind.IMPORT)
     site.product.jobs.pause(None, paused)
     found = site.figures()
     assert of(found, "soapstone_jobs") == {
-        (KIND, "queued"): 1,
-        (KIND, "paused"): 1,
+        (JobKind.IMPORT, "queued"): 1,
+        (JobKind.IMPORT, "paused"): 1,
         ("send_to_list", "scheduled"): 1,
     }
     assert 0 <= found["soapstone_oldest_queued_job_seconds",] < 60
@@ -248,17 +248,17 @@ def test_jobs_rows_and_mails(site: Site, account: Account) -> None:
     site.product.jobs.pause(None, paused, False)
     site.product.jobs.cancel(None, scheduled)
     add(site, account, "send", due_at=now())
-    work(site.product.database, site.product.blobs, **{KIND: run_import, "send": run_send})
+    work(site.product.database, site.product.blobs, **{JobKind.IMPORT: run_import, "send": run_send})
     found = site.figures()
     assert of(found, "soapstone_jobs") == {}
     assert found["soapstone_oldest_queued_job_seconds",] == 0
     assert of(found, "soapstone_jobs_ended_total") == {
-        (KIND, "completed"): 1,
-        (KIND, "failed"): 1,
+        (JobKind.IMPORT, "completed"): 1,
+        (JobKind.IMPORT, "failed"): 1,
         ("send", "completed"): 1,
         ("send_to_list", "cancelled"): 1,
     }
-    assert of(found, "soapstone_rows_total") == {(KIND, "added"): 10, (KIND, "invalid_address"): 4}
+    assert of(found, "soapstone_rows_total") == {(JobKind.IMPORT, "added"): 10, (JobKind.IMPORT, "invalid_address"): 4}
     assert of(found, "soapstone_mails_total") == {("failed",): 1, ("handed",): 3}
     assert site.figures().keys() == found.keys()
     assert of(site.figures(), "soapstone_rows_total") == of(found, "soapstone_rows_total")
@@ -268,27 +268,27 @@ def test_jobs_rows_and_mails(site: Site, account: Account) -> None:
 def test_a_job_is_counted_while_it_runs_and_once(site: Site, account: Account) -> None:
     """Also when it is looked at in its middle, fails, and goes on."""
     site.figures()
-    job = add(site, account, KIND)
+    job = add(site, account, JobKind.IMPORT)
     seen = []
 
     def run_import(run: Run) -> None:
         for _ in range(3):
             with run.chunk() as chunk:
                 chunk.count(added=10)
-            seen.append(of(site.figures(), "soapstone_rows_total").get((KIND, "added")))
+            seen.append(of(site.figures(), "soapstone_rows_total").get((JobKind.IMPORT, "added")))
         if run.job.counters["added"] < 60:
             raise JobFailed("It is tried again.")
 
     with site.product.database.write() as connection:
         connection.execute(text("UPDATE job SET blob_size = 0"))
-    work(site.product.database, site.product.blobs, **{KIND: run_import})
+    work(site.product.database, site.product.blobs, **{JobKind.IMPORT: run_import})
     assert site.product.jobs.retry(None, job)
-    assert site.figures()["soapstone_jobs", KIND, "queued"] == 1
-    work(site.product.database, site.product.blobs, **{KIND: run_import})
+    assert site.figures()["soapstone_jobs", JobKind.IMPORT, "queued"] == 1
+    work(site.product.database, site.product.blobs, **{JobKind.IMPORT: run_import})
     assert seen == [10, 20, 30, 40, 50, 60]
     found = site.figures()
-    assert of(found, "soapstone_rows_total") == {(KIND, "added"): 60}
-    assert of(found, "soapstone_jobs_ended_total") == {(KIND, "completed"): 1, (KIND, "failed"): 1}
+    assert of(found, "soapstone_rows_total") == {(JobKind.IMPORT, "added"): 60}
+    assert of(found, "soapstone_jobs_ended_total") == {(JobKind.IMPORT, "completed"): 1, (JobKind.IMPORT, "failed"): 1}
 
 
 @pytest.mark.usefixtures("fresh")
@@ -298,15 +298,15 @@ def test_what_was_done_before_is_not_counted(site: Site, account: Account) -> No
             chunk.count(added=10)
         raise JobFailed("It is tried again.")
 
-    job = add(site, account, KIND)
-    work(site.product.database, site.product.blobs, **{KIND: run_import})
+    job = add(site, account, JobKind.IMPORT)
+    work(site.product.database, site.product.blobs, **{JobKind.IMPORT: run_import})
     assert of(site.figures(), "soapstone_rows_total") == {}
     site.product.jobs.retry(None, job)
-    work(site.product.database, site.product.blobs, **{KIND: run_import})
-    assert of(site.figures(), "soapstone_jobs_ended_total") == {(KIND, "failed"): 1}
+    work(site.product.database, site.product.blobs, **{JobKind.IMPORT: run_import})
+    assert of(site.figures(), "soapstone_jobs_ended_total") == {(JobKind.IMPORT, "failed"): 1}
     site.product.jobs.retry(None, job)
-    work(site.product.database, site.product.blobs, **{KIND: run_import})
-    assert of(site.figures(), "soapstone_rows_total") == {(KIND, "added"): 10}
+    work(site.product.database, site.product.blobs, **{JobKind.IMPORT: run_import})
+    assert of(site.figures(), "soapstone_rows_total") == {(JobKind.IMPORT, "added"): 10}
 
 
 @pytest.mark.usefixtures("fresh")

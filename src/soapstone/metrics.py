@@ -20,12 +20,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from soapstone.imports.outcomes import REASONS, TAKEN
 from soapstone.jobs.activity import Activity, OpenJobs
 from soapstone.jobs.heartbeats import Heartbeats
-from soapstone.sending.sends import KINDS as SENDS
 from soapstone.store.database import Database
 from soapstone.store.transient_errors import RecordsUnavailable
+from soapstone.vocabulary.jobs import SENDS
+from soapstone.vocabulary.rows import ImportOutcome
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ FAULT_CODES = frozenset(
     }
 )
 # Counters of imports and updates that say what became of a row, and those of sends that say how a mail ended.
-ROWS = TAKEN | REASONS.keys()
+ROWS = frozenset(ImportOutcome)
 MAILS = frozenset({"handed", "failed", "bounced", "skipped"})
 
 

@@ -8,12 +8,10 @@ from datetime import timedelta
 from soapstone.clock import now
 from soapstone.errors import InvalidError
 from soapstone.imports import scratch
-from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
 from soapstone.imports.attribute_update import run_attribute_update
-from soapstone.imports.imports import KINDS
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
-from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, run_attribute_removal
+from soapstone.lists.profiles import run_attribute_removal
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.sending.mail.builder import Stationery
@@ -24,6 +22,7 @@ from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
 from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.settings import Settings
+from soapstone.vocabulary.jobs import IMPORTS, JobKind
 
 # Settings that no worker can use; the text is a sentence for the operator.
 UNUSABLE_SETTINGS = (InvalidSmtpUrl, InvalidError)
@@ -45,9 +44,9 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
         simulator=Simulator(product.database, _retries(settings)) if simulates else None,
     )
     return {
-        **dict.fromkeys(KINDS, run_import),
-        ATTRIBUTE_UPDATE: run_attribute_update,
-        ATTRIBUTE_REMOVAL: run_attribute_removal,
+        **dict.fromkeys(IMPORTS, run_import),
+        JobKind.ATTRIBUTE_UPDATE: run_attribute_update,
+        JobKind.ATTRIBUTE_REMOVAL: run_attribute_removal,
         **sender.runners,
     }
 

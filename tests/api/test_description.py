@@ -17,9 +17,9 @@ from soapstone.api.lists import ListIn, SubscriptionIn
 from soapstone.api.messages import MessageIn
 from soapstone.api.sends import SendIn
 from soapstone.api.suppressions import SuppressionIn
-from soapstone.imports.initial_queue import KIND as ENTRY
 from soapstone.product import Product
 from soapstone.runners import runners
+from soapstone.vocabulary.jobs import JobKind
 
 MODELS: dict[str, type[BaseModel]] = {
     model.__name__: model for model in (ContactIn, ListIn, MessageIn, SendIn, SubscriptionIn, SuppressionIn)
@@ -66,7 +66,7 @@ def test_refusals_are_shared(document: Any) -> None:
 
 def test_jobs_can_be_asked_for_by_every_kind_that_they_have(product: Product, document: Any) -> None:
     kinds = document["components"]["schemas"]["JobKind"]["enum"]
-    assert set(kinds) == {*runners(product), ENTRY}
+    assert set(kinds) == {*runners(product), JobKind.UPLOAD_ENTRY}
 
 
 def test_closed_sets_are_named_once(document: Any) -> None:

@@ -15,6 +15,7 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.console.job_view import JobViews
 from soapstone.contacts.changes import Changes
 from soapstone.product import Product
+from soapstone.vocabulary.contacts import OptOutKind
 
 CSV = {"Content-Type": "text/csv"}
 RunJobs = Callable[[], None]
@@ -127,7 +128,7 @@ def test_a_list_that_moves_resubscribes_nobody(
             change.join(number, change.add(email=f"{name}@example.com"))
         averse = change.add(email="averse@example.com")
         change.join(number, averse)
-        change.opt_out(averse, "list_category", category)
+        change.opt_out(averse, OptOutKind.LIST_CATEGORY, category)
     # The list comes into the category after a member has opted out of that.
     assert api.patch(f"/lists/{number}", json={"category_id": category}).status_code == 200
     product.suppressions.add(account.id, "dead@example.com")

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from soapstone.imports.formulas import escaped
-from soapstone.lists.profiles import KINDS
+from soapstone.vocabulary.attributes import AttributeKind
 
 # Names that mean something else in a file: columns that our own files add, fields, opt-outs, forms of headings.
 NASTY = [
@@ -42,7 +42,7 @@ VALUES = {
 @st.composite
 def lists(draw: st.DrawFn) -> tuple[list[tuple[str, str]], list[list[str]]]:
     """Attributes, name and kind, and members: state, last name, a value for each attribute."""
-    attributes = [(name, draw(st.sampled_from(sorted(KINDS)))) for name in draw(NAMES)]
+    attributes = [(name, draw(st.sampled_from([kind.value for kind in AttributeKind]))) for name in draw(NAMES)]
     people = []
     for _ in range(draw(st.integers(1, 4))):
         state = draw(st.sampled_from(["subscribed", "subscribed", "unsubscribed", "waiting"]))

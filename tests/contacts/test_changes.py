@@ -15,6 +15,7 @@ from soapstone.contacts.changes import Change, Changes
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 
 @pytest.fixture
@@ -52,14 +53,14 @@ def test_a_life(changes: Changes, database: Database, account: Account, news: Co
         assert change.edit(ann, {"first_name": "Anna", "email": "anna@example.com"})
         assert change.find("ann@example.com") is None
         assert change.find("anna@example.com") == ann
-        assert change.move(news.id, ann, "unsubscribed")
-        assert not change.move(news.id, ann, "unsubscribed")
+        assert change.move(news.id, ann, MembershipState.UNSUBSCRIBED)
+        assert not change.move(news.id, ann, MembershipState.UNSUBSCRIBED)
         assert not change.set_profile(news.id, ann, {"7": "x", "9": ""}, form_values={})
         assert change.set_profile(news.id, ann, {"7": "y"}, form_values={})
         assert kept_within(change) == [(1, 0)]
         assert change.leave(news.id, ann)
         assert not change.leave(news.id, ann)
-        assert not change.move(news.id, ann, "subscribed")
+        assert not change.move(news.id, ann, MembershipState.SUBSCRIBED)
     assert kept(database) == [(0, 0)]
     assert events(database, ann) == ["added", "joined", "changed", "unsubscribed", "profile", "left"]
 
@@ -143,11 +144,11 @@ def test_who_opted_out(changes: Changes, database: Database, account: Account, n
         ann = change.add(email="ann@example.com")
         change.connection.execute(lists.update().where(lists.c.id == other.id).values(category_id=7))
         assert not change.opted_out(ann, news.id)
-        assert change.opt_out(ann, "list", news.id)
-        assert not change.opt_out(ann, "list", news.id)
+        assert change.opt_out(ann, OptOutKind.LIST, news.id)
+        assert not change.opt_out(ann, OptOutKind.LIST, news.id)
         assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (True, False)
-        change.opt_out(ann, "list_category", 7)
-        change.opt_out(ann, "message_category", 8)
+        change.opt_out(ann, OptOutKind.LIST_CATEGORY, 7)
+        change.opt_out(ann, OptOutKind.MESSAGE_CATEGORY, 8)
         assert change.opted_out(ann, other.id)
         change.let_in(ann, other.id)
         assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (True, False)

@@ -21,6 +21,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships, opt_outs
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 OLDEST, SECOND, THIRD = "Ann@bücher.example", "ann@xn--bcher-kva.example", "ANN@BU\u0308CHER.example"
 
@@ -126,7 +127,7 @@ def test_who_left_a_group_as_one_contact_comes_back_as_another(place: Place) -> 
     recipients = Recipients(place.database)
     place.join(place.second, "unsubscribed")
     with place.changes.begin(place.account) as change:
-        change.opt_out(place.third, "list", place.list.id)
+        change.opt_out(place.third, OptOutKind.LIST, place.list.id)
         assert change.opted_out(place.oldest, place.list.id)
     assert recipients.change_groups(place.account, place.oldest, [place.list.id], [], cause=UNTOLD)
     assert place.states() == {place.oldest: "subscribed", place.second: "subscribed"}
@@ -165,12 +166,12 @@ def test_merging_keeps_what_all_of_them_want(place: Place) -> None:
         change.edit(place.second, {"first_name": "Anna", "city": "Bonn", "channels_shut": "sms"})
         change.edit(place.third, {"city": "Ulm", "zip": "1", "channels_shut": "fax", "custom_id": "7"})
         change.join(place.list.id, place.oldest, profile={"1": "a"})
-        change.join(place.list.id, place.second, state="unsubscribed", profile={"1": "b", "2": "c"})
-        change.join(place.list.id, place.third, state="waiting")
-        number = change.join(others[0], place.second, state="waiting")
+        change.join(place.list.id, place.second, state=MembershipState.UNSUBSCRIBED, profile={"1": "b", "2": "c"})
+        change.join(place.list.id, place.third, state=MembershipState.UNCONFIRMED)
+        number = change.join(others[0], place.second, state=MembershipState.UNCONFIRMED)
         change.join(others[1], place.oldest)
-        change.opt_out(place.third, "list", others[1])
-        change.opt_out(place.third, "message_category", 5)
+        change.opt_out(place.third, OptOutKind.LIST, others[1])
+        change.opt_out(place.third, OptOutKind.MESSAGE_CATEGORY, 5)
     assert Doubles(place.database).counts() == {"ACME": 2}
     assert list(Doubles(place.database).merge(place.account)) == [
         Mailbox(contact_id=place.oldest, email=OLDEST, others={place.second: SECOND, place.third: THIRD})

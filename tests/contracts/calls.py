@@ -22,6 +22,7 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft, Traits
+from soapstone.vocabulary.messages import MessageKind
 from soapstone.wire.faults import Fault
 from soapstone.wire.service import Caller
 
@@ -138,12 +139,12 @@ class Ground:
             change.log("complained", contact, made.id)
         draft = Draft(subject=f"About {name}", plain=f"Hello https://{name}.example.com/")
         message = product.messages.save(account.id, made.id, draft, traits=Traits(name=f"Saved {name}"))
-        transactional = product.messages.save(account.id, made.id, draft, kind="transactional")
+        transactional = product.messages.save(account.id, made.id, draft, kind=MessageKind.TRANSACTIONAL)
         stored = product.messages.save(
             account.id,
             None,
             replace(draft, from_address="news@example.com"),
-            kind="magnetmail",
+            kind=MessageKind.MAGNETMAIL,
             traits=Traits(name=name),
         )
         job = product.imports.submit(

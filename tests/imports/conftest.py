@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from soapstone.accounts.account import Account
-from soapstone.imports.imports import KINDS, Imports
+from soapstone.imports.imports import Imports
 from soapstone.imports.runner import run_import
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
@@ -20,6 +20,7 @@ from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contacts, lists, memberships, rejected_rows
+from soapstone.vocabulary.jobs import IMPORTS
 
 # Everything but ids and times.
 RECORD = [column for column in contacts.c if column.name not in ("id", "account_id", "created_at", "updated_at")]
@@ -56,7 +57,7 @@ def work_off(database: Database, blobs: Blobs) -> Callable[..., None]:
     def work_off(*, chunk_rows: int = 5000, run_type: type[Run] = Run) -> None:
         jobs = Jobs(database)
         jobs.expire_leases()
-        job = jobs.claim("test", KINDS, timedelta(minutes=5))
+        job = jobs.claim("test", IMPORTS, timedelta(minutes=5))
         assert job is not None, jobs.find()
         run = run_type(database, blobs, job, lease=timedelta(minutes=5), stopping=lambda: False)
         try:

@@ -18,7 +18,7 @@ from sqlalchemy import delete, insert, select, update
 from soapstone.accounts.account import Account
 from soapstone.clock import now
 from soapstone.errors import InvalidError
-from soapstone.imports.attribute_update import KIND, AttributeUpdates, run_attribute_update
+from soapstone.imports.attribute_update import AttributeUpdates, run_attribute_update
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Run
@@ -27,6 +27,7 @@ from soapstone.lists.profiles import ProfileAttribute, Profiles
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, lists, memberships, profile_attributes
+from soapstone.vocabulary.jobs import JobKind
 
 LEASE = timedelta(minutes=5)
 STATES = ("subscribed", "unsubscribed", "waiting", "subscribed", "subscribed")
@@ -106,7 +107,7 @@ class Site:
     def run(self, run_type: type[Run] = Run, chunk_rows: int = 3) -> None:
         """Make one attempt at the job."""
         self.jobs.expire_leases()
-        job = self.jobs.claim("test", [KIND], LEASE)
+        job = self.jobs.claim("test", [JobKind.ATTRIBUTE_UPDATE], LEASE)
         assert job is not None
         run = run_type(self.database, self.blobs, job, lease=LEASE, stopping=lambda: False)
         run_attribute_update(run, chunk_rows=chunk_rows)
@@ -139,7 +140,7 @@ def test_everybody_subscribed_gets_the_value(make: MakeSite) -> None:
     before: list[Profile] = [{}, {"7": "x"}, {site.key: "blue"}, {site.key: "Grün ☃", "7": "é"}, {"7": "x"}] * 4
     site.join(before, STATES)
     job = site.submit("Grün ☃")
-    assert (job.kind, job.list_id, job.label, job.steps) == (KIND, site.list.id, "Colour", 1)
+    assert (job.kind, job.list_id, job.label, job.steps) == (JobKind.ATTRIBUTE_UPDATE, site.list.id, "Colour", 1)
     site.run()
     assert site.profiles() == [
         (state, profile | {site.key: "Grün ☃"} if state == "subscribed" else profile)
@@ -223,9 +224,9 @@ def test_jobs_of_one_list_wait_for_each_other(make: MakeSite) -> None:
     site.join([{}] * 5)
     for value in ("one", "two", "three"):
         site.submit(value)
-    first = site.jobs.claim("test", [KIND], LEASE)
+    first = site.jobs.claim("test", [JobKind.ATTRIBUTE_UPDATE], LEASE)
     assert first is not None
-    assert site.jobs.claim("other", [KIND], LEASE) is None
+    assert site.jobs.claim("other", [JobKind.ATTRIBUTE_UPDATE], LEASE) is None
     for _ in range(3):
         site.run()
     assert site.profiles() == [("subscribed", {site.key: "three"})] * 5
@@ -274,7 +275,7 @@ WORK = """
 import sys
 from functools import partial
 from pathlib import Path
-from soapstone.imports.attribute_update import KIND, run_attribute_update
+from soapstone.imports.attribute_update import run_attribute_update
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
 from soapstone.store.blobs import Blobs
@@ -283,7 +284,8 @@ from soapstone.store.database import Database
 database = Database(sys.argv[1])
 jobs = Jobs(database)
 jobs.expire_leases()
-worker = Worker(database, Blobs(Path(sys.argv[2])), {KIND: partial(run_attribute_update, chunk_rows=100)})
+runners = {JobKind.ATTRIBUTE_UPDATE: partial(run_attribute_update, chunk_rows=100)}
+worker = Worker(database, Blobs(Path(sys.argv[2])), runners)
 worker.run(until=lambda: all(job.over for job in jobs.find()))
 """
 

@@ -18,13 +18,13 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.addresses import address_key
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.imports.imports import Imports
-from soapstone.imports.outcomes import OUTCOMES, TAKEN
 from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.database import Database
 from soapstone.store.tables import lists, memberships
+from soapstone.vocabulary.rows import TAKEN, ImportOutcome
 
 BANNED, SUPPRESSED, SUPPRESSED_HERE = "d@x.com", "e@x.com", "f@x.com"
 VALUES = {
@@ -337,7 +337,7 @@ def test_any_sequence_of_imports_does_what_the_model_does(
         job = run_file(account, where, data, spec, chunk_rows=chunk_rows)
         assert job.state == ("failed" if failed else "completed")
         assert job.counters == dict(Counter(expected))
-        assert set(job.counters) <= OUTCOMES
+        assert set(job.counters) <= set(ImportOutcome)
         assert (rehearsal.state, rehearsal.counters) == (job.state, job.counters)
         assert rejects(job.id) == rejects(rehearsal.id)
         assert [reason for _, reason in rejects(job.id)] == [o for o in expected if o not in TAKEN]

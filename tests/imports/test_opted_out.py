@@ -16,6 +16,7 @@ from soapstone.lists.external_events import ExternalEvents
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 EMAIL = Column(index=0, target="email")
 FILE = b"all@example.com,x\nlist@example.com,x\nclubs@example.com,x\nform@example.com,x\nfree@example.com,x\n"
@@ -27,12 +28,12 @@ def left(database: Database, account: Account, newsletter: ContactList) -> None:
     with Changes(database).begin(account) as change:
         change.connection.execute(lists.update().values(category_id=7))
         change.add(email="all@example.com", unsubscribed_at=change.moment)
-        change.opt_out(change.add(email="list@example.com"), "list", newsletter.id)
-        change.opt_out(change.add(email="clubs@example.com"), "list_category", 7)
+        change.opt_out(change.add(email="list@example.com"), OptOutKind.LIST, newsletter.id)
+        change.opt_out(change.add(email="clubs@example.com"), OptOutKind.LIST_CATEGORY, 7)
         back = change.add(email="form@example.com")
-        change.join(newsletter.id, back, state="waiting")
-        change.opt_out(back, "list", newsletter.id)
-        change.opt_out(change.add(email="free@example.com"), "message_category", 7)
+        change.join(newsletter.id, back, state=MembershipState.UNCONFIRMED)
+        change.opt_out(back, OptOutKind.LIST, newsletter.id)
+        change.opt_out(change.add(email="free@example.com"), OptOutKind.MESSAGE_CATEGORY, 7)
 
 
 def states(database: Database, list_id: int) -> dict[str, str]:
@@ -84,9 +85,15 @@ def test_replacing_members_forgets_no_unsubscribe(
     with Changes(database).begin(account) as change:
         for name, state in (("gone", "unsubscribed"), ("twice", "unsubscribed"), ("here", "subscribed")):
             contact_id = change.add(email=f"{name}@example.com")
-            change.join(newsletter.id, contact_id, state="unsubscribed" if state == "unsubscribed" else "subscribed")
+            change.join(
+                newsletter.id,
+                contact_id,
+                state=MembershipState.UNSUBSCRIBED
+                if state == MembershipState.UNSUBSCRIBED
+                else MembershipState.SUBSCRIBED,
+            )
             if name == "twice":
-                change.opt_out(contact_id, "list", newsletter.id)
+                change.opt_out(contact_id, OptOutKind.LIST, newsletter.id)
     mirror = ImportSpec(columns=(EMAIL,), replace=True)
     run_file(account, newsletter, b"new@example.com\n", mirror)
     assert states(database, newsletter.id) == {"new@example.com": "subscribed"}
@@ -124,7 +131,7 @@ def test_events_are_raised(
     one, two, blocked = (known.add(account.id, newsletter.id, name).id for name in ("One", "Two", "Blocked"))
     known.change(account.id, blocked, active=False)
     with Changes(database).begin(account) as change:
-        change.join(newsletter.id, change.add(email="gone@example.com"), state="unsubscribed")
+        change.join(newsletter.id, change.add(email="gone@example.com"), state=MembershipState.UNSUBSCRIBED)
         change.join(newsletter.id, change.add(email="here@example.com"))
     data = (
         f'gone@example.com,{one}\nhere@example.com,"{two}, {one},{blocked},x"\n'
@@ -179,7 +186,7 @@ def test_who_left_as_one_contact_of_a_mailbox_does_not_come_back_as_another(
 ) -> None:
     """lk-64, lk-75, mm-59"""
     with Changes(database).begin(account) as change:
-        change.opt_out(doubles[who], "list", newsletter.id)
+        change.opt_out(doubles[who], OptOutKind.LIST, newsletter.id)
     job = run_file(account, newsletter, f"{form}\nbob@example.com\n".encode(), ImportSpec(columns=(EMAIL,)))
     assert job.counters == {"still_unsubscribed": 1, "added": 1}
     assert states(database, newsletter.id) == {FORMS[0]: "unsubscribed", "bob@example.com": "subscribed"}

@@ -16,19 +16,20 @@ from sqlalchemy.exc import IntegrityError
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.imports import index, reading, sweep
-from soapstone.imports.imports import KINDS, Imports
+from soapstone.imports.imports import Imports
 from soapstone.imports.merge import Merge
 from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Cancelled, Chunk, Run, Stopped
+from soapstone.jobs.run import Cancelled, Chunk, Run, Runner, Stopped
 from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contacts, lists, memberships, profile_attributes
+from soapstone.vocabulary.jobs import IMPORTS
 
 RunFile = Callable[..., Job]
 Look = Callable[[int], dict[str, Any]]
@@ -223,7 +224,7 @@ def test_rows_that_are_to_be_rejected_count_for_nothing_else(
     data = b"email\nann@x.example\nbob@x.example\nno address\ncat@x.example\nann@x.example\n"
     job = submit(account, newsletter, data, ImportSpec(columns=(EMAIL,), header=True))
     told = {1: "banned", 3: "too_long", 4: "encoding", 6: "suppressed", 7: "banned"}
-    runners = dict.fromkeys(KINDS, partial(run_import, chunk_rows=chunk_rows, rejects=told))
+    runners: dict[str, Runner] = dict.fromkeys(IMPORTS, partial(run_import, chunk_rows=chunk_rows, rejects=told))
     jobs = Jobs(database)
     Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(each.over for each in jobs.find()))
     done = jobs.get(None, job.id)
@@ -333,7 +334,7 @@ def test_imports_of_one_account_run_at_once_and_store_nobody_twice(
     people = ImportSpec(columns=(EMAIL, NAME), known="overwrite")
     for name in ("one", "two", "three"):
         submit(account, Lists(database).create(account.id, name), data, people)
-    runners = dict.fromkeys(KINDS, partial(run_import, chunk_rows=10))
+    runners: dict[str, Runner] = dict.fromkeys(IMPORTS, partial(run_import, chunk_rows=10))
     jobs = Jobs(database)
     Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(job.over for job in jobs.find()))
     assert [job.state for job in jobs.find()] == ["completed"] * 3
@@ -353,7 +354,7 @@ def test_it_stops_and_is_cancelled_while_it_reads_the_file(
     monkeypatch.setattr(reading, "NEWS", -1)
     account, here = prepare("add")
     submit(account, here, SECOND, CASES["add"])
-    job = Jobs(database).claim("test", KINDS, timedelta(minutes=5))
+    job = Jobs(database).claim("test", IMPORTS, timedelta(minutes=5))
     assert job is not None
     run = Run(database, blobs, job, lease=timedelta(minutes=5), stopping=lambda: True)
     with pytest.raises(Stopped):

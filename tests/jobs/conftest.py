@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from soapstone.accounts.account import Account
-from soapstone.imports.imports import KINDS, Imports
+from soapstone.imports.imports import Imports
 from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
@@ -21,6 +21,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import ContactList
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.vocabulary.jobs import IMPORTS
 
 PEOPLE = ImportSpec(columns=(Column(index=0, target="email"), Column(index=1, target="first_name")), known="overwrite")
 # Small chunks: even a small file is merged in several.
@@ -77,7 +78,7 @@ class Office:
 
     def _worker(self, slots: int) -> Worker:
         runner: Runner = partial(self._run)
-        self.worker = Worker(self.database, self.blobs, dict.fromkeys(KINDS, runner), slots=slots, idle=0.01)
+        self.worker = Worker(self.database, self.blobs, dict.fromkeys(IMPORTS, runner), slots=slots, idle=0.01)
         return self.worker
 
     def _run(self, run: Run) -> None:

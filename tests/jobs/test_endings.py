@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select, update
 
 from soapstone.accounts.account import Account
-from soapstone.imports.outcomes import REASONS
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Run
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, lists, memberships, rejected_rows
+from soapstone.vocabulary.rows import REJECTED
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import Office
@@ -39,7 +39,7 @@ def stored(office: Office, job: Job) -> dict[str, int]:
         kept = connection.execute(select(lists.c.members).where(lists.c.id == job.list_id)).scalar_one()
     assert members == people == kept
     counted = Counter(rejected)
-    assert counted.keys() <= REASONS.keys()
+    assert counted.keys() <= REJECTED
     found = {**counted, **({"added": members} if members else {})}
     assert Counter(row.outcome for row in office.imports.outcomes(job.id)) == found
     return found

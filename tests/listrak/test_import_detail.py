@@ -10,11 +10,10 @@ import pytest
 import zeep
 
 from soapstone.accounts.account import Accounts
-from soapstone.imports import outcomes as o
-from soapstone.imports.outcomes import OUTCOMES
 from soapstone.listrak.import_detail import RESULTS
 from soapstone.listrak.types import WSImportResultEnum
 from soapstone.store.database import Database
+from soapstone.vocabulary.rows import ImportOutcome
 
 # Result class → the counter of the history that says how many rows it has.
 COUNTERS = {
@@ -65,14 +64,18 @@ def test_every_outcome_has_its_class() -> None:
     assert RESULTS.keys() == set(WSImportResultEnum)
     classes = {
         outcome: {result.value for result, members in RESULTS.items() if outcome in members} - {"All"}
-        for outcome in OUTCOMES
+        for outcome in ImportOutcome
     }
-    assert RESULTS[WSImportResultEnum.All] == OUTCOMES
-    without = {o.PREVIOUSLY_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED_UPDATED}
+    assert RESULTS[WSImportResultEnum.All] == set(ImportOutcome)
+    without = {
+        ImportOutcome.PREVIOUSLY_UNSUBSCRIBED,
+        ImportOutcome.STILL_UNSUBSCRIBED,
+        ImportOutcome.STILL_UNSUBSCRIBED_UPDATED,
+    }
     assert {outcome for outcome, found in classes.items() if not found} == without
     assert all(len(found) <= 1 for found in classes.values())
-    assert classes[o.ADDED] == {"Subscribed"}
-    assert classes[o.NOTHING_TO_REMOVE] == {"AlreadyUnSubscribed"}
+    assert classes[ImportOutcome.ADDED] == {"Subscribed"}
+    assert classes[ImportOutcome.NOTHING_TO_REMOVE] == {"AlreadyUnSubscribed"}
 
 
 def test_every_class(listrak: Any, suppress: Any) -> None:

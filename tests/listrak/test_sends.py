@@ -18,6 +18,7 @@ from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.settings import Settings
 from soapstone.store.database import Database
+from soapstone.vocabulary.messages import MessageKind
 
 SERVED_ON = ("sqlite", "postgresql")
 
@@ -385,7 +386,9 @@ def transactional(product: Product, demo: Any) -> Callable[..., int]:
 
     def save(list_id: int, subject: str, plain: str, name: str = "") -> int:
         draft = Draft(subject=subject, plain=plain)
-        return product.messages.save(demo.id, list_id, draft, kind="transactional", traits=Traits(name=name)).id
+        return product.messages.save(
+            demo.id, list_id, draft, kind=MessageKind.TRANSACTIONAL, traits=Traits(name=name)
+        ).id
 
     return save
 
@@ -439,7 +442,7 @@ def test_lk_45_content_blocks_are_html(
     assert found["ann@example.org"].get_body(("plain",)).get_content().strip() == "Tea & cake"
     subject = f"Order {uuid4()}"
     draft = Draft(subject=subject, html="{{ Order }}")
-    number = product.messages.save(demo.id, list_id, draft, kind="transactional").id
+    number = product.messages.save(demo.id, list_id, draft, kind=MessageKind.TRANSACTIONAL).id
     assert listrak.SendTransactionalMessage("eve@example.org", number, values((order, table))) == "Success"
     (mail,) = mails(subject, 1).values()
     assert mail.get_body(("html",)).get_content().strip() == table
@@ -512,7 +515,7 @@ def test_lk_19_lk_100_unknown_messages(listrak: Any, product: Product, demo: Any
     """A saved message is no transactional one, and the other way round."""
     list_id = listrak.create()
     saved = product.messages.save(demo.id, list_id, Draft(subject="x", plain="x"))
-    other = product.messages.save(demo.id, list_id, Draft(subject="x", plain="x"), kind="transactional")
+    other = product.messages.save(demo.id, list_id, Draft(subject="x", plain="x"), kind=MessageKind.TRANSACTIONAL)
     for number in (saved.id, 987654):
         with pytest.raises(zeep.exceptions.Fault, match=rf"\[NotFound\] Message {number} does not exist"):
             listrak.SendTransactionalMessage("ann@example.org", number, None)
@@ -583,7 +586,7 @@ def test_lk_101_a_message_to_several_groups_has_one_status(listrak: Any, product
         people = [f"p{each}@{group.id}.example" for each in range(number)]
         listrak.load(group.id, "\n".join(people).encode())
     draft = Draft(subject="News", plain="Hello", from_address="ann@example.net")
-    stored = product.messages.save(demo.id, None, draft, kind="magnetmail")
+    stored = product.messages.save(demo.id, None, draft, kind=MessageKind.MAGNETMAIL)
     assert listrak.GetMessageStatus(stored.id) is None
     later = datetime.now(EASTERN) + timedelta(hours=1)
     first = product.sends.to_groups(account=demo, login=None, groups=groups[:1], message=stored)

@@ -15,11 +15,13 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.lists import lists as contact_list
 from soapstone.lists.lists import Lists
-from soapstone.lists.profiles import ATTRIBUTE_REMOVAL, Profiles, run_attribute_removal
+from soapstone.lists.profiles import Profiles, run_attribute_removal
 from soapstone.store import tables
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import memberships
+from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.jobs import JobKind
 
 
 def test_values_of_a_deleted_attribute(database: Database, account: Account, blobs: Blobs) -> None:
@@ -33,7 +35,7 @@ def test_values_of_a_deleted_attribute(database: Database, account: Account, blo
             change.join(news.id, change.add(email=f"p{number}@example.com"), profile=values)
     assert profiles.delete_attribute(account.id, gone)
     assert not profiles.delete_attribute(account.id, gone)
-    job = Jobs(database).claim("test", [ATTRIBUTE_REMOVAL], timedelta(minutes=1))
+    job = Jobs(database).claim("test", [JobKind.ATTRIBUTE_REMOVAL], timedelta(minutes=1))
     assert job is not None
     run = Run(database, blobs, job, lease=timedelta(minutes=1), stopping=lambda: False)
     run_attribute_removal(run, chunk_rows=2)
@@ -91,7 +93,7 @@ def test_pages_of_who_left_at_once(database: Database, account: Account) -> None
         for number in range(7):
             person = change.add(email=f"p{number}@example.com")
             change.join(news.id, person)
-            change.move(news.id, person, "unsubscribed")
+            change.move(news.id, person, MembershipState.UNSUBSCRIBED)
     members, found, after = Members(database), [], None
     while rows := members.removed(news.id, after=after, limit=3):
         found += [row.email for row in rows]

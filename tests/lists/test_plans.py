@@ -19,6 +19,7 @@ from soapstone.contacts.search import Example, Search, Walk
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
+from soapstone.vocabulary.contacts import MembershipState
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
         change.find("ann@example.com", made.id)
         change.opted_out(number, made.id)
         change.let_in(number, made.id)
-        change.move(made.id, number, "subscribed")
+        change.move(made.id, number, MembershipState.SUBSCRIBED)
         change.leave(made.id, number)
     event.remove(database.engine, "before_cursor_execute", note)
     with database.read() as connection:

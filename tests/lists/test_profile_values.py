@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from soapstone.lists.profile_values import emptied, fits, stored
-from soapstone.lists.profiles import KINDS
+from soapstone.vocabulary.attributes import AttributeKind
 
 
 @pytest.mark.parametrize(
@@ -81,4 +81,4 @@ def test_what_fits_is_stored_whole(kind: str, value: str, longest: int, whole: b
 
 def test_a_blank_value_switches_a_check_box_off() -> None:
     assert emptied("check_box") == "off"
-    assert {emptied(kind) for kind in KINDS if kind != "check_box"} == {""}
+    assert {emptied(kind) for kind in tuple(AttributeKind) if kind != "check_box"} == {""}

@@ -12,9 +12,10 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.errors import InvalidError
 from soapstone.lists.lists import ContactList, Lists
-from soapstone.lists.profiles import KINDS, LONGEST_NAME, AttributeDraft, Profiles
+from soapstone.lists.profiles import LONGEST_NAME, AttributeDraft, Profiles
 from soapstone.store.database import Database
 from soapstone.store.tables import lists
+from soapstone.vocabulary.attributes import AttributeKind
 
 
 @pytest.fixture
@@ -29,15 +30,17 @@ def here(database: Database, account: Account) -> ContactList:
 
 def test_a_header_with_attributes(profiles: Profiles, account: Account, here: ContactList) -> None:
     """lk-45"""
-    drafts = [AttributeDraft(name=kind, kind=kind, max_length=number) for number, kind in enumerate(KINDS)]
+    drafts = [
+        AttributeDraft(name=kind, kind=kind, max_length=number) for number, kind in enumerate(tuple(AttributeKind))
+    ]
     number = profiles.add_header(account.id, here.id, "  Preferences ", attributes=drafts)
     header = profiles.header(account.id, number)
     assert header is not None
     assert (header.id, header.list_id, header.name, header.position) == (number, here.id, "Preferences", 1)
     assert [(each.name, each.kind, each.max_length) for each in header.attributes] == [
-        (kind, kind, length) for length, kind in enumerate(KINDS)
+        (kind, kind, length) for length, kind in enumerate(tuple(AttributeKind))
     ]
-    assert [each.position for each in header.attributes] == [*range(1, len(KINDS) + 1)]
+    assert [each.position for each in header.attributes] == [*range(1, len(tuple(AttributeKind)) + 1)]
     assert profiles.headers(here.id) == [header]
     assert profiles.attributes(here.id) == [*header.attributes]
     assert [profiles.attribute(account.id, each.id) for each in header.attributes] == [*header.attributes]

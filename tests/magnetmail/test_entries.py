@@ -17,12 +17,11 @@ import pytest
 from tests.conftest import Served
 
 from soapstone.clock import now
-from soapstone.imports.imports import KIND as IMPORT
-from soapstone.imports.initial_queue import KIND
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.profiles import Profiles
 from soapstone.magnetmail.types import UploadColumnMapping, UploadGroupOption, UploadInitialJob, UploadJobSettings
 from soapstone.store.database import Database
+from soapstone.vocabulary.jobs import JobKind
 from soapstone.wire.faults import Fault
 
 ANN, BOB, CID = "ann@example.org", "bob@example.org", "cid@example.org"
@@ -266,7 +265,7 @@ def test_what_is_refused(desk: Any) -> None:
         assert not desk.product.jobs.cancel([desk.account.id], number)
     assert list(desk.product.blobs.folder.iterdir()) == []
     desk.work()
-    assert {job.kind for job in desk.product.jobs.find()} == {KIND}
+    assert {job.kind for job in desk.product.jobs.find()} == {JobKind.UPLOAD_ENTRY}
     assert desk.records() == []
 
 
@@ -397,5 +396,5 @@ def test_an_answered_entry_outlives_a_kill(dying: Callable[[], tuple[Served, Any
     assert [figures(upload)[:4] for _, upload in followed] == [(2000, 2000, 2000, 0)] * len(numbers)
     assert client.getGroupRecipientsCount(groupId=group) == 2000 * len(numbers)
     database = Database(f"sqlite:///{tmp_path}/data/soapstone.sqlite")
-    assert len(Jobs(database).find(kinds=(IMPORT,), list_id=group)) == len(numbers)
+    assert len(Jobs(database).find(kinds=(JobKind.IMPORT,), list_id=group)) == len(numbers)
     database.close()

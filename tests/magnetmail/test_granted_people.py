@@ -18,6 +18,8 @@ from soapstone.product import Product
 from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
+from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.messages import MessageKind
 from soapstone.wire.faults import Fault
 from soapstone.wire.service import Caller
 
@@ -115,7 +117,7 @@ def test_a_visible_person_is_not_seen_through_other_lists(
     """mm-76, mm-82, mm-86, mm-109, mm-118: neither lists, confirmations, mails nor complaints of these."""
     person = product.recipients.add(account, {"email": "ann@example.com"}, [mine, other])
     with Changes(product.database).begin(account) as change:
-        change.move(other, person, "waiting")
+        change.move(other, person, MembershipState.UNCONFIRMED)
         change.log("complained", person, other)
         change.log("complained", person, mine)
     lists = {each: product.lists.get(account.id, each) for each in (mine, other)}
@@ -161,7 +163,7 @@ def test_messages_of_other_accounts_have_no_name_in_unsubscribes(
     theirs = product.lists.create(stranger.id, "Theirs").id
     for hidden in (
         product.messages.save(stranger.id, theirs, Draft(subject="Secret")),
-        product.messages.save(stranger.id, None, Draft(subject="Secret"), kind="magnetmail"),
+        product.messages.save(stranger.id, None, Draft(subject="Secret"), kind=MessageKind.MAGNETMAIL),
     ):
         row = types.Unsubscribe(RecipientId=person, MessageId=hidden.id)
         for calling in (call, caller(product, "all")):

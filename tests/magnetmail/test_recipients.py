@@ -14,6 +14,7 @@ from soapstone.contacts.changes import Changes
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
+from soapstone.vocabulary.contacts import MembershipState
 
 
 @pytest.fixture(scope="module")
@@ -413,14 +414,14 @@ def test_who_waits_for_confirmation(magnetmail: Any, records: Product, demo: Any
     email, here = address(), group(magnetmail)
     number = int(add(magnetmail, email, here)["id"])
     with Changes(records.database).begin(demo) as change:
-        change.move(here, number, "waiting")
+        change.move(here, number, MembershipState.UNCONFIRMED)
     assert details(magnetmail, number)["email_confirm"] is False
     criteria = {"email": email, "pageNo": 1, "pageSize": 9}
     for confirmed, found in ((False, 1), (True, 0)):
         rows = magnetmail.searchForRecipients(criteria={**criteria, "email_confirm": confirmed})
         assert len((rows and rows["Recipient"]) or []) == found
     with Changes(records.database).begin(demo) as change:
-        change.move(here, number, "subscribed")
+        change.move(here, number, MembershipState.SUBSCRIBED)
     assert details(magnetmail, number)["email_confirm"] is True
 
 

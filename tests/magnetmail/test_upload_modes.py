@@ -10,11 +10,11 @@ import pytest
 
 from soapstone.clock import now
 from soapstone.contacts.fields import FIELDS
-from soapstone.imports.imports import KIND
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.imports.surplus import Surplus, surplus_of
 from soapstone.jobs.run import Run
 from soapstone.lists.lists import ContactList
+from soapstone.vocabulary.jobs import JobKind
 
 NAMED = {"MM_1": "Email", "MM_2": "First_Name"}
 NUMBERED = {"MM_1": "Custom_Member_Id", "MM_2": "Email", "MM_3": "First_Name"}
@@ -74,7 +74,7 @@ def test_flags_come_back(desk: Any) -> None:
 def test_a_running_upload(desk: Any) -> None:
     """mm-47, mm-48: while it runs it has figures and no end."""
     job = desk.queue(f"{ANN}\n", **NAMED)
-    claimed = desk.product.jobs.claim("test", [KIND], timedelta(minutes=1))
+    claimed = desk.product.jobs.claim("test", [JobKind.IMPORT], timedelta(minutes=1))
     rooms = desk.product.database, desk.product.blobs
     run = Run(*rooms, claimed, lease=timedelta(minutes=1), stopping=lambda: False)
     status = desk.getUploadJobStatus(jobid=int(job.jobid))

@@ -32,6 +32,7 @@ from soapstone.sending.sender import Sender
 from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp_server import Retries, SmtpServer
 from soapstone.store.tables import deliveries, jobs
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 LINKS = Links("https://lists.example", LinkKeys.single("key"))
 
@@ -82,20 +83,23 @@ WAYS: dict[str, tuple[Callable[[Scene], object], str]] = {
     "unsubscribe link": (Scene.click, "unsubscribed"),
     "off the list": (lambda s: s.change(lambda c: c.leave(s.office.list.id, s.ann)), "left"),
     "unsubscribed from the list": (
-        lambda s: s.change(lambda c: c.move(s.office.list.id, s.ann, "unsubscribed")),
+        lambda s: s.change(lambda c: c.move(s.office.list.id, s.ann, MembershipState.UNSUBSCRIBED)),
         "unsubscribed",
     ),
     "unsubscribed from everything": (lambda s: s.change(lambda c: from_everything(c, s.ann, UNTOLD)), "unsubscribed"),
     "opted out of the list's category": (
-        lambda s: s.change(lambda c: c.opt_out(s.ann, "list_category", s.clubs)),
+        lambda s: s.change(lambda c: c.opt_out(s.ann, OptOutKind.LIST_CATEGORY, s.clubs)),
         "unsubscribed",
     ),
     "opted out of the message's category": (
-        lambda s: s.change(lambda c: c.opt_out(s.ann, "message_category", s.offers)),
+        lambda s: s.change(lambda c: c.opt_out(s.ann, OptOutKind.MESSAGE_CATEGORY, s.offers)),
         "unsubscribed",
     ),
     "unsubscribed as another contact": (leave_as_double, "unsubscribed"),
-    "waits again": (lambda s: s.change(lambda c: c.move(s.office.list.id, s.ann, "waiting")), "waiting"),
+    "waits again": (
+        lambda s: s.change(lambda c: c.move(s.office.list.id, s.ann, MembershipState.UNCONFIRMED)),
+        MembershipState.UNCONFIRMED,
+    ),
     "suppressed": (block, "suppressed"),
     "suppressed on the list": (lambda s: block(s, list_id=s.office.list.id), "suppressed"),
     "banned": (lambda s: block(s, kind="banned"), "banned"),
@@ -261,7 +265,7 @@ def test_the_time_that_a_commit_takes_counts(office: Any, monkeypatch: pytest.Mo
         if slow:
             slow = False
             if office.database.kind == "postgresql":
-                scene.change(lambda change: change.move(office.list.id, scene.ann, "unsubscribed"))
+                scene.change(lambda change: change.move(office.list.id, scene.ann, MembershipState.UNSUBSCRIBED))
             time.sleep(0.3)
         return looked
 
@@ -337,7 +341,7 @@ def test_another_contact_of_the_address_that_a_file_names_leaves(office: Any) ->
     scene.office, scene.ticket = office, office.to_file("EmailAddress\nann@example.com\nbob@example.com\n")
     with ScriptedServer(busy_once()) as server:
         put_off(scene, server)
-        scene.change(lambda change: change.move(office.list.id, other, "unsubscribed"))
+        scene.change(lambda change: change.move(office.list.id, other, MembershipState.UNSUBSCRIBED))
         make_due(scene)
         office.work()
     assert server.accepted == ["bob@example.com"]

@@ -11,6 +11,7 @@ from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.store.tables import contacts, messages, opt_outs
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 from .conftest import Office
 
@@ -80,10 +81,10 @@ def test_who_says_no_as_one_contact_is_not_mailed_as_another(
     else:
         with Changes(database).begin(account) as change:
             if way == "list":
-                change.move(office.list.id, doubles[who], "unsubscribed")
+                change.move(office.list.id, doubles[who], MembershipState.UNSUBSCRIBED)
             elif way == "group":
                 change.leave(office.list.id, doubles[who])
-                change.opt_out(doubles[who], "list", office.list.id)
+                change.opt_out(doubles[who], OptOutKind.LIST, office.list.id)
     ticket = office.to_list()
     if way == "category":
         with database.write() as connection:

@@ -9,6 +9,7 @@ from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
+from soapstone.vocabulary.contacts import OptOutKind
 
 NAMES = ("all", "list", "clubs", "back", "free")
 
@@ -21,12 +22,12 @@ def test_people_of_a_file_who_left_are_skipped(office: Any) -> None:
     numbers = {name: office.contact(f"{name}@example.com", "") for name in NAMES}
     with Changes(office.database).begin(office.account) as change:
         change.edit(numbers["all"], {"unsubscribed_at": change.moment})
-        change.opt_out(numbers["list"], "list", kept.id)
-        change.opt_out(numbers["clubs"], "list_category", clubs.id)
-        change.opt_out(numbers["back"], "list", kept.id)
+        change.opt_out(numbers[OptOutKind.LIST], OptOutKind.LIST, kept.id)
+        change.opt_out(numbers["clubs"], OptOutKind.LIST_CATEGORY, clubs.id)
+        change.opt_out(numbers["back"], OptOutKind.LIST, kept.id)
         change.let_in(numbers["back"], kept.id)
         change.join(kept.id, numbers["back"])
-        change.opt_out(numbers["free"], "list", other.id)
+        change.opt_out(numbers["free"], OptOutKind.LIST, other.id)
     ticket = office.to_file("EmailAddress\n" + "".join(f"{name.upper()}@example.com\n" for name in (*NAMES, "new")))
     office.work()
     assert office.ledger(ticket) == [
@@ -45,7 +46,7 @@ def test_members_of_a_list_that_comes_into_a_category_later_keep_their_wish(offi
     office.contact("ann@example.com")
     bob = office.contact("bob@example.com")
     with Changes(office.database).begin(office.account) as change:
-        change.opt_out(bob, "list_category", clubs.id)
+        change.opt_out(bob, OptOutKind.LIST_CATEGORY, clubs.id)
 
     def send() -> list[tuple[str, str, str]]:
         message = Messages(office.database).save(
@@ -72,7 +73,7 @@ def test_messages_of_a_category_skip_who_wants_none_of_them(office: Any) -> None
     office.contact("ann@example.com")
     bob = office.contact("bob@example.com")
     with Changes(office.database).begin(office.account) as change:
-        change.opt_out(bob, "message_category", offers.id)
+        change.opt_out(bob, OptOutKind.MESSAGE_CATEGORY, offers.id)
 
     def send(category_id: int | None) -> list[tuple[str, str, str]]:
         draft, traits = Draft(subject="News", plain="Hello"), Traits(category_id=category_id)

@@ -16,6 +16,7 @@ from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
 from soapstone.store import schema
 from soapstone.store.database import Database
+from soapstone.vocabulary.messages import MessageKind
 
 THEN = 1_700_000_000_000_000
 
@@ -80,8 +81,8 @@ def test_later_messages_of_a_name_get_another_one(old: Database, caplog: pytest.
     save = Messages(old).save
     for name in ("été", "ÉTÉ (2)"):
         with pytest.raises(NameTakenError):
-            save(1, None, Draft(subject="New"), kind="magnetmail", traits=Traits(name=name))
-    save(2, None, Draft(subject="New"), kind="magnetmail", traits=Traits(name="ÉTÉ (2)"))
+            save(1, None, Draft(subject="New"), kind=MessageKind.MAGNETMAIL, traits=Traits(name=name))
+    save(2, None, Draft(subject="New"), kind=MessageKind.MAGNETMAIL, traits=Traits(name="ÉTÉ (2)"))
 
 
 def test_the_names_stay_when_the_version_goes_back(old: Database) -> None:

@@ -21,6 +21,7 @@ from soapstone.sending.messages.message import Draft, Traits
 from soapstone.settings import Settings
 from soapstone.store import tables
 from soapstone.store.database import Database
+from soapstone.vocabulary.messages import MessageKind
 
 THREADS = 8
 
@@ -88,13 +89,13 @@ def test_messages_of_one_name(product: Product, account: Account) -> None:
 
     def work() -> Any:
         return product.messages.save(
-            account.id, None, Draft(subject="Hello"), kind="magnetmail", traits=Traits(name="Été")
+            account.id, None, Draft(subject="Hello"), kind=MessageKind.MAGNETMAIL, traits=Traits(name="Été")
         )
 
     assert outcomes(product.database, work) == {"made": 1, NameTakenError: THREADS - 1}
     assert count(product.database, tables.messages) == 1
     other = product.messages.save(
-        account.id, None, Draft(subject="Hello"), kind="magnetmail", traits=Traits(name="Other")
+        account.id, None, Draft(subject="Hello"), kind=MessageKind.MAGNETMAIL, traits=Traits(name="Other")
     )
     for name in ("ÉTÉ", " été"):
         with pytest.raises(NameTakenError):
@@ -107,7 +108,7 @@ def test_messages_that_get_one_name(product: Product, account: Account) -> None:
     """mm-96"""
     numbers = [
         product.messages.save(
-            account.id, None, Draft(subject="Hello"), kind="magnetmail", traits=Traits(name=f"M{n}")
+            account.id, None, Draft(subject="Hello"), kind=MessageKind.MAGNETMAIL, traits=Traits(name=f"M{n}")
         ).id
         for n in range(THREADS)
     ]
@@ -121,7 +122,9 @@ def test_messages_that_get_one_name(product: Product, account: Account) -> None:
 def test_messages_of_lists_may_share_a_name(product: Product, account: Account) -> None:
     """mm-96: the names of the other contract are its own."""
     for _ in range(2):
-        product.messages.save(account.id, None, Draft(subject="Hello"), kind="saved", traits=Traits(name="Same"))
+        product.messages.save(
+            account.id, None, Draft(subject="Hello"), kind=MessageKind.SAVED, traits=Traits(name="Same")
+        )
     assert count(product.database, tables.messages) == 2
 
 

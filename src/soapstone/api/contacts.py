@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -29,6 +29,7 @@ from soapstone.api.values import (
 from soapstone.contacts.contacts import FIELDS, Recipient
 from soapstone.contacts.search import SEARCHABLE, Example, Walk
 from soapstone.errors import InvalidError
+from soapstone.vocabulary.contacts import MembershipState
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 
@@ -92,9 +93,7 @@ def list_contacts(
     last_name: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     company: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST, description="Those on this list.")] = None,
-    state: Annotated[
-        Literal["subscribed", "unsubscribed", "waiting"] | None, Query(description="Their state on the list.")
-    ] = None,
+    state: Annotated[MembershipState | None, Query(description="Their state on the list.")] = None,
     updated_since: Moment | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,

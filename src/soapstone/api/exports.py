@@ -21,6 +21,7 @@ from soapstone.imports.own_columns import EXPORT, attribute_headings
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.tables import PERSON_FIELDS
+from soapstone.vocabulary.contacts import MembershipState
 from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["exports"])
@@ -40,7 +41,7 @@ def export_list(
     list_id: Number,
     caller: Calling,
     form: Annotated[Literal["csv", "ndjson"], Query()] = "csv",
-    state: Annotated[Literal["subscribed", "unsubscribed", "waiting"] | None, Query()] = None,
+    state: Annotated[MembershipState | None, Query()] = None,
     fields: Annotated[bool, Query(description="With the fields of the people.")] = False,
     profile: Annotated[bool, Query(description="With the values of the list's profile attributes.")] = False,
 ) -> Response:

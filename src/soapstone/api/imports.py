@@ -26,15 +26,15 @@ from soapstone.api.values import PLAIN, Cursor, Limit, Number, Page, cursor_of, 
 from soapstone.errors import InvalidError
 from soapstone.imports.charsets import LONGEST_NAME
 from soapstone.imports.columns import Headings, Plan
-from soapstone.imports.imports import KINDS
 from soapstone.imports.opt_outs import is_opt_out
-from soapstone.imports.outcomes import CODES, REASONS
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.report import RowOutcome
 from soapstone.imports.spec import MOST_SKIPPED, Action, Column, ImportSpec, Known, OptOut, opt_outs_alone, opt_outs_of
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.product import ReceivedUpload
+from soapstone.vocabulary.jobs import IMPORTS
+from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["imports"])
@@ -62,14 +62,6 @@ FILE: dict[str, Any] = {
     }
 }
 
-
-def _outcome(name: str) -> str:
-    if name not in CODES:
-        raise ValueError(f"must be one of {', '.join(CODES)}")
-    return name
-
-
-OutcomeName = Annotated[str, AfterValidator(_outcome), Field(json_schema_extra={"enum": list(CODES)})]
 Short = Annotated[str, Field(max_length=2), AfterValidator(storable)]
 Charset = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(storable)]
 
@@ -218,7 +210,10 @@ class OutcomeOut(BaseModel):
         """The outcome as it is shown."""
         # Texts from files may hold halves of surrogate pairs, which no encoding takes.
         email = row.email.encode("utf-8", "replace").decode()
-        return cls(**row.__dict__ | {"email": email}, text=REASONS.get(row.outcome, ""))
+        return cls(
+            **row.__dict__ | {"email": email},
+            text=ImportOutcome(row.outcome).meaning if row.outcome in REJECTED else "",
+        )
 
 
 @router.post("/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
@@ -264,7 +259,7 @@ async def _start(request: Request, caller: Caller, found: ContactList | None, ho
 def list_import_outcomes(
     job_id: Number,
     caller: Calling,
-    outcome: Annotated[list[OutcomeName], Query(description="Those that are wanted; none: all.")] = [],  # noqa: B006
+    outcome: Annotated[list[ImportOutcome], Query(description="Those that are wanted; none: all.")] = [],  # noqa: B006
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[OutcomeOut]:
@@ -309,7 +304,7 @@ def _rejected(caller: Caller, job_id: int) -> Iterator[str]:
 
 def _import(caller: Caller, job_id: int) -> Job:
     job = find(caller, job_id)
-    if job.kind not in KINDS:
+    if job.kind not in IMPORTS:
         raise not_found("import")
     return job
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from zlib import crc32
 
 from fastapi import APIRouter, Header, Query, Response
@@ -20,25 +20,14 @@ from soapstone.api.authentication import CHECK, Caller, Calling
 from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
 from soapstone.errors import ConflictError, SoapstoneError
-from soapstone.imports.imports import KINDS as IMPORTS
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.surplus import surplus_of
 from soapstone.jobs.job import Job
 from soapstone.product import Product
+from soapstone.vocabulary.jobs import IMPORTS, JobKind, JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-# All kinds that jobs have.
-JobKind = Literal[
-    "import",
-    "trial_import",
-    "upload_entry",
-    "attribute_update",
-    "attribute_removal",
-    "send_to_list",
-    "send_to_file",
-    "send",
-]
 # Seconds between two looks at a job that is watched, and after which a watcher is told that all is well.
 LOOK, COMFORT = 0.5, 15.0
 # Events are told at once, also by a proxy such as nginx.
@@ -111,7 +100,7 @@ def list_jobs(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     kind: Annotated[JobKind | None, Query()] = None,
-    state: Annotated[Literal["queued", "running", "completed", "failed", "cancelled"] | None, Query()] = None,
+    state: Annotated[JobState | None, Query()] = None,
     submitted_since: Moment | None = None,
     submitted_before: Moment | None = None,
     limit: Limit = 100,

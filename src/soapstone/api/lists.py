@@ -31,6 +31,7 @@ from soapstone.contacts.subscriptions import Outcome
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.vocabulary.contacts import MembershipState
 
 router = APIRouter(prefix="/lists", tags=["lists"])
 
@@ -222,7 +223,7 @@ def delete_list(list_id: Number, caller: Calling) -> None:
 def list_members(
     list_id: Number,
     caller: Calling,
-    state: Annotated[Literal["subscribed", "unsubscribed", "waiting"] | None, Query()] = None,
+    state: Annotated[MembershipState | None, Query()] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[MemberOut]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -15,8 +15,9 @@ from soapstone.api.account import AccountOut, get_account
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, Page, Text, own, page, paged
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, OneOf, Page, Text, own, page, paged
 from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NameTakenError
+from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 
 router = APIRouter(tags=["account"])
 
@@ -85,7 +86,7 @@ class ChildIn(Body):
     """A child account that is to be made."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
-    identifier: Literal["email", "custom_id"] = "email"
+    identifier: OneOf[Identifier] = Identifier.EMAIL
 
 
 class ChildOut(BaseModel):
@@ -100,7 +101,7 @@ class AccountChange(Body):
     """What is to change of the account; what is left out stays."""
 
     time_zone: Text | None = None
-    unsubscribe_type: Literal["all", "lists", "message_categories", "list_categories"] | None = None
+    unsubscribe_type: OneOf[UnsubscribeType] | None = None
     field_labels: dict[Text, Text] | None = None
 
 

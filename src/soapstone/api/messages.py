@@ -32,6 +32,7 @@ from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.sending.messages.messages import MessageInQueueError
 from soapstone.sending.messages.preview import Preview
+from soapstone.vocabulary.messages import MessageKind
 
 router = APIRouter(prefix="/messages", tags=["messages"])
 
@@ -40,6 +41,7 @@ Made = TypeVar("Made")
 # A body of a message; how large requests may be is its limit.
 Long = Annotated[str, AfterValidator(storable)]
 Short = Annotated[str, Field(max_length=255), AfterValidator(storable)]
+# A send makes its own copies.
 Kind = Literal["saved", "transactional", "magnetmail"]
 Charset = Literal["utf-8", "iso-8859-1"]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -174,7 +176,7 @@ def list_messages(
         limit,
         lambda after, most: caller.product.messages.find(
             caller.account.id,
-            kind=kind,
+            kind=MessageKind(kind) if kind else None,
             list_ids=None if list_id is None else [list_id],
             archived=archived,
             sent=False,
@@ -199,7 +201,7 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
                 caller.account.id,
                 list_id,
                 draft,
-                kind=given.kind,
+                kind=MessageKind(given.kind),
                 traits=Traits(**traits, login_id=caller.login.id),
                 number=given.number,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
@@ -12,15 +12,14 @@ from soapstone.addresses import is_address
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import Body, Email, Name, Number, Numbered, own
+from soapstone.api.values import Body, Email, Name, Number, Numbered, OneOf, own
 from soapstone.errors import InvalidError
 from soapstone.lists.campaigns import Campaign
 from soapstone.lists.external_events import ExternalEvent
 from soapstone.lists.profiles import AttributeDraft, ProfileHeader
+from soapstone.vocabulary.attributes import AttributeKind
 
 router = APIRouter()
-
-Kind = Literal["text", "text_area", "numeric", "date", "check_box", "radio_button", "content_block"]
 
 
 class EventOut(BaseModel):
@@ -67,7 +66,7 @@ class AttributeIn(Numbered):
     """A profile attribute that is to be made; position 0 is the last one, max_length 0 no limit."""
 
     name: Name
-    kind: Kind = "text"
+    kind: OneOf[AttributeKind] = AttributeKind.TEXT
     max_length: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     position: Annotated[int, Field(ge=0, le=10_000)] = 0
 

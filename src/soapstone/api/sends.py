@@ -19,14 +19,12 @@ from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.lists.profile_filter import Comparison, Join, Term
-from soapstone.sending.audience import SkipReason
 from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLinkError
 from soapstone.sending.reports import Recipient, SendRecord, SendReports
 from soapstone.sending.sends import SendTicket
+from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
 
 router = APIRouter(prefix="/sends", tags=["sends"])
-
-State = Literal["chosen", "skipped", "built", "handing", "handed", "deferred", "uncertain", "failed", "bounced"]
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 # Years that any zone has and both databases hold.
@@ -217,7 +215,9 @@ def get_send(send_id: Number, caller: Calling) -> SendOut:
 def list_send_recipients(
     send_id: Number,
     caller: Calling,
-    state: Annotated[list[State] | None, Query(description="Only those in this state; may be repeated.")] = None,
+    state: Annotated[
+        list[DeliveryState] | None, Query(description="Only those in this state; may be repeated.")
+    ] = None,
     reason: Annotated[
         list[SkipReason] | None, Query(description="Only those that were skipped for it; may be repeated.")
     ] = None,
@@ -307,7 +307,7 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
             sends.to_addresses(
                 contact_list=contact_list,
                 emails=to.emails,
-                purpose="test" if to.test else "transactional",
+                purpose=Purpose.TEST if to.test else Purpose.TRANSACTIONAL,
                 fields=to.fields,
                 **common,
             )

@@ -22,6 +22,7 @@ from soapstone.api.values import (
     Name,
     Number,
     Numbered,
+    OneOf,
     Page,
     Text,
     own,
@@ -30,6 +31,7 @@ from soapstone.api.values import (
 )
 from soapstone.contacts.saved_searches import SavedSearch
 from soapstone.errors import InvalidError
+from soapstone.vocabulary.contacts import SuppressionKind
 
 router = APIRouter()
 
@@ -120,7 +122,7 @@ class SuppressionIn(Body):
     """An address to which nothing is to be sent, in the whole account."""
 
     email: Email
-    kind: Literal["suppressed", "banned"] = "suppressed"
+    kind: OneOf[SuppressionKind] = SuppressionKind.SUPPRESSED
 
 
 class Suppressed(BaseModel):
@@ -313,7 +315,7 @@ def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> R
 
 
 @router.delete("/suppressions", tags=["suppressions"], status_code=204)
-def delete_suppression(caller: Calling, email: Address, kind: Literal["suppressed", "banned"] | None = None) -> None:
+def delete_suppression(caller: Calling, email: Address, kind: SuppressionKind | None = None) -> None:
     """Take a suppression of the whole account back, or both kinds. Who left, or shut a channel, stays so."""
     caller.require_all_lists()
     if not caller.product.suppressions.remove(caller.account.id, email, kind=kind):

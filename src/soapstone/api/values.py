@@ -19,6 +19,7 @@ from soapstone.store.numbers import LARGEST_CHOSEN
 Item = TypeVar("Item")
 Row = TypeVar("Row")
 Thing = TypeVar("Thing", bound="_Numbered")
+Choice = TypeVar("Choice")
 # What tells where a page ends: a number, or texts.
 Mark = TypeVar("Mark", int, tuple[str, str])
 
@@ -69,6 +70,10 @@ Address = Annotated[
 
 # A body of text that is no JSON, for the description.
 PLAIN: dict[str, Any] = {"schema": {"type": "string"}}
+
+
+OneOf = Annotated[Choice, Field(strict=False)]
+"""A member of a closed set in a request, which is a text there."""
 
 
 class Body(BaseModel):

@@ -20,8 +20,9 @@ from soapstone.commands.common import (
     stop,
 )
 from soapstone.commands.json_output import Json, print_all
-from soapstone.lists.profiles import KINDS, AttributeDraft
+from soapstone.lists.profiles import AttributeDraft
 from soapstone.store.numbers import LARGEST_CHOSEN
+from soapstone.vocabulary.attributes import AttributeKind
 
 app = typer.Typer(no_args_is_help=True, help="Profile attributes of lists.")
 
@@ -32,7 +33,7 @@ ListId = Annotated[int, typer.Option("--list", help="The list.")]
 def add(
     name: str,
     list_id: ListId,
-    kind: Annotated[str, typer.Option(help=f"One of {', '.join(KINDS)}.")] = "text",
+    kind: Annotated[AttributeKind, typer.Option(help="What values it takes.")] = AttributeKind.TEXT,
     max_length: Annotated[int, typer.Option(min=0, help="Longest text in characters; 0 for no limit.")] = 0,
     header: Annotated[str, typer.Option(help="Name of its header, which is made if it is not there.")] = "Profile",
     number: ChosenNumber = None,

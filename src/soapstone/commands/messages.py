@@ -27,7 +27,8 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.product import Product
-from soapstone.sending.messages.message import Draft, Message, MessageKind, Traits
+from soapstone.sending.messages.message import Draft, Message, Traits
+from soapstone.vocabulary.messages import MessageKind
 
 app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
 
@@ -77,7 +78,9 @@ def add(
         stop("Say which list with --list, or --magnetmail.")
     if magnetmail and (transactional or not (name or "").strip()):
         stop("--magnetmail needs a --name, and excludes --transactional.")
-    kind: MessageKind = "magnetmail" if magnetmail else "transactional" if transactional else "saved"
+    kind = MessageKind.MAGNETMAIL if magnetmail else MessageKind.SAVED
+    if transactional and not magnetmail:
+        kind = MessageKind.TRANSACTIONAL
     given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
@@ -112,7 +115,7 @@ def list_(
     with opened(settings_of(data, database)) as product:
         stored = product.messages.find(
             account_of(product, account).id,
-            kind=None if transactional is None else "transactional" if transactional else "saved",
+            kind=None if transactional is None else MessageKind.TRANSACTIONAL if transactional else MessageKind.SAVED,
             list_ids=None if list_id is None else [list_id],
             archived=archived,
             sent=False,

@@ -20,7 +20,6 @@ from soapstone.accounts.link_keys import begin_key
 from soapstone.contacts import erased_addresses
 from soapstone.errors import ConflictError
 from soapstone.personal_data.erasure import Erasure
-from soapstone.sending.sends import KINDS
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
@@ -28,6 +27,7 @@ from soapstone.store.high_water_mark import Mark
 from soapstone.store.numbers import handed_out, raise_beyond
 from soapstone.store.tables import jobs, secrets, sessions
 from soapstone.store.transient_errors import RecordsDamaged
+from soapstone.vocabulary.jobs import SENDS
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
             next_contact=after["contact"] + 1,
         )
         connection.execute(delete(sessions))
-        unfinished = jobs.c.kind.in_(KINDS) & jobs.c.finished_at.is_(None)
+        unfinished = jobs.c.kind.in_(SENDS) & jobs.c.finished_at.is_(None)
         # Whatever ran them in the backup is gone.
         at_rest = {"paused": True, "state": "queued", "lease_until": None, "worker": ""}
         connection.execute(update(jobs).where(unfinished).values(**at_rest))

@@ -17,7 +17,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone import labels
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.clock import now
@@ -44,14 +43,15 @@ from soapstone.imports.formulas import escaped
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
-from soapstone.sending.audience import SKIP_REASONS, count_members
+from soapstone.sending.audience import count_members
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Message
 from soapstone.sending.messages.unsubscribe_link import Choice
 from soapstone.sending.reports import Recipient
-from soapstone.sending.sends import KINDS, SendTicket
+from soapstone.sending.sends import SendTicket
 from soapstone.sending.supplied_file import FileForm, SuppliedFile
-from soapstone.store.tables import DELIVERY_STATES
+from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
+from soapstone.vocabulary.jobs import SENDS
 
 app = typer.Typer(no_args_is_help=True, help="Sending stored messages, and what became of each recipient.")
 
@@ -207,7 +207,7 @@ def to_addresses(
             contact_list=_list(product, owner, stored, list_id),
             message=stored,
             emails=list(map(repaired, emails)),
-            purpose="test" if test else "transactional",
+            purpose=Purpose.TEST if test else Purpose.TRANSACTIONAL,
             fields=merge_values(fields or ()),
             due_at=_moment(owner, at),
         )
@@ -270,10 +270,10 @@ def status(
     number: int,
     recipients: Annotated[bool, typer.Option("--recipients", help="The rows of the ledger too.")] = False,
     states: Annotated[
-        list[str] | None, typer.Option("--state", help="Only rows in this state; may be repeated.")
+        list[DeliveryState] | None, typer.Option("--state", help="Only rows in this state; may be repeated.")
     ] = None,
     reasons: Annotated[
-        list[str] | None, typer.Option("--reason", help="Only rows skipped for this reason; may be repeated.")
+        list[SkipReason] | None, typer.Option("--reason", help="Only rows skipped for this reason; may be repeated.")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="All rows, as CSV in UTF-8 and nothing else.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Most rows of the table.")] = 100,
@@ -284,12 +284,6 @@ def status(
     database: DatabaseUrl = None,
 ) -> None:
     """Show what became of a send: its state, its counts, and of each recipient the state with its reason."""
-    for state in states or ():
-        if state not in DELIVERY_STATES:
-            stop(f"--state is one of {', '.join(DELIVERY_STATES)}.")
-    for reason in reasons or ():
-        if reason not in SKIP_REASONS:
-            stop(f"--reason is one of {', '.join(SKIP_REASONS)}.")
     with opened(settings_of(data, database)) as product:
         job = _send(product, number)
         if as_csv:
@@ -314,11 +308,11 @@ def status(
             console.print(job.error, soft_wrap=True)
         if view.warning:
             console.print(view.warning, soft_wrap=True)
-        for state in DELIVERY_STATES:
+        for state in DeliveryState:
             if state in counts:
-                console.print(f"{counts[state]:,} {state}: {labels.DELIVERIES[state]}")
+                console.print(f"{counts[state]:,} {state}: {state.label}")
         for reason in sorted(skipped):
-            console.print(f"  {skipped[reason]:,} {reason}: {labels.skipped(reason)}", soft_wrap=True)
+            console.print(f"  {skipped[reason]:,} {reason}: {SkipReason(reason).meaning}", soft_wrap=True)
         if recipients:
             table = Table(
                 "Address", "State", "Why", "Server's reply", "Attempts", "Handed over (UTC)", "Next try (UTC)"
@@ -404,7 +398,7 @@ def _tell(ticket: SendTicket) -> None:
 
 def _send(product: Product, number: int) -> Job:
     job = found(product, number)
-    return job if job.kind in KINDS else stop(f"Job {number} is no send.")
+    return job if job.kind in SENDS else stop(f"Job {number} is no send.")
 
 
 def _list(product: Product, owner: Account, message: Message, number: int | None) -> ContactList:

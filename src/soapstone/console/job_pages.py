@@ -18,10 +18,9 @@ from soapstone.console.render import Renderer
 from soapstone.console.visible_jobs import VisibleJobs
 from soapstone.imports.rejects import rejects_file
 from soapstone.jobs.job import Job
-from soapstone.labels import DELIVERIES
 from soapstone.product import Product
-from soapstone.sending.audience import SKIP_REASONS
-from soapstone.sending.sends import KINDS as SENDS
+from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
+from soapstone.vocabulary.jobs import SENDS
 from soapstone.wire.attachment import attachment
 
 JOBS_SHOWN = 25
@@ -54,10 +53,9 @@ class JobPages:
             values["rejected"] = rejects_page(self._product, job, after=after, size=ROWS_SHOWN)
         elif job.kind in SENDS:
             state = request.query_params.get("state")
-            values["state"] = state = state if state in DELIVERIES else None
+            values["state"] = state = state if state in tuple(DeliveryState) else None
             reason = request.query_params.get("reason") if state == "skipped" else None
-            values["reason"] = reason = reason if reason in SKIP_REASONS else None
-            values |= {"deliveries": DELIVERIES, "reasons": SKIP_REASONS}
+            values["reason"] = reason = reason if reason in tuple(SkipReason) else None
             values["ledger"] = page_of(
                 request,
                 lambda offset, limit: self._ledger.page(job.id, state=state, reason=reason, offset=offset, limit=limit),

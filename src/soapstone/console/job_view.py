@@ -8,14 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from soapstone import labels
 from soapstone.clock import now
 from soapstone.console import number_format as figures
-from soapstone.imports.imports import KINDS
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.outcomes import ImportCounts
 from soapstone.imports.surplus import surplus_of
 from soapstone.jobs.job import Job
 from soapstone.product import Product
-from soapstone.sending import sends as sends
 from soapstone.sending.messages.unsubscribe_link import REQUEST
+from soapstone.vocabulary.jobs import IMPORTS, SENDS, JobKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +92,14 @@ class JobViews:
         order = [*labels.COUNTERS, *sorted(job.counters.keys() - labels.COUNTERS.keys())]
         view = JobView(
             job=job,
-            title=labels.kind(job.kind),
+            title=JobKind(job.kind).label,
             state=_state(job),
             counters=[(labels.counter(name), job.counters[name]) for name in order if name in job.counters],
             seconds=((job.finished_at or now()) - job.started_at).total_seconds() if job.started_at else None,
         )
         if is_import(job):
             return self._of_import(view)
-        return _of_send(view) if job.kind in sends.KINDS else replace(view, share=_share(job, 0), summary=view.counted)
+        return _of_send(view) if job.kind in SENDS else replace(view, share=_share(job, 0), summary=view.counted)
 
     def _of_import(self, view: JobView) -> JobView:
         job, surplus = view.job, surplus_of(view.job)
@@ -153,7 +152,7 @@ def _state(job: Job) -> str:
 
 def is_import(job: Job) -> bool:
     """Whether the job is an import."""
-    return job.kind in KINDS
+    return job.kind in IMPORTS
 
 
 def _of_send(view: JobView) -> JobView:

@@ -13,7 +13,7 @@ from soapstone.store.tables import deliveries
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerRow:
-    """One recipient: `state` is one of DELIVERY_STATES, `reason` one of SKIP_REASONS for one that was skipped.
+    """One recipient: `state` is one of DeliveryState, `reason` one of SkipReason for one that was skipped.
 
     `reply` is the last one of the mail server, or why no mail could be made; "" for none.
     """

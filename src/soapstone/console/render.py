@@ -12,9 +12,10 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from soapstone import labels
 from soapstone.accounts.logon import Identity
 from soapstone.console.number_format import number, size, span
+from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
 
 
 class Renderer:
@@ -32,8 +33,8 @@ class Renderer:
             "number": number,
             "size": size,
             "span": span,
-            "skipped": labels.skipped,
         }
+        self._templates.globals |= {each.__name__: each for each in (AttributeKind, DeliveryState, SkipReason)}
         self._templates.globals["version"] = version("soapstone")
 
     def page(

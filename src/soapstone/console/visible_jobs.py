@@ -9,7 +9,7 @@ from soapstone.accounts.logon import Identity
 from soapstone.accounts.visibility import is_restricted, sees_job
 from soapstone.jobs.job import Job
 from soapstone.product import Product
-from soapstone.sending.sends import KINDS
+from soapstone.vocabulary.jobs import SENDS
 
 BATCH = 200
 
@@ -43,7 +43,7 @@ class VisibleJobs:
 
     def sends(self) -> Iterator[int]:
         """Numbers of all sends, newest first, read as they are asked for."""
-        return (job.id for job in self._all(kinds=tuple(KINDS)) if self._sees(job))
+        return (job.id for job in self._all(kinds=SENDS) if self._sees(job))
 
     def _all(self, *, kinds: Sequence[str] = (), list_id: int | None = None) -> Iterator[Job]:
         for offset in count(0, BATCH):

@@ -35,9 +35,8 @@ from soapstone.contacts.mailboxes import sharing
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
 from soapstone.store.unique import insert_unless_there
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
-State = Literal["subscribed", "unsubscribed", "waiting"]
-OptOut = Literal["list", "list_category", "message_category"]
 LAST_NUMBER = (1 << 31) - 1
 
 
@@ -199,7 +198,7 @@ class Change:
         list_id: int,
         contact_id: int,
         *,
-        state: State = "subscribed",
+        state: MembershipState = MembershipState.SUBSCRIBED,
         profile: Mapping[str, str] | None = None,
         form_values: Mapping[str, str] | None = None,
     ) -> int:
@@ -232,7 +231,13 @@ class Change:
         return number
 
     def move(
-        self, list_id: int, contact_id: int, state: State, *, cause: Cause = UNTOLD, part_of: int | None = None
+        self,
+        list_id: int,
+        contact_id: int,
+        state: MembershipState,
+        *,
+        cause: Cause = UNTOLD,
+        part_of: int | None = None,
     ) -> bool:
         """Give a member another state; False, and no event, when it has this one or is no member.
 
@@ -288,13 +293,13 @@ class Change:
         self.log("profile", contact_id, list_id, detail={"profile": values})
         return True
 
-    def opt_out(self, contact_id: int, kind: OptOut, target_id: int) -> bool:
+    def opt_out(self, contact_id: int, kind: OptOutKind, target_id: int) -> bool:
         """Remember that a person wants no mail of a list or category; False when that was so already."""
         values: dict[str, Any] = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
         values |= {"account_id": self.account.id, "created_at": self.moment}
         return insert_unless_there(self.connection, opt_outs, **values)
 
-    def opt_in(self, contact_id: int, kind: OptOut, target_id: int) -> None:
+    def opt_in(self, contact_id: int, kind: OptOutKind, target_id: int) -> None:
         """Forget one opt-out, of all contacts of the mailbox."""
         here = opt_outs.c.contact_id.in_(self.sharing(contact_id))
         self.connection.execute(delete(opt_outs).where(here).filter_by(kind=kind, target_id=target_id))
@@ -310,7 +315,7 @@ class Change:
         """Subscribe the members among the other contacts of the mailbox: none stands against this one then (lk-64)."""
         for other in self.sharing(contact_id):
             if other != contact_id:
-                self.move(list_id, other, "subscribed")
+                self.move(list_id, other, MembershipState.SUBSCRIBED)
 
     def count(self, list_id: int, *, members: int = 0, subscribed: int = 0) -> None:
         """Add to the numbers of members that are kept with a list, when rows of it come and go."""
@@ -329,7 +334,7 @@ class Change:
         part_of: int | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> int:
-        """Write an event of a contact (`store.tables.EVENT_KINDS`); its number."""
+        """Write an event of a contact (`ContactEventKind`); its number."""
         values = {
             "account_id": self.account.id,
             "contact_id": contact_id,

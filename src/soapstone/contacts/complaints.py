@@ -12,6 +12,7 @@ from soapstone.contacts.changes import Cause, Change
 from soapstone.contacts.contacts import suppress
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships, messages
+from soapstone.vocabulary.contacts import MembershipState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ def complain(change: Change, contact_id: int, list_id: int | None, *, cause: Cau
         return
     change.log("complained", contact_id, list_id, cause=cause, detail={"provider": provider})
     if list_id is not None:
-        change.move(list_id, contact_id, "unsubscribed", cause=cause)
+        change.move(list_id, contact_id, MembershipState.UNSUBSCRIBED, cause=cause)
     if row["email_key"]:
         suppress(change, row["email"])
 

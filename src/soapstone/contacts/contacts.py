@@ -17,6 +17,7 @@ from soapstone.errors import ConflictError, InvalidError
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
 from soapstone.store.unique import insert_unless_there
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 # What a caller may say of a person.
 FIELDS = ("email", "custom_id", *PERSON_FIELDS, "text_only")
@@ -189,17 +190,23 @@ class Recipients:
                 return False
             for list_id in sorted(set(left)):
                 if change.leave(list_id, contact_id):
-                    change.opt_out(contact_id, "list", list_id)
+                    change.opt_out(contact_id, OptOutKind.LIST, list_id)
                     change.log("unsubscribed", contact_id, list_id, cause=cause)
             for list_id in sorted(set(joined) - set(left)):
-                change.opt_in(contact_id, "list", list_id)
+                change.opt_in(contact_id, OptOutKind.LIST, list_id)
                 state = "unsubscribed" if change.opted_out(contact_id, list_id) else "subscribed"
                 if state == "subscribed":
                     change.let_others_in(contact_id, list_id)
                 if change.membership(list_id, contact_id) is None:
-                    change.join(list_id, contact_id, state="unsubscribed" if state == "unsubscribed" else "subscribed")
+                    change.join(
+                        list_id,
+                        contact_id,
+                        state=MembershipState.UNSUBSCRIBED
+                        if state == MembershipState.UNSUBSCRIBED
+                        else MembershipState.SUBSCRIBED,
+                    )
                 elif state == "subscribed":
-                    change.move(list_id, contact_id, "subscribed")
+                    change.move(list_id, contact_id, MembershipState.SUBSCRIBED)
             return True
 
     def lists_of(self, account_id: int, contact_id: int) -> list[int]:

@@ -24,6 +24,7 @@ from soapstone.store.tables import (
     opt_outs,
     sends,
 )
+from soapstone.vocabulary.contacts import MembershipState
 
 # Of two states on one list, the one that stays.
 STRONGER = {"unsubscribed": 3, "waiting": 2, "subscribed": 1}
@@ -123,7 +124,7 @@ def _merge(change: Change, rows: Sequence[RowMapping]) -> None:
     for member in change.memberships(first["id"]):
         # Who asked for no mail of a list, or of any, was perhaps not the one that is subscribed.
         if member["state"] != "unsubscribed" and change.opted_out(first["id"], member["list_id"]):
-            change.move(member["list_id"], first["id"], "unsubscribed")
+            change.move(member["list_id"], first["id"], MembershipState.UNSUBSCRIBED)
     change.log("changed", first["id"], detail={"merged": {str(row["id"]): row["email"] for row in others}})
 
 

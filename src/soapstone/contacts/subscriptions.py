@@ -12,14 +12,15 @@ from sqlalchemy import Connection, RowMapping, select
 
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_key, is_address
-from soapstone.contacts.changes import Change, Changes, State
+from soapstone.contacts.changes import Change, Changes
 from soapstone.errors import InvalidError
 from soapstone.lists.external_events import active_events
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_values import emptied, fits, stored
-from soapstone.lists.profiles import CONTENT_BLOCK
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, profile_attributes
+from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,15 @@ class Subscriptions:
             wait = asks and state != "unsubscribed"
             if state == "unsubscribed":
                 change.let_in(contact_id, contact_list.id)
-            self._enter(change, contact_list, contact_id, member, "waiting" if wait else "subscribed", patch, update)
+            self._enter(
+                change,
+                contact_list,
+                contact_id,
+                member,
+                MembershipState.UNCONFIRMED if wait else MembershipState.SUBSCRIBED,
+                patch,
+                update,
+            )
             if wait:
                 self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
                 return Outcome.REQUESTED
@@ -214,7 +223,7 @@ class Subscriptions:
                 return Outcome.UNSUBSCRIBED
             if contact_id is None or member is None:
                 return Outcome.ABSENT
-            change.move(contact_list.id, contact_id, "unsubscribed")
+            change.move(contact_list.id, contact_id, MembershipState.UNSUBSCRIBED)
             return Outcome.DONE
 
     def form(
@@ -252,8 +261,8 @@ class Subscriptions:
                 contact_id = change.add(email=address)
             if state == "unsubscribed":
                 # Until the person says so, it left: imports shall not take who waits for somebody new.
-                change.opt_out(contact_id, "list", contact_list.id)
-            entered: State = "waiting" if ask else "subscribed"
+                change.opt_out(contact_id, OptOutKind.LIST, contact_list.id)
+            entered = MembershipState.UNCONFIRMED if ask else MembershipState.SUBSCRIBED
             self._enter(change, contact_list, contact_id, member, entered, patch, "update", blocks)
             if ask:
                 self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
@@ -278,7 +287,7 @@ class Subscriptions:
             if member["state"] == "unsubscribed":
                 return Outcome.UNSUBSCRIBED
             change.let_in(contact_id, contact_list.id)
-            change.move(contact_list.id, contact_id, "subscribed")
+            change.move(contact_list.id, contact_id, MembershipState.SUBSCRIBED)
             _raise(change, contact_list, contact_id, events)
             return Outcome.SUBSCRIBED
 
@@ -306,10 +315,10 @@ class Subscriptions:
                 row = change.contact(contact_id)
                 assert row is not None  # noqa: S101 - its membership is there
                 newcomer = change.add(email=new, **{name: row[name] for name in PERSON_FIELDS})
-            change.move(contact_list.id, contact_id, "unsubscribed")
+            change.move(contact_list.id, contact_id, MembershipState.UNSUBSCRIBED)
             change.by = "API"
             profile, marks = member["profile"], member["form_values"] or {}
-            self._enter(change, contact_list, newcomer, there, "subscribed", profile, "overwrite", marks)
+            self._enter(change, contact_list, newcomer, there, MembershipState.SUBSCRIBED, profile, "overwrite", marks)
             return Outcome.DONE
 
     @staticmethod
@@ -318,7 +327,7 @@ class Subscriptions:
         contact_list: ContactList,
         contact_id: int,
         member: RowMapping | None,
-        state: State,
+        state: MembershipState,
         patch: Mapping[str, str],
         update: Update,
         form_values: Mapping[str, str] = NO_VALUES,
@@ -404,7 +413,7 @@ def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> d
     if not patch:
         return {}
     table = profile_attributes.c
-    query = select(table.id).where(table.list_id == list_id, table.kind == CONTENT_BLOCK)
+    query = select(table.id).where(table.list_id == list_id, table.kind == AttributeKind.CONTENT_BLOCK)
     known = {str(number) for number in connection.execute(query).scalars()}
     return {name: value for name, value in patch.items() if value and name in known}
 

@@ -14,6 +14,7 @@ from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
 from soapstone.contacts.changes import Cause, Change, Changes
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, list_categories, lists, message_categories, messages
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +185,7 @@ def from_everything(change: Change, contact_id: int, cause: Cause) -> int:
     number = change.log("unsubscribed", contact_id, cause=cause)
     change.edit(contact_id, {"unsubscribed_at": change.moment})
     for member in change.memberships(contact_id):
-        change.move(member["list_id"], contact_id, "unsubscribed", cause=cause, part_of=number)
+        change.move(member["list_id"], contact_id, MembershipState.UNSUBSCRIBED, cause=cause, part_of=number)
     return number
 
 
@@ -193,8 +194,8 @@ def _from_list(change: Change, contact_id: int, list_id: int, cause: Cause) -> i
     if change.connection.execute(select(lists.c.id).where(here)).first() is None:
         return None
     number = change.log("unsubscribed", contact_id, list_id, cause=cause)
-    if not change.move(list_id, contact_id, "unsubscribed", cause=cause, part_of=number):
-        change.opt_out(contact_id, "list", list_id)
+    if not change.move(list_id, contact_id, MembershipState.UNSUBSCRIBED, cause=cause, part_of=number):
+        change.opt_out(contact_id, OptOutKind.LIST, list_id)
     return number
 
 
@@ -203,12 +204,12 @@ def _from_list_category(change: Change, contact_id: int, cause: Cause) -> int | 
     if category_id is None:
         return None
     number = change.log("unsubscribed", contact_id, cause=cause)
-    change.opt_out(contact_id, "list_category", category_id)
+    change.opt_out(contact_id, OptOutKind.LIST_CATEGORY, category_id)
     theirs = select(lists.c.id).where(lists.c.account_id == change.account.id, lists.c.category_id == category_id)
     concerned = set(change.connection.execute(theirs).scalars())
     for member in change.memberships(contact_id):
         if member["list_id"] in concerned:
-            change.move(member["list_id"], contact_id, "unsubscribed", cause=cause, part_of=number)
+            change.move(member["list_id"], contact_id, MembershipState.UNSUBSCRIBED, cause=cause, part_of=number)
     return number
 
 
@@ -216,5 +217,5 @@ def _from_message_category(change: Change, contact_id: int, cause: Cause) -> int
     if cause.message_category_id is None:
         return None
     number = change.log("unsubscribed", contact_id, cause=cause)
-    change.opt_out(contact_id, "message_category", cause.message_category_id)
+    change.opt_out(contact_id, OptOutKind.MESSAGE_CATEGORY, cause.message_category_id)
     return number

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, func, literal, select, update
 
 from soapstone.accounts.account import Account, Login
 from soapstone.errors import InvalidError
-from soapstone.imports.outcomes import UNCHANGED, UPDATED
 from soapstone.imports.profile_json import Documents
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
@@ -20,8 +19,8 @@ from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.database import Database
 from soapstone.store.documents import Document
 from soapstone.store.tables import lists, memberships, profile_attributes
-
-KIND = "attribute_update"
+from soapstone.vocabulary.jobs import JobKind
+from soapstone.vocabulary.rows import ImportOutcome
 
 # Members looked at in one transaction.
 CHUNK_ROWS = 20_000
@@ -49,7 +48,7 @@ class AttributeUpdates:
             job_id = self._jobs.add(
                 connection,
                 account_id=account.id,
-                kind=KIND,
+                kind=JobKind.ATTRIBUTE_UPDATE,
                 login_id=None if login is None else login.id,
                 list_id=attribute.list_id,
                 request={"attribute": attribute.id, "value": kept},
@@ -93,7 +92,7 @@ def _update_chunk(chunk: Chunk, job: Job, documents: Documents, chunk_rows: int)
     ).rowcount
     # After the update, which holds its rows: whoever leaves the list meanwhile is none of them.
     subscribed = connection.execute(select(func.count()).select_from(memberships).where(*here)).scalar_one()
-    chunk.count(**{UPDATED: updated, UNCHANGED: subscribed - updated})
+    chunk.count(**{ImportOutcome.UPDATED: updated, ImportOutcome.UNCHANGED: subscribed - updated})
     chunk.checkpoint = dict(chunk.checkpoint) | ({"over": True} if last is None else {"through": last})
 
 

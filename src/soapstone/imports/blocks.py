@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from soapstone.imports import outcomes
 from soapstone.imports.formulas import may_be_escaped, unescape
 from soapstone.imports.records import (
     MARK,
@@ -27,6 +26,7 @@ from soapstone.imports.records import (
     UnreadableError,
     reader_of,
 )
+from soapstone.vocabulary.rows import ImportOutcome
 
 # Bytes of a block. No value of a block can be too long, so it must not be larger than the limit of one.
 BLOCK_BYTES = 1 << 20
@@ -226,8 +226,8 @@ def _without_text(physical: list[str]) -> list[int]:
 
 def _flawed(positions: Iterable[int], rows: list[list[str]], codec: str) -> dict[int, str]:
     """The flaws of records with bytes that are no text; these bytes are replaced in them."""
-    flaws = {}
+    flaws: dict[int, str] = {}
     for position in positions:
-        flaws[position] = outcomes.ENCODING
+        flaws[position] = ImportOutcome.ENCODING
         rows[position] = [value.encode(codec, "surrogateescape").decode(codec, "replace") for value in rows[position]]
     return flaws

@@ -15,7 +15,7 @@ from soapstone.imports.columns import MOST_TOLD, NEW_HEADER
 from soapstone.imports.double_base64 import unwrapped
 from soapstone.imports.header_row import column_names
 from soapstone.imports.layout import DELIMITERS, Layout, recognised
-from soapstone.imports.outcomes import REASONS, ImportCounts, RejectedRow
+from soapstone.imports.outcomes import ImportCounts, RejectedRow
 from soapstone.imports.progress import Progress
 from soapstone.imports.report import RowOutcome, outcomes
 from soapstone.imports.spec import ATTRIBUTE, Column, ImportSpec, check, check_form
@@ -27,11 +27,10 @@ from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.tables import rejected_rows
 from soapstone.store.transient_errors import RecordsUnavailable
+from soapstone.vocabulary.jobs import JobKind
+from soapstone.vocabulary.rows import ImportOutcome
 
 # The kind of an import's job, and that of a dry run, which the history of a list does not show.
-KIND = "import"
-TRIAL_KIND = "trial_import"
-KINDS = (KIND, TRIAL_KIND)
 
 
 class Imports:
@@ -108,7 +107,7 @@ class Imports:
         return self._jobs.add(
             connection,
             account_id=account.id,
-            kind=TRIAL_KIND if spec.dry_run else KIND,
+            kind=JobKind.TRIAL_IMPORT if spec.dry_run else JobKind.IMPORT,
             login_id=None if login is None else login.id,
             list_id=None if contact_list is None else contact_list.id,
             request=spec.document(),
@@ -208,5 +207,6 @@ class Imports:
         with self._database.read() as connection:
             found = connection.execute(query).all()
         return [
-            RejectedRow(line=row.line, reason=row.reason, words=REASONS[row.reason], fields=row.fields) for row in found
+            RejectedRow(line=row.line, reason=row.reason, words=ImportOutcome(row.reason).meaning, fields=row.fields)
+            for row in found
         ]

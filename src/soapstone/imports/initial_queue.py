@@ -14,9 +14,9 @@ from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import ContactList
 from soapstone.store.blobs import Upload
 from soapstone.store.database import Database
+from soapstone.vocabulary.jobs import JobKind
 
 # The kind of an entry's job record. No worker runs it: it is over as soon as it is there.
-KIND = "upload_entry"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +82,7 @@ class Entries:
             entry_id = self._jobs.add(
                 connection,
                 account_id=account.id,
-                kind=KIND,
+                kind=JobKind.UPLOAD_ENTRY,
                 login_id=None if login is None else login.id,
                 list_id=None if contact_list is None else contact_list.id,
                 blob_size=upload.size,
@@ -99,7 +99,7 @@ class Entries:
                 label=label,
             )
             self._jobs.note(connection, entry_id, {"job_id": job_id})
-        log_end(entry_id, KIND, account.id, "completed")
+        log_end(entry_id, JobKind.UPLOAD_ENTRY, account.id, "completed")
         return entry_id
 
     def refuse(
@@ -117,7 +117,7 @@ class Entries:
             entry_id = self._jobs.add(
                 connection,
                 account_id=account.id,
-                kind=KIND,
+                kind=JobKind.UPLOAD_ENTRY,
                 login_id=None if login is None else login.id,
                 list_id=None if contact_list is None else contact_list.id,
                 blob_size=0 if upload is None else upload.size,
@@ -125,7 +125,7 @@ class Entries:
                 state="failed",
                 error=reason,
             )
-        log_end(entry_id, KIND, account.id, "failed", reason)
+        log_end(entry_id, JobKind.UPLOAD_ENTRY, account.id, "failed", reason)
         if upload is not None:
             upload.discard()
         return entry_id
@@ -133,4 +133,4 @@ class Entries:
     def get(self, account_id: int, entry_id: int) -> Entry | None:
         """The account's entry of that number, or None."""
         job = self._jobs.get([account_id], entry_id)
-        return None if job is None or job.kind != KIND else Entry.of(job)
+        return None if job is None or job.kind != JobKind.UPLOAD_ENTRY else Entry.of(job)

@@ -28,14 +28,14 @@ from sqlalchemy import Column as TableColumn
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
-from soapstone.imports import outcomes as o
 from soapstone.imports.opt_outs import OUT
-from soapstone.imports.outcomes import CODES
+from soapstone.imports.outcomes import CODES, NEW
 from soapstone.imports.profile_json import Documents
 from soapstone.imports.rows import OPT_OUT
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, suppressions
+from soapstone.vocabulary.rows import ImportOutcome
 
 
 class Judgement:
@@ -125,7 +125,7 @@ class Judgement:
         if not self._sqlite and not self._spec.dry_run:
             # Who is new takes the next number of the sequence; SQLite has none to take it from.
             judged = query.subquery("judged")
-            new = judged.c.outcome.in_([CODES[outcome] for outcome in o.NEW])
+            new = judged.c.outcome.in_([CODES[outcome] for outcome in NEW])
             number = case((new, func.nextval(text("'contact_id_seq'"))))
             columns = {name: judged.c[name] for name in columns} | {
                 "contact_id": func.coalesce(number, judged.c.contact_id)
@@ -144,30 +144,39 @@ class Judgement:
         spec = self._spec
         if spec.removes:
             return case(
-                (state.is_(None), code(o.NOTHING_TO_REMOVE)),
-                (state == "unsubscribed", code(o.ALREADY_REMOVED)),
-                else_=code(o.REMOVED),
+                (state.is_(None), code(ImportOutcome.NOTHING_TO_REMOVE)),
+                (state == "unsubscribed", code(ImportOutcome.ALREADY_REMOVED)),
+                else_=code(ImportOutcome.REMOVED),
             )
         # The order of the checks is that of the single calls (lk-54); address syntax was checked before.
         cases: list[tuple[ColumnElement[bool], Any]] = []
         out, out_outcome = self._out(staged, known, changed)
-        same = case((changed, code(o.UPDATED)), else_=code(o.UNCHANGED))
+        same = case((changed, code(ImportOutcome.UPDATED)), else_=code(ImportOutcome.UNCHANGED))
         if self._rows.has_opt_outs and self._list_id is not None:
             if self._spec.has_own_suppressions:
                 # Who gets nothing in the account anyway, as our own export says too, stays on the list as it was.
-                nothing = or_(*(self._is(kind, staged, lists=(WHOLE_ACCOUNT,)) for kind in (o.SUPPRESSED, o.BANNED)))
+                nothing = or_(
+                    *(
+                        self._is(kind, staged, lists=(WHOLE_ACCOUNT,))
+                        for kind in (ImportOutcome.SUPPRESSED, ImportOutcome.BANNED)
+                    )
+                )
                 cases += [(and_(staged.c[OPT_OUT] == "suppressed", state == "subscribed", nothing), same)]
             # An opt-out ends a subscription whatever is known of the address.
             cases += [(and_(out, state.is_not(None)), out_outcome)]
         if spec.blocked == "skip":
-            cases += [(self._is(o.BANNED, staged), code(o.BANNED))]
+            cases += [(self._is(ImportOutcome.BANNED, staged), code(ImportOutcome.BANNED))]
             if self._rows.has_opt_outs and spec.action == "add":
                 cases += [(out, out_outcome)]
-            cases += [(self._is(o.SUPPRESSED, staged), code(o.SUPPRESSED))]
-            cases += [(state == "unsubscribed", code(o.PREVIOUSLY_UNSUBSCRIBED))]
+            cases += [(self._is(ImportOutcome.SUPPRESSED, staged), code(ImportOutcome.SUPPRESSED))]
+            cases += [(state == "unsubscribed", code(ImportOutcome.PREVIOUSLY_UNSUBSCRIBED))]
             # Who asked for no mail of this list or of any, whether on the list or not (lk-75, mm-120).
-            cases += [(and_(left, func.coalesce(state, "") != "subscribed"), code(o.PREVIOUSLY_UNSUBSCRIBED))]
-        unsubscribed = case((changed, code(o.STILL_UNSUBSCRIBED_UPDATED)), else_=code(o.STILL_UNSUBSCRIBED))
+            cases += [
+                (and_(left, func.coalesce(state, "") != "subscribed"), code(ImportOutcome.PREVIOUSLY_UNSUBSCRIBED))
+            ]
+        unsubscribed = case(
+            (changed, code(ImportOutcome.STILL_UNSUBSCRIBED_UPDATED)), else_=code(ImportOutcome.STILL_UNSUBSCRIBED)
+        )
         cases += [(state == "unsubscribed", unsubscribed), (state == "subscribed", same)]
         if spec.action == "add":
             if self._rows.has_opt_outs:
@@ -175,9 +184,9 @@ class Judgement:
             cases += [(left, unsubscribed)]
             if self._rows.has_opt_outs and self._list_id is not None:
                 waits = case(
-                    (~known, code(o.ADDED_UNCONFIRMED)),
-                    (changed, code(o.IMPORTED_UNCONFIRMED_UPDATED)),
-                    else_=code(o.IMPORTED_UNCONFIRMED),
+                    (~known, code(ImportOutcome.ADDED_UNCONFIRMED)),
+                    (changed, code(ImportOutcome.IMPORTED_UNCONFIRMED_UPDATED)),
+                    else_=code(ImportOutcome.IMPORTED_UNCONFIRMED),
                 )
                 cases += [(staged.c[OPT_OUT] == "waiting", waits)]
         if spec.action == "update":
@@ -185,26 +194,26 @@ class Judgement:
                 cases += [(and_(out, known), out_outcome)]
             if self._list_id is None:
                 cases += [(known, same)]
-            return case(*cases, else_=code(o.NOT_ON_LIST))
-        cases += [(~known, code(o.ADDED))]
+            return case(*cases, else_=code(ImportOutcome.NOT_ON_LIST))
+        cases += [(~known, code(ImportOutcome.ADDED))]
         if self._list_id is None:
             return case(*cases, else_=same)
-        return case(*cases, else_=case((changed, code(o.JOINED_UPDATED)), else_=code(o.JOINED)))
+        return case(*cases, else_=case((changed, code(ImportOutcome.JOINED_UPDATED)), else_=code(ImportOutcome.JOINED)))
 
     def _out(
         self, staged: Any, known: ColumnElement[bool], changed: ColumnElement[bool]
     ) -> tuple[ColumnElement[bool], ColumnElement[int]]:
         """Whether the file says that the row's contact gets no mail, and the outcome of such a row."""
         if not self._rows.has_opt_outs:
-            return false(), code(o.IMPORTED_UNSUBSCRIBED)
+            return false(), code(ImportOutcome.IMPORTED_UNSUBSCRIBED)
         out: ColumnElement[bool] = staged.c[OPT_OUT].in_(OUT)
         if self._list_id is None:
             # Without a list there is nothing to wait on: a new person who has not confirmed gets nothing.
             out = or_(out, and_(staged.c[OPT_OUT] == "waiting", ~known))
         return out, case(
-            (~known, code(o.ADDED_UNSUBSCRIBED)),
-            (changed, code(o.IMPORTED_UNSUBSCRIBED_UPDATED)),
-            else_=code(o.IMPORTED_UNSUBSCRIBED),
+            (~known, code(ImportOutcome.ADDED_UNSUBSCRIBED)),
+            (changed, code(ImportOutcome.IMPORTED_UNSUBSCRIBED_UPDATED)),
+            else_=code(ImportOutcome.IMPORTED_UNSUBSCRIBED),
         )
 
     def _opted_out(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:

@@ -33,9 +33,8 @@ from sqlalchemy import (
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
-from soapstone.imports import outcomes as o
 from soapstone.imports.matching import Judgement
-from soapstone.imports.outcomes import CODES, NAMES
+from soapstone.imports.outcomes import CODES, NAMES, NEW, UNCONFIRMED, UNSUBSCRIBED
 from soapstone.imports.profile_json import Documents
 from soapstone.imports.rows import EVENTS, OPT_OUT, OPTED_OUT_AT
 from soapstone.imports.spec import ImportSpec
@@ -44,25 +43,26 @@ from soapstone.jobs.run import JobFailed
 from soapstone.lists.external_events import active_events, numbers
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
 from soapstone.store.unique import insert_into
+from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
 LAST_NUMBER = (1 << 31) - 1
 # Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
 CHANGED = (
-    o.UPDATED,
-    o.JOINED_UPDATED,
-    o.STILL_UNSUBSCRIBED_UPDATED,
-    o.IMPORTED_UNSUBSCRIBED_UPDATED,
-    o.IMPORTED_UNCONFIRMED_UPDATED,
+    ImportOutcome.UPDATED,
+    ImportOutcome.JOINED_UPDATED,
+    ImportOutcome.STILL_UNSUBSCRIBED_UPDATED,
+    ImportOutcome.IMPORTED_UNSUBSCRIBED_UPDATED,
+    ImportOutcome.IMPORTED_UNCONFIRMED_UPDATED,
 )
-JOINED = (o.ADDED, o.JOINED, o.JOINED_UPDATED)
+JOINED = (ImportOutcome.ADDED, ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)
 # Who comes onto the list with these outcomes asked for no mail of it before, and comes as unsubscribed.
-LEFT = (o.STILL_UNSUBSCRIBED, o.STILL_UNSUBSCRIBED_UPDATED, *o.UNSUBSCRIBED)
+LEFT = (ImportOutcome.STILL_UNSUBSCRIBED, ImportOutcome.STILL_UNSUBSCRIBED_UPDATED, *UNSUBSCRIBED)
 # Who comes onto the list with any of these outcomes is not subscribed.
-COMING = (*LEFT, *o.UNCONFIRMED)
+COMING = (*LEFT, *UNCONFIRMED)
 # Who was known, and gets no mail from now on.
-ENDED = (o.IMPORTED_UNSUBSCRIBED, o.IMPORTED_UNSUBSCRIBED_UPDATED)
+ENDED = (ImportOutcome.IMPORTED_UNSUBSCRIBED, ImportOutcome.IMPORTED_UNSUBSCRIBED_UPDATED)
 # Whose rows may raise external events: who is subscribed after the row (lk-71, lk-120).
-RAISING = (*JOINED, o.UPDATED, o.UNCHANGED)
+RAISING = (*JOINED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 # KiB of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk, so three times
 # as much gained nothing.
 CACHE_KIB = 16 << 10
@@ -189,17 +189,17 @@ class Merge:
             judged, judged.c.n == stage.c.n
         )
         refused = []
-        reasons = {outcome for outcome, _ in counted if outcome in o.REASONS}
-        if reasons - {o.DELETED}:
-            codes = [CODES[outcome] for outcome in o.REASONS if outcome != o.DELETED]
+        reasons = {outcome for outcome, _ in counted if outcome in REJECTED}
+        if reasons - {ImportOutcome.DELETED}:
+            codes = [CODES[outcome] for outcome in REJECTED if outcome != ImportOutcome.DELETED]
             query = select(stage.c.row, judged.c.outcome, stage.c.fields).join(judged, judged.c.n == stage.c.n)
             found = connection.execute(query.where(judged.c.outcome.in_(codes)).order_by(stage.c.row))
             refused = [(row, NAMES[code], fields) for row, code, fields in found]
-        if o.DELETED in reasons:
+        if ImportOutcome.DELETED in reasons:
             query = select(stage.c.row).join(judged, judged.c.n == stage.c.n)
-            deleted = connection.execute(query.where(judged.c.outcome == CODES[o.DELETED])).scalars()
+            deleted = connection.execute(query.where(judged.c.outcome == CODES[ImportOutcome.DELETED])).scalars()
             # Of these people nothing is kept.
-            refused += [(row, o.DELETED, []) for row in deleted]
+            refused += [(row, ImportOutcome.DELETED, []) for row in deleted]
         return Merged(
             # As the driver gives them: making SQLAlchemy's rows would cost more than the query.
             rows=connection.execute(result).cursor.fetchall(),
@@ -222,7 +222,7 @@ class Merge:
             if several:
                 # The address is data here, and more than one row may have it.
                 rows = judged.c.n.in_(select(stage.c.n).where(key == staged))
-            values = {"outcome": CODES[o.DELETED], "contact_id": None, "membership": None}
+            values = {"outcome": CODES[ImportOutcome.DELETED], "contact_id": None, "membership": None}
             values |= {"record_changed": False, "profile_changed": False}
             connection.execute(update(judged).where(rows).values(**values))
 
@@ -247,11 +247,11 @@ class Merge:
         self, connection: Connection, counted: Counter[tuple[str, str | None]], new_members: int, moment: datetime
     ) -> None:
         outcomes = {outcome for outcome, _ in counted}
-        if added := sum(count for (outcome, _), count in counted.items() if outcome in o.NEW):
+        if added := sum(count for (outcome, _), count in counted.items() if outcome in NEW):
             self._add_contacts(connection, added == counted.total(), moment)
         if not outcomes.isdisjoint(CHANGED):
             self._change_contacts(connection, moment)
-        out = not outcomes.isdisjoint(o.UNSUBSCRIBED)
+        out = not outcomes.isdisjoint(UNSUBSCRIBED)
         if out:
             self._suppress(connection, moment)
         if self._list_id is None:
@@ -260,18 +260,18 @@ class Merge:
             return
         confirmed = coming = 0
         if self._spec.removes:
-            self._unsubscribe(connection, moment, (o.REMOVED,))
+            self._unsubscribe(connection, moment, (ImportOutcome.REMOVED,))
         else:
             confirmed = self._change_memberships(connection, outcomes)
             if out:
-                self._unsubscribe(connection, moment, o.UNSUBSCRIBED)
+                self._unsubscribe(connection, moment, UNSUBSCRIBED)
             coming = sum(counted.get((outcome, None), 0) for outcome in COMING)
             self._add_memberships(connection, new_members, moment, coming)
             if self._rows.has_events:
                 self._raise_events(connection, moment)
         if self._spec.replace and any(state is not None for _, state in counted):
             self._mark(connection)
-        ended = sum(counted.get((outcome, "subscribed"), 0) for outcome in (o.REMOVED, *o.UNSUBSCRIBED))
+        ended = sum(counted.get((outcome, "subscribed"), 0) for outcome in (ImportOutcome.REMOVED, *UNSUBSCRIBED))
         subscribed = new_members - coming + confirmed - ended
         if new_members or subscribed:
             connection.execute(
@@ -291,13 +291,13 @@ class Merge:
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
         query = select(*columns.values()).join_from(judged, stage, judged.c.n == stage.c.n)
-        query = query.where(self._has(o.NEW)).order_by(judged.c.n)
+        query = query.where(self._has(NEW)).order_by(judged.c.n)
         connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
 
     def _number_contacts(self, connection: Connection, only: bool) -> None:
         """Give the new contacts their numbers, in the order of their keys."""
         judged = self._judged
-        new = self._has(o.NEW)
+        new = self._has(NEW)
         if not self._sqlite:
             # The judgement gave them theirs.
             return
@@ -340,9 +340,13 @@ class Merge:
                 .where(*here, judged.c.n == stage.c.n, judged.c.profile_changed, self._has(CHANGED))
                 .values(profile=self._judgement.new_profile(stage.c.profile))
             )
-        if outcomes.isdisjoint((o.JOINED, o.JOINED_UPDATED)):
+        if outcomes.isdisjoint((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)):
             return 0
-        waited = [judged.c.membership == "waiting", member.state == "waiting", self._has((o.JOINED, o.JOINED_UPDATED))]
+        waited = [
+            judged.c.membership == "waiting",
+            member.state == "waiting",
+            self._has((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)),
+        ]
         return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
 
     def _forget_form_values(self, connection: Connection) -> None:
@@ -354,7 +358,7 @@ class Merge:
         here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
         kept = select(member.contact_id, member.form_values, stage.c.profile)
         kept = kept.join_from(judged, stage, judged.c.n == stage.c.n).join(memberships, and_(*here))
-        named = self._has((*CHANGED, o.UNCHANGED, o.JOINED, o.STILL_UNSUBSCRIBED))
+        named = self._has((*CHANGED, ImportOutcome.UNCHANGED, ImportOutcome.JOINED, ImportOutcome.STILL_UNSUBSCRIBED))
         for row in connection.execute(kept.where(member.form_values.is_not(None), named)).all():
             marks = {name: value for name, value in row.form_values.items() if name not in row.profile}
             if marks != row.form_values:
@@ -381,7 +385,7 @@ class Merge:
         }
         if coming:
             left = self._has(LEFT)
-            columns["state"] = case((left, "unsubscribed"), (self._has(o.UNCONFIRMED), "waiting"), else_="subscribed")
+            columns["state"] = case((left, "unsubscribed"), (self._has(UNCONFIRMED), "waiting"), else_="subscribed")
             stamp = self._since(moment)
             columns |= {"removed_at": case((left, stamp)), "removed_by": case((left, "Import"), else_="")}
         source: Any = judged
@@ -475,7 +479,7 @@ class Merge:
         connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
         connection.execute(
             update(contacts)
-            .where(contacts.c.id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(o.UNSUBSCRIBED))
+            .where(contacts.c.id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(UNSUBSCRIBED))
             .where(contacts.c.unsubscribed_at.is_(None))
             .values(unsubscribed_at=self._since(moment), updated_at=moment)
         )
@@ -519,7 +523,7 @@ class Merge:
                 .distinct()
                 .join_from(judged, stage, judged.c.n == stage.c.n)
                 .join(contacts, contacts.c.id == judged.c.contact_id)
-                .where(self._has(o.UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
+                .where(self._has(UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
             )
             adding = insert_into(suppressions, connection.dialect.name).from_select(
                 list(columns), query, include_defaults=False

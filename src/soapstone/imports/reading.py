@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from soapstone.imports import index, outcomes
+from soapstone.imports import index
 from soapstone.imports.archives import unpacked
 from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
@@ -25,6 +25,7 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_positions
 from soapstone.lists.profiles import ProfileAttribute
+from soapstone.vocabulary.rows import ImportOutcome
 
 # Seconds between two news of the look through the file.
 NEWS = 0.3
@@ -217,7 +218,7 @@ def _staged(
         opt_outs += checked.opt_outs
     for position in superseded:
         keys[position] = ""
-        flaws[position] = outcomes.DUPLICATE
+        flaws[position] = ImportOutcome.DUPLICATE
     if done > first:
         # Another version of this program has cut the file in other places.
         gone = done - first

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from soapstone.errors import InvalidError
-from soapstone.imports import outcomes
 from soapstone.imports.formulas import unescape
+from soapstone.vocabulary.rows import ImportOutcome
 
 if TYPE_CHECKING:
     from _csv import Reader
@@ -96,16 +96,18 @@ class Records:
                 self.place = Place(lines.offset, line)
                 return
             except _Runaway:
-                flaw = outcomes.TOO_LONG if lines.flaw == outcomes.TOO_LONG else outcomes.UNTERMINATED_QUOTE
+                flaw = (
+                    ImportOutcome.TOO_LONG if lines.flaw == ImportOutcome.TOO_LONG else ImportOutcome.UNTERMINATED_QUOTE
+                )
             except csv.Error:
                 # The only error of a reader that is not strict, fed with single lines: a value over the limit.
                 quoted = bool(self._dialect.qualifier) and any(
                     self._dialect.qualifier in taken_line.text for taken_line in taken
                 )
-                flaw = outcomes.UNTERMINATED_QUOTE if quoted else outcomes.TOO_LONG
+                flaw = ImportOutcome.UNTERMINATED_QUOTE if quoted else ImportOutcome.TOO_LONG
             else:
                 if lines.ended_early:
-                    flaw = outcomes.UNTERMINATED_QUOTE
+                    flaw = ImportOutcome.UNTERMINATED_QUOTE
             if flaw:
                 fields = self._only_first_line(taken[0].text)
                 lines.give_back_all_but_first()
@@ -214,16 +216,16 @@ class _Lines:
         return (
             len(self.taken) >= RECORD_LINES
             or self.offset - self._begun > RECORD_BYTES
-            or self.flaw == outcomes.TOO_LONG
+            or self.flaw == ImportOutcome.TOO_LONG
         )
 
     def _line(self, raw: bytes, size: int) -> _Line:
-        flaw = "" if size == len(raw) else outcomes.TOO_LONG
+        flaw = "" if size == len(raw) else ImportOutcome.TOO_LONG
         try:
             text = raw.decode(self._encoding)
         except UnicodeDecodeError:
             text = raw.decode(self._encoding, "replace")
-            flaw = flaw or outcomes.ENCODING
+            flaw = flaw or ImportOutcome.ENCODING
         if "\0" in text:
             # No database keeps this character in texts, and no person has typed it.
             text = text.replace("\0", "")

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from soapstone.address_repair import repaired
 from soapstone.addresses import address_keys, invalid, roles
-from soapstone.imports import outcomes
 from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.profile_values import emptied, fits, is_cut, stored
-from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
+from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.timestamps import EPOCH
+from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.vocabulary.rows import ImportOutcome
 
 Record = Sequence[str]
 
@@ -72,7 +73,7 @@ class Rows:
         ]
         self.has_profile = bool(self._attributes)
         self.misfits: dict[int, list[int]] = {}
-        self.has_blocks = any(attribute.kind == CONTENT_BLOCK for _, attribute in self._attributes)
+        self.has_blocks = any(attribute.kind == AttributeKind.CONTENT_BLOCK for _, attribute in self._attributes)
         # The address and its comparable form, where they are not the key itself.
         self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
         self._events = None
@@ -147,19 +148,19 @@ class Rows:
         if self._reject_roles:
             # An opt-out subscribes no one, so it is taken: a member would stay subscribed otherwise.
             refused = [position for position in roles(compared) if not meanings or meanings[position] not in OUT]
-            found = dict.fromkeys(refused, outcomes.ROLE_ADDRESS)
+            found = dict.fromkeys(refused, ImportOutcome.ROLE_ADDRESS)
         if self._custom_id is not None:
             keys = [value.strip() for value in _values(rows, self._custom_id)]
             # The address is data here, and may be missing.
             wrong = [position for position in wrong if emails[position]]
         else:
             keys = compared
-        found |= dict.fromkeys(wrong, outcomes.INVALID_ADDRESS)
+        found |= dict.fromkeys(wrong, ImportOutcome.INVALID_ADDRESS)
         if "" in keys:
-            found |= {position: outcomes.MISSING_KEY for position, key in enumerate(keys) if not key}
+            found |= {position: ImportOutcome.MISSING_KEY for position, key in enumerate(keys) if not key}
         if "unclear" in meanings:
             unclear = [position for position, meaning in enumerate(meanings) if meaning == "unclear"]
-            found = dict.fromkeys(unclear, outcomes.UNCLEAR_OPT_OUT) | found
+            found = dict.fromkeys(unclear, ImportOutcome.UNCLEAR_OPT_OUT) | found
         found |= flaws
         for position in found:
             keys[position] = ""

@@ -10,19 +10,19 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
-log = logging.getLogger(__name__)
+from soapstone.vocabulary.jobs import ENDED
 
-OVER = frozenset({"completed", "failed", "cancelled"})
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One job as it stood when it was read.
 
-    `state` is one of queued, running, completed, failed, cancelled; the last three are final, but a failed job may be
-    retried. `step` counts finished steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that
-    belong to the kind of work. `blob_size` is in bytes. `deaths` counts the last attempts in a row whose worker died
-    before they had got any further. A `paused` job is queued and not claimed; one that `passes` needs its list no more.
+    `state` is one of JobState; those in ENDED are final, but a failed job may be retried. `step` counts finished
+    steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that belong to the kind of work.
+    `blob_size` is in bytes. `deaths` counts the last attempts in a row whose worker died before they had got any
+    further. A `paused` job is queued and not claimed; one that `passes` needs its list no more.
     """
 
     id: int
@@ -55,7 +55,7 @@ class Job:
     @property
     def over(self) -> bool:
         """Whether the job has come to its end."""
-        return self.state in OVER
+        return self.state in ENDED
 
     @classmethod
     def of(cls, row: RowMapping) -> Job:

@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, text, update
 
 from soapstone.clock import now, system_now
-from soapstone.jobs.job import OVER, Job, JobEvent, log_end
+from soapstone.jobs.job import Job, JobEvent, log_end
 from soapstone.store.database import Database
 from soapstone.store.tables import job_events, jobs
 from soapstone.store.timestamps import EPOCH, Instant
+from soapstone.vocabulary.jobs import ENDED
 
 # A lock of our own on PostgreSQL, so that two workers never claim at the same moment.
 CLAIM_LOCK = 7302
@@ -81,7 +82,7 @@ class Jobs:
                 label=label,
                 submitted_at=moment,
                 due_at=due_at or moment,
-                finished_at=moment if state in OVER else None,
+                finished_at=moment if state in ENDED else None,
                 error=error,
             )
             .returning(jobs.c.id)

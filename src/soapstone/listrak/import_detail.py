@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from soapstone.imports.imports import KIND
-from soapstone.imports.outcomes import OUTCOMES, ImportCounts
+from soapstone.imports.outcomes import ImportCounts
 from soapstone.jobs.job import Job
 from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
 from soapstone.listrak.operations import ReportImportContactDetail, ReportImportContactDetailResponse
 from soapstone.listrak.types import WSImportContact, WSImportResultEnum
+from soapstone.vocabulary.jobs import JobKind
+from soapstone.vocabulary.rows import ImportOutcome
 
 # Result class → the counter of the history that counts its rows (lk-93, lk-95).
 COUNTERS = {
@@ -23,7 +24,7 @@ COUNTERS = {
 }
 # Result class → the outcomes of its rows: those that its counter counts.
 RESULTS = {
-    result: frozenset(outcome for outcome in OUTCOMES if getattr(ImportCounts.of({outcome: 1}), counter))
+    result: frozenset(outcome for outcome in ImportOutcome if getattr(ImportCounts.of({outcome: 1}), counter))
     for result, counter in COUNTERS.items()
 }
 
@@ -45,7 +46,7 @@ def report_import_contact_detail(call: Call, request: ReportImportContactDetail)
 def _find(call: Call, import_id: int) -> Job | None:
     """The import, if the login sees it."""
     job = call.product.jobs.get([call.account.id], import_id)
-    if job is None or job.kind != KIND or not call.product.lists.sees_job(call.login, job):
+    if job is None or job.kind != JobKind.IMPORT or not call.product.lists.sees_job(call.login, job):
         return None
     return job
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from soapstone.imports.imports import KIND
 from soapstone.jobs.job import Job
 from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, not_found
 from soapstone.listrak.operations import ReportListImportHistory, ReportListImportHistoryResponse
 from soapstone.listrak.types import WSImportHistory
+from soapstone.vocabulary.jobs import JobKind
 
 PROFILE_TEXTS = {"update": "Update", "append": "Append", "overwrite": "Overwrite"}
 LARGEST_INT = 2147483647
@@ -20,7 +20,7 @@ def report_list_import_history(call: Call, request: ReportListImportHistory) -> 
         return ReportListImportHistoryResponse(ReportListImportHistoryResult=None, WSException=failure)
     jobs = call.product.jobs.find(
         account_id=call.account.id,
-        kinds=(KIND,),
+        kinds=(JobKind.IMPORT,),
         list_id=found.id,
         submitted_from=call.range_start(request.StartDate),
         submitted_before=call.range_end(request.EndDate),

@@ -24,6 +24,7 @@ from soapstone.listrak.types import (
 )
 from soapstone.sending.messages.message import Message
 from soapstone.sending.reports import SendRecord
+from soapstone.vocabulary.messages import MessageKind
 from soapstone.wire.faults import Fault
 
 # The most numbers that one call may name (lk-103).
@@ -49,7 +50,7 @@ def get_saved_message_collection(call: Call, request: GetSavedMessageCollection)
             CreateDate=call.wall_clock(each.created_at),
             ModifiedDate=call.wall_clock(each.updated_at),
         )
-        for each in call.product.messages.find(call.account.id, kind="saved", list_ids=[request.ListID])
+        for each in call.product.messages.find(call.account.id, kind=MessageKind.SAVED, list_ids=[request.ListID])
     ]
 
 
@@ -61,7 +62,9 @@ def get_transactional_message_collection(
         return []
     return [
         WSTransactionalMessage(TransactionalMsgID=each.id, MessageName=name_of(each))
-        for each in call.product.messages.find(call.account.id, kind="transactional", list_ids=[request.ListID])
+        for each in call.product.messages.find(
+            call.account.id, kind=MessageKind.TRANSACTIONAL, list_ids=[request.ListID]
+        )
     ]
 
 

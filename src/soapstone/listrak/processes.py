@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from soapstone.imports.attribute_update import KIND as ATTRIBUTE_UPDATE
-from soapstone.imports.imports import KIND, TRIAL_KIND
+from collections.abc import Mapping
+
 from soapstone.jobs.job import Job
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import GetLegacyProcessStatus, GetProcessStatus, GetProcessStatusResponse
 from soapstone.listrak.types import StatusEnum, WSLegacyProcessStatus, WSProcessStatus
-from soapstone.sending.sends import SEND_TO_FILE, SEND_TO_LIST
+from soapstone.vocabulary.jobs import JobKind, JobState
 
 # Kind of job → the name of its process (lk-81, lk-84).
-NAMES = {
-    KIND: "BulkLoadContacts",
-    TRIAL_KIND: "BulkLoadContacts",
-    ATTRIBUTE_UPDATE: "UpdateSubscribedContactAttribute",
-    SEND_TO_LIST: "Send to List",
-    SEND_TO_FILE: "Send to File",
+NAMES: Mapping[str, str] = {
+    JobKind.IMPORT: "BulkLoadContacts",
+    JobKind.TRIAL_IMPORT: "BulkLoadContacts",
+    JobKind.ATTRIBUTE_UPDATE: "UpdateSubscribedContactAttribute",
+    JobKind.SEND_TO_LIST: "Send to List",
+    JobKind.SEND_TO_FILE: "Send to File",
 }
 # An import that was asked for by a call that may raise external events.
 TRIGGERING = "ConductorBulkLoadAndTriggerContacts"
-LEGACY_KINDS = (SEND_TO_LIST, SEND_TO_FILE)
+LEGACY_KINDS = (JobKind.SEND_TO_LIST, JobKind.SEND_TO_FILE)
 
 # State of a job → state of a process (lk-80).
-STATES = {
-    "queued": StatusEnum.DataReadyForProcessing,
-    "running": StatusEnum.ProcessingData,
-    "completed": StatusEnum.ProcessingCompleted,
-    "failed": StatusEnum.ProcessingFailed,
-    "cancelled": StatusEnum.ProcessingFailed,
+STATES: Mapping[str, StatusEnum] = {
+    JobState.QUEUED: StatusEnum.DataReadyForProcessing,
+    JobState.RUNNING: StatusEnum.ProcessingData,
+    JobState.COMPLETED: StatusEnum.ProcessingCompleted,
+    JobState.FAILED: StatusEnum.ProcessingFailed,
+    JobState.CANCELLED: StatusEnum.ProcessingFailed,
 }
 
 # A list with more processes than this in the time of retention shows its newest.

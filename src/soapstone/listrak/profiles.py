@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.listrak.call import Call, Handlers, described, not_found
 from soapstone.listrak.operations import (
@@ -22,18 +24,19 @@ from soapstone.listrak.operations import (
 )
 from soapstone.listrak.types import DataTypeSettings, WSProfileAttribute, WSProfileHeader
 from soapstone.lists.profiles import AttributeDraft, ProfileAttribute, ProfileHeader
+from soapstone.vocabulary.attributes import AttributeKind
 
 # Kind on the wire → kind of an attribute (lk-45).
 KINDS = {
-    DataTypeSettings.RadioButton: "radio_button",
-    DataTypeSettings.CheckBox: "check_box",
-    DataTypeSettings.TextArea: "text_area",
-    DataTypeSettings.Numeric: "numeric",
-    DataTypeSettings.Text: "text",
-    DataTypeSettings.Date: "date",
-    DataTypeSettings.ContentBlock: "content_block",
+    DataTypeSettings.RadioButton: AttributeKind.RADIO_BUTTON,
+    DataTypeSettings.CheckBox: AttributeKind.CHECK_BOX,
+    DataTypeSettings.TextArea: AttributeKind.TEXT_AREA,
+    DataTypeSettings.Numeric: AttributeKind.NUMERIC,
+    DataTypeSettings.Text: AttributeKind.TEXT,
+    DataTypeSettings.Date: AttributeKind.DATE,
+    DataTypeSettings.ContentBlock: AttributeKind.CONTENT_BLOCK,
 }
-_WIRE_KINDS = {kind: wire for wire, kind in KINDS.items()}
+_WIRE_KINDS: Mapping[str, DataTypeSettings] = {kind: wire for wire, kind in KINDS.items()}
 
 
 def get_profile_header_collection(

@@ -26,6 +26,7 @@ from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import CHARSETS, Draft, Message, Traits
 from soapstone.sending.sends import SendTicket
+from soapstone.vocabulary.deliveries import Purpose
 from soapstone.wire.faults import Fault
 
 # Character sets by number; an unknown number is the first one (lk-105).
@@ -85,7 +86,7 @@ def send_list_message_review(call: Call, request: SendListMessageReview) -> int:
         contact_list=found,
         message=draft_of(asked),
         emails=call.product.review_groups.all(found.id),
-        purpose="review",
+        purpose=Purpose.REVIEW,
         traits=traits,
     ).message.id
 
@@ -181,7 +182,7 @@ def _test(
         contact_list=found,
         message=message,
         emails=[address],
-        purpose="test",
+        purpose=Purpose.TEST,
         traits=traits,
     ).message.id
 

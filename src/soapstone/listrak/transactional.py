@@ -12,9 +12,10 @@ from soapstone.listrak.sends import saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_values import emptied, stored
-from soapstone.lists.profiles import CONTENT_BLOCK
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.content import LINK_KEYS
+from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.vocabulary.deliveries import Purpose
 from soapstone.wire.faults import Fault
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def send_transactional_message(call: Call, request: SendTransactionalMessage) ->
         contact_list=found,
         message=message,
         emails=[address],
-        purpose="transactional",
+        purpose=Purpose.TRANSACTIONAL,
         reach=ANYBODY,
         fields=values,
         html_fields=blocks,
@@ -77,7 +78,9 @@ def _values(
             log.warning("list %d: a value that is no %s is dropped for attribute %d", *what)
         else:
             values[attribute.name] = kept or emptied(attribute.kind)
-    return values, [each.name for each in attributes.values() if each.kind == CONTENT_BLOCK and each.name in values]
+    return values, [
+        each.name for each in attributes.values() if each.kind == AttributeKind.CONTENT_BLOCK and each.name in values
+    ]
 
 
 HANDLERS: Handlers = {

@@ -15,10 +15,10 @@ from soapstone.clock import now
 from soapstone.errors import NameTakenError
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import cancel_queued, log_cancelled
-from soapstone.lists.profiles import ATTRIBUTE_REMOVAL
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
+from soapstone.vocabulary.jobs import JobKind
 
 # Memberships of a deleted list that go in one transaction.
 PURGE_ROWS = 5_000
@@ -186,7 +186,7 @@ class Lists:
                 )
                 # A worker may have begun one meanwhile.
                 unfinished = select(jobs.c.id).where(
-                    here, jobs.c.finished_at.is_(None), jobs.c.kind != ATTRIBUTE_REMOVAL
+                    here, jobs.c.finished_at.is_(None), jobs.c.kind != JobKind.ATTRIBUTE_REMOVAL
                 )
                 if connection.execute(unfinished.limit(1)).first() is not None:
                     raise _AtWork

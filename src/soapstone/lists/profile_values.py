@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
+from soapstone.vocabulary.attributes import AttributeKind
+
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d{0,2})?|\.\d{1,2})", re.ASCII)
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII)
@@ -12,7 +14,7 @@ _SWITCHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", 
 # Any other word switches a check box on: a client may send the number of the box.
 _BOXES_OFF = frozenset({"off", "false", "no", "0"})
 # Kinds whose values are never cut.
-_WORDED = frozenset({"check_box", "radio_button", "numeric", "date"})
+_WORDED = frozenset({AttributeKind.CHECK_BOX, AttributeKind.RADIO_BUTTON, AttributeKind.NUMERIC, AttributeKind.DATE})
 
 
 def stored(kind: str, value: str, max_length: int = 0) -> str | None:
@@ -23,13 +25,13 @@ def stored(kind: str, value: str, max_length: int = 0) -> str | None:
     """
     if not value or not (bare := value.strip()):
         return ""
-    if kind == "check_box":
+    if kind == AttributeKind.CHECK_BOX:
         return "off" if bare.lower() in _BOXES_OFF else "on"
-    if kind == "radio_button":
+    if kind == AttributeKind.RADIO_BUTTON:
         return _SWITCHES.get(bare.lower())
-    if kind == "numeric":
+    if kind == AttributeKind.NUMERIC:
         return bare if _NUMBER.fullmatch(bare) else None
-    if kind == "date":
+    if kind == AttributeKind.DATE:
         return _stored_date(bare)
     return value[:max_length] if max_length else value
 
@@ -42,7 +44,7 @@ def fits(kind: str, value: str, max_length: int = 0) -> bool:
 
 def emptied(kind: str) -> str:
     """Return the stored form of a blank value that replaces another: `off` for a check box, "" for none."""
-    return "off" if kind == "check_box" else ""
+    return "off" if kind == AttributeKind.CHECK_BOX else ""
 
 
 def is_cut(kind: str) -> bool:

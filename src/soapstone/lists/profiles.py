@@ -27,15 +27,13 @@ from soapstone.jobs.run import Run
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, lists, memberships, profile_attributes, profile_headers
+from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.vocabulary.jobs import JobKind
 
-# Its values are HTML; those of all other kinds are text.
-CONTENT_BLOCK = "content_block"
-KINDS = ("text", "text_area", "numeric", "date", "check_box", "radio_button", CONTENT_BLOCK)
 LONGEST_NAME = 255
 
 
-# Kind of the jobs that follow the deletion of an attribute, and members looked at in one transaction of theirs.
-ATTRIBUTE_REMOVAL = "attribute_removal"
+# Members looked at in one transaction when the values of a deleted attribute are removed.
 REMOVAL_ROWS = 10_000
 
 
@@ -265,7 +263,7 @@ class Profiles:
             self._jobs.add(
                 connection,
                 account_id=account_id,
-                kind=ATTRIBUTE_REMOVAL,
+                kind=JobKind.ATTRIBUTE_REMOVAL,
                 list_id=row["list_id"],
                 request={"attribute": attribute_id},
                 label=row["name"],
@@ -294,7 +292,7 @@ class Profiles:
         self, connection: Connection, account_id: int, list_id: int, header_id: int, draft: AttributeDraft
     ) -> int:
         table = profile_attributes
-        if draft.kind not in KINDS:
+        if draft.kind not in tuple(AttributeKind):
             raise InvalidError(f"{draft.kind} is no kind of attribute.")
         if draft.max_length < 0:
             raise InvalidError("The longest length of an attribute cannot be negative; 0 means no limit.")

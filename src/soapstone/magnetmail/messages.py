@@ -33,8 +33,9 @@ from soapstone.sending.messages import message as house
 from soapstone.sending.messages.content import check_size
 from soapstone.sending.messages.hyperlinks import hyperlinks
 from soapstone.sending.messages.messages import MessageInQueueError
+from soapstone.vocabulary.messages import MessageKind
 
-KIND: Final = "magnetmail"
+KIND: Final = MessageKind.MAGNETMAIL
 LONGEST_NAME = 255
 
 # What a message is made for → how its mails are written (mm-95).

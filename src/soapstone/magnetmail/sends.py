@@ -31,16 +31,17 @@ from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.content import LINK_KEYS, Content
 from soapstone.sending.messages.message import Draft, Message
 from soapstone.sending.sends import Notice
+from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
 from soapstone.wire.types import Struct
 
 # How long a send to single people is waited for (mm-101), and by how many calls at a time: the others answer at once.
 PATIENCE_SECONDS = 20.0
 _waiting = threading.BoundedSemaphore(8)
 # Recipients in these states may have their mail at any moment.
-UNDER_WAY = {"chosen", "built", "handing"}
+UNDER_WAY = {DeliveryState.QUEUED, DeliveryState.BUILT, DeliveryState.SENDING}
 
 # Text of a skipped recipient's reason that tells of no address of theirs.
-NO_ADDRESS = "malformed"
+NO_ADDRESS = SkipReason.INVALID_ADDRESS
 
 STARTS = Draft(
     subject="Being sent: {{ Message }}",
@@ -301,8 +302,8 @@ def _settled(call: Call, job: Job) -> bool:
 
 def _sent(call: Call, found: _Found, job: Job | None) -> EmailToIndividualResult:
     rows = [] if job is None else call.product.reports.recipients(call.account.id, job_id=job.id, limit=1_000_000)
-    sent = sum(row.state == "handed" for row in rows)
-    skipped = [row for row in rows if row.state == "skipped" and row.reason != "repeated"]
+    sent = sum(row.state == DeliveryState.SENT for row in rows)
+    skipped = [row for row in rows if row.state == DeliveryState.SKIPPED and row.reason != SkipReason.DUPLICATE]
     if job is not None and job.state == "failed":
         return _individual_refusal(INTERNAL_ERROR, job.error or "The send has failed.", sent)
     words = [f"Mails handed over: {sent}."]
@@ -310,7 +311,7 @@ def _sent(call: Call, found: _Found, job: Job | None) -> EmailToIndividualResult
         words.append(f"Not found: {', '.join(found.missing)}.")
     if nameless := [str(row.contact_id) for row in skipped if row.reason == NO_ADDRESS]:
         words.append(f"Without an e-mail address: {', '.join(nameless)}.")
-    if refused := [row.email for row in rows if row.state == "failed"]:
+    if refused := [row.email for row in rows if row.state == DeliveryState.FAILED]:
         words.append(f"Refused by the mail server: {', '.join(refused)}.")
     if job is not None and not job.over:
         words.append(f"The rest follows; the send is job {job.id}.")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from soapstone.magnetmail.types import MessageSentStatus as Status
+from soapstone.vocabulary.deliveries import DeliveryState
 
-# State of a row of the ledger → status; all others are in progress.
-_STATES = {
-    "handed": Status.Delivered,
-    "bounced": Status.HardBounce,
-    "failed": Status.Failed,
-    "deferred": Status.TemporarilyUnavailable,
+# State of a row of the ledger → status.
+STATES: Mapping[str, Status] = {
+    **dict.fromkeys(DeliveryState, Status.InProgress),
+    DeliveryState.SENT: Status.Delivered,
+    DeliveryState.BOUNCED: Status.HardBounce,
+    DeliveryState.FAILED: Status.Failed,
+    DeliveryState.DEFERRED: Status.TemporarilyUnavailable,
 }
 # Subject and detail of a mail server's reply (RFC 3463) → status of a mail that it refused, for good or for now.
 _REFUSALS = {
@@ -26,7 +29,7 @@ _REPLY = re.compile(r"[45][0-9]{2}[ -]+[45]\.([0-9]{1,3}\.[0-9]{1,3})\b")
 
 def sent_status(state: str, reply: str) -> Status:
     """The status of a recipient in this state of the ledger, with the mail server's last reply."""
-    status = _STATES.get(state, Status.InProgress)
-    if state in ("failed", "deferred") and (match := _REPLY.match(reply)):
+    status = STATES[state]
+    if state in (DeliveryState.FAILED, DeliveryState.DEFERRED) and (match := _REPLY.match(reply)):
         return _REFUSALS.get(match[1], status)
     return status

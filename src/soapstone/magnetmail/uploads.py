@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.errors import InvalidError
-from soapstone.imports.imports import KINDS
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
@@ -31,9 +30,16 @@ from soapstone.magnetmail.operations import (
 )
 from soapstone.magnetmail.types import UploadListResult
 from soapstone.product import ReceivedUpload, received
+from soapstone.vocabulary.jobs import IMPORTS, JobState
 
 # State of a job → status number (mm-47).
-STATUS = {"queued": 0, "running": 1, "completed": 2, "failed": 3, "cancelled": 4}
+STATUS: Mapping[str, int] = {
+    JobState.QUEUED: 0,
+    JobState.RUNNING: 1,
+    JobState.COMPLETED: 2,
+    JobState.FAILED: 3,
+    JobState.CANCELLED: 4,
+}
 COMPONENT = "Upload"
 
 
@@ -111,7 +117,7 @@ def _status(
     call: Call, job_id: int, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
 ) -> UploadListResult:
     job = call.product.jobs.get([call.account.id], job_id)
-    if job is None or job.kind not in KINDS or not call.product.lists.sees_job(call.login, job):
+    if job is None or job.kind not in IMPORTS or not call.product.lists.sees_job(call.login, job):
         return _refused(call, NOT_FOUND, f"There is no upload job {job_id}.", function, jobid=job_id)
     return _record(call, call.product.jobs.asked(job), function, date)
 

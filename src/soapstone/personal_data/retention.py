@@ -12,10 +12,10 @@ from pathlib import Path
 from sqlalchemy import delete, exists, select, update
 
 from soapstone.clock import now
-from soapstone.imports.outcomes import DELETED
 from soapstone.sending.outbox import job_of_mail
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
+from soapstone.vocabulary.rows import ImportOutcome
 
 # Rows, and files, that go in one step: others wait no longer than for a chunk of an import.
 STEP = 5000
@@ -47,7 +47,7 @@ class Retention:
         )
         with self._database.read() as connection:
             counted = connection.execute(select(jobs.c.id, jobs.c.counters).where(ended)).all()
-            met = [row.id for row in counted if DELETED in row.counters]
+            met = [row.id for row in counted if ImportOutcome.DELETED in row.counters]
             ran = list(connection.execute(select(jobs.c.id).where(ended, meanwhile)).scalars())
         for start in range(0, len(found := sorted({*met, *ran})), STEP):
             with self._database.write() as connection:

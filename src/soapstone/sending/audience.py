@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or_, select, union_all
 from sqlalchemy import Row as DatabaseRow
@@ -19,6 +19,7 @@ from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.supplied_file import Row
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, lists, memberships, messages, opt_outs, suppressions
+from soapstone.vocabulary.deliveries import WITHOUT_MAIL, DeliveryState, SkipReason
 
 # No address is longer; what the ledger keeps of something that is no address.
 LONGEST_ADDRESS = 320
@@ -27,34 +28,6 @@ LONGEST_ADDRESS = 320
 RANKS = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
 # Members that are counted at once.
 COUNT_ROWS = 10_000
-
-SkipReason = Literal[
-    "malformed", "repeated", "banned", "suppressed", "unsubscribed", "waiting", "left", "excluded", "had"
-]
-
-
-class Words(NamedTuple):
-    """What people read of a skip reason: a few words, and a sentence."""
-
-    label: str
-    sentence: str
-
-
-# Why somebody gets no mail of a send: all reasons that a ledger may hold, in the order in which they are looked for.
-SKIP_REASONS: Mapping[SkipReason, Words] = {
-    "malformed": Words("malformed address", "The address is malformed."),
-    "repeated": Words("repeated address", "The address was there before."),
-    "banned": Words("banned", "The address is banned."),
-    "suppressed": Words("suppressed", "The address is suppressed."),
-    "unsubscribed": Words("unsubscribed", "The contact has unsubscribed from the list."),
-    "waiting": Words("unconfirmed", "The contact has not confirmed the subscription."),
-    "left": Words("no longer on the list", "The contact is no longer on the list."),
-    "excluded": Words("on an excluded list", "The contact is on a list that the send leaves out."),
-    "had": Words("has the message already", "The address has got the message by another send."),
-}
-
-# A recipient in one of these states did not get the mail.
-WITHOUT_MAIL = ("skipped", "failed", "bounced")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +66,7 @@ def skip_reason(
     *,
     malformed: bool,
     repeated: bool,
-    blocked: Literal["banned", "suppressed", ""],
+    blocked: str,
     state: str,
     averse: bool,
     reach: Collection[str],
@@ -105,18 +78,18 @@ def skip_reason(
     person wants no mail of the message's category or of the list's.
     """
     if malformed:
-        return "malformed"
+        return SkipReason.INVALID_ADDRESS
     if repeated:
-        return "repeated"
+        return SkipReason.DUPLICATE
     if blocked:
-        return blocked
+        return SkipReason(blocked)
     if state == "unsubscribed" and state not in reach:
-        return "unsubscribed"
+        return SkipReason.UNSUBSCRIBED
     if state == "waiting" and state not in reach:
-        return "waiting"
+        return SkipReason.UNCONFIRMED
     if averse and "unsubscribed" not in reach:
-        return "unsubscribed"
-    return "left" if is_for_members and not state else ""
+        return SkipReason.UNSUBSCRIBED
+    return SkipReason.LEFT if is_for_members and not state else ""
 
 
 class Audience:
@@ -201,7 +174,7 @@ class Audience:
                 deliveries.c.job_id == job_id,
                 deliveries.c.account_id == self._job.account_id,
                 deliveries.c.id > after,
-                deliveries.c.state == "failed",
+                deliveries.c.state == DeliveryState.FAILED,
                 # The rows of deleted people count still, and lead nowhere.
                 deliveries.c.email_key != "",
             )
@@ -243,10 +216,10 @@ class Audience:
                 is_for_members=self._rules.members,
             )
             if not reason and key in excluded:
-                reason = "excluded"
+                reason = SkipReason.EXCLUDED
             if not reason and key in had:
-                reason = "had"
-            if reason != "malformed":
+                reason = SkipReason.ALREADY_SENT
+            if reason != SkipReason.INVALID_ADDRESS:
                 seen.add(key)
             rows.append(
                 {
@@ -257,7 +230,7 @@ class Audience:
                     "email": candidate.email[:LONGEST_ADDRESS],
                     "email_key": key,
                     "fields": dict(candidate.fields),
-                    "state": "skipped" if reason else "chosen",
+                    "state": DeliveryState.SKIPPED if reason else DeliveryState.QUEUED,
                     "reason": reason,
                     "is_test": self._is_test,
                 }
@@ -269,7 +242,7 @@ class Audience:
         before = select(deliveries.c.email_key).where(
             deliveries.c.job_id == self._job.id,
             deliveries.c.email_key.in_(keys),
-            deliveries.c.reason != "malformed",
+            deliveries.c.reason != SkipReason.INVALID_ADDRESS,
         )
         blocked = select(suppressions.c.kind, suppressions.c.email_key).where(
             suppressions.c.account_id == self._job.account_id,
@@ -318,7 +291,9 @@ class Audience:
     def is_there(self, connection: Connection, delivery_id: int, key: str) -> bool:
         """Return whether another row of this send's ledger goes, or went, to the address with this key."""
         others = (deliveries.c.job_id == self._job.id) & (deliveries.c.id != delivery_id)
-        query = select(deliveries.c.id).where(others, deliveries.c.email_key == key, deliveries.c.state != "skipped")
+        query = select(deliveries.c.id).where(
+            others, deliveries.c.email_key == key, deliveries.c.state != DeliveryState.SKIPPED
+        )
         return connection.execute(query.limit(1)).first() is not None
 
     def averse(self, contact_id: ColumnElement[int | None]) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.signed_links import Links
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +80,8 @@ class Replies:
                 if row is not None and row["unsubscribed_at"] is None:
                     from_everything(change, contact_id, cause)
             elif change.membership(sent.list_id, contact_id) is not None:
-                change.move(sent.list_id, contact_id, "unsubscribed", cause=cause)
-            elif change.opt_out(contact_id, "list", sent.list_id):
+                change.move(sent.list_id, contact_id, MembershipState.UNSUBSCRIBED, cause=cause)
+            elif change.opt_out(contact_id, OptOutKind.LIST, sent.list_id):
                 change.log("unsubscribed", contact_id, sent.list_id, cause=cause)
 
     def page(self, delivery_id: int, sent: Sent) -> tuple[str, str | None, str] | None:

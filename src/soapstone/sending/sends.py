@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
@@ -29,18 +29,16 @@ from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs, messages, sends
+from soapstone.vocabulary.deliveries import Purpose
+from soapstone.vocabulary.jobs import SENDS, JobKind
+from soapstone.vocabulary.messages import MessageKind
 
 log = logging.getLogger(__name__)
 
-SEND_TO_LIST = "send_to_list"
-SEND_TO_FILE = "send_to_file"
-# Every other send: whom it goes to is in its request.
-SEND = "send"
+SEND_TO_LIST, SEND_TO_FILE, SEND = SENDS
 
-# Kind of job → its number of steps (lk-90).
-KINDS = {SEND_TO_LIST: 3, SEND_TO_FILE: 4, SEND: 3}
-
-Purpose = Literal["list", "file", "group", "people", "test", "review", "transactional", "failed", "letter"]
+# Steps of the jobs that send, by kind (lk-90).
+STEPS: Mapping[str, int] = {JobKind.SEND_TO_LIST: 3, JobKind.SEND_TO_FILE: 4, JobKind.SEND: 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +99,15 @@ class Sends:
         draft = self._ready(message, contact_list)
         request = self._unsubscribing(unsubscribe, draft, contact_list)
         return self._copied(
-            SEND_TO_LIST, "list", account, login, contact_list, message, draft, request=request, due_at=due_at
+            JobKind.SEND_TO_LIST,
+            Purpose.LIST,
+            account,
+            login,
+            contact_list,
+            message,
+            draft,
+            request=request,
+            due_at=due_at,
         )
 
     def to_file(
@@ -127,8 +133,8 @@ class Sends:
         blob = upload.keep()
         try:
             return self._copied(
-                SEND_TO_FILE,
-                "file",
+                JobKind.SEND_TO_FILE,
+                Purpose.FILE,
                 account,
                 login,
                 contact_list,
@@ -167,7 +173,16 @@ class Sends:
         audience = {"kind": "members", "filter": [term.document for term in terms]}
         request = {"audience": audience, **self._unsubscribing(unsubscribe, draft, contact_list)}
         return self._copied(
-            SEND, "list", account, login, contact_list, message, draft, request=request, due_at=due_at, traits=traits
+            JobKind.SEND,
+            Purpose.LIST,
+            account,
+            login,
+            contact_list,
+            message,
+            draft,
+            request=request,
+            due_at=due_at,
+            traits=traits,
         )
 
     def to_addresses(
@@ -178,7 +193,7 @@ class Sends:
         contact_list: ContactList,
         message: Message | Draft,
         emails: Sequence[str],
-        purpose: Purpose = "test",
+        purpose: Purpose = Purpose.TEST,
         fields: Mapping[str, str] | None = None,
         html_fields: Collection[str] = (),
         reach: Collection[str] = (),
@@ -196,7 +211,7 @@ class Sends:
         audience = {"kind": "addresses", "emails": list(emails), "fields": given}
         audience["html_fields"] = [merge_key(name) for name in html_fields]
         return self._copied(
-            SEND,
+            JobKind.SEND,
             purpose,
             account,
             login,
@@ -235,8 +250,8 @@ class Sends:
             "rules": {"reach": ["unsubscribed", "waiting"]},
             "is_test": True,
         }
-        copy = store(connection, account.id, contact_list.id, draft, kind="send", traits=None)
-        return self._add(connection, SEND, "letter", account, None, contact_list, copy, request)
+        copy = store(connection, account.id, contact_list.id, draft, kind=MessageKind.SEND, traits=None)
+        return self._add(connection, JobKind.SEND, Purpose.LETTER, account, None, contact_list, copy, request)
 
     def to_people(
         self,
@@ -248,7 +263,7 @@ class Sends:
         emails: Sequence[str] = (),
         instead: Mapping[str, str] | None = None,
         reach: Collection[str] = ("unsubscribed",),
-        purpose: Purpose = "people",
+        purpose: Purpose = Purpose.PEOPLE,
         due_at: datetime | None = None,
         links: Mapping[str, Collection[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -267,7 +282,7 @@ class Sends:
         request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(reach)}, "instead": given}
         request |= {"is_test": purpose == "test", "links": _lists(links), "settings": dict(settings or {})}
         with self._database.write(durable=True) as connection:
-            job_id = self._add(connection, SEND, purpose, account, login, None, message, request, due_at=due_at)
+            job_id = self._add(connection, JobKind.SEND, purpose, account, login, None, message, request, due_at=due_at)
         return self._ticket(job_id, message)
 
     def to_groups(
@@ -315,13 +330,15 @@ class Sends:
                 rules = {"once": not again, "after": list(numbers), "without": [each.id for each in without]}
                 request = {"audience": {"kind": "members"}, "rules": rules, **shared, **choice}
                 numbers.append(
-                    self._add(connection, SEND, "group", account, login, group, message, request, due_at=due_at)
+                    self._add(
+                        connection, JobKind.SEND, Purpose.GROUP, account, login, group, message, request, due_at=due_at
+                    )
                 )
             if test_emails:
                 audience = {"kind": "addresses", "emails": list(test_emails)}
                 request = {"audience": audience, "is_test": True, **shared}
                 first = groups[0] if groups else None
-                self._add(connection, SEND, "test", account, login, first, message, request)
+                self._add(connection, JobKind.SEND, Purpose.TEST, account, login, first, message, request)
             for notice in notices:
                 self._announce(connection, account, message, notice, numbers)
         return [self._ticket(number, message) for number in numbers]
@@ -331,7 +348,7 @@ class Sends:
 
         Who has got it by another such attempt, or is getting it, is left out.
         """
-        if not job.over or job.kind not in KINDS:
+        if not job.over or job.kind not in SENDS:
             return None
         message_id: int = job.request["message_id"]
         request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
@@ -346,14 +363,23 @@ class Sends:
                 connection,
                 account_id=account.id,
                 login_id=login.id if login else None,
-                kind=SEND,
+                kind=JobKind.SEND,
                 list_id=job.list_id,
-                steps=KINDS[SEND],
+                steps=STEPS[JobKind.SEND],
                 request={"message_id": message_id, **request},
                 label=job.label,
             )
-            _record(connection, account, login, number, message_id, job.list_id, "failed")
-            _note(connection, number, account.id, message_id, None, job.list_id, "failed", bool(request.get("is_test")))
+            _record(connection, account, login, number, message_id, job.list_id, Purpose.FAILED)
+            _note(
+                connection,
+                number,
+                account.id,
+                message_id,
+                None,
+                job.list_id,
+                Purpose.FAILED,
+                bool(request.get("is_test")),
+            )
         found = self._jobs.get([account.id], number)
         message = Messages(self._database).get(account.id, message_id)
         assert found is not None  # noqa: S101 - it was just committed
@@ -426,13 +452,13 @@ class Sends:
         self, connection: Connection, account: Account, message: Message, notice: Notice, numbers: Sequence[int]
     ) -> None:
         """Queue a notice of the sends with these numbers."""
-        copy = store(connection, account.id, None, ready_to_send(notice.draft, None), kind="send")
+        copy = store(connection, account.id, None, ready_to_send(notice.draft, None), kind=MessageKind.SEND)
         fields = {"message": message.name or message.subject, "message_number": str(message.id)}
         audience: dict[str, Any] = {"kind": "addresses", "emails": list(notice.emails), "fields": fields}
         if notice.after is not None:
             audience |= {"kind": "notice", "of": list(numbers), "after": notice.after.total_seconds()}
         request = {"audience": audience, "rules": {"reach": ["unsubscribed", "waiting"]}, "is_test": True}
-        self._add(connection, SEND, "letter", account, None, None, copy, request, due_at=notice.due_at)
+        self._add(connection, JobKind.SEND, Purpose.LETTER, account, None, None, copy, request, due_at=notice.due_at)
 
     def _copied(
         self,
@@ -453,7 +479,7 @@ class Sends:
         if traits is None and source is not None:
             traits = Traits(**{name: getattr(source, name) for name in Traits.__dataclass_fields__})
         with self._database.write(durable=True) as connection:
-            copy = store(connection, account.id, contact_list.id, draft, kind="send", traits=traits)
+            copy = store(connection, account.id, contact_list.id, draft, kind=MessageKind.SEND, traits=traits)
             job_id = self._add(
                 connection,
                 kind,
@@ -491,7 +517,7 @@ class Sends:
             login_id=login.id if login else None,
             kind=kind,
             list_id=list_id,
-            steps=KINDS[kind],
+            steps=STEPS[kind],
             request={"message_id": message.id, **request},
             **job,
         )
@@ -511,14 +537,14 @@ class Sends:
 
 def is_for_members(job: Job) -> bool:
     """Return whether a send goes to members of its list only: who is taken off the list meanwhile gets no mail."""
-    audience = job.request.get("audience", {"kind": "members" if job.kind == SEND_TO_LIST else ""})
+    audience = job.request.get("audience", {"kind": "members" if job.kind == JobKind.SEND_TO_LIST else ""})
     return bool(audience["kind"] == "members" or job.request.get("rules", {}).get("members"))
 
 
 def is_by_address(job: Job) -> bool:
     """Return whether a send looks its recipients up by their addresses, and not by their numbers."""
     kind = job.request.get("audience", {}).get("kind", "")
-    return job.kind == SEND_TO_FILE or kind in ("addresses", "notice", "failures")
+    return job.kind == JobKind.SEND_TO_FILE or kind in ("addresses", "notice", "failures")
 
 
 def _retried(request: Mapping[str, Any]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import (
@@ -26,6 +27,11 @@ from sqlalchemy.sql.schema import SchemaItem
 
 from soapstone.store.documents import Document
 from soapstone.store.timestamps import Instant
+from soapstone.vocabulary.contacts import ContactEventKind, Identifier, MembershipState, OptOutKind, SuppressionKind
+from soapstone.vocabulary.deliveries import DeliveryState
+from soapstone.vocabulary.jobs import ENDED, JobState
+from soapstone.vocabulary.labelled import Labelled
+from soapstone.vocabulary.messages import MessageKind
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -74,6 +80,10 @@ def _document(name: str) -> Column[Any]:
     return Column(name, Document, nullable=False, server_default=text("'{}'"))
 
 
+def _one_of(column: str, terms: Iterable[Labelled]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN {tuple(term.value for term in terms)!r}", name=column)
+
+
 def _table(name: str, *items: SchemaItem, **options: Any) -> Table:
     # AUTOINCREMENT: a number that was given once is never given again, not even after a delete.
     return Table(name, metadata, *items, sqlite_autoincrement=True, **options)
@@ -89,11 +99,11 @@ accounts = _table(
     # The last 32-bit contact number given out in this account (lk-35).
     _count("last_number"),
     Column("created_at", Instant, nullable=False),
-    # What unsubscribing means here: "all", "lists", "message_categories" or "list_categories" (mm-120).
+    # What unsubscribing means here (`UnsubscribeType`, mm-120).
     _text("unsubscribe_type", "all"),
     # The account's own names of contact fields, column → label.
     _document("field_labels"),
-    CheckConstraint("identifier IN ('email', 'custom_id')", name="identifier"),
+    _one_of("identifier", Identifier),
 )
 
 allowed_addresses = _table(
@@ -280,7 +290,7 @@ memberships = Table(
         "contact_id",
         sqlite_where=text("removed_at IS NOT NULL"),
     ),
-    CheckConstraint("state IN ('subscribed', 'unsubscribed', 'waiting')", name="state"),
+    _one_of("state", MembershipState),
     sqlite_with_rowid=False,
 )
 
@@ -315,7 +325,7 @@ suppressions = _table(
     Column("email_key", Key, nullable=False),
     Column("created_at", Instant, nullable=False),
     UniqueConstraint("account_id", "email_key", "kind", "list_id"),
-    CheckConstraint("kind IN ('suppressed', 'banned')", name="kind"),
+    _one_of("kind", SuppressionKind),
 )
 
 # Whom files may not bring back: keyed hashes of the addresses of deleted people (soapstone.contacts.erased_addresses).
@@ -329,21 +339,6 @@ erased_addresses = Table(
 
 # What happens to people one by one, each row in the transaction that does it: the numbers of one contact's events are
 # the order in which they happened. Imports write only those that end a subscription: see their outcomes for the rest.
-EVENT_KINDS = (
-    "added",
-    "changed",
-    "joined",
-    "left",
-    "subscribed",
-    "waiting",
-    "unsubscribed",
-    "profile",
-    "suppressed",
-    "released",
-    "complained",
-    "raised",
-)
-
 contact_events = _table(
     "contact_event",
     _id(),
@@ -363,7 +358,7 @@ contact_events = _table(
     # The event that this one is a consequence of: an unsubscribe from everything ends the subscriptions of many lists.
     Column("part_of", Id),
     _document("detail"),
-    CheckConstraint(f"kind IN {EVENT_KINDS!r}", name="kind"),
+    _one_of("kind", ContactEventKind),
     Index("ix_contact_event_contact_id_id", "contact_id", "id"),
     Index("ix_contact_event_account_id_kind_at", "account_id", "kind", "at"),
 )
@@ -380,7 +375,7 @@ opt_outs = Table(
     Column("target_id", Id, primary_key=True, autoincrement=False),
     _account(),
     Column("created_at", Instant, nullable=False),
-    CheckConstraint("kind IN ('list', 'list_category', 'message_category')", name="kind"),
+    _one_of("kind", OptOutKind),
     sqlite_with_rowid=False,
 )
 
@@ -550,8 +545,6 @@ link_keys = Table(
     Column("created_at", Instant, nullable=False),
 )
 
-JOB_STATES = ("queued", "running", "completed", "failed", "cancelled")
-
 jobs = _table(
     "job",
     _id(),
@@ -586,9 +579,9 @@ jobs = _table(
     _flag("paused"),
     _flag("passes"),
     _text("error"),
-    CheckConstraint(f"state IN {JOB_STATES!r}", name="state"),
+    _one_of("state", JobState),
     CheckConstraint("step >= 0 AND step <= steps", name="step"),
-    CheckConstraint("(finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))", name="finished"),
+    CheckConstraint(f"(finished_at IS NOT NULL) = ({_one_of('state', ENDED).sqltext})", name="finished"),
     Index("ix_job_account_id_kind_list_id", "account_id", "kind", "list_id"),
     # Claiming asks which account was served longest ago.
     Index("ix_job_account_id_started_at", "account_id", "started_at"),
@@ -637,8 +630,6 @@ import_parts = Table(
     Column("contact_ids", LargeBinary, nullable=False),
 )
 
-MESSAGE_KINDS = ("saved", "transactional", "magnetmail", "send")
-
 messages = _table(
     "message",
     _id(),
@@ -673,11 +664,10 @@ messages = _table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Index("ix_message_account_id_unique_name", "account_id", "unique_name", unique=True),
-    CheckConstraint(f"kind IN {MESSAGE_KINDS!r}", name="kind"),
+    _one_of("kind", MessageKind),
 )
 
-# What is sent by which job, to whom in general: "list", "file", "group", "people", "test", "review", "transactional",
-# "failed". A row for each send.
+# Which job sends which message, and for what purpose (`Purpose`). A row for each send.
 sends = Table(
     "send",
     metadata,
@@ -691,20 +681,6 @@ sends = Table(
     # Test copies count in no figure (mm-108).
     _flag("is_test"),
     Index("ix_send_account_id_list_id", "account_id", "list_id"),
-)
-
-# Where a recipient of a send stands. "handing": its mail is on its way to the SMTP server; "uncertain": nobody knows
-# whether it arrived there, and it is tried once more, with the same Message-ID; "deferred": it is tried again later.
-DELIVERY_STATES = (
-    "chosen",
-    "skipped",
-    "built",
-    "handing",
-    "handed",
-    "deferred",
-    "uncertain",
-    "failed",
-    "bounced",
 )
 
 # The ledger of a send: one row per recipient.
@@ -730,7 +706,7 @@ deliveries = _table(
     # When it is tried again; while it is being handed over, since when. NULL for all others.
     Column("next_try_at", Instant),
     _flag("is_test"),
-    CheckConstraint(f"state IN {DELIVERY_STATES!r}", name="state"),
+    _one_of("state", DeliveryState),
     Index("ix_delivery_job_id_email_key", "job_id", "email_key"),
     Index("ix_delivery_message_id_email_key", "message_id", "email_key"),
     Index("ix_delivery_contact_id", "contact_id"),

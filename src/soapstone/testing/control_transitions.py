@@ -9,19 +9,19 @@ from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from soapstone.clock import now
-from soapstone.imports.outcomes import INVALID_ADDRESS, REASONS
 from soapstone.testing.transitions import Transition, Transitions
+from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
 MOST_ROWS = 10_000
 
 
 def _known(reason: str) -> str:
-    if reason not in REASONS:
-        raise ValueError(f"no reason of this server; these are: {', '.join(sorted(REASONS))}")
+    if reason not in REJECTED:
+        raise ValueError(f"no reason of this server; these are: {', '.join(sorted(REJECTED))}")
     return reason
 
 
-RejectReason = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(REASONS)})]
+RejectReason = Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": sorted(REJECTED)})]
 
 
 class _In(BaseModel):
@@ -63,7 +63,7 @@ class RejectRow(_In):
     """A row that an import rejects: the physical line that it begins on, from 1, and the reason as reports name it."""
 
     row: int = Field(ge=1)
-    reason: RejectReason = INVALID_ADDRESS
+    reason: RejectReason = ImportOutcome.INVALID_ADDRESS
 
 
 class TransitionIn(_In):

@@ -11,21 +11,22 @@ from sqlalchemy import insert, update
 
 from soapstone.accounts.account import Account, Login
 from soapstone.addresses import is_address
-from soapstone.api.values import Body, Email, Name, Text
+from soapstone.api.values import Body, Email, Name, OneOf, Text
 from soapstone.clock import now
-from soapstone.contacts.changes import Changes, State
+from soapstone.contacts.changes import Changes
 from soapstone.contacts.subscriptions import InvalidValueError
 from soapstone.errors import SoapstoneError
-from soapstone.imports.imports import KIND
-from soapstone.imports.outcomes import OUTCOMES, REASONS
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.lists import ContactList
-from soapstone.lists.profiles import KINDS
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.store.tables import PERSON_FIELDS, jobs, rejected_rows
 from soapstone.testing.errors import UnusableSeed
+from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.vocabulary.contacts import Identifier, MembershipState, SuppressionKind
+from soapstone.vocabulary.jobs import JobKind
+from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
 ChosenNumber = Annotated[int, Field(ge=1, le=LARGEST_CHOSEN)]
 MOST = 100_000
@@ -47,7 +48,7 @@ class AttributeSeed(Body):
     """A profile attribute of a list, under the header of that name."""
 
     name: Name
-    kind: Literal[KINDS] = "text"  # type: ignore[valid-type]
+    kind: OneOf[AttributeKind] = AttributeKind.TEXT
     max_length: Annotated[int, Field(ge=0, le=10_000)] = 0
     number: ChosenNumber | None = None
     header: Name = "Profile"
@@ -61,8 +62,8 @@ class ContactSeed(Body):
     """
 
     email: Email
-    state: Literal["subscribed", "unsubscribed", "waiting"] = "subscribed"
-    blocked: Literal["suppressed", "banned"] | None = None
+    state: OneOf[MembershipState] = MembershipState.SUBSCRIBED
+    blocked: OneOf[SuppressionKind] | None = None
     custom_id: Annotated[str, Field(max_length=255)] = ""
     fields: dict[Literal[PERSON_FIELDS], Text] = Field(default_factory=dict)  # type: ignore[valid-type]
     attributes: dict[str, Text] = Field(default_factory=dict)
@@ -84,7 +85,7 @@ class RejectedRowSeed(Body):
     """A row that the import did not take: its line in the file, from 1, the reason, and its values."""
 
     line: Annotated[int, Field(ge=1)]
-    reason: Literal[tuple(REASONS)]  # type: ignore[valid-type]
+    reason: Literal[tuple(sorted(REJECTED))]  # type: ignore[valid-type]
     fields: list[Text] = Field(default_factory=list)
 
 
@@ -98,9 +99,7 @@ class JobSeed(Body):
     error: Text = ""
     label: Annotated[str, Field(max_length=255)] = "people.csv"
     login: Name | None = None
-    counters: dict[Literal[tuple(sorted(OUTCOMES))], Annotated[int, Field(ge=0)]] = Field(  # type: ignore[valid-type]
-        default_factory=dict
-    )
+    counters: dict[OneOf[ImportOutcome], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
     rejected_rows: list[RejectedRowSeed] = Field(default_factory=list, max_length=MOST)
 
 
@@ -124,7 +123,7 @@ class AccountSeed(Body):
 
     name: Name
     time_zone: str | None = None
-    identifier: Literal["email", "custom_id"] = "email"
+    identifier: OneOf[Identifier] = Identifier.EMAIL
     lists: list[ListSeed] = Field(default_factory=list, max_length=1000)
     logins: list[LoginSeed] = Field(default_factory=list, max_length=1000)
 
@@ -244,7 +243,7 @@ def _contact(
         raise ValueError(f"{given.email} is no e-mail address.")
     if unknown := given.attributes.keys() - attributes.keys():
         raise LookupError(f"the list has no attribute {min(unknown)}.")
-    state: State = given.state
+    state = given.state
     with Changes(product.database).begin(account, by="API") as change:
         contact_id = change.find(given.email) if account.identifier == "email" else None
         if contact_id is None:
@@ -272,7 +271,7 @@ def _job(product: Product, account: Account, contact_list: ContactList, login: L
         blocked="keep",
         identified_by="account",
     )
-    counters: dict[str, int] = dict(given.counters)
+    counters: dict[str, int] = {outcome.value: rows for outcome, rows in given.counters.items()}
     for row in given.rejected_rows:
         counters[row.reason] = counters.get(row.reason, 0) + 1
     rows = sum(counters.values())
@@ -283,7 +282,7 @@ def _job(product: Product, account: Account, contact_list: ContactList, login: L
             connection,
             account_id=account.id,
             login_id=None if login is None else login.id,
-            kind=KIND,
+            kind=JobKind.IMPORT,
             list_id=contact_list.id,
             request=spec.document(),
             label=given.label,

@@ -27,6 +27,7 @@ from soapstone.sending.supplied_file import FileForm
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries
+from soapstone.vocabulary.deliveries import Purpose
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.xmlhttp.app import XmlOverHttp
 
@@ -192,7 +193,7 @@ def by_addresses(place: Place) -> list[int]:
         contact_list=place.list,
         message=place.message(),
         emails=place.emails,
-        purpose="transactional",
+        purpose=Purpose.TRANSACTIONAL,
     )
     return numbers(ticket)
 

@@ -23,6 +23,7 @@ from soapstone.sending.messages.template import Template
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.subscriber.app import subscriber
+from soapstone.vocabulary.messages import MessageKind
 
 BASE = "https://mail.example.com"
 BLOCK = '<table><tr><td>Tea &amp; cake</td><td><a href="https://shop.example.com/?id=1&amp;q=2">2</a></td></tr></table>'
@@ -88,7 +89,7 @@ class Shop:
     def mail(self, email: str = "ann@example.com") -> tuple[str, str, str]:
         """Subject, HTML and text of the mail of a send; sample, preview and browser page say the same."""
         before = set(self.product.settings.mail.glob("*.eml"))
-        message = self.product.messages.save(self.account.id, self.list.id, DRAFT, kind="saved")
+        message = self.product.messages.save(self.account.id, self.list.id, DRAFT, kind=MessageKind.SAVED)
         self.product.sends.to_list(account=self.account, login=None, contact_list=self.list, message=message)
         self.work()
         sent = [path.read_bytes() for path in sorted(set(self.product.settings.mail.glob("*.eml")) - before)]

@@ -26,6 +26,7 @@ from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 from soapstone.store.tables import lists as list_table
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 LINKS = Links("https://lists.example", LinkKeys.single("key"))
 
@@ -172,7 +173,7 @@ class Crowd:
 
     def _from_list_category(self, person: Person) -> None:
         with Changes(self._database).begin(self.account) as change:
-            change.opt_out(person.contact_id, "list_category", self._list_category)
+            change.opt_out(person.contact_id, OptOutKind.LIST_CATEGORY, self._list_category)
         person.against.add("list category")
 
     def _block(self, person: Person, kind: str, list_id: int) -> None:
@@ -219,7 +220,7 @@ class Crowd:
             if change.membership(self.list.id, person.contact_id) is None:
                 change.join(self.list.id, person.contact_id)
             else:
-                change.move(self.list.id, person.contact_id, "subscribed")
+                change.move(self.list.id, person.contact_id, MembershipState.SUBSCRIBED)
         person.against -= {"unsubscribed", "removed", "list category"}
 
     @property

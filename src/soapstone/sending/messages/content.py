@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from soapstone.contacts.fields import FIELDS
 from soapstone.lists.lists import ContactList
-from soapstone.lists.profiles import CONTENT_BLOCK, ProfileAttribute
+from soapstone.lists.profiles import ProfileAttribute
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.body import Body
 from soapstone.sending.messages.body_links import end_of_body, links_in_html, links_in_text
@@ -30,6 +30,7 @@ from soapstone.sending.messages.message import (
 )
 from soapstone.sending.messages.plain_text import plain_template, text_and_markup
 from soapstone.sending.messages.template import Allowance, TagCount, Template, merge_key
+from soapstone.vocabulary.attributes import AttributeKind
 
 Written = TypeVar("Written", Message, Draft)
 
@@ -46,7 +47,7 @@ def profile_value(attribute: ProfileAttribute, profile: Mapping[str, str], form_
     """
     number = str(attribute.id)
     value = str(profile.get(number) or "")
-    if attribute.kind == CONTENT_BLOCK and value and form_values.get(number) != value:
+    if attribute.kind == AttributeKind.CONTENT_BLOCK and value and form_values.get(number) != value:
         return Markup(value)  # noqa: S704 - its author may write messages, too
     return value
 

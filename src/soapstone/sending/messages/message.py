@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from soapstone.errors import InvalidError
+from soapstone.vocabulary.messages import MessageKind
 
 # How mails can be written; text that an older character set does not have goes as UTF-8 (lk-105, mm-95).
 CHARSETS = ("utf-8", "iso-8859-1")
 
 # What waits to be used, in the words of the contracts, and "send": made for one send.
-MessageKind = Literal["saved", "transactional", "magnetmail", "send"]
 
 
 # Bounds of what a message holds: characters of a body, and of its subject and names; merge tags of all parts together,

@@ -13,16 +13,17 @@ from soapstone.clock import now
 from soapstone.errors import ConflictError, NameTakenError
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
-from soapstone.sending.messages.message import Draft, Message, MessageKind, Traits
+from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.sending.messages.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import jobs, messages, sends
 from soapstone.store.unique import looks_again
+from soapstone.vocabulary.messages import MessageKind
 
 TOKEN_BYTES = 16
 # The kind of message whose names are there once in an account.
-UNIQUE_KIND = "magnetmail"
+UNIQUE_KIND = MessageKind.MAGNETMAIL
 # Characters of a name that are compared: the index of PostgreSQL takes no more.
 LONGEST_KEY = 500
 
@@ -44,7 +45,7 @@ class Messages:
         list_id: int | None,
         draft: Draft,
         *,
-        kind: MessageKind = "saved",
+        kind: MessageKind = MessageKind.SAVED,
         traits: Traits | None = None,
         number: int | None = None,
     ) -> Message:

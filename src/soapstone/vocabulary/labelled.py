@@ -1,0 +1,23 @@
+"""What the members of every closed set carry."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+
+class Labelled(StrEnum):
+    """A closed set of texts. A member equals the text that is stored and that the REST API shows.
+
+    `label` is what people read in the console and in a terminal; `meaning` says in a sentence what the member stands
+    for. Members are named by the words of the field, even where an older word is stored.
+    """
+
+    label: str
+    meaning: str
+
+    def __new__(cls, value: str, label: str = "", meaning: str = "") -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label, member.meaning = label, meaning
+        return member
