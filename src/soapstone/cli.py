@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 from importlib.metadata import version as installed_version
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +40,7 @@ from soapstone.commands.startup_checks import check_settings
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.logs import configure_logs
+from soapstone.loopback import is_loopback
 from soapstone.product import Product
 from soapstone.settings import PREFIX, SECRETS, SETTINGS, Settings, source_of
 
@@ -245,7 +245,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
 
     configure_logs(settings.log_format, settings.log_level)
     limit_heap()
-    if demo and not _is_loopback(host):
+    if demo and not is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
     check_settings(settings)
     check_uvicorn()
@@ -257,9 +257,9 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
     if demo:
         settings = demo_settings(settings, base)
     with listener, opened(settings, upgrade=True) as product:
-        if sentence := refusal(product, demo=demo, loopback=_is_loopback(host)):
+        if sentence := refusal(product, demo=demo, loopback=is_loopback(host)):
             stop(sentence)
-        if not _is_loopback(host):
+        if not is_loopback(host):
             # Another process may make the demo in these records while they are served.
             product.logons.refuse_published()
         if demo:
@@ -299,15 +299,6 @@ def _make_first_account(product: Product) -> None:
     login = login or name
     if product.accounts.create_first(name, login, settings.admin_password, time_zone=settings.time_zone):
         log.info("account %s with login %s is made", name.upper(), login)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _stop_with_parent(running: Worker) -> None:

@@ -280,6 +280,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
+from soapstone.vocabulary.jobs import JobKind
 
 database = Database(sys.argv[1])
 jobs = Jobs(database)

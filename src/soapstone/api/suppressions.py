@@ -31,6 +31,7 @@ from soapstone.api.values import (
 )
 from soapstone.contacts.saved_searches import SavedSearch
 from soapstone.errors import InvalidError
+from soapstone.store.numbers import LARGEST as LARGEST_ID
 from soapstone.vocabulary.contacts import SuppressionKind
 
 router = APIRouter()
@@ -223,7 +224,7 @@ def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
 def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
     """Keep a mapping."""
     caller.require_all_lists()
-    if not 0 < given.own_id < 1 << 31:
+    if not 0 < given.own_id <= LARGEST_ID:
         raise InvalidError("own_id is the number of something here.")
     return once(
         given,

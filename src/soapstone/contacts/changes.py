@@ -33,11 +33,10 @@ from soapstone.clock import now
 from soapstone.contacts.erased_addresses import erased_among
 from soapstone.contacts.mailboxes import sharing
 from soapstone.store.database import Database
+from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
 from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
-
-LAST_NUMBER = (1 << 31) - 1
 
 
 class NumbersExhaustedError(Exception):
@@ -206,7 +205,7 @@ class Change:
 
         `form_values` are those content blocks of the profile that the person may have written.
         """
-        if self._last_number >= LAST_NUMBER:
+        if self._last_number >= LARGEST:
             raise NumbersExhaustedError
         self._last_number += 1
         number = self._last_number

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from soapstone.loopback import is_loopback
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing."""
 FOREIGN = "This call comes from a page of another site. Such calls are refused."
@@ -155,13 +157,13 @@ def is_local(scope: Mapping[str, Any]) -> bool:
     if _is_forwarded(scope):
         return False
     client = scope.get("client")
-    return client is not None and _is_loopback(str(client[0])) and asks_for_loopback(scope)
+    return client is not None and is_loopback(str(client[0])) and asks_for_loopback(scope)
 
 
 def asks_for_loopback(scope: Mapping[str, Any]) -> bool:
     """Whether a request names a loopback address as its host: a page of another site cannot make one that does."""
     hosts = header_lines(scope, b"host")
-    return len(hosts) == 1 and _is_host(hosts[0]) and _is_loopback(_PORT.sub("", hosts[0]).strip("[]"))
+    return len(hosts) == 1 and _is_host(hosts[0]) and is_loopback(_PORT.sub("", hosts[0]))
 
 
 def _is_forwarded(scope: Mapping[str, Any]) -> bool:
@@ -198,13 +200,6 @@ def _parsed(text: str) -> _Address | None:
         return None
     # A socket for both protocols gives addresses of the fourth version inside those of the sixth.
     return getattr(address, "ipv4_mapped", None) or address
-
-
-def _is_loopback(name: str) -> bool:
-    if name.lower() == "localhost":
-        return True
-    address = _address(name)
-    return address is not None and address.is_loopback
 
 
 def _nearest(scope: Mapping[str, Any], name: bytes) -> str:

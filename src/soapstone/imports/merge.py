@@ -41,11 +41,11 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.external_events import active_events, numbers
+from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
 from soapstone.store.unique import insert_into
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
-LAST_NUMBER = (1 << 31) - 1
 # Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
 CHANGED = (
     ImportOutcome.UPDATED,
@@ -371,7 +371,7 @@ class Merge:
             return
         stage, judged = self._stage, self._judged
         last = self.lock(connection)
-        if last + joins > LAST_NUMBER:
+        if last + joins > LARGEST:
             raise JobFailed("The account has given out all its contact numbers.")
         columns: dict[str, Any] = {
             "list_id": literal(self._list_id),

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from soapstone import log_context
+from soapstone.backoff import backoff
 from soapstone.errors import SoapstoneError
 from soapstone.jobs import heartbeats
 from soapstone.jobs.gate import JobGate
@@ -37,6 +39,8 @@ DEADLY = "The process that does the work has died {} times over this job, which 
 # Seconds that it waits after the first time, twice as long after each further one, and at most.
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 60.0
+# The same for storing how an attempt ended.
+LONGEST_WAIT_TO_STORE = 5.0
 # SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do. An
 # import writes the same pages of its indexes again and again; the fewer of these moves, the fewer times they go on.
 LOG_BYTES = 256 << 20
@@ -229,25 +233,24 @@ class Worker:
                 run.fail, f"{reason} What is done so far stays; the job goes on from there when it is retried."
             )
         self._hindered[job.id] = times
-        delay = min(LONGEST_WAIT, self._shortest_wait * 2 ** min(times - 1, 30))
+        delay = backoff(times, self._shortest_wait, LONGEST_WAIT)
         log.warning("job %d waits %.0f s: %s", job.id, delay, reason, exc_info=error)
         return partial(run.release, timedelta(seconds=delay), f"The job waits and goes on by itself. {reason}")
 
     def _insist(self, end: Callable[[], None], job: Job) -> None:
         """Store how an attempt ended, as soon as the database takes it: what hindered the job may hinder this, too."""
-        pause = self._shortest_wait
-        while True:
+        for failures in count(1):
             try:
-                return end()
+                end()
+                return
             except Superseded:
                 raise
             except Exception as error:
                 if (reason := hindrance(error)) is None:
                     raise
                 log.warning("the end of job %d is not stored yet: %s", job.id, reason)
-                if self._stop.wait(pause):
+                if self._stop.wait(backoff(failures, self._shortest_wait, LONGEST_WAIT_TO_STORE)):
                     raise
-                pause = min(2 * pause, 5.0)
 
     def _beat(self) -> None:
         self._record(self._heartbeats.begin)
