@@ -25,7 +25,6 @@ from soapstone.addresses import MOST_CHARACTERS
 from soapstone.api.limits import JSON_BYTES
 from soapstone.cli import app
 from soapstone.console import recent_calls
-from soapstone.contacts.changes import LAST_NUMBER
 from soapstone.contacts.fields import FIELDS
 from soapstone.http import compression
 from soapstone.imports import records
@@ -44,6 +43,7 @@ from soapstone.sending.messages.template import FILTERS, Template
 from soapstone.sending.smtp_address import SmtpAddress
 from soapstone.settings import SECRETS, SETTINGS
 from soapstone.store import waiting
+from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import metadata
 from soapstone.vocabulary.rows import REJECTED, TAKEN
 from soapstone.wire import large_calls, reader
@@ -413,7 +413,7 @@ BOUNDS: dict[str, tuple[str, ...]] = {
     "a mail to one person": (f"{message.MOST_MERGED:,} characters",),
     "text that filters, and `in` in conditions, read for one mail": (f"{message.MOST_FILTERED:,} characters",),
     "an e-mail address": (f"{MOST_CHARACTERS} characters",),
-    "ContactIDs of an account": (f"{LAST_NUMBER:,}",),
+    "ContactIDs of an account": (f"{LARGEST:,}",),
     "a change that waits for others": (f"{waiting.LONGEST_WAIT:.0f} seconds",),
     "changes of a web process that wait while none gets on": (
         f"{waiting.MOST_WAITING} after {waiting.STUCK:.0f} seconds",
