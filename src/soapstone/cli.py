@@ -153,7 +153,7 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.runners import chores, runners
+    from soapstone.runners import maintenance, runners
 
     settings = settings_of(data, database)
     configure_logs(settings.log_format, settings.log_level)
@@ -164,7 +164,9 @@ def worker(
             stop("Another worker serves this database.")
         if not settings.public_url and not supervised:
             log.warning(NO_PUBLIC_URL)
-        running = Worker(product.database, product.blobs, runners(product), slots=workers, chores=chores(product))
+        running = Worker(
+            product.database, product.blobs, runners(product), slots=workers, maintenance=maintenance(product)
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if supervised:

@@ -1,4 +1,4 @@
-"""What a worker does: the rooms' runners by kind of job, and the chores."""
+"""What a worker does: the rooms' runners by kind of job, and its maintenance."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
     }
 
 
-def chores(product: Product) -> list[Callable[[], object]]:
+def maintenance(product: Product) -> list[Callable[[], object]]:
     """What is done now and then: input files past their time go, and what dead runs left, old sessions and failures."""
 
     def sweep_inputs() -> None:

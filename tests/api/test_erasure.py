@@ -20,7 +20,7 @@ from soapstone.contacts.erased_addresses import remember
 from soapstone.errors import NotFoundError
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
-from soapstone.runners import chores
+from soapstone.runners import maintenance
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, import_parts, jobs, metadata, rejected_rows
 
@@ -142,10 +142,10 @@ def test_a_later_file_does_not_bring_the_person_back(life: Life, product: Produc
     # Nothing is kept of the row that another one about her supersedes.
     assert "erin" not in "".join(rejects)
     assert product.imports.counts(product.jobs.find(limit=1)[0]).suppressed == 2
-    # The file itself goes with the next chores.
+    # The file itself goes with the next maintenance.
     assert files_with(product.settings.blobs, "moss-town")
-    for chore in chores(product):
-        chore()
+    for task in maintenance(product):
+        task()
     product.blobs.sweep(product.jobs.blobs_in_use())
     assert "erin.moss" not in everything(product.database)
     with product.database.read() as connection:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from soapstone.accounts.account import Account
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
-from soapstone.jobs.worker import MOST_DEATHS, Worker
+from soapstone.jobs.worker import MOST_CRASHES, Worker
 from soapstone.lists.lists import Lists
 from soapstone.store import transient_errors
 from soapstone.store.blobs import Blobs
@@ -122,14 +122,14 @@ def test_a_job_over_which_worker_after_worker_dies_is_given_up(
     database: Database, blobs: Blobs, account: Account
 ) -> None:
     job_id, innocent = add(database, account), add(database, account)
-    for _ in range(MOST_DEATHS):
+    for _ in range(MOST_CRASHES):
         die(database, working=False)
     counter = Counter()
     work(database, blobs, counter)
     job = Jobs(database).get(None, job_id)
     assert job is not None
-    assert (job.state, job.attempt) == ("failed", MOST_DEATHS + 1)
-    assert f"{MOST_DEATHS} times" in job.error
+    assert (job.state, job.attempt) == ("failed", MOST_CRASHES + 1)
+    assert f"{MOST_CRASHES} times" in job.error
     assert counter.order == [innocent]
     assert Jobs(database).retry(None, job_id)
     work(database, blobs, counter)
@@ -140,12 +140,12 @@ def test_a_job_that_gets_further_may_lose_any_number_of_workers(
     database: Database, blobs: Blobs, account: Account
 ) -> None:
     job_id = add(database, account)
-    for number in range(3 * MOST_DEATHS):
-        die(database, working=number % (MOST_DEATHS - 1) == 0)
+    for number in range(3 * MOST_CRASHES):
+        die(database, working=number % (MOST_CRASHES - 1) == 0)
     work(database, blobs, Counter())
     job = Jobs(database).get(None, job_id)
     assert job is not None
-    assert (job.state, job.deaths) == ("completed", 0)
+    assert (job.state, job.crashes) == ("completed", 0)
 
 
 def sqlite_full() -> sqlite3.Error:

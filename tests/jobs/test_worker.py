@@ -224,7 +224,7 @@ def test_a_worker_never_takes_over_a_job_of_its_own(database: Database, blobs: B
     worker.run(until=lambda: all(job.over for job in jobs.find()))
     job = jobs.get([account.id], job_id)
     assert job is not None
-    assert (job.state, job.attempt, job.deaths) == ("completed", 1, 0)
+    assert (job.state, job.attempt, job.crashes) == ("completed", 1, 0)
 
 
 def test_a_job_whose_lease_is_prolonged_while_a_claim_waits_is_not_taken_over(
@@ -275,7 +275,7 @@ def test_chores_are_done_at_the_start_and_a_failing_one_harms_nothing(
     def fail() -> None:
         raise RuntimeError
 
-    worker = Worker(database, blobs, {"count": count_to_three}, idle=0.01, chores=[fail, done.set])
+    worker = Worker(database, blobs, {"count": count_to_three}, idle=0.01, maintenance=[fail, done.set])
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:

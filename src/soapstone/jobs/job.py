@@ -21,8 +21,8 @@ class Job:
 
     `state` is one of JobState; those in ENDED are final, but a failed job may be retried. `step` counts finished
     steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that belong to the kind of work.
-    `blob_size` is in bytes. `deaths` counts the last attempts in a row whose worker died before they had got any
-    further. A `paused` job is queued and not claimed; one that `passes` needs its list no more.
+    `blob_size` is in bytes. `crashes` counts the last attempts in a row whose worker died before they had got any
+    further. A `paused` job is queued and not claimed; one that `releases_list` needs its list no more.
     """
 
     id: int
@@ -44,12 +44,12 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     attempt: int
-    deaths: int
+    crashes: int
     lease_until: datetime | None
     worker: str
     cancel_asked: bool
     paused: bool
-    passes: bool
+    releases_list: bool
     error: str
 
     @property
@@ -60,7 +60,8 @@ class Job:
     @classmethod
     def of(cls, row: RowMapping) -> Job:
         """The job in a row of the table."""
-        return cls(**row)
+        values = dict(row)
+        return cls(crashes=values.pop("deaths"), releases_list=values.pop("passes"), **values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,13 +23,14 @@ _FENCE = (
     .values(lease_until=bindparam("until", type_=jobs.c.lease_until.type))
     .returning(jobs.c.cancel_asked, jobs.c.paused)
 )
-_KEPT = ("checkpoint", "counters", "step", "passes")
+# Column of the job → what a chunk and a job call it.
+_KEPT = {"checkpoint": "checkpoint", "counters": "counters", "step": "step", "passes": "releases_list"}
 _KEEP = (
     update(jobs)
     .where(jobs.c.id == bindparam("number"))
     .values(
         lease_until=bindparam("until", type_=jobs.c.lease_until.type),
-        **{name: bindparam(f"new_{name}", type_=jobs.c[name].type) for name in _KEPT},
+        **{column: bindparam(f"new_{name}", type_=jobs.c[column].type) for column, name in _KEPT.items()},
     )
 )
 _KEEP_PROGRESS = _KEEP.values(deaths=0)
@@ -67,8 +68,8 @@ class Chunk:
     """One transaction of a run: its data, the counters and the checkpoint are stored together or not at all.
 
     Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`. A job that
-    `passes` no longer takes its turn among the jobs of its list. `progress` is False for a chunk that only tells how
-    far the job is: the next attempt would have to do the same work again.
+    `releases_list` no longer takes its turn among the jobs of its list. `progress` is False for a chunk that only tells
+    how far the job is: the next attempt would have to do the same work again.
     """
 
     def __init__(self, connection: Connection, job: Job) -> None:
@@ -76,7 +77,7 @@ class Chunk:
         self.checkpoint: Mapping[str, Any] = job.checkpoint
         self.step = job.step
         self.counters = dict(job.counters)
-        self.passes = job.passes
+        self.releases_list = job.releases_list
         self.progress = True
 
     def count(self, **amounts: int) -> None:
@@ -126,7 +127,7 @@ class Run:
             self._fence(connection, heed=not last_words)
             chunk, progressed = Chunk(connection, self.job), False
             yield chunk
-            values: dict[str, Any] = {name: getattr(chunk, name) for name in _KEPT}
+            values: dict[str, Any] = {name: getattr(chunk, name) for name in _KEPT.values()}
             values["checkpoint"] = dict(chunk.checkpoint)
             progressed = chunk.progress and any(values[name] != getattr(self.job, name) for name in values)
             given = {f"new_{name}": value for name, value in values.items()}
@@ -134,7 +135,7 @@ class Run:
             given |= {"number": self.job.id, "until": system_now() + self._lease}
             connection.execute(_KEEP_PROGRESS if progressed else _KEEP, given)
         if progressed:
-            values["deaths"] = 0
+            values["crashes"] = 0
         self._reread(values)
         self.progressed |= progressed
 

@@ -31,11 +31,11 @@ from soapstone.store.transient_errors import hindrance
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)
-# A job that is hindered this often in a row, without having done anything, is given up: after an hour and a half.
+# A job that meets transient errors this often in a row, without any progress, is given up: after an hour and a half.
 PATIENCE = 100
 # A job whose worker died this often in a row, before the job had got any further, is given up: it may be the cause.
-MOST_DEATHS = 10
-DEADLY = "The process that does the work has died {} times over this job, which got no further. The log may tell why."
+MOST_CRASHES = 10
+CRASHED = "The process that does the work has died {} times over this job, which got no further. The log may tell why."
 # Seconds that it waits after the first time, twice as long after each further one, and at most.
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 60.0
@@ -44,14 +44,14 @@ LONGEST_WAIT_TO_STORE = 5.0
 # SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do. An
 # import writes the same pages of its indexes again and again; the fewer of these moves, the fewer times they go on.
 LOG_BYTES = 256 << 20
-# Seconds between two rounds of chores.
-CHORES_PAUSE = 3600.0
+# Seconds between two rounds of maintenance.
+MAINTENANCE_PAUSE = 3600.0
 
 
 class Worker:
     """Runs jobs in up to `slots` threads until `stop` is called.
 
-    `runners` says which kinds of job it can do, and how. `chores` are done now and then every hour, while there is
+    `runners` says which kinds of job it can do, and how. `maintenance` is done now and then every hour, while there is
     nothing else to do. `gate` holds jobs back.
     """
 
@@ -64,7 +64,7 @@ class Worker:
         slots: int = 4,
         lease: timedelta = LEASE,
         idle: float = 0.1,
-        chores: Sequence[Callable[[], object]] = (),
+        maintenance: Sequence[Callable[[], object]] = (),
         patience: int = PATIENCE,
         shortest_wait: float = SHORTEST_WAIT,
         gate: JobGate | None = None,
@@ -80,12 +80,12 @@ class Worker:
         self._slots = slots
         self._lease = lease
         self._idle = idle
-        self._chores = chores
-        self._chores_due = time.monotonic()
+        self._maintenance = maintenance
+        self._maintenance_due = time.monotonic()
         self._patience = patience
         self._shortest_wait = shortest_wait
-        # How often in a row each waiting job was hindered.
-        self._hindered: dict[int, int] = {}
+        # How many transient errors in a row each waiting job met.
+        self._failures: dict[int, int] = {}
         self._stop = threading.Event()
         # Each thread and its job.
         self._running: dict[threading.Thread, int] = {}
@@ -142,9 +142,9 @@ class Worker:
             resting = claimed is False and not self._running
         if resting and until():
             return True
-        if resting and time.monotonic() >= self._chores_due:
-            self._do_chores()
-        self._tidy()
+        if resting and time.monotonic() >= self._maintenance_due:
+            self._maintain()
+        self._checkpoint()
         with self._changed:
             if not self._woken and not self._stop.is_set():
                 self._changed.wait(self._idle)
@@ -174,7 +174,7 @@ class Worker:
             with self._changed:
                 del self._running[thread]
             run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
-            self._insist(self._after(OSError(errno.EAGAIN, str(error)), run, job), job)
+            self._store_end(self._after(OSError(errno.EAGAIN, str(error)), run, job), job)
         return True
 
     def _do(self, job: Job) -> None:
@@ -197,18 +197,18 @@ class Worker:
     def _attempt(self, run: Run, job: Job) -> None:
         end: Callable[[], None]
         try:
-            if job.deaths >= MOST_DEATHS:
-                raise JobFailed(DEADLY.format(job.deaths))
+            if job.crashes >= MOST_CRASHES:
+                raise JobFailed(CRASHED.format(job.crashes))
             self._runners[job.kind](run)
             run.complete()
-            self._hindered.pop(job.id, None)
+            self._failures.pop(job.id, None)
             return
         except Superseded:
             raise
         except (Stopped, Paused):
             end = run.release
         except Later as later:
-            self._hindered.pop(job.id, None)
+            self._failures.pop(job.id, None)
             end = partial(run.release, later.delay, str(later))
         except Cancelled:
             end = run.cancel
@@ -216,7 +216,7 @@ class Worker:
             end = partial(run.fail, str(failure))
         except Exception as error:
             end = self._after(error, run, job)
-        self._insist(end, job)
+        self._store_end(end, job)
 
     def _after(self, error: Exception, run: Run, job: Job) -> Callable[[], None]:
         """What is to become of a job after this error: it waits when it was hindered, and fails otherwise."""
@@ -225,19 +225,19 @@ class Worker:
             log.error("job %d failed by a fault of the server", job.id, exc_info=error)
             return partial(run.fail, "The server met an internal error; its log has the details.")
         progressed = run.progressed
-        times = 1 if progressed else self._hindered.get(job.id, 0) + 1
+        times = 1 if progressed else self._failures.get(job.id, 0) + 1
         if times >= self._patience:
-            self._hindered.pop(job.id, None)
+            self._failures.pop(job.id, None)
             log.error("job %d is given up: %s", job.id, reason, exc_info=error)
             return partial(
                 run.fail, f"{reason} What is done so far stays; the job goes on from there when it is retried."
             )
-        self._hindered[job.id] = times
+        self._failures[job.id] = times
         delay = backoff(times, self._shortest_wait, LONGEST_WAIT)
         log.warning("job %d waits %.0f s: %s", job.id, delay, reason, exc_info=error)
         return partial(run.release, timedelta(seconds=delay), f"The job waits and goes on by itself. {reason}")
 
-    def _insist(self, end: Callable[[], None], job: Job) -> None:
+    def _store_end(self, end: Callable[[], None], job: Job) -> None:
         """Store how an attempt ended, as soon as the database takes it: what hindered the job may hinder this, too."""
         for failures in count(1):
             try:
@@ -278,15 +278,15 @@ class Worker:
                 log.warning("a heartbeat of the worker could not be stored: %s", trouble)
             self._recorded = False
 
-    def _do_chores(self) -> None:
-        self._chores_due = time.monotonic() + CHORES_PAUSE
-        for chore in self._chores:
+    def _maintain(self) -> None:
+        self._maintenance_due = time.monotonic() + MAINTENANCE_PAUSE
+        for task in self._maintenance:
             try:
-                chore()
+                task()
             except Exception:
-                log.exception("a chore failed; it is tried again later")
+                log.exception("a maintenance task failed; it is tried again later")
 
-    def _tidy(self) -> None:
+    def _checkpoint(self) -> None:
         path = self._database.path
         if path is None:
             return

@@ -59,4 +59,4 @@ def step(run: Run, number: int, phase: str, **checkpoint: int) -> None:
         kept = {name: value for name, value in chunk.checkpoint.items() if name in ("first", "last")}
         chunk.checkpoint = {**kept, "phase": phase, "place": 0, **checkpoint}
         # Recipients are chosen: what becomes of the list is of no matter any more, and the send may take long.
-        chunk.passes = chunk.passes or phase in ("build", "mail")
+        chunk.releases_list = chunk.releases_list or phase in ("build", "mail")
