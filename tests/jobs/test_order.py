@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
-from soapstone.jobs.run import JobFailed, Run, Superseded
+from soapstone.jobs.run import JobFailed, LeaseLost, Run
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, jobs
@@ -134,7 +134,7 @@ def test_an_import_that_was_hindered_is_not_overtaken(office: Office, database: 
     def begin(run: Run) -> None:
         if run.job.id == first and run.job.attempt == 1:
             run.release(timedelta(seconds=0.5))
-            raise Superseded
+            raise LeaseLost
 
     office.begin = begin
     office.work()

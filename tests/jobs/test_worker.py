@@ -12,7 +12,7 @@ from sqlalchemy import select
 from soapstone.accounts.account import Account
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import JobFailed, Run, Superseded
+from soapstone.jobs.run import JobFailed, LeaseLost, Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import Lists
 from soapstone.store.blobs import Blobs
@@ -199,7 +199,7 @@ def test_an_attempt_that_was_taken_over_changes_nothing(
         with late.chunk() as chunk:
             chunk.count(done=1)
 
-    with pytest.raises(Superseded):
+    with pytest.raises(LeaseLost):
         act()
     job = jobs.get([account.id], job_id)
     assert job is not None

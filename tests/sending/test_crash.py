@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from soapstone.jobs.run import Chunk, Run, Superseded
+from soapstone.jobs.run import Chunk, Run, LeaseLost
 from soapstone.sending import folder_delivery, sender
 
 LEASE = timedelta(minutes=1)
@@ -177,7 +177,7 @@ def test_an_attempt_that_was_taken_over_changes_nothing_any_more(office: Any, n:
     frozen.n, frozen.moment, frozen.strike = n, "before", lambda: go_on(office)
     try:
         office.sender.run_list(frozen)
-    except Superseded:
+    except LeaseLost:
         assert n <= frozen.commits
     else:
         assert n > frozen.commits

@@ -40,7 +40,7 @@ class JobFailed(SoapstoneError):
     """The job cannot be done; the message is the reason that its owner reads."""
 
 
-class Superseded(Exception):
+class LeaseLost(Exception):
     """Another attempt has taken the job over: this one must not touch anything any more."""
 
 
@@ -56,7 +56,7 @@ class Paused(Exception):
     """The job's owner asked for a pause; it goes on from its checkpoint when it is resumed."""
 
 
-class Later(Exception):
+class Snooze(Exception):
     """There is nothing to do for a while; the job goes on from its checkpoint. The message tells its owner why."""
 
     def __init__(self, delay: timedelta, reason: str) -> None:
@@ -117,7 +117,7 @@ class Run:
     def chunk(self, *, last_words: bool = False, durable: bool = False) -> Iterator[Chunk]:
         """A fenced transaction for the next piece of work.
 
-        Raises Superseded, Cancelled, Paused or Stopped before anything is done; a runner lets them pass. `last_words`
+        Raises LeaseLost, Cancelled, Paused or Stopped before anything is done; a runner lets them pass. `last_words`
         are stored all the same, unless the attempt is superseded: what happened must be told. `durable` outlives a loss
         of power.
         """
@@ -173,7 +173,7 @@ class Run:
         given = {"number": self.job.id, "mine": self.job.attempt, "until": system_now() + self._lease}
         asked = connection.execute(_FENCE, given).one_or_none()
         if asked is None:
-            raise Superseded
+            raise LeaseLost
         if asked.cancel_asked and heed:
             raise Cancelled
         if asked.paused and heed:

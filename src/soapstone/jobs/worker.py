@@ -23,7 +23,7 @@ from soapstone.jobs.gate import JobGate
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Cancelled, JobFailed, Later, Paused, Run, Runner, Stopped, Superseded
+from soapstone.jobs.run import Cancelled, JobFailed, LeaseLost, Paused, Run, Runner, Snooze, Stopped
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.transient_errors import hindrance
@@ -184,7 +184,7 @@ class Worker:
         log.info("job begins", extra={"kind": job.kind, "account": job.account_id, "attempt": job.attempt})
         try:
             self._attempt(run, job)
-        except Superseded:
+        except LeaseLost:
             log.warning("job %d was taken over by another attempt", job.id)
         except Exception:
             # The lease runs out and the job is tried again.
@@ -203,13 +203,13 @@ class Worker:
             run.complete()
             self._failures.pop(job.id, None)
             return
-        except Superseded:
+        except LeaseLost:
             raise
         except (Stopped, Paused):
             end = run.release
-        except Later as later:
+        except Snooze as snooze:
             self._failures.pop(job.id, None)
-            end = partial(run.release, later.delay, str(later))
+            end = partial(run.release, snooze.delay, str(snooze))
         except Cancelled:
             end = run.cancel
         except SoapstoneError as failure:
@@ -243,7 +243,7 @@ class Worker:
             try:
                 end()
                 return
-            except Superseded:
+            except LeaseLost:
                 raise
             except Exception as error:
                 if (reason := hindrance(error)) is None:

@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select
 
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
+from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending import ledger
 from soapstone.sending.final_check import LastLook
 from soapstone.sending.mail.builder import MailBuilder
@@ -44,7 +44,7 @@ class MailFolders:
         try:
             outbox.open()
             yield outbox
-        except (Stopped, Superseded, Paused, Later, RecordsUnavailable):
+        except (Stopped, LeaseLost, Paused, Snooze, RecordsUnavailable):
             # The job goes on later, perhaps elsewhere, with the drafts as they are.
             raise
         except Cancelled:
@@ -95,7 +95,7 @@ class FolderDelivery:
         return int(self._run.job.checkpoint.get("place", 0))
 
     def hand_over(self) -> None:
-        """Build all mails, then hand them over. Raises Later when some are to be tried again."""
+        """Build all mails, then hand them over. Raises Snooze when some are to be tried again."""
         if self._phase == "build":
             self._build()
         if self._phase == "hand":
@@ -163,7 +163,7 @@ class FolderDelivery:
         chunk.count(**{state: ledger.move(chunk, deliveries.c.id == row.id, row.state, state, **values)})
 
     def _try_again(self) -> None:
-        """Offer the mails again whose time has come; Later when there are further ones."""
+        """Offer the mails again whose time has come; Snooze when there are further ones."""
         while batch := self._builder.due(now(), HAND_MAILS):
             with self._run.chunk() as chunk:
                 for row in batch:
@@ -183,7 +183,7 @@ class FolderDelivery:
         with self._run.database.read() as connection:
             due = connection.execute(query).scalar_one()
         if due is not None:
-            raise Later(due - now(), "The mail server asked to try some recipients again later.")
+            raise Snooze(due - now(), "The mail server asked to try some recipients again later.")
 
     def _built(self, limit: int) -> Sequence[Row[Any]]:
         return self._builder.built(self._place, self._run.job.checkpoint["last"], limit)

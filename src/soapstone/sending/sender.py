@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from soapstone.clock import now
 from soapstone.imports.records import Place
-from soapstone.jobs.run import JobFailed, Later, Run, Runner
+from soapstone.jobs.run import JobFailed, Run, Runner, Snooze
 from soapstone.lists.profile_filter import Term
 from soapstone.sending import ledger
 from soapstone.sending.audience import Audience, Candidate, Rules
@@ -193,7 +193,7 @@ class _Choice:
         with self._run.database.read() as connection:
             first = connection.execute(open_ones.limit(1)).scalar_one_or_none()
         if first is not None:
-            raise Later(TURN, f"The send waits until send {first} has chosen its recipients.")
+            raise Snooze(TURN, f"The send waits until send {first} has chosen its recipients.")
 
     def _outcome(self) -> dict[str, str]:
         """What a notice tells of the sends that it is about; it waits until their end, and as long as it was told."""
@@ -205,10 +205,10 @@ class _Choice:
         if len(ends) < len(rows):
             # The longer sends take, the less often they are looked at.
             pause = min(max((moment - self._run.job.submitted_at) / 10, TURN), LONGEST_TURN)
-            raise Later(pause, "The notice waits until the sends that it is about have ended.")
+            raise Snooze(pause, "The notice waits until the sends that it is about have ended.")
         due = max(ends, default=self._run.job.submitted_at) + timedelta(seconds=self._wanted["after"])
         if due > moment:
-            raise Later(due - moment, "The notice waits for its time.")
+            raise Snooze(due - moment, "The notice waits for its time.")
         states = ", ".join(sorted({row.state for row in rows}))
         return {"mails": str(sum(row.counters.get("handed", 0) for row in rows)), "outcome": states}
 

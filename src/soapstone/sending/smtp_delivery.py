@@ -28,7 +28,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
 from soapstone.clock import now
-from soapstone.jobs.run import Chunk, JobFailed, Later, Run, Superseded
+from soapstone.jobs.run import Chunk, JobFailed, LeaseLost, Run, Snooze
 from soapstone.sending.boot import boot
 from soapstone.sending.final_check import LastLook, Looked
 from soapstone.sending.ledger import within
@@ -144,7 +144,7 @@ class SmtpDelivery:
         self._held_up = False
 
     def hand_over(self) -> None:
-        """Hand over all that is due. Raises Later when the rest is due later, and JobFailed when the server wants none.
+        """Hand over all that is due. Raises Snooze when the rest is due later, and JobFailed when the server wants none.
 
         What the run's chunks raise passes, after what happened to the mails under way was stored.
         """
@@ -256,7 +256,7 @@ class SmtpDelivery:
                 return False
             wait = (self._next_due - now()).total_seconds()
             if wait > SHORT_WAIT:
-                raise Later(timedelta(seconds=wait), "The SMTP server asked to try some recipients again later.")
+                raise Snooze(timedelta(seconds=wait), "The SMTP server asked to try some recipients again later.")
         self._check_server()
         self._moved.clear()
         may_go = self._ready and (self._waiting or self._due) and len(self._under_way) < self._server.share
@@ -532,7 +532,7 @@ class SmtpDelivery:
         if self._results or self._reserved:
             try:
                 await asyncio.to_thread(partial(self._store, [], last_words=True, durable=True))
-            except Superseded:
+            except LeaseLost:
                 # Whoever has taken over holds them for uncertain, and says so.
                 log.warning("job %d: %d replies came too late", self._run.job.id, len(self._results))
 
@@ -567,7 +567,7 @@ class SmtpDelivery:
         if lasts_too_long:
             raise JobFailed(f"{trouble} What is left goes out when the send is retried.")
         pause = min(LONG_PAUSE * 2.0 ** min(rests, 30), LONGEST_PAUSE)
-        raise Later(timedelta(seconds=self._server.jittered(pause)), f"{trouble} The send goes on by itself.")
+        raise Snooze(timedelta(seconds=self._server.jittered(pause)), f"{trouble} The send goes on by itself.")
 
 
 def _unknown(why: str) -> Outcome:

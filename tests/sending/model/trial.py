@@ -18,7 +18,7 @@ from tests.sending.model.world import BEGIN, Fault, Killed, Process, VirtualLoop
 
 from soapstone.clock import clock
 from soapstone.jobs.job import Job
-from soapstone.jobs.run import Cancelled, Chunk, JobFailed, Later, Paused, Run, Stopped, Superseded
+from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending.mail.builder import Stationery
 from soapstone.sending.rates import Rates
 from soapstone.sending.sender import Sender
@@ -168,7 +168,7 @@ class Trial:
         except Killed:
             self.deaths += 1
             self.world.note("ATTEMPT was killed")
-        except Superseded:
+        except LeaseLost:
             self.deaths += 1
             self.world.note("ATTEMPT was taken over")
         return True
@@ -180,9 +180,9 @@ class Trial:
         except (Stopped, Paused) as why:
             self._note_end(type(why).__name__)
             run.release()
-        except Later as later:
-            self._note_end(f"later, in {later.delay.total_seconds():.1f} s: {later}")
-            run.release(later.delay, str(later))
+        except Snooze as snooze:
+            self._note_end(f"later, in {snooze.delay.total_seconds():.1f} s: {snooze}")
+            run.release(snooze.delay, str(snooze))
         except Cancelled:
             self._note_end("cancelled")
             run.cancel()
