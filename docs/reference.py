@@ -1,4 +1,4 @@
-"""The parts of manual and README that follow from the code: settings, command line, operations, headings of files.
+"""The parts of manual and README that follow from the code: settings, commands, operations, headings, closed sets.
 
 Run `.venv/bin/python docs/reference.py` after a change of any of them; a test compares. Examples of commands are in
 `examples.toml`.
@@ -11,11 +11,14 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from enum import EnumType
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any, get_args
 
 import typer.main
 
+from soapstone import vocabulary
 from soapstone.cli import app
 from soapstone.contacts.fields import FIELDS
 from soapstone.imports.columns import HEADINGS, WHOLE_NAMES
@@ -24,6 +27,7 @@ from soapstone.listrak import service as listrak_service
 from soapstone.magnetmail import operations as magnetmail
 from soapstone.magnetmail import service as magnetmail_service
 from soapstone.settings import SETTINGS
+from soapstone.vocabulary.labelled import Labelled
 
 DOCS = Path(__file__).parent
 
@@ -150,11 +154,27 @@ def headings() -> str:
     return "\n".join(rows)
 
 
+def closed_sets() -> str:
+    """A table for each closed set: what is stored, what people read, and what it means."""
+    for module in iter_modules(vocabulary.__path__):
+        import_module(f"{vocabulary.__name__}.{module.name}")
+    parts = []
+    for terms in sorted(Labelled.__subclasses__(), key=lambda each: each.__name__):
+        parts += [
+            f"### {re.sub('(?<=[a-z])(?=[A-Z])', ' ', terms.__name__).capitalize()}",
+            str(terms.__doc__).split("\n")[0],
+        ]
+        rows = ["| stored | label | meaning |", "| --- | --- | --- |"]
+        parts.append("\n".join(rows + [f"| `{term}` | {term.label} | {term.meaning} |" for term in terms]))
+    return "\n\n".join(parts)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "settings.md": settings,
     "command-line.md": command_line,
     "operations.md": operations,
     "headings.md": headings,
+    "glossary.md": closed_sets,
     "../README.md": numbers,
 }
 

@@ -90,7 +90,7 @@ def reference() -> ModuleType:
 # --- what follows from the code --------------------------------------------------------------------------------------
 
 
-GENERATED = ["settings.md", "command-line.md", "operations.md", "headings.md", "../README.md"]
+GENERATED = ["settings.md", "command-line.md", "operations.md", "headings.md", "glossary.md", "../README.md"]
 
 
 @pytest.mark.parametrize("name", GENERATED)

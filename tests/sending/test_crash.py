@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from soapstone.jobs.run import Chunk, Run, LeaseLost
+from soapstone.jobs.run import Chunk, LeaseLost, Run
 from soapstone.sending import folder_delivery, sender
 
 LEASE = timedelta(minutes=1)
