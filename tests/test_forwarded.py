@@ -24,7 +24,7 @@ Call = Callable[..., dict[str, bool]]
 
 
 @pytest.fixture
-def let_in(database: Database, account: Account, tmp_path: Path) -> Call:
+def clear_opt_outs(database: Database, account: Account, tmp_path: Path) -> Call:
     """Calls all interfaces of an account that allows one network; which ones let the caller in."""
     settings = Settings(data_dir=tmp_path / "data", trusted_proxies=[PROXY])
     settings.mail.mkdir(parents=True)
@@ -74,18 +74,18 @@ class _Peer:
         await self._app({**scope, "client": None if self._peer is None else (self._peer, 4711)}, receive, send)
 
 
-def test_the_last_line_counts(let_in: Call) -> None:
+def test_the_last_line_counts(clear_opt_outs: Call) -> None:
     """As HAProxy adds it, behind what the caller wrote."""
-    assert let_in(ELSEWHERE, HERE) == dict.fromkeys(("SOAP", "XML over HTTP", "REST", "console"), True)
-    assert let_in(HERE, ELSEWHERE) == dict.fromkeys(("SOAP", "XML over HTTP", "REST", "console"), False)
+    assert clear_opt_outs(ELSEWHERE, HERE) == dict.fromkeys(("SOAP", "XML over HTTP", "REST", "console"), True)
+    assert clear_opt_outs(HERE, ELSEWHERE) == dict.fromkeys(("SOAP", "XML over HTTP", "REST", "console"), False)
 
 
-def test_the_last_address_of_a_line_counts(let_in: Call) -> None:
+def test_the_last_address_of_a_line_counts(clear_opt_outs: Call) -> None:
     """As nginx and Apache add it."""
-    assert set(let_in(f"{ELSEWHERE}, {HERE}").values()) == {True}
-    assert set(let_in(f"{HERE}, {ELSEWHERE}:443").values()) == {False}
+    assert set(clear_opt_outs(f"{ELSEWHERE}, {HERE}").values()) == {True}
+    assert set(clear_opt_outs(f"{HERE}, {ELSEWHERE}:443").values()) == {False}
 
 
-def test_lk_9_a_caller_without_an_address_comes_from_no_network(let_in: Call) -> None:
+def test_lk_9_a_caller_without_an_address_comes_from_no_network(clear_opt_outs: Call) -> None:
     """The connection may be gone before the server asks whose it is."""
-    assert set(let_in(HERE, peer=None).values()) == {False}
+    assert set(clear_opt_outs(HERE, peer=None).values()) == {False}

@@ -148,7 +148,7 @@ def test_whole_names_are_kept_and_split_on_request(api: httpx.Client, made: int,
     assert member(api, made, "bob@example.org") == ({}, {"Name": "Bob Ray"})
     imported('email,name\ncem@example.org,"Ray, Cem"\n', split_names=True)
     assert member(api, made, "cem@example.org") == ({"first_name": "Cem", "last_name": "Ray"}, {"Name": "Ray, Cem"})
-    imported("dan@example.org,Dan de Vries\n", columns="Email,Name", split_names=True, known="append")
+    imported("dan@example.org,Dan de Vries\n", columns="Email,Name", split_names=True, on_existing="append")
     assert member(api, made, "dan@example.org")[0] == {"first_name": "Dan", "last_name": "de Vries"}
 
 

@@ -193,12 +193,12 @@ def test_lines_of_a_sheet_are_its_rows(run: Run, product: Product) -> None:
     ("options", "changed"),
     [
         ([], ("", "40")),
-        (["--known", "overwrite"], ("", "40")),
-        (["--known", "update"], ("Ann", "40")),
-        (["--known", "append"], ("Ann", "38")),
-        (["--known", "keep"], ("Ann", "38")),
+        (["--on-existing", "overwrite"], ("", "40")),
+        (["--on-existing", "update"], ("Ann", "40")),
+        (["--on-existing", "append"], ("Ann", "38")),
+        (["--on-existing", "keep"], ("Ann", "38")),
         (["--keep"], ("Ann", "38")),
-        (["--keep", "--known", "keep"], ("Ann", "38")),
+        (["--keep", "--on-existing", "keep"], ("Ann", "38")),
         (["--dry-run"], ("Ann", "38")),
     ],
 )
@@ -252,7 +252,7 @@ REFUSED = {
     "removing and replacing": ("people.csv", ROWS, ["--list", "1", "--remove", "--replace"], "replace the members"),
     "removing and changing": ("people.csv", ROWS, ["--list", "1", "--remove", "--members-only"], "exclude"),
     "clearing without removing": ("people.csv", ROWS, ["--list", "1", "--clear"], "--remove"),
-    "two answers": ("people.csv", ROWS, ["--list", "1", "--keep", "--known", "append"], "exclude"),
+    "two answers": ("people.csv", ROWS, ["--list", "1", "--keep", "--on-existing", "append"], "exclude"),
     "a sheet of a text": ("people.csv", ROWS, ["--list", "1", "--sheet", "x"], "is none"),
     "an unknown sheet": ("people.xlsx", xlsx({"P": CELLS}), ["--list", "1", "--sheet", "x"], "workbook has: P"),
     "a broken workbook": ("people.xlsx", xlsx({"P": CELLS})[:500], ["--list", "1"], "broken"),
@@ -286,7 +286,7 @@ def test_an_archive_whose_damage_shows_later_fails_with_a_reason(run: Run, produ
 
 def test_unknown_words_are_not_understood(run: Run) -> None:
     run("people.csv", ROWS, "--list", "1", "--skip", "1001", code=2)
-    run("people.csv", ROWS, "--list", "1", "--known", "forget", code=2)
+    run("people.csv", ROWS, "--list", "1", "--on-existing", "forget", code=2)
 
 
 def test_an_import_that_no_worker_can_do_waits(run: Run, product: Product, monkeypatch: pytest.MonkeyPatch) -> None:

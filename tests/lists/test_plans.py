@@ -139,7 +139,7 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
     with Changes(database).begin(account) as change:
         change.find("ann@example.com", made.id)
         change.opted_out(number, made.id)
-        change.let_in(number, made.id)
+        change.clear_opt_outs(number, made.id)
         change.move(made.id, number, MembershipState.SUBSCRIBED)
         change.leave(made.id, number)
     event.remove(database.engine, "before_cursor_execute", note)

@@ -25,7 +25,7 @@ def test_people_of_a_file_who_left_are_skipped(office: Any) -> None:
         change.opt_out(numbers[OptOutKind.LIST], OptOutKind.LIST, kept.id)
         change.opt_out(numbers["clubs"], OptOutKind.LIST_CATEGORY, clubs.id)
         change.opt_out(numbers["back"], OptOutKind.LIST, kept.id)
-        change.let_in(numbers["back"], kept.id)
+        change.clear_opt_outs(numbers["back"], kept.id)
         change.join(kept.id, numbers["back"])
         change.opt_out(numbers["free"], OptOutKind.LIST, other.id)
     ticket = office.to_file("EmailAddress\n" + "".join(f"{name.upper()}@example.com\n" for name in (*NAMES, "new")))
@@ -62,7 +62,7 @@ def test_members_of_a_list_that_comes_into_a_category_later_keep_their_wish(offi
     Lists(office.database).change(office.account.id, office.list.id, category_id=clubs.id)
     assert send() == [("ann@example.com", "handed", ""), ("bob@example.com", "skipped", "unsubscribed")]
     with Changes(office.database).begin(office.account) as change:
-        change.let_in(bob, office.list.id)
+        change.clear_opt_outs(bob, office.list.id)
     assert send() == everybody
 
 

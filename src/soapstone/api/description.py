@@ -31,7 +31,7 @@ _SETS: dict[str, tuple[str, ...]] = {
     "ImportAction": get_args(Action),
     "ImportMode": ("normal", "replace", "dry_run"),
     "Join": get_args(Join),
-    "KnownContacts": get_args(Known),
+    "OnExisting": get_args(Known),
     "OptOutColumns": ("respect", "ignore"),
     "ProfileUpdate": ("none", "append", "overwrite", "update"),
     "RowsForm": ("csv", "ndjson"),

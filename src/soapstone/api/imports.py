@@ -70,7 +70,7 @@ class How(BaseModel):
     """How an import reads its file, and what it does with the people in it: see `ImportSpec`."""
 
     action: Action = "add"
-    known: Known = "overwrite"
+    on_existing: Known = "overwrite"
     columns: Annotated[str, AfterValidator(storable)] = Field(
         "", max_length=4000, description="Fields of the columns, commas between them; empty: the first row names them."
     )
@@ -135,7 +135,7 @@ class How(BaseModel):
             encoding=encoding,
             skip=skip,
             action=self.action,
-            known=self.known,
+            known=self.on_existing,
             blocked=self.blocked,
             identified_by=self.identified_by,
             replace=self.mode == "replace",

@@ -70,7 +70,7 @@ class ToGroups(Body):
 
     kind: Literal["groups"]
     list_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
-    again: bool = Field(default=False, description="Also to those who have had the message.")
+    allow_repeat: bool = Field(default=False, description="Also to those who have had the message.")
 
 
 class ToAddresses(Body):
@@ -300,7 +300,9 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
     if isinstance(to, ToGroups):
         groups = [caller.list(number) for number in dict.fromkeys(to.list_ids)]
         choice = given.unsubscribe
-        return _to_lists(lambda: sends.to_groups(groups=groups, again=to.again, unsubscribe=choice, **common))
+        return _to_lists(
+            lambda: sends.to_groups(groups=groups, allow_repeat=to.allow_repeat, unsubscribe=choice, **common)
+        )
     contact_list = caller.list(to.list_id)
     if isinstance(to, ToAddresses):
         return [

@@ -66,7 +66,7 @@ def import_(
         typer.Option(help="Such as utf-8, utf-16, windows-1252, mac-roman, cp850, shift_jis; auto finds out."),
     ] = "auto",
     sheet: Annotated[str, typer.Option(help="The sheet of a spreadsheet; the first by default.")] = "",
-    known: Annotated[
+    on_existing: Annotated[
         Known | None,
         typer.Option(
             help="Contacts that are known: overwrite takes all values of the file (the default), update those that are "
@@ -74,7 +74,7 @@ def import_(
         ),
     ] = None,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave contacts that are known as they are: --known keep.")
+        bool, typer.Option("--keep", help="Leave contacts that are known as they are: --on-existing keep.")
     ] = False,
     members_only: Annotated[
         bool, typer.Option("--members-only", help="Change those who are on the list; nobody joins it.")
@@ -109,8 +109,8 @@ def import_(
     """Import a file of contacts into a list and watch it; exit code 1 unless it was completed."""
     if no_list == (list_id is not None):
         stop("Say which list with --list, or --no-list.")
-    if keep and known not in (None, "keep"):
-        stop(f"--keep and --known {known} exclude each other.")
+    if keep and on_existing not in (None, "keep"):
+        stop(f"--keep and --on-existing {on_existing} exclude each other.")
     if make_attributes and (no_list or remove):
         stop("--make-attributes needs a list, and goes without --remove.")
     action = _action(members_only=members_only, remove=remove, clear=clear)
@@ -157,7 +157,7 @@ def import_(
                 header=header,
                 **asdict(form),
                 action=action,
-                known="keep" if keep else known or "overwrite",
+                known="keep" if keep else on_existing or "overwrite",
                 blocked="keep",
                 identified_by="account",
                 replace=replace,

@@ -153,7 +153,9 @@ def to_list(
 def to_groups(
     message: MessageNumber,
     groups: Annotated[list[int], typer.Argument(help="Numbers of the lists, in their order.")],
-    again: Annotated[bool, typer.Option("--again", help="Also to those who have had the message.")] = False,
+    allow_repeat: Annotated[
+        bool, typer.Option("--allow-repeat", help="Also to those who have had the message.")
+    ] = False,
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
     yes: Yes = False,
@@ -175,7 +177,7 @@ def to_groups(
             login=None,
             groups=lists,
             message=stored,
-            again=again,
+            allow_repeat=allow_repeat,
             due_at=moment,
             unsubscribe=_choice(no_unsubscribe),
         )

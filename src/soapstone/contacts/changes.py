@@ -303,7 +303,7 @@ class Change:
         here = opt_outs.c.contact_id.in_(self.sharing(contact_id))
         self.connection.execute(delete(opt_outs).where(here).filter_by(kind=kind, target_id=target_id))
 
-    def let_in(self, contact_id: int, list_id: int) -> None:
+    def clear_opt_outs(self, contact_id: int, list_id: int) -> None:
         """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). Its state stays."""
         people = self.sharing(contact_id)
         self.connection.execute(delete(opt_outs).where(self._against(people, list_id)))

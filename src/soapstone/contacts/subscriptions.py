@@ -158,7 +158,7 @@ class Subscriptions:
                 contact_id = change.add(email=address)
             wait = asks and state != "unsubscribed"
             if state == "unsubscribed":
-                change.let_in(contact_id, contact_list.id)
+                change.clear_opt_outs(contact_id, contact_list.id)
             self._enter(
                 change,
                 contact_list,
@@ -286,7 +286,7 @@ class Subscriptions:
                 return Outcome.ALREADY
             if member["state"] == "unsubscribed":
                 return Outcome.UNSUBSCRIBED
-            change.let_in(contact_id, contact_list.id)
+            change.clear_opt_outs(contact_id, contact_list.id)
             change.move(contact_list.id, contact_id, MembershipState.SUBSCRIBED)
             _raise(change, contact_list, contact_id, events)
             return Outcome.SUBSCRIBED

@@ -49,7 +49,7 @@ def send_transactional_message(call: Call, request: SendTransactionalMessage) ->
         message=message,
         emails=[address],
         purpose=Purpose.TRANSACTIONAL,
-        reach=ANYBODY,
+        include_states=ANYBODY,
         fields=values,
         html_fields=blocks,
     )

@@ -71,8 +71,8 @@ def send_email_to_individual(call: Call, request: sendEmailToIndividual) -> Emai
         if request.recp_type is recipient_type.fax:
             raise NotSupportedError("Faxes are not sent.")
         message = _message(call, request.message_id)
-        instead = _instead(request)
-        _check_own_links(call, message, instead)
+        overrides = _overrides(request)
+        _check_own_links(call, message, overrides)
         named = [name.strip() for name in request.recipients or [] if name and name.strip()]
         if not named:
             raise InvalidError("The recipients are missing.")
@@ -84,7 +84,7 @@ def send_email_to_individual(call: Call, request: sendEmailToIndividual) -> Emai
             login=call.identity.login,
             message=message,
             contact_ids=found.contact_ids,
-            instead=instead,
+            overrides=overrides,
             links=_links(message, request),
             settings=_billing(request),
         )
@@ -100,7 +100,7 @@ def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGro
             raise NotSupportedError("Faxes are not sent.")
         message = _message(call, request.message_id)
         groups = _groups(call, request.group_ids or [])
-        without = _groups(call, request.filteredout_groups or [])
+        exclude = _groups(call, request.filteredout_groups or [])
         tests = [email.strip() for email in request.test_emails or [] if email and email.strip()]
         for email in tests:
             if not is_mailbox(email):
@@ -109,9 +109,9 @@ def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGro
             raise InvalidError("The groups are missing.")
         if message.archived and not request.sendDespiteArchived:
             raise InvalidError(f"Message {message.id} is archived.")
-        instead = _instead(request)
-        _check_own_links(call, message, instead)
-        sender = instead["from_address"] or message.from_address
+        overrides = _overrides(request)
+        _check_own_links(call, message, overrides)
+        sender = overrides["from_address"] or message.from_address
         if not request.sendDespiteBadFrom and not _may_send_as(call, sender):
             raise InvalidError(f"The sender is not an allowed address of the account: {sender}")
         due_at = _due(call, request.scheduledDateTime)
@@ -120,9 +120,9 @@ def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGro
             login=call.identity.login,
             groups=groups,
             message=message,
-            instead=instead,
-            without=without,
-            again=request.ignore_dedupe,
+            overrides=overrides,
+            exclude=exclude,
+            allow_repeat=request.ignore_dedupe,
             due_at=due_at,
             links=_links(message, request),
             settings=_settings(request),
@@ -158,15 +158,15 @@ def _groups(call: Call, numbers: Sequence[int]) -> list[ContactList]:
     return [known[number] for number in dict.fromkeys(numbers)]
 
 
-def _instead(request: sendEmailToIndividual | sendMessageToGroup) -> dict[str, str]:
+def _overrides(request: sendEmailToIndividual | sendMessageToGroup) -> dict[str, str]:
     """What replaces parts of the message; empty is as it was stored (mm-101)."""
     from_name, from_address = sender_of(request.message_from)
     return {"subject": request.message_subject or "", "from_name": from_name, "from_address": from_address}
 
 
-def _check_own_links(call: Call, message: Message, instead: dict[str, str]) -> None:
+def _check_own_links(call: Call, message: Message, overrides: dict[str, str]) -> None:
     """Refuse at once what could not be sent later."""
-    names = {*Content(message).names, *Content(Draft(**{**instead, "plain": ""})).names}
+    names = {*Content(message).names, *Content(Draft(**{**overrides, "plain": ""})).names}
     if LINK_KEYS.keys() & names and call.product.links is None:
         raise InvalidError(NO_LINKS)
 

@@ -64,30 +64,30 @@ class Rules:
 
 def skip_reason(
     *,
-    malformed: bool,
-    repeated: bool,
+    invalid_address: bool,
+    duplicate: bool,
     blocked: str,
     state: str,
-    averse: bool,
-    reach: Collection[str],
+    opted_out: bool,
+    include_states: Collection[str],
     is_for_members: bool,
 ) -> SkipReason | Literal[""]:
     """Return why somebody gets no mail; "" for those who get it.
 
-    `blocked` is "banned", "suppressed" or "". `state` is as in Candidate, `reach` as in Rules; `averse` says that the
-    person wants no mail of the message's category or of the list's.
+    `blocked` is "banned", "suppressed" or "". `state` is as in Candidate, `include_states` is `reach` of Rules;
+    `opted_out` says that the person wants no mail of the message's category or of the list's.
     """
-    if malformed:
+    if invalid_address:
         return SkipReason.INVALID_ADDRESS
-    if repeated:
+    if duplicate:
         return SkipReason.DUPLICATE
     if blocked:
         return SkipReason(blocked)
-    if state == "unsubscribed" and state not in reach:
+    if state == "unsubscribed" and state not in include_states:
         return SkipReason.UNSUBSCRIBED
-    if state == "waiting" and state not in reach:
+    if state == "waiting" and state not in include_states:
         return SkipReason.UNCONFIRMED
-    if averse and "unsubscribed" not in reach:
+    if opted_out and "unsubscribed" not in include_states:
         return SkipReason.UNSUBSCRIBED
     return SkipReason.LEFT if is_for_members and not state else ""
 
@@ -184,7 +184,7 @@ class Audience:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         moved = {row.email_key for row in rows if row.new_key not in (None, row.email_key)}
-        moved -= self._had(moved) if moved else set()
+        moved -= self._already_sent(moved) if moved else set()
         addresses = [
             (row.new_email, row.new_key) if row.email_key in moved else (row.email, row.email_key) for row in rows
         ]
@@ -199,25 +199,25 @@ class Audience:
         """The ledger's rows for these candidates; nobody is chosen whose address was judged before in this send."""
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
-        had = self._had(set(keys))
+        already_sent = self._already_sent(set(keys))
         known = {candidate.contact_id for candidate in candidates if candidate.contact_id is not None}
-        averse = self.averse_among(known)
+        opted_out = self.opted_out_among(known)
         shared = self.shared_states(known)
         excluded = self._excluded(set(keys))
         rows = []
         for candidate, key in zip(candidates, keys, strict=True):
             reason = skip_reason(
-                malformed=candidate.flawed or not is_mailbox(candidate.email),
-                repeated=key in seen,
+                invalid_address=candidate.flawed or not is_mailbox(candidate.email),
+                duplicate=key in seen,
                 blocked="banned" if key in banned else "suppressed" if key in suppressed else "",
                 state=shared.get(candidate.contact_id or 0, candidate.state),
-                averse=candidate.contact_id in averse,
-                reach=self._rules.reach,
+                opted_out=candidate.contact_id in opted_out,
+                include_states=self._rules.reach,
                 is_for_members=self._rules.members,
             )
             if not reason and key in excluded:
                 reason = SkipReason.EXCLUDED
-            if not reason and key in had:
+            if not reason and key in already_sent:
                 reason = SkipReason.ALREADY_SENT
             if reason != SkipReason.INVALID_ADDRESS:
                 seen.add(key)
@@ -257,7 +257,7 @@ class Audience:
             found["suppressed"] |= erased_among(connection, self._job.account_id, keys).keys()
         return seen, found["banned"], found["suppressed"]
 
-    def _had(self, keys: set[str]) -> set[str]:
+    def _already_sent(self, keys: set[str]) -> set[str]:
         """Those of the keys that get the message, or got it, by another send that this one heeds."""
         if not self._rules.once and not self._rules.after:
             return set()
@@ -296,8 +296,8 @@ class Audience:
         )
         return connection.execute(query.limit(1)).first() is not None
 
-    def averse(self, contact_id: ColumnElement[int | None]) -> ColumnElement[bool]:
-        """Return whether a contact wants no mail of the message's or the list's category, as `averse_among`."""
+    def opted_out(self, contact_id: ColumnElement[int | None]) -> ColumnElement[bool]:
+        """Return whether a contact wants no mail of the message's or the list's category, as `opted_out_among`."""
         message_category = select(messages.c.category_id).where(messages.c.id == self._message_id).scalar_subquery()
         list_category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
         against = or_(
@@ -306,7 +306,7 @@ class Audience:
         )
         return select(opt_outs.c.kind).where(opt_outs.c.contact_id == contact_id, against).exists()
 
-    def averse_among(self, contact_ids: Collection[int]) -> set[int]:
+    def opted_out_among(self, contact_ids: Collection[int]) -> set[int]:
         """Those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
 
         A list may have come into its category after people on it asked for no mail of that.
@@ -343,7 +343,7 @@ class Audience:
             query = select(contacts.c.id, self.state(contacts.c).label("state")).join(memberships, here, isouter=True)
             found = reading.execute(query.where(contacts.c.id.in_(everyone)))
             states: dict[int, str] = {row.id: row.state for row in found}
-        states |= dict.fromkeys(self.averse_among(everyone), "unsubscribed")
+        states |= dict.fromkeys(self.opted_out_among(everyone), "unsubscribed")
         return {each: max((states[one] for one in shared), key=RANKS.__getitem__) for each, shared in mailboxes.items()}
 
     def state(self, person: Any) -> ColumnElement[str]:

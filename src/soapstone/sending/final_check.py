@@ -52,7 +52,7 @@ class LastLook:
     ) -> None:
         self._audience = Audience(database, job, message_id, rules)
         self._job = job
-        self._reach = frozenset(rules.reach)
+        self._include_states = frozenset(rules.reach)
         self._is_for_members = is_for_members or rules.members
         self._is_by_address = is_by_address
         self._query = self._looking(message_id)
@@ -97,7 +97,7 @@ class LastLook:
         }
         asked = {key for key in unsure.values() if key}
         known = self._audience.known(asked, connection) if asked else {}
-        others_averse = self._audience.averse_among({contact_id for contact_id, _ in known.values()})
+        others_opted_out = self._audience.opted_out_among({contact_id for contact_id, _ in known.values()})
         sharing = {seen.contact_id for seen in found if seen.shares}
         shared = self._audience.shared_states(sharing, connection) if sharing else {}
         # People may have been deleted since: while they were chosen, or before a backup was put back that has them.
@@ -106,16 +106,16 @@ class LastLook:
         )
         for seen in found:
             has_moved = seen.key is not None and seen.key != keys[seen.id]
-            state, averse = shared.get(seen.contact_id or 0, seen.state), bool(seen.averse)
+            state, opted_out = shared.get(seen.contact_id or 0, seen.state), bool(seen.opted_out)
             if (since := known.get(unsure.get(seen.id, ""))) is not None:
-                state, averse = since[1], averse or since[0] in others_averse
+                state, opted_out = since[1], opted_out or since[0] in others_opted_out
             reason = skip_reason(
-                malformed=has_moved and not is_mailbox(seen.email),
-                repeated=has_moved and (seen.key in taken or self._audience.is_there(connection, seen.id, seen.key)),
+                invalid_address=has_moved and not is_mailbox(seen.email),
+                duplicate=has_moved and (seen.key in taken or self._audience.is_there(connection, seen.id, seen.key)),
                 blocked=seen.blocked or ("suppressed" if (seen.key or keys[seen.id]) in erased else ""),
                 state=state,
-                averse=averse,
-                reach=self._reach,
+                opted_out=opted_out,
+                include_states=self._include_states,
                 is_for_members=self._is_for_members,
             )
             if reason:
@@ -153,7 +153,7 @@ class LastLook:
                 contacts.c.unique_email,
                 self._audience.state(contacts.c).label("state"),
                 blocked.label("blocked"),
-                self._audience.averse(table.contact_id).label("averse"),
+                self._audience.opted_out(table.contact_id).label("opted_out"),
             )
             .join(contacts, contacts.c.id == table.contact_id, isouter=True)
             .join(

@@ -196,15 +196,15 @@ class Sends:
         purpose: Purpose = Purpose.TEST,
         fields: Mapping[str, str] | None = None,
         html_fields: Collection[str] = (),
-        reach: Collection[str] = (),
+        include_states: Collection[str] = (),
         due_at: datetime | None = None,
         traits: Traits | None = None,
     ) -> SendTicket:
         """Send a message to single addresses in the name of a list: for a test, for review, or transactional (lk-96).
 
         `fields` are further merge values; those that `html_fields` names are HTML. Copies for test and review count in
-        no figure. They need not be on the list; `reach` names states on it that are mailed all the same (lk-100). A
-        stored message is copied. Raises InvalidMessage.
+        no figure. They need not be on the list; `include_states` names states on it that are mailed all the same
+        (lk-100). A stored message is copied. Raises InvalidMessage.
         """
         given = {merge_key(name): value for name, value in (fields or {}).items()}
         draft = self._ready(message, contact_list, given.keys())
@@ -220,7 +220,7 @@ class Sends:
             draft,
             request={
                 "audience": audience,
-                "rules": {"reach": list(reach)},
+                "rules": {"reach": list(include_states)},
                 "is_test": purpose in ("test", "review"),
             },
             due_at=due_at,
@@ -261,8 +261,8 @@ class Sends:
         message: Message,
         contact_ids: Sequence[int] = (),
         emails: Sequence[str] = (),
-        instead: Mapping[str, str] | None = None,
-        reach: Collection[str] = ("unsubscribed",),
+        overrides: Mapping[str, str] | None = None,
+        include_states: Collection[str] = ("unsubscribed",),
         purpose: Purpose = Purpose.PEOPLE,
         due_at: datetime | None = None,
         links: Mapping[str, Collection[str]] | None = None,
@@ -270,16 +270,16 @@ class Sends:
     ) -> SendTicket:
         """Send a stored message, as it is, to single contacts of the account, or for a test to addresses.
 
-        `instead` holds parts that replace those of the message when they are not empty: `subject`, `from_name`,
-        `from_address`; a sender without a name replaces one with a name. `reach` names states that are mailed all the
-        same (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
+        `overrides` holds parts that replace those of the message when they are not empty: `subject`, `from_name`,
+        `from_address`; a sender without a name replaces one with a name. `include_states` names states that are mailed
+        all the same (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
         contract. Raises InvalidMessage.
         """
-        given = self._instead(message, instead)
+        given = self._overrides(message, overrides)
         audience: dict[str, Any] = {"kind": "people", "contact_ids": list(contact_ids)}
         if emails:
             audience = {"kind": "addresses", "emails": list(emails)}
-        request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(reach)}, "instead": given}
+        request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(include_states)}, "instead": given}
         request |= {"is_test": purpose == "test", "links": _lists(links), "settings": dict(settings or {})}
         with self._database.write(durable=True) as connection:
             job_id = self._add(connection, JobKind.SEND, purpose, account, login, None, message, request, due_at=due_at)
@@ -292,9 +292,9 @@ class Sends:
         login: Login | None,
         groups: Sequence[ContactList],
         message: Message,
-        instead: Mapping[str, str] | None = None,
-        without: Sequence[ContactList] = (),
-        again: bool = False,
+        overrides: Mapping[str, str] | None = None,
+        exclude: Sequence[ContactList] = (),
+        allow_repeat: bool = False,
         due_at: datetime | None = None,
         links: Mapping[str, Collection[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -304,15 +304,15 @@ class Sends:
     ) -> list[SendTicket]:
         """Send a stored message, as it is, to groups: a job for each, in this order (mm-103).
 
-        Who is in several is mailed once; who has had the message already is left out unless `again` (mm-102), and so is
-        who is subscribed to one of the groups of `without`. `links` and `settings` are as in `to_people` (mm-105). Each
-        of `test_emails`, but for people who left or wait, gets a copy at once in the name of the first group (mm-108).
-        `notices` go to those who want to know of the start or the end (mm-106). The tickets are those of the groups.
-        All of it is stored together.
+        Who is in several is mailed once; who has had the message already is left out unless `allow_repeat` (mm-102),
+        and so is who is subscribed to one of the groups of `exclude`. `links` and `settings` are as in `to_people`
+        (mm-105). Each of `test_emails`, but for people who left or wait, gets a copy at once in the name of the first
+        group (mm-108). `notices` go to those who want to know of the start or the end (mm-106). The tickets are those
+        of the groups. All of it is stored together.
 
         Raises InvalidMessage.
         """
-        given = self._instead(message, instead, groups)
+        given = self._overrides(message, overrides, groups)
         for notice in notices:
             Content(ready_to_send(notice.draft, None)).check_names(NOTICE_KEYS)
         shared: dict[str, Any] = {"instead": given, "links": _lists(links), "settings": dict(settings or {})}
@@ -327,7 +327,7 @@ class Sends:
         numbers: list[int] = []
         with self._database.write(durable=True) as connection:
             for group, choice in zip(groups, choices, strict=True):
-                rules = {"once": not again, "after": list(numbers), "without": [each.id for each in without]}
+                rules = {"once": not allow_repeat, "after": list(numbers), "without": [each.id for each in exclude]}
                 request = {"audience": {"kind": "members"}, "rules": rules, **shared, **choice}
                 numbers.append(
                     self._add(
@@ -426,13 +426,13 @@ class Sends:
             return {REQUEST: MISSING}
         return {REQUEST: choice} if choice else {}
 
-    def _instead(
-        self, message: Message, instead: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
+    def _overrides(
+        self, message: Message, overrides: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
     ) -> dict[str, str]:
         """What replaces parts of a stored message; checked together with the rest of it."""
-        given = {name: value for name, value in (instead or {}).items() if value.strip()}
-        if "from_address" in given and instead is not None:
-            given["from_name"] = instead.get("from_name", message.from_name)
+        given = {name: value for name, value in (overrides or {}).items() if value.strip()}
+        if "from_address" in given and overrides is not None:
+            given["from_name"] = overrides.get("from_name", message.from_name)
         if unknown := given.keys() - {"subject", "from_name", "from_address", "reply_address"}:
             raise TypeError(f"not a part that a send replaces: {sorted(unknown)}")
         parts = {**{name: getattr(message, name) for name in Draft.__dataclass_fields__}, **given}

@@ -144,7 +144,7 @@ class SmtpDelivery:
         self._held_up = False
 
     def hand_over(self) -> None:
-        """Hand over all that is due. Raises Snooze when the rest is due later, and JobFailed when the server wants none.
+        """Hand over all that is due. Raises Snooze when the rest is due later, JobFailed when the server wants none.
 
         What the run's chunks raise passes, after what happened to the mails under way was stored.
         """

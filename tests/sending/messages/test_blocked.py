@@ -181,7 +181,7 @@ def by_groups(place: Place) -> list[int]:
 
 def by_groups_again(place: Place) -> list[int]:
     tickets = place.product.sends.to_groups(
-        account=place.account, login=None, groups=[place.list, place.list], message=place.message(), again=True
+        account=place.account, login=None, groups=[place.list, place.list], message=place.message(), allow_repeat=True
     )
     return numbers(*tickets)
 
@@ -218,14 +218,14 @@ def by_willing_people(place: Place) -> list[int]:
         login=None,
         message=place.message(),
         contact_ids=list(place.numbers.values()),
-        reach=(),
+        include_states=(),
     )
     return numbers(ticket)
 
 
 def by_people_by_address(place: Place) -> list[int]:
     ticket = place.product.sends.to_people(
-        account=place.account, login=None, message=place.message(), emails=place.emails, reach=()
+        account=place.account, login=None, message=place.message(), emails=place.emails, include_states=()
     )
     return numbers(ticket)
 

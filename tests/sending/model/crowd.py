@@ -216,7 +216,7 @@ class Crowd:
     def _come_back(self, person: Person) -> None:
         """Subscribe again: to the list, and to its category."""
         with Changes(self._database).begin(self.account) as change:
-            change.let_in(person.contact_id, self.list.id)
+            change.clear_opt_outs(person.contact_id, self.list.id)
             if change.membership(self.list.id, person.contact_id) is None:
                 change.join(self.list.id, person.contact_id)
             else:
