@@ -25,7 +25,7 @@ BUSY = "The server has too many connections. Try again later.\n"
 _DRAIN = 64 * 1024
 
 
-class Surplus(Protocol):
+class SurplusConnection(Protocol):
     """A connection beyond the limits."""
 
     def turn_away(self) -> None:
@@ -47,7 +47,7 @@ class ConnectionLimits:
         self._origins = Origins(trusted_proxies)
         self._open = 0
         self._by_address: Counter[Hashable] = Counter()
-        self._surplus: dict[Surplus, None] = {}
+        self._surplus: dict[SurplusConnection, None] = {}
 
     def admit(self, peer: str) -> bool:
         """Count a connection; return False, and do not count it, when it is beyond a limit."""
@@ -61,7 +61,7 @@ class ConnectionLimits:
         self._open -= 1
         self._leave(peer)
 
-    def add_surplus(self, connection: Surplus) -> None:
+    def add_surplus(self, connection: SurplusConnection) -> None:
         """Let a connection beyond the limits wait for its request; the oldest such one makes room for it."""
         self._surplus[connection] = None
         if len(self._surplus) > SURPLUS:
@@ -69,7 +69,7 @@ class ConnectionLimits:
             del self._surplus[oldest]
             oldest.turn_away()
 
-    def remove_surplus(self, connection: Surplus) -> None:
+    def remove_surplus(self, connection: SurplusConnection) -> None:
         """A connection beyond the limits has ended."""
         self._surplus.pop(connection, None)
 

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.logon import Logons
 from soapstone.accounts.sessions import Sessions
+from soapstone.imports.initial_queue import InitialQueue
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
+from soapstone.sending.confirmations import SubscriptionMails
 from soapstone.sending.smtp_address import is_this_machine
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
     from soapstone.contacts.unsubscribes import Unsubscribes
     from soapstone.imports.attribute_update import AttributeUpdates
     from soapstone.imports.imports import Imports
-    from soapstone.imports.initial_queue import Entries
+    from soapstone.imports.initial_queue import InitialQueue
     from soapstone.lists.campaigns import Campaigns
     from soapstone.lists.categories import Categories
     from soapstone.lists.external_events import ExternalEvents
@@ -117,14 +119,14 @@ class Product:
     doubles: Doubles = _room("contacts.duplicates")
     suppressions: Suppressions = _room("contacts.suppressions")
     erasure: Erasure = _room(
-        "people.erasure", lambda its: (its.database, its.settings.blobs, its.settings.mail, its.settings.drafts)
+        "personal_data.erasure", lambda its: (its.database, its.settings.blobs, its.settings.mail, its.settings.drafts)
     )
     dossiers: Dossiers = _room(
         "personal_data.dossier", lambda its: (its.database, its.settings.mail, its.settings.drafts)
     )
     imports: Imports = _room("imports.imports", lambda its: (its.database, its.blobs, its.jobs))
     attribute_updates: AttributeUpdates = _room("imports.attribute_update", lambda its: (its.database, its.jobs))
-    entries: Entries = _room("imports.initial_queue", lambda its: (its.database, its.jobs, its.imports))
+    initial_queue: InitialQueue = _room("imports.initial_queue", lambda its: (its.database, its.jobs, its.imports))
     messages: Messages = _room("sending.messages.messages")
     sends: Sends = _room(
         "sending.sends", lambda its: (its.database, its.blobs, its.jobs, bool(its.settings.public_url))
@@ -165,12 +167,11 @@ class Product:
         that chose any other host would choose where the links of other people's mails lead.
         """
         from soapstone.contacts.subscriptions import Subscriptions
-        from soapstone.sending.confirmations import SubscriptionLetters
 
         known = self.settings.public_url
         if not known and is_this_machine((urlsplit(base).hostname or "").lower()):
             known = base
-        return Subscriptions(self.database, SubscriptionLetters(self.sends, self.invitations, known))
+        return Subscriptions(self.database, SubscriptionMails(self.sends, self.invitations, known))
 
     @cached_property
     def _keys(self) -> LinkKeys:

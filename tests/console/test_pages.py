@@ -421,15 +421,15 @@ def test_mm_65_an_entry_of_the_upload_queue_tells_what_it_became(
     upload.write(b"new@example.com\n")
     spec = ImportSpec(columns=(Column(index=0, target="email"),))
     known: Any = {"account": acme.account, "login": None, "contact_list": acme.contact_list, "label": "mapping"}
-    number = product.entries.admit(upload=upload, spec=spec, **known)
-    entry = product.entries.get(acme.account.id, number)
+    number = product.initial_queue.admit(upload=upload, spec=spec, **known)
+    entry = product.initial_queue.get(acme.account.id, number)
     assert entry is not None
     ann = visitor("ann")
     page = ann.read(f"/jobs/{number}")
     assert f"Job {number}: Entry of the upload queue" in text(page)
     assert f'<a href="/jobs/{entry.job_id}">job {entry.job_id}</a>' in page
     assert "Recipients" not in page
-    refused = ann.read(f"/jobs/{product.entries.refuse(upload=None, reason='Group 5 does not exist.', **known)}")
+    refused = ann.read(f"/jobs/{product.initial_queue.refuse(upload=None, reason='Group 5 does not exist.', **known)}")
     assert "Group 5 does not exist." in refused
     assert "Became" not in refused
     assert "Try again" not in refused

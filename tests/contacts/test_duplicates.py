@@ -13,7 +13,7 @@ from soapstone.contacts.channels import Channels
 from soapstone.contacts.contacts import RecipientExistsError, Recipients
 from soapstone.contacts.duplicates import Doubles, Mailbox
 from soapstone.contacts.mailboxes import sharing
-from soapstone.contacts.subscriptions import Outcome, Subscriptions
+from soapstone.contacts.subscriptions import SubscriptionOutcome, Subscriptions
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.errors import ConflictError
@@ -65,7 +65,7 @@ class Place:
         with self.database.read() as connection:
             return {row.contact_id: row.state for row in connection.execute(query)}
 
-    def set(self, address: str, **options: Any) -> Outcome:
+    def set(self, address: str, **options: Any) -> SubscriptionOutcome:
         return self.subscriptions.set(self.account, self.list, address, **options)
 
 
@@ -103,21 +103,21 @@ def test_who_leaves_a_list_as_one_contact_has_left_it_as_all(place: Place, who: 
     left, stays = (getattr(place, who), place.second if who == "oldest" else place.oldest)
     place.join(stays)
     place.join(left, "unsubscribed")
-    assert place.set(OLDEST) is Outcome.UNSUBSCRIBED
+    assert place.set(OLDEST) is SubscriptionOutcome.UNSUBSCRIBED
     assert place.subscriptions.find(place.account, place.list, SECOND) is None
-    assert place.set(THIRD, override=True) is Outcome.SUBSCRIBED
+    assert place.set(THIRD, override=True) is SubscriptionOutcome.SUBSCRIBED
     assert set(place.states().values()) == {"subscribed"}
-    assert place.set(THIRD) is Outcome.ALREADY
+    assert place.set(THIRD) is SubscriptionOutcome.ALREADY
 
 
 def test_an_unsubscribe_from_everything_holds_for_all(place: Place) -> None:
     """lk-64, mm-120"""
     Unsubscribes(place.database).add(place.account, place.third)
-    assert place.set(SECOND) is Outcome.UNSUBSCRIBED
+    assert place.set(SECOND) is SubscriptionOutcome.UNSUBSCRIBED
     with place.changes.begin(place.account) as change:
         assert all(change.opted_out(each, place.list.id) for each in place.all)
         assert not change.opted_out(place.other, place.list.id)
-    assert place.set(SECOND, override=True) is Outcome.SUBSCRIBED
+    assert place.set(SECOND, override=True) is SubscriptionOutcome.SUBSCRIBED
     with place.changes.begin(place.account) as change:
         assert not any(change.opted_out(each, place.list.id) for each in place.all)
 
@@ -199,7 +199,7 @@ def test_merging_keeps_what_all_of_them_want(place: Place) -> None:
         events = connection.execute(select(contact_events).order_by(contact_events.c.id)).mappings().all()
         assert {row["contact_id"] for row in events} == {place.other, place.oldest}
         assert events[-1]["detail"] == {"merged": {str(place.second): SECOND, str(place.third): THIRD}}
-    assert place.set(SECOND) is Outcome.UNSUBSCRIBED
+    assert place.set(SECOND) is SubscriptionOutcome.UNSUBSCRIBED
 
 
 def test_merging_an_unsubscribe_from_everything_ends_all_subscriptions(place: Place) -> None:

@@ -155,7 +155,7 @@ class Ground:
             spec=ImportSpec(columns=(Column(index=0, target="email"),)),
             label=f"{name}.csv",
         )
-        entry = product.entries.refuse(
+        entry = product.initial_queue.refuse(
             account=account, login=None, contact_list=made, upload=None, label=name, reason=f"Refused {name}"
         )
         sent = product.sends.to_members(account=account, login=None, contact_list=made, message=message)

@@ -52,7 +52,7 @@ def is_unknown(contract: str, operation: str, ground: Ground) -> Expected:
         return TABLES[contract][0][operation][1]
 
     def refused(answer: Any) -> bool:
-        entry = ground.product.entries.get(ground.acme.id, int(answer.InitialQueueId))
+        entry = ground.product.initial_queue.get(ground.acme.id, int(answer.InitialQueueId))
         return entry is not None and entry.error.endswith("does not exist.") and entry.job_id is None
 
     return refused

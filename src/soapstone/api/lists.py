@@ -27,7 +27,7 @@ from soapstone.api.values import (
     paged,
 )
 from soapstone.contacts.members import Member
-from soapstone.contacts.subscriptions import Outcome
+from soapstone.contacts.subscriptions import SubscriptionOutcome
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
@@ -142,12 +142,12 @@ class SubscriptionOut(BaseModel):
     text: str
 
 
-# Outcome → HTTP status of a subscription that did not come about.
+# SubscriptionOutcome → HTTP status of a subscription that did not come about.
 REFUSALS = {
-    Outcome.INVALID: 422,
-    Outcome.BANNED: 409,
-    Outcome.SUPPRESSED: 409,
-    Outcome.UNSUBSCRIBED: 409,
+    SubscriptionOutcome.INVALID: 422,
+    SubscriptionOutcome.BANNED: 409,
+    SubscriptionOutcome.SUPPRESSED: 409,
+    SubscriptionOutcome.UNSUBSCRIBED: 409,
 }
 
 
@@ -266,7 +266,7 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
     found = caller.list(list_id)
     values = {int(number): value for number, value in given.profile.items()}
 
-    def made() -> Outcome:
+    def made() -> SubscriptionOutcome:
         outcome = caller.product.subscriptions(caller.base_url).set(
             caller.account, found, given.email, values, update=given.update, override=given.override
         )
@@ -286,7 +286,7 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
 def unsubscribe(list_id: Number, email: Email, caller: Calling) -> None:
     """Unsubscribe an address; also when it is unsubscribed already."""
     outcome = caller.product.subscriptions().unsubscribe(caller.account, caller.list(list_id), email)
-    if outcome is Outcome.ABSENT:
+    if outcome is SubscriptionOutcome.ABSENT:
         raise not_found("subscription")
 
 

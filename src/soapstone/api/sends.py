@@ -20,7 +20,7 @@ from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Pa
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.lists.profile_filter import Comparison, Join, Term
 from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLinkError
-from soapstone.sending.reports import Recipient, SendRecord, SendReports
+from soapstone.sending.reports import DeliveryRecord, SendRecord, SendReports
 from soapstone.sending.sends import SendTicket
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
 
@@ -163,7 +163,7 @@ class RecipientOut(BaseModel):
     next_try_at: datetime | None
 
     @classmethod
-    def of(cls, found: Recipient) -> RecipientOut:
+    def of(cls, found: DeliveryRecord) -> RecipientOut:
         """The recipient as it is shown."""
         return cls(**own(found, cls))
 

@@ -47,7 +47,7 @@ from soapstone.sending.audience import count_members
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Message
 from soapstone.sending.messages.unsubscribe_link import Choice
-from soapstone.sending.reports import Recipient
+from soapstone.sending.reports import DeliveryRecord
 from soapstone.sending.sends import SendTicket
 from soapstone.sending.supplied_file import FileForm, SuppliedFile
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
@@ -420,7 +420,7 @@ def _moment(owner: Account, text: str) -> datetime | None:
 
 def _recipients(
     product: Product, job: Job, states: Sequence[str], reasons: Sequence[str], most: int | None = None
-) -> Iterator[Recipient]:
+) -> Iterator[DeliveryRecord]:
     after = 0
     size = min(ROWS, most or ROWS)
     while rows := product.reports.recipients(
@@ -430,12 +430,12 @@ def _recipients(
         yield from rows
 
 
-def _cells(row: Recipient) -> tuple[str, ...]:
+def _cells(row: DeliveryRecord) -> tuple[str, ...]:
     times = (f"{moment:%Y-%m-%d %H:%M:%S}" if moment else "" for moment in (row.handed_at, row.next_try_at))
     return (row.email, row.state, row.reason, row.reply, str(row.attempts), *times)
 
 
-def _write_csv(rows: Iterator[Recipient]) -> None:
+def _write_csv(rows: Iterator[DeliveryRecord]) -> None:
     def pieces() -> Iterator[bytes]:
         text = io.StringIO(newline="")
         writer = csv.writer(text)

@@ -17,7 +17,7 @@ from soapstone.accounts.logon import Identity
 from soapstone.body_limit import BodyLimit
 from soapstone.console.job_pages import JobPages
 from soapstone.console.list_pages import ListPages
-from soapstone.console.login import Entry
+from soapstone.console.login import LoginPages
 from soapstone.console.mail_folder import MailFolder
 from soapstone.console.mail_pages import MailPages
 from soapstone.console.overview import Overview
@@ -43,7 +43,7 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
     Every page is made in a worker thread; the event loop only reads forms.
     """
     renderer = Renderer()
-    entry = Entry(product, renderer, demo=demo)
+    entry = LoginPages(product, renderer, demo=demo)
     folder = MailFolder(product.settings.mail)
     overview = Overview(product, calls, folder, renderer)
     jobs, lists = JobPages(product, renderer), ListPages(product, renderer)

@@ -116,7 +116,7 @@ class JobPages:
         if job.list_id is not None:
             contact_list = self._product.lists.get(job.account_id, job.list_id, identity.login)
         events = self._product.jobs.events(job.id)
-        entry = self._product.entries.get(job.account_id, job.id)
+        entry = self._product.initial_queue.get(job.account_id, job.id)
         return {
             "view": self._views.of(job),
             "job": job,

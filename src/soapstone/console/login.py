@@ -37,7 +37,7 @@ _OWN_PATH = re.compile(r"/(?:[\w.~-][\w.~/-]*)?(?:\?[\w.~=&-]*)?", re.ASCII)
 Page = Callable[[Request, Identity], Response]
 
 
-class Entry:
+class LoginPages:
     """Lets people in and out. `demo` fills the form in with the login of the demo account."""
 
     def __init__(self, product: Product, renderer: Renderer, *, demo: bool) -> None:

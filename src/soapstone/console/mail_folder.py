@@ -30,7 +30,7 @@ REST = 10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Letter:
+class StoredMail:
     """One mail of the folder; its texts as they would be read, `date` None when it has no date, `size` in bytes."""
 
     name: str
@@ -43,10 +43,10 @@ class Letter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenLetter:
+class OpenedMail:
     """One mail with its content. `headers` are all of them in order; a part that is not there is None."""
 
-    letter: Letter
+    letter: StoredMail
     headers: list[tuple[str, str]]
     plain: str | None
     html: str | None
@@ -62,10 +62,10 @@ class MailFolder:
         self._index: dict[int, list[tuple[int, str]]] = {}
         self._fresh_until = 0.0
 
-    def page(self, sends: Iterable[int], offset: int, limit: int) -> list[Letter]:
+    def page(self, sends: Iterable[int], offset: int, limit: int) -> list[StoredMail]:
         """Mails of these jobs, newest first. `sends` are those whose mails the reader may see, newest first."""
         by_job = self._by_job()
-        letters: list[Letter] = []
+        letters: list[StoredMail] = []
         for job_id in sends if by_job else ():
             names = by_job.get(job_id, [])
             for _, name in islice(names, offset, None):
@@ -84,12 +84,12 @@ class MailFolder:
         path = self._folder / name
         return path if path.is_file() else None
 
-    def open(self, path: Path) -> OpenLetter:
+    def open(self, path: Path) -> OpenedMail:
         """A mail with its content, by the path that `path` gave."""
         letter = self.letter(path)
         if letter.size > MOST_BYTES:
             with path.open("rb") as file:
-                return OpenLetter(
+                return OpenedMail(
                     letter=letter,
                     headers=_headers(_parse_headers(file.read(HEADER_BYTES))),
                     plain=None,
@@ -98,16 +98,16 @@ class MailFolder:
                 )
         message = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
         plain, html = _text(message, "plain"), _text(message, "html")
-        return OpenLetter(letter=letter, headers=_headers(message), plain=plain, html=html, too_large=False)
+        return OpenedMail(letter=letter, headers=_headers(message), plain=plain, html=html, too_large=False)
 
-    def letter(self, path: Path) -> Letter:
+    def letter(self, path: Path) -> StoredMail:
         """A mail as its header tells, by its path. Raises FileNotFoundError."""
         match = NAME.fullmatch(path.name)
         assert match is not None  # noqa: S101 - all mails have such names
         with path.open("rb") as file:
             message = _parse_headers(file.read(HEADER_BYTES))
             size = os.fstat(file.fileno()).st_size
-        return Letter(
+        return StoredMail(
             name=path.name,
             job_id=int(match[1]),
             sender=_header(message, "From"),

@@ -31,7 +31,7 @@ Update = Literal["none", "append", "overwrite", "update"]
 NO_VALUES: Mapping[str, str] = {}
 
 
-class Outcome(Enum):
+class SubscriptionOutcome(Enum):
     """What became of a call. The state that was found, or what was done."""
 
     SUBSCRIBED = "is subscribed now"
@@ -130,30 +130,30 @@ class Subscriptions:
         update: Update = "none",
         events: Collection[int] = (),
         override: bool = False,
-    ) -> Outcome:
+    ) -> SubscriptionOutcome:
         """Subscribe an address, or change the profile of one that is subscribed; raise events (lk-50 to lk-56).
 
         `override` brings back who is unsubscribed (lk-52). A list with double opt-in asks newcomers first (lk-53).
         """
         address = address.strip()
         if not is_address(address):
-            return Outcome.INVALID
+            return SubscriptionOutcome.INVALID
         asks = bool(contact_list.settings.get("double_opt_in"))
         with self._changes.begin(account, durable=asks) as change:
             if blocked := change.blocked(address, contact_list.id):
-                return Outcome[blocked.upper()]
+                return SubscriptionOutcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values or {}, update)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "unsubscribed" and not override:
-                return Outcome.UNSUBSCRIBED
+                return SubscriptionOutcome.UNSUBSCRIBED
             if state == "waiting":
-                return Outcome.WAITING
+                return SubscriptionOutcome.WAITING
             if state == "subscribed":
                 assert contact_id is not None and member is not None  # noqa: S101, PT018 - so says the state
                 if update != "none":
                     _write(change, contact_list, contact_id, member, patch, update)
                 _raise(change, contact_list, contact_id, events)
-                return Outcome.ALREADY if update == "none" else Outcome.CHANGED
+                return SubscriptionOutcome.ALREADY if update == "none" else SubscriptionOutcome.CHANGED
             if contact_id is None:
                 contact_id = change.add(email=address)
             wait = asks and state != "unsubscribed"
@@ -170,9 +170,9 @@ class Subscriptions:
             )
             if wait:
                 self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
-                return Outcome.REQUESTED
+                return SubscriptionOutcome.REQUESTED
             _raise(change, contact_list, contact_id, events)
-            return Outcome.SUBSCRIBED
+            return SubscriptionOutcome.SUBSCRIBED
 
     def update(
         self,
@@ -183,24 +183,24 @@ class Subscriptions:
         *,
         update: Update,
         events: Collection[int] = (),
-    ) -> Outcome:
+    ) -> SubscriptionOutcome:
         """Change the profile of a subscriber; nobody is subscribed by it (lk-57)."""
         address = address.strip()
         if not is_address(address):
-            return Outcome.INVALID
+            return SubscriptionOutcome.INVALID
         with self._changes.begin(account) as change:
             if blocked := change.blocked(address, contact_list.id):
-                return Outcome[blocked.upper()]
+                return SubscriptionOutcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values, update)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "unsubscribed":
-                return Outcome.UNSUBSCRIBED
+                return SubscriptionOutcome.UNSUBSCRIBED
             if state != "subscribed" or contact_id is None or member is None:
-                return Outcome.ABSENT
+                return SubscriptionOutcome.ABSENT
             if update != "none":
                 _write(change, contact_list, contact_id, member, patch, update)
             _raise(change, contact_list, contact_id, events)
-            return Outcome.CHANGED
+            return SubscriptionOutcome.CHANGED
 
     def set_profile(
         self, account: Account, contact_list: ContactList, contact_id: int, values: Mapping[int, str]
@@ -215,16 +215,18 @@ class Subscriptions:
             _write(change, contact_list, contact_id, member, patch, "overwrite")
             return True
 
-    def unsubscribe(self, account: Account, contact_list: ContactList, address: str, *, by: str = "API") -> Outcome:
+    def unsubscribe(
+        self, account: Account, contact_list: ContactList, address: str, *, by: str = "API"
+    ) -> SubscriptionOutcome:
         """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED when it was so already, or ABSENT."""
         with self._changes.begin(account, by=by) as change:
             contact_id, member, state = _look(change, contact_list, address.strip())
             if state == "unsubscribed":
-                return Outcome.UNSUBSCRIBED
+                return SubscriptionOutcome.UNSUBSCRIBED
             if contact_id is None or member is None:
-                return Outcome.ABSENT
+                return SubscriptionOutcome.ABSENT
             change.move(contact_list.id, contact_id, MembershipState.UNSUBSCRIBED)
-            return Outcome.DONE
+            return SubscriptionOutcome.DONE
 
     def form(
         self,
@@ -236,27 +238,27 @@ class Subscriptions:
         events: Collection[int] = (),
         ask: bool = False,
         welcome: bool = False,
-    ) -> Outcome:
+    ) -> SubscriptionOutcome:
         """What a subscribe form does (lk-59, lk-60). `ask` sends the mail that asks for a confirmation first."""
         address = address.strip()
         if not is_address(address):
-            return Outcome.INVALID
+            return SubscriptionOutcome.INVALID
         ask = ask or bool(contact_list.settings.get("double_opt_in"))
         with self._changes.begin(account, by="Subscribe Form", durable=ask or welcome) as change:
             if blocked := change.blocked(address, contact_list.id):
-                return Outcome[blocked.upper()]
+                return SubscriptionOutcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values, "update")
             blocks = _blocks(change.connection, contact_list.id, patch)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "waiting":
-                return Outcome.WAITING
+                return SubscriptionOutcome.WAITING
             if state == "unsubscribed" and not ask:
-                return Outcome.UNSUBSCRIBED
+                return SubscriptionOutcome.UNSUBSCRIBED
             if state == "subscribed":
                 assert contact_id is not None and member is not None  # noqa: S101, PT018 - so says the state
                 _write(change, contact_list, contact_id, member, patch, "update", blocks)
                 _raise(change, contact_list, contact_id, events)
-                return Outcome.CHANGED
+                return SubscriptionOutcome.CHANGED
             if contact_id is None:
                 contact_id = change.add(email=address)
             if state == "unsubscribed":
@@ -266,32 +268,32 @@ class Subscriptions:
             self._enter(change, contact_list, contact_id, member, entered, patch, "update", blocks)
             if ask:
                 self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
-                return Outcome.REQUESTED
+                return SubscriptionOutcome.REQUESTED
             _raise(change, contact_list, contact_id, events)
             if welcome:
                 self._letters.welcome(change.connection, account, contact_list, address)
-            return Outcome.SUBSCRIBED
+            return SubscriptionOutcome.SUBSCRIBED
 
     def confirm(
         self, account: Account, contact_list: ContactList, contact_id: int, *, events: Collection[int] = ()
-    ) -> Outcome:
+    ) -> SubscriptionOutcome:
         """The person says that it wants the list (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED when it left since."""
         with self._changes.begin(account, by="Subscribe Form") as change:
             row, member = change.contact(contact_id), change.membership(contact_list.id, contact_id)
             if row is None or member is None:
-                return Outcome.ABSENT
+                return SubscriptionOutcome.ABSENT
             if blocked := change.blocked(row["email"], contact_list.id):
-                return Outcome[blocked.upper()]
+                return SubscriptionOutcome[blocked.upper()]
             if member["state"] == "subscribed":
-                return Outcome.ALREADY
+                return SubscriptionOutcome.ALREADY
             if member["state"] == "unsubscribed":
-                return Outcome.UNSUBSCRIBED
+                return SubscriptionOutcome.UNSUBSCRIBED
             change.clear_opt_outs(contact_id, contact_list.id)
             change.move(contact_list.id, contact_id, MembershipState.SUBSCRIBED)
             _raise(change, contact_list, contact_id, events)
-            return Outcome.SUBSCRIBED
+            return SubscriptionOutcome.SUBSCRIBED
 
-    def change_address(self, account: Account, contact_list: ContactList, old: str, new: str) -> Outcome:
+    def change_address(self, account: Account, contact_list: ContactList, old: str, new: str) -> SubscriptionOutcome:
         """Give a subscriber a new address (lk-61): the old one is unsubscribed, the new one entered with the profile.
 
         ABSENT is about the old address; the other outcomes but DONE are about the new one.
@@ -300,17 +302,17 @@ class Subscriptions:
         with self._changes.begin(account, by="Email Change") as change:
             contact_id, member, state = _look(change, contact_list, old)
             if state != "subscribed" or contact_id is None or member is None:
-                return Outcome.ABSENT
+                return SubscriptionOutcome.ABSENT
             if address_key(old) == address_key(new):
-                return Outcome.IDENTICAL
+                return SubscriptionOutcome.IDENTICAL
             if not is_address(new):
-                return Outcome.INVALID
+                return SubscriptionOutcome.INVALID
             if blocked := change.blocked(new, contact_list.id):
-                return Outcome[blocked.upper()]
+                return SubscriptionOutcome[blocked.upper()]
             newcomer, there, state = _look(change, contact_list, new)
             if state:
-                found = {"subscribed": Outcome.ALREADY, "unsubscribed": Outcome.UNSUBSCRIBED}
-                return found.get(state, Outcome.WAITING)
+                found = {"subscribed": SubscriptionOutcome.ALREADY, "unsubscribed": SubscriptionOutcome.UNSUBSCRIBED}
+                return found.get(state, SubscriptionOutcome.WAITING)
             if newcomer is None:
                 row = change.contact(contact_id)
                 assert row is not None  # noqa: S101 - its membership is there
@@ -319,7 +321,7 @@ class Subscriptions:
             change.by = "API"
             profile, marks = member["profile"], member["form_values"] or {}
             self._enter(change, contact_list, newcomer, there, MembershipState.SUBSCRIBED, profile, "overwrite", marks)
-            return Outcome.DONE
+            return SubscriptionOutcome.DONE
 
     @staticmethod
     def _enter(

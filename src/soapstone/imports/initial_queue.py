@@ -20,7 +20,7 @@ from soapstone.vocabulary.jobs import JobKind
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class InitialQueueEntry:
     """One entry of the queue. It became the import `job_id`, or it was refused: then `error` is the reason.
 
     `list_id` is None for an import without a list, and for a refused one whose list there is not.
@@ -33,7 +33,7 @@ class Entry:
     error: str
 
     @classmethod
-    def of(cls, job: Job) -> Entry:
+    def of(cls, job: Job) -> InitialQueueEntry:
         """The entry in its job record."""
         return cls(
             id=job.id,
@@ -44,7 +44,7 @@ class Entry:
         )
 
 
-class Entries:
+class InitialQueue:
     """All entries of one installation. They draw their numbers from the sequence of all jobs (mm-68)."""
 
     def __init__(self, database: Database, jobs: Jobs, imports: Imports) -> None:
@@ -130,7 +130,7 @@ class Entries:
             upload.discard()
         return entry_id
 
-    def get(self, account_id: int, entry_id: int) -> Entry | None:
+    def get(self, account_id: int, entry_id: int) -> InitialQueueEntry | None:
         """The account's entry of that number, or None."""
         job = self._jobs.get([account_id], entry_id)
-        return None if job is None or job.kind != JobKind.UPLOAD_ENTRY else Entry.of(job)
+        return None if job is None or job.kind != JobKind.UPLOAD_ENTRY else InitialQueueEntry.of(job)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from soapstone.contacts.subscriptions import Outcome, Person, Update
+from soapstone.contacts.subscriptions import Person, SubscriptionOutcome, Update
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -44,45 +44,45 @@ UPDATES: dict[ImportProfileTypeEnum, Update] = {
 
 # lk-50, lk-53, lk-56, lk-57, lk-58
 SUBSCRIBING = {
-    Outcome.SUBSCRIBED: SubscribeContactResult.SuccessContactSubscribed,
-    Outcome.CHANGED: SubscribeContactResult.ContactAlreadySubscribedProfileUpdated,
-    Outcome.ALREADY: SubscribeContactResult.FailedContactAlreadySubscribed,
-    Outcome.REQUESTED: SubscribeContactResult.FailedContactRequiresConfirmation,
-    Outcome.WAITING: SubscribeContactResult.FailedContactPendingConfirmation,
-    Outcome.UNSUBSCRIBED: SubscribeContactResult.FailedContactUnSubscribed,
-    Outcome.ABSENT: SubscribeContactResult.FailedContactNotSubscribedProfileNotUpdated,
-    Outcome.BANNED: SubscribeContactResult.FailedContactBanned,
-    Outcome.SUPPRESSED: SubscribeContactResult.FailedContactSuppressed,
-    Outcome.INVALID: SubscribeContactResult.FailedContactInvalidEmailAddress,
+    SubscriptionOutcome.SUBSCRIBED: SubscribeContactResult.SuccessContactSubscribed,
+    SubscriptionOutcome.CHANGED: SubscribeContactResult.ContactAlreadySubscribedProfileUpdated,
+    SubscriptionOutcome.ALREADY: SubscribeContactResult.FailedContactAlreadySubscribed,
+    SubscriptionOutcome.REQUESTED: SubscribeContactResult.FailedContactRequiresConfirmation,
+    SubscriptionOutcome.WAITING: SubscribeContactResult.FailedContactPendingConfirmation,
+    SubscriptionOutcome.UNSUBSCRIBED: SubscribeContactResult.FailedContactUnSubscribed,
+    SubscriptionOutcome.ABSENT: SubscribeContactResult.FailedContactNotSubscribedProfileNotUpdated,
+    SubscriptionOutcome.BANNED: SubscribeContactResult.FailedContactBanned,
+    SubscriptionOutcome.SUPPRESSED: SubscribeContactResult.FailedContactSuppressed,
+    SubscriptionOutcome.INVALID: SubscribeContactResult.FailedContactInvalidEmailAddress,
 }
 # lk-60
 FORM = {
-    Outcome.SUBSCRIBED: SubscribeFormPassThroughResult.ContactSubscribed,
-    Outcome.CHANGED: SubscribeFormPassThroughResult.ContactPreviouslySubscribedProfileUpdated,
-    Outcome.REQUESTED: SubscribeFormPassThroughResult.ContactConfirmationRequested,
-    Outcome.WAITING: SubscribeFormPassThroughResult.ContactCurrentlyPendingConfirmation,
-    Outcome.UNSUBSCRIBED: SubscribeFormPassThroughResult.ContactCurrentlyUnsubscribed,
-    Outcome.BANNED: SubscribeFormPassThroughResult.ContactCurrentlyBanned,
-    Outcome.SUPPRESSED: SubscribeFormPassThroughResult.ContactCurrentlySuppressed,
-    Outcome.INVALID: SubscribeFormPassThroughResult.InvalidEmailAddress,
+    SubscriptionOutcome.SUBSCRIBED: SubscribeFormPassThroughResult.ContactSubscribed,
+    SubscriptionOutcome.CHANGED: SubscribeFormPassThroughResult.ContactPreviouslySubscribedProfileUpdated,
+    SubscriptionOutcome.REQUESTED: SubscribeFormPassThroughResult.ContactConfirmationRequested,
+    SubscriptionOutcome.WAITING: SubscribeFormPassThroughResult.ContactCurrentlyPendingConfirmation,
+    SubscriptionOutcome.UNSUBSCRIBED: SubscribeFormPassThroughResult.ContactCurrentlyUnsubscribed,
+    SubscriptionOutcome.BANNED: SubscribeFormPassThroughResult.ContactCurrentlyBanned,
+    SubscriptionOutcome.SUPPRESSED: SubscribeFormPassThroughResult.ContactCurrentlySuppressed,
+    SubscriptionOutcome.INVALID: SubscribeFormPassThroughResult.InvalidEmailAddress,
 }
 # lk-61
 CHANGING = {
-    Outcome.DONE: ChangeContactEmailResult.SuccessContactEmailAddressChanged,
-    Outcome.ABSENT: ChangeContactEmailResult.FailedContactEmailAddressNotFound,
-    Outcome.IDENTICAL: ChangeContactEmailResult.FailedIdenticalEmailAddress,
-    Outcome.INVALID: ChangeContactEmailResult.FailedInvalidNewEmailAddress,
-    Outcome.BANNED: ChangeContactEmailResult.FailedNewEmailAddressIsBanned,
-    Outcome.SUPPRESSED: ChangeContactEmailResult.FailedNewEmailAddressIsSuppressed,
-    Outcome.ALREADY: ChangeContactEmailResult.FailedNewEmailAddressIsAlreadySubscribed,
-    Outcome.UNSUBSCRIBED: ChangeContactEmailResult.FailedNewEmailAddressIsUnSubscribed,
-    Outcome.WAITING: ChangeContactEmailResult.FailedNewEmailAddressIsPendingConfirmation,
+    SubscriptionOutcome.DONE: ChangeContactEmailResult.SuccessContactEmailAddressChanged,
+    SubscriptionOutcome.ABSENT: ChangeContactEmailResult.FailedContactEmailAddressNotFound,
+    SubscriptionOutcome.IDENTICAL: ChangeContactEmailResult.FailedIdenticalEmailAddress,
+    SubscriptionOutcome.INVALID: ChangeContactEmailResult.FailedInvalidNewEmailAddress,
+    SubscriptionOutcome.BANNED: ChangeContactEmailResult.FailedNewEmailAddressIsBanned,
+    SubscriptionOutcome.SUPPRESSED: ChangeContactEmailResult.FailedNewEmailAddressIsSuppressed,
+    SubscriptionOutcome.ALREADY: ChangeContactEmailResult.FailedNewEmailAddressIsAlreadySubscribed,
+    SubscriptionOutcome.UNSUBSCRIBED: ChangeContactEmailResult.FailedNewEmailAddressIsUnSubscribed,
+    SubscriptionOutcome.WAITING: ChangeContactEmailResult.FailedNewEmailAddressIsPendingConfirmation,
 }
 # lk-116
 UNSUBSCRIBING = {
-    Outcome.DONE: UnsubscribeContactResult.SuccessContactUnSubscribed,
-    Outcome.UNSUBSCRIBED: UnsubscribeContactResult.ContactAlreadyUnSubscribed,
-    Outcome.ABSENT: UnsubscribeContactResult.ContactNotSubscribed,
+    SubscriptionOutcome.DONE: UnsubscribeContactResult.SuccessContactUnSubscribed,
+    SubscriptionOutcome.UNSUBSCRIBED: UnsubscribeContactResult.ContactAlreadyUnSubscribed,
+    SubscriptionOutcome.ABSENT: UnsubscribeContactResult.ContactNotSubscribed,
 }
 
 

@@ -48,7 +48,7 @@ def get_upload_initial_queue_job_status(
     if not 0 < number < NUMBERS or number != int(number):
         return None
     job = call.product.jobs.get([call.account.id], int(number))
-    entry = call.product.entries.get(call.account.id, int(number))
+    entry = call.product.initial_queue.get(call.account.id, int(number))
     if job is None or entry is None or not call.product.lists.sees_job(call.login, job):
         return None
     return UploadInitialQueueStatus(
@@ -62,7 +62,7 @@ def get_upload_initial_queue_job_status(
 
 def _enter(call: Call, job: UploadInitialJob) -> int:
     """The number of the upload's entry in the queue."""
-    account, login, entries = call.account, call.identity.login, call.product.entries
+    account, login, entries = call.account, call.identity.login, call.product.initial_queue
     settings, group, label = job.Settings, None, ""
     upload = None if job.CsvData is None else received(job.CsvData)
     if settings is not None:

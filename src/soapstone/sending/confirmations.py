@@ -69,7 +69,7 @@ def _serializer(key: LinkKey) -> URLSafeSerializer:
     return URLSafeSerializer(key.value, salt="soapstone.confirmation")
 
 
-class SubscriptionLetters:
+class SubscriptionMails:
     """Writes the letters of subscriptions. `base` is the URL at which people reach this server, empty when unknown.
 
     A letter that needs it raises NotConfiguredError then: one with a link, and one of a list without a sender.

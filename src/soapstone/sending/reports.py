@@ -20,7 +20,7 @@ SENT = ("handed", "bounced")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipient:
+class DeliveryRecord:
     """One recipient of a send; `state` is one of DELIVERY_STATES, `reply` the SMTP server's last one.
 
     `doubts` counts attempts of which nobody knows the end: with one, the recipient may have the mail twice.
@@ -166,13 +166,15 @@ class SendReports:
         after: int = 0,
         limit: int = 1000,
         login: Login | None = None,
-    ) -> list[Recipient]:
+    ) -> list[DeliveryRecord]:
         """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
 
         `states`, and `reasons` of those that were skipped, pick some of them; none means all. The login is told of no
         contact that it does not see.
         """
-        columns: dict[str, ColumnElement[Any]] = {name: deliveries.c[name] for name in Recipient.__dataclass_fields__}
+        columns: dict[str, ColumnElement[Any]] = {
+            name: deliveries.c[name] for name in DeliveryRecord.__dataclass_fields__
+        }
         if seen := of_visible_person(login, deliveries.c.contact_id):
             columns["contact_id"] = case((and_(*seen), deliveries.c.contact_id)).label("contact_id")
         query = select(*columns.values()).where(deliveries.c.account_id == account_id, deliveries.c.id > after)
@@ -191,7 +193,7 @@ class SendReports:
             query = query.where(~deliveries.c.is_test)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
-            return [Recipient(**row) for row in rows]
+            return [DeliveryRecord(**row) for row in rows]
 
     def _records(
         self, account_id: int, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 
 from soapstone.accounts.account import Account
 from soapstone.body_limit import BodyLimit
-from soapstone.contacts.subscriptions import Outcome
+from soapstone.contacts.subscriptions import SubscriptionOutcome
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product, RecordsUnavailable
 from soapstone.sending.confirmations import Invitation
@@ -40,13 +40,16 @@ TOO_LARGE = ("Too large", "The request holds more than this page asks for.")
 NOT_NOW = ("Not now", f"{RecordsUnavailable.sentence} Nothing has been changed.")
 GONE = ("Too late", "What this link was for is no longer there.")
 ONE_CLICK = ("List-Unsubscribe", "One-Click")
-# Outcome of a confirmation → what the page says; {} is the name of the list.
+# SubscriptionOutcome of a confirmation → what the page says; {} is the name of the list.
 CONFIRMED = {
-    Outcome.SUBSCRIBED: ("Thank you", "You are subscribed to {}."),
-    Outcome.ALREADY: ("Thank you", "You are subscribed to {}."),
-    Outcome.UNSUBSCRIBED: ("Not subscribed", "You have unsubscribed from {} since. Please subscribe again."),
-    Outcome.BANNED: ("Not subscribed", "{} cannot send mail to this address."),
-    Outcome.SUPPRESSED: ("Not subscribed", "{} cannot send mail to this address."),
+    SubscriptionOutcome.SUBSCRIBED: ("Thank you", "You are subscribed to {}."),
+    SubscriptionOutcome.ALREADY: ("Thank you", "You are subscribed to {}."),
+    SubscriptionOutcome.UNSUBSCRIBED: (
+        "Not subscribed",
+        "You have unsubscribed from {} since. Please subscribe again.",
+    ),
+    SubscriptionOutcome.BANNED: ("Not subscribed", "{} cannot send mail to this address."),
+    SubscriptionOutcome.SUPPRESSED: ("Not subscribed", "{} cannot send mail to this address."),
 }
 
 

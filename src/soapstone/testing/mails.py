@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from soapstone.console.mail_folder import HEADER_BYTES, Letter, MailFolder, OpenLetter
+from soapstone.console.mail_folder import HEADER_BYTES, MailFolder, OpenedMail, StoredMail
 from soapstone.product import Product
 from soapstone.sending.messages.hyperlinks import links_of
 from soapstone.store.tables import deliveries
@@ -35,7 +35,7 @@ class WrittenMail:
     at: datetime
     account: str
     recipient: str
-    opened: OpenLetter
+    opened: OpenedMail
     links: list[tuple[str, str]]
 
 
@@ -99,7 +99,7 @@ class WrittenMails:
                         yield _written(entry, accounts[entry.job_id], recipient, folder.open(entry.path))
 
 
-def _written(entry: _Entry, account: str, recipient: str, opened: OpenLetter) -> WrittenMail:
+def _written(entry: _Entry, account: str, recipient: str, opened: OpenedMail) -> WrittenMail:
     return WrittenMail(
         number=entry.number,
         at=opened.letter.date or datetime.fromtimestamp(entry.written / 1e9, UTC),
@@ -127,5 +127,5 @@ def _may_fit(path: Path, to: str, subject: str, recipient: str) -> bool:
     return (to in text or to == recipient.casefold()) and (subject in written or "=?" in written)
 
 
-def _addresses(letter: Letter, recipient: str) -> set[str]:
+def _addresses(letter: StoredMail, recipient: str) -> set[str]:
     return {recipient.casefold(), *(address.casefold() for _, address in getaddresses([letter.to]))}
