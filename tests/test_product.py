@@ -27,7 +27,7 @@ def test_threads_share_a_room(database: Database, tmp_path: Path) -> None:
 
     def room(_: int) -> object:
         together.wait()
-        return product.entries
+        return product.initial_queue
 
     with ThreadPoolExecutor(8) as threads:
         assert len(set(threads.map(room, range(8)))) == 1

@@ -13,7 +13,7 @@ import pytest
 from soapstone import vocabulary
 from soapstone.api.messages import Kind
 from soapstone.listrak import processes, profiles
-from soapstone.magnetmail import uploads
+from soapstone.magnetmail import uploads, users
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.audience import RANKS
@@ -22,7 +22,7 @@ from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.testing.seed import JobSeed
 from soapstone.vocabulary.attributes import AttributeKind
-from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.contacts import MembershipState, UnsubscribeType
 from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.jobs import ENDED, IMPORTS, SENDS, JobKind, JobState
 from soapstone.vocabulary.labelled import Labelled
@@ -44,6 +44,7 @@ MAPPINGS: dict[str, tuple[Iterable[str], type[Labelled], Set[str]]] = {
     "states of processes": (processes.STATES, JobState, set()),
     "states of uploads": (uploads.STATUS, JobState, set()),
     "kinds of attributes on the wire": (profiles.KINDS.values(), AttributeKind, set()),
+    "types of unsubscribes on the wire": (users.UNSUBSCRIBE_TYPES, UnsubscribeType, set()),
     "steps of sends": (STEPS, JobKind, set(JobKind) - set(SENDS)),
     "states that speak for an address": (set(RANKS) - {""}, MembershipState, set()),
     "stored messages of the REST API": (get_args(Kind), MessageKind, {MessageKind.SEND}),

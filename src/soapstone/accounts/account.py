@@ -27,9 +27,7 @@ from soapstone.store.tables import (
     sessions,
 )
 from soapstone.store.unique import looks_again
-
-# What an unsubscribe can be about (mm-120).
-UNSUBSCRIBE_TYPES = ("all", "lists", "message_categories", "list_categories")
+from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 
 # Purpose of a session → the right of its login that it rests on.
 SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
@@ -39,10 +37,9 @@ RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console", "may_choose_nu
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A customer. `identifier` says what makes a contact unique: "email" or "custom_id" (mm-53).
+    """A customer. `identifier` is one of Identifier (mm-53), `unsubscribe_type` one of UnsubscribeType (mm-120).
 
-    `unsubscribe_type` says what an unsubscribe is about: "all", "lists", "message_categories" or "list_categories"
-    (mm-120). `field_labels` are the account's own names of contact fields, by column.
+    `field_labels` are the account's own names of contact fields, by column.
     """
 
     id: int
@@ -346,9 +343,9 @@ class Accounts:
             raise TypeError(f"no settings of an account: {sorted(unknown)}")
         if "time_zone" in values:
             _check_zone(values["time_zone"])
-        if values.get("unsubscribe_type", UNSUBSCRIBE_TYPES[0]) not in UNSUBSCRIBE_TYPES:
-            raise InvalidError(f"An unsubscribe is about one of {', '.join(UNSUBSCRIBE_TYPES)}.")
-        if values.get("identifier", "email") not in ("email", "custom_id"):
+        if values.get("unsubscribe_type", "all") not in tuple(UnsubscribeType):
+            raise InvalidError(f"An unsubscribe is about one of {', '.join(UnsubscribeType)}.")
+        if values.get("identifier", "email") not in tuple(Identifier):
             raise InvalidError("Contacts are identified by email or custom_id.")
         with self._database.write() as connection:
             mine = accounts.c.id == account.id

@@ -26,6 +26,7 @@ from soapstone.commands.common import (
 from soapstone.commands.json_output import Json, own, print_all
 from soapstone.contacts.fields import field_column
 from soapstone.product import Product
+from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")
 
@@ -40,14 +41,12 @@ def create(
     login: Annotated[str, typer.Option("--login", help="Name of the account's first login.")],
     password_file: PasswordFile = None,
     time_zone: Annotated[str | None, typer.Option(help="Zone of the account's wall-clock times.")] = None,
-    identifier: Annotated[str, typer.Option(help="What makes a contact unique: email or custom_id.")] = "email",
+    identifier: Annotated[Identifier, typer.Option(help="What makes a contact unique.")] = Identifier.EMAIL,
     parent: Annotated[str | None, typer.Option(help="The account that this one belongs to.")] = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
     """Create an account with its first login."""
-    if identifier not in ("email", "custom_id"):
-        stop("--identifier is email or custom_id.")
     with opened(settings_of(data, database)) as product:
         secret = _password(password_file)
         if product.accounts.has_login(login):
@@ -110,10 +109,10 @@ def login(
 
 @app.command()
 def change(
-    unsubscribe_type: Annotated[
-        str | None, typer.Option(help="What an unsubscribe is about: all, lists, message_categories, list_categories.")
+    unsubscribe_type: Annotated[UnsubscribeType | None, typer.Option(help="What an unsubscribe is about.")] = None,
+    identifier: Annotated[
+        Identifier | None, typer.Option(help="What makes a contact unique; only without contacts.")
     ] = None,
-    identifier: Annotated[str | None, typer.Option(help="email or custom_id; only without contacts.")] = None,
     time_zone: Annotated[str | None, typer.Option(help="Zone of the account's wall-clock times.")] = None,
     labels: Annotated[
         list[str] | None, typer.Option("--label", help="FIELD=LABEL, such as custom1=Size; may be repeated.")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from soapstone.contacts.fields import FIELDS
 from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.operations import GetEnhancedPersonalizedFields, getRecipientFields, getUserDetails
 from soapstone.magnetmail.types import ExtendedField, User, fieldDefn
+from soapstone.vocabulary.contacts import UnsubscribeType
 
 # What an unsubscribe is about → its number (mm-120).
-UNSUBSCRIBE_TYPES = {"all": 1, "lists": 2, "message_categories": 3, "list_categories": 4}
+UNSUBSCRIBE_TYPES: Mapping[str, int] = {
+    UnsubscribeType.ALL: 1,
+    UnsubscribeType.LISTS: 2,
+    UnsubscribeType.MESSAGE_CATEGORIES: 3,
+    UnsubscribeType.LIST_CATEGORIES: 4,
+}
 # The only version of uploads that there is (mm-66).
 UPLOAD_VERSION = 2
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import insert, select
 from tests.sending.model.world import World
 
-from soapstone.accounts.account import UNSUBSCRIBE_TYPES, Account, Accounts
+from soapstone.accounts.account import Account, Accounts
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.changes import Cause, Changes
 from soapstone.contacts.channels import Channels
@@ -26,7 +26,7 @@ from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 from soapstone.store.tables import lists as list_table
-from soapstone.vocabulary.contacts import MembershipState, OptOutKind
+from soapstone.vocabulary.contacts import MembershipState, OptOutKind, UnsubscribeType
 
 LINKS = Links("https://lists.example", LinkKeys.single("key"))
 
@@ -61,7 +61,7 @@ class Crowd:
         self._database = database
         self.jobs = Jobs(database)
         account = Accounts(database).create("ACME", time_zone="UTC")
-        assert unsubscribe_type in UNSUBSCRIBE_TYPES
+        assert unsubscribe_type in tuple(UnsubscribeType)
         self.account: Account = Accounts(database).change(account, unsubscribe_type=unsubscribe_type)
         categories = Categories(database)
         self._list_category = categories.add_list_category(account.id, "Lists").id

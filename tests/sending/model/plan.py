@@ -10,8 +10,8 @@ from random import Random
 
 from tests.sending.model.server import PERMANENT, TEMPORARY, Manners, Trouble
 
-from soapstone.accounts.account import UNSUBSCRIBE_TYPES
 from soapstone.sending.smtp_server import Retries
+from soapstone.vocabulary.contacts import UnsubscribeType
 
 # What people do, the more often the more often it is named.
 WAYS = (
@@ -109,7 +109,7 @@ def plan(seed: int) -> Plan:
     return Plan(
         people=people,
         kind=chance.choice(("list", "members")),
-        unsubscribe_type=chance.choice(UNSUBSCRIBE_TYPES),
+        unsubscribe_type=chance.choice(tuple(UnsubscribeType)),
         connections=chance.choice((1, 2, 2, 3, 4)),
         timeout=chance.choice((2.0, 2.0, 2.0, 9.0)),
         rates=chance.choice(((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (20.0, 0.0), (0.0, 2.0))),
