@@ -42,7 +42,7 @@ def test_settings_of_an_account(run: Run) -> None:
     )
     assert "lists" in changed.output
     assert "custom_id" in changed.output
-    assert "one of" in run("account", "change", "--unsubscribe-type", "some", code=1).output
+    assert "one of" in run("account", "change", "--unsubscribe-type", "some", code=2).output
     assert "time zone" in run("account", "change", "--time-zone", "Nowhere/Else", code=1).output
     assert "FIELD=LABEL" in run("account", "change", "--label", "Shoe=Size", code=1).output
 

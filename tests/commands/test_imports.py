@@ -366,7 +366,7 @@ def test_addresses_are_repaired_and_misfits_told(product: Product, run: Run) -> 
         'Email,Born,Note\nAnn <ann@example.org>,soon,abcd,Rome\n"zoe@example.org;",2000-01-02,abc\nno one,later,abcd\n'
     )
     output = run("people.csv", rows, "--list", "1").output
-    assert "2 added as new contacts, 1 with a malformed address, 2 with an address that was repaired" in output
+    assert "2 added as new contacts, 1 with an invalid address, 2 with an address that was repaired" in output
     assert "Born: 1 value did not fit and was left out, on line 2." in output
     assert "Note: 1 value was too long and was cut, on line 2." in output
     assert set(people(product)) == {"ann@example.org", "zoe@example.org"}

@@ -15,6 +15,10 @@ from soapstone.vocabulary.jobs import ENDED
 log = logging.getLogger(__name__)
 
 
+# Fields whose column has another name.
+_COLUMNS = {"crashes": "deaths", "releases_list": "passes"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One job as it stood when it was read.
@@ -59,9 +63,8 @@ class Job:
 
     @classmethod
     def of(cls, row: RowMapping) -> Job:
-        """The job in a row of the table."""
-        values = dict(row)
-        return cls(crashes=values.pop("deaths"), releases_list=values.pop("passes"), **values)
+        """Return the job in a row that holds at least the columns of the table."""
+        return cls(**{name: row[_COLUMNS.get(name, name)] for name in cls.__dataclass_fields__})
 
 
 @dataclass(frozen=True, kw_only=True)

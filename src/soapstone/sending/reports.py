@@ -206,7 +206,7 @@ class SendReports:
             rows = connection.execute(query.where(mine).order_by(order).limit(limit)).mappings()
             return [
                 SendRecord(
-                    job=Job(**{name: row[name] for name in Job.__dataclass_fields__}),
+                    job=Job.of(row),
                     message_id=row["message_id"],
                     source_id=row["source_id"],
                     list_id=row["of_list"],
