@@ -40,7 +40,7 @@ from soapstone.magnetmail import service as magnetmail_service
 from soapstone.magnetmail.uploads import STATUS
 from soapstone.sending.messages import message
 from soapstone.sending.messages.template import FILTERS, Template
-from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.smtp.url import SmtpAddress
 from soapstone.settings import SECRETS, SETTINGS
 from soapstone.store import waiting
 from soapstone.store.numbers import LARGEST

@@ -17,7 +17,7 @@ from soapstone.imports.initial_queue import InitialQueue
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
 from soapstone.sending.confirmations import SubscriptionMails
-from soapstone.sending.smtp_address import is_this_machine
+from soapstone.sending.smtp.url import is_this_machine
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database

@@ -16,11 +16,11 @@ from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.sending.mail.builder import Stationery
 from soapstone.sending.mail.dkim import DkimKey, DkimSigner
-from soapstone.sending.rates import Rates
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.sending.simulator import Simulator
-from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
-from soapstone.sending.smtp_server import Retries, SmtpServer
+from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp.url import InvalidSmtpUrl, SmtpAddress
 from soapstone.settings import Settings
 from soapstone.vocabulary.jobs import IMPORTS, JobKind
 

@@ -21,7 +21,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.messages import Messages
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.sending.sends import Sends, SendTicket
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs

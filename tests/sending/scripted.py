@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 
-from soapstone.sending.smtp_address import SmtpAddress
+from soapstone.sending.smtp.url import SmtpAddress
 
 # Closes the connection instead of answering.
 DROP = b""

@@ -22,15 +22,16 @@ from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
-from soapstone.sending import smtp_carrier, smtp_delivery
+from soapstone.sending import smtp_delivery
 from soapstone.sending.final_check import LastLook
-from soapstone.sending.folder_delivery import FolderDelivery
+from soapstone.sending.folder.delivery import FolderDelivery
 from soapstone.sending.link_actions import Replies
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp_server import Retries, SmtpServer
+from soapstone.sending.smtp import client as smtp_carrier
+from soapstone.sending.smtp.server import Retries, SmtpServer
 from soapstone.store.tables import deliveries, jobs
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 

@@ -16,9 +16,9 @@ from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.sending.simulator import DOMAIN, Behaviour, Simulator, behaviour_of, reply_to
-from soapstone.sending.smtp_server import Retries
+from soapstone.sending.smtp.server import Retries
 from soapstone.store.tables import deliveries, jobs, memberships
 
 RETRIES = Retries(first=timedelta(hours=1), longest=timedelta(hours=4), limit=timedelta(hours=8))

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.wire.large_calls import LargeCalls

@@ -21,7 +21,7 @@ def faults(settings: Settings) -> Iterator[str]:
     """What is wrong with settings that are well-formed, with the files that they name too. A sentence each."""
     from soapstone.runners import smtp_server
     from soapstone.sending.mail.spamd import SpamScanner
-    from soapstone.sending.smtp_address import InvalidSmtpUrl
+    from soapstone.sending.smtp.url import InvalidSmtpUrl
     from soapstone.tls import tls_context
 
     def fault(check: Callable[[], object], kind: type[Exception], begin: str = "") -> Iterator[str]:

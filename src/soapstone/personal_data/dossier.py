@@ -16,7 +16,7 @@ from soapstone.errors import NotFoundError
 from soapstone.imports.outcomes import NAMES
 from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
 from soapstone.personal_data.traces import NOBODY, Traces
-from soapstone.sending.outbox import mail_files
+from soapstone.sending.folder.outbox import mail_files
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     PERSON_FIELDS,

@@ -21,7 +21,7 @@ from soapstone.contacts.erased_addresses import erased_among, remember
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.imports.parts import unpack_numbers
 from soapstone.personal_data.traces import NOBODY, Traces, some
-from soapstone.sending.outbox import mail_files
+from soapstone.sending.folder.outbox import mail_files
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     contact_events,

@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import delete, exists, select, update
 
 from soapstone.clock import now
-from soapstone.sending.outbox import job_of_mail
+from soapstone.sending.folder.outbox import job_of_mail
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
 from soapstone.vocabulary.rows import ImportOutcome

@@ -47,7 +47,7 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
     # Nothing that is loaded becomes garbage: to look for some would take a tenth of the time.
     gc.disable()
     from soapstone.logs import configure_logs
-    from soapstone.sending.smtp_address import is_this_machine
+    from soapstone.sending.smtp.url import is_this_machine
     from soapstone.server import PortTaken
     from soapstone.settings import UnusableSetting, read_settings
     from soapstone.testing.errors import UnusableSeed

@@ -18,7 +18,7 @@ from soapstone.api.authentication import OwnPages
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, ProblemError, answer, install
 from soapstone.http.client_address import Origins, asks_for_loopback
-from soapstone.sending.smtp_address import is_this_machine
+from soapstone.sending.smtp.url import is_this_machine
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import LARGEST_DOCUMENT, parsed

@@ -34,10 +34,10 @@ from soapstone.runners import dkim_signer
 from soapstone.sending.mail.builder import MailBuilder, Stationery
 from soapstone.sending.mail.dkim import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner
 from soapstone.sending.mail.mime import Mail
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.smtp.server import SmtpServer
+from soapstone.sending.smtp.url import SmtpAddress
 from soapstone.settings import Settings
 
 

@@ -14,7 +14,7 @@ from tests.sending.conftest import Office
 from tests.sending.smtp_trial import Sink
 
 from soapstone.lists.profiles import AttributeDraft, Profiles
-from soapstone.sending import folder_delivery
+from soapstone.sending.folder import delivery as folder_delivery
 from soapstone.sending.messages.content import Content, check_storable, with_links
 from soapstone.sending.messages.hyperlinks import hyperlinks
 from soapstone.sending.messages.message import (
@@ -30,9 +30,9 @@ from soapstone.sending.messages.message import (
 )
 from soapstone.sending.messages.plain_text import plain_template
 from soapstone.sending.messages.template import Template, merge_tags
-from soapstone.sending.sender import Sender
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.runner import Sender
+from soapstone.sending.smtp.server import SmtpServer
+from soapstone.sending.smtp.url import SmtpAddress
 from soapstone.store.tables import contacts
 
 SETTINGS = {"removal_link": True, "browser_link": True}

@@ -20,10 +20,10 @@ from soapstone.clock import clock
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending.mail.builder import Stationery
-from soapstone.sending.rates import Rates
-from soapstone.sending.sender import Sender
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.runner import Sender
+from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.server import SmtpServer
+from soapstone.sending.smtp.url import SmtpAddress
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries

@@ -25,7 +25,7 @@ from soapstone.sending.messages.messages import Messages
 from soapstone.sending.messages.template import merge_key
 from soapstone.sending.messages.unsubscribe_link import REQUEST, check_link
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp_connection import Letter
+from soapstone.sending.smtp.connection import Letter
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 

@@ -11,8 +11,8 @@ import uvloop
 from tests.sending.smtp_trial import Sink
 from tests.test_tls import certificate
 
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
+from soapstone.sending.smtp.connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
+from soapstone.sending.smtp.url import SmtpAddress
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 

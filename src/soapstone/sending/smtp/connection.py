@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponseException
 
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_dialogue import Dialogue, Lost, Reply, taken_over
-from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict, classify, closes
+from soapstone.sending.smtp.protocol import Dialogue, Lost, Reply, taken_over
+from soapstone.sending.smtp.replies import UNTOUCHED, Stage, Verdict, classify, closes
+from soapstone.sending.smtp.url import SmtpAddress
 
 # What is kept of a reply.
 LONGEST_REPLY = 500

@@ -29,15 +29,15 @@ from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
 from soapstone.clock import now
 from soapstone.jobs.run import Chunk, JobFailed, LeaseLost, Run, Snooze
-from soapstone.sending.boot import boot
 from soapstone.sending.final_check import LastLook, Looked
 from soapstone.sending.ledger import within
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
-from soapstone.sending.smtp_carrier import Carrier
-from soapstone.sending.smtp_connection import Letter, Outcome
-from soapstone.sending.smtp_rules import UNTOUCHED, Stage, Verdict
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.smtp.boot_id import boot
+from soapstone.sending.smtp.client import Carrier
+from soapstone.sending.smtp.connection import Letter, Outcome
+from soapstone.sending.smtp.replies import UNTOUCHED, Stage, Verdict
+from soapstone.sending.smtp.server import SmtpServer
 from soapstone.store.tables import deliveries
 
 log = logging.getLogger(__name__)

@@ -14,13 +14,13 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending import ledger
 from soapstone.sending.final_check import LastLook
+from soapstone.sending.folder.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
-from soapstone.sending.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.simulator import ACCEPTED, Simulator, reply_to
-from soapstone.sending.smtp_delivery import STATES
-from soapstone.sending.smtp_rules import Stage, Verdict, classify
-from soapstone.sending.smtp_server import Retries
+from soapstone.sending.smtp.delivery import STATES
+from soapstone.sending.smtp.replies import Stage, Verdict, classify
+from soapstone.sending.smtp.server import Retries
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
 from soapstone.store.transient_errors import RecordsUnavailable

@@ -25,12 +25,12 @@ from soapstone.lists.profiles import Profiles
 from soapstone.sending.mail.builder import Stationery
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Draft
-from soapstone.sending.rates import Rates
-from soapstone.sending.sender import Sender
+from soapstone.sending.runner import Sender
 from soapstone.sending.sends import SendTicket
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_server import Retries, SmtpServer
+from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp.url import SmtpAddress
 
 LINKS = Links("https://lists.example", LinkKeys.single("key"))
 

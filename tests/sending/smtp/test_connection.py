@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from soapstone.sending import smtp_connection
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, SmtpConnection
-from soapstone.sending.smtp_rules import Stage, Verdict
+from soapstone.sending.smtp import connection as smtp_connection
+from soapstone.sending.smtp.connection import Letter, NotConnected, Outcome, SmtpConnection
+from soapstone.sending.smtp.replies import Stage, Verdict
+from soapstone.sending.smtp.url import SmtpAddress
 
 LETTER = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=b"Subject: a\r\n\r\n.b\r\n..\r\n")
 # Says goodbye by closing the connection, at once or after the replies before it.

@@ -14,11 +14,11 @@ from tests.sending.sink import fate
 from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.worker import Worker
-from soapstone.sending.rates import Rates
-from soapstone.sending.sender import Sender
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_delivery import SmtpDelivery
-from soapstone.sending.smtp_server import Retries, SmtpServer
+from soapstone.sending.runner import Sender
+from soapstone.sending.smtp.delivery import SmtpDelivery
+from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp.url import SmtpAddress
 
 
 @pytest.fixture

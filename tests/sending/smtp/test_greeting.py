@@ -10,8 +10,8 @@ import pytest
 import uvloop
 from tests.sending.smtp_trial import Sink
 
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_connection import Letter, SmtpConnection
+from soapstone.sending.smtp.connection import Letter, SmtpConnection
+from soapstone.sending.smtp.url import SmtpAddress
 
 LETTER = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=b"Subject: News\r\n\r\nHello\r\n")
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soapstone.sending.rates import Rates
-from soapstone.sending.smtp_address import InvalidSmtpUrl, SmtpAddress
-from soapstone.sending.smtp_server import Retries
+from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.server import Retries
+from soapstone.sending.smtp.url import InvalidSmtpUrl, SmtpAddress
 
 
 class Clock:

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 import uvloop
 
-from soapstone.sending.rates import Rates
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_connection import SmtpConnection
+from soapstone.sending.smtp.connection import SmtpConnection
+from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.url import SmtpAddress
 
 # By how much a pause is longer or shorter than it should be, so that clients of a server do not come back together.
 JITTER = 0.25

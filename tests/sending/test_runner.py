@@ -12,7 +12,8 @@ from soapstone.clock import now
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.jobs.run import Chunk, Run
 from soapstone.lists.profiles import Profiles
-from soapstone.sending import folder_delivery, sender
+from soapstone.sending import runner as sender
+from soapstone.sending.folder import delivery as folder_delivery
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.messages import Messages
 from soapstone.sending.supplied_file import FileForm

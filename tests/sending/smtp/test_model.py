@@ -14,9 +14,10 @@ from tests.sending.model.plan import Disturbance, Moment, plan
 from tests.sending.model.replay import report, tried, workshop
 from tests.sending.model.trial import Trial
 
-from soapstone.sending import smtp_carrier, smtp_connection
 from soapstone.sending.final_check import LastLook, Looked
-from soapstone.sending.smtp_rules import Stage, Verdict, classify
+from soapstone.sending.smtp import client as smtp_carrier
+from soapstone.sending.smtp import connection as smtp_connection
+from soapstone.sending.smtp.replies import Stage, Verdict, classify
 from soapstone.store.database import Database
 
 SEEDS = 300

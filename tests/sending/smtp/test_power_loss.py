@@ -15,11 +15,11 @@ from sqlalchemy import Connection
 from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.worker import Worker
-from soapstone.sending import smtp_delivery
 from soapstone.sending.mail.builder import MailBuilder
-from soapstone.sending.sender import Sender
-from soapstone.sending.smtp_address import SmtpAddress
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.runner import Sender
+from soapstone.sending.smtp import delivery as smtp_delivery
+from soapstone.sending.smtp.server import SmtpServer
+from soapstone.sending.smtp.url import SmtpAddress
 
 PEOPLE, AHEAD, CONNECTIONS = 60, 10, 2
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from soapstone.jobs.run import Chunk, LeaseLost, Run
-from soapstone.sending import folder_delivery, sender
+from soapstone.sending import runner as sender
+from soapstone.sending.folder import delivery as folder_delivery
 
 LEASE = timedelta(minutes=1)
 PEOPLE = 4

@@ -13,9 +13,9 @@ from tests.sending.scripted import DROP, Answer, Said, ScriptedServer
 
 from soapstone.clock import clock
 from soapstone.jobs.worker import Worker
-from soapstone.sending.sender import Sender
-from soapstone.sending.smtp_rules import Stage, Verdict, classify
-from soapstone.sending.smtp_server import Retries, SmtpServer
+from soapstone.sending.runner import Sender
+from soapstone.sending.smtp.replies import Stage, Verdict, classify
+from soapstone.sending.smtp.server import Retries, SmtpServer
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -112,8 +112,8 @@ def test_a_limit_of_mails_per_connection_puts_nothing_off(office: Any, reply: by
 
 def test_a_server_that_takes_nothing_for_now_is_left_alone(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses grow, nothing is counted against a recipient, and the send goes on by itself."""
-    monkeypatch.setattr("soapstone.sending.smtp_delivery.WITHOUT_SUCCESS", 1.0)
-    monkeypatch.setattr("soapstone.sending.smtp_delivery.LONG_PAUSE", 0.5)
+    monkeypatch.setattr("soapstone.sending.smtp.delivery.WITHOUT_SUCCESS", 1.0)
+    monkeypatch.setattr("soapstone.sending.smtp.delivery.LONG_PAUSE", 0.5)
     refusing = True
 
     def answer(said: Said) -> bytes | None:
@@ -156,7 +156,7 @@ class Away:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soapstone.sending.smtp_delivery.WITHOUT_SUCCESS", 0.0)
+    monkeypatch.setattr("soapstone.sending.smtp.delivery.WITHOUT_SUCCESS", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -251,7 +251,7 @@ def test_a_connection_is_left_after_five_refusals_in_a_row(office: Any) -> None:
 
 def test_a_connection_that_answers_slowly_after_a_refusal_is_left(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Courier takes 8 seconds for the first refusal, and twice as long for each further one on the connection."""
-    monkeypatch.setattr("soapstone.sending.smtp_carrier.LONGEST_REFUSAL", 0.1)
+    monkeypatch.setattr("soapstone.sending.smtp.client.LONGEST_REFUSAL", 0.1)
     refused: Counter[int] = Counter()
 
     def answer(said: Said) -> bytes | None:

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from sqlalchemy import Row
 
-from soapstone.sending.smtp_connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
-from soapstone.sending.smtp_rules import Stage, Verdict
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.smtp.connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
+from soapstone.sending.smtp.replies import Stage, Verdict
+from soapstone.sending.smtp.server import SmtpServer
 
 # Seconds that a carrier rests when a server has taken nothing on a fresh connection; twice as long each further time,
 # and at most.

@@ -21,14 +21,14 @@ from soapstone.lists.profile_filter import Term
 from soapstone.sending import ledger
 from soapstone.sending.audience import Audience, Candidate, Rules
 from soapstone.sending.final_check import LastLook
-from soapstone.sending.folder_delivery import FolderDelivery, MailFolders, forget_drafts
+from soapstone.sending.folder.delivery import FolderDelivery, MailFolders, forget_drafts
 from soapstone.sending.mail.builder import MailBuilder, Stationery
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import InvalidMessage
 from soapstone.sending.sends import SEND, SEND_TO_FILE, SEND_TO_LIST, is_by_address, is_for_members
 from soapstone.sending.simulator import Simulator
-from soapstone.sending.smtp_delivery import SmtpDelivery, lost_with_power
-from soapstone.sending.smtp_server import SmtpServer
+from soapstone.sending.smtp.delivery import SmtpDelivery, lost_with_power
+from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.supplied_file import FileForm, InvalidFile, SuppliedFile
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs

@@ -1,0 +1,1 @@
+"""Sends as files into the mail folder."""

@@ -1,0 +1,1 @@
+"""Sends by way of an SMTP server."""
