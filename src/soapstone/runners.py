@@ -16,10 +16,11 @@ from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.sending.mail.builder import Stationery
 from soapstone.sending.mail.dkim import DkimKey, DkimSigner
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp.rate_limits import Rates
-from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp.retries import Retries
+from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import InvalidSmtpUrl, SmtpAddress
 from soapstone.settings import Settings
 from soapstone.vocabulary.jobs import IMPORTS, JobKind
@@ -35,7 +36,7 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
     """
     settings = product.settings
     simulates = simulates or product.accounts.demo_login() is not None
-    sender = Sender(
+    sender = SendRunner(
         product.database,
         settings.mail,
         settings.drafts,
@@ -59,7 +60,7 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
         product.blobs.sweep(product.jobs.blobs_in_use())
         scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
-    sender = Sender(product.database, product.settings.mail, product.settings.drafts)
+    sender = SendRunner(product.database, product.settings.mail, product.settings.drafts)
     settings = product.settings
     retention = Retention(
         product.database,

@@ -21,7 +21,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.messages import Messages
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.sends import Sends, SendTicket
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs
@@ -41,7 +41,7 @@ class Office:
         self.jobs = Jobs(database)
         self.sends = Sends(database, blobs, self.jobs)
         self.messages = Messages(database)
-        self.sender = Sender(database, self.mail, self.drafts)
+        self.sender = SendRunner(database, self.mail, self.drafts)
         settings = {"from_name": "Ann", "from_address": "ann@example.com"}
         self.list: ContactList = Lists(database).create(account.id, "Newsletter", settings=settings)
         self._number = 0

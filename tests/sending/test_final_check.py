@@ -22,16 +22,18 @@ from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
-from soapstone.sending import smtp_delivery
 from soapstone.sending.final_check import LastLook
 from soapstone.sending.folder.delivery import FolderDelivery
 from soapstone.sending.link_actions import Replies
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp import client as smtp_carrier
-from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp import client
+from soapstone.sending.smtp import client as smtp_client
+from soapstone.sending.smtp import delivery as smtp_delivery
+from soapstone.sending.smtp.retries import Retries
+from soapstone.sending.smtp.server import SmtpServer
 from soapstone.store.tables import deliveries, jobs
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
@@ -125,7 +127,7 @@ def put_off(scene: Scene, server: ScriptedServer) -> None:
     office = scene.office
     retries = Retries(first=timedelta(seconds=60))
     smtp = SmtpServer(server.address, connections=1, retries=retries, local_hostname="c.example")
-    office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
     run(office)
     assert [row.state for row in office.rows(scene.ticket)] == ["deferred", "handed"]
 
@@ -183,14 +185,14 @@ def test_who_moves_before_a_retry_gets_the_mail_at_the_new_address(office: Any) 
 @pytest.mark.parametrize("way", WAYS)
 def test_who_leaves_during_a_pause_gets_no_mail(office: Any, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The send has chosen its recipients, and rests before the first mail."""
-    monkeypatch.setattr(smtp_carrier, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(smtp_client, "FIRST_PAUSE", 0.02)
     monkeypatch.setattr(smtp_delivery, "LOOK_PAUSE", 0.05)
     scene = Scene(office)
     leave, reason = WAYS[way]
     with ScriptedServer(lambda said: b"421 4.3.2 not now" if said.stage == "GREETING" and closed else None) as server:
         closed = True
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
         thread = Thread(target=worker.run)
         thread.start()
@@ -215,13 +217,13 @@ def test_a_folder_gets_no_mail_for_who_leaves_after_the_mails_were_built(
 ) -> None:
     scene = Scene(office)
     leave, reason = WAYS[way]
-    hand = FolderDelivery._hand
+    hand = FolderDelivery._send
 
     def later(self: Any) -> None:
         leave(scene)
         hand(self)
 
-    monkeypatch.setattr(FolderDelivery, "_hand", later)
+    monkeypatch.setattr(FolderDelivery, "_send", later)
     office.work()
     assert {str(mail["To"]) for mail in office.mails().values()} <= {"bob@example.com", "bobby@example.com"}
     assert office.rows(scene.ticket)[0].reason == reason
@@ -231,13 +233,13 @@ def test_a_folder_gets_no_mail_for_who_leaves_after_the_mails_were_built(
 
 def test_a_folder_gets_the_mail_for_the_new_address(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scene = Scene(office)
-    hand = FolderDelivery._hand
+    hand = FolderDelivery._send
 
     def later(self: Any) -> None:
         scene.change(lambda change: change.edit(scene.ann, {"email": "ann@new.example"}))
         hand(self)
 
-    monkeypatch.setattr(FolderDelivery, "_hand", later)
+    monkeypatch.setattr(FolderDelivery, "_send", later)
     office.work()
     assert set(office.mails()) == {"ann@new.example", "bob@example.com"}
     assert office.mails()["ann@new.example"].get_content().strip() == "Hello ann@new.example"
@@ -271,10 +273,10 @@ def test_the_time_that_a_commit_takes_counts(office: Any, monkeypatch: pytest.Mo
         return looked
 
     monkeypatch.setattr(LastLook, "settle", settle_slowly)
-    monkeypatch.setattr(smtp_carrier, "LONGEST_WAY", 0.2)
+    monkeypatch.setattr(client, "LONGEST_WAY", 0.2)
     with ScriptedServer(lambda said: None) as server:
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         office.work()
     # On SQLite nobody can leave before the commit.
     expected = {"bob@example.com"} | ({"ann@example.com"} if office.database.kind == "sqlite" else set())
@@ -302,13 +304,13 @@ def test_two_who_move_to_one_address_get_one_mail(
                 change.edit(each, {"email": "both@example.com"})
 
     if by_folder:
-        hand = FolderDelivery._hand
+        hand = FolderDelivery._send
 
         def later(self: Any) -> None:
             move()
             hand(self)
 
-        monkeypatch.setattr(FolderDelivery, "_hand", later)
+        monkeypatch.setattr(FolderDelivery, "_send", later)
         office.work()
         assert list(office.mails()) == ["both@example.com"]
     else:
@@ -321,7 +323,7 @@ def test_two_who_move_to_one_address_get_one_mail(
 
         with ScriptedServer(busy) as server:
             smtp = SmtpServer(server.address, connections=2, local_hostname="c.example")
-            office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+            office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
             run(office)
             move()
             scene = object.__new__(Scene)
@@ -356,7 +358,7 @@ def test_who_leaves_and_may_have_the_mail_stays_uncertain(office: Any) -> None:
         lambda said: DROP if said.stage == "END" and said.recipient == "ann@example.com" else None
     ) as server:
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         run(office)
         assert [row.state for row in office.rows(scene.ticket)] == ["uncertain", "handed"]
         scene.click()
@@ -376,7 +378,7 @@ def test_who_leaves_while_the_worker_is_dead_after_the_mail_came_into_the_folder
     office: Any, way: str, taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A mail that is in the folder goes no more; one that was taken out of it went, and no second one goes."""
-    scene, hand = Scene(office), FolderDelivery._hand_batch
+    scene, hand = Scene(office), FolderDelivery._send_batch
 
     class Killed(BaseException):
         pass
@@ -386,7 +388,7 @@ def test_who_leaves_while_the_worker_is_dead_after_the_mail_came_into_the_folder
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(FolderDelivery, "_hand_batch", killed)
+        patch.setattr(FolderDelivery, "_send_batch", killed)
         job = office.jobs.claim("test", sorted(office.sender.runners), timedelta(minutes=1))
         with pytest.raises(Killed):
             office.sender.run_list(Run(office.database, office.blobs, job, lease=timedelta(minutes=1), stopping=bool))
@@ -417,7 +419,7 @@ def send_once(scene: Scene, refused: str = "") -> list[str]:
 
     with ScriptedServer(answer) as server:
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         office.work()
     return server.accepted
 
@@ -455,7 +457,7 @@ def test_who_leaves_the_list_while_a_second_attempt_waits_gets_no_mail(office: A
     again = try_failed(scene, scene.ticket)
     with ScriptedServer(busy_once()) as server:
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         run(office)
         scene.change(lambda change: change.leave(office.list.id, scene.ann))
         make_due(scene)

@@ -12,7 +12,7 @@ from soapstone.clock import now
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.jobs.run import Chunk, Run
 from soapstone.lists.profiles import Profiles
-from soapstone.sending import runner as sender
+from soapstone.sending import selection
 from soapstone.sending.folder import delivery as folder_delivery
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.messages import Messages
@@ -24,10 +24,10 @@ from soapstone.store.database import Database
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, size in (
-        (sender, "READ_ROWS"),
-        (sender, "CHOOSE_ROWS"),
+        (selection, "READ_ROWS"),
+        (selection, "CHOOSE_ROWS"),
         (folder_delivery, "BUILD_MAILS"),
-        (folder_delivery, "HAND_MAILS"),
+        (folder_delivery, "SEND_MAILS"),
     ):
         monkeypatch.setattr(module, size, 3)
 

@@ -16,9 +16,9 @@ from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.simulator import DOMAIN, Behaviour, Simulator, behaviour_of, reply_to
-from soapstone.sending.smtp.server import Retries
+from soapstone.sending.smtp.retries import Retries
 from soapstone.store.tables import deliveries, jobs, memberships
 
 RETRIES = Retries(first=timedelta(hours=1), longest=timedelta(hours=4), limit=timedelta(hours=8))
@@ -28,7 +28,9 @@ FULL = "452 4.2.2 Mailbox full"
 
 @pytest.fixture
 def office(office: Office) -> Office:
-    office.sender = Sender(office.database, office.mail, office.drafts, simulator=Simulator(office.database, RETRIES))
+    office.sender = SendRunner(
+        office.database, office.mail, office.drafts, simulator=Simulator(office.database, RETRIES)
+    )
     return office
 
 
@@ -165,7 +167,7 @@ def test_who_leaves_while_the_mail_is_deferred_gets_none(office: Office) -> None
 
 
 def test_without_the_simulator_its_addresses_are_like_any_others(office: Office) -> None:
-    office.sender = Sender(office.database, office.mail, office.drafts)
+    office.sender = SendRunner(office.database, office.mail, office.drafts)
     for local in Behaviour:
         office.contact(f"{local}@{DOMAIN}")
     ticket = office.to_list()

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.wire.large_calls import LargeCalls
@@ -177,7 +177,7 @@ def site(prepared: Path, tmp_path: Path) -> Iterator[Site]:
 def run_jobs(site: Site) -> list[Path]:
     """Run all jobs; the mails."""
     settings = site.product.settings
-    sender = Sender(site.product.database, settings.mail, settings.drafts)
+    sender = SendRunner(site.product.database, settings.mail, settings.drafts)
     worker = Worker(site.product.database, site.product.blobs, sender.runners, idle=0.01)
     worker.run(until=lambda: all(job.over for job in site.product.jobs.find()))
     return sorted(settings.mail.glob("*.eml"))

@@ -14,11 +14,10 @@ from soapstone.contacts.changes import Cause, change_within
 from soapstone.contacts.complaints import complain
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
-from soapstone.sending.smtp.server import Retries
 from soapstone.store.database import Database
 
 if TYPE_CHECKING:
-    from soapstone.sending.smtp.server import Retries
+    from soapstone.sending.smtp.retries import Retries
 
 # Nobody can have this domain (RFC 2606).
 DOMAIN = "simulator.example"

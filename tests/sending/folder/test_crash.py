@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from soapstone.jobs.run import Chunk, LeaseLost, Run
-from soapstone.sending import runner as sender
+from soapstone.sending import selection
 from soapstone.sending.folder import delivery as folder_delivery
 
 LEASE = timedelta(minutes=1)
@@ -45,8 +45,8 @@ class FragileRun(Run):
 
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sender, "CHOOSE_ROWS", 2)
-    for size in ("BUILD_MAILS", "HAND_MAILS"):
+    monkeypatch.setattr(selection, "CHOOSE_ROWS", 2)
+    for size in ("BUILD_MAILS", "SEND_MAILS"):
         monkeypatch.setattr(folder_delivery, size, 2)
 
 

@@ -34,7 +34,7 @@ from soapstone.runners import dkim_signer
 from soapstone.sending.mail.builder import MailBuilder, Stationery
 from soapstone.sending.mail.dkim import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner
 from soapstone.sending.mail.mime import Mail
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import SmtpAddress
@@ -323,7 +323,7 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
     else:
         mails = office.mail
     stationery = Stationery(links=Links("https://lists.example", LinkKeys.single("key")), signer=BOTH)
-    office.sender = Sender(office.database, office.mail, office.drafts, server=server, stationery=stationery)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, stationery=stationery)
     office.contact("ann@example.org", first_name="Zoë")
     office.contact("bob@example.org", first_name="Bob")
     office.to_list(subject="To {{ First_Name }}", plain=".\r\n..\t \r\n\r\n", html="<p>{{ First_Name }}  \n</p>\n\n")
@@ -344,7 +344,7 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
 def test_mails_of_other_senders_go_unsigned_and_the_log_says_so_once(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    office.sender = Sender(office.database, office.mail, office.drafts, stationery=Stationery(signer=BOTH))
+    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=Stationery(signer=BOTH))
     office.contact("ann@example.org")
     office.contact("bob@example.org")
     ticket = office.to_list(from_address="ann@example.net")

@@ -30,7 +30,7 @@ from soapstone.sending.messages.message import (
 )
 from soapstone.sending.messages.plain_text import plain_template
 from soapstone.sending.messages.template import Template, merge_tags
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import SmtpAddress
 from soapstone.store.tables import contacts
@@ -231,7 +231,7 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
 
 def test_a_mail_that_is_too_large_is_not_handed_to_a_server(office: Any, sink: Sink) -> None:
     server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"), connections=2, local_hostname="a.example")
-    office.sender = Sender(office.database, office.mail, office.drafts, server=server)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=server)
     for name in ("ann", "bob", "cat", "dan"):
         office.contact(f"{name}@example.com", first_name=name)
     for name in ("ann", "bob", "dan"):

@@ -10,7 +10,7 @@ from random import Random
 
 from tests.sending.model.server import PERMANENT, TEMPORARY, Manners, Trouble
 
-from soapstone.sending.smtp.server import Retries
+from soapstone.sending.smtp.retries import Retries
 from soapstone.vocabulary.contacts import UnsubscribeType
 
 # What people do, the more often the more often it is named.

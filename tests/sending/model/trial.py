@@ -20,7 +20,7 @@ from soapstone.clock import clock
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending.mail.builder import Stationery
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import SmtpAddress
@@ -135,7 +135,7 @@ class Trial:
             chance=Random(world.random.random()),
         )
         folder = self._folder
-        sender = Sender(
+        sender = SendRunner(
             self.database, folder / "mail", folder / "drafts", server=server, stationery=Stationery(links=LINKS)
         )
         self._runners = sender.runners

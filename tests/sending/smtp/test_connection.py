@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from soapstone.sending.smtp import connection as smtp_connection
-from soapstone.sending.smtp.connection import Letter, NotConnected, Outcome, SmtpConnection
-from soapstone.sending.smtp.replies import Stage, Verdict
+from soapstone.sending.smtp import connection as connection_module
+from soapstone.sending.smtp.connection import Envelope, SmtpConnection
+from soapstone.sending.smtp.errors import SmtpConnectError
+from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.url import SmtpAddress
 
-LETTER = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=b"Subject: a\r\n\r\n.b\r\n..\r\n")
+ENVELOPE = Envelope(mail_from=b"ann@example.com", rcpt_to=b"bob@example.org", content=b"Subject: a\r\n\r\n.b\r\n..\r\n")
 # Says goodbye by closing the connection, at once or after the replies before it.
 GONE = b""
 
@@ -90,7 +91,7 @@ def pipelining(request: pytest.FixtureRequest) -> bool:
 
 
 async def twice(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
-    return await connection.hand(LETTER), await connection.hand(replace(LETTER, recipient=b"cy@example.org"))
+    return await connection.send(ENVELOPE), await connection.send(replace(ENVELOPE, rcpt_to=b"cy@example.org"))
 
 
 def test_mails_go_out_one_after_another(pipelining: bool) -> None:
@@ -124,9 +125,9 @@ def test_refusals_are_told_and_the_connection_goes_on(
     server = Server(replies, pipelining=pipelining)
 
     async def then(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
-        refused = await connection.hand(LETTER)
+        refused = await connection.send(ENVELOPE)
         server.replies |= Server({}, pipelining=pipelining).replies
-        return refused, await connection.hand(LETTER)
+        return refused, await connection.send(ENVELOPE)
 
     refused, taken = converse(server, then)
     assert (refused.verdict, refused.reply) == (verdict, reply)
@@ -156,7 +157,7 @@ def test_the_end_of_the_connection(pipelining: bool, replies: dict[str, bytes], 
     server = Server(replies, pipelining=pipelining)
 
     async def then(connection: SmtpConnection) -> tuple[Outcome, bool, Outcome]:
-        return await connection.hand(LETTER), connection.connected, await connection.hand(LETTER)
+        return await connection.send(ENVELOPE), connection.connected, await connection.send(ENVELOPE)
 
     outcome, connected, after = converse(server, then)
     assert (outcome.verdict, outcome.stage) == (verdict, stage)
@@ -179,8 +180,8 @@ def test_no_mail_begins_too_long_after_the_last_look() -> None:
     server.delays["RSET"] = 0.1
 
     async def then(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
-        refused = await connection.hand(LETTER)
-        return refused, await connection.hand(LETTER, begin_by=asyncio.get_running_loop().time() + 0.05)
+        refused = await connection.send(ENVELOPE)
+        return refused, await connection.send(ENVELOPE, begin_by=asyncio.get_running_loop().time() + 0.05)
 
     refused, late = converse(server, then)
     assert refused.verdict is Verdict.FAILED
@@ -201,7 +202,7 @@ def test_every_reply_that_begins_with_2_is_a_success(pipelining: bool, replies: 
 def test_a_recipient_gets_no_empty_mail_when_the_sender_was_refused() -> None:
     """A server that refuses MAIL and goes on all the same would take the end of the content for a mail."""
     server = Server({"MAIL": b"450 not now\r\n"}, pipelining=True)
-    outcome = converse(server, lambda connection: connection.hand(LETTER))
+    outcome = converse(server, lambda connection: connection.send(ENVELOPE))
     assert outcome.verdict is Verdict.BUSY
     assert server.mails == []
 
@@ -210,9 +211,9 @@ def test_a_recipient_gets_no_empty_mail_when_the_sender_was_refused() -> None:
 def test_a_server_that_falls_silent(
     pipelining: bool, monkeypatch: pytest.MonkeyPatch, silent: str, verdict: str
 ) -> None:
-    monkeypatch.setattr(smtp_connection, "CONTENT_PATIENCE", 1)
+    monkeypatch.setattr(connection_module, "CONTENT_PATIENCE", 1)
     server = Server({silent: b"250-and so on\r\n"}, pipelining=pipelining)
-    outcome = converse(server, lambda connection: connection.hand(LETTER), timeout=0.3)
+    outcome = converse(server, lambda connection: connection.send(ENVELOPE), timeout=0.3)
     assert outcome.verdict == verdict
 
 
@@ -220,32 +221,32 @@ def test_a_mail_that_is_stopped_while_it_is_under_way_is_uncertain(pipelining: b
     server = Server({"END": b"250-and so on\r\n"}, pipelining=pipelining)
 
     async def stop(connection: SmtpConnection) -> Outcome:
-        handing = asyncio.ensure_future(connection.hand(LETTER))
+        sending = asyncio.ensure_future(connection.send(ENVELOPE))
         while not server.mails:
             await asyncio.sleep(0.01)
-        handing.cancel()
-        return await handing
+        sending.cancel()
+        return await sending
 
     assert converse(server, stop).verdict is Verdict.UNKNOWN
 
 
 def test_addresses_do_not_end_commands(pipelining: bool) -> None:
     server = Server({}, pipelining=pipelining)
-    letter = replace(LETTER, recipient=b"bob@example.org>\r\nRCPT TO:<eve@example.org")
-    assert converse(server, lambda connection: connection.hand(letter)).verdict is Verdict.FAILED
+    envelope = replace(ENVELOPE, rcpt_to=b"bob@example.org>\r\nRCPT TO:<eve@example.org")
+    assert converse(server, lambda connection: connection.send(envelope)).verdict is Verdict.FAILED
     assert not [line for line in server.lines if b"eve" in line]
 
 
 def test_other_letters_before_the_at_sign_go_to_servers_that_take_them(pipelining: bool) -> None:
-    letter = replace(LETTER, recipient="jörg@example.org".encode(), international=True)
+    envelope = replace(ENVELOPE, rcpt_to="jörg@example.org".encode(), smtputf8=True)
     server = Server({}, pipelining=pipelining)
-    assert converse(server, lambda connection: connection.hand(letter)).verdict is Verdict.FAILED
+    assert converse(server, lambda connection: connection.send(envelope)).verdict is Verdict.FAILED
     server = Server({"EHLO": b"250-server\r\n250 SMTPUTF8\r\n"}, pipelining=pipelining)
-    assert converse(server, lambda connection: connection.hand(letter)).verdict is Verdict.ACCEPTED
+    assert converse(server, lambda connection: connection.send(envelope)).verdict is Verdict.ACCEPTED
     assert b"MAIL FROM:<ann@example.com> SMTPUTF8\r\n" in server.lines
 
 
 def test_a_server_that_greets_with_a_refusal_is_not_connected(pipelining: bool) -> None:
     server = Server({"EHLO": b"554 go away\r\n", "HELO": b"554 go away\r\n"}, pipelining=pipelining)
-    with pytest.raises(NotConnected, match="554 go away"):
+    with pytest.raises(SmtpConnectError, match="554 go away"):
         converse(server, twice)

@@ -25,11 +25,12 @@ from soapstone.lists.profiles import Profiles
 from soapstone.sending.mail.builder import Stationery
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Draft
-from soapstone.sending.runner import Sender
+from soapstone.sending.runner import SendRunner
 from soapstone.sending.sends import SendTicket
 from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp.rate_limits import Rates
-from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp.retries import Retries
+from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import SmtpAddress
 
 LINKS = Links("https://lists.example", LinkKeys.single("key"))
@@ -51,7 +52,7 @@ class PostOffice:
             local_hostname="client.example",
         )
         stationery = Stationery(links=LINKS)
-        office.sender = Sender(office.database, office.mail, office.drafts, server=server, stationery=stationery)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, stationery=stationery)
 
     def arrived(self) -> dict[str, EmailMessage]:
         """Recipient → mail; fails when somebody has two."""

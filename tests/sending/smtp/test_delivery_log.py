@@ -14,10 +14,12 @@ from tests.sending.sink import fate
 from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.worker import Worker
-from soapstone.sending.runner import Sender
-from soapstone.sending.smtp.delivery import SmtpDelivery
+from soapstone.sending.runner import SendRunner
+from soapstone.sending.smtp.client import Finished, Reports, SmtpClient
+from soapstone.sending.smtp.delivery_log import DeliveryLog
 from soapstone.sending.smtp.rate_limits import Rates
-from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.smtp.retries import Retries
+from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import SmtpAddress
 
 
@@ -32,15 +34,28 @@ def test_a_refusal_for_now_that_comes_last_is_tried_again(
     office: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The last reply comes when the one before it is being stored, and it is one that asks to come again."""
-    store = SmtpDelivery._record
+    commit, put, send = DeliveryLog.commit, Reports.put, SmtpClient.send
+    under_way = 0
 
-    def slowly(self: SmtpDelivery, chunk: Any, results: Sequence[Any], moment: Any, **how: bool) -> None:
+    def sending(self: SmtpClient, *given: Any) -> None:
+        nonlocal under_way
+        under_way += 1
+        send(self, *given)
+
+    def putting(self: Reports, report: Any) -> None:
+        nonlocal under_way
+        under_way -= isinstance(report, Finished)
+        put(self, report)
+
+    def slowly(self: DeliveryLog, results: Sequence[Any], *given: Any, **how: Any) -> Any:
         end = time.monotonic() + 10
-        while results and self._under_way and time.monotonic() < end:
+        while results and under_way and time.monotonic() < end:
             time.sleep(0.005)
-        store(self, chunk, results, moment, **how)
+        return commit(self, results, *given, **how)
 
-    monkeypatch.setattr(SmtpDelivery, "_record", slowly)
+    monkeypatch.setattr(SmtpClient, "send", sending)
+    monkeypatch.setattr(Reports, "put", putting)
+    monkeypatch.setattr(DeliveryLog, "commit", slowly)
     wanted, emails = {"", "deferred"}, []
     while wanted:
         if (what := fate(email := f"{uuid4().hex}@example.com", 50, 0)) in wanted:
@@ -56,7 +71,7 @@ def test_a_refusal_for_now_that_comes_last_is_tried_again(
         timeout=10,
         local_hostname=None,
     )
-    sender = Sender(office.database, office.mail, office.drafts, server=server)
+    sender = SendRunner(office.database, office.mail, office.drafts, server=server)
     worker = Worker(office.database, office.blobs, sender.runners, idle=0.01)
     worker.run(until=lambda: office.job(ticket).over)
     assert office.job(ticket).state == "completed"

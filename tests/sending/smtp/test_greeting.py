@@ -10,10 +10,10 @@ import pytest
 import uvloop
 from tests.sending.smtp_trial import Sink
 
-from soapstone.sending.smtp.connection import Letter, SmtpConnection
+from soapstone.sending.smtp.connection import Envelope, SmtpConnection
 from soapstone.sending.smtp.url import SmtpAddress
 
-LETTER = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=b"Subject: News\r\n\r\nHello\r\n")
+ENVELOPE = Envelope(mail_from=b"ann@example.com", rcpt_to=b"bob@example.org", content=b"Subject: News\r\n\r\nHello\r\n")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_mails_are_taken(
         address = SmtpAddress.of(f"{scheme}://{user}127.0.0.1:{sink.port}{query}")
         connection = SmtpConnection(address, timeout=10, local_hostname="client.example")
         await connection.open()
-        outcomes = [await connection.hand(LETTER) for _ in range(2)]
+        outcomes = [await connection.send(ENVELOPE) for _ in range(2)]
         await connection.close()
         return [outcome.verdict for outcome in outcomes]
 

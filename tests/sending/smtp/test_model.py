@@ -15,8 +15,7 @@ from tests.sending.model.replay import report, tried, workshop
 from tests.sending.model.trial import Trial
 
 from soapstone.sending.final_check import LastLook, Looked
-from soapstone.sending.smtp import client as smtp_carrier
-from soapstone.sending.smtp import connection as smtp_connection
+from soapstone.sending.smtp import client, connection
 from soapstone.sending.smtp.replies import Stage, Verdict, classify
 from soapstone.store.database import Database
 
@@ -79,19 +78,19 @@ def _without_last_look(patch: pytest.MonkeyPatch) -> None:
 
 
 def _without_pauses(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(smtp_carrier, "LONGEST_PAUSE", 0.01)
-    patch.setattr(smtp_carrier, "FIRST_PAUSE", 0.01)
+    patch.setattr(client, "LONGEST_PAUSE", 0.01)
+    patch.setattr(client, "FIRST_PAUSE", 0.01)
 
 
 def _read(stage: Stage, codes: range, verdict: Verdict, *, lost: bool = False) -> Callable[[pytest.MonkeyPatch], None]:
     """Replies with these codes, or lost ones, are read wrongly at a stage."""
 
-    def wrongly(at: Stage, code: int | None, text: str = "") -> Verdict:
+    def wrongly(code: int | None, enhanced_code: str, at: Stage) -> Verdict:
         hit = at is stage and (code in codes if code is not None else lost)
-        return verdict if hit else classify(at, code, text)
+        return verdict if hit else classify(code, enhanced_code, at)
 
     def apply(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(smtp_connection, "classify", wrongly)
+        patch.setattr(connection, "classify", wrongly)
 
     return apply
 

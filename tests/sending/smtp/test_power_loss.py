@@ -16,8 +16,8 @@ from tests.sending.smtp_trial import Sink
 
 from soapstone.jobs.worker import Worker
 from soapstone.sending.mail.builder import MailBuilder
-from soapstone.sending.runner import Sender
-from soapstone.sending.smtp import delivery as smtp_delivery
+from soapstone.sending.runner import SendRunner
+from soapstone.sending.smtp import delivery_log, scheduling
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import SmtpAddress
 
@@ -68,10 +68,10 @@ def sink(tmp_path: Path) -> Iterator[Sink]:
 def test_who_may_have_a_mail_after_a_loss_of_power_is_uncertain(
     office: Any, sink: Sink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noticed: bool
 ) -> None:
-    monkeypatch.setattr(smtp_delivery, "READ_AHEAD", AHEAD)
-    monkeypatch.setattr(smtp_delivery, "boot", lambda: "first")
+    monkeypatch.setattr(scheduling, "READ_AHEAD", AHEAD)
+    monkeypatch.setattr(delivery_log, "boot_id", lambda: "first")
     server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"), connections=CONNECTIONS)
-    office.sender = Sender(office.database, office.mail, office.drafts, server=server)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=server)
     for number in range(PEOPLE):
         office.contact(f"p{number}@example.com")
     ticket = office.to_list()
@@ -85,7 +85,7 @@ def test_who_may_have_a_mail_after_a_loss_of_power_is_uncertain(
         office.database.engine.dispose()
         disk.restore(number)
         with monkeypatch.context() as patch:
-            patch.setattr(smtp_delivery, "boot", lambda: "second" if noticed else "first")
+            patch.setattr(delivery_log, "boot_id", lambda: "second" if noticed else "first")
             office.work()
         lines = sink.lines()
         times = Counter(line["id"] for line in [*lines[:accepted], *lines[sent:]])
@@ -107,13 +107,13 @@ def test_who_may_have_a_mail_after_a_loss_of_power_is_uncertain(
 def test_a_send_that_was_stopped_in_good_order_has_no_doubts(
     office: Any, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(smtp_delivery, "boot", lambda: "first")
+    monkeypatch.setattr(delivery_log, "boot_id", lambda: "first")
     server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"), connections=CONNECTIONS)
-    office.sender = Sender(office.database, office.mail, office.drafts, server=server)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=server)
     for number in range(PEOPLE):
         office.contact(f"p{number}@example.com")
     ticket = office.to_list()
-    store, stores = smtp_delivery.SmtpDelivery._store, 0
+    store, stores = delivery_log.DeliveryLog.commit, 0
 
     def pausing(self: Any, *given: Any, **named: Any) -> Any:
         nonlocal stores
@@ -123,10 +123,10 @@ def test_a_send_that_was_stopped_in_good_order_has_no_doubts(
             office.jobs.pause(None, ticket.job.id)
         return looked
 
-    monkeypatch.setattr(smtp_delivery.SmtpDelivery, "_store", pausing)
+    monkeypatch.setattr(delivery_log.DeliveryLog, "commit", pausing)
     Worker(office.database, office.blobs, office.sender.runners, idle=0.01).run(until=lambda: True)
     assert 0 < len(sink.lines()) < PEOPLE
-    monkeypatch.setattr(smtp_delivery, "boot", lambda: "second")
+    monkeypatch.setattr(delivery_log, "boot_id", lambda: "second")
     office.jobs.pause(None, ticket.job.id, paused=False)
     office.work()
     assert [(row.state, row.doubts) for row in office.rows(ticket)] == [("handed", 0)] * PEOPLE

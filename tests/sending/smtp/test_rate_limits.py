@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soapstone.sending.smtp.rate_limits import Rates
-from soapstone.sending.smtp.server import Retries
+from soapstone.sending.smtp.retries import Retries
 from soapstone.sending.smtp.url import InvalidSmtpUrl, SmtpAddress
 
 

@@ -13,9 +13,10 @@ from tests.sending.scripted import DROP, Answer, Said, ScriptedServer
 
 from soapstone.clock import clock
 from soapstone.jobs.worker import Worker
-from soapstone.sending.runner import Sender
-from soapstone.sending.smtp.replies import Stage, Verdict, classify
-from soapstone.sending.smtp.server import Retries, SmtpServer
+from soapstone.sending.runner import SendRunner
+from soapstone.sending.smtp.replies import Stage, Verdict, classify, enhanced_code
+from soapstone.sending.smtp.retries import Retries
+from soapstone.sending.smtp.server import SmtpServer
 
 
 @pytest.mark.parametrize("stage", Stage)
@@ -23,9 +24,11 @@ def test_within_a_stage_the_first_digit_decides(stage: Stage) -> None:
     """RFC 5321 4.2.1: a client need not know a code to understand it."""
     special = {530, 535, 538, *((534, 552, 555) if stage is Stage.MAIL else ())}
     for hundred in range(2, 6):
-        verdicts = {classify(stage, code) for code in range(100 * hundred, 100 * hundred + 100) if code not in special}
+        verdicts = {
+            classify(code, "", stage) for code in range(100 * hundred, 100 * hundred + 100) if code not in special
+        }
         assert len(verdicts) == 1
-    assert classify(stage, 199) is classify(stage, 600) is classify(stage, None)
+    assert classify(199, "", stage) is classify(600, "", stage) is classify(None, "", stage)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ def test_within_a_stage_the_first_digit_decides(stage: Stage) -> None:
     ],
 )
 def test_the_stage_decides_what_a_reply_is_about(stage: Stage, code: int, text: str, verdict: Verdict) -> None:
-    assert classify(stage, code, text) is verdict
+    assert classify(code, enhanced_code(text), stage) is verdict
 
 
 def send(
@@ -66,7 +69,7 @@ def send(
     given = {name: timedelta(seconds=value) for name, value in {"first": 0.05, "limit": 1, **retries}.items()}
     with ScriptedServer(answer, pipelining=pipelining) as server:
         smtp = SmtpServer(server.address, connections=connections, retries=Retries(**given), local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
         worker.run(until=lambda: True)
     return ticket, server
@@ -112,7 +115,7 @@ def test_a_limit_of_mails_per_connection_puts_nothing_off(office: Any, reply: by
 
 def test_a_server_that_takes_nothing_for_now_is_left_alone(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses grow, nothing is counted against a recipient, and the send goes on by itself."""
-    monkeypatch.setattr("soapstone.sending.smtp.delivery.WITHOUT_SUCCESS", 1.0)
+    monkeypatch.setattr("soapstone.sending.smtp.availability.WITHOUT_SUCCESS", 1.0)
     monkeypatch.setattr("soapstone.sending.smtp.delivery.LONG_PAUSE", 0.5)
     refusing = True
 
@@ -141,7 +144,7 @@ class Away:
         office.contact("ann@example.com")
         self.ticket = office.to_list()
         smtp = SmtpServer(server.address, connections=1, retries=Retries(**retries), local_hostname="c.example")
-        office.sender = Sender(office.database, office.mail, office.drafts, server=smtp)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         self.passed = timedelta()
 
     def run(self, after: timedelta = timedelta(minutes=20)) -> Any:
@@ -156,7 +159,7 @@ class Away:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("soapstone.sending.smtp.delivery.WITHOUT_SUCCESS", 0.0)
+    monkeypatch.setattr("soapstone.sending.smtp.availability.WITHOUT_SUCCESS", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -194,7 +197,7 @@ def test_a_server_that_refuses_to_work_stops_the_send(office: Any, stage: str, r
     # The operator mends it, and the send goes on where it stood.
     assert office.jobs.retry([office.account.id], job.id)
     with ScriptedServer(lambda said: None) as mended:
-        office.sender = Sender(office.database, office.mail, office.drafts, server=SmtpServer(mended.address))
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=SmtpServer(mended.address))
         office.work()
     assert states(office, ticket) == {"handed": 40}
     assert sorted(mended.accepted) == sorted(f"p{number}@example.com" for number in range(40))

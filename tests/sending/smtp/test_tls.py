@@ -11,7 +11,9 @@ import uvloop
 from tests.sending.smtp_trial import Sink
 from tests.test_tls import certificate
 
-from soapstone.sending.smtp.connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
+from soapstone.sending.smtp.connection import Envelope, SmtpConnection
+from soapstone.sending.smtp.errors import SmtpConnectError, SmtpRefusedError
+from soapstone.sending.smtp.replies import Outcome
 from soapstone.sending.smtp.url import SmtpAddress
 
 LOOPS = {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
@@ -45,7 +47,7 @@ def sink(request: pytest.FixtureRequest, folder: Path, pair: Path) -> Iterator[t
 def test_mails_over_tls(sink: tuple[Sink, str], loop: str) -> None:
     server, url = sink
     before = len(server.lines())
-    outcomes = hand(LOOPS[loop], url.format("user:pass%3Aword"), 3)
+    outcomes = send(LOOPS[loop], url.format("user:pass%3Aword"), 3)
     assert {outcome.verdict for outcome in outcomes} == {"accepted"}
     lines = server.lines()[before:]
     assert [line["id"] for line in lines] == [f"<{loop}.{number}@example.com>" for number in range(3)]
@@ -55,17 +57,17 @@ def test_mails_over_tls(sink: tuple[Sink, str], loop: str) -> None:
 
 
 def test_a_wrong_password_is_refused(sink: tuple[Sink, str]) -> None:
-    with pytest.raises(Refused, match=r"^535 "):
-        hand(uvloop.new_event_loop, sink[1].format("user:wrong"), 1)
+    with pytest.raises(SmtpRefusedError, match=r"^535 "):
+        send(uvloop.new_event_loop, sink[1].format("user:wrong"), 1)
 
 
 def test_a_certificate_that_nobody_vouches_for(sink: tuple[Sink, str]) -> None:
-    with pytest.raises(NotConnected, match=r"(?i)certificate"):
-        hand(uvloop.new_event_loop, sink[1].format("user:pass%3Aword").replace("verify=no", "verify=yes"), 1)
+    with pytest.raises(SmtpConnectError, match=r"(?i)certificate"):
+        send(uvloop.new_event_loop, sink[1].format("user:pass%3Aword").replace("verify=no", "verify=yes"), 1)
 
 
-def hand(new_loop: Callable[[], asyncio.AbstractEventLoop], url: str, mails: int) -> list[Outcome]:
-    """Hand so many mails over on one connection."""
+def send(new_loop: Callable[[], asyncio.AbstractEventLoop], url: str, mails: int) -> list[Outcome]:
+    """Send so many mails over one connection."""
     name = "uvloop" if new_loop is uvloop.new_event_loop else "asyncio"
 
     async def run() -> list[Outcome]:
@@ -76,8 +78,8 @@ def hand(new_loop: Callable[[], asyncio.AbstractEventLoop], url: str, mails: int
             for number in range(mails):
                 # More than one record of TLS.
                 content = f"Message-ID: <{name}.{number}@example.com>\r\n\r\n".encode() + b"x" * 70 + b"\r\n" * 30_000
-                letter = Letter(sender=b"ann@example.com", recipient=b"bob@example.org", content=content)
-                outcomes.append(await connection.hand(letter))
+                envelope = Envelope(mail_from=b"ann@example.com", rcpt_to=b"bob@example.org", content=content)
+                outcomes.append(await connection.send(envelope))
         finally:
             await connection.close()
             # What was not opened to the end is closed by the loop.

@@ -1,8 +1,8 @@
-"""Handing a send's mails over as files, by way of drafts, while no SMTP server is set up."""
+"""Sends as files, by way of drafts, while no SMTP server is set up."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,32 +18,40 @@ from soapstone.sending.folder.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.simulator import ACCEPTED, Simulator, reply_to
-from soapstone.sending.smtp.delivery import STATES
-from soapstone.sending.smtp.replies import Stage, Verdict, classify
-from soapstone.sending.smtp.server import Retries
+from soapstone.sending.smtp import delivery_log
+from soapstone.sending.smtp.replies import Outcome, Stage, classify, enhanced_code
+from soapstone.sending.smtp.retries import Retries, after
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
 from soapstone.store.transient_errors import RecordsUnavailable
 
-# Mails built and mails handed over in one chunk.
+# Mails built and mails sent in one chunk.
 BUILD_MAILS = 250
-HAND_MAILS = 250
+SEND_MAILS = 250
+# Of a checkpoint: mails are built, and sent.
+_PHASES = ("build", "hand")
 
 
-class MailFolders:
-    """Where mails go as files: `mail`, by way of `drafts` on the same file system."""
+class FolderTransport:
+    """Delivers sends as files into `mail`, by way of `drafts` on the same file system.
 
-    def __init__(self, mail: Path, drafts: Path) -> None:
+    With a `simulator` addresses of its domain refuse mails, for good or for now.
+    """
+
+    phase = "build"
+
+    def __init__(self, mail: Path, drafts: Path, simulator: Simulator | None = None) -> None:
         self._mail = mail
         self._drafts = drafts
+        self._simulator = simulator
 
     @contextmanager
-    def opened(self, run: Run) -> Iterator[Outbox]:
-        """The files of one attempt at a send; drafts go at its end, unless the send goes on later."""
-        outbox = self.outbox(run.job.id, run.job.attempt)
+    def opened(self, run: Run) -> Iterator[None]:
+        """Return a block for one attempt at a send; drafts go at its end, unless the send goes on later."""
+        outbox = self._outbox(run)
         try:
             outbox.open()
-            yield outbox
+            yield
         except (Stopped, LeaseLost, Paused, Snooze, RecordsUnavailable):
             # The job goes on later, perhaps elsewhere, with the drafts as they are.
             raise
@@ -51,28 +59,48 @@ class MailFolders:
             outbox.clear()
             raise
         except Exception:
-            forget_drafts(run)
-            outbox.clear()
+            self.release(run, self.phase)
             raise
         outbox.clear()
 
-    def outbox(self, job_id: int, attempt: int) -> Outbox:
-        """The files of one attempt at one send."""
-        return Outbox(self._mail, self._drafts, job_id, attempt)
+    def adopt(self, run: Run) -> None:
+        """Take over what an attempt before began by way of an SMTP server."""
+        if run.job.checkpoint["phase"] not in _PHASES:
+            delivery_log.release(run, self.phase)
+
+    def deliver(self, run: Run, builder: MailBuilder, look: LastLook) -> None:
+        """Build all mails, then put them into the mail folder. Raises Snooze when some are to be tried again."""
+        FolderDelivery(run, builder, self._outbox(run), look, self._simulator).deliver()
+
+    def release(self, run: Run, phase: str) -> None:
+        """Remove the drafts: mails that are not in the mail folder go out later, perhaps by another transport.
+
+        `phase` is that transport's first one.
+        """
+        checkpoint = run.job.checkpoint
+        if checkpoint.get("phase") in _PHASES:
+            first, last = checkpoint["first"], checkpoint["last"]
+            with run.chunk() as chunk:
+                these = ledger.within(run.job.id, first - 1, last)
+                chunk.count(built=-ledger.move(chunk, these, "built", "chosen"))
+                chunk.checkpoint = {**checkpoint, "phase": phase, "place": first - 1}
+        self._outbox(run).clear()
 
     def sweep(self, database: Database) -> None:
         """Remove drafts that jobs left behind which were ended while nobody ran them."""
         for job_id in jobs_with_drafts(self._drafts):
             job = Jobs(database).get(None, job_id)
             if job is None or job.over:
-                self.outbox(job_id, 0).clear()
+                Outbox(self._mail, self._drafts, job_id, 0).clear()
+
+    def _outbox(self, run: Run) -> Outbox:
+        return Outbox(self._mail, self._drafts, run.job.id, run.job.attempt)
 
 
 class FolderDelivery:
-    """One attempt at handing over the mails of one send whose recipients are chosen.
+    """One attempt at sending the mails of one send whose recipients are chosen.
 
-    Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind. With
-    a `simulator` addresses of its domain refuse mails, for good or for now.
+    Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind.
     """
 
     def __init__(
@@ -83,7 +111,7 @@ class FolderDelivery:
         self._builder = builder
         self._outbox = outbox
         self._look = look
-        # The first chunk of handing over may have been done before without being stored.
+        # The first chunk of sending may have been done before without being stored.
         self._may_be_done = self._phase == "hand"
 
     @property
@@ -94,16 +122,16 @@ class FolderDelivery:
     def _place(self) -> int:
         return int(self._run.job.checkpoint.get("place", 0))
 
-    def hand_over(self) -> None:
-        """Build all mails, then hand them over. Raises Snooze when some are to be tried again."""
+    def deliver(self) -> None:
+        """Build all mails, then send them. Raises Snooze when some are to be tried again."""
         if self._phase == "build":
             self._build()
         if self._phase == "hand":
-            self._hand()
+            self._send()
             self._try_again()
 
     def _build(self) -> None:
-        while batch := self._builder.chosen(self._place, self._run.job.checkpoint["last"], BUILD_MAILS):
+        while batch := self._builder.queued(self._place, self._run.job.checkpoint["last"], BUILD_MAILS):
             failed: dict[int, str] = {}
             for row in batch:
                 try:
@@ -114,21 +142,21 @@ class FolderDelivery:
         first = self._run.job.checkpoint["first"]
         ledger.step(self._run, self._run.job.steps - 1, "hand", place=first - 1)
 
-    def _hand(self) -> None:
-        while batch := self._built(HAND_MAILS):
+    def _send(self) -> None:
+        while batch := self._built(SEND_MAILS):
             self._outbox.settle([row.id for row in batch])
-            # Within the fenced transaction, so that a job that was cancelled or taken over hands nothing over.
-            self._move("built", "handed", batch, before=self._hand_batch, handed_at=now())
+            # Within the fenced transaction, so that a job that was cancelled or taken over sends nothing.
+            self._move("built", "handed", batch, before=self._send_batch, handed_at=now())
             self._may_be_done = False
 
-    def _hand_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+    def _send_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
         if self._may_be_done:
-            # A mail that is nowhere was handed over by the attempt before and taken out of the folder since.
+            # A mail that is nowhere was sent by the attempt before and taken out of the folder since.
             batch = [row for row in batch if self._outbox.has(row.id)]
         looked = self._look.settle(chunk, batch)
         for row in batch:
             if row.id in looked.gone:
-                # The attempt before may have handed it over. Drafts go at the end of the send.
+                # The attempt before may have sent it. Drafts go at the end of the send.
                 self._outbox.take_back(row.id)
             elif row.id not in looked.moved or self._build_again(chunk, row, looked.moved[row.id]):
                 self._offer(chunk, row, looked.moved.get(row.id, row.email))
@@ -144,11 +172,11 @@ class FolderDelivery:
         return True
 
     def _offer(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
-        """Hand a mail over, unless the simulator refuses it; whether it was handed over."""
+        """Send a mail, unless the simulator refuses it; return whether it was sent."""
         if self._simulator is not None and (reply := reply_to(address, row.attempts)):
             self._note_refusal(chunk, row, reply, self._simulator.retries)
             return False
-        if not self._outbox.hand(row.id) and not self._may_be_done:
+        if not self._outbox.send(row.id) and not self._may_be_done:
             raise JobFailed("Drafts of this send were removed by somebody else. Retry it to build them again.")
         if self._simulator is not None:
             self._simulator.follow_up(chunk, self._run.job, row.contact_id, address)
@@ -156,15 +184,15 @@ class FolderDelivery:
 
     def _note_refusal(self, chunk: Chunk, row: Row[Any], reply: str, retries: Retries) -> None:
         code, _, text = reply.partition(" ")
-        verdict, attempts = classify(Stage.RCPT, int(code), text), row.attempts + 1
-        delay = retries.delay(attempts) if verdict is Verdict.DEFERRED else None
-        values = {"reply": reply, "attempts": attempts, "next_try_at": None if delay is None else now() + delay}
-        state = "failed" if delay is None else STATES[verdict]
-        chunk.count(**{state: ledger.move(chunk, deliveries.c.id == row.id, row.state, state, **values)})
+        verdict = classify(int(code), enhanced_code(text), Stage.RCPT)
+        standing = after(row, Outcome(verdict=verdict, stage=Stage.RCPT, reply=reply), retries, now())
+        values = {"reply": reply, "attempts": standing.attempts, "next_try_at": standing.next_try_at}
+        mine = deliveries.c.id == row.id
+        chunk.count(**{standing.state: ledger.move(chunk, mine, row.state, standing.state, **values)})
 
     def _try_again(self) -> None:
         """Offer the mails again whose time has come; Snooze when there are further ones."""
-        while batch := self._builder.due(now(), HAND_MAILS):
+        while batch := self._builder.due(now(), SEND_MAILS):
             with self._run.chunk() as chunk:
                 for row in batch:
                     chunk.count(**{row.state: -1})
@@ -196,14 +224,3 @@ class FolderDelivery:
             these = ledger.within(self._run.job.id, self._place, batch[-1].id)
             chunk.count(**{new: ledger.move(chunk, these, old, new, **values)})
             chunk.checkpoint = {**chunk.checkpoint, "place": batch[-1].id}
-
-
-def forget_drafts(run: Run) -> None:
-    """Before drafts are removed: mails that are built but not handed over count as chosen only, for a later retry."""
-    if run.job.checkpoint.get("phase") not in ("build", "hand"):
-        return
-    checkpoint: Mapping[str, Any] = run.job.checkpoint
-    with run.chunk() as chunk:
-        these = ledger.within(run.job.id, checkpoint["first"] - 1, checkpoint["last"])
-        chunk.count(built=-ledger.move(chunk, these, "built", "chosen"))
-        chunk.checkpoint = {**checkpoint, "phase": "build", "place": checkpoint["first"] - 1}

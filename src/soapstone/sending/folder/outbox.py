@@ -1,4 +1,4 @@
-"""The way of a mail on disk: built in the drafts folder, handed over by one rename into the mail folder."""
+"""The way of a mail on disk: built in the drafts folder, sent by one rename into the mail folder."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Outbox:
 
         Several at a time, since file systems write them together: measured 60 µs each instead of 210.
         """
-        # What was handed over before is no draft any more, and on the disk.
+        # What was sent before is no draft any more, and on the disk.
         with _told("A mail could not be written"), ThreadPoolExecutor(SYNC_THREADS) as threads:
             for _ in threads.map(private.sync, map(self._draft, delivery_ids)):
                 pass
 
-    def hand(self, delivery_id: int) -> bool:
+    def send(self, delivery_id: int) -> bool:
         """Move a mail from the drafts into the mail folder; False when it is in neither.
 
-        One that is in the mail folder already was handed over before.
+        One that is in the mail folder already was sent before.
         """
         draft, mail = self._draft(delivery_id), self._mail_file(delivery_id)
         with _told("A mail could not be put into the mail folder"):
@@ -80,7 +80,7 @@ class Outbox:
             self._mail_file(delivery_id).replace(self._draft(delivery_id))
 
     def close(self) -> None:
-        """Bring the names of the mails that were handed over to the disk."""
+        """Bring the names of the mails that were sent to the disk."""
         with _told("A mail could not be put into the mail folder"):
             private.sync(self._mail)
 

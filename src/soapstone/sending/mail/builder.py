@@ -25,7 +25,7 @@ from soapstone.sending.messages.messages import Messages
 from soapstone.sending.messages.template import merge_key
 from soapstone.sending.messages.unsubscribe_link import REQUEST, check_link
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp.connection import Letter
+from soapstone.sending.smtp.connection import Envelope
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 
@@ -105,7 +105,7 @@ class MailBuilder:
         from_list = Profiles(self._database).attributes(self._list.id) if self._list else []
         return {*CONTACT_KEYS, *LINK_KEYS, *(merge_key(attribute.name) for attribute in from_list)}
 
-    def chosen(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+    def queued(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
         """The next recipients to build mails for, with what their mails need."""
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
 
@@ -132,17 +132,17 @@ class MailBuilder:
         content = self._written(row, email or row.email)
         return self._signer.sign(content) if self._signer else content
 
-    def letter(self, row: Row[Any], email: str = "") -> Letter:
+    def envelope(self, row: Row[Any], email: str = "") -> Envelope:
         """The mail of one of these recipients, in its envelope; `email` is as in `content_for`.
 
         Raises MergedTooLarge.
         """
         sender, recipient = envelope(self._message.from_address), envelope(email or row.email)
-        return Letter(
-            sender=sender.encode(),
-            recipient=recipient.encode(),
+        return Envelope(
+            mail_from=sender.encode(),
+            rcpt_to=recipient.encode(),
             content=self.content_for(row, email),
-            international=not (sender.isascii() and recipient.isascii()),
+            smtputf8=not (sender.isascii() and recipient.isascii()),
         )
 
     def page(self, row: Row[Any]) -> tuple[str, str | None, str]:

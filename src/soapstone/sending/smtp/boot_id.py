@@ -1,4 +1,4 @@
-"""Which start of this machine it is: what was written before another one may have been lost with the power."""
+"""The kernel's boot id, to detect a reboot since the last durable write."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 _LINUX = Path("/proc/sys/kernel/random/boot_id")
 
 
-def boot() -> str:
-    """A text that is another one after each start of the machine; empty where nobody can tell."""
+def boot_id() -> str:
+    """Return a text that is another one after each start of the machine; empty where nobody can tell."""
     try:
         return _LINUX.read_text(encoding="ascii").strip()
     except (OSError, ValueError):

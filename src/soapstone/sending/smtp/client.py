@@ -1,18 +1,21 @@
-"""A connection of a send and the task that hands mails over on it, one at a time."""
+"""One SMTP client of a send: a connection, and the task that sends mails over it, one at a time."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from soapstone.sending.smtp.connection import Letter, NotConnected, Outcome, Refused, SmtpConnection
-from soapstone.sending.smtp.replies import Stage, Verdict
+from soapstone.backoff import backoff
+from soapstone.sending.smtp.connection import Envelope
+from soapstone.sending.smtp.errors import SmtpConnectError, SmtpRefusedError
+from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.server import SmtpServer
 
-# Seconds that a carrier rests when a server has taken nothing on a fresh connection; twice as long each further time,
+# Seconds that a client rests when a server has taken nothing on a fresh connection; twice as long each further time,
 # and at most.
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 60.0
@@ -25,49 +28,98 @@ LONGEST_REFUSAL = 2.0
 LONGEST_WAY = 2.0
 
 
-class Desk(Protocol):
-    """What a carrier tells the send."""
+class Idle(NamedTuple):
+    """The client can send a mail."""
 
-    def ready(self, carrier: Carrier) -> None:
-        """Tell that the carrier can take a mail."""
-
-    def done(self, row: Row[Any], outcome: Outcome) -> None:
-        """Tell what the server said of a mail."""
-
-    def refused(self, why: str) -> None:
-        """Tell that the server does not take mail from us at all."""
-
-    def troubled(self, why: str) -> None:
-        """Tell why the carrier rests."""
+    client: SmtpClient
 
 
-class Carrier:
-    """A connection and the task that hands mails over on it.
+class Finished(NamedTuple):
+    """The attempt for the recipient of a row of the ledger has ended."""
+
+    row: Row[Any]
+    outcome: Outcome
+
+
+class Refused(NamedTuple):
+    """The server takes no mail from us at all."""
+
+    why: str
+
+
+class Resting(NamedTuple):
+    """The client pauses, since the server took nothing on its last connection."""
+
+    why: str
+
+
+Report = Idle | Finished | Refused | Resting
+
+
+class Reports:
+    """What the clients of a send report, in order. Used by tasks of one loop; one of them waits and takes."""
+
+    def __init__(self) -> None:
+        self._reports: deque[Report] = deque()
+        self._finished = self._wanted = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def put(self, report: Report) -> None:
+        """Add a report, and wake who waits for it."""
+        self._reports.append(report)
+        self._finished += isinstance(report, Finished)
+        if self._waiter is not None and self._finished >= self._wanted and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def take(self) -> list[Report]:
+        """Return all reports since the last time."""
+        taken = list(self._reports)
+        self._reports.clear()
+        self._finished = 0
+        return taken
+
+    async def wait(self, seconds: float, *, finished: int = 0) -> bool:
+        """Wait for a report, or for so many finished mails; False when they did not come in time."""
+        if self._reports and self._finished >= finished:
+            return True
+        self._wanted, self._waiter = finished, asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._waiter
+        except TimeoutError:
+            return False
+        finally:
+            self._waiter = None
+        return True
+
+
+class SmtpClient:
+    """A connection and the task that sends mails over it.
 
     A connection that the server does not serve any more is left. Where mails went over it the next one is opened at
     once, otherwise after a pause that grows until a connection carries a mail again (RFC 5321 4.5.4.1).
     """
 
-    def __init__(self, desk: Desk, server: SmtpServer) -> None:
-        self._desk = desk
+    def __init__(self, reports: Reports, server: SmtpServer) -> None:
+        self._reports = reports
         self._server = server
-        self._connection: SmtpConnection = server.connection()
-        self._errand: asyncio.Queue[tuple[Row[Any], Letter, float] | None] = asyncio.Queue()
+        self._connection = server.connection()
+        self._next: asyncio.Queue[tuple[Row[Any], Envelope, float] | None] = asyncio.Queue()
         self._wanted = True
-        self._pause = FIRST_PAUSE
+        # Connections in a row that carried nothing.
+        self._failures = 0
         # Mails over this connection of which the server said what it does with them, and the last refusals in a row.
         self._carried = self._refusals = 0
-        self.resting = False
         self.task = asyncio.ensure_future(self._work())
 
-    def take(self, row: Row[Any], letter: Letter, looked_at: float) -> None:
-        """Hand this mail over next; the carrier was ready. `looked_at` is the loop's time of the last look."""
-        self._errand.put_nowait((row, letter, looked_at))
+    def send(self, row: Row[Any], envelope: Envelope, looked_at: float) -> None:
+        """Send this mail next; the client was idle. `looked_at` is the loop's time of the last look."""
+        self._next.put_nowait((row, envelope, looked_at))
 
     def dismiss(self) -> None:
         """End after the mail under way."""
         self._wanted = False
-        self._errand.put_nowait(None)
+        self._next.put_nowait(None)
 
     async def _work(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -75,18 +127,18 @@ class Carrier:
             while self._wanted:
                 if not self._connection.connected and not await self._connect():
                     continue
-                self._desk.ready(self)
-                errand = await self._errand.get()
-                if errand is None:
+                self._reports.put(Idle(self))
+                given = await self._next.get()
+                if given is None:
                     break
-                row, letter, looked_at = errand
+                row, envelope, looked_at = given
                 if clock() - looked_at > LONGEST_WAY:
                     outcome = Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply="")
-                    self._desk.done(row, outcome)
+                    self._reports.put(Finished(row, outcome))
                     continue
                 began = clock()
-                outcome = await self._connection.hand(letter, begin_by=looked_at + LONGEST_WAY)
-                self._desk.done(row, outcome)
+                outcome = await self._connection.send(envelope, begin_by=looked_at + LONGEST_WAY)
+                self._reports.put(Finished(row, outcome))
                 await self._after(outcome, clock() - began)
         finally:
             await self._connection.close()
@@ -95,11 +147,11 @@ class Carrier:
         self._carried = self._refusals = 0
         try:
             await self._connection.open()
-        except Refused as refused:
+        except SmtpRefusedError as error:
             self._wanted = False
-            self._desk.refused(str(refused))
-        except NotConnected as trouble:
-            await self._rest(str(trouble))
+            self._reports.put(Refused(str(error)))
+        except SmtpConnectError as error:
+            await self._rest(str(error))
         return self._connection.connected
 
     async def _after(self, outcome: Outcome, seconds: float) -> None:
@@ -111,7 +163,7 @@ class Carrier:
         accepted = outcome.verdict is Verdict.ACCEPTED
         if accepted or (outcome.took_up and not left):
             self._carried += 1
-            self._pause = FIRST_PAUSE
+            self._failures = 0
         self._refusals = 0 if accepted else self._refusals + 1
         if outcome.verdict is Verdict.BUSY:
             await self._connection.close()
@@ -125,10 +177,9 @@ class Carrier:
             await self._rest(outcome.reply)
 
     async def _rest(self, why: str) -> None:
-        self._desk.troubled(why)
-        self.resting = True
+        self._reports.put(Resting(why))
+        self._failures += 1
         with suppress(TimeoutError):
-            # Only a dismissal comes while the carrier is not ready.
-            await asyncio.wait_for(self._errand.get(), self._server.jittered(self._pause))
-        self.resting = False
-        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            # Only a dismissal comes while the client is not idle.
+            pause = backoff(self._failures, FIRST_PAUSE, LONGEST_PAUSE)
+            await asyncio.wait_for(self._next.get(), self._server.jittered(pause))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponseException
 
-from soapstone.sending.smtp.protocol import Dialogue, Lost, Reply, taken_over
-from soapstone.sending.smtp.replies import UNTOUCHED, Stage, Verdict, classify, closes
+from soapstone.sending.smtp.errors import SmtpConnectError, SmtpDisconnectedError, SmtpRefusedError
+from soapstone.sending.smtp.protocol import Reply, SmtpProtocol
+from soapstone.sending.smtp.replies import Outcome, Stage, Verdict, classify, closes, enhanced_code
 from soapstone.sending.smtp.url import SmtpAddress
 
 # What is kept of a reply.
@@ -28,36 +29,14 @@ _AT_LINE = re.compile(rb"(?m)^\.")
 _BREAK = re.compile(rb"[\r\n\0]")
 
 
-class NotConnected(Exception):
-    """The server cannot be reached or does not want us now; the text says why."""
-
-
-class Refused(Exception):
-    """The server does not take mail from us at all, such as for a wrong password; the text says why."""
-
-
 @dataclass(frozen=True, kw_only=True)
-class Letter:
-    """A mail with its envelope: ASCII addresses, but for letters before the @ (`international`); lines end in CR LF."""
+class Envelope:
+    """A mail with its addresses: ASCII, but for letters before the @ (`smtputf8`, RFC 6531); lines end in CR LF."""
 
-    sender: bytes
-    recipient: bytes
+    mail_from: bytes
+    rcpt_to: bytes
     content: bytes
-    international: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What the server said of a mail: the reply that decides, at which stage it came, and what it means."""
-
-    verdict: Verdict
-    stage: Stage
-    reply: str
-
-    @property
-    def took_up(self) -> bool:
-        """Whether the server accepted MAIL and said what it does with the mail: only then it works."""
-        return self.verdict not in UNTOUCHED and self.stage in (Stage.RCPT, Stage.DATA, Stage.CONTENT)
+    smtputf8: bool = False
 
 
 class SmtpConnection:
@@ -71,18 +50,18 @@ class SmtpConnection:
         self._address = address
         self._timeout = timeout
         self._local_hostname = local_hostname
-        self._dialogue: Dialogue | None = None
-        self._pipelining = self._international = False
+        self._protocol: SmtpProtocol | None = None
+        self._pipelining = self._smtputf8 = False
         # Whether the server is in the middle of a mail that was refused.
         self._must_reset = False
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection, as far as is known."""
-        return self._dialogue is not None and self._dialogue.open
+        return self._protocol is not None and self._protocol.is_open
 
     async def open(self) -> None:
-        """Connect, with TLS and a login as the address says. Raises NotConnected, Refused."""
+        """Connect, with TLS and a login as the address says. Raises SmtpConnectError, SmtpRefusedError."""
         address = self._address
         self.drop()
         client = SMTP(
@@ -104,30 +83,31 @@ class SmtpConnection:
         except SMTPResponseException as error:
             client.close()
             stage = Stage.LOGIN if isinstance(error, SMTPAuthenticationError) else Stage.GREETING
-            refused = classify(stage, error.code, error.message) is Verdict.REFUSES_WORK
-            raise (Refused if refused else NotConnected)(_shown(error.code, error.message)) from None
+            refused = classify(error.code, enhanced_code(error.message), stage) is Verdict.REFUSES_WORK
+            kind = SmtpRefusedError if refused else SmtpConnectError
+            raise kind(_shown(error.code, error.message)) from None
         except (SMTPException, OSError, TimeoutError) as error:
             client.close()
-            raise NotConnected(_SPACE.sub(" ", str(error)) or type(error).__name__) from None
+            raise SmtpConnectError(_SPACE.sub(" ", str(error)) or type(error).__name__) from None
         self._pipelining = client.supports_extension("pipelining")
-        self._international = client.supports_extension("smtputf8")
+        self._smtputf8 = client.supports_extension("smtputf8")
         if client.transport is None:
-            raise NotConnected("Connection lost")
-        # aiosmtplib lets one command be under way at a time, so from here on the dialogue is ours.
-        self._dialogue, self._must_reset = taken_over(client.transport), False
+            raise SmtpConnectError("Connection lost")
+        # aiosmtplib lets one command be under way at a time, so from here on the protocol is ours.
+        self._protocol, self._must_reset = SmtpProtocol.taking_over(client.transport), False
 
-    async def hand(self, letter: Letter, *, begin_by: float = math.inf) -> Outcome:
-        """Hand a mail over. The connection may be lost afterwards: see `connected`.
+    async def send(self, envelope: Envelope, *, begin_by: float = math.inf) -> Outcome:
+        """Send a mail. The connection may be lost afterwards: see `connected`.
 
         After `begin_by`, by the loop's clock, it is not begun any more.
         """
         mail = _Progress()
-        dialogue = self._dialogue
-        if dialogue is None or not dialogue.open:
+        protocol = self._protocol
+        if protocol is None or not protocol.is_open:
             return mail.lost("Connection lost")
         try:
-            await self._deliver(dialogue, letter, mail, begin_by)
-        except (Lost, OSError, TimeoutError) as error:
+            await self._deliver(protocol, envelope, mail, begin_by)
+        except (SmtpDisconnectedError, OSError, TimeoutError) as error:
             self.drop()
             return mail.lost(_SPACE.sub(" ", str(error)) or type(error).__name__)
         except asyncio.CancelledError:
@@ -136,44 +116,44 @@ class SmtpConnection:
         return mail.outcome or mail.lost("Connection lost")
 
     async def close(self) -> None:
-        """Say goodbye, if the server listens."""
-        dialogue, self._dialogue = self._dialogue, None
-        if dialogue is not None:
-            with suppress(Lost, OSError, TimeoutError):
+        """Send QUIT, if the server listens, and close the connection."""
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            with suppress(SmtpDisconnectedError, OSError, TimeoutError):
                 async with asyncio.timeout(min(2.0, self._timeout)):
-                    dialogue.say(b"QUIT\r\n")
-                    await dialogue.reply()
-            dialogue.close()
+                    protocol.write(b"QUIT\r\n")
+                    await protocol.read_reply()
+            protocol.close()
             with suppress(TimeoutError):
                 # TLS has an end of its own.
                 async with asyncio.timeout(min(2.0, self._timeout)):
-                    await dialogue.gone()
+                    await protocol.wait_closed()
 
     def drop(self) -> None:
-        """Let go of the connection without a word."""
-        dialogue, self._dialogue = self._dialogue, None
-        if dialogue is not None:
-            dialogue.close()
+        """Close the connection without QUIT."""
+        protocol, self._protocol = self._protocol, None
+        if protocol is not None:
+            protocol.close()
 
-    async def _deliver(self, dialogue: Dialogue, letter: Letter, mail: _Progress, begin_by: float) -> None:
-        if letter.international and not self._international:
+    async def _deliver(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> None:
+        if envelope.smtputf8 and not self._smtputf8:
             mail.refuse("The server takes no address with such letters before the @.")
             return
-        if _BREAK.search(letter.sender + letter.recipient):
+        if _BREAK.search(envelope.mail_from + envelope.rcpt_to):
             mail.refuse("An address has a line break in it.")
             return
         async with asyncio.timeout(self._timeout):
-            waits_for_content = await self._prepare(dialogue, letter, mail, begin_by)
+            waits_for_content = await self._prepare(protocol, envelope, mail, begin_by)
         if mail.outcome is None:
-            content = letter.content
+            content = envelope.content
             if b"\n." in content or content.startswith(b"."):
                 content = _AT_LINE.sub(b"..", content)
             # The server has no mail before it has its end (RFC 5321 4.1.1.4); from here on it may have all of it.
             mail.stage = Stage.CONTENT
             async with asyncio.timeout(self._timeout * CONTENT_PATIENCE):
-                dialogue.say(content + b".\r\n")
-                reply = await dialogue.reply()
-            self._heard(reply, mail)
+                protocol.write(content + b".\r\n")
+                reply = await protocol.read_reply()
+            self._hear(reply, mail)
             if mail.outcome is None:
                 mail.take(reply)
                 return
@@ -184,24 +164,24 @@ class SmtpConnection:
                 return
             # It refused the recipient and waits for a mail all the same: it gets an empty one (RFC 2920 3.1).
             async with asyncio.timeout(self._timeout):
-                dialogue.say(b".\r\n")
-                await dialogue.reply()
+                protocol.write(b".\r\n")
+                await protocol.read_reply()
         # With the next mail: servers that are slow to answer after a refusal are left instead.
         self._must_reset = True
 
-    async def _prepare(self, dialogue: Dialogue, letter: Letter, mail: _Progress, begin_by: float) -> bool:
-        """Say the envelope and DATA; whether the server waits for the content."""
-        options = b" SMTPUTF8" if letter.international else b""
+    async def _prepare(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> bool:
+        """Send MAIL, RCPT and DATA; return whether the server waits for the content."""
+        options = b" SMTPUTF8" if envelope.smtputf8 else b""
         commands = [
-            (Stage.MAIL, b"MAIL FROM:<" + letter.sender + b">" + options + b"\r\n"),
-            (Stage.RCPT, b"RCPT TO:<" + letter.recipient + b">\r\n"),
+            (Stage.MAIL, b"MAIL FROM:<" + envelope.mail_from + b">" + options + b"\r\n"),
+            (Stage.RCPT, b"RCPT TO:<" + envelope.rcpt_to + b">\r\n"),
             (Stage.DATA, b"DATA\r\n"),
         ]
         if self._must_reset:
             commands.insert(0, (Stage.RSET, b"RSET\r\n"))
             self._must_reset = False
         if self._pipelining:
-            dialogue.say(b"".join(command for _, command in commands))
+            protocol.write(b"".join(command for _, command in commands))
         waits_for_content = False
         for stage, command in commands:
             mail.stage = stage
@@ -210,16 +190,16 @@ class SmtpConnection:
                     # The reply to RSET took too long.
                     mail.put_off()
                     break
-                dialogue.say(command)
-            reply = await dialogue.reply()
-            self._heard(reply, mail)
+                protocol.write(command)
+            reply = await protocol.read_reply()
+            self._hear(reply, mail)
             waits_for_content = stage is Stage.DATA and reply.code // 100 == 3
             mail.accepted |= stage is Stage.RCPT and reply.code // 100 == 2
             if mail.outcome is not None and not self._pipelining:
                 break
         return waits_for_content
 
-    def _heard(self, reply: Reply, mail: _Progress) -> None:
+    def _hear(self, reply: Reply, mail: _Progress) -> None:
         """Let a reply decide over the mail, unless an earlier one has."""
         mail.hear(reply)
         if closes(reply.code):
@@ -236,8 +216,8 @@ class _Progress:
         self.accepted = False
 
     def hear(self, reply: Reply) -> None:
-        """Note the first reply that does not let the dialogue go on."""
-        verdict = classify(self.stage, *reply)
+        """Note the first reply that does not let the mail go on."""
+        verdict = classify(reply.code, enhanced_code(reply.text), self.stage)
         if self.outcome is None and verdict is not Verdict.ACCEPTED:
             self.outcome = Outcome(verdict=verdict, stage=self.stage, reply=_shown(*reply))
 
@@ -255,11 +235,11 @@ class _Progress:
 
     def lost(self, why: str) -> Outcome:
         """Return the outcome when the connection has ended; what was said before stands."""
-        verdict = classify(self.stage, None)
+        verdict = classify(None, "", self.stage)
         return self.outcome or Outcome(verdict=verdict, stage=self.stage, reply=why[:LONGEST_REPLY])
 
     def stopped(self) -> Outcome:
-        """Return the outcome when we ended the dialogue: only a mail that was sent whole is in doubt."""
+        """Return the outcome when we ended the connection: only a mail that was sent whole is in doubt."""
         if self.stage is Stage.CONTENT:
             return self.lost("The sending was stopped before the server's reply came.")
         return self.outcome or Outcome(verdict=Verdict.BUSY, stage=self.stage, reply="")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import NamedTuple, cast
+from typing import NamedTuple, Self, cast
+
+from soapstone.sending.smtp.errors import SmtpDisconnectedError
 
 # What a reply and one of its lines may hold; RFC 5321 asks for 512 octets of a line.
 LONGEST_REPLY_OCTETS = 65_536
-
-
-class Lost(Exception):
-    """The connection ended, or the server says what is not SMTP; the text says which."""
 
 
 class Reply(NamedTuple):
@@ -21,8 +19,8 @@ class Reply(NamedTuple):
     text: str
 
 
-class Dialogue(asyncio.Protocol):
-    """What is said on a transport. Replies come in the order of the commands."""
+class SmtpProtocol(asyncio.Protocol):
+    """The client's side of SMTP on a transport. Replies come in the order of the commands."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -33,24 +31,31 @@ class Dialogue(asyncio.Protocol):
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._end = ""
-        self._gone = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    @classmethod
+    def taking_over(cls, transport: asyncio.BaseTransport) -> Self:
+        """Make the protocol of a transport that had another one; no reply is under way."""
+        protocol = cls(cast("asyncio.Transport", transport))
+        transport.set_protocol(protocol)
+        return protocol
 
     @property
-    def open(self) -> bool:
-        """Whether it goes on, as far as is known."""
+    def is_open(self) -> bool:
+        """Whether the connection is open, as far as is known."""
         return not self._end and not self._transport.is_closing()
 
-    def say(self, data: bytes) -> None:
-        """Send commands, or a mail. Raises Lost."""
-        if not self.open:
-            raise Lost(self._end or "Connection lost")
+    def write(self, data: bytes) -> None:
+        """Send commands, or a mail. Raises SmtpDisconnectedError."""
+        if not self.is_open:
+            raise SmtpDisconnectedError(self._end or "Connection lost")
         self._transport.write(data)
 
-    async def reply(self) -> Reply:
-        """The next reply. Raises Lost, once all replies that came before the end are taken."""
+    async def read_reply(self) -> Reply:
+        """Return the next reply. Raises SmtpDisconnectedError, once all replies that came before the end are taken."""
         while not self._replies:
-            if not self.open:
-                raise Lost(self._end or "Connection lost")
+            if not self.is_open:
+                raise SmtpDisconnectedError(self._end or "Connection lost")
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
@@ -59,13 +64,13 @@ class Dialogue(asyncio.Protocol):
         return self._replies.popleft()
 
     def close(self) -> None:
-        """End it without a word."""
+        """End the connection without QUIT."""
         self._transport.close()
         self._finish("Connection closed")
 
-    async def gone(self) -> None:
-        """Wait until nothing is left of a connection that was closed."""
-        await self._gone.wait()
+    async def wait_closed(self) -> None:
+        """Wait until a connection that is being closed is closed."""
+        await self._closed.wait()
 
     def data_received(self, data: bytes) -> None:
         buffer = self._buffer + data if self._buffer else data
@@ -91,7 +96,7 @@ class Dialogue(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._finish(f"Connection lost: {error}" if error else "Connection lost")
-        self._gone.set()
+        self._closed.set()
 
     def _break_off(self, why: str) -> None:
         self._finish(why)
@@ -104,10 +109,3 @@ class Dialogue(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
-
-
-def taken_over(transport: asyncio.BaseTransport) -> Dialogue:
-    """The dialogue on a transport that had another protocol; no reply is under way."""
-    dialogue = Dialogue(cast("asyncio.Transport", transport))
-    transport.set_protocol(dialogue)
-    return dialogue

@@ -1,13 +1,16 @@
-"""What a reply of an SMTP server means: one table, stage × reply → verdict (RFC 5321 3.8, 4.2.1, 4.5.4.1).
+"""What a reply of an SMTP server means: one table, reply × stage → verdict (RFC 5321 3.8, 4.2.1, 4.5.4.1).
 
 The stage of a reply decides what it is about. Up to MAIL a server speaks of the connection, of the client or of the
 sender, so the mail that happens to be next is not to blame. From RCPT on it speaks of this mail. Within a stage the
 first digit decides, as RFC 5321 4.2.1 asks: servers answer 252 to RCPT and 200 after the content, too.
+
+What follows for the recipient, such as another try, is in `retries`; what follows for the send in `availability`.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -29,7 +32,7 @@ class Stage(StrEnum):
 class Verdict(StrEnum):
     """What follows from a reply."""
 
-    # The dialogue goes on. After the content: the server has taken the mail.
+    # The mail goes on. After the content: the server has taken the mail.
     ACCEPTED = "accepted"
     # This mail is refused for now, and tried again later.
     DEFERRED = "deferred"
@@ -47,6 +50,21 @@ class Verdict(StrEnum):
 
 # The verdicts that leave a mail as it was.
 UNTOUCHED = frozenset({Verdict.BUSY, Verdict.REFUSES_SENDER, Verdict.REFUSES_WORK})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the server said of a mail: the reply that decides, at which stage it came, and what it means."""
+
+    verdict: Verdict
+    stage: Stage
+    reply: str
+
+    @property
+    def took_up(self) -> bool:
+        """Whether the server accepted MAIL and said what it does with the mail: only then it works."""
+        return self.verdict not in UNTOUCHED and self.stage in (Stage.RCPT, Stage.DATA, Stage.CONTENT)
+
 
 _V = Verdict
 #                    2xx          3xx          4xx          5xx                lost, or no SMTP
@@ -70,21 +88,28 @@ _OF_SENDER = frozenset({"1.7", "1.8"})
 _ENHANCED = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})(?!\S)")
 
 
-def classify(stage: Stage, code: int | None, text: str = "") -> Verdict:
-    """Return what a reply means. `code` is None where the connection was lost or the reply was no SMTP.
+def classify(code: int | None, enhanced_code: str, stage: Stage) -> Verdict:
+    """Return what a reply means.
 
-    `text` is the reply's text, which may begin with an enhanced status code (RFC 2034).
+    `code` is None where the connection was lost or the reply was no SMTP. `enhanced_code` is the subject and detail of
+    an enhanced status code, such as `1.8` of `5.1.8` (RFC 3463 2), and empty without one.
     """
     if code in _LOGIN_WANTED:
         return Verdict.REFUSES_WORK
-    found = _ENHANCED.match(text)
-    enhanced = found[1] if found else ""
-    if stage is Stage.RCPT and enhanced in _OF_SENDER:
+    if stage is Stage.RCPT and enhanced_code in _OF_SENDER:
         stage = Stage.MAIL
-    elif stage is Stage.MAIL and (code in _OF_ONE_MAIL or ((code or 0) >= 500 and enhanced in _OF_ONE_MAIL_ENHANCED)):
+    elif stage is Stage.MAIL and (
+        code in _OF_ONE_MAIL or ((code or 0) >= 500 and enhanced_code in _OF_ONE_MAIL_ENHANCED)
+    ):
         return Verdict.FAILED
     column = 4 if code is None or not 200 <= code < 600 else code // 100 - 2
     return _TABLE[stage][column]
+
+
+def enhanced_code(text: str) -> str:
+    """Return subject and detail of the enhanced status code that a reply's text begins with (RFC 2034), or nothing."""
+    found = _ENHANCED.match(text)
+    return found[1] if found else ""
 
 
 def closes(code: int) -> bool:

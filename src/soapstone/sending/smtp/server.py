@@ -1,4 +1,4 @@
-"""The SMTP server that all sends of one worker share, and how mails are tried again there."""
+"""The SMTP server that all sends of one worker share."""
 
 from __future__ import annotations
 
@@ -7,38 +7,16 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 
 import uvloop
 
 from soapstone.sending.smtp.connection import SmtpConnection
 from soapstone.sending.smtp.rate_limits import Rates
+from soapstone.sending.smtp.retries import Retries
 from soapstone.sending.smtp.url import SmtpAddress
 
 # By how much a pause is longer or shorter than it should be, so that clients of a server do not come back together.
 JITTER = 0.25
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retries:
-    """How a mail is tried again: after `first`, after twice as long each further time, at most `longest`.
-
-    It is given up when `limit` has passed since the first attempt.
-    """
-
-    first: timedelta = timedelta(seconds=60)
-    longest: timedelta = timedelta(hours=1)
-    limit: timedelta = timedelta(hours=24)
-
-    def delay(self, attempts: int) -> timedelta | None:
-        """Return how long to wait after so many attempts; None when the mail is given up."""
-        waited = sum((self._step(number) for number in range(1, attempts)), timedelta())
-        return self._step(attempts) if waited < self.limit else None
-
-    def _step(self, attempt: int) -> timedelta:
-        longest = max(self.first, self.longest)
-        return min(self.first * 2.0 ** min(attempt - 1, 30), longest)
 
 
 class SmtpServer:
