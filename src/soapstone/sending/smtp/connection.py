@@ -137,10 +137,10 @@ class SmtpConnection:
 
     async def _deliver(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> None:
         if envelope.smtputf8 and not self._smtputf8:
-            mail.refuse("The server takes no address with such letters before the @.")
+            mail.decide(Verdict.FAILED, "The server takes no address with such letters before the @.")
             return
         if _BREAK.search(envelope.mail_from + envelope.rcpt_to):
-            mail.refuse("An address has a line break in it.")
+            mail.decide(Verdict.FAILED, "An address has a line break in it.")
             return
         async with asyncio.timeout(self._timeout):
             waits_for_content = await self._prepare(protocol, envelope, mail, begin_by)
@@ -155,7 +155,7 @@ class SmtpConnection:
                 reply = await protocol.read_reply()
             self._hear(reply, mail)
             if mail.outcome is None:
-                mail.take(reply)
+                mail.decide(Verdict.ACCEPTED, _shown(*reply))
                 return
         elif waits_for_content:
             if mail.accepted:
@@ -188,7 +188,7 @@ class SmtpConnection:
             if not self._pipelining:
                 if stage is Stage.MAIL and asyncio.get_running_loop().time() > begin_by:
                     # The reply to RSET took too long.
-                    mail.put_off()
+                    mail.decide(Verdict.BUSY, "")
                     break
                 protocol.write(command)
             reply = await protocol.read_reply()
@@ -219,19 +219,11 @@ class _Progress:
         """Note the first reply that does not let the mail go on."""
         verdict = classify(reply.code, enhanced_code(reply.text), self.stage)
         if self.outcome is None and verdict is not Verdict.ACCEPTED:
-            self.outcome = Outcome(verdict=verdict, stage=self.stage, reply=_shown(*reply))
+            self.decide(verdict, _shown(*reply))
 
-    def take(self, reply: Reply) -> None:
-        """Note that the server has taken the mail."""
-        self.outcome = Outcome(verdict=Verdict.ACCEPTED, stage=self.stage, reply=_shown(*reply))
-
-    def put_off(self) -> None:
-        """Note that the mail is not offered now."""
-        self.outcome = Outcome(verdict=Verdict.BUSY, stage=self.stage, reply="")
-
-    def refuse(self, why: str) -> None:
-        """Note that the mail cannot be offered to this server."""
-        self.outcome = Outcome(verdict=Verdict.FAILED, stage=Stage.MAIL, reply=why)
+    def decide(self, verdict: Verdict, reply: str) -> None:
+        """Note what comes of the mail, at the stage where it is."""
+        self.outcome = Outcome(verdict=verdict, stage=self.stage, reply=reply)
 
     def lost(self, why: str) -> Outcome:
         """Return the outcome when the connection has ended; what was said before stands."""

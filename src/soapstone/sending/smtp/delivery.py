@@ -157,7 +157,7 @@ class SmtpDelivery:
                 case Idle(client):
                     self._idle.append(client)
                 case Finished(row, outcome):
-                    del self._schedule.under_way[row.id]
+                    self._schedule.under_way.remove(row.id)
                     outcome = self._availability.judge(row.id, outcome, self._schedule.under_way)
                     self._results.append(Result(row, outcome))
                 case Refused(why):
@@ -173,11 +173,9 @@ class SmtpDelivery:
 
     def _assign(self) -> list[Assignment]:
         """Give the next mails to the clients that are idle."""
-        if self._availability.refusal:
-            self._schedule.wait = 0.0
-            return []
         assigned = []
-        most = min(len(self._idle), self._server.share - len(self._schedule.under_way))
+        free = min(len(self._idle), self._server.share - len(self._schedule.under_way))
+        most = free if not self._availability.refusal else 0
         for row in self._schedule.take(most):
             try:
                 envelope = self._built.pop(row.id, None) or self._builder.envelope(row)
@@ -194,7 +192,7 @@ class SmtpDelivery:
         looked_at = asyncio.get_running_loop().time() - looked.age
         for client, row, envelope in assigned:
             if row.id in looked.gone:
-                del self._schedule.under_way[row.id]
+                self._schedule.under_way.remove(row.id)
                 self._idle.append(client)
                 continue
             if row.id in looked.moved:
@@ -212,7 +210,7 @@ class SmtpDelivery:
 
     def _give_up(self, row: Row[Any], why: str, *, begun: bool = True) -> None:
         """Note that no mail can be made for a recipient, who may have an earlier one where that is uncertain."""
-        del self._schedule.under_way[row.id]
+        self._schedule.under_way.remove(row.id)
         verdict = Verdict.UNKNOWN if row.state == "uncertain" else Verdict.FAILED
         self._results.append(Result(row, Outcome(verdict=verdict, stage=Stage.MAIL, reply=why), begun))
 

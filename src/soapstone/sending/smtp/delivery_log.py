@@ -34,17 +34,13 @@ from soapstone.store.tables import deliveries
 # send has gone back to the queue since.
 _AWAY = ("away_since", "away_at", "rests")
 
+# The columns of a Standing, and when the mail was sent.
+_COLUMNS = [deliveries.c[name] for name in ("state", "attempts", "doubts", "reply", "next_try_at", "handed_at")]
+_GIVEN = ["number", *(f"new_{column.name}" for column in _COLUMNS)]
 _RECORD = (
     update(deliveries)
     .where(deliveries.c.id == bindparam("number"))
-    .values(
-        state=bindparam("new_state"),
-        attempts=bindparam("new_attempts"),
-        doubts=bindparam("new_doubts"),
-        reply=bindparam("new_reply"),
-        next_try_at=bindparam("new_next", type_=deliveries.c.next_try_at.type),
-        handed_at=bindparam("new_sent", type_=deliveries.c.handed_at.type),
-    )
+    .values({column: bindparam(f"new_{column.name}", type_=column.type) for column in _COLUMNS})
 )
 _BEGIN = (
     update(deliveries)
@@ -192,17 +188,8 @@ def _record(
         standing = after(row, outcome, retries, moment, at_once=at_once)
         if standing.state != "chosen":
             chunk.count(**{standing.state: 1})
-        values.append(
-            {
-                "number": row.id,
-                "new_state": standing.state,
-                "new_attempts": standing.attempts,
-                "new_doubts": standing.unknown_outcomes,
-                "new_reply": standing.reply,
-                "new_next": standing.next_try_at,
-                "new_sent": moment if standing.state == "handed" else None,
-            }
-        )
+        sent_at = moment if standing.state == "handed" else None
+        values.append(dict(zip(_GIVEN, (row.id, *standing, sent_at), strict=True)))
     if values:
         chunk.connection.execute(_RECORD, values)
 

@@ -37,8 +37,8 @@ class Progress(NamedTuple):
 class Schedule:
     """The recipients of one attempt at a send, apart from those that are in the ledger only.
 
-    `wait` is for how many seconds the limits let no further one go, 0 where they do. `next_due` is when the next retry
-    is due, of those in the ledger only.
+    `under_way` are the numbers of those whose mails are being sent. `wait` is for how many seconds the limits let no
+    further one go, 0 where they do. `next_due` is when the next retry is due, of those in the ledger only.
     """
 
     def __init__(self, run: Run, builder: MailBuilder, rates: Rates) -> None:
@@ -50,7 +50,7 @@ class Schedule:
         self._last = int(run.job.checkpoint["last"])
         self._queued: deque[Row[Any]] = deque()
         self._due: deque[Row[Any]] = deque()
-        self.under_way: dict[int, Row[Any]] = {}
+        self.under_way: set[int] = set()
         # First attempts of which it is not committed yet that they begin.
         self._uncommitted: set[int] = set()
         self.wait = 0.0
@@ -76,7 +76,7 @@ class Schedule:
     def take(self, most: int) -> list[Row[Any]]:
         """Return recipients that get their mail now, at most so many; they are under way from now on."""
         taken = list(self._pick(most))
-        self.under_way.update((row.id, row) for row in taken)
+        self.under_way.update(row.id for row in taken)
         self._uncommitted.update(row.id for row in taken if row.state == "chosen")
         return taken
 
@@ -142,7 +142,7 @@ class Schedule:
         self._queued.extend(rows)
 
     def _read_due(self, finished: Collection[int]) -> None:
-        taken = {row.id for row in self._due} | self.under_way.keys() | set(finished)
+        taken = self.under_way.union((row.id for row in self._due), finished)
         rows = self._builder.due(now(), READ_AHEAD + len(taken))
         self._due.extend(row for row in rows if row.id not in taken)
         self.look_ahead()
