@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from soapstone.sending.smtp.client import Finished, Refused, Reports, Resting
+from soapstone.sending.smtp.client import Finished, Refused, Report, Reports, Resting
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 
 OUTCOME = Outcome(verdict=Verdict.ACCEPTED, stage=Stage.CONTENT, reply="250 ok")
@@ -17,7 +17,8 @@ def finished(row: Any) -> Finished:
 
 def test_reports_come_in_order_and_once() -> None:
     reports = Reports()
-    for report in (given := [Resting("away"), finished(1), Refused("535 no")]):
+    given: list[Report] = [Resting("away"), finished(1), Refused("535 no")]
+    for report in given:
         reports.put(report)
     assert reports.take() == given
     assert reports.take() == []
@@ -35,7 +36,8 @@ def test_a_report_wakes_who_waits() -> None:
 def test_who_waits_for_mails_is_not_woken_before_all_have_finished() -> None:
     async def run() -> tuple[bool, int, bool]:
         reports, loop = Reports(), asyncio.get_running_loop()
-        for moment, report in enumerate([finished(1), Resting("away"), finished(2)]):
+        given: list[Report] = [finished(1), Resting("away"), finished(2)]
+        for moment, report in enumerate(given):
             loop.call_later(0.01 * moment, reports.put, report)
         came = await reports.wait(10.0, finished=2)
         count = len(reports.take())
