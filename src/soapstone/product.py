@@ -16,8 +16,8 @@ from soapstone.accounts.sessions import Sessions
 from soapstone.imports.initial_queue import InitialQueue
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
+from soapstone.loopback import is_loopback
 from soapstone.sending.confirmations import SubscriptionMails
-from soapstone.sending.smtp.url import is_this_machine
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
@@ -169,7 +169,7 @@ class Product:
         from soapstone.contacts.subscriptions import Subscriptions
 
         known = self.settings.public_url
-        if not known and is_this_machine((urlsplit(base).hostname or "").lower()):
+        if not known and is_loopback((urlsplit(base).hostname or "").lower()):
             known = base
         return Subscriptions(self.database, SubscriptionMails(self.sends, self.invitations, known))
 

@@ -35,7 +35,6 @@ from soapstone.vocabulary.messages import MessageKind
 
 log = logging.getLogger(__name__)
 
-SEND_TO_LIST, SEND_TO_FILE, SEND = SENDS
 
 # Steps of the jobs that send, by kind (lk-90).
 STEPS: Mapping[str, int] = {JobKind.SEND_TO_LIST: 3, JobKind.SEND_TO_FILE: 4, JobKind.SEND: 3}

@@ -47,7 +47,7 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
     # Nothing that is loaded becomes garbage: to look for some would take a tenth of the time.
     gc.disable()
     from soapstone.logs import configure_logs
-    from soapstone.sending.smtp.url import is_this_machine
+    from soapstone.loopback import is_loopback
     from soapstone.server import PortTaken
     from soapstone.settings import UnusableSetting, read_settings
     from soapstone.testing.errors import UnusableSeed
@@ -59,8 +59,8 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
         if any_address:
-            host = ANY_ADDRESS if is_this_machine(host) else host
-        elif not is_this_machine(host):
+            host = ANY_ADDRESS if is_loopback(host) else host
+        elif not is_loopback(host):
             _stop("--test has known passwords: it is for a loopback address, or for all with --test-on-any-address.")
         with local_test_server(_read(seed) if seed else None, host=host, port=port) as server:
             # Nor need it be looked at again.

@@ -18,7 +18,7 @@ from soapstone.api.authentication import OwnPages
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, ProblemError, answer, install
 from soapstone.http.client_address import Origins, asks_for_loopback
-from soapstone.sending.smtp.url import is_this_machine
+from soapstone.loopback import is_loopback
 from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import LARGEST_DOCUMENT, parsed
@@ -65,7 +65,7 @@ def control(base: str, records: Records, *routers: APIRouter) -> FastAPI:
     app.add_middleware(Limited, files=LARGEST_DOCUMENT, paths=SEED, admit=_admit_anybody)
     # Pages of other sites must not reach a server on this machine by a browser, whatever their names resolve to.
     app.add_middleware(OwnPages, origins=Origins(()))
-    if is_this_machine(urlsplit(base).hostname or ""):
+    if is_loopback(urlsplit(base).hostname or ""):
         app.add_middleware(_Loopback)
     install(app)
     return app

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Stage, Verdict
-from soapstone.sending.smtp.retries import Retries, after, backoff
+from soapstone.sending.smtp.retries import Retries, after
 
 MOMENT = datetime(2026, 11, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -51,8 +51,3 @@ def test_a_mail_of_which_nothing_was_said_stays_as_it_was_and_waits_for_nobody(v
 
 def test_an_unknown_outcome_of_an_attempt_before_is_tried_at_once() -> None:
     assert after(row(), outcome(Verdict.UNKNOWN), RETRIES, MOMENT, at_once=True).next_try_at == MOMENT
-
-
-def test_pauses_double_up_to_the_longest() -> None:
-    assert [backoff(failures, 1.0, 5.0) for failures in range(1, 5)] == [1.0, 2.0, 4.0, 5.0]
-    assert backoff(100_000, 1.0, 5.0) == 5.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import ip_address
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from soapstone.loopback import is_loopback
 
 PORTS = {"smtp": 25, "smtps": 465}
 STARTTLS = ("auto", "require", "never")
@@ -53,7 +54,7 @@ class SmtpAddress:
             raise InvalidSmtpUrl(f"The URL of the SMTP server goes on behind host and port. {ESCAPES}")
         options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        secret = bool(user) and not is_this_machine(host)
+        secret = bool(user) and not is_loopback(host)
         starttls = options.get("starttls", "require" if secret and parts.scheme == "smtp" else "auto")
         if starttls not in STARTTLS:
             raise InvalidSmtpUrl(f"starttls of the SMTP server's URL is one of {', '.join(STARTTLS)}.")
@@ -92,13 +93,3 @@ class SmtpAddress:
 def _is_name(host: str) -> bool:
     """Whether it can be a name or an address at all: other characters are left over from a slip of the pen."""
     return host.isprintable() and not set(host) & set(" \"'<>,;|^`{}\\*!$()")
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host, in lower case and without port, is a loopback address or its name."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
