@@ -14,13 +14,14 @@ from soapstone.sending.final_check import LastLook
 from soapstone.sending.folder.delivery import FolderTransport
 from soapstone.sending.mail.builder import MailBuilder, Stationery
 from soapstone.sending.selection import Selection
-from soapstone.sending.sends import SEND, SEND_TO_FILE, SEND_TO_LIST, is_by_address, is_for_members
+from soapstone.sending.sends import is_by_address, is_for_members
 from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp.delivery import SmtpTransport
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.supplied_file import FileForm
 from soapstone.sending.transport import Transport
 from soapstone.store.database import Database
+from soapstone.vocabulary.jobs import JobKind
 
 
 class SendRunner:
@@ -47,7 +48,7 @@ class SendRunner:
     @property
     def runners(self) -> dict[str, Runner]:
         """Kind of job → its runner."""
-        return {SEND_TO_LIST: self.run_list, SEND_TO_FILE: self.run_file, SEND: self.run_list}
+        return {JobKind.SEND_TO_LIST: self.run_list, JobKind.SEND_TO_FILE: self.run_file, JobKind.SEND: self.run_list}
 
     def run_list(self, run: Run) -> None:
         """Run a send to a list, or to whom its request says."""
