@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.rows import ImportOutcome
 
-# What jobs count beside outcomes and states, in the order of the pages.
-_OTHER_COUNTERS = {"rows": "rows read", "repaired": "with an address that was repaired"}
 # Counters of jobs and how they are called behind a number, in the order in which pages show them.
 COUNTERS: Mapping[str, str] = {
-    **_OTHER_COUNTERS,
+    "rows": "rows read",
     **{each: each.label for each in (*DeliveryState, *ImportOutcome)},
+    "repaired": "with an address that was repaired",
 }
 
 # What a job that is under way is doing.

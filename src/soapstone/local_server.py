@@ -16,7 +16,6 @@ from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.product import Product
-from soapstone.runners import maintenance
 from soapstone.server import App, Application, WebServer, listen
 from soapstone.settings import Settings
 from soapstone.store import private, schema
@@ -42,7 +41,7 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
     Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError when another worker serves the records or ours does not begin.
     """
     # The test server takes parts of this module, and begins without the worker's.
-    from soapstone.runners import runners
+    from soapstone.runners import maintenance, runners
 
     with listen(HOST, port) as listener:
         base = f"http://{HOST}:{listener.getsockname()[1]}"

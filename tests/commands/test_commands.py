@@ -75,7 +75,9 @@ def test_accounts_and_logins(run: Run) -> None:
     ],
 )
 def test_refused_accounts(run: Run, arguments: list[str], words: str) -> None:
-    result = run("account", "create", "acme", "--login", "ann", "--password-file", "PASSWORD", *arguments, code=1)
+    # A choice that an option does not have is a fault of the command's form, as Typer says it.
+    code = 2 if arguments[0] == "--identifier" else 1
+    result = run("account", "create", "acme", "--login", "ann", "--password-file", "PASSWORD", *arguments, code=code)
     assert words in result.output
     assert "Traceback" not in result.output
     assert "ACME" not in run("account", "list").output
@@ -330,5 +332,5 @@ def test_attributes(ready: Run) -> None:
     ]
     assert "already" in ready("attribute", "add", "SIZE", "--list", "1", code=1).output
     assert "number is 900" in ready("attribute", "add", "X", "--list", "1", "--header-number", "7", code=1).output
-    assert "no kind" in ready("attribute", "add", "X", "--list", "1", "--kind", "colour", code=1).output
+    assert "--kind" in ready("attribute", "add", "X", "--list", "1", "--kind", "colour", code=2).output
     assert "no list 7" in ready("attribute", "list", "--list", "7", code=1).output

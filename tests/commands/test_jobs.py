@@ -136,7 +136,7 @@ def test_a_job_is_watched_to_its_end(office: Office) -> None:
         code, output = rest(process)
     assert code == 0
     assert f"Job {number} is completed: 3 rows, 1 good, 1 new, 0 changed, 2 rejected.\n" in output
-    assert "\n1 added as new contacts, 1 repeated in the file, 1 with a malformed address\n" in output
+    assert "\n1 added as new contacts, 1 duplicate in the file, 1 with an invalid address\n" in output
     assert f"Rejected rows with their reasons: soapstone jobs rejects {number}\n" in output
     assert "\x1b" not in output
     assert "\r" not in output
@@ -328,7 +328,7 @@ def test_a_running_import_tells_phase_rows_rate_and_time_left(
     claim(office, number, {"added": 2, "invalid_address": 1})
     monkeypatch.setattr(Imports, "progress", lambda self, job: progress)
     monkeypatch.setenv("COLUMNS", "300")
-    assert f"{words}; 2 added as new contacts, 1 with a malformed address" in office.run("jobs", "list")
+    assert f"{words}; 2 added as new contacts, 1 with an invalid address" in office.run("jobs", "list")
     shown = re.findall(r"^│ (.*?) *│ (.*?) *│$", office.run("jobs", "show", str(number)), re.MULTILINE)
     facts: dict[str, str] = dict(shown)
     phase, *_ = words.split(",")

@@ -168,8 +168,8 @@ def test_the_page_of_an_import(ann: Browser, acme: Customer) -> None:
     seen = text(page)
     assert "completed · 4 of 4 rows" in seen
     assert "2 added as new contacts" in seen
-    assert "1 repeated in the file" in seen
-    assert "1 with a malformed address" in seen
+    assert "1 duplicate in the file" in seen
+    assert "1 with an invalid address" in seen
     assert "Good rows 2" in seen
     assert "Rows read 4 Rows done 4 of 4" in seen
     assert "ACME.csv" in seen

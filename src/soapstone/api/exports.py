@@ -16,13 +16,13 @@ from soapstone.api.authentication import Caller, Calling, while_allowed
 from soapstone.api.values import PLAIN, Number
 from soapstone.contacts.fields import FIELDS
 from soapstone.contacts.members import KnownMember
+from soapstone.http.attachment import attachment
 from soapstone.imports.formulas import escaped
 from soapstone.imports.own_columns import EXPORT, attribute_headings
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.store.tables import PERSON_FIELDS
 from soapstone.vocabulary.contacts import MembershipState
-from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["exports"])
 

@@ -24,6 +24,7 @@ from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import ProblemError, not_found
 from soapstone.api.values import PLAIN, Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
 from soapstone.errors import InvalidError
+from soapstone.http.attachment import attachment
 from soapstone.imports.charsets import LONGEST_NAME
 from soapstone.imports.columns import Headings, Plan
 from soapstone.imports.opt_outs import is_opt_out
@@ -35,7 +36,6 @@ from soapstone.lists.lists import ContactList
 from soapstone.product import ReceivedUpload
 from soapstone.vocabulary.jobs import IMPORTS
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
-from soapstone.wire.attachment import attachment
 
 router = APIRouter(tags=["imports"])
 

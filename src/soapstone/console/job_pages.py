@@ -16,12 +16,12 @@ from soapstone.console.paging import page_of, record_number
 from soapstone.console.rejects import rejects_page
 from soapstone.console.render import Renderer
 from soapstone.console.visible_jobs import VisibleJobs
+from soapstone.http.attachment import attachment
 from soapstone.imports.rejects import rejects_file
 from soapstone.jobs.job import Job
 from soapstone.product import Product
 from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
 from soapstone.vocabulary.jobs import SENDS
-from soapstone.wire.attachment import attachment
 
 JOBS_SHOWN = 25
 ROWS_SHOWN = 50

@@ -14,8 +14,8 @@ from soapstone.console.paging import page_of
 from soapstone.console.render import Renderer
 from soapstone.console.security_headers import MAIL_POLICY
 from soapstone.console.visible_jobs import VisibleJobs
+from soapstone.http.attachment import attachment
 from soapstone.product import Product
-from soapstone.wire.attachment import attachment
 
 MAILS_SHOWN = 25
 

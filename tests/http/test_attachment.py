@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soapstone.wire.attachment import attachment
+from soapstone.http.attachment import attachment
 
 FORM = re.compile(r'attachment; filename="([ -~]+)"; filename\*=UTF-8\'\'([!#$&+.^_`|~0-9A-Za-z%-]+)')
 
@@ -36,6 +36,9 @@ def names(name: str) -> tuple[str, str]:
         ("50%41.csv", "50_41.csv", "50_41.csv"),
         (" .csv", "file.csv", "file.csv"),
         ("\ud800.csv", "file.csv", "file.csv"),
+        # The wide form of a quotation mark, and marks without a letter.
+        ("a\uff02b.csv", "a_b.csv", "a\uff02b.csv"),
+        ("\u0ac1.csv", "file.csv", "\u0ac1.csv"),
         (f"{'x' * 500}.csv", f"{'x' * 96}.csv", f"{'x' * 96}.csv"),
     ],
 )

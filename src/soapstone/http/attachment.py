@@ -17,9 +17,8 @@ def attachment(name: str) -> dict[str, str]:
     """
     stem, dot, ending = name.rpartition(".")
     stem, ending = (_clean(stem), f".{_clean(ending)}") if dot else (_clean(name), "")
-    full = (stem[: _LONGEST - len(ending)] or "file") + ending
-    plain = unicodedata.normalize("NFKD", full)
-    plain = "".join(character if character.isascii() else "_" for character in plain if not _is_mark(character))
+    stem = stem[: _LONGEST - len(ending)] or "file"
+    full, plain = stem + ending, (_plain(stem).strip(". ") or "file") + _plain(ending)
     return {
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(full, safe='')}",
         "X-Content-Type-Options": "nosniff",
@@ -32,5 +31,7 @@ def _clean(text: str) -> str:
     return _SPECIAL.sub("_", " ".join("".join(printed).split())).strip(". ")
 
 
-def _is_mark(character: str) -> bool:
-    return unicodedata.category(character) == "Mn"
+def _plain(text: str) -> str:
+    # Without marks, so that é becomes e. Wide forms of special characters become these characters.
+    characters = (each for each in unicodedata.normalize("NFKD", text) if unicodedata.category(each) != "Mn")
+    return _SPECIAL.sub("_", "".join(each if each.isascii() else "_" for each in characters))
