@@ -17,7 +17,6 @@ from soapstone.imports.initial_queue import InitialQueue
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
 from soapstone.loopback import is_loopback
-from soapstone.sending.confirmations import SubscriptionMails
 from soapstone.settings import Settings
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
@@ -167,6 +166,7 @@ class Product:
         that chose any other host would choose where the links of other people's mails lead.
         """
         from soapstone.contacts.subscriptions import Subscriptions
+        from soapstone.sending.confirmations import SubscriptionMails
 
         known = self.settings.public_url
         if not known and is_loopback((urlsplit(base).hostname or "").lower()):

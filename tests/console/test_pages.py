@@ -198,9 +198,9 @@ def test_the_rejected_rows_as_a_file(ann: Browser, acme: Customer) -> None:
 def test_the_page_of_a_send(ann: Browser, acme: Customer) -> None:
     seen = text(ann.read(f"/jobs/{acme.sent.id}"))
     assert "completed · step 3 of 3" in seen
-    assert "2 recipients chosen" in seen
-    assert "2 mails handed over" in seen
-    assert re.search(r"ada@example\.com handed over – \d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T", seen)
+    assert "2 queued" in seen
+    assert "2 sent" in seen
+    assert re.search(r"ada@example\.com sent – \d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T", seen)
     assert "Try again" not in seen
     assert "bob@example.com" in ann.read(f"/jobs/{acme.sent.id}?state=handed")
     left_out = ann.read(f"/jobs/{acme.sent.id}?state=skipped")
@@ -426,7 +426,7 @@ def test_mm_65_an_entry_of_the_upload_queue_tells_what_it_became(
     assert entry is not None
     ann = visitor("ann")
     page = ann.read(f"/jobs/{number}")
-    assert f"Job {number}: Entry of the upload queue" in text(page)
+    assert f"Job {number}: Queued upload" in text(page)
     assert f'<a href="/jobs/{entry.job_id}">job {entry.job_id}</a>' in page
     assert "Recipients" not in page
     refused = ann.read(f"/jobs/{product.initial_queue.refuse(upload=None, reason='Group 5 does not exist.', **known)}")
