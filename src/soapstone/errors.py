@@ -23,6 +23,10 @@ class NameTakenError(ConflictError):
     """Something else has the name."""
 
 
+class MessageInQueueError(ConflictError):
+    """The message waits to be sent, or is being sent, and stays as it is until then (mm-97)."""
+
+
 class ForbiddenError(SoapstoneError):
     """The caller lacks the permission."""
 

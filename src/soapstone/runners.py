@@ -11,7 +11,7 @@ from soapstone.imports import scratch
 from soapstone.imports.attribute_update import run_attribute_update
 from soapstone.imports.runner import run_import
 from soapstone.jobs.run import Runner
-from soapstone.lists.profiles import run_attribute_removal
+from soapstone.lists.attribute_removal import run_attribute_removal
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.sending.mail.builder import Stationery

@@ -14,8 +14,9 @@ from soapstone.contacts.members import Members
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Run
 from soapstone.lists import lists as contact_list
+from soapstone.lists.attribute_removal import run_attribute_removal
 from soapstone.lists.lists import Lists
-from soapstone.lists.profiles import Profiles, run_attribute_removal
+from soapstone.lists.profiles import Profiles
 from soapstone.store import tables
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

@@ -10,14 +10,21 @@ from starlette.routing import BaseRoute
 
 from soapstone.api import (
     account,
+    campaigns,
+    categories,
     contacts,
+    event_sign_ups,
     exports,
+    external_events,
     imports,
     jobs,
     lists,
     logins,
+    mappings,
     messages,
     profile,
+    review_groups,
+    saved_searches,
     sends,
     suppressions,
 )
@@ -29,7 +36,26 @@ from soapstone.http.client_address import Origins
 from soapstone.product import Product
 
 PREFIX = "/api/v1"
-ROOMS = (account, logins, lists, profile, contacts, suppressions, imports, jobs, exports, messages, sends)
+ROOMS = (
+    account,
+    logins,
+    lists,
+    external_events,
+    campaigns,
+    review_groups,
+    profile,
+    contacts,
+    categories,
+    saved_searches,
+    mappings,
+    event_sign_ups,
+    suppressions,
+    imports,
+    jobs,
+    exports,
+    messages,
+    sends,
+)
 
 
 def rest(product: Product) -> FastAPI:

@@ -27,10 +27,9 @@ from soapstone.api.values import (
     page,
     storable,
 )
-from soapstone.errors import ConflictError, InvalidError, NameTakenError
+from soapstone.errors import ConflictError, InvalidError, MessageInQueueError, NameTakenError
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
-from soapstone.sending.messages.messages import MessageInQueueError
 from soapstone.sending.messages.preview import Preview
 from soapstone.vocabulary.messages import MessageKind
 

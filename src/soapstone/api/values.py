@@ -92,6 +92,12 @@ class Numbered(Body):
         return self.number is not None
 
 
+class Named(Numbered):
+    """Something that is to be made: its name."""
+
+    name: Name
+
+
 class Page(BaseModel, Generic[Item]):
     """Some items; `next` is the cursor of the next page, null behind the last."""
 

@@ -51,7 +51,7 @@ def list_(
     with opened(settings_of(data, database)) as product:
         found = product.campaigns.all(list_of(product, account_of(product, account), list_id).id)
         if as_json:
-            from soapstone.api.profile import CampaignOut
+            from soapstone.api.campaigns import CampaignOut
 
             print_all(found, own(CampaignOut))
             return

@@ -56,7 +56,7 @@ def list_(
         owner, rooms = account_of(product, account), product.categories
         found: Any = rooms.message_categories(owner.id) if messages else rooms.list_categories(owner.id)
         if as_json:
-            from soapstone.api.suppressions import CategoryOut
+            from soapstone.api.categories import CategoryOut
 
             print_all(found, CategoryOut.of)
             return

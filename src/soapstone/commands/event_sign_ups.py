@@ -44,7 +44,7 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
     with opened(settings_of(data, database)) as product:
         found = product.occasions.all(account_of(product, account).id)
         if as_json:
-            from soapstone.api.suppressions import OccasionOut
+            from soapstone.api.event_sign_ups import OccasionOut
 
             print_all(found, own(OccasionOut))
             return
@@ -80,7 +80,7 @@ def people(
             stop(f"There is no occasion {occasion}.")
         signed_up = product.occasions.signed_up(found)
         if as_json:
-            from soapstone.api.suppressions import SignUpOut
+            from soapstone.api.event_sign_ups import SignUpOut
 
             print_all(signed_up, own(SignUpOut))
             return

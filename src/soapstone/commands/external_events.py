@@ -51,7 +51,7 @@ def list_(
     with opened(settings_of(data, database)) as product:
         found = product.external_events.all(list_of(product, account_of(product, account), list_id).id)
         if as_json:
-            from soapstone.api.profile import EventOut
+            from soapstone.api.external_events import EventOut
 
             print_all(found, own(EventOut))
             return

@@ -44,7 +44,7 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
     with opened(settings_of(data, database)) as product:
         found = product.mappings.find(account_of(product, account).id)
         if as_json:
-            from soapstone.api.suppressions import MappingOut
+            from soapstone.api.mappings import MappingOut
 
             print_all(found, own(MappingOut))
             return

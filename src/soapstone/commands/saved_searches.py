@@ -76,7 +76,7 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
     with opened(settings_of(data, database)) as product:
         found = product.saved_searches.all(account_of(product, account).id)
         if as_json:
-            from soapstone.api.suppressions import SearchOut
+            from soapstone.api.saved_searches import SearchOut
 
             print_all(found, own(SearchOut))
             return

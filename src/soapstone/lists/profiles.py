@@ -13,28 +13,21 @@ from sqlalchemy import (
     Connection,
     RowMapping,
     Table,
-    Text,
     delete,
     func,
-    literal,
     select,
     update,
 )
 
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import Run
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
-from soapstone.store.tables import accounts, lists, memberships, profile_attributes, profile_headers
+from soapstone.store.tables import accounts, lists, profile_attributes, profile_headers
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.jobs import JobKind
 
 LONGEST_NAME = 255
-
-
-# Members looked at in one transaction when the values of a deleted attribute are removed.
-REMOVAL_ROWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -358,20 +351,3 @@ def _move(connection: Connection, table: Table, here: ColumnElement[bool], row: 
     others = here & (table.c.id != row["id"])
     _close_gap(connection, table, others, row["position"])
     return _make_room(connection, table, others, position)
-
-
-def run_attribute_removal(run: Run, *, chunk_rows: int = REMOVAL_ROWS) -> None:
-    """Take the values of a deleted attribute out of the documents of a list's members, some in each chunk."""
-    key, member = str(run.job.request["attribute"]), memberships.c
-    removed = func.json_remove(member.profile, f'$."{key}"', type_=Text())
-    while not run.job.checkpoint.get("over"):
-        with run.chunk() as chunk:
-            here = [member.list_id == run.job.list_id, member.contact_id > chunk.checkpoint.get("through", 0)]
-            ends = select(member.contact_id).where(*here).order_by(member.contact_id).offset(chunk_rows - 1).limit(1)
-            last = chunk.connection.execute(ends).scalar_one_or_none()
-            if last is not None:
-                here.append(member.contact_id <= last)
-            document: Any = removed if run.database.kind == "sqlite" else member.profile.op("-")(literal(key, Text))
-            these = update(memberships).where(*here, member.profile[key].as_string().is_not(None))
-            chunk.count(removed=chunk.connection.execute(these.values(profile=document)).rowcount)
-            chunk.checkpoint = {"over": True} if last is None else {"through": last}

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from soapstone.errors import ForbiddenError, InvalidError, NameTakenError, NotFoundError, SoapstoneError
+from soapstone.errors import (
+    ForbiddenError,
+    InvalidError,
+    MessageInQueueError,
+    NameTakenError,
+    NotFoundError,
+    SoapstoneError,
+)
 from soapstone.magnetmail.types import Error
-from soapstone.sending.messages.messages import MessageInQueueError
 
 INVALID_ARGUMENT = 9001
 NOT_FOUND = 9002

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from soapstone.errors import InvalidError, NotFoundError, SoapstoneError
+from soapstone.errors import InvalidError, MessageInQueueError, NotFoundError, SoapstoneError
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.errors import SEE_ERROR_OBJECT, error_object, number_of
 from soapstone.magnetmail.operations import (
@@ -32,7 +32,6 @@ from soapstone.magnetmail.types import error as ErrorObject
 from soapstone.sending.messages import message as house
 from soapstone.sending.messages.content import check_size
 from soapstone.sending.messages.hyperlinks import hyperlinks
-from soapstone.sending.messages.messages import MessageInQueueError
 from soapstone.vocabulary.messages import MessageKind
 
 KIND: Final = MessageKind.MAGNETMAIL

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, select, update
 
 from soapstone.clock import now
-from soapstone.errors import ConflictError, NameTakenError
+from soapstone.errors import MessageInQueueError, NameTakenError
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
 from soapstone.sending.messages.message import Draft, Message, Traits
@@ -26,10 +26,6 @@ TOKEN_BYTES = 16
 UNIQUE_KIND = MessageKind.MAGNETMAIL
 # Characters of a name that are compared: the index of PostgreSQL takes no more.
 LONGEST_KEY = 500
-
-
-class MessageInQueueError(ConflictError):
-    """The message waits to be sent, or is being sent, and stays as it is until then (mm-97)."""
 
 
 class Messages:

@@ -1,0 +1,51 @@
+"""Campaigns of a list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from soapstone.api.authentication import Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.problems import not_found
+from soapstone.api.values import Named, Number, own
+from soapstone.lists.campaigns import Campaign
+
+router = APIRouter()
+
+
+class CampaignOut(BaseModel):
+    """A campaign of a list, and how many messages belong to it."""
+
+    id: int
+    list_id: int
+    name: str
+    messages: int
+    created_at: datetime
+
+
+@router.get("/lists/{list_id}/campaigns", tags=["campaigns"])
+def list_campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
+    """The campaigns of a list."""
+    return [CampaignOut(**own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
+
+
+@router.post("/lists/{list_id}/campaigns", tags=["campaigns"], status_code=201, response_model=CampaignOut)
+def create_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
+    """Make a campaign."""
+    here = caller.list(list_id)
+
+    def make() -> Campaign:
+        return caller.product.campaigns.add(caller.account.id, here.id, given.name, number=given.number)
+
+    return once(given, make, lambda made: CampaignOut(**own(made, CampaignOut)))
+
+
+@router.delete("/lists/{list_id}/campaigns/{campaign_id}", tags=["campaigns"], status_code=204)
+def delete_campaign(list_id: Number, campaign_id: Number, caller: Calling) -> None:
+    """Delete a campaign; its messages belong to none from then on."""
+    known = {each.id for each in caller.product.campaigns.all(caller.list(list_id).id)}
+    if campaign_id not in known or not caller.product.campaigns.delete(caller.account.id, campaign_id):
+        raise not_found("campaign")

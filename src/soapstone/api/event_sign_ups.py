@@ -1,0 +1,97 @@
+"""Events that people sign up for, and their sign-ups (mm-127)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from soapstone.api.authentication import Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.problems import not_found
+from soapstone.api.values import (
+    Body,
+    Cursor,
+    Limit,
+    Named,
+    Number,
+    Page,
+    own,
+    page,
+    paged,
+)
+
+router = APIRouter()
+
+
+class OccasionOut(BaseModel):
+    """Something that people sign up for."""
+
+    id: int
+    name: str
+    open: bool
+    created_at: datetime
+
+
+class OccasionChange(Body):
+    """Whether people can sign up."""
+
+    open: bool
+
+
+class SignUpOut(BaseModel):
+    """A person who signed up."""
+
+    id: int
+    email: str
+    first_name: str
+    last_name: str
+    reference: str
+    live: bool
+    created_at: datetime
+
+
+@router.get("/occasions", tags=["occasions"])
+def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
+    """What people can sign up for, by number."""
+    found = caller.product.occasions.all(caller.account.id)
+    return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
+
+
+@router.post("/occasions", tags=["occasions"], status_code=201, response_model=OccasionOut)
+def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
+    """Make an occasion; people can sign up at once."""
+    caller.require_all_lists()
+    return once(
+        given,
+        lambda: caller.product.occasions.add(caller.account.id, given.name, number=given.number),
+        lambda made: OccasionOut(**own(made, OccasionOut)),
+    )
+
+
+@router.patch("/occasions/{occasion_id}", tags=["occasions"])
+def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling) -> OccasionOut:
+    """Let people sign up, or not."""
+    caller.require_all_lists()
+    caller.product.occasions.open(caller.account.id, occasion_id, given.open)
+    found = caller.product.occasions.get(caller.account.id, occasion_id)
+    if found is None:
+        raise not_found("occasion")
+    return OccasionOut(**own(found, OccasionOut))
+
+
+@router.get("/occasions/{occasion_id}/sign-ups", tags=["occasions"])
+def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
+    """Who signed up, by number."""
+    caller.require_all_lists()
+    found = caller.product.occasions.get(caller.account.id, occasion_id)
+    if found is None:
+        raise not_found("occasion")
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.occasions.signed_up(found, after=after, limit=most),
+        lambda each: each.id,
+        lambda each: SignUpOut(**own(each, SignUpOut)),
+    )

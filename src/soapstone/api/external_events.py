@@ -1,0 +1,64 @@
+"""External events of a list."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from soapstone.api.authentication import Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.problems import not_found
+from soapstone.api.values import Body, Name, Named, Number, own
+from soapstone.lists.external_events import ExternalEvent
+
+router = APIRouter()
+
+
+class EventOut(BaseModel):
+    """An external event of a list; one that is not active cannot be raised."""
+
+    id: int
+    list_id: int
+    name: str
+    active: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class EventChange(Body):
+    """What is to change of an event; what is left out stays."""
+
+    name: Name | None = None
+    active: bool | None = None
+
+
+@router.get("/lists/{list_id}/external-events", tags=["external events"])
+def list_external_events(list_id: Number, caller: Calling) -> list[EventOut]:
+    """The external events of a list."""
+    return [EventOut(**own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
+
+
+@router.post("/lists/{list_id}/external-events", tags=["external events"], status_code=201, response_model=EventOut)
+def create_external_event(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
+    """Make an external event."""
+    here = caller.list(list_id)
+
+    def make() -> ExternalEvent:
+        return caller.product.external_events.add(caller.account.id, here.id, given.name, number=given.number)
+
+    return once(given, make, lambda made: EventOut(**own(made, EventOut)))
+
+
+@router.patch("/lists/{list_id}/external-events/{event_id}", tags=["external events"])
+def change_external_event(list_id: Number, event_id: Number, given: EventChange, caller: Calling) -> EventOut:
+    """Give an event another name, block it, or make it active."""
+    here = caller.list(list_id)
+    known = caller.product.external_events.get(caller.account.id, event_id)
+    if known is None or known.list_id != here.id:
+        raise not_found("event")
+    changed = caller.product.external_events.change(caller.account.id, event_id, name=given.name, active=given.active)
+    if changed is None:
+        raise not_found("event")
+    return EventOut(**own(changed, EventOut))

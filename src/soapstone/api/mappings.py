@@ -1,0 +1,84 @@
+"""Which object of another system stands for which one of the account."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from soapstone.api.authentication import Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.problems import not_found
+from soapstone.api.values import (
+    Body,
+    Cursor,
+    Limit,
+    Name,
+    Number,
+    Page,
+    Text,
+    own,
+    page,
+)
+from soapstone.errors import InvalidError
+from soapstone.store.numbers import LARGEST as LARGEST_ID
+
+router = APIRouter()
+
+
+class MappingIn(Body):
+    """Which object of another system stands for which one here."""
+
+    object_type: Name
+    identifier: Name
+    own_type: Name = "Group"
+    own_id: int
+    own_name: Text = ""
+
+
+class MappingOut(BaseModel):
+    """A mapping."""
+
+    id: int
+    object_type: str
+    identifier: str
+    own_type: str
+    own_id: int
+    own_name: str
+    created_at: datetime
+
+
+@router.get("/mappings", tags=["mappings"])
+def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
+    """The mappings by number, those to lists as far as the login sees them."""
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.mappings.find(
+            caller.account.id, after=after, limit=most, login=caller.login
+        ),
+        lambda each: each.id,
+        lambda each: MappingOut(**own(each, MappingOut)),
+    )
+
+
+@router.post("/mappings", tags=["mappings"], status_code=201, response_model=MappingOut)
+def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
+    """Keep a mapping."""
+    caller.require_all_lists()
+    if not 0 < given.own_id <= LARGEST_ID:
+        raise InvalidError("own_id is the number of something here.")
+    return once(
+        given,
+        lambda: caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id),
+        lambda made: MappingOut(**own(made, MappingOut)),
+    )
+
+
+@router.delete("/mappings/{mapping_id}", tags=["mappings"], status_code=204)
+def delete_mapping(mapping_id: Number, caller: Calling) -> None:
+    """Forget a mapping."""
+    caller.require_all_lists()
+    if not caller.product.mappings.delete(caller.account.id, mapping_id):
+        raise not_found("mapping")

@@ -1,0 +1,73 @@
+"""Saved searches: examples with a name."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+
+from soapstone.api.authentication import Calling
+from soapstone.api.idempotency import Making
+from soapstone.api.problems import not_found
+from soapstone.api.values import (
+    Cursor,
+    Limit,
+    Name,
+    Number,
+    Numbered,
+    Page,
+    Text,
+    own,
+    paged,
+)
+from soapstone.contacts.saved_searches import SavedSearch
+
+router = APIRouter()
+
+
+class SearchIn(Numbered):
+    """A search that is to be saved: field → example value, `*` standing for any text."""
+
+    name: Name
+    criteria: dict[Text, Text]
+
+
+class SearchOut(BaseModel):
+    """A saved search."""
+
+    id: int
+    name: str
+    criteria: dict[str, str]
+    created_at: datetime
+
+
+@router.get("/searches", tags=["searches"])
+def list_searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
+    """The saved searches by number. They may name people."""
+    caller.require_all_lists()
+    found = caller.product.saved_searches.all(caller.account.id)
+    return paged(cursor, limit, found, lambda each: SearchOut(**own(each, SearchOut)))
+
+
+@router.post("/searches", tags=["searches"], status_code=201, response_model=SearchOut)
+def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
+    """Save a search."""
+    caller.require_all_lists()
+
+    def make() -> SavedSearch:
+        return caller.product.saved_searches.add(
+            caller.account.id, given.name, given.criteria, login_id=caller.login.id, number=given.number
+        )
+
+    return once(given, make, lambda made: SearchOut(**own(made, SearchOut)))
+
+
+@router.delete("/searches/{search_id}", tags=["searches"], status_code=204)
+def delete_search(search_id: Number, caller: Calling) -> None:
+    """Forget a saved search."""
+    caller.require_all_lists()
+    saved = caller.product.saved_searches
+    known = {each.id: each.name for each in saved.all(caller.account.id)}
+    if search_id not in known or not saved.delete(caller.account.id, known[search_id]):
+        raise not_found("search")
