@@ -42,7 +42,7 @@ COMMON = ("--data", "--database")
 
 
 def settings() -> str:
-    """The table of settings."""
+    """Return the table of settings."""
     rows = ["| variable | default | meaning |", "| --- | --- | --- |"]
     for name, field in SETTINGS.items():
         value = field.default
@@ -52,7 +52,7 @@ def settings() -> str:
 
 
 def commands(command: Any = None, words: tuple[str, ...] = ("soapstone",)) -> Iterator[tuple[str, Any]]:
-    """Every command that does something, with the words that call it."""
+    """Yield every command that does something, with the words that call it."""
     command = command or typer.main.get_command(app)
     inner = getattr(command, "commands", {})
     for name, each in inner.items():
@@ -123,7 +123,7 @@ CONTRACTS = (
 
 
 def numbers() -> str:
-    """How many operations of each contract work."""
+    """Return how many operations of each contract work."""
     rows = ["| contract | address | operations that work |", "| --- | --- | --- |"]
     for title, contract, available in CONTRACTS:
         rows.append(f"| {title} | `{contract.path}` | {len(available)} of {len(contract.operations)} |")
@@ -131,7 +131,7 @@ def numbers() -> str:
 
 
 def operations() -> str:
-    """A table for each contract: its operations in the order of the port type, with their state."""
+    """Return a table for each contract: its operations in the order of the port type, with their state."""
     parts = []
     for title, contract, available in CONTRACTS:
         parts += [f"## {title}", f"`{contract.path}`, {len(available)} of {len(contract.operations)} available."]
@@ -144,7 +144,7 @@ def operations() -> str:
 
 
 def headings() -> str:
-    """A row for each field: the headings of files that mean it, the better ones first."""
+    """Return a row for each field: the headings of files that mean it, the better ones first."""
     names = {column: name for name, column in FIELDS.items()}
     rows = ["| field | headings |", "| --- | --- |"]
     for column, others in HEADINGS.items():
@@ -155,7 +155,7 @@ def headings() -> str:
 
 
 def closed_sets() -> str:
-    """A table for each closed set: what is stored, what people read, and what it means."""
+    """Return a table for each closed set: what is stored, what people read, and what it means."""
     for module in iter_modules(vocabulary.__path__):
         import_module(f"{vocabulary.__name__}.{module.name}")
     parts = []
@@ -180,7 +180,7 @@ PARTS: dict[str, Callable[[], str]] = {
 
 
 def page(name: str) -> str:
-    """The page as it should be."""
+    """Return the page as it should be."""
     text = (DOCS / name).read_text(encoding="utf-8")
     pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     return pattern.sub(lambda _: f"{BEGIN}\n\n{PARTS[name]()}\n\n{END}", text, count=1)

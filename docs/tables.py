@@ -32,7 +32,7 @@ ACCOUNT = "account_id"
 
 
 def tables() -> list[Table]:
-    """All tables in the order of the page. Raises KeyError for a table that `tables.toml` does not know."""
+    """Return all tables in the order of the page. Raises KeyError for a table that `tables.toml` does not know."""
     order = list(WORDS)
     for name in metadata.tables:
         if name not in WORDS:
@@ -41,7 +41,7 @@ def tables() -> list[Table]:
 
 
 def meaning(column: Column[Any]) -> str:
-    """What a column holds. Raises KeyError when `tables.toml` does not say."""
+    """Return what a column holds. Raises KeyError when `tables.toml` does not say."""
     name = "custom" if column.name in CUSTOM_FIELDS else column.name
     own = WORDS[column.table.name].get(name) or WORDS["every"].get(name)
     if own is None:
@@ -53,7 +53,7 @@ def meaning(column: Column[Any]) -> str:
 
 
 def text() -> str:
-    """A section for each table: what a row is, and its columns."""
+    """Return a section for each table: what a row is, and its columns."""
     return "\n\n".join("\n\n".join(_section(table)) for table in tables())
 
 
@@ -72,7 +72,7 @@ def _section(table: Table) -> Iterator[str]:
 
 
 def holds(column: Column[Any]) -> str:
-    """The kind of value, the table it refers to, and what the key says of it."""
+    """Return the kind of value, the table it refers to, and what the key says of it."""
     if isinstance(column.type, Instant):
         kind = "instant"
     elif isinstance(column.type, Boolean):
@@ -117,7 +117,7 @@ class Box:
         return HEAD + LINE * (len(self.columns) + bool(self.more)) + 6
 
     def middle(self, column: Column[Any]) -> int:
-        """The height at which the lines of a column end."""
+        """Return the height at which the lines of a column end."""
         return self.y + HEAD + LINE * [each.name for each in self.columns].index(column.name) + LINE // 2 + 3
 
 
@@ -150,7 +150,7 @@ def _boxes() -> list[Box]:
 
 
 def picture() -> str:
-    """The picture as SVG: a box for each table, a line for each reference."""
+    """Return the picture as SVG: a box for each table, a line for each reference."""
     boxes = {box.table.name: box for box in _boxes()}
     width = max(box.x for box in boxes.values()) + WIDTH + MARGIN
     height = max(box.y + box.height for box in boxes.values()) + MARGIN
@@ -185,7 +185,7 @@ def _drawn(box: Box) -> Iterator[str]:
 
 
 def _line(child: Box, column: Column[Any], parent: Box, key: Column[Any]) -> str:
-    """A curve from the many to the one: a fork there, a bar here; in dashes where there may be none."""
+    """Return a curve from the many to the one: a fork there, a bar here; in dashes where there may be none."""
     # Where it leaves each box: 1 on the right, -1 on the left.
     if child.x == parent.x:
         out = into = -1 if child.x == MARGIN else 1
@@ -206,7 +206,7 @@ def _line(child: Box, column: Column[Any], parent: Box, key: Column[Any]) -> str
 
 
 def page() -> str:
-    """The page as it should be."""
+    """Return the page as it should be."""
     pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     return pattern.sub(lambda _: f"{BEGIN}\n\n{text()}\n\n{END}", PAGE.read_text(encoding="utf-8"), count=1)
 

@@ -36,7 +36,7 @@ def _repaired(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """The text without what stands around an address."""
+    """Return the text without what stands around an address."""
     before = ""
     while text != before:
         before = text

@@ -42,7 +42,7 @@ ROLES = frozenset(_ROLE_NAMES.split())
 
 
 def is_address(text: str) -> bool:
-    """Whether the text is an e-mail address by email-validator's rules: syntax only, no look-up of the domain.
+    """Return whether the text is an e-mail address by email-validator's rules: syntax only, no look-up of the domain.
 
     These rules want a dot in the domain and refuse names that are reserved for other uses, such as `localhost`. Names
     under `test`, which are reserved for tests, are taken: the people of test data live there.
@@ -53,7 +53,7 @@ def is_address(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether email-validator need not be asked."""
+    """Return whether email-validator need not be asked."""
     return _PLAIN.match(text) is not None and text.rpartition(".")[2].lower() not in _reserved()
 
 
@@ -78,7 +78,7 @@ def _keeps_the_rules(text: str) -> bool:
 
 
 def invalid(texts: Sequence[str]) -> list[int]:
-    """The positions of those texts that are no addresses, as `is_address` says.
+    """Return the positions of those texts that are no addresses, as `is_address` says.
 
     Many at once are checked three times as fast: most local parts are plain, and most domains were seen before.
     """
@@ -149,7 +149,7 @@ def _folded(text: str) -> str:
 # Idna takes some ten microseconds a name, and people share providers.
 @lru_cache(maxsize=50_000)
 def _name(domain: str) -> str:
-    """The domain in A-labels; one that IDNA does not take only folded."""
+    """Return the domain in A-labels; one that IDNA does not take only folded."""
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
         if not mapped.isascii():
@@ -163,5 +163,6 @@ def _name(domain: str) -> str:
 
 
 def roles(keys: Sequence[str]) -> list[int]:
-    """The positions of the addresses, in their comparable form, that belong to a role: `info@example.com` (mm-55)."""
+    """Return the positions of the addresses, in their comparable form, that belong to a role: `info@example.com`
+    (mm-55)."""
     return [position for position, key in enumerate(keys) if key.partition("@")[0] in ROLES]

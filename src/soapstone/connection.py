@@ -71,7 +71,7 @@ class Connection(HttpToolsProtocol):
         self._taken = self._now
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected."""
+        """Begin the connection of a client."""
         super().connection_made(transport)
         self._since = self._now = self._taken = self.loop.time()
         self._peer = self.client[0] if self.client else ""
@@ -81,7 +81,7 @@ class Connection(HttpToolsProtocol):
             self._limits.add_surplus(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
+        """Note that the connection has ended."""
         if self._admitted:
             self._limits.release(self._peer)
         else:
@@ -93,7 +93,7 @@ class Connection(HttpToolsProtocol):
             cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the client."""
+        """Take bytes of the client."""
         self._now = self.loop.time()
         if self._in_body:
             self._beside += len(data)
@@ -119,7 +119,7 @@ class Connection(HttpToolsProtocol):
             self._end(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         if self._reframing:
             return
         if len(self.pipeline) >= MAX_PIPELINED:
@@ -130,17 +130,17 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
+        """Take a piece of the target."""
         if not self._reframing:
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer of a chunked body: nothing reads those, and they would pile up."""
+        """Take a header, or a trailer of a chunked body: nothing reads those, and they would pile up."""
         if self._in_head:
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """The head is complete."""
+        """End the head."""
         if self._reframing:
             self._reframing = False
             return
@@ -153,25 +153,25 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the body's content."""
+        """Take a piece of the body's content."""
         self._beside = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """The body is complete; it is still to come where the client offers another protocol."""
+        """End the body; it is still to come where the client offers another protocol."""
         if self.parser.should_upgrade():
             return
         self._in_body = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """The answer is written. The head of the next request may have begun meanwhile."""
+        """Go on after the answer was written. The head of the next request may have begun meanwhile."""
         self._since = self.loop.time()
         self._unanswered.popleft()
         super().on_response_complete()
 
     def resume_writing(self) -> None:
-        """The client has taken a part of the answer."""
+        """Note that the client has taken a part of the answer."""
         self._taken = self.loop.time()
         super().resume_writing()
 

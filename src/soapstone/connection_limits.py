@@ -57,7 +57,7 @@ class ConnectionLimits:
         return True
 
     def release(self, peer: str) -> None:
-        """An admitted connection has ended."""
+        """Note that an admitted connection has ended."""
         self._open -= 1
         self._leave(peer)
 
@@ -70,11 +70,11 @@ class ConnectionLimits:
             oldest.turn_away()
 
     def remove_surplus(self, connection: SurplusConnection) -> None:
-        """A connection beyond the limits has ended."""
+        """Note that a connection beyond the limits has ended."""
         self._surplus.pop(connection, None)
 
     def busy(self, app: App) -> App:
-        """The app of a connection beyond the limits: 503 for all requests but health checks."""
+        """Return the app of a connection beyond the limits: 503 for all requests but health checks."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["path"] == HEALTH:
@@ -85,7 +85,7 @@ class ConnectionLimits:
         return answer
 
     def per_client(self, app: App) -> App:
-        """The app with a bound on the requests of one client behind trusted proxies."""
+        """Return the app with a bound on the requests of one client behind trusted proxies."""
         if not self._trusted:
             return app
 
@@ -120,7 +120,7 @@ class ConnectionLimits:
                 del self._by_address[key]
 
     def _key(self, address: str) -> Hashable | None:
-        """What an address is counted under; None for one without a bound of its own."""
+        """Return what an address is counted under; None for one without a bound of its own."""
         try:
             found = ip_address(address)
         except ValueError:

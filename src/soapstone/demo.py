@@ -36,7 +36,8 @@ WELCOME = (
 
 
 def demo_settings(settings: Settings, base: str) -> Settings:
-    """The settings of a server with the demo account, which people reach at `base` unless the settings say otherwise.
+    """Return the settings of a server with the demo account, which people reach at `base` unless the settings say
+    otherwise.
 
     Its mail goes to the folder: the demo people have not asked for any.
     """
@@ -67,7 +68,7 @@ def refusal(product: Product, *, demo: bool, loopback: bool) -> str | None:
 
 
 def _others(product: Product) -> list[str]:
-    """Names of the accounts that are neither the demo's nor below it."""
+    """Return names of the accounts that are neither the demo's nor below it."""
     held = product.accounts.demo_login()
     own = set() if held is None else {held[0].id}
     others = []

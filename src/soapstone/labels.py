@@ -50,10 +50,10 @@ FIGURES = {
 
 
 def counter(name: str) -> str:
-    """A counter, to be read after its number."""
+    """Return a counter, to be read after its number."""
     return COUNTERS.get(name, plain(name))
 
 
 def plain(name: str) -> str:
-    """An identifier with spaces for underscores."""
+    """Return an identifier with spaces for underscores."""
     return name.replace("_", " ")

@@ -201,7 +201,8 @@ ReceivedUpload = Upload
 
 
 def received(upload: object) -> ReceivedUpload:
-    """The blob behind an upload that the wire layer took in; the endpoints are given `Blobs.new` to make them."""
+    """Return the blob behind an upload that the wire layer took in; the endpoints are given `Blobs.new` to make
+    them."""
     if not isinstance(upload, Upload):
         raise TypeError(f"not an upload of this product: {type(upload).__name__}")
     return upload

@@ -34,7 +34,8 @@ class Readiness:
         self._heartbeats = Heartbeats(product.database)
 
     def missing(self) -> dict[str, str]:
-        """A sentence under each of `database`, `folder` and `worker` that is missing; takes about a second at most."""
+        """Return a sentence under each of `database`, `folder` and `worker` that is missing; takes about a second at
+        most."""
         checks: dict[str, tuple[Callable[[], str | None], str]] = {
             "database": (self._database, DATABASE),
             "folder": (self._folder, FOLDER),

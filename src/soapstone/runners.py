@@ -53,7 +53,8 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
 
 
 def maintenance(product: Product) -> list[Callable[[], object]]:
-    """What is done now and then: input files past their time go, and what dead runs left, old sessions and failures."""
+    """Return what is done now and then: input files past their time go, and what dead runs left, old sessions and
+    failures."""
 
     def sweep_inputs() -> None:
         product.jobs.forget_inputs(now() - timedelta(days=product.settings.retention_days))
@@ -81,7 +82,7 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:
-    """The SMTP server of the settings; None when mail goes to the folder. Raises InvalidSmtpUrl."""
+    """Return the SMTP server of the settings; None when mail goes to the folder. Raises InvalidSmtpUrl."""
     if not settings.smtp_url:
         return None
     return SmtpServer(
@@ -101,7 +102,7 @@ def _retries(settings: Settings) -> Retries:
 
 
 def dkim_signer(settings: Settings) -> DkimSigner | None:
-    """The signer with the keys of the settings; None when mails go unsigned. Raises InvalidError."""
+    """Return the signer with the keys of the settings; None when mails go unsigned. Raises InvalidError."""
     if not settings.dkim_key:
         if settings.dkim_second_key:
             raise InvalidError("SOAPSTONE_DKIM_SECOND_KEY is set, and SOAPSTONE_DKIM_KEY is not set.")
@@ -113,5 +114,5 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 
 def stationery(product: Product) -> Stationery:
-    """Links and signature of all mails, as far as they are set up. Raises InvalidError."""
+    """Return links and signature of all mails, as far as they are set up. Raises InvalidError."""
     return Stationery(links=product.links, signer=dkim_signer(product.settings))

@@ -272,7 +272,7 @@ class Application:
         await response(scope, receive, send)
 
     def _shared(self, app: App) -> App:
-        """The app, telling browsers that pages of the allowed origins may call it (lk-7)."""
+        """Return the app, telling browsers that pages of the allowed origins may call it (lk-7)."""
         allowed = self._product.settings.allowed_origins
         if not allowed:
             return app
@@ -304,7 +304,7 @@ class WebServer(uvicorn.Server):
         tls: ssl.SSLContext | None = None,
         grace: int = 10,
     ) -> None:
-        """Calls under way have `grace` seconds at the end of the server."""
+        """Give calls under way `grace` seconds at the end of the server."""
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )
@@ -345,7 +345,7 @@ class PortTaken(SoapstoneError):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises PortTaken."""
+    """Return a listening socket. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -148,7 +148,7 @@ def _host(given: str) -> str:
 
 
 def _listed(given: Any) -> list[str]:
-    """A list, also as an environment variable has it."""
+    """Return a list, also as an environment variable has it."""
     if isinstance(given, str):
         if not given.lstrip().startswith("["):
             return [one.strip() for one in given.split(",") if one.strip()]
@@ -290,7 +290,7 @@ class Settings:
     admin_password: str = _setting("", "Password of that login; it counts only when the login is made.")
 
     def __init__(self, **given: Any) -> None:
-        """What is not `given` comes from the environment. Raises UnusableSetting, whose message names no value."""
+        """Take what is not `given` from the environment. Raises UnusableSetting, whose message names no value."""
         if unknown := given.keys() - SETTINGS.keys():
             raise TypeError(f"no settings: {', '.join(sorted(unknown))}")
         variables = {name.upper(): value for name, value in os.environ.items()}
@@ -361,7 +361,8 @@ SETTINGS: dict[str, Setting] = {name: each for name, each in vars(Settings).item
 
 
 def read_settings(**flags: Any) -> Settings:
-    """The settings of the environment under these flags. Raises UnusableSetting, which names all that is wrong."""
+    """Return the settings of the environment under these flags. Raises UnusableSetting, which names all that is
+    wrong."""
     faults = [_unknown(name) for name, value in sorted(os.environ.items()) if _is_misspelt(name, value)]
     given = dict(flags)
     for name in SECRETS:
@@ -414,7 +415,7 @@ def _from_file(name: str) -> str | None:
 
 
 def _is_misspelt(name: str, value: str) -> bool:
-    """Whether a variable looks like a setting and is none."""
+    """Return whether a variable looks like a setting and is none."""
     upper = name.upper()
     own = upper.removeprefix(PREFIX).lower()
     if not upper.startswith(PREFIX) or own in SETTINGS or own.removesuffix("_file") in SECRETS:
@@ -430,7 +431,7 @@ def _unknown(name: str) -> str:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of a URL with a host, and neither a user nor blanks; None for anything else."""
+    """Return the parts of a URL with a host, and neither a user nor blanks; None for anything else."""
     try:
         parts = urlsplit(url)
         # Reading the port checks it.
@@ -441,7 +442,7 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _origin(given: str) -> str:
-    """An origin as browsers write it: in lower case, without a path."""
+    """Return an origin as browsers write it: in lower case, without a path."""
     parts = _split(given)
     if parts is None or not parts.scheme or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{given!r} is no origin such as https://www.example.com")

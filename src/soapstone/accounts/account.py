@@ -82,7 +82,7 @@ class Login:
 
     @classmethod
     def of(cls, row: Row[Any], address: str | None = None) -> Login:
-        """The login in a row of the table, calling from that address."""
+        """Return the login in a row of the table, calling from that address."""
         return cls(
             id=row.id,
             account_id=row.account_id,
@@ -153,25 +153,26 @@ class Accounts:
         return True
 
     def named(self, name: str) -> Account | None:
-        """The account of that name, letter case aside."""
+        """Return the account of that name, letter case aside."""
         return self._one(accounts.c.name == name.upper())
 
     def get(self, account_id: int) -> Account | None:
-        """The account of that number."""
+        """Return the account of that number."""
         return self._database.recall(("account", account_id), lambda: self._one(accounts.c.id == account_id))
 
     def all(self) -> list[Account]:
-        """All accounts by name."""
+        """Return all accounts by name."""
         with self._database.read() as connection:
             rows = connection.execute(_query().order_by(accounts.c.name)).all()
         return [_account(row) for row in rows]
 
     def reach(self, account_id: int) -> dict[str, int]:
-        """The accounts that a login of this account may name: its own and its children, name → number (mm-15)."""
+        """Return the accounts that a login of this account may name: its own and its children, name → number
+        (mm-15)."""
         return dict(self._database.recall(("reach", account_id), lambda: self._reach(account_id)))
 
     def has_children(self, account_id: int) -> bool:
-        """Whether other accounts name this one as their parent."""
+        """Return whether other accounts name this one as their parent."""
         with self._database.read() as connection:
             return (
                 connection.execute(select(accounts.c.id).where(accounts.c.parent_id == account_id)).first() is not None
@@ -206,7 +207,7 @@ class Accounts:
             return _insert_login(connection, account.id, name, hashed, rights, lists=lists, is_demo=is_demo, by=by)
 
     def logins(self, account: Account) -> list[tuple[Login, list[int]]]:
-        """The account's logins by number, each with the lists that it was granted."""
+        """Return the account's logins by number, each with the lists that it was granted."""
         mine = (logins.c.account_id == account.id) & logins.c.deleted_at.is_(None)
         with self._database.read() as connection:
             found = [Login.of(row) for row in connection.execute(select(logins).where(mine).order_by(logins.c.id))]
@@ -299,7 +300,7 @@ class Accounts:
         return None if row is None or account is None else (account, Login.of(row))
 
     def has_login(self, name: str) -> bool:
-        """Whether there is a login of that name, in any account."""
+        """Return whether there is a login of that name, in any account."""
         with self._database.read() as connection:
             return (
                 connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first() is not None
@@ -332,7 +333,7 @@ class Accounts:
             record(connection, account.id, by, AuditAction.RIGHTS, f"logins may come from {told}")
 
     def networks(self, account: Account) -> list[str]:
-        """The networks from which the account may be called; none means from anywhere (lk-9)."""
+        """Return the networks from which the account may be called; none means from anywhere (lk-9)."""
         with self._database.read() as connection:
             return networks_of(connection, account.id)
 
@@ -373,7 +374,7 @@ class Accounts:
 
 
 def networks_of(connection: Connection, account_id: int) -> list[str]:
-    """The networks from which an account's logins may come; none means from anywhere."""
+    """Return the networks from which an account's logins may come; none means from anywhere."""
     query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
     return sorted(connection.execute(query).scalars())
 
@@ -384,7 +385,7 @@ def canonical(networks: Sequence[str]) -> list[str]:
 
 
 def _find(connection: Connection, account: Account, name: str) -> int | None:
-    """The number of a login of the account, which nothing else changes before the transaction ends."""
+    """Return the number of a login of the account, which nothing else changes before the transaction ends."""
     mine = (logins.c.account_id == account.id) & (logins.c.name_key == name.casefold())
     return connection.execute(select(logins.c.id).where(mine).with_for_update()).scalar_one_or_none()
 

@@ -89,7 +89,7 @@ def record(connection: Connection, account_id: int, actor: Actor, action: AuditA
 
 
 def _fields(account_id: int, actor: Actor, action: AuditAction, detail: str) -> dict[str, object]:
-    """What a line of the log says; the login is empty for the command line."""
+    """Return what a line of the log says; the login is empty for the command line."""
     name, address = bounded(actor.name, LONGEST_NAME), bounded(actor.address, LONGEST_ADDRESS)
     return {
         "address": address or "-",
@@ -145,7 +145,7 @@ class Audit:
             return [AuditEntry(**row) for row in rows]
 
     def last(self, account_id: int, limit: int) -> list[AuditEntry]:
-        """The last entries of an account, oldest first."""
+        """Return the last entries of an account, oldest first."""
         query = select(audit_entries).where(audit_entries.c.account_id == account_id)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(audit_entries.c.id.desc()).limit(limit)).mappings()

@@ -58,7 +58,7 @@ class Failures:
         self._lock = Lock()
 
     def reached(self, connection: Connection, counts: Sequence[Count]) -> bool:
-        """Whether one of the counts is locked."""
+        """Return whether one of the counts is locked."""
         moment = now()
         rows = self._rows(connection, counts, moment)
         with self._lock:
@@ -86,7 +86,7 @@ class Failures:
             return self._begin_in_memory(counts, reason)
 
     def take_back(self, attempt: Attempt) -> None:
-        """The attempt was no failure."""
+        """Forget the attempt: it was no failure."""
         with self._lock:
             for count in () if attempt.rows else attempt.counts:
                 times = self._memory.get(count.key, [])
@@ -133,7 +133,7 @@ class Failures:
         return [(key, at) for key, at in connection.execute(query)]
 
     def _reached(self, rows: Iterable[tuple[str, datetime]], counts: Sequence[Count], moment: datetime) -> bool:
-        """Whether a count is locked by these rows and by what is in memory. Called with the lock held."""
+        """Return whether a count is locked by these rows and by what is in memory. Called with the lock held."""
         if self._memory:
             self._forget(moment)
         for count in counts:

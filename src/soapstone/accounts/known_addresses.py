@@ -34,7 +34,7 @@ class KnownAddresses:
         self._lock = Lock()
 
     def has(self, connection: Connection, login_id: int, address_key: str) -> bool:
-        """Whether the login has come in from there."""
+        """Return whether the login has come in from there."""
         if self._is_fresh(login_id, address_key):
             return True
         row = login_addresses.c
@@ -47,7 +47,7 @@ class KnownAddresses:
         return at is not None
 
     def add(self, login_id: int, address_key: str) -> None:
-        """The login has come in from there. Written once a day; forgotten at the next start when that fails."""
+        """Note that the login came in from there. Written once a day; forgotten at the next start when that fails."""
         if self._is_fresh(login_id, address_key):
             return
         moment = now()

@@ -38,12 +38,12 @@ class LinkKeys:
 
     @classmethod
     def single(cls, value: str) -> LinkKeys:
-        """One key for all numbers."""
+        """Return one key for all numbers."""
         return cls([LinkKey(value)])
 
     @classmethod
     def of(cls, database: Database, secret: str) -> LinkKeys:
-        """The keys of these records. `secret` is the operator's; empty means the one that the records keep."""
+        """Return the keys of these records. `secret` is the operator's; empty means the one that the records keep."""
         secret = secret or Secrets(database).get("links")
         with database.read() as connection:
             rows = connection.execute(select(link_keys).order_by(link_keys.c.number.desc())).all()
@@ -59,7 +59,7 @@ class LinkKeys:
         )
 
     def of_contact(self, contact_id: int) -> LinkKey:
-        """The key that signs what names this contact. Raises LookupError for a number that no key signs for."""
+        """Return the key that signs what names this contact. Raises LookupError for a number that no key signs for."""
         for key in self.all:
             if contact_id in key.contacts:
                 return key

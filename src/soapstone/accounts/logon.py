@@ -92,7 +92,8 @@ def _named(login: Login | Row[Any] | None) -> dict[str, Any]:
 
 
 def permits(networks: Sequence[str], peer: str) -> bool:
-    """Whether an account that allows calls from these networks, or from anywhere for none, may be called from there."""
+    """Return whether an account that allows calls from these networks, or from anywhere for none, may be called from
+    there."""
     return not networks or _is_within(networks, peer)
 
 
@@ -102,7 +103,7 @@ def _is_within(networks: Sequence[str], peer: str) -> bool:
 
 
 def _parsed(peer: str) -> Any:
-    """The address; None for a text that is not one."""
+    """Return the address; None for a text that is not one."""
     try:
         address = ip_address(peer)
     except ValueError:
@@ -200,7 +201,7 @@ class Logons:
         return caller
 
     def _look_up(self, name: str, peer: str | None) -> _Caller:
-        """Raises AddressProhibitedError or LoginLockedError."""
+        """Find the login of a name, and count the attempt. Raises AddressProhibitedError or LoginLockedError."""
         key, address = name.casefold(), self._address(peer)
         count_key = self._digest("name", key)
         with self._database.read() as connection:
@@ -225,7 +226,7 @@ class Logons:
         return _Caller(row, address_key, known, tuple(counts))
 
     def _check_password(self, caller: _Caller, stored: str | None, password: str) -> None:
-        """Raises InvalidLogonError, LoginLockedError or LogonsBusyError.
+        """Check the password. Raises InvalidLogonError, LoginLockedError or LogonsBusyError.
 
         A failure is counted before the hash is computed, and taken back when the password is right. Callers from one
         address with the same pair wait for one check: a client that begins with many connections counts once.
@@ -301,7 +302,8 @@ class Logons:
         return Identity(account, Login.of(row, peer))
 
     def _address(self, peer: str | None) -> str:
-        """What counts as the caller's address: of IPv6 the first 64 bits; empty for local use and for a proxy."""
+        """Return what counts as the caller's address: of IPv6 the first 64 bits; empty for local use and for a
+        proxy."""
         address = None if peer is None or _is_within(self._proxies, peer) else _parsed(peer)
         if address is None:
             return ""

@@ -63,7 +63,7 @@ class Mappings:
         limit: int | None = None,
         login: Login | None = None,
     ) -> list[Mapping]:
-        """The account's mappings behind a number; what is not empty must be the same.
+        """Return the account's mappings behind a number; what is not empty must be the same.
 
         Of those that stand for a group the login sees those of lists that it sees.
         """

@@ -78,7 +78,7 @@ class PasswordCheck:
         return hmac.digest(self._key, _encoded(f"{stored}\0{password}"), hashlib.sha256)
 
     def remembers(self, digest: bytes) -> bool:
-        """Whether the pair was right before."""
+        """Return whether the pair was right before."""
         with self._lock:
             if digest not in self._known:
                 return False
@@ -86,7 +86,7 @@ class PasswordCheck:
             return True
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Whether the password belongs to the stored hash. Waits for a thread that computes its hash."""
+        """Return whether the password belongs to the stored hash. Waits for a thread that computes its hash."""
         if len(password) > LONGEST_PASSWORD:
             return False
         is_cheap = stored is not None and _CHEAP in stored
@@ -101,7 +101,7 @@ class PasswordCheck:
 
 @cache
 def _unknown_hash() -> str:
-    """What an unknown login's password is compared with, so that the answer takes as long as for a known one."""
+    """Return what an unknown login's password is compared with, so that the answer takes as long as for a known one."""
     return _hasher.hash(secrets.token_hex(16))
 
 

@@ -21,7 +21,7 @@ class Secrets:
 
     @looks_again
     def get(self, name: str) -> str:
-        """The secret of that name, the same for all processes and for ever."""
+        """Return the secret of that name, the same for all processes and for ever."""
         query = select(secrets.c.value).where(secrets.c.name == name)
         with self._database.read() as connection:
             found = connection.execute(query).scalar_one_or_none()

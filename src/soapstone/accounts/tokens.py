@@ -56,7 +56,7 @@ class Tokens:
         return token, secret
 
     def all(self, login_id: int) -> list[Token]:
-        """The tokens of a login by number."""
+        """Return the tokens of a login by number."""
         query = select(*_KEPT).where(api_tokens.c.login_id == login_id).order_by(api_tokens.c.id)
         with self._database.read() as connection:
             return [Token(**row) for row in connection.execute(query).mappings()]

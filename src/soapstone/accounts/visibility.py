@@ -23,7 +23,7 @@ ONLY_GRANTED = "This login sees only the lists that it was granted."
 
 
 def is_restricted(login: Login | None) -> bool:
-    """Whether the login sees only lists that it was granted."""
+    """Return whether the login sees only lists that it was granted."""
     return login is not None and not login.all_lists
 
 

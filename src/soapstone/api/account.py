@@ -61,7 +61,7 @@ class TokenOut(BaseModel):
 
     @classmethod
     def of(cls, token: Token) -> TokenOut:
-        """The token as it is shown."""
+        """Return the token as it is shown."""
         return cls(**{name: getattr(token, name) for name in cls.model_fields})
 
 
@@ -73,7 +73,7 @@ class NewToken(TokenOut):
 
 @router.get("/account")
 def get_account(caller: Calling) -> AccountOut:
-    """The account of the caller."""
+    """Return the account of the caller."""
     return AccountOut(
         **AccountHead.of(caller.account).model_dump(),
         login=caller.login.name,
@@ -86,7 +86,7 @@ def get_account(caller: Calling) -> AccountOut:
 
 @router.get("/tokens")
 def list_tokens(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[TokenOut]:
-    """The tokens of the login by number."""
+    """List the tokens of the login by number."""
     return paged(cursor, limit, caller.product.tokens.all(caller.login.id), TokenOut.of)
 
 

@@ -59,7 +59,7 @@ ROOMS = (
 
 
 def rest(product: Product) -> FastAPI:
-    """The app; its description is at /api/v1/openapi.json."""
+    """Return the app; its description is at /api/v1/openapi.json."""
     app = Described(
         title="Soapstone",
         version=version("soapstone"),

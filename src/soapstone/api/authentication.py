@@ -75,7 +75,7 @@ class Caller:
     again: Callable[[], Caller] = field(repr=False, compare=False)
 
     def list(self, list_id: int) -> ContactList:
-        """A list that the login may see. Raises NotFoundError."""
+        """Return a list that the login may see. Raises NotFoundError."""
         found = self.product.lists.get(self.account.id, list_id, self.login)
         if found is None:
             raise not_found("list")
@@ -95,7 +95,7 @@ def caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     basic: Annotated[HTTPBasicCredentials | None, Depends(_basic)],
 ) -> Caller:
-    """The caller. Raises SoapstoneError."""
+    """Return the caller. Raises SoapstoneError."""
     admitted: list[Caller] = request.scope.get(ADMITTED, [])
     if not admitted:
         admitted.append(_identify(request, bearer, basic))
@@ -153,7 +153,7 @@ def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Ite
 def _identity(
     product: Product, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None, peer: str
 ) -> Identity:
-    """Who has these credentials and may call from there. Raises SoapstoneError."""
+    """Return who has these credentials and may call from there. Raises SoapstoneError."""
     identity = None
     try:
         if bearer is not None:

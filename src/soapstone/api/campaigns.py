@@ -28,7 +28,7 @@ class CampaignOut(BaseModel):
 
 @router.get("/lists/{list_id}/campaigns", tags=["campaigns"])
 def list_campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
-    """The campaigns of a list."""
+    """List the campaigns of a list."""
     return [CampaignOut(**own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
 
 

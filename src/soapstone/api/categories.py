@@ -36,14 +36,14 @@ class CategoryOut(BaseModel):
 
     @classmethod
     def of(cls, found: Any) -> CategoryOut:
-        """The category as it is shown."""
+        """Return the category as it is shown."""
         active = getattr(found, "active", True)
         return cls(id=found.id, name=found.name, active=active, created_at=found.created_at)
 
 
 @router.get("/categories", tags=["categories"])
 def list_categories(caller: Calling, of: Of = "lists", limit: Limit = 100, cursor: Cursor = None) -> Page[CategoryOut]:
-    """The categories by number."""
+    """List the categories by number."""
     rooms = caller.product.categories
     found: list[Any] = list(
         rooms.list_categories(caller.account.id) if of == "lists" else rooms.message_categories(caller.account.id)

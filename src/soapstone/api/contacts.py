@@ -55,7 +55,7 @@ class ContactOut(BaseModel):
 
     @classmethod
     def of(cls, person: Recipient) -> ContactOut:
-        """The person as it is shown."""
+        """Return the person as it is shown."""
         plain = ("email", "custom_id", "text_only")
         return cls(
             id=person.id,
@@ -98,7 +98,7 @@ def list_contacts(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ContactOut]:
-    """People by number; all that is given must match, letter case of values aside.
+    """Return people by number; all that is given must match, letter case of values aside.
 
     A page may hold fewer people than `limit`, or nobody, while there are more: the last page is the one without `next`.
     """
@@ -128,7 +128,7 @@ def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
 
 @router.get("/{contact_id}")
 def get_contact(contact_id: Number, caller: Calling) -> ContactOut:
-    """One person."""
+    """Return one person."""
     caller.require_all_lists()
     return _shown(caller, contact_id)
 
@@ -145,7 +145,7 @@ def change_contact(contact_id: Number, given: ContactChange, caller: Calling) ->
 
 @router.get("/{contact_id}/lists")
 def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
-    """Numbers of the lists that a person is on."""
+    """Return numbers of the lists that a person is on."""
     caller.require_all_lists()
     _shown(caller, contact_id)
     return caller.product.recipients.lists_of(caller.account.id, contact_id)
@@ -163,7 +163,7 @@ def delete_contact(contact_id: Number, caller: Calling) -> None:
 
 @router.get("/{contact_id}/export")
 def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
-    """All that the records and the mail folder hold of a person."""
+    """Return all that the records and the mail folder hold of a person."""
     caller.require_all_lists()
     found = caller.product.dossiers.of(caller.account, contact_id)
     told = f"contact {contact_id} with all that is known of it"

@@ -54,7 +54,7 @@ class SignUpOut(BaseModel):
 
 @router.get("/occasions", tags=["occasions"])
 def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
-    """What people can sign up for, by number."""
+    """Return what people can sign up for, by number."""
     found = caller.product.occasions.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
 
@@ -83,7 +83,7 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
 
 @router.get("/occasions/{occasion_id}/sign-ups", tags=["occasions"])
 def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
-    """Who signed up, by number."""
+    """Return who signed up, by number."""
     caller.require_all_lists()
     found = caller.product.occasions.get(caller.account.id, occasion_id)
     if found is None:

@@ -45,7 +45,7 @@ def export_list(
     fields: Annotated[bool, Query(description="With the fields of the people.")] = False,
     profile: Annotated[bool, Query(description="With the values of the list's profile attributes.")] = False,
 ) -> Response:
-    """The people on a list. Who joins or leaves meanwhile may be in it or not; nobody is in it twice."""
+    """Return the people on a list. Who joins or leaves meanwhile may be in it or not; nobody is in it twice."""
     found = caller.list(list_id)
     told = f"members of list {found.id} as {form}"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)

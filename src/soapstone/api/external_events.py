@@ -36,7 +36,7 @@ class EventChange(Body):
 
 @router.get("/lists/{list_id}/external-events", tags=["external events"])
 def list_external_events(list_id: Number, caller: Calling) -> list[EventOut]:
-    """The external events of a list."""
+    """List the external events of a list."""
     return [EventOut(**own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
 
 

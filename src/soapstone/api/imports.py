@@ -103,7 +103,7 @@ class How(BaseModel):
     def spec(
         self, caller: Caller, found: ContactList | None, upload: ReceivedUpload, charset: str
     ) -> tuple[ImportSpec, Mapping[int, str]]:
-        """The import that is asked for, and the attributes that it makes, by column. Raises InvalidError.
+        """Return the import that is asked for, and the attributes that it makes, by column. Raises InvalidError.
 
         `charset` is that of the file's Content-Type.
         """
@@ -153,7 +153,7 @@ class How(BaseModel):
         told: list[str],
         opt_outs: tuple[OptOut, ...],
     ) -> Plan:
-        """What the columns are for: those that the caller names, else those that the first row names."""
+        """Return what the columns are for: those that the caller names, else those that the first row names."""
         removes = "remove" in self.action
         if self.make_attributes and (found is None or removes):
             raise InvalidError("Only an import that adds people to a list, or changes its members, makes attributes.")
@@ -207,7 +207,7 @@ class OutcomeOut(BaseModel):
 
     @classmethod
     def of(cls, row: RowOutcome) -> OutcomeOut:
-        """The outcome as it is shown."""
+        """Return the outcome as it is shown."""
         # Texts from files may hold halves of surrogate pairs, which no encoding takes.
         email = row.email.encode("utf-8", "replace").decode()
         return cls(
@@ -263,7 +263,7 @@ def list_import_outcomes(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[OutcomeOut]:
-    """What became of each row, in the order of the file, as far as the import is."""
+    """Return what became of each row, in the order of the file, as far as the import is."""
     _import(caller, job_id)
     after = marked(cursor, 0)
     rows = caller.product.imports.outcomes(
@@ -281,7 +281,7 @@ def list_import_outcomes(
 def get_import_rejects(
     job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv"
 ) -> Response:
-    """The rows that were not taken: line, reason in words, and their fields."""
+    """Return the rows that were not taken: line, reason in words, and their fields."""
     job = _import(caller, job_id)
     told = f"rejected rows of job {job.id} as {form}"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
@@ -351,6 +351,6 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
 
 
 def _content_type(value: str) -> tuple[str, str]:
-    """The media type in lower case, and the charset or ""."""
+    """Return the media type in lower case, and the charset or ""."""
     media, parameters = parse_options_header(value)
     return media.decode("latin-1").strip().lower(), parameters.get(b"charset", b"").decode("latin-1")[:LONGEST_NAME]

@@ -81,7 +81,7 @@ class JobOut(BaseModel):
 
     @classmethod
     def of(cls, product: Product, job: Job) -> JobOut:
-        """The job as it is shown."""
+        """Return the job as it is shown."""
         own = {name: getattr(job, name) for name in cls.model_fields if hasattr(job, name)}
         if job.kind not in IMPORTS:
             return cls(**own, progress={}, unused_columns=[], misfits=[], surplus=None)
@@ -106,7 +106,7 @@ def list_jobs(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[JobOut]:
-    """Jobs of the lists that the login may see, oldest first."""
+    """Return jobs of the lists that the login may see, oldest first."""
     if list_id is not None:
         caller.list(list_id)
     else:
@@ -131,7 +131,7 @@ def list_jobs(
 
 @router.get("/{job_id}")
 def get_job(job_id: Number, caller: Calling) -> JobOut:
-    """One job."""
+    """Return one job."""
     return JobOut.of(caller.product, asked(caller, job_id))
 
 
@@ -164,7 +164,7 @@ def retry_job(job_id: Number, caller: Calling) -> JobOut:
 async def watch_job(
     job_id: Number, caller: Calling, last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None
 ) -> Response:
-    """The job as it moves, one server-sent event `job` for each change; the stream ends with the job.
+    """Return the job as it moves, one server-sent event `job` for each change; the stream ends with the job.
 
     The id of an event stands for what it said: with Last-Event-ID an unchanged job is not told again, and when it is
     over the answer is 204, so that an EventSource does not come again. The stream ends within seconds when its login,
@@ -177,7 +177,7 @@ async def watch_job(
 
 
 def find(caller: Caller, job_id: int) -> Job:
-    """A job that the login may see. Raises NotFoundError."""
+    """Return a job that the login may see. Raises NotFoundError."""
     job = caller.product.jobs.get([caller.account.id], job_id)
     if job is None or not caller.product.lists.sees_job(caller.login, job):
         raise not_found("job")
@@ -185,7 +185,7 @@ def find(caller: Caller, job_id: int) -> Job:
 
 
 def asked(caller: Caller, job_id: int) -> Job:
-    """A job that the login may see, as somebody is to see it who asks how far it is. Raises NotFoundError."""
+    """Return a job that the login may see, as somebody is to see it who asks how far it is. Raises NotFoundError."""
     return caller.product.jobs.asked(find(caller, job_id))
 
 

@@ -65,7 +65,7 @@ class ListOut(BaseModel):
 
     @classmethod
     def of(cls, found: ContactList) -> ListOut:
-        """The list as it is shown."""
+        """Return the list as it is shown."""
         settings = {name: bool(found.settings.get(name)) for name in SWITCHES}
         return cls(**{name: getattr(found, name) for name in cls.model_fields if name not in SWITCHES}, **settings)
 
@@ -107,7 +107,7 @@ class MemberOut(BaseModel):
 
     @classmethod
     def of(cls, member: Member) -> MemberOut:
-        """The member as it is shown."""
+        """Return the member as it is shown."""
         return cls(**own(member, MemberOut))
 
 
@@ -153,7 +153,7 @@ REFUSALS = {
 
 @router.get("")
 def list_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ListOut]:
-    """The lists that the login may see, by number."""
+    """List the lists that the login may see, by number."""
     found = caller.product.lists.all(caller.account.id, caller.login)
     return paged(cursor, limit, found, ListOut.of)
 
@@ -183,7 +183,7 @@ def create_list(given: ListIn, caller: Calling, once: Making) -> Response:
 
 @router.get("/{list_id}")
 def get_list(list_id: Number, caller: Calling) -> ListOut:
-    """One list."""
+    """Return one list."""
     return ListOut.of(caller.list(list_id))
 
 
@@ -227,7 +227,7 @@ def list_members(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[MemberOut]:
-    """The people on a list, by contact."""
+    """List the people on a list, by contact."""
     found = caller.list(list_id)
     return page(
         cursor,
@@ -240,7 +240,7 @@ def list_members(
 
 @router.get("/{list_id}/members/{contact_id}")
 def get_member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMemberOut:
-    """One person on a list, with its profile."""
+    """Return one person on a list, with its profile."""
     here = caller.list(list_id)
     found = caller.product.members.get(here.id, contact_id)
     if found is None:

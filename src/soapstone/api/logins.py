@@ -122,7 +122,7 @@ def change_account(given: AccountChange, caller: Calling) -> AccountOut:
 
 @router.get("/account/children")
 def list_children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[ChildOut]:
-    """The child accounts by number."""
+    """List the child accounts by number."""
     found = [each for each in caller.product.accounts.all() if each.parent_id == caller.account.id]
     found.sort(key=lambda each: each.id)
     return paged(cursor, limit, found, lambda each: ChildOut(**own(each, ChildOut)))
@@ -151,7 +151,7 @@ def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
 
 @router.get("/account/networks")
 def get_networks(caller: Calling) -> Networks:
-    """The networks from which the account may be called; none when it is from anywhere."""
+    """Return the networks from which the account may be called; none when it is from anywhere."""
     caller.require_all_lists()
     return Networks(networks=caller.product.accounts.networks(caller.account))
 
@@ -174,7 +174,7 @@ def replace_networks(given: Networks, caller: Calling) -> Networks:
 
 @router.get("/logins")
 def list_logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
-    """The logins of the account by number."""
+    """List the logins of the account by number."""
     caller.require_all_lists()
     found = [LoginOut.of(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
     return paged(cursor, limit, found, lambda each: each)

@@ -51,7 +51,7 @@ class MappingOut(BaseModel):
 
 @router.get("/mappings", tags=["mappings"])
 def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
-    """The mappings by number, those to lists as far as the login sees them."""
+    """List the mappings by number, those to lists as far as the login sees them."""
     return page(
         cursor,
         limit,

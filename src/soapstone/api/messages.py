@@ -70,7 +70,7 @@ class MessageHead(BaseModel):
 
     @classmethod
     def of(cls, found: Message) -> MessageHead:
-        """The message as it is shown among others."""
+        """Return the message as it is shown among others."""
         return cls(**own(found, cls))
 
 
@@ -165,7 +165,7 @@ def list_messages(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[MessageHead]:
-    """The stored messages of a list or, for who sees all lists, of the account, by number."""
+    """List the stored messages of a list or, for who sees all lists, of the account, by number."""
     if list_id is not None:
         caller.list(list_id)
     else:
@@ -212,7 +212,7 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
 
 @router.get("/{message_id}")
 def get_message(message_id: Number, caller: Calling) -> MessageOut:
-    """One message."""
+    """Return one message."""
     return MessageOut.shown(caller.product, find(caller, message_id))
 
 
@@ -240,7 +240,7 @@ def change_message(message_id: Number, given: MessageChange, caller: Calling) ->
 
 @router.post("/{message_id}/preview")
 def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> PreviewOut:
-    """A message as a recipient would read it. Nothing is sent."""
+    """Return a message as a recipient would read it. Nothing is sent."""
     found = find(caller, message_id)
     number = given.list_id if given.list_id is not None else found.list_id
     contact_list = None if number is None else caller.list(number)
@@ -255,7 +255,7 @@ def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> Pr
 
 
 def find(caller: Caller, message_id: int) -> Message:
-    """A stored message that the login may see. Raises NotFoundError."""
+    """Return a stored message that the login may see. Raises NotFoundError."""
     found = caller.product.messages.get(caller.account.id, message_id)
     if found is None or found.kind == "send":
         raise not_found("message")
@@ -265,12 +265,12 @@ def find(caller: Caller, message_id: int) -> Message:
 
 
 def _contact(caller: Caller, email: str) -> int | None:
-    """The contact of that address, if the login sees it."""
+    """Return the contact of that address, if the login sees it."""
     return caller.product.recipients.find(caller.account, email=email, login=caller.login) if email.strip() else None
 
 
 def _list_of(caller: Caller, given: MessageIn) -> int | None:
-    """The list of a new message; None for one of MagnetMail, which all logins of the account share (mm-96)."""
+    """Return the list of a new message; None for one of MagnetMail, which all logins of the account share (mm-96)."""
     if given.kind != "magnetmail":
         if given.list_id is None:
             raise InvalidError("A message of this kind needs a list.")
@@ -284,7 +284,8 @@ def _list_of(caller: Caller, given: MessageIn) -> int | None:
 
 
 def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What is given of a message beside its text. Raises InvalidError for a campaign or category that is none."""
+    """Return what is given of a message beside its text. Raises InvalidError for a campaign or category that is
+    none."""
     campaign, category = given.get("campaign_id"), given.get("category_id")
     if campaign is not None and campaign not in {each.id for each in caller.product.campaigns.all(list_id or 0)}:
         raise InvalidError(f"The list has no campaign {campaign}.")

@@ -48,7 +48,7 @@ class ProblemError(SoapstoneError):
 
 
 def not_found(what: str) -> NotFoundError:
-    """Nothing of that number that the caller may see."""
+    """Return nothing of that number that the caller may see."""
     return NotFoundError(f"There is no such {what}.")
 
 
@@ -63,7 +63,7 @@ STATUSES: dict[type[SoapstoneError], int] = {
 
 
 def translated(error: SoapstoneError) -> HTTPException:
-    """The error as the framework knows it: status, detail and headers."""
+    """Return the error as the framework knows it: status, detail and headers."""
     if isinstance(error, ProblemError):
         return HTTPException(error.status, str(error), error.headers)
     status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), 400)
@@ -77,7 +77,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {status: {"description": HTTPStatus
 
 
 def answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
-    """The answer that tells of a problem."""
+    """Return the answer that tells of a problem."""
     problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, **more)
     body = json.dumps(problem.model_dump(exclude_defaults=True) | {"title": problem.title, "status": status})
     return Response(body, status, headers, MEDIA_TYPE)

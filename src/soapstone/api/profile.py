@@ -34,7 +34,7 @@ class HeaderIn(Numbered):
     attributes: Annotated[list[AttributeIn], Field(default_factory=list, max_length=200)]
 
     def chooses(self) -> bool:
-        """Whether a number is chosen, of the header or of an attribute."""
+        """Return whether a number is chosen, of the header or of an attribute."""
         return super().chooses() or any(each.chooses() for each in self.attributes)
 
 
@@ -58,7 +58,7 @@ class HeaderOut(BaseModel):
 
     @classmethod
     def of(cls, header: ProfileHeader) -> HeaderOut:
-        """The header as it is shown."""
+        """Return the header as it is shown."""
         attributes = [
             AttributeOut(**{name: getattr(each, name) for name in AttributeOut.model_fields})
             for each in header.attributes
@@ -68,7 +68,7 @@ class HeaderOut(BaseModel):
 
 @router.get("/lists/{list_id}/profile", tags=["profile"])
 def get_profile(list_id: Number, caller: Calling) -> list[HeaderOut]:
-    """The profile headers of a list with their attributes, in order."""
+    """Return the profile headers of a list with their attributes, in order."""
     return [HeaderOut.of(each) for each in caller.product.profiles.headers(caller.list(list_id).id)]
 
 

@@ -22,7 +22,7 @@ class Reviewer(Body):
 
 @router.get("/lists/{list_id}/review-group", tags=["review group"])
 def list_reviewers(list_id: Number, caller: Calling) -> list[str]:
-    """The addresses that get review copies."""
+    """List the addresses that get review copies."""
     return caller.product.review_groups.all(caller.list(list_id).id)
 
 

@@ -44,7 +44,7 @@ class SearchOut(BaseModel):
 
 @router.get("/searches", tags=["searches"])
 def list_searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
-    """The saved searches by number. They may name people."""
+    """List the saved searches by number. They may name people."""
     caller.require_all_lists()
     found = caller.product.saved_searches.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: SearchOut(**own(each, SearchOut)))

@@ -122,7 +122,7 @@ class SendHead(BaseModel):
 
     @classmethod
     def of(cls, record: SendRecord) -> SendHead:
-        """The send as it is shown among others."""
+        """Return the send as it is shown among others."""
         return cls(**_facts(record))
 
 
@@ -164,7 +164,7 @@ class RecipientOut(BaseModel):
 
     @classmethod
     def of(cls, found: DeliveryRecord) -> RecipientOut:
-        """The recipient as it is shown."""
+        """Return the recipient as it is shown."""
         return cls(**own(found, cls))
 
 
@@ -178,7 +178,7 @@ def list_sends(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[SendHead]:
-    """Sends of a list or, for who sees all lists, of the account, by number."""
+    """Return sends of a list or, for who sees all lists, of the account, by number."""
     if list_id is not None:
         caller.list(list_id)
     else:
@@ -206,7 +206,7 @@ def create_send(given: SendIn, caller: Calling, once: Making) -> Response:
 
 @router.get("/{send_id}")
 def get_send(send_id: Number, caller: Calling) -> SendOut:
-    """One send with the figures of its ledger."""
+    """Return one send with the figures of its ledger."""
     caller.product.jobs.asked(_find(caller, send_id).job)
     return _whole(caller, send_id)
 
@@ -224,7 +224,7 @@ def list_send_recipients(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[RecipientOut]:
-    """The ledger of a send: what became of each recipient."""
+    """List the ledger of a send: what became of each recipient."""
     _find(caller, send_id)
     return page(
         cursor,
@@ -337,7 +337,7 @@ def _to_lists(send: Callable[[], Made]) -> Made:
 
 
 def _find(caller: Caller, send_id: int) -> SendRecord:
-    """A send that the login may see. Raises NotFoundError."""
+    """Return a send that the login may see. Raises NotFoundError."""
     record = caller.product.reports.of_job(caller.account.id, send_id)
     if record is None:
         raise not_found("send")

@@ -55,7 +55,7 @@ class SuppressionOut(BaseModel):
 def list_suppressions(
     caller: Calling, email: Address | None = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Suppressed]:
-    """The addresses to which nothing is sent in the whole account, by address; or what holds for one of them."""
+    """List the addresses to which nothing is sent in the whole account, by address; or what holds for one of them."""
     caller.require_all_lists()
     return page(
         cursor,

@@ -30,12 +30,12 @@ LARGEST = (1 << 53) - 1
 
 
 def stripped(text: str) -> str:
-    """The text without the characters that a database cannot hold."""
+    """Return the text without the characters that a database cannot hold."""
     return _UNSTORABLE.sub("", text)
 
 
 def storable(text: str) -> str:
-    """The text, if both databases can hold it. Raises ValueError."""
+    """Return the text, if both databases can hold it. Raises ValueError."""
     if _UNSTORABLE.search(text):
         raise ValueError("holds a character that cannot be stored")
     return text
@@ -88,7 +88,7 @@ class Numbered(Body):
     number: Annotated[int, Field(ge=1, le=LARGEST_CHOSEN)] | None = None
 
     def chooses(self) -> bool:
-        """Whether a number is chosen, here or in what comes along."""
+        """Return whether a number is chosen, here or in what comes along."""
         return self.number is not None
 
 
@@ -106,7 +106,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 def own(found: object, model: type[BaseModel]) -> dict[str, Any]:
-    """What an object has of a model's fields."""
+    """Return what an object has of a model's fields."""
     return {name: getattr(found, name) for name in model.model_fields}
 
 
@@ -118,7 +118,8 @@ def page(
     show: Callable[[Row], Item],
     first: Mark = 0,  # type: ignore[assignment]
 ) -> Page[Item]:
-    """One page: `read(after, limit)` reads rows behind a mark, which `mark` tells of a row; before all is `first`."""
+    """Return one page: `read(after, limit)` reads rows behind a mark, which `mark` tells of a row; before all is
+    `first`."""
     rows = read(marked(cursor, first), limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
@@ -133,7 +134,7 @@ class _Numbered(Protocol):
 
 
 def paged(cursor: str | None, limit: int, found: Sequence[Thing], show: Callable[[Thing], Item]) -> Page[Item]:
-    """One page of few things that are at hand, by number."""
+    """Return one page of few things that are at hand, by number."""
     return page(
         cursor,
         limit,
@@ -144,12 +145,13 @@ def paged(cursor: str | None, limit: int, found: Sequence[Thing], show: Callable
 
 
 def cursor_of(mark: int | tuple[str, str]) -> str:
-    """The cursor that leads behind a mark."""
+    """Return the cursor that leads behind a mark."""
     return base64.urlsafe_b64encode(json.dumps(mark).encode()).decode()
 
 
 def marked(cursor: str | None, first: Mark) -> Mark:
-    """The mark that a cursor leads behind; `first` without one. Raises ProblemError for a cursor of other pages."""
+    """Return the mark that a cursor leads behind; `first` without one. Raises ProblemError for a cursor of other
+    pages."""
     if cursor is None:
         return first
     try:

@@ -35,7 +35,7 @@ def ask(headings: Headings, plan: Plan) -> Plan:
 
 
 def _each(headings: Headings, plan: Plan) -> Plan:
-    """The plan after a question for each unused column."""
+    """Return the plan after a question for each unused column."""
     columns, new = list(plan.columns), []
     possible = f"a field or attribute, {f'{NEW} for a new attribute, ' if headings.can_make else ''}or nothing"
     for index, heading in plan.unused.items():

@@ -107,14 +107,15 @@ def _sentence(error: SoapstoneError) -> str:
 
 
 def settings_of(data: Path | None = None, database: str | None = None, **others: Any) -> Settings:
-    """The settings, flags before environment variables before defaults. Each useless one has a line in the end."""
+    """Return the settings, flags before environment variables before defaults. Each useless one has a line in the
+    end."""
     given = {"data_dir": data, "database_url": database, **others}
     return read_settings(**{name: value for name, value in given.items() if value is not None})
 
 
 @contextmanager
 def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) -> Iterator[Product]:
-    """The product on the settings' records. An old schema is changed only with `upgrade`.
+    """Yield the product on the settings' records. An old schema is changed only with `upgrade`.
 
     `waits` is as for Database. Records are opened to serve with `upgrade` or `waits`: then new ones are set up where
     there are none, and a database that takes no changes ends the command.
@@ -136,7 +137,7 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
 
 @contextmanager
 def database_of(settings: Settings, *, waits: bool = False, makes: bool = False) -> Iterator[Database]:
-    """The settings' database, as it stands. Nobody else of this machine can read what the data folder holds.
+    """Yield the settings' database, as it stands. Nobody else of this machine can read what the data folder holds.
 
     Neither the folder nor the records are made unless the command `makes` them. What makes the records unusable ends
     the command with one line.
@@ -221,7 +222,7 @@ def write_bytes(pieces: Iterable[bytes]) -> None:
 
 
 def text_of(file: str) -> str:
-    """What is in a text file in UTF-8, or in standard input for `-`; a mark at its beginning does not count."""
+    """Return what is in a text file in UTF-8, or in standard input for `-`; a mark at its beginning does not count."""
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return raw.decode("utf-8-sig")
@@ -232,7 +233,7 @@ def text_of(file: str) -> str:
 
 
 def account_of(product: Product, name: str | None) -> Account:
-    """The account of that name, or the only one."""
+    """Return the account of that name, or the only one."""
     if name is not None:
         found = product.accounts.named(name)
         return found if found is not None else stop(f"There is no account {name}.")
@@ -245,6 +246,6 @@ def account_of(product: Product, name: str | None) -> Account:
 
 
 def list_of(product: Product, owner: Account, list_id: int) -> ContactList:
-    """The account's list of that number."""
+    """Return the account's list of that number."""
     found = product.lists.get(owner.id, list_id)
     return found if found is not None else stop(f"There is no list {list_id} in account {owner.name}.")

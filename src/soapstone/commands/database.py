@@ -114,7 +114,7 @@ def restored(data: Data = None, database: DatabaseUrl = None) -> None:
 
 @contextmanager
 def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
-    """The database, which no worker and no other process with a SQLite file may use."""
+    """Yield the database, which no worker and no other process with a SQLite file may use."""
     with database_of(settings, makes=makes) as opened:
         # The records may have come to a new machine by other means.
         if sentence := folder_fault(settings.data_dir):

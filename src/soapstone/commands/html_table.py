@@ -44,7 +44,7 @@ class _Table:
 
 
 def as_csv(path: Path, encoding: str = "") -> Iterator[bytes]:
-    """The table with most cells as CSV in UTF-8 with commas and double quotes, piece by piece.
+    """Yield the table with most cells as CSV in UTF-8 with commas and double quotes, piece by piece.
 
     Line n is row n of the table. White space within a cell is one space, and an empty row makes a blank line. Without
     `encoding`, a name of imports.charsets, the page names it or its bytes tell. Raises UnreadableError.
@@ -76,7 +76,7 @@ def _text(path: Path, encoding: str) -> str:
 
 
 def _tables(text: str) -> Iterator[_Table]:
-    """All tables of a page. The rows of a table within a cell are its own, and no part of the cell."""
+    """Yield all tables of a page. The rows of a table within a cell are its own, and no part of the cell."""
     open_tables: list[_Table] = []
     added, hidden = 0, ""
     for token in HtmlReader(text, most=len(text)):

@@ -234,7 +234,7 @@ def _copy(file: Path, sheet: str, form: _Form, upload: Upload) -> _Form:
 
 
 def _hint(names: list[str]) -> str:
-    """What else may be wrong with a file that has one column: its delimiter."""
+    """Return what else may be wrong with a file that has one column: its delimiter."""
     if len(names) != 1:
         return ""
     found = next((option for mark, option in _DELIMITERS.items() if mark in names[0]), None)
@@ -242,7 +242,7 @@ def _hint(names: list[str]) -> str:
 
 
 def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
-    """The columns that may say who gets no mail, by their headings or by the --map options."""
+    """Return the columns that may say who gets no mail, by their headings or by the --map options."""
     headings = dict(enumerate(names))
     for given in maps:
         position, _, name = given.partition("=")
@@ -258,7 +258,7 @@ def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
 
 
 def _mapped(maps: list[str]) -> dict[int, str]:
-    """The names that the --map options give to columns, from 0."""
+    """Return the names that the --map options give to columns, from 0."""
     named: dict[int, str] = {}
     for given in maps:
         position, equals, name = given.partition("=")
@@ -272,7 +272,7 @@ def _mapped(maps: list[str]) -> dict[int, str]:
 
 
 def _asks() -> bool:
-    """Whether somebody sits at a terminal and can answer."""
+    """Return whether somebody sits at a terminal and can answer."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 

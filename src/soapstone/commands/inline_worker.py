@@ -16,7 +16,7 @@ from soapstone.product import Product
 
 
 def work_off(product: Product, job: Job) -> Job:
-    """The job when it is over. Interrupted, the command ends with exit code 130 and says how the job goes on."""
+    """Return the job when it is over. Interrupted, the command ends with exit code 130 and says how the job goes on."""
     lock = WorkerLock(product.settings.worker_lock)
     if product.database.kind == "sqlite" and not lock.acquire():
         return watched(product, job.id)
@@ -27,7 +27,8 @@ def work_off(product: Product, job: Job) -> Job:
 
 
 def watched(product: Product, number: int) -> Job:
-    """The job when it is over, done by somebody else. An interruption ends the watching only, with exit code 130."""
+    """Return the job when it is over, done by somebody else. An interruption ends the watching only, with exit code
+    130."""
     try:
         return follow(product, number)
     except KeyboardInterrupt:

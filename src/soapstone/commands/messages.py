@@ -257,7 +257,7 @@ def archive(
 
 
 def message_of(product: Product, owner: Account, number: int) -> Message:
-    """The account's stored message of that number; those that were made for a send count as none."""
+    """Return the account's stored message of that number; those that were made for a send count as none."""
     found = product.messages.get(owner.id, number)
     if found is None or found.kind == "send":
         stop(f"There is no message {number} in account {owner.name}.")
@@ -292,7 +292,7 @@ def _given(
     to_name: str | None,
     charset: str | None,
 ) -> dict[str, str]:
-    """Those parts of a message that were given, bodies read."""
+    """Return those parts of a message that were given, bodies read."""
     if html == text == "-":
         stop("Only one body can come from standard input.")
     parts = {
@@ -315,7 +315,7 @@ def _body(file: str | None) -> str | None:
 def _traits(
     product: Product, owner: Account, list_id: int | None, name: str | None, campaign: int | None, category: int | None
 ) -> Mapping[str, Any]:
-    """What was given of a message beside its text; numbers are those of things that are there."""
+    """Return what was given of a message beside its text; numbers are those of things that are there."""
     traits: dict[str, Any] = {}
     if name is not None:
         traits["name"] = name

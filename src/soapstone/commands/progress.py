@@ -32,7 +32,7 @@ INTERRUPTED = 130
 
 
 def found(product: Product, number: int) -> Job:
-    """The job of that number; ends the command when there is none."""
+    """Return the job of that number; ends the command when there is none."""
     job = product.jobs.get(None, number)
     return job if job is not None else stop(f"There is no job {number}.")
 
@@ -125,7 +125,7 @@ class _Lines:
 
 
 def advance(view: JobView) -> str:
-    """How far the job is in one line, and why it waits if it was hindered."""
+    """Return how far the job is in one line, and why it waits if it was hindered."""
     return ", ".join([*view.facts, *([view.job.error] if view.job.error and not view.job.over else [])])
 
 
@@ -159,5 +159,5 @@ def tell_end(product: Product, view: JobView) -> None:
 
 
 def _took(view: JobView) -> str:
-    """How long the job took, and how fast it was."""
+    """Return how long the job took, and how fast it was."""
     return ", ".join(filter(None, (f"{span(view.seconds)}" if view.seconds else "", view.rate)))

@@ -166,7 +166,7 @@ def check_alone(path: Path) -> None:
 
 
 def _known(path: Path, mark: Mark) -> dict[str, int]:
-    """The numbers that are known to have been handed out, by the mark and by the records that are replaced."""
+    """Return the numbers that are known to have been handed out, by the mark and by the records that are replaced."""
     known = mark.numbers
     if not path.exists():
         return known

@@ -18,7 +18,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def faults(settings: Settings) -> Iterator[str]:
-    """What is wrong with settings that are well-formed, with the files that they name too. A sentence each."""
+    """Yield what is wrong with settings that are well-formed, with the files that they name too. A sentence each."""
     from soapstone.runners import smtp_server
     from soapstone.sending.mail.spamd import SpamScanner
     from soapstone.sending.smtp.url import InvalidSmtpUrl
@@ -57,7 +57,8 @@ def _check_database(settings: Settings) -> None:
 
 
 def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
-    """The checks of the DKIM settings: each key by itself, so that each one's fault shows; both together if they do."""
+    """Yield the checks of the DKIM settings: each key by itself, so that each one's fault shows; both together if they
+    do."""
     from soapstone.runners import dkim_signer
     from soapstone.sending.mail.dkim import DkimKey
 

@@ -38,7 +38,7 @@ ERROR = ("Something went wrong", "The server met an internal error. Its log has 
 
 
 def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
-    """The app of all pages. `calls` holds the last SOAP calls; `demo` fills the login form in.
+    """Return the app of all pages. `calls` holds the last SOAP calls; `demo` fills the login form in.
 
     Every page is made in a worker thread; the event loop only reads forms.
     """

@@ -12,7 +12,7 @@ MOST_FIELDS = 20
 
 
 async def read_form(request: Request) -> dict[str, str]:
-    """The fields of a posted form. Raises HTTPException 413 for a body that no form of the console has."""
+    """Return the fields of a posted form. Raises HTTPException 413 for a body that no form of the console has."""
     body = await request.body()
     try:
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS))

@@ -37,15 +37,15 @@ class JobPages:
         self._ledger = Ledger(product.database)
 
     def index(self, request: Request, identity: Identity) -> Response:
-        """The jobs, newest first."""
+        """Return the jobs, newest first."""
         return self._index(request, identity, "jobs.html")
 
     def index_live(self, request: Request, identity: Identity) -> Response:
-        """The part of the list that moves."""
+        """Return the part of the list that moves."""
         return self._index(request, identity, "jobs_live.html")
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """One job: how far it is, its figures, its rejected rows or its ledger."""
+        """Return one job: how far it is, its figures, its rejected rows or its ledger."""
         job = self._job(request, identity)
         values = self._values(job, identity)
         if is_import(job):
@@ -64,14 +64,14 @@ class JobPages:
         return self._renderer.page(request, "job.html", identity, **values)
 
     def live(self, request: Request, identity: Identity) -> Response:
-        """The part of it that moves."""
+        """Return the part of it that moves."""
         job = self._job(request, identity)
         # Buttons and rows change with the end of the job, and they stand outside of this part.
         headers = {"X-Page-Changed": "yes"} if job.over else None
         return self._renderer.page(request, "job_live.html", identity, headers=headers, **self._values(job, identity))
 
     def rejects(self, request: Request, identity: Identity) -> Response:
-        """The rejected rows as a CSV file: line, reason, and the fields as they stood in the input."""
+        """Return the rejected rows as a CSV file: line, reason, and the fields as they stood in the input."""
         job = self._job(request, identity)
         if not is_import(job):
             raise HTTPException(404)

@@ -87,7 +87,7 @@ class JobViews:
         self._imports = product.imports
 
     def of(self, job: Job) -> JobView:
-        """How a job is shown."""
+        """Return how a job is shown."""
         # Databases give the counters in orders of their own.
         order = [*labels.COUNTERS, *sorted(job.counters.keys() - labels.COUNTERS.keys())]
         view = JobView(
@@ -151,7 +151,7 @@ def _state(job: Job) -> str:
 
 
 def is_import(job: Job) -> bool:
-    """Whether the job is an import."""
+    """Return whether the job is an import."""
     return job.kind in IMPORTS
 
 
@@ -175,7 +175,8 @@ def _share(job: Job, share: float) -> int:
 
 
 def _share_of_mails(job: Job) -> float:
-    """How much of the step under way is done, of the last two steps of a send: mails built, mails handed over."""
+    """Return how much of the step under way is done, of the last two steps of a send: mails built, mails handed
+    over."""
     counter = {2: "built", 1: "handed"}.get(job.steps - job.step)
     chosen = job.counters.get("chosen", 0)
     return job.counters.get(counter, 0) / chosen if counter and chosen else 0.0

@@ -35,7 +35,7 @@ class Ledger:
     def page(
         self, job_id: int, *, state: str | None = None, reason: str | None = None, offset: int = 0, limit: int = 100
     ) -> list[LedgerRow]:
-        """Recipients of a send by address; `state` and `reason` pick some of them."""
+        """Return recipients of a send by address; `state` and `reason` pick some of them."""
         columns = [deliveries.c[name] for name in LedgerRow.__dataclass_fields__]
         # By address, since that is how the ledger is indexed.
         order = (deliveries.c.email_key, deliveries.c.id)

@@ -27,7 +27,7 @@ class ListPages:
         self._views = JobViews(product)
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """One list: settings, profile attributes, last messages and jobs, members."""
+        """Return one list: settings, profile attributes, last messages and jobs, members."""
         list_id = record_number(request.path_params["list_id"])
         found = None
         if list_id is not None:

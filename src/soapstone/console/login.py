@@ -47,7 +47,7 @@ class LoginPages:
         self._demo = demo
 
     def signed_in(self, page: Page) -> Callable[[Request], Response]:
-        """The page for those who are logged in; everybody else is sent to the login form."""
+        """Return the page for those who are logged in; everybody else is sent to the login form."""
 
         def guarded(request: Request) -> Response:
             identity = self._known(request)
@@ -62,7 +62,7 @@ class LoginPages:
         return guarded
 
     def form(self, request: Request) -> Response:
-        """The login form; those who are logged in already go on."""
+        """Return the login form; those who are logged in already go on."""
         if self._known(request) is not None:
             return RedirectResponse("/", 303)
         return self._form(request, next_path=request.query_params.get("next", ""))

@@ -63,7 +63,7 @@ class MailFolder:
         self._fresh_until = 0.0
 
     def page(self, sends: Iterable[int], offset: int, limit: int) -> list[StoredMail]:
-        """Mails of these jobs, newest first. `sends` are those whose mails the reader may see, newest first."""
+        """Return mails of these jobs, newest first. `sends` are those whose mails the reader may see, newest first."""
         by_job = self._by_job()
         letters: list[StoredMail] = []
         for job_id in sends if by_job else ():
@@ -77,7 +77,8 @@ class MailFolder:
         return letters
 
     def path(self, sees: Callable[[int], bool], name: str) -> Path | None:
-        """Where the mail of that name lies; None when there is none. `sees` says whether a job is for the reader."""
+        """Return where the mail of that name lies; None when there is none. `sees` says whether a job is for the
+        reader."""
         match = NAME.fullmatch(name)
         if match is None or not sees(int(match[1])):
             return None
@@ -85,7 +86,7 @@ class MailFolder:
         return path if path.is_file() else None
 
     def open(self, path: Path) -> OpenedMail:
-        """A mail with its content, by the path that `path` gave."""
+        """Return a mail with its content, by the path that `path` gave."""
         letter = self.letter(path)
         if letter.size > MOST_BYTES:
             with path.open("rb") as file:
@@ -101,7 +102,7 @@ class MailFolder:
         return OpenedMail(letter=letter, headers=_headers(message), plain=plain, html=html, too_large=False)
 
     def letter(self, path: Path) -> StoredMail:
-        """A mail as its header tells, by its path. Raises FileNotFoundError."""
+        """Return a mail as its header tells, by its path. Raises FileNotFoundError."""
         match = NAME.fullmatch(path.name)
         assert match is not None  # noqa: S101 - all mails have such names
         with path.open("rb") as file:

@@ -29,7 +29,7 @@ class MailPages:
         self._renderer = renderer
 
     def index(self, request: Request, identity: Identity) -> Response:
-        """The mails, newest first."""
+        """Return the mails, newest first."""
         visible = VisibleJobs(self._product, identity)
         page = page_of(request, lambda offset, limit: self._folder.page(visible.sends(), offset, limit), MAILS_SHOWN)
         return self._renderer.page(
@@ -37,13 +37,13 @@ class MailPages:
         )
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """One mail."""
+        """Return one mail."""
         mail = self._folder.open(self._path(request, identity))
         headers = {"Content-Security-Policy": MAIL_POLICY}
         return self._renderer.page(request, "mail.html", identity, headers=headers, mail=mail)
 
     def source(self, request: Request, identity: Identity) -> Response:
-        """One mail as the file that it is."""
+        """Return one mail as the file that it is."""
         path = self._path(request, identity)
         return FileResponse(path, media_type="message/rfc822", headers=attachment(path.name))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 
 def number(value: float) -> str:
-    """A number with separated thousands."""
+    """Return a number with separated thousands."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
 
 
 def size(count: int) -> str:
-    """A number of bytes in a unit that fits."""
+    """Return a number of bytes in a unit that fits."""
     value = float(count)
     for unit in ("bytes", "KB", "MB", "GB"):
         if value < 1000 or unit == "GB":
@@ -19,7 +19,7 @@ def size(count: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """How long something took."""
+    """Return how long something took."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
     if seconds < 60:
@@ -28,12 +28,12 @@ def span(seconds: float) -> str:
 
 
 def rate(each_second: float, what: str) -> str:
-    """How much of something is done in a second."""
+    """Return how much of something is done in a second."""
     return f"{each_second:,.{1 if each_second < 10 else 0}f} {what}/s"
 
 
 def left(seconds: float) -> str:
-    """How long something will take: in whole seconds, for it is a guess."""
+    """Return how long something will take: in whole seconds, for it is a guess."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s" if whole else "under 1 s"

@@ -30,11 +30,11 @@ class Overview:
         self._views = JobViews(product)
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """The page."""
+        """Return the page."""
         return self._renderer.page(request, "overview.html", identity, **self._values(identity))
 
     def live(self, request: Request, identity: Identity) -> Response:
-        """The part of it that moves."""
+        """Return the part of it that moves."""
         return self._renderer.page(request, "overview_live.html", identity, **self._values(identity))
 
     def _values(self, identity: Identity) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Page(Generic[Row]):
 def page_of(
     request: Request, fetch: Callable[[int, int], Sequence[Row]], size: int, parameter: str = "page"
 ) -> Page[Row]:
-    """The page that the request asks for; `fetch` takes an offset and a limit."""
+    """Return the page that the request asks for; `fetch` takes an offset and a limit."""
     text = request.query_params.get(parameter, "")
     number = min(max(record_number(text) or 1, 1), MOST_PAGES)
     rows = fetch((number - 1) * size, size + 1)
@@ -36,5 +36,5 @@ def page_of(
 
 
 def record_number(text: str) -> int | None:
-    """The number of a record in an address; None when it cannot be one."""
+    """Return the number of a record in an address; None when it cannot be one."""
     return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None

@@ -37,5 +37,5 @@ class RecentCalls:
             self._calls.popitem(last=False)
 
     def of(self, account_id: int) -> list[CallRecord]:
-        """The last calls of an account, newest first. Called in any thread."""
+        """Return the last calls of an account, newest first. Called in any thread."""
         return list(self._calls.get(account_id, ()))

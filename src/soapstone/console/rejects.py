@@ -25,7 +25,7 @@ class RejectsPage:
 
 
 def rejects_page(product: Product, job: Job, *, after: int, size: int) -> RejectsPage:
-    """The rejected rows behind a line; how far behind makes no difference to what it costs."""
+    """Return the rejected rows behind a line; how far behind makes no difference to what it costs."""
     # One row more than shown tells whether others follow, so that nothing has to be counted.
     rows = product.imports.rejected(job.id, after_line=after, limit=size + 1)
     return RejectsPage(rows[:size], after, len(rows) > size)

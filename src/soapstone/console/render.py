@@ -47,7 +47,7 @@ class Renderer:
         headers: Mapping[str, str] | None = None,
         **values: Any,
     ) -> Response:
-        """An answer made from a template. `identity` is None for those who are not logged in."""
+        """Return an answer made from a template. `identity` is None for those who are not logged in."""
         zone = identity.account.zone if identity else UTC
         values |= {
             "identity": identity,
@@ -61,7 +61,7 @@ class Renderer:
 
 
 def when(moment: datetime | None, zone: tzinfo) -> Markup:
-    """A moment in a zone, to the second, with the zone's short name; a dash for none."""
+    """Return a moment in a zone, to the second, with the zone's short name; a dash for none."""
     if moment is None:
         return Markup("–")
     local = moment.astimezone(zone)

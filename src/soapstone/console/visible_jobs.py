@@ -27,22 +27,22 @@ class VisibleJobs:
             self._granted = frozenset(contact_list.id for contact_list in granted)
 
     def get(self, job_id: int) -> Job | None:
-        """The job of that number, if the login may see it."""
+        """Return the job of that number, if the login may see it."""
         job = self._jobs.get([self._account_id], job_id)
         return job if job is not None and self._sees(job) else None
 
     def sees(self, job_id: int) -> bool:
-        """Whether the login may see the job of that number."""
+        """Return whether the login may see the job of that number."""
         return self.get(job_id) is not None
 
     def page(self, offset: int, limit: int, *, list_id: int | None = None) -> list[Job]:
-        """Jobs, newest first."""
+        """Return jobs, newest first."""
         if not is_restricted(self._login):
             return self._jobs.find(account_id=self._account_id, list_id=list_id, offset=offset, limit=limit)
         return list(islice(filter(self._sees, self._all(list_id=list_id)), offset, offset + limit))
 
     def sends(self) -> Iterator[int]:
-        """Numbers of all sends, newest first, read as they are asked for."""
+        """Return numbers of all sends, newest first, read as they are asked for."""
         return (job.id for job in self._all(kinds=SENDS) if self._sees(job))
 
     def _all(self, *, kinds: Sequence[str] = (), list_id: int | None = None) -> Iterator[Job]:

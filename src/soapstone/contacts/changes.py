@@ -71,7 +71,8 @@ class Change:
     # --- looking up -------------------------------------------------------------------------------------------------
 
     def find(self, address: str, list_id: int | None = None) -> int | None:
-        """The contact with this address; of several, the one that came first, members of the list before others."""
+        """Return the contact with this address; of several, the one that came first, members of the list before
+        others."""
         found = self.with_address(address)
         if list_id is not None and len(found) > 1:
             here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(found)
@@ -80,7 +81,7 @@ class Change:
         return found[0] if found else None
 
     def with_address(self, address: str) -> Sequence[int]:
-        """All contacts with this address, the oldest first."""
+        """Return all contacts with this address, the oldest first."""
         mine, key = contacts.c.account_id == self.account.id, address_key(address)
         if self.account.identifier == "email":
             query = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
@@ -94,13 +95,14 @@ class Change:
         return self.connection.execute(query).scalars().all()
 
     def sharing(self, contact_id: int) -> list[int]:
-        """All contacts of this one's mailbox, itself among them, the oldest first (lk-64)."""
+        """Return all contacts of this one's mailbox, itself among them, the oldest first (lk-64)."""
         if self.account.identifier != "email":
             return [contact_id]
         return sharing(self.connection, self.account.id, [contact_id]).get(contact_id, [contact_id])
 
     def find_custom(self, custom_id: str, *conditions: ColumnElement[bool]) -> int | None:
-        """The contact with this custom id, the first of several that meet the conditions; None for a blank one."""
+        """Return the contact with this custom id, the first of several that meet the conditions; None for a blank
+        one."""
         if not custom_id:
             return None
         mine = (contacts.c.account_id == self.account.id) & (contacts.c.custom_id == custom_id)
@@ -110,17 +112,17 @@ class Change:
         return found
 
     def contact(self, contact_id: int) -> RowMapping | None:
-        """The contact's row, if the account has that contact."""
+        """Return the contact's row, if the account has that contact."""
         mine = (contacts.c.account_id == self.account.id) & (contacts.c.id == contact_id)
         return self.connection.execute(select(contacts).where(mine)).mappings().one_or_none()
 
     def membership(self, list_id: int, contact_id: int) -> RowMapping | None:
-        """The contact's row on the list, in whatever state."""
+        """Return the contact's row on the list, in whatever state."""
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         return self.connection.execute(select(memberships).where(here)).mappings().one_or_none()
 
     def memberships(self, contact_id: int) -> list[RowMapping]:
-        """The contact's rows on all lists that are not deleted, by list."""
+        """Return the contact's rows on all lists that are not deleted, by list."""
         query = (
             select(memberships)
             .join(lists, lists.c.id == memberships.c.list_id)
@@ -130,7 +132,8 @@ class Change:
         return list(self.connection.execute(query).mappings())
 
     def blocked(self, address: str, list_id: int = 0) -> Literal["banned", "suppressed"] | None:
-        """Whether nothing is sent to the address, on this list or in the whole account; banned goes first (lk-54)."""
+        """Return whether nothing is sent to the address, on this list or in the whole account; banned goes first
+        (lk-54)."""
         query = select(suppressions.c.kind).where(
             suppressions.c.account_id == self.account.id,
             suppressions.c.email_key == address_key(address),
@@ -142,7 +145,7 @@ class Change:
         return "banned" if "banned" in kinds else "suppressed" if "suppressed" in kinds else None
 
     def opted_out(self, contact_id: int, list_id: int) -> bool:
-        """Whether the person wants no mail of this list, of those of its category, or of any (mm-120).
+        """Return whether the person wants no mail of this list, of those of its category, or of any (mm-120).
 
         That is beside the state of a membership: it also holds for who is not on the list. What one contact of a
         mailbox wants holds for all of them (lk-64).
@@ -153,7 +156,7 @@ class Change:
         return any(self.connection.execute(query.limit(1)).first() is not None for query in (left, against))
 
     def left_as_other(self, contact_id: int, list_id: int) -> bool:
-        """Whether another contact of the same mailbox is unsubscribed from the list (lk-64)."""
+        """Return whether another contact of the same mailbox is unsubscribed from the list (lk-64)."""
         others = [other for other in self.sharing(contact_id) if other != contact_id]
         here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(others)
         query = select(memberships.c.state).where(here, memberships.c.state == "unsubscribed")
@@ -162,7 +165,7 @@ class Change:
     # --- changing ---------------------------------------------------------------------------------------------------
 
     def add(self, **values: Any) -> int:
-        """A new contact with these columns; its number. The caller has made sure that it is not there yet."""
+        """Return a new contact with these columns; its number. The caller has made sure that it is not there yet."""
         moment = self.moment
         values |= {"account_id": self.account.id, "created_at": moment, "updated_at": moment}
         values |= self._keys(str(values.get("email", "")))
@@ -352,7 +355,7 @@ class Change:
         return int(self.connection.execute(query).scalar_one())
 
     def _against(self, contact_ids: Collection[int], list_id: int) -> ColumnElement[bool]:
-        """The opt-outs of a person, whose contacts these are, that stand against a list."""
+        """Return the opt-outs of a person, whose contacts these are, that stand against a list."""
         category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
         return and_(
             opt_outs.c.contact_id.in_(contact_ids),
@@ -363,7 +366,7 @@ class Change:
         )
 
     def _keys(self, address: str) -> dict[str, str | None]:
-        """The comparable forms of an address; a missing one is nobody's."""
+        """Return the comparable forms of an address; a missing one is nobody's."""
         key = address_key(address)
         return {"email_key": key, "unique_email": key or None if self.account.identifier == "email" else None}
 
@@ -374,7 +377,7 @@ class Change:
             insert_unless_there(self.connection, suppressions, **values, created_at=self.moment)
 
     def _give_up_mailbox(self, row: RowMapping) -> None:
-        """The contact gets another address: the next oldest contact of its mailbox has that now, if there is one."""
+        """Give the contact another address: the next oldest contact of its mailbox has that now, if there is one."""
         others = [other for other in self.sharing(row["id"]) if other != row["id"]]
         if not others or row["double_of"] is not None:
             return
@@ -394,7 +397,7 @@ class Changes:
 
     @contextmanager
     def begin(self, account: Account, *, by: str = "API", durable: bool = False) -> Iterator[Change]:
-        """A transaction that changes people of an account; all of it is stored at the end, or nothing.
+        """Yield a transaction that changes people of an account; all of it is stored at the end, or nothing.
 
         Others that change people of this account, imports among them, wait until then: what was looked up stays true.
         `durable` is for changes that queue a job (Database.write).

@@ -76,7 +76,7 @@ class Channels:
         since_before: datetime | None = None,
         login: Login | None = None,
     ) -> list[Recipient]:
-        """People for whom a channel is shut, by number; of a list, or for 0 all whom the login sees."""
+        """Return people for whom a channel is shut, by number; of a list, or for 0 all whom the login sees."""
         blocked = (
             select(func.min(suppressions.c.created_at))
             .where(

@@ -22,14 +22,14 @@ class EmailKeys:
         self._keys = keys
 
     def make(self, contact_id: int) -> str:
-        """The key of a contact, 32 characters."""
+        """Return the key of a contact, 32 characters."""
         key = self._keys.of_contact(contact_id)
         number = contact_id.to_bytes(NUMBER_BYTES, "big")
         tag = _tag(key, number)
         return urlsafe_b64encode(_masked(key, number, tag) + tag).decode()
 
     def read(self, key: str) -> int | None:
-        """The number of the contact; None for a key that is none of ours."""
+        """Return the number of the contact; None for a key that is none of ours."""
         try:
             data = urlsafe_b64decode(key.strip().encode("ascii"))
         except (Error, ValueError):

@@ -76,12 +76,12 @@ class Recipients:
         self._changes = Changes(database)
 
     def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Recipient | None:
-        """The person of that number in the account."""
+        """Return the person of that number in the account."""
         found = self.many(account_id, [contact_id], login=login)
         return found[0] if found else None
 
     def many(self, account_id: int, contact_ids: Sequence[int], *, login: Login | None = None) -> list[Recipient]:
-        """The people of these numbers, in this order; numbers that the account does not have are left out."""
+        """Return the people of these numbers, in this order; numbers that the account does not have are left out."""
         found: dict[int, Recipient] = {}
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), BATCH):
@@ -94,7 +94,7 @@ class Recipients:
         return [found[number] for number in contact_ids if number in found]
 
     def find(self, account: Account, *, email: str = "", custom_id: str = "", login: Login | None = None) -> int | None:
-        """The number of the person with this address, or else with this custom id; of several the first."""
+        """Return the number of the person with this address, or else with this custom id; of several the first."""
         with self._database.read() as connection:
             look = Change(connection, account, "", 0)
             if email.strip():
@@ -210,7 +210,7 @@ class Recipients:
             return True
 
     def lists_of(self, account_id: int, contact_id: int) -> list[int]:
-        """Numbers of the lists that a person is on, those that it left apart; in order."""
+        """Return numbers of the lists that a person is on, those that it left apart; in order."""
         member = memberships.c
         query = (
             select(member.list_id)
@@ -241,7 +241,8 @@ class Recipients:
 def complete(
     connection: Connection, account_id: int, rows: Sequence[RowMapping], *, login: Login | None = None
 ) -> list[Recipient]:
-    """The people of some rows of contacts, with what holds for their addresses and, as the login sees them, lists."""
+    """Return the people of some rows of contacts, with what holds for their addresses and, as the login sees them,
+    lists."""
     keys = {row["email_key"] for row in rows if row["email_key"]}
     blocked: dict[str, datetime] = {}
     suppressed = (
@@ -290,7 +291,7 @@ def suppress(change: Change, address: str) -> bool:
 
 
 def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Columns with their values: text without white space around addresses and custom ids."""
+    """Return columns with their values: text without white space around addresses and custom ids."""
     values = {name: fields[name] for name in FIELDS if name in fields}
     for name in ("email", "custom_id"):
         if name in values:
@@ -299,7 +300,7 @@ def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_visible(change: Change, contact_id: int, login: Login | None) -> bool:
-    """Whether the login sees this person of the account."""
+    """Return whether the login sees this person of the account."""
     if not is_restricted(login):
         return True
     query = select(contacts.c.id).where(contacts.c.id == contact_id, *of_visible_person(login))

@@ -80,7 +80,7 @@ class Doubles:
 
 
 def _next(change: Change) -> list[RowMapping] | None:
-    """The contacts of the first mailbox that has several, the oldest first."""
+    """Return the contacts of the first mailbox that has several, the oldest first."""
     mine = contacts.c.account_id == change.account.id
     query = select(func.min(contacts.c.double_of)).where(mine, contacts.c.double_of.is_not(None))
     oldest = change.connection.execute(query).scalar_one()
@@ -129,7 +129,7 @@ def _merge(change: Change, rows: Sequence[RowMapping]) -> None:
 
 
 def _united(rows: Sequence[RowMapping]) -> dict[str, Any]:
-    """What the contact that stays has of the others."""
+    """Return what the contact that stays has of the others."""
     values: dict[str, Any] = {
         name: next((row[name] for row in rows if row[name]), "") for name in ("custom_id", *PERSON_FIELDS)
     }

@@ -55,13 +55,13 @@ class Occasions:
             return Occasion(**add_row(connection, occasions, values, number))
 
     def all(self, account_id: int) -> list[Occasion]:
-        """The account's occasions by number."""
+        """Return the account's occasions by number."""
         query = select(occasions).where(occasions.c.account_id == account_id).order_by(occasions.c.id)
         with self._database.read() as connection:
             return [Occasion(**row) for row in connection.execute(query).mappings()]
 
     def get(self, account_id: int, occasion_id: int) -> Occasion | None:
-        """The occasion of that number in the account."""
+        """Return the occasion of that number in the account."""
         here = (occasions.c.account_id == account_id) & (occasions.c.id == occasion_id)
         with self._database.read() as connection:
             row = connection.execute(select(occasions).where(here)).mappings().one_or_none()
@@ -85,7 +85,7 @@ class Occasions:
         return [each for each in self.signed_up(occasion) if each.id in set(made)]
 
     def signed_up(self, occasion: Occasion, *, after: int = 0, limit: int | None = None) -> list[SignUp]:
-        """Who signed up for an occasion, behind a number."""
+        """Return who signed up for an occasion, behind a number."""
         names = [sign_ups.c[name] for name in SignUp.__dataclass_fields__]
         query = select(*names).where(sign_ups.c.occasion_id == occasion.id, sign_ups.c.id > after)
         query = query.order_by(sign_ups.c.id).limit(limit)

@@ -25,5 +25,5 @@ _BY_LOWER = {name.lower(): column for name, column in FIELDS.items()}
 
 
 def field_column(name: str) -> str | None:
-    """The contact's column of a field name, letter case aside; None for an unknown name."""
+    """Return the contact's column of a field name, letter case aside; None for an unknown name."""
     return _BY_LOWER.get(name.strip().lower())

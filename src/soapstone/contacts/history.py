@@ -45,7 +45,7 @@ class History:
     def arrivals(
         self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None
     ) -> list[Arrival]:
-        """Who was added to these lists within the range and is subscribed, by contact (mm-85)."""
+        """Return who was added to these lists within the range and is subscribed, by contact (mm-85)."""
         member = memberships.c
         query = select(member.contact_id, member.list_id, member.added_at).where(
             member.list_id.in_(list_ids), member.state == "subscribed"
@@ -53,7 +53,8 @@ class History:
         return self._gathered(_ranged(query, member.added_at, at_from, at_before))
 
     def changes(self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None) -> list[Arrival]:
-        """Subscribers of these lists whose record or profile was changed within the range, by contact (mm-85)."""
+        """Return subscribers of these lists whose record or profile was changed within the range, by contact
+        (mm-85)."""
         member, event = memberships.c, contact_events.c
         on_lists = (member.list_id.in_(list_ids)) & (member.state == "subscribed")
         records = (
@@ -75,8 +76,8 @@ class History:
         return together(one, other)
 
     def mailings(self, account_id: int, contact_id: int, *, login: Login | None = None) -> list[Mailing]:
-        """What a person was sent or is to be sent, by the ledger's numbers: through lists that the login sees, or by
-        itself. Test copies count in no figure (mm-108)."""
+        """Return what a person was sent or is to be sent, by the ledger's numbers: through lists that the login sees,
+        or by itself. Test copies count in no figure (mm-108)."""
         name = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject)
         query = (
             select(
@@ -114,7 +115,7 @@ class History:
 
 
 def together(*several: list[Arrival]) -> list[Arrival]:
-    """One entry for each person, by contact: the latest time, all lists."""
+    """Return one entry for each person, by contact: the latest time, all lists."""
     found: dict[int, Arrival] = {}
     for each in (arrival for arrivals in several for arrival in arrivals):
         known = found.get(each.contact_id, each)

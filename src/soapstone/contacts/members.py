@@ -81,7 +81,8 @@ class Members:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Member]:
-        """Members by contact, ascending, from the one behind `after`; `state` and the range of joining pick some."""
+        """Return members by contact, ascending, from the one behind `after`; `state` and the range of joining pick
+        some."""
         member = memberships.c
         query = _members(list_id).order_by(member.contact_id).offset(offset).limit(limit)
         if state is not None:
@@ -96,14 +97,14 @@ class Members:
             return [Member(**row) for row in connection.execute(query).mappings()]
 
     def get(self, list_id: int, contact_id: int) -> KnownMember | None:
-        """A member with all that is known of it; None for who is not on the list, in whatever state."""
+        """Return a member with all that is known of it; None for who is not on the list, in whatever state."""
         found = self.known(list_id, after=contact_id - 1, through=contact_id, limit=1)
         return found[0] if found else None
 
     def known(
         self, list_id: int, *, state: str | None = None, after: int = 0, through: int | None = None, limit: int = 2000
     ) -> list[KnownMember]:
-        """Members with all that is known of them, by contact, from the one behind `after`."""
+        """Return members with all that is known of them, by contact, from the one behind `after`."""
         member = memberships.c
         fields = [contacts.c[name].label(f"field_{name}") for name in PERSON_FIELDS]
         query = _members(list_id).add_columns(member.profile, *fields).where(member.contact_id > after)
@@ -126,7 +127,8 @@ class Members:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Removed]:
-        """Who is unsubscribed, by the time of it, then by contact, from the one behind the pair `after` (lk-34)."""
+        """Return who is unsubscribed, by the time of it, then by contact, from the one behind the pair `after`
+        (lk-34)."""
         member = memberships.c
         query = (
             select(
@@ -166,7 +168,7 @@ def _members(list_id: int) -> Select[Any]:
 
 
 def _suppression(list_id: int) -> ColumnElement[str]:
-    """Whether no mail of the list is sent to a member, although it is subscribed: the wider reason first."""
+    """Return whether no mail of the list is sent to a member, although it is subscribed: the wider reason first."""
     held = suppressions.c
 
     def blocked(kind: str, where: int) -> ColumnElement[bool]:

@@ -69,13 +69,13 @@ class SavedSearches:
             return SavedSearch(**add_row(connection, saved_searches, values | {"created_at": now()}, number))
 
     def all(self, account_id: int) -> list[SavedSearch]:
-        """The account's searches by number."""
+        """Return the account's searches by number."""
         query = select(saved_searches).where(saved_searches.c.account_id == account_id).order_by(saved_searches.c.id)
         with self._database.read() as connection:
             return [SavedSearch(**row) for row in connection.execute(query).mappings()]
 
     def named(self, account_id: int, name: str) -> SavedSearch | None:
-        """The account's search of that name."""
+        """Return the account's search of that name."""
         here = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name.strip())
         with self._database.read() as connection:
             row = connection.execute(select(saved_searches).where(here)).mappings().one_or_none()

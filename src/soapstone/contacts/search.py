@@ -79,7 +79,7 @@ class Search:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Recipient]:
-        """People who match and whom the login sees, by number, from the one behind `after`.
+        """Return people who match and whom the login sees, by number, from the one behind `after`.
 
         Addresses and custom ids are found by their indexes, also by their beginnings (`ann*`); custom ids as given, in
         lower and in upper case. Other values are looked for among all people of the account.
@@ -93,7 +93,7 @@ class Search:
     def walk(
         self, account: Account, example: Example, chosen: Walk, *, limit: int
     ) -> tuple[list[Recipient], int | None]:
-        """People who match, by number, and behind whom to go on; None at the end.
+        """Return people who match, by number, and behind whom to go on; None at the end.
 
         One step looks at `WALK` people at most, so that none lasts long: it may find few of them or nobody, and yet not
         be the last.
@@ -112,7 +112,7 @@ class Search:
     def walk_queries(
         self, account: Account, example: Example, chosen: Walk, *, last: int | None, limit: int
     ) -> tuple[Any, Any]:
-        """The statements of `walk`: where a step ends, and who is found up to there."""
+        """Return the statements of `walk`: where a step ends, and who is found up to there."""
         own, member = contacts.c, memberships.c
         query = self.query(account, example, chosen.after)
         number: ColumnElement[int]
@@ -134,7 +134,7 @@ class Search:
         return ends, query.order_by(own.id + 0 if _leads(example) else number).limit(limit)
 
     def query(self, account: Account, example: Example, after: int | None = None, login: Login | None = None) -> Any:
-        """The statement of `page`, without order and limit."""
+        """Return the statement of `page`, without order and limit."""
         query = select(contacts).where(contacts.c.account_id == account.id, *of_visible_person(login))
         if after is not None:
             query = query.where(contacts.c.id > after)
@@ -202,17 +202,17 @@ class Search:
 
 
 def _bounded(text: str) -> bool:
-    """Whether the text says how it begins, so that an index helps."""
+    """Return whether the text says how it begins, so that an index helps."""
     return bool(text) and not text.startswith("*")
 
 
 def _leads(example: Example) -> bool:
-    """Whether an index leads to those that are looked for."""
+    """Return whether an index leads to those that are looked for."""
     return any(_bounded(example.values.get(name, "").strip()) for name in ("email", "custom_id"))
 
 
 def _shut(channel: str) -> ColumnElement[bool]:
-    """Whether nothing is sent to a person on a channel."""
+    """Return whether nothing is sent to a person on a channel."""
     if channel not in ("email", "fax", "sms"):
         return false()
     own = (" " + contacts.c.channels_shut + " ").like(f"% {channel} %")
@@ -220,7 +220,7 @@ def _shut(channel: str) -> ColumnElement[bool]:
 
 
 def _waiting(login: Login | None) -> ColumnElement[bool]:
-    """Whether a person waits for a confirmation on a list that the login sees."""
+    """Return whether a person waits for a confirmation on a list that the login sees."""
     member = memberships.c
     here = of_granted_list(login, member.list_id)
     return exists(select(member.list_id).where(member.contact_id == contacts.c.id, member.state == "waiting", *here))

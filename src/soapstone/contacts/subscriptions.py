@@ -107,7 +107,7 @@ class Subscriptions:
         self._letters = letters
 
     def find(self, account: Account, contact_list: ContactList, address: str) -> Person | None:
-        """The subscribed contact with this address; nobody who left or waits (lk-62)."""
+        """Return the subscribed contact with this address; nobody who left or waits (lk-62)."""
         with self._database.read() as connection:
             look = Change(connection, account, "", 0)
             contact_id = look.find(address.strip(), contact_list.id)
@@ -116,7 +116,7 @@ class Subscriptions:
             return _person(connection, contact_list, contact_id)
 
     def find_number(self, account: Account, contact_list: ContactList, contact_id: int) -> Person | None:
-        """The same by the contact's number."""
+        """Return the same by the contact's number."""
         with self._database.read() as connection:
             return _person(connection, contact_list, contact_id)
 
@@ -239,7 +239,7 @@ class Subscriptions:
         ask: bool = False,
         welcome: bool = False,
     ) -> SubscriptionOutcome:
-        """What a subscribe form does (lk-59, lk-60). `ask` sends the mail that asks for a confirmation first."""
+        """Return what a subscribe form does (lk-59, lk-60). `ask` sends the mail that asks for a confirmation first."""
         address = address.strip()
         if not is_address(address):
             return SubscriptionOutcome.INVALID
@@ -277,7 +277,8 @@ class Subscriptions:
     def confirm(
         self, account: Account, contact_list: ContactList, contact_id: int, *, events: Collection[int] = ()
     ) -> SubscriptionOutcome:
-        """The person says that it wants the list (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED when it left since."""
+        """Return the person says that it wants the list (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED when it left
+        since."""
         with self._changes.begin(account, by="Subscribe Form") as change:
             row, member = change.contact(contact_id), change.membership(contact_list.id, contact_id)
             if row is None or member is None:
@@ -344,7 +345,7 @@ class Subscriptions:
 
 
 def _look(change: Change, contact_list: ContactList, address: str) -> tuple[int | None, RowMapping | None, str]:
-    """The contact with the address, its membership, and its state on the list: "" for who is not on it.
+    """Return the contact with the address, its membership, and its state on the list: "" for who is not on it.
 
     Who left as another contact of the same mailbox is unsubscribed, whatever the membership says (lk-64).
     """
@@ -411,7 +412,7 @@ def _patch(
 
 
 def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> dict[str, str]:
-    """The content blocks among new values that are not blank."""
+    """Return the content blocks among new values that are not blank."""
     if not patch:
         return {}
     table = profile_attributes.c
@@ -421,7 +422,8 @@ def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> d
 
 
 def merged(old: Mapping[str, str], patch: Mapping[str, str], update: Update) -> dict[str, str]:
-    """A profile with new values in it (lk-55). Blank ones empty an attribute only when they are the whole truth."""
+    """Return a profile with new values in it (lk-55). Blank ones empty an attribute only when they are the whole
+    truth."""
     new = dict(old)
     for name, value in patch.items():
         if update == "overwrite" or (update == "update" and value) or (update == "append" and not old.get(name)):

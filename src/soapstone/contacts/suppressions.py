@@ -85,7 +85,7 @@ class Suppressions:
             return found
 
     def blocked(self, account_id: int, list_id: int, address: str) -> bool:
-        """Whether an address is suppressed or banned on the list or in the whole account."""
+        """Return whether an address is suppressed or banned on the list or in the whole account."""
         held = suppressions.c
         query = select(held.id).where(
             held.account_id == account_id,

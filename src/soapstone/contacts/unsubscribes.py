@@ -84,7 +84,7 @@ class Unsubscribes:
         limit: int | None = None,
         login: Login | None = None,
     ) -> Sequence[Recorded]:
-        """Records of a kind, "unsubscribed" or "complained", by date, then number, behind the pair `after`.
+        """Return records of a kind, "unsubscribed" or "complained", by date, then number, behind the pair `after`.
 
         The login sees those of people and lists that it sees, and no message of another list.
         Numbers other than 0 pick those about that list, message or category of lists.
@@ -136,7 +136,7 @@ class Unsubscribes:
         list_category_id: int = 0,
         login: Login | None = None,
     ) -> int:
-        """How many `page` has in all."""
+        """Return how many `page` has in all."""
         wanted = self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login)
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(contact_events).where(*wanted)).scalar_one())
@@ -169,7 +169,7 @@ class Unsubscribes:
 
 
 def _known(change: Change, cause: Cause) -> bool:
-    """Whether the categories that are named are the account's."""
+    """Return whether the categories that are named are the account's."""
     for table, number in (
         (list_categories.c, cause.list_category_id),
         (message_categories.c, cause.message_category_id),

@@ -10,7 +10,7 @@ _SPECIAL = re.compile(r'[/\\:*?"<>|%;]')
 
 
 def attachment(name: str) -> dict[str, str]:
-    """The headers of a file: browsers save it, under this name, and never take it for a page (RFC 6266).
+    """Return the headers of a file: browsers save it, under this name, and never take it for a page (RFC 6266).
 
     Characters that no file name should have are replaced. The name stands there twice: in ASCII, and in full as RFC
     8187 writes it.

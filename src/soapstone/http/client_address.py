@@ -68,7 +68,8 @@ class Origins:
         return peer, f"{scheme}://{host}"
 
     def _port(self, scope: Mapping[str, Any], scheme: str, given: str, *, trusted: bool) -> str:
-        """The port, with its colon, for a host that was given without one, or not at all. Clients need not write it."""
+        """Return the port, with its colon, for a host that was given without one, or not at all. Clients need not write
+        it."""
         if given and (trusted or _is_forwarded(scope)):
             return ""
         if given and given == _PORT.sub("", self._public_host):
@@ -84,7 +85,7 @@ class Origins:
         return given if _REQUEST_ID.fullmatch(given) else ""
 
     def is_foreign(self, scope: Mapping[str, Any], base_url: str) -> bool:
-        """Whether a page of another site makes this request, and it may change something (lk-7).
+        """Return whether a page of another site makes this request, and it may change something (lk-7).
 
         A page's own host is that of the request or of the public URL. The scheme is not compared: behind a proxy that
         ends TLS this server may not see the one that browsers use. Clients that are no browsers send no Origin.
@@ -102,7 +103,7 @@ class Origins:
         return address is not None and any(address in network for network in self._networks)
 
     def _client_behind(self, peer: str, scope: Mapping[str, Any]) -> str:
-        """The nearest address that is no trusted proxy: what stands further left was written by others.
+        """Return the nearest address that is no trusted proxy: what stands further left was written by others.
 
         A proxy adds the address that it sees to the last line, or in a line of its own behind the others.
         """
@@ -117,12 +118,12 @@ class Origins:
 
 
 def header_lines(scope: Mapping[str, Any], name: bytes) -> list[str]:
-    """The values of all lines of a header, in their order. `name` is in lower case."""
+    """Return the values of all lines of a header, in their order. `name` is in lower case."""
     return [value.decode("latin-1").strip() for each, value in scope["headers"] if each.lower() == name]
 
 
 def first_headers(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
-    """The headers by name in lower case. Of several lines the first counts, in every interface."""
+    """Return the headers by name in lower case. Of several lines the first counts, in every interface."""
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         headers.setdefault(name.lower(), value)
@@ -130,7 +131,7 @@ def first_headers(scope: Mapping[str, Any]) -> dict[bytes, bytes]:
 
 
 def cookie(scope: Mapping[str, Any], name: str) -> str:
-    """The value of a cookie as it was written; of several the last one, empty for none.
+    """Return the value of a cookie as it was written; of several the last one, empty for none.
 
     Frameworks undo quotes in all cookies with the standard library, which in some versions of Python takes a time that
     grows with the square of a value. Cookies of this server have no quotes.
@@ -144,12 +145,12 @@ def cookie(scope: Mapping[str, Any], name: str) -> str:
 
 
 def without_cookies(scope: MutableMapping[str, Any]) -> dict[str, Any]:
-    """The request without its cookies, for a framework that would read them all."""
+    """Return the request without its cookies, for a framework that would read them all."""
     return {**scope, "headers": [(key, value) for key, value in scope["headers"] if key.lower() != b"cookie"]}
 
 
 def is_local(scope: Mapping[str, Any]) -> bool:
-    """Whether a request was made on this machine, to this machine, and through no proxy (asmx-29).
+    """Return whether a request was made on this machine, to this machine, and through no proxy (asmx-29).
 
     The peer and the host that it asked for are loopback addresses, and no header speaks of forwarding. The host counts
     because a page of another site can have its own name resolve to a loopback address.
@@ -161,7 +162,8 @@ def is_local(scope: Mapping[str, Any]) -> bool:
 
 
 def asks_for_loopback(scope: Mapping[str, Any]) -> bool:
-    """Whether a request names a loopback address as its host: a page of another site cannot make one that does."""
+    """Return whether a request names a loopback address as its host: a page of another site cannot make one that
+    does."""
     hosts = header_lines(scope, b"host")
     return len(hosts) == 1 and _is_host(hosts[0]) and is_loopback(_PORT.sub("", hosts[0]))
 
@@ -177,7 +179,7 @@ def _is_other(origin: str, hosts: Iterable[str]) -> bool:
 
 
 def _is_host(text: str) -> bool:
-    """Whether a text is a host with or without port."""
+    """Return whether a text is a host with or without port."""
     return _HOST.fullmatch(text) is not None and (not text.startswith("[") or _address(text) is not None)
 
 
@@ -186,7 +188,7 @@ def _host_of(url: str) -> str:
 
 
 def _address(text: str) -> _Address | None:
-    """The address; None for a text that is none. One of version 4 inside version 6 is that of version 4."""
+    """Return the address; None for a text that is none. One of version 4 inside version 6 is that of version 4."""
     return _parsed(text) if len(text) <= _LONGEST_ADDRESS else None
 
 
@@ -203,6 +205,6 @@ def _parsed(text: str) -> _Address | None:
 
 
 def _nearest(scope: Mapping[str, Any], name: bytes) -> str:
-    """The value that the proxy next to us wrote: the last one of the last line."""
+    """Return the value that the proxy next to us wrote: the last one of the last line."""
     lines = header_lines(scope, name)
     return lines[-1].rpartition(",")[2].strip() if lines else ""

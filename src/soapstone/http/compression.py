@@ -80,7 +80,7 @@ class GzipBody:
         self._given = 0
 
     async def next(self) -> Message:
-        """The next decompressed piece, or a disconnect."""
+        """Return the next decompressed piece, or a disconnect."""
         while True:
             if self._waiting or not self._more:
                 # One message may hold a thousand pieces; other calls want their turn between them.

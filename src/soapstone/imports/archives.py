@@ -31,7 +31,7 @@ OFFICE_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
 
 
 def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
-    """The path of the file's plain bytes: the file itself, or what it unpacks to as a new file in `folder`.
+    """Return the path of the file's plain bytes: the file itself, or what it unpacks to as a new file in `folder`.
 
     Whether a file is packed is told by its first bytes. Raises UnreadableError for a damaged archive, for one that does
     not hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
@@ -51,7 +51,7 @@ def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
 
 
 def beginning(path: Path, size: int) -> bytes:
-    """The first `size` plain bytes of a file, packed or not. Raises UnreadableError."""
+    """Return the first `size` plain bytes of a file, packed or not. Raises UnreadableError."""
     pieces = _pieces(path)
     if pieces is None:
         with path.open("rb") as file:
@@ -65,7 +65,7 @@ def beginning(path: Path, size: int) -> bytes:
 
 
 def _pieces(path: Path) -> Iterator[bytes] | None:
-    """The content of a packed file, piece by piece; None for one that is not packed."""
+    """Return the content of a packed file, piece by piece; None for one that is not packed."""
     with path.open("rb") as file:
         head = file.read(4)
     if head.startswith(GZIP):
@@ -76,7 +76,7 @@ def _pieces(path: Path) -> Iterator[bytes] | None:
 
 
 def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The pieces; what can be wrong with an archive becomes one sentence."""
+    """Yield the pieces; what can be wrong with an archive becomes one sentence."""
     try:
         yield from pieces
     except (EOFError, ValueError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as damage:
@@ -119,7 +119,7 @@ def _only_file(archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def is_office_document(path: Path) -> bool:
-    """Whether a zip archive is an office document; False for a damaged one."""
+    """Return whether a zip archive is an office document; False for a damaged one."""
     try:
         with _ArchiveFile(path) as file, zipfile.ZipFile(file) as archive:
             return not OFFICE_PARTS.isdisjoint(archive.namelist())

@@ -59,7 +59,7 @@ class Block:
     _ends: Sequence[Place] = ()
 
     def place(self, position: int) -> Place:
-        """Where the record at this position begins, or blank lines before it; `end` behind the last one."""
+        """Return where the record at this position begins, or blank lines before it; `end` behind the last one."""
         if position >= len(self.rows):
             return self.end
         if position == 0:
@@ -74,7 +74,7 @@ class Block:
 def blocks(
     file: BinaryIO, dialect: Dialect, start: Place, stop: int | None = None, columns: int | None = None
 ) -> Iterator[Block]:
-    """The records from `start` on, or only those that begin before the byte `stop`.
+    """Yield the records from `start` on, or only those that begin before the byte `stop`.
 
     With `columns` only so many first columns are wanted: further fields may be missing or still joined.
     """
@@ -111,7 +111,8 @@ def blocks(
 
 
 def _before_quotes(raw: bytes, cut: int, dialect: Dialect) -> int:
-    """A smaller cut where qualifiers are few: lines without them can be split, and the others need no large block."""
+    """Return a smaller cut where qualifiers are few: lines without them can be split, and the others need no large
+    block."""
     qualifier = dialect.qualifier.encode(dialect.encoding, "replace")
     first = raw.find(qualifier, 0, cut) if qualifier else -1
     if first < 0:
@@ -124,7 +125,7 @@ def _before_quotes(raw: bytes, cut: int, dialect: Dialect) -> int:
 
 
 def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Block:
-    """The block as `Records` reads it."""
+    """Return the block as `Records` reads it."""
     rows: list[list[str]] = []
     lines: list[int] = []
     ends: list[Place] = []
@@ -140,7 +141,7 @@ def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Bloc
 
 
 def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> Block | None:
-    """The block at one go, up to a record that does not do; None when there is no such way."""
+    """Return the block at one go, up to a record that does not do; None when there is no such way."""
     text, all_text = _decoded(raw, dialect.encoding)
     if "\0" in text:
         return None
@@ -158,7 +159,7 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> B
 
 
 def _parsed(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place) -> Block | None:
-    """A block with qualifiers, as the csv module reads it; None where it finds an error."""
+    """Return a block with qualifiers, as the csv module reads it; None where it finds an error."""
     physical = list(io.StringIO(text, newline=""))
     reader = reader_of(iter([*physical, _END]), dialect)
     rows: list[list[str]] = []
@@ -194,7 +195,7 @@ def _parsed(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Plac
 
 
 def _decoded(raw: bytes, codec: str) -> tuple[str, bool]:
-    """The text, and whether all of it is one; bytes that are none stand in it as `_NO_TEXT` finds them."""
+    """Return the text, and whether all of it is one; bytes that are none stand in it as `_NO_TEXT` finds them."""
     try:
         return raw.decode(codec), True
     except UnicodeDecodeError:
@@ -202,7 +203,7 @@ def _decoded(raw: bytes, codec: str) -> tuple[str, bool]:
 
 
 def _split(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place, columns: int | None) -> Block:
-    """A block without qualifiers, where each line is a record."""
+    """Return a block without qualifiers, where each line is a record."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     physical = text.split("\n")
@@ -220,12 +221,12 @@ def _split(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place
 
 
 def _without_text(physical: list[str]) -> list[int]:
-    """The lines with bytes that are no text, from 0."""
+    """Return the lines with bytes that are no text, from 0."""
     return [line for line, content in enumerate(physical) if not content.isascii() and _NO_TEXT.search(content)]
 
 
 def _flawed(positions: Iterable[int], rows: list[list[str]], codec: str) -> dict[int, str]:
-    """The flaws of records with bytes that are no text; these bytes are replaced in them."""
+    """Return the flaws of records with bytes that are no text; these bytes are replaced in them."""
     flaws: dict[int, str] = {}
     for position in positions:
         flaws[position] = ImportOutcome.ENCODING

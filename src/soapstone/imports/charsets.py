@@ -74,7 +74,7 @@ _BY_BYTES = frozenset(
 
 
 def charset(name: str) -> str:
-    """The name in CHARSETS of the charset that is meant. Raises InvalidError."""
+    """Return the name in CHARSETS of the charset that is meant. Raises InvalidError."""
     told = name.strip().strip("\"'").lower()
     if told in CHARSETS:
         return told
@@ -95,12 +95,12 @@ def charset(name: str) -> str:
 
 
 def codec_of(name: str) -> str:
-    """The Python codec of a charset. Raises InvalidError as `charset` does."""
+    """Return the Python codec of a charset. Raises InvalidError as `charset` does."""
     return CHARSETS[charset(name)]
 
 
 def must_be_decoded_first(codec: str) -> bool:
-    """Whether lines and values cannot be told apart in the bytes of a codec's text."""
+    """Return whether lines and values cannot be told apart in the bytes of a codec's text."""
     return codec not in _BY_BYTES
 
 

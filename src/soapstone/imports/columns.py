@@ -545,7 +545,7 @@ def _short(name: str) -> str:
 
 
 def _can_name_an_attribute(name: str) -> bool:
-    """Whether an attribute may have this name, and a file that has it as a heading means this attribute."""
+    """Return whether an attribute may have this name, and a file that has it as a heading means this attribute."""
     storable = "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
     return storable and len(name) <= LONGEST_NAME and not name.startswith(ATTRIBUTE) and field_column(name) is None
 

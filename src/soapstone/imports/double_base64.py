@@ -16,7 +16,7 @@ _LINE_BREAKS = b"\r\n"
 
 
 def unwrapped(blobs: Blobs, upload: Upload, delimiter: str) -> Upload:
-    """The upload, or what it decodes to when it has no delimiter and, line breaks aside, is itself valid base64.
+    """Return the upload, or what it decodes to when it has no delimiter and, line breaks aside, is itself valid base64.
 
     The upload must be closed; it is thrown away when another one takes its place.
     """
@@ -46,7 +46,7 @@ def _is_base64(upload: Upload, delimiter: bytes) -> bool:
 
 
 def _blocks(upload: Upload) -> Iterator[bytes]:
-    """The text without line breaks, in blocks of a multiple of four bytes but for the last one."""
+    """Yield the text without line breaks, in blocks of a multiple of four bytes but for the last one."""
     rest = b""
     with upload.path.open("rb") as file:
         while block := file.read(BLOCK):

@@ -36,7 +36,8 @@ class Plain:
 
 
 def plain(path: Path, encoding: str, folder: Path) -> Plain:
-    """How a file is to be read; for a charset whose text must be decoded first, the copy in UTF-8 made in `folder`.
+    """Return how a file is to be read; for a charset whose text must be decoded first, the copy in UTF-8 made in
+    `folder`.
 
     `encoding` as in ImportSpec, "" to find out. A mark of UTF-8 at the beginning counts more than what is asked for.
     """
@@ -51,7 +52,7 @@ def plain(path: Path, encoding: str, folder: Path) -> Plain:
 
 @contextmanager
 def readable(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, str, int]]:
-    """The file for reading, its Python codec, and the number of bytes before its text; otherwise like `plain`."""
+    """Yield the file for reading, its Python codec, and the number of bytes before its text; otherwise like `plain`."""
     with path.open("rb") as file:
         codec, skip = tell(file, encoding)
         if not must_be_decoded_first(codec):
@@ -64,7 +65,8 @@ def readable(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, str, int]]:
 
 
 def tell(file: BinaryIO, encoding: str) -> tuple[str, int]:
-    """The file's Python codec, and the number of bytes before its text. Raises InvalidError for an unknown charset.
+    """Return the file's Python codec, and the number of bytes before its text. Raises InvalidError for an unknown
+    charset.
 
     A file without byte order mark is UTF-16 when it looks like that. It is UTF-8 when at least two lines hold valid
     multi-byte text, and they are at least as many as the lines with other bytes beyond ASCII, or when at least 99 of
@@ -86,7 +88,7 @@ def tell(file: BinaryIO, encoding: str) -> tuple[str, int]:
 
 
 def _marks(file: BinaryIO) -> int:
-    """How many bytes of a file in UTF-8 are byte order marks at its beginning."""
+    """Return how many bytes of a file in UTF-8 are byte order marks at its beginning."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     mark = codecs.BOM_UTF8
@@ -121,7 +123,7 @@ codecs.register_error(_NO_TEXT_ERRORS, _without_text)
 
 
 def _wide(head: bytes) -> str:
-    """The codec of UTF-16 without mark, or "".
+    """Return the codec of UTF-16 without mark, or "".
 
     Other text has no zero bytes. In UTF-16 they are one half of each Latin letter, digit and delimiter; a character
     of another script has one in the other half now and then.
@@ -158,7 +160,7 @@ def _guess(file: BinaryIO) -> str:
 
 
 def _judge(text: bytes) -> tuple[int, int]:
-    """Lines with bytes beyond ASCII, and those of them that are not UTF-8."""
+    """Return lines with bytes beyond ASCII, and those of them that are not UTF-8."""
     lines = list(filterfalse(bytes.isascii, text.splitlines()))
     return len(lines), sum(not _valid(line) for line in lines)
 

@@ -20,7 +20,8 @@ MOST_GAPS = 5_000_000
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
-    """A sheet as `spreadsheet.as_csv` gives it, in little memory; the first without a name. Raises UnreadableError."""
+    """Yield a sheet as `spreadsheet.as_csv` gives it, in little memory; the first without a name. Raises
+    UnreadableError."""
     reader = _Reader(sheet)
     with path.open("rb") as file:
         try:
@@ -65,7 +66,7 @@ class _Reader:
         self._in_comment = False
 
     def taken(self) -> bytes:
-        """What was written since the last time."""
+        """Return what was written since the last time."""
         text = self._out.getvalue()
         self._out.seek(0)
         self._out.truncate()
@@ -141,7 +142,7 @@ class _Reader:
 
 
 def _value(text: str, kind: str) -> str:
-    """A cell as text, in the form that cells of other workbooks get."""
+    """Return a cell as text, in the form that cells of other workbooks get."""
     if kind == "Boolean":
         return "true" if text.strip() == "1" else "false"
     if kind == "DateTime":

@@ -34,7 +34,7 @@ _REFUSALS: dict[Kind, str] = {
 
 
 def kind(head: bytes) -> Kind:
-    """What a file with this beginning is; "" for delimited text, packed files, and what cannot be told."""
+    """Return what a file with this beginning is; "" for delimited text, packed files, and what cannot be told."""
     if head.startswith((_COMPOUND, *_OLDEST)):
         return "workbook"
     if head.startswith(b"%PDF-"):
@@ -64,7 +64,7 @@ def beginning_of(path: Path) -> bytes:
 
 
 def head_text(head: bytes) -> str:
-    """The beginning as text, without byte order marks and white space; any encoding shows the markup."""
+    """Return the beginning as text, without byte order marks and white space; any encoding shows the markup."""
     if head.startswith(codecs.BOM_UTF16_LE):
         text = head.decode("utf-16-le", "replace")
     elif head.startswith(codecs.BOM_UTF16_BE):

@@ -20,7 +20,7 @@ _ESCAPED = re.compile(r"'[=@+\-\t\r\n]")
 
 
 def escaped(values: Iterable[object]) -> list[object]:
-    """The values of a row as they are written; only texts may be changed."""
+    """Return the values of a row as they are written; only texts may be changed."""
     return [
         f"'{value}" if isinstance(value, str) and value[:1] in _FIRST and _FORMULA.match(value) else value
         for value in values
@@ -28,7 +28,7 @@ def escaped(values: Iterable[object]) -> list[object]:
 
 
 def may_be_escaped(text: str, qualifier: str) -> bool:
-    """Whether some value of a file's text may be escaped. Costs far less than a look at its values."""
+    """Return whether some value of a file's text may be escaped. Costs far less than a look at its values."""
     # A value may also leave its quotes behind an apostrophe and go on.
     return "'" in text and (_ESCAPED.search(text) is not None or (bool(qualifier) and f"'{qualifier}" in text))
 

@@ -17,7 +17,7 @@ BEGINNING = 4 << 20
 
 
 def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int = 0) -> list[str]:
-    """The fields of the first record behind `skip` lines as they stand there; none for a file that has none.
+    """Return the fields of the first record behind `skip` lines as they stand there; none for a file that has none.
 
     Only the beginning of the file is read, and judged for its encoding. Raises InvalidError for a damaged archive.
     """
@@ -27,7 +27,7 @@ def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, s
 
 
 def open_beginning(path: Path, encoding: str, skip: int) -> tuple[BinaryIO, str, Place]:
-    """The beginning of a file for reading, its codec, and the place behind `skip` lines."""
+    """Return the beginning of a file for reading, its codec, and the place behind `skip` lines."""
     head = _whole_lines(beginning(path, BEGINNING))
     check_kind(head)
     file = io.BytesIO(head)

@@ -81,7 +81,7 @@ class Imports:
 
     @contextmanager
     def keeping(self, upload: Upload) -> Iterator[Connection]:
-        """A durable transaction in which a kept upload finds the job that it belongs to, or it is not kept."""
+        """Yield a durable transaction in which a kept upload finds the job that it belongs to, or it is not kept."""
         blob = upload.keep()
         try:
             with self._database.write(durable=True) as connection:
@@ -124,7 +124,8 @@ class Imports:
         spec: ImportSpec,
         names: Mapping[int, str],
     ) -> ImportSpec:
-        """The spec with columns for attributes that are made, as far as the list has none of these names by now."""
+        """Return the spec with columns for attributes that are made, as far as the list has none of these names by
+        now."""
         made = Profiles(self._database).add_missing(connection, account.id, contact_list.id, NEW_HEADER, names.values())
         columns = [Column(index=index, target=f"{ATTRIBUTE}{made[name]}") for index, name in names.items()]
         # Somebody else may just have made one that the file fills already.
@@ -144,7 +145,7 @@ class Imports:
         check(spec, identifier=account.identifier, attributes=attributes)
 
     def spec(self, job: Job) -> ImportSpec:
-        """What the import was asked to do."""
+        """Return what the import was asked to do."""
         return ImportSpec.of(job.request)
 
     def unused(self, job: Job) -> list[str]:
@@ -153,17 +154,17 @@ class Imports:
         return told[:MOST_TOLD]
 
     def counts(self, job: Job) -> ImportCounts:
-        """The figures of the import so far; all 0 before the first rows are merged."""
+        """Return the figures of the import so far; all 0 before the first rows are merged."""
         return ImportCounts.of(job.counters, int(job.checkpoint.get("list_members", 0)))
 
     def unwrapped(self, upload: Upload, delimiter: str) -> Upload:
-        """The upload, decoded once more if it was encoded in base64 twice (lk-72)."""
+        """Return the upload, decoded once more if it was encoded in base64 twice (lk-72)."""
         return unwrapped(self._blobs, upload, delimiter)
 
     def layout(
         self, upload: Upload, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool
     ) -> Layout:
-        """The delimiter of an upload, which is not kept yet, and the lines above its first row.
+        """Return the delimiter of an upload, which is not kept yet, and the lines above its first row.
 
         An empty delimiter is found out; see imports.layout. Raises InvalidError.
         """
@@ -175,12 +176,12 @@ class Imports:
     def header_names(
         self, upload: Upload, *, delimiter: str = ",", qualifier: str = '"', encoding: str = "", skip: int = 0
     ) -> list[str]:
-        """What the first row of an upload, which is not kept yet, calls the columns. Raises InvalidError."""
+        """Return what the first row of an upload, which is not kept yet, calls the columns. Raises InvalidError."""
         check_form(delimiter, qualifier, encoding, skip)
         return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding, skip=skip)
 
     def progress(self, job: Job) -> Progress:
-        """How far the import is."""
+        """Return how far the import is."""
         return Progress.of(job)
 
     def outcomes(
@@ -192,7 +193,7 @@ class Imports:
         limit: int = 1000,
         login: Login | None = None,
     ) -> list[RowOutcome]:
-        """What became of rows, in the order of the file: of those with one of the outcomes, or of all.
+        """Return what became of rows, in the order of the file: of those with one of the outcomes, or of all.
 
         The login is told of no contact that it does not see: a row may name anybody, also in a dry run.
         """
@@ -200,7 +201,7 @@ class Imports:
         return [] if job is None else outcomes(self._database, job, wanted, offset, limit, login)
 
     def rejected(self, job_id: int, *, after_line: int = 0, limit: int = 1000) -> list[RejectedRow]:
-        """Rows that were not taken, in the order of the file, behind the physical line `after_line`."""
+        """Return rows that were not taken, in the order of the file, behind the physical line `after_line`."""
         table = rejected_rows
         query = select(table.c.line, table.c.reason, table.c.fields).where(table.c.job_id == job_id)
         query = query.where(table.c.line > after_line).order_by(table.c.line).limit(limit)

@@ -122,7 +122,7 @@ class Keys:
             self._file.close()
 
     def add(self, keys: Sequence[str], first: int, ranks: Sequence[int] = ()) -> None:
-        """The rows from this one on have these keys; rows come in ascending order, those without a key count too."""
+        """Take the keys of the rows from this one on; rows come in ascending order, those without a key count too."""
         held, rows = self._held, self._rows
         numbers: Iterable[int] = range(first, first + len(keys))
         if any(ranks):
@@ -138,7 +138,7 @@ class Keys:
             self._spill()
 
     def superseded(self) -> Iterator[int]:
-        """Rows whose key comes again later, or came earlier with a higher rank."""
+        """Yield rows whose key comes again later, or came earlier with a higher rank."""
         for keys, rows, pieces in zip(self._held, self._rows, self._pieces, strict=True):
             all_keys, all_rows = [], array("q")
             for offset, key_bytes, row_bytes in pieces:

@@ -34,7 +34,7 @@ class InitialQueueEntry:
 
     @classmethod
     def of(cls, job: Job) -> InitialQueueEntry:
-        """The entry in its job record."""
+        """Return the entry in its job record."""
         return cls(
             id=job.id,
             list_id=job.list_id,
@@ -131,6 +131,6 @@ class InitialQueue:
         return entry_id
 
     def get(self, account_id: int, entry_id: int) -> InitialQueueEntry | None:
-        """The account's entry of that number, or None."""
+        """Return the account's entry of that number, or None."""
         job = self._jobs.get([account_id], entry_id)
         return None if job is None or job.kind != JobKind.UPLOAD_ENTRY else InitialQueueEntry.of(job)

@@ -34,7 +34,7 @@ class Layout(NamedTuple):
 
 
 def recognised(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool) -> Layout:
-    """The layout of a file, from its beginning; an empty `delimiter` is found out. Raises InvalidError.
+    """Return the layout of a file, from its beginning; an empty `delimiter` is found out. Raises InvalidError.
 
     A line `sep=;` at the top of the file is no row, and names the delimiter unless another one is asked for.
     """
@@ -53,7 +53,7 @@ def recognised(path: Path, *, delimiter: str, qualifier: str, encoding: str, ski
 
 
 def delimiter_of(text: str, qualifier: str, *, header: bool, cut: bool = False) -> str:
-    """The delimiter of a text whose first row is a header or not; `cut` says that the text ends within a row.
+    """Return the delimiter of a text whose first row is a header or not; `cut` says that the text ends within a row.
 
     It is the one by which most rows have an address for themselves, then the one by which most rows have as many
     values as the first, then the one that makes most columns. A delimiter that the header does not have serves only
@@ -78,7 +78,7 @@ def _table(text: str, delimiter: str, qualifier: str, cut: bool) -> list[list[st
 
 
 def _whole(rows: list[list[str]]) -> int:
-    """How many rows have one value at most."""
+    """Return how many rows have one value at most."""
     return sum(sum(not value.isspace() for value in filter(None, row)) <= 1 for row in rows)
 
 

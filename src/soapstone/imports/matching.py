@@ -69,7 +69,7 @@ class Judgement:
         self.statement = self._statement()
 
     def match(self, staged: Any) -> ColumnElement[Any]:
-        """The contact of a row; of several, the one that came first, members of the list before others."""
+        """Return the contact of a row; of several, the one that came first, members of the list before others."""
         mine = contacts.c.account_id == self._account.id
         if self._rows.key == "custom_id":
             condition = and_(mine, contacts.c.custom_id == staged.c.key, contacts.c.custom_id != "")
@@ -93,7 +93,7 @@ class Judgement:
         return func.coalesce(*(member.scalar_subquery() for member in members), first.scalar_subquery())
 
     def _statement(self) -> Any:
-        """One statement that judges every row of the stage."""
+        """Return one statement that judges every row of the stage."""
         staged = self._stage.alias("staged")
         source: Any
         if self._unique and self._rows.key == "email" and not self._doubles:
@@ -203,7 +203,7 @@ class Judgement:
     def _out(
         self, staged: Any, known: ColumnElement[bool], changed: ColumnElement[bool]
     ) -> tuple[ColumnElement[bool], ColumnElement[int]]:
-        """Whether the file says that the row's contact gets no mail, and the outcome of such a row."""
+        """Return whether the file says that the row's contact gets no mail, and the outcome of such a row."""
         if not self._rows.has_opt_outs:
             return false(), code(ImportOutcome.IMPORTED_UNSUBSCRIBED)
         out: ColumnElement[bool] = staged.c[OPT_OUT].in_(OUT)
@@ -217,7 +217,7 @@ class Judgement:
         )
 
     def _opted_out(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Whether the contact wants no mail of this list, of those of its category, or of any (mm-120)."""
+        """Return whether the contact wants no mail of this list, of those of its category, or of any (mm-120)."""
         category = select(lists.c.category_id).where(lists.c.id == self._list_id).scalar_subquery()
         against = or_(
             and_(opt_outs.c.kind == "list", opt_outs.c.target_id == self._list_id),
@@ -240,7 +240,8 @@ class Judgement:
         return or_(left, exists(select(other.c.id).where(mailbox, theirs).correlate(contacts)))
 
     def _is(self, kind: str, staged: Any, lists: tuple[int, ...] | None = None) -> ColumnElement[bool]:
-        """Whether the row's address, or the one that the contact has, is blocked for this list, or those lists."""
+        """Return whether the row's address, or the one that the contact has, is blocked for this list, or those
+        lists."""
         return exists(
             select(suppressions.c.id)
             .where(
@@ -264,7 +265,7 @@ class Judgement:
         return or_(*(old[name] != staged.c[name] for name in columns))
 
     def new_value(self, name: str, follower: str | None = None) -> ColumnElement[str]:
-        """The new value of a contact's column, or of one that goes along with it."""
+        """Return the new value of a contact's column, or of one that goes along with it."""
         old, new = contacts.c[name], self._stage.c[name]
         taken, kept = self._stage.c[follower or name], contacts.c[follower or name]
         if self._spec.known == "append":
@@ -282,12 +283,12 @@ class Judgement:
         return merge(memberships.c.profile, patch)
 
     def email_key(self, staged: Any) -> ColumnElement[Any]:
-        """The comparable form of the row's address, blank for a row without one."""
+        """Return the comparable form of the row's address, blank for a row without one."""
         if self._rows.key == "email":
             return staged.c.key  # type: ignore[no-any-return]
         return staged.c.email_key if "email_key" in staged.c else literal("")
 
 
 def code(outcome: str) -> ColumnElement[int]:
-    """The outcome as it is stored."""
+    """Return the outcome as it is stored."""
     return literal_column(str(CODES[outcome]), Integer)

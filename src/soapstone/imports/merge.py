@@ -442,7 +442,7 @@ class Merge:
             connection.execute(update(memberships).where(*here).values(profile={}, form_values=null()))
 
     def _since(self, moment: datetime) -> ColumnElement[Any]:
-        """Since when the contact of a row gets no mail: as the file says, else now."""
+        """Return since when the contact of a row gets no mail: as the file says, else now."""
         instant = memberships.c.removed_at.type
         now = literal(moment, instant)
         if not self._rows.has_opt_outs:
@@ -531,7 +531,7 @@ class Merge:
             connection.execute(adding.on_conflict_do_nothing())
 
     def _mark(self, connection: Connection) -> None:
-        """Members whom rows refer to stay when all others are replaced."""
+        """Keep members whom rows refer to when all others are replaced."""
         judged, member = self._judged, memberships.c
         connection.execute(
             update(memberships)

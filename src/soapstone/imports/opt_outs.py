@@ -64,7 +64,7 @@ def _words(
 
 
 def plain(text: str) -> str:
-    """A heading or a value as it is compared."""
+    """Return a heading or a value as it is compared."""
     return _JOINTS.sub("", text).lower()
 
 
@@ -391,7 +391,7 @@ for _column in COLUMNS:
 
 
 def is_opt_out(heading: str) -> bool:
-    """Whether a column with this heading says who gets no mail, or may say so."""
+    """Return whether a column with this heading says who gets no mail, or may say so."""
     # Headings with a tab between them are several, in a file that was read with another delimiter.
     return "\t" not in heading.strip() and plain(heading) in _BY_HEADING
 
@@ -445,7 +445,7 @@ class Reader:
         return not self.doubtful
 
     def meanings(self, values: Iterable[str]) -> list[Meaning]:
-        """What some values mean, one after another."""
+        """Return what some values mean, one after another."""
         known = self._known
         found: list[Meaning] = []
         for value in values:
@@ -458,7 +458,7 @@ class Reader:
         return found
 
     def read(self, value: str) -> Meaning:
-        """What the value means."""
+        """Return what the value means."""
         if self.doubtful or not self._columns:
             return ""
         word = plain(value)
@@ -476,7 +476,7 @@ class Reader:
         return "unclear"
 
     def _of_several(self, value: str) -> Meaning:
-        """The strongest of several words with commas between them."""
+        """Return the strongest of several words with commas between them."""
         parts = [plain(part) for part in value.split(",")]
         found: list[Meaning] = [self._words.get(part, "unclear") for part in parts if part]
         return max(found, key=STRENGTH.__getitem__, default="")
@@ -492,7 +492,7 @@ def _joined(columns: Sequence[OptOutColumn]) -> dict[str, Meaning]:
 
 
 def time_of(text: str) -> datetime | None:
-    """The instant that a value gives; None for one that cannot be read, or not in one way only.
+    """Return the instant that a value gives; None for one that cannot be read, or not in one way only.
 
     ISO 8601 and its relatives, and seconds or milliseconds since 1970. A time without a zone is UTC. A day before a
     month, or the other way round, is not guessed. A time that is still to come is now.

@@ -62,7 +62,7 @@ class ImportCounts:
 
     @classmethod
     def of(cls, counters: Mapping[str, int], list_members: int = 0) -> ImportCounts:
-        """The figures from the numbers of rows per outcome."""
+        """Return the figures from the numbers of rows per outcome."""
 
         def rows(*outcomes: str) -> int:
             return sum([counters.get(outcome, 0) for outcome in outcomes])

@@ -51,7 +51,7 @@ def pack_lines(lines: Sequence[int]) -> bytes:
 
 
 def unpack_lines(data: bytes) -> list[int]:
-    """The lines that were packed."""
+    """Return the lines that were packed."""
     lines, line = [], 0
     for distance in _unpacked("Q", data):
         line += distance
@@ -60,22 +60,22 @@ def unpack_lines(data: bytes) -> list[int]:
 
 
 def pack_numbers(numbers: Sequence[int]) -> bytes:
-    """Numbers of up to 64 bits."""
+    """Return numbers of up to 64 bits."""
     return _packed(array("q", numbers))
 
 
 def unpack_numbers(data: bytes) -> Sequence[int]:
-    """The numbers that were packed."""
+    """Return the numbers that were packed."""
     return _unpacked("q", data)
 
 
 def pack_codes(codes: bytes | bytearray) -> bytes:
-    """One byte per row."""
+    """Return one byte per row."""
     return zlib.compress(codes, LEVEL)
 
 
 def unpack_codes(data: bytes) -> bytes:
-    """The codes that were packed."""
+    """Return the codes that were packed."""
     return zlib.decompress(data)
 
 

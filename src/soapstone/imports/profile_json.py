@@ -20,26 +20,26 @@ class Documents:
         self._sqlite = kind == "sqlite"
 
     def fresh(self, patch: Expression) -> Expression:
-        """The document of somebody who had none."""
+        """Return the document of somebody who had none."""
         if self._sqlite:
             return func.json_patch("{}", patch, type_=Text())
         return func.jsonb_strip_nulls(patch, type_=patch.type)
 
     def patched(self, old: Expression, patch: Expression) -> Expression:
-        """The document with the patch's values in it."""
+        """Return the document with the patch's values in it."""
         if self._sqlite:
             return func.json_patch(old, patch, type_=Text())
         return func.jsonb_strip_nulls(old.op("||")(patch), type_=patch.type)
 
     def filled(self, old: Expression, patch: Expression) -> Expression:
-        """The document with the patch's values where it has none (lk-55: append)."""
+        """Return the document with the patch's values where it has none (lk-55: append)."""
         if self._sqlite:
             # Twice, so that the order of the members stays as it was and only a real change is one.
             return func.json_patch(old, func.json_patch(patch, old), type_=Text())
         return func.jsonb_strip_nulls(patch.op("||")(old), type_=patch.type)
 
     def differ(self, old: Expression, new: Expression) -> Expression:
-        """Whether a document made by one of the above says something else than the one before."""
+        """Return whether a document made by one of the above says something else than the one before."""
         if self._sqlite:
             # As text without white space, which is how SQLite writes what it made.
             return func.json(old, type_=Text()) != new

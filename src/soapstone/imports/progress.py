@@ -24,7 +24,7 @@ class Progress:
 
     @classmethod
     def of(cls, job: Job) -> Progress:
-        """The progress that the job's checkpoint tells of."""
+        """Return the progress that the job's checkpoint tells of."""
         checkpoint = job.checkpoint
         done = int(checkpoint.get("done", 0))
         rows = int(checkpoint["rows"]) if "rows" in checkpoint else None

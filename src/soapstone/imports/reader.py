@@ -27,7 +27,7 @@ AHEAD = 2
 
 
 def events(task: Task, *, size: int) -> Generator[Event, None, None]:
-    """What `read` gives for a file of so many bytes.
+    """Yield what `read` gives for a file of so many bytes.
 
     A reader process ends when this iterator is closed, or when this process ends, however that happens. Raises
     UnreadableError, OSError, and ChildProcessError when the process was ended from outside.

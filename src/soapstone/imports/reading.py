@@ -52,11 +52,11 @@ class Task:
     rejects: Mapping[int, str] = field(default_factory=dict)
 
     def rows(self) -> Rows:
-        """The reader of single rows."""
+        """Return the reader of single rows."""
         return Rows(self.spec, self.key, self.attributes)
 
     def stage(self) -> Stage:
-        """The shape of the stages."""
+        """Return the shape of the stages."""
         return Stage(self.kind, self.rows(), keeps_fields=self.spec.may_refuse)
 
 
@@ -157,7 +157,7 @@ def _rejecting(found: Iterator[Block], rejects: Mapping[int, str]) -> Iterator[B
 
 
 def _end(file: BinaryIO) -> int:
-    """The byte at which the records end: programs of DOS write Ctrl-Z behind the last line."""
+    """Return the byte at which the records end: programs of DOS write Ctrl-Z behind the last line."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - 2, 0))
     return size - 1 if file.read() in (b"\n\x1a", b"\r\x1a") else size

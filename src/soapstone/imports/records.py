@@ -133,14 +133,14 @@ class Records:
 
 
 def reader_of(lines: Iterator[str], dialect: Dialect) -> Reader:
-    """The csv module's reader of lines of this dialect."""
+    """Return the csv module's reader of lines of this dialect."""
     if dialect.qualifier:
         return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.qualifier)
     return csv.reader(lines, delimiter=dialect.delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
 
 
 def behind(file: BinaryIO, start: Place, lines: int) -> Place:
-    """The place behind so many lines."""
+    """Return the place behind so many lines."""
     file.seek(start.offset)
     for _, size in islice(_physical_lines(file), lines):
         start = Place(start.offset + size, start.line + 1)
@@ -175,7 +175,7 @@ class _Lines:
         self._read = self._reread = 0
 
     def begin(self) -> None:
-        """The next line begins a record."""
+        """Begin a record with the next line."""
         self.taken.clear()
         self.flaw = ""
         self.ended_early = False
@@ -205,7 +205,7 @@ class _Lines:
         return line.text
 
     def give_back_all_but_first(self) -> None:
-        """The record ends with its first line after all; the others are read again."""
+        """End the record with its first line after all; the others are read again."""
         if self._reread > 1_000_000 + 4 * self._read:
             raise UnreadableError("The file cannot be read: too many of its quoted values have no end.")
         self._again.extendleft(reversed(self.taken[1:]))
@@ -233,7 +233,7 @@ class _Lines:
 
 
 def _physical_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Lines with their ends, and their sizes; what goes beyond LINE_BYTES of a line counts but is not given."""
+    """Yield lines with their ends, and their sizes; what goes beyond LINE_BYTES of a line counts but is not given."""
     rest = b""
     while block := file.read(BLOCK):
         lines = (rest + block).splitlines(keepends=True)

@@ -26,7 +26,8 @@ _NAMES = {column: name for name, column in FIELDS.items()}
 
 
 def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[bytes]:
-    """The rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields as they stood in the input.
+    """Yield the rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields as they stood in the
+    input.
 
     The heading is that of the input. Where it has none, or where its words would not be read as the import took the
     column, it says what the column was taken for. So the file can be corrected and imported again: imports know its
@@ -45,7 +46,7 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
 
 
 def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[RejectedRow]) -> list[str]:
-    """What the columns of the input are called, as many as the rows have fields."""
+    """Return what the columns of the input are called, as many as the rows have fields."""
     attributes = [] if job.list_id is None else profiles.attributes(job.list_id)
     spec, headings = imports.spec(job), attribute_headings(attributes)
     called = {each.id: name for each, name in zip(attributes, headings, strict=True)}
@@ -63,7 +64,7 @@ def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[Reject
 
 
 def _read(heading: Sequence[str], attributes: Sequence[ProfileAttribute], spec: ImportSpec) -> dict[int, str]:
-    """What the columns of this heading would be taken for."""
+    """Return what the columns of this heading would be taken for."""
     key = "email" if any(column.target == "email" for column in spec.columns) else "custom_id"
     try:
         plan = Headings(attributes).read(dict(enumerate(heading)), key)
@@ -80,7 +81,7 @@ def kept_heading(heading: Sequence[str]) -> list[str]:
 
 
 def _taken(text: io.StringIO) -> bytes:
-    """What was written, which is taken out."""
+    """Return what was written, which is taken out."""
     # Texts from files may hold halves of surrogate pairs, which no encoding takes.
     data = text.getvalue().encode("utf-8", "replace")
     text.seek(0)

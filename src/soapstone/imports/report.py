@@ -42,7 +42,7 @@ class RowOutcome:
 def outcomes(
     database: Database, job: Job, wanted: Collection[str] | None, offset: int, limit: int, login: Login | None = None
 ) -> list[RowOutcome]:
-    """Rows with one of the outcomes (None = all), in the order of the file, as the login sees them.
+    """Return rows with one of the outcomes (None = all), in the order of the file, as the login sees them.
 
     Parts that lie before the page are passed over by their counts alone, so every page costs about the same.
     """
@@ -110,13 +110,13 @@ def _told(
 
 
 def _emails(connection: Connection, contact_ids: Sequence[int], login: Login | None) -> dict[int, str]:
-    """The addresses of those contacts that the login sees."""
+    """Return the addresses of those contacts that the login sees."""
     query = select(contacts.c.id, contacts.c.email).where(contacts.c.id.in_(contact_ids), *of_visible_person(login))
     return _pairs(connection, query)
 
 
 def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> dict[int, str]:
-    """The addresses as they stood in rows that were not taken, by line."""
+    """Return the addresses as they stood in rows that were not taken, by line."""
     spec = ImportSpec.of(job.request)
     columns = [column for column in spec.columns if column.target == "email"]
     table = rejected_rows
@@ -130,7 +130,7 @@ def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> di
 
 
 def _contacts_of(connection: Connection, job: Job, keys: Collection[str], login: Login | None) -> dict[str, int]:
-    """The account's contacts with these addresses that the login sees: of several the one that came first."""
+    """Return the account's contacts with these addresses that the login sees: of several the one that came first."""
     if not keys:
         return {}
     mine = contacts.c.account_id == job.account_id

@@ -167,21 +167,21 @@ class Rows:
         return Checked(keys, emails, found, meanings, fixed)
 
     def _meanings(self, rows: Sequence[Record]) -> list[Meaning]:
-        """What each row says of an opt-out, by the strongest word of all its columns."""
+        """Return what each row says of an opt-out, by the strongest word of all its columns."""
         columns = [reader.meanings([row[index] for row in rows]) for index, reader in self._opt_outs]
         if len(columns) < 2:
             return columns[0] if columns else []
         return [max(several, key=STRENGTH.__getitem__) for several in zip(*columns, strict=True)]
 
     def _since(self, row: Record) -> str:
-        """Since when a row's contact gets no mail, as far as its columns tell."""
+        """Return since when a row's contact gets no mail, as far as its columns tell."""
         for index, reader in self._opt_outs:
             if reader.read(row[index]) in OUT and (moment := time_of(row[index])) is not None:
                 return str((moment - EPOCH) // timedelta(microseconds=1))
         return ""
 
     def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
-        """The columns that `texts` names, and last the profiles where there are any.
+        """Return the columns that `texts` names, and last the profiles where there are any.
 
         A profile is the JSON document of a patch: attribute number → stored value, null for one to be emptied.
         """
@@ -229,14 +229,14 @@ class Rows:
 
 
 def _padded(rows: Sequence[Record], columns: int) -> Sequence[Record]:
-    """Rows with at least so many columns (mm-46)."""
+    """Return rows with at least so many columns (mm-46)."""
     if min(map(len, rows), default=columns) >= columns:
         return rows
     return [row if len(row) >= columns else [*row, *[""] * (columns - len(row))] for row in rows]
 
 
 def _values(rows: Sequence[Record], column: Column | None) -> list[str]:
-    """One column of rows that have it, or a part of it; its default serves rows without a value (lk-69)."""
+    """Return one column of rows that have it, or a part of it; its default serves rows without a value (lk-69)."""
     if column is None:
         return [""] * len(rows)
     index, default = column.index, column.default

@@ -185,7 +185,7 @@ class _Import:
             erased = erased_among(connection, account_id, set().union(*map(keys_in, texts)))
 
         def kept(fields: list[str]) -> list[str]:
-            """Nothing of a row about a deleted person, for whatever reason it was not taken."""
+            """Return nothing of a row about a deleted person, for whatever reason it was not taken."""
             named = erased and any(erased.keys() & keys_in(text) for text in fields if "@" in text)
             return [] if named else fields
 
@@ -196,7 +196,7 @@ class _Import:
         connection.execute(insert(rejected_rows), rows)
 
     def _require_list(self, chunk: Chunk) -> int:
-        """The members of the list now, 0 without one. Raises JobFailed when it was deleted meanwhile."""
+        """Return the members of the list now, 0 without one. Raises JobFailed when it was deleted meanwhile."""
         if self._run.job.list_id is None:
             return 0
         query = select(lists.c.members).where(lists.c.id == self._run.job.list_id, lists.c.deleted_at.is_(None))

@@ -13,7 +13,7 @@ PREFIX = "import-"
 
 @contextmanager
 def folder(parent: Path, job_id: int) -> Iterator[Path]:
-    """A fresh folder for one attempt at a job; what an attempt before it left is gone, and this is at the end.
+    """Yield a fresh folder for one attempt at a job; what an attempt before it left is gone, and this is at the end.
 
     No two attempts share a name: the reader of a dead worker may write for a moment longer.
     """

@@ -55,12 +55,12 @@ class OptOut:
 
 
 def opt_outs_of(headings: Mapping[int, str]) -> tuple[OptOut, ...]:
-    """The columns that may say who gets no mail, of these headings by column from 0."""
+    """Return the columns that may say who gets no mail, of these headings by column from 0."""
     return tuple(OptOut(index=index, heading=name) for index, name in sorted(headings.items()) if is_opt_out(name))
 
 
 def opt_outs_alone(opt_outs: Iterable[OptOut], *, make_attributes: bool) -> set[int]:
-    """The columns, from 0, that are for opt-outs and nothing else.
+    """Return the columns, from 0, that are for opt-outs and nothing else.
 
     One that may mean something else, such as `Status`, is kept in an attribute too where attributes are made.
     """
@@ -125,7 +125,7 @@ class ImportSpec:
     repair: bool = False
 
     def key(self, identifier: str) -> str:
-        """The column that tells people apart, "email" or "custom_id", in an account with this identifier."""
+        """Return the column that tells people apart, "email" or "custom_id", in an account with this identifier."""
         return "email" if self.identified_by == "email" else identifier
 
     @property
@@ -144,13 +144,13 @@ class ImportSpec:
         return any(column.heading.strip() == "suppression" for column in self.opt_outs)
 
     def document(self) -> dict[str, Any]:
-        """The spec as a document for the job's request."""
+        """Return the spec as a document for the job's request."""
         columns = {name: [asdict(each) for each in getattr(self, name)] for name in ("columns", "opt_outs")}
         return asdict(self) | columns
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ImportSpec:
-        """The spec that `document` made."""
+        """Return the spec that `document` made."""
         columns = tuple(Column(**column) for column in document["columns"])
         opt_outs = tuple(OptOut(**column) for column in document.get("opt_outs", ()))
         unused = tuple(document.get("unused", ()))

@@ -22,7 +22,8 @@ BLOCK = 1 << 20
 
 
 def is_spreadsheet(path: Path) -> bool:
-    """Whether a file is a workbook: by its content, or by its name when it is no text and may be a broken one."""
+    """Return whether a file is a workbook: by its content, or by its name when it is no text and may be a broken
+    one."""
     head = beginning_of(path)
     if head.startswith(ZIP):
         return path.suffix.lower() in SUFFIXES or is_office_document(path)
@@ -36,7 +37,8 @@ def is_spreadsheet(path: Path) -> bool:
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
-    """A sheet as CSV in UTF-8 with commas and double quotes, piece by piece; without a name the first that is shown.
+    """Yield a sheet as CSV in UTF-8 with commas and double quotes, piece by piece; without a name the first that is
+    shown.
 
     Line n is row n of the sheet, and column n its column n: an empty row makes a blank line, and a line break within a
     cell becomes a space. Numbers have no needless decimals, dates are YYYY-MM-DD, what is true or false is written so,

@@ -44,7 +44,8 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 
 def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
-    """The pieces of `spreadsheet.as_csv`; calamine holds all cells of the sheet in memory. Raises UnreadableError.
+    """Yield the pieces of `spreadsheet.as_csv`; calamine holds all cells of the sheet in memory. Raises
+    UnreadableError.
 
     A broken file may also end the process, or raise any other exception.
     """
@@ -95,7 +96,7 @@ def _sheet(workbook: CalamineWorkbook, name: str | None) -> CalamineSheet:
 
 
 def _text(cell: Cell) -> str:
-    """A cell as text."""
+    """Return a cell as text."""
     if isinstance(cell, str):
         return _LINE_BREAK.sub(" ", cell)
     if isinstance(cell, bool):

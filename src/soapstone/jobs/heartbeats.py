@@ -66,7 +66,8 @@ class Heartbeats:
             connection.execute(delete(workers).where(workers.c.name == worker))
 
     def all(self) -> list[Heartbeat]:
-        """The last heartbeat of each worker that did not end cleanly, the newest first; `alive` says who lives."""
+        """Return the last heartbeat of each worker that did not end cleanly, the newest first; `alive` says who
+        lives."""
         query = select(workers).order_by(workers.c.beat_at.desc(), workers.c.name)
         with self._database.read() as connection:
             rows, moment = connection.execute(query).all(), _moment(connection)

@@ -40,7 +40,7 @@ class WorkerLock:
             self._file = None
 
     def held(self) -> bool:
-        """Whether somebody holds the lock now."""
+        """Return whether somebody holds the lock now."""
         if self._file is not None:
             return True
         probe = WorkerLock(self._path)

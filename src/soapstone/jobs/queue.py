@@ -94,7 +94,7 @@ class Jobs:
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(checkpoint=dict(checkpoint)))
 
     def get(self, account_ids: Collection[int] | None, job_id: int) -> Job | None:
-        """The job of that number in one of the accounts (None = any account), or None."""
+        """Return the job of that number in one of the accounts (None = any account), or None."""
         job = self._database.recall(("job", job_id), lambda: self._read(job_id))
         return job if job is not None and (account_ids is None or job.account_id in account_ids) else None
 
@@ -115,7 +115,7 @@ class Jobs:
         offset: int = 0,
         limit: int = 100,
     ) -> list[Job]:
-        """Jobs by number, newest first unless `ascending`; empty filters mean all."""
+        """Return jobs by number, newest first unless `ascending`; empty filters mean all."""
         query = select(jobs)
         if account_id is not None:
             query = query.where(jobs.c.account_id == account_id)
@@ -143,7 +143,7 @@ class Jobs:
         submitted_from: datetime | None = None,
         submitted_before: datetime | None = None,
     ) -> list[Job]:
-        """Jobs of an account behind a number, ascending; None and nothing as a filter mean all."""
+        """Return jobs of an account behind a number, ascending; None and nothing as a filter mean all."""
         query = select(jobs).where(jobs.c.account_id == account_id, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
         if list_id is not None:
             query = query.where(jobs.c.list_id == list_id)
@@ -159,7 +159,7 @@ class Jobs:
             return [Job.of(row) for row in connection.execute(query).mappings()]
 
     def events(self, job_id: int) -> list[JobEvent]:
-        """The job's life so far, oldest first."""
+        """Return the job's life so far, oldest first."""
         query = select(job_events.c.state, job_events.c.step, job_events.c.attempt, job_events.c.at).where(
             job_events.c.job_id == job_id
         )
@@ -220,12 +220,12 @@ class Jobs:
             )
 
     def blobs_in_use(self) -> list[str]:
-        """Names of the blobs that jobs point to."""
+        """Return names of the blobs that jobs point to."""
         with self._database.read() as connection:
             return [name for (name,) in connection.execute(select(jobs.c.blob).where(jobs.c.blob.is_not(None)))]
 
     def unfinished(self) -> list[int]:
-        """Numbers of the jobs that are not over."""
+        """Return numbers of the jobs that are not over."""
         with self._database.read() as connection:
             return list(connection.execute(select(jobs.c.id).where(jobs.c.finished_at.is_(None))).scalars())
 

@@ -115,7 +115,7 @@ class Run:
 
     @contextmanager
     def chunk(self, *, last_words: bool = False, durable: bool = False) -> Iterator[Chunk]:
-        """A fenced transaction for the next piece of work.
+        """Yield a fenced transaction for the next piece of work.
 
         Raises LeaseLost, Cancelled, Paused or Stopped before anything is done; a runner lets them pass. `last_words`
         are stored all the same, unless the attempt is superseded: what happened must be told. `durable` outlives a loss
@@ -140,15 +140,15 @@ class Run:
         self.progressed |= progressed
 
     def complete(self) -> None:
-        """The work is done: all steps are finished and the job is over."""
+        """Finish all steps and end the job: the work is done."""
         self._end(state="completed", step=self.job.steps)
 
     def fail(self, reason: str) -> None:
-        """The job is over without success; its step and counters stay as they are."""
+        """End the job without success; its step and counters stay as they are."""
         self._end(state="failed", error=reason)
 
     def cancel(self) -> None:
-        """The job is over because its owner asked for it."""
+        """End the job because its owner asked for it."""
         self._end(state="cancelled")
 
     def release(self, delay: timedelta = timedelta(0), reason: str = "") -> None:

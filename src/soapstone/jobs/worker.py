@@ -219,7 +219,7 @@ class Worker:
         self._store_end(end, job)
 
     def _after(self, error: Exception, run: Run, job: Job) -> Callable[[], None]:
-        """What is to become of a job after this error: it waits when it was hindered, and fails otherwise."""
+        """Return what is to become of a job after this error: it waits when it was hindered, and fails otherwise."""
         reason = hindrance(error)
         if reason is None:
             log.error("job %d failed by a fault of the server", job.id, exc_info=error)

@@ -60,11 +60,11 @@ class Call:
     base_url: str = ""
 
     def find_list(self, list_id: int) -> ContactList | None:
-        """The list, if it is there and the login may see it (lk-9, lk-19)."""
+        """Return the list, if it is there and the login may see it (lk-9, lk-19)."""
         return self.product.lists.get(self.account.id, list_id, self.login)
 
     def require_list(self, list_id: int) -> ContactList:
-        """The list, or the Fault that says that there is none (lk-19)."""
+        """Return the list, or the Fault that says that there is none (lk-19)."""
         found = self.find_list(list_id)
         if found is None:
             raise Fault(not_found(list_id))
@@ -77,15 +77,15 @@ class Call:
         return moment.astimezone(self.account.zone).replace(tzinfo=None, microsecond=0)
 
     def range_start(self, given: datetime.datetime | None) -> datetime.datetime | None:
-        """The instant at which a range begins; None when that end is open (lk-23 to lk-25)."""
+        """Return the instant at which a range begins; None when that end is open (lk-23 to lk-25)."""
         return self._instant(given, fold=0)
 
     def range_end(self, given: datetime.datetime | None) -> datetime.datetime | None:
-        """The instant before which a range ends; None when that end is open (lk-23 to lk-25)."""
+        """Return the instant before which a range ends; None when that end is open (lk-23 to lk-25)."""
         return self._instant(given, fold=1)
 
     def failure(self, operation: str, description: str) -> WSException:
-        """A business error for the answer's by-reference member (lk-16)."""
+        """Return a business error for the answer's by-reference member (lk-16)."""
         return WSException(SoapMethod=operation, DateTime=self.wall_clock(now()), Description=description)
 
     def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
@@ -107,20 +107,20 @@ class Call:
 
 
 def _exists(local: datetime.datetime) -> bool:
-    """Whether a wall-clock time is ever shown, which a time inside the gap of spring is not."""
+    """Return whether a wall-clock time is ever shown, which a time inside the gap of spring is not."""
     back = local.astimezone(datetime.UTC).astimezone(local.tzinfo)
     return back.replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
 def described(error: SoapstoneError) -> str:
-    """The description of an error: its code and a sentence (lk-11, lk-18)."""
+    """Return the description of an error: its code and a sentence (lk-11, lk-18)."""
     if isinstance(error, UnknownAttributeError):
         return f"[NotFound] Attribute {error.attribute_id} does not exist or is not accessible."
     return f"[{next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), 'InternalError')}] {error}"
 
 
 def not_found(list_id: int) -> str:
-    """The sentence for a list that is not there or not granted (lk-18)."""
+    """Return the sentence for a list that is not there or not granted (lk-18)."""
     return f"[NotFound] List {list_id} does not exist or is not accessible."
 
 

@@ -22,7 +22,7 @@ CHARACTER_SETS = {1: "Unicode (UTF-8)", 2: "Western European (ISO-8859-1)"}
 
 
 def get_campaign_collection(call: Call, request: GetCampaignCollection) -> list[WSCampaign]:
-    """The campaigns of a list by number; none for an unknown list (lk-19, lk-32)."""
+    """Return the campaigns of a list by number; none for an unknown list (lk-19, lk-32)."""
     found = call.find_list(request.ListID)
     if found is None:
         return []
@@ -33,12 +33,12 @@ def get_campaign_collection(call: Call, request: GetCampaignCollection) -> list[
 
 
 def get_character_set_collection(call: Call, request: GetCharacterSetCollection) -> list[WSCharacterSet]:
-    """The character sets (lk-105)."""
+    """Return the character sets (lk-105)."""
     return [WSCharacterSet(CharacterSetID=number, Name=name) for number, name in CHARACTER_SETS.items()]
 
 
 def conductor_get_external_events(call: Call, request: ConductorGetExternalEvents) -> list[WSConductorExternalEvent]:
-    """The events of a list, blocked ones too (lk-120); none for an unknown list (lk-19)."""
+    """Return the events of a list, blocked ones too (lk-120); none for an unknown list (lk-19)."""
     found = call.find_list(request.ListID)
     if found is None:
         return []
@@ -56,7 +56,7 @@ def conductor_get_external_events(call: Call, request: ConductorGetExternalEvent
 
 
 def conductor_get_conversations(call: Call, request: ConductorGetConversations) -> list[WSConductorConversation]:
-    """The conversations of a list: none, for there is no automation here (lk-123)."""
+    """Return the conversations of a list: none, for there is no automation here (lk-123)."""
     return []
 
 

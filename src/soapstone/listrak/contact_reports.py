@@ -31,7 +31,7 @@ Moment = datetime.datetime | None
 
 
 def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> ReportSubscribedContactsResponse:
-    """The subscribers of a list (lk-30, lk-31, lk-34)."""
+    """Return the subscribers of a list (lk-30, lk-31, lk-34)."""
     found = call.find_list(request.ListID)
     if found is None:
         failure = call.failure("ReportSubscribedContacts", not_found(request.ListID))
@@ -43,7 +43,7 @@ def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) ->
 def report_range_subscribed_contacts(
     call: Call, request: ReportRangeSubscribedContacts
 ) -> list[WSContactSubscriptionInfo]:
-    """Who is subscribed now and was added within the range (lk-25, lk-112)."""
+    """Return who is subscribed now and was added within the range (lk-25, lk-112)."""
     found = call.find_list(request.ListID)
     if found is None:
         return []
@@ -51,7 +51,7 @@ def report_range_subscribed_contacts(
 
 
 def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -> ReportListContactRemovalResponse:
-    """Who left a list (lk-34, lk-110, lk-112)."""
+    """Return who left a list (lk-34, lk-110, lk-112)."""
     found = call.find_list(request.ListID)
     if found is None:
         failure = call.failure("ReportListContactRemoval", not_found(request.ListID))
@@ -61,7 +61,7 @@ def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -
 
 
 def report_range_list_contact_removal(call: Call, request: ReportRangeListContactRemoval) -> list[WSContactRemovalInfo]:
-    """Who left a list within the range (lk-25, lk-33)."""
+    """Return who left a list within the range (lk-25, lk-33)."""
     found = call.find_list(request.ListID)
     if found is None:
         return []

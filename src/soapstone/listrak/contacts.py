@@ -87,7 +87,7 @@ UNSUBSCRIBING = {
 
 
 def get_contact(call: Call, request: GetContact) -> GetContactResponse:
-    """A subscribed contact by its address; nil for anybody else (lk-19, lk-62)."""
+    """Return a subscribed contact by its address; nil for anybody else (lk-19, lk-62)."""
     found = call.find_list(request.ListID)
     person = None
     if found is not None:
@@ -96,7 +96,7 @@ def get_contact(call: Call, request: GetContact) -> GetContactResponse:
 
 
 def get_contact_by_email_key(call: Call, request: GetContactByEmailKey) -> GetContactByEmailKeyResponse:
-    """A subscribed contact by the key in its mails; nil for anybody else (lk-19, lk-62, lk-63)."""
+    """Return a subscribed contact by the key in its mails; nil for anybody else (lk-19, lk-62, lk-63)."""
     found, person = call.find_list(request.ListID), None
     contact_id = call.product.email_keys.read(request.EmailKey or "")
     if found is not None and contact_id is not None:
@@ -136,7 +136,7 @@ def update_contact(call: Call, request: UpdateContact) -> SubscribeContactResult
 
 
 def subscribe_form_pass_through(call: Call, request: SubscribeFormPassThrough) -> SubscribeFormPassThroughResult:
-    """What a subscribe form would do (lk-59, lk-60)."""
+    """Return what a subscribe form would do (lk-59, lk-60)."""
     contact, found = _asked(call, request.WSContact)
     return FORM[
         call.product.subscriptions(call.base_url).form(
@@ -176,7 +176,7 @@ def unsubscribe_contact(call: Call, request: UnsubscribeContact) -> UnsubscribeC
 
 
 def get_filtered_list_count(call: Call, request: GetFilteredListCount) -> int:
-    """How many subscribers meet a filter; without one, how many there are (lk-65)."""
+    """Return how many subscribers meet a filter; without one, how many there are (lk-65)."""
     found = call.require_list(request.ListID)
     terms = terms_of(call, found, request.ProfileFilter)
     return count(call.product.database, found.id, terms) if terms else found.subscribed

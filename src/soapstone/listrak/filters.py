@@ -42,7 +42,7 @@ JOINS: dict[JoinTypes, tuple[str, bool]] = {
 
 
 def terms_of(call: Call, found: ContactList, given: Sequence[WSProfileFilter | None] | None) -> list[Term]:
-    """The terms of a filter, up to the one that ends it. Fault for an attribute that the list has not."""
+    """Return the terms of a filter, up to the one that ends it. Fault for an attribute that the list has not."""
     there = {attribute.id for attribute in call.product.profiles.attributes(found.id)}
     terms: list[Term] = []
     join, turned = "and", False

@@ -30,7 +30,7 @@ RESULTS = {
 
 
 def report_import_contact_detail(call: Call, request: ReportImportContactDetail) -> ReportImportContactDetailResponse:
-    """The rows of an import that came to one result, in the order of the file (lk-30, lk-31, lk-95)."""
+    """Return the rows of an import that came to one result, in the order of the file (lk-30, lk-31, lk-95)."""
     job = _find(call, request.ImportFileID)
     if job is None:
         sentence = f"[NotFound] Import {request.ImportFileID} does not exist or is not accessible."
@@ -44,7 +44,7 @@ def report_import_contact_detail(call: Call, request: ReportImportContactDetail)
 
 
 def _find(call: Call, import_id: int) -> Job | None:
-    """The import, if the login sees it."""
+    """Return the import, if the login sees it."""
     job = call.product.jobs.get([call.account.id], import_id)
     if job is None or job.kind != JobKind.IMPORT or not call.product.lists.sees_job(call.login, job):
         return None

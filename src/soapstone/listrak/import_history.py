@@ -13,7 +13,7 @@ LARGEST_INT = 2147483647
 
 
 def report_list_import_history(call: Call, request: ReportListImportHistory) -> ReportListImportHistoryResponse:
-    """The imports of a list that were submitted within the range, oldest first (lk-25, lk-30, lk-34, lk-92)."""
+    """Return the imports of a list that were submitted within the range, oldest first (lk-25, lk-30, lk-34, lk-92)."""
     found = call.find_list(request.ListID)
     if found is None:
         failure = call.failure("ReportListImportHistory", not_found(request.ListID))

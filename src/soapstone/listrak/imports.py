@@ -43,7 +43,7 @@ def bulk_load_contacts(call: Call, request: BulkLoadContacts | BulkLoadContactsW
 def conductor_bulk_load(
     call: Call, request: ConductorBulkLoadAndTriggerContacts | ConductorBulkLoadAndTriggerContactsWithOptions
 ) -> int:
-    """The same with a column that names the external events to raise for its row (lk-71)."""
+    """Return the same with a column that names the external events to raise for its row (lk-71)."""
     mappings, events = [], None
     for mapping in filter(None, request.TriggerFileMappings or []):
         if not mapping.IsExternalEventColumn:
@@ -105,7 +105,7 @@ def _load(
 def _columns(
     call: Call, list_id: int, mappings: Sequence[WSFileMappings | None], takes_profile: bool
 ) -> tuple[Column, ...]:
-    """The mapped columns (lk-69, lk-70). An import without profile data reads only the addresses (lk-73)."""
+    """Return the mapped columns (lk-69, lk-70). An import without profile data reads only the addresses (lk-73)."""
     known = {attribute.id for attribute in call.product.profiles.attributes(list_id)}
     columns = []
     for mapping in mappings:

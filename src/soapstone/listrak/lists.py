@@ -47,13 +47,13 @@ SWITCHES = {
 
 
 def get_contact_list(call: Call, request: GetContactList) -> GetContactListResponse:
-    """One list; nil for an unknown one (lk-19)."""
+    """Return one list; nil for an unknown one (lk-19)."""
     found = call.find_list(request.ListID)
     return GetContactListResponse(WSContactList=None if found is None else _wire(call, found))
 
 
 def get_contact_list_collection(call: Call, request: GetContactListCollection) -> list[WSContactList]:
-    """All lists that were granted to the caller (lk-36)."""
+    """Return all lists that were granted to the caller (lk-36)."""
     return [_wire(call, each) for each in call.product.lists.all(call.account.id, call.login)]
 
 
@@ -111,7 +111,7 @@ def delete_google_tracking_domains(call: Call, request: DeleteGoogleTrackingDoma
 
 
 def get_account_vmta_collection(call: Call, request: GetAccountVmtaCollection) -> GetAccountVmtaCollectionResponse:
-    """The sending pools (lk-40)."""
+    """Return the sending pools (lk-40)."""
     pools = [WSVmta(VmtaID=number, Description=name) for number, name in POOLS.items()]
     return GetAccountVmtaCollectionResponse(GetAccountVmtaCollectionResult=pools, WSException=None)
 
@@ -132,7 +132,7 @@ def _name(name: str | None) -> str:
 def _settings(
     asked: CreateContactList | WSList | WSUpdateContactList, bounce_handling: int, pool: WSVmta | None = None
 ) -> dict[str, object]:
-    """The settings that an object or a call asks for. Fault for values that cannot be (lk-37 to lk-40)."""
+    """Return the settings that an object or a call asks for. Fault for values that cannot be (lk-37 to lk-40)."""
     if bounce_handling not in (0, 1, 2):
         raise Fault(f"[InvalidArgument] BounceHandling is 0, 1 or 2, not {bounce_handling}.")
     pool_id = getattr(asked, "VmtaID", 0) or (pool.VmtaID if pool else 0)
@@ -155,7 +155,7 @@ def _settings(
 
 
 def _domains(given: Sequence[str | None] | None) -> list[str]:
-    """Names of domains as they are kept: lower case, each once (lk-42)."""
+    """Return names of domains as they are kept: lower case, each once (lk-42)."""
     return sorted({domain.strip().lower() for domain in given or () if domain and domain.strip()})
 
 

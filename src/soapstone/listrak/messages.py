@@ -40,7 +40,7 @@ DELIVERY_TYPES = {
 
 
 def get_saved_message_collection(call: Call, request: GetSavedMessageCollection) -> list[WSSavedMessage]:
-    """The saved messages of a list by number; none for an unknown list (lk-19, lk-99)."""
+    """Return the saved messages of a list by number; none for an unknown list (lk-19, lk-99)."""
     if call.find_list(request.ListID) is None:
         return []
     return [
@@ -57,7 +57,7 @@ def get_saved_message_collection(call: Call, request: GetSavedMessageCollection)
 def get_transactional_message_collection(
     call: Call, request: GetTransactionalMessageCollection
 ) -> list[WSTransactionalMessage]:
-    """The transactional messages of a list by number; none for an unknown list (lk-19, lk-100)."""
+    """Return the transactional messages of a list by number; none for an unknown list (lk-19, lk-100)."""
     if call.find_list(request.ListID) is None:
         return []
     return [
@@ -69,7 +69,8 @@ def get_transactional_message_collection(
 
 
 def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatusResponse:
-    """How far the sends of a message are; nil for an unknown one and one that is sent by none (lk-19, lk-101)."""
+    """Return how far the sends of a message are; nil for an unknown one and one that is sent by none (lk-19,
+    lk-101)."""
     sends = call.product.reports.of_message(call.account.id, request.MsgID)
     if not sends or not all(_may_see(call, each.list_id) for each in sends):
         return GetMessageStatusResponse(WSMessageStatus=None)
@@ -88,7 +89,7 @@ def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatu
 
 
 def get_system_id_from_public_id(call: Call, request: GetSystemIDFromPublicID) -> int:
-    """The number of a message; 0 for an unknown one (lk-19, lk-104)."""
+    """Return the number of a message; 0 for an unknown one (lk-19, lk-104)."""
     message = call.product.messages.public(call.account.id, request.PublicID or "")
     return message.id if message is not None and _may_see(call, message.list_id) else 0
 
@@ -96,7 +97,8 @@ def get_system_id_from_public_id(call: Call, request: GetSystemIDFromPublicID) -
 def get_message_analytics_information(
     call: Call, request: GetMessageAnalyticsInformation
 ) -> list[WSMessageAnalyticsInformation]:
-    """What sent messages hand over to web analytics, by the time of their send; unknown ones are left out (lk-103)."""
+    """Return what sent messages hand over to web analytics, by the time of their send; unknown ones are left out
+    (lk-103)."""
     numbers = set(request.MsgIDs or ())
     if len(request.MsgIDs or ()) > MOST_NUMBERS:
         raise Fault(f"[InvalidArgument] More than {MOST_NUMBERS} messages.")
@@ -132,7 +134,7 @@ def get_message_analytics_information(
 
 
 def name_of(message: Message) -> str:
-    """What a stored message is called: its name, or else its subject."""
+    """Return what a stored message is called: its name, or else its subject."""
     return message.name or message.subject
 
 
@@ -142,7 +144,7 @@ def _may_see(call: Call, list_id: int | None) -> bool:
 
 
 def _flag(sends: Sequence[SendRecord]) -> SentFlag:
-    """The state of a message's sends together: what is still to come counts more than what is over (lk-101)."""
+    """Return the state of a message's sends together: what is still to come counts more than what is over (lk-101)."""
     states = [_state(each) for each in sends]
     for flag in (SentFlag.Sending, SentFlag.ErrorSetToRetry, SentFlag.ToBeSent):
         if flag in states:

@@ -6,5 +6,5 @@ from soapstone.wire.form import Prefill
 
 
 def prefill(login: str = "", password: str = "") -> Prefill:
-    """The credentials, where they are no secret."""
+    """Return the credentials, where they are no secret."""
     return Prefill(values={"WSUser/UserName": login, "WSUser/Password": password})

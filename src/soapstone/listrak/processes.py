@@ -36,7 +36,7 @@ MOST_ROWS = 10_000
 
 
 def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatusResponse:
-    """How far one process is; nil for an unknown one (lk-19, lk-79)."""
+    """Return how far one process is; nil for an unknown one (lk-19, lk-79)."""
     job = call.product.jobs.get([call.account.id], request.ProcessID)
     if job is None or not _may_see(call, job):
         return GetProcessStatusResponse(WSProcessStatus=None)
@@ -53,7 +53,8 @@ def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatu
 
 
 def get_legacy_process_status(call: Call, request: GetLegacyProcessStatus) -> list[WSLegacyProcessStatus]:
-    """The list's processes of the XML over HTTP interface, newest first; none for an unknown list (lk-83, lk-84)."""
+    """Return the list's processes of the XML over HTTP interface, newest first; none for an unknown list (lk-83,
+    lk-84)."""
     if call.find_list(request.ListID) is None:
         return []
     jobs = call.product.jobs.find(

@@ -42,7 +42,7 @@ _WIRE_KINDS: Mapping[str, DataTypeSettings] = {kind: wire for wire, kind in KIND
 def get_profile_header_collection(
     call: Call, request: GetProfileHeaderCollection
 ) -> GetProfileHeaderCollectionResponse:
-    """The list's headers with their attributes, both in order (lk-32, lk-45)."""
+    """Return the list's headers with their attributes, both in order (lk-32, lk-45)."""
     found = call.find_list(request.ListID)
     if found is None:
         failure = call.failure("GetProfileHeaderCollection", not_found(request.ListID))

@@ -106,14 +106,14 @@ def send_saved_message_test(call: Call, request: SendSavedMessageTest) -> int:
 
 
 def asked_for(call: Call, asked: WSMessage | None) -> tuple[WSMessage, ContactList]:
-    """The message of a call and its list, or the Fault that says what is missing."""
+    """Return the message of a call and its list, or the Fault that says what is missing."""
     if asked is None:
         raise Fault("[InvalidArgument] WSMessage is missing.")
     return asked, call.require_list(asked.ListID)
 
 
 def draft_of(asked: WSMessage) -> Draft:
-    """What a message says."""
+    """Return what a message says."""
     return Draft(
         subject=asked.Subject or "",
         from_name=asked.FromName or "",
@@ -127,7 +127,7 @@ def draft_of(asked: WSMessage) -> Draft:
 
 
 def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
-    """What is kept with a message. Fault for a campaign that the list has not (lk-98)."""
+    """Return what is kept with a message. Fault for a campaign that the list has not (lk-98)."""
     number = asked.ListCampaignID
     if number and all(each.id != number for each in call.product.campaigns.all(found.id)):
         raise Fault(f"[NotFound] Campaign {number} does not exist or is not accessible.")
@@ -136,7 +136,7 @@ def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
 
 
 def saved(call: Call, number: int, kind: str) -> tuple[Message, ContactList]:
-    """A stored message of that kind and its list, or the Fault that says that there is none (lk-19)."""
+    """Return a stored message of that kind and its list, or the Fault that says that there is none (lk-19)."""
     message = call.product.messages.get(call.account.id, number)
     found = None
     if message is not None and message.kind == kind and message.list_id is not None:

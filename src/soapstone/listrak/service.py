@@ -57,13 +57,13 @@ class ListrakService:
         HANDLERS.all()
 
     def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call:
-        """The call of the header's user; reports need the analytics permission (lk-9)."""
+        """Return the call of the header's user; reports need the analytics permission (lk-9)."""
         analytics = operation.name.startswith("Report")
         user = cast(WSUser | None, header)
         return admit(self._product, user, caller.peer, analytics=analytics, base_url=caller.base_url)
 
     def handle(self, operation: Operation, context: Call, request: Struct, caller: Caller) -> Any:
-        """The operation's result or answer. Raises Fault for an operation that is not available yet."""
+        """Return the operation's result or answer. Raises Fault for an operation that is not available yet."""
         handler = HANDLERS.get(operation.name)
         if handler is None:
             told = {"address": caller.peer or "-", "operation": operation.name, "login": context.login.name}
@@ -75,7 +75,7 @@ class ListrakService:
             raise Fault(described(error)) from None
 
     def internal_error(self, error: Exception) -> str:
-        """The fault's message for a failure of our own (lk-18)."""
+        """Return the fault's message for a failure of our own (lk-18)."""
         known = isinstance(error, RecordsUnavailable)
         return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
@@ -84,5 +84,5 @@ class ListrakService:
         return f"{context.account.name}/{context.login.name}"
 
     def account_id(self, context: Call) -> int:
-        """The account of the login."""
+        """Return the account of the login."""
         return context.account.id

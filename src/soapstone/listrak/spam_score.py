@@ -19,7 +19,8 @@ POINTS_REQUIRED = 5.0
 
 
 def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
-    """What the scanner says of a message to one address, no points without a scanner; nil for an unknown list (lk-19).
+    """Return what the scanner says of a message to one address, no points without a scanner; nil for an unknown list
+    (lk-19).
 
     Fault for a message that could not be sent, an address that is none, and a scanner that does not answer.
     """

@@ -41,7 +41,7 @@ class Campaigns:
             return Campaign(**add_row(connection, campaigns, values, number), messages=0)
 
     def all(self, list_id: int) -> list[Campaign]:
-        """The campaigns of a list by number."""
+        """Return the campaigns of a list by number."""
         counted = select(func.count()).where(messages.c.campaign_id == campaigns.c.id).scalar_subquery()
         query = select(campaigns, counted.label("messages")).where(campaigns.c.list_id == list_id)
         with self._database.read() as connection:

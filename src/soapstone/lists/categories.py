@@ -62,25 +62,25 @@ class Categories:
             return MessageCategory(**add_row(connection, message_categories, values, number))
 
     def list_categories(self, account_id: int) -> list[ListCategory]:
-        """The account's categories of lists by number."""
+        """Return the account's categories of lists by number."""
         query = select(list_categories).where(list_categories.c.account_id == account_id)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(list_categories.c.id)).mappings()
             return [ListCategory(**row) for row in rows]
 
     def message_categories(self, account_id: int) -> list[MessageCategory]:
-        """The account's categories of messages by number."""
+        """Return the account's categories of messages by number."""
         query = select(message_categories).where(message_categories.c.account_id == account_id)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(message_categories.c.id)).mappings()
             return [MessageCategory(**row) for row in rows]
 
     def list_category(self, account_id: int, category_id: int) -> ListCategory | None:
-        """The category of lists of that number in the account."""
+        """Return the category of lists of that number in the account."""
         return next((each for each in self.list_categories(account_id) if each.id == category_id), None)
 
     def message_category(self, account_id: int, category_id: int) -> MessageCategory | None:
-        """The category of messages of that number in the account."""
+        """Return the category of messages of that number in the account."""
         return next((each for each in self.message_categories(account_id) if each.id == category_id), None)
 
     def change_list_category(

@@ -45,7 +45,7 @@ class ExternalEvents:
             return ExternalEvent(**add_row(connection, external_events, values, number))
 
     def get(self, account_id: int, event_id: int) -> ExternalEvent | None:
-        """The event of that number in the account."""
+        """Return the event of that number in the account."""
         table = external_events.c
         query = select(external_events).where(table.account_id == account_id, table.id == event_id)
         with self._database.read() as connection:
@@ -53,7 +53,7 @@ class ExternalEvents:
         return None if row is None else ExternalEvent(**row)
 
     def all(self, list_id: int) -> list[ExternalEvent]:
-        """The events of a list by number."""
+        """Return the events of a list by number."""
         query = select(external_events).where(external_events.c.list_id == list_id).order_by(external_events.c.id)
         with self._database.read() as connection:
             return [ExternalEvent(**row) for row in connection.execute(query).mappings()]
@@ -75,7 +75,7 @@ class ExternalEvents:
 
 
 def active_events(connection: Connection, list_id: int, wanted: Collection[int]) -> list[int]:
-    """Those of the numbers that are active events of the list, ascending (lk-51)."""
+    """Return those of the numbers that are active events of the list, ascending (lk-51)."""
     if not wanted:
         return []
     table = external_events.c
@@ -85,7 +85,7 @@ def active_events(connection: Connection, list_id: int, wanted: Collection[int])
 
 
 def numbers(text: str) -> frozenset[int]:
-    """The numbers in comma-separated text; what is no number is ignored (lk-51)."""
+    """Return the numbers in comma-separated text; what is no number is ignored (lk-51)."""
     parts = (part.strip() for part in text.split(","))
     return frozenset(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= 10)
 

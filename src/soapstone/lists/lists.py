@@ -107,20 +107,21 @@ class Lists:
         return _list(made)
 
     def get(self, account_id: int, list_id: int, login: Login | None = None) -> ContactList | None:
-        """The list of that number in the account, if the login may see it; None otherwise (mm-26, lk-19)."""
+        """Return the list of that number in the account, if the login may see it; None otherwise (mm-26, lk-19)."""
         found = self._find((lists.c.account_id == account_id) & (lists.c.id == list_id), login)
         return found[0] if found else None
 
     def sees(self, login: Login, account_id: int, list_id: int | None) -> bool:
-        """Whether the login sees what belongs to a list; to none, or to a deleted one: only with all lists (lk-44)."""
+        """Return whether the login sees what belongs to a list; to none, or to a deleted one: only with all lists
+        (lk-44)."""
         return login.all_lists or (list_id is not None and self.get(account_id, list_id, login) is not None)
 
     def sees_job(self, login: Login, job: Job) -> bool:
-        """Whether the login sees a job of its account."""
+        """Return whether the login sees a job of its account."""
         return sees_job(login, job, () if not self.sees(login, job.account_id, job.list_id) else (job.list_id,))
 
     def any(self, list_id: int) -> ContactList | None:
-        """The list of that number in whatever account: for links that were signed by this server."""
+        """Return the list of that number in whatever account: for links that were signed by this server."""
         found = self._find(lists.c.id == list_id, None)
         return found[0] if found else None
 
@@ -132,7 +133,7 @@ class Lists:
         visible: bool | None = None,
         on_subscription_page: bool | None = None,
     ) -> list[ContactList]:
-        """The account's lists by number, those that the login may see; None as a filter means both."""
+        """Return the account's lists by number, those that the login may see; None as a filter means both."""
         condition = lists.c.account_id == account_id
         if visible is not None:
             condition &= lists.c.visible == visible

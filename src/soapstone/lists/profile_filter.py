@@ -40,7 +40,7 @@ class Term:
         return asdict(self)
 
     def holds(self, profile: Mapping[str, Any]) -> bool:
-        """Whether a member with this profile document meets the term."""
+        """Return whether a member with this profile document meets the term."""
         return self._compared(str(profile.get(str(self.attribute_id)) or "").strip()) != self.negated
 
     def _compared(self, found: str) -> bool:
@@ -64,7 +64,7 @@ class Term:
 
 
 def matches(terms: Sequence[Term], profile: Mapping[str, Any]) -> bool:
-    """Whether the profile meets the terms, evaluated from left to right; no terms are met by everybody."""
+    """Return whether the profile meets the terms, evaluated from left to right; no terms are met by everybody."""
     result = True
     for number, term in enumerate(terms):
         held = term.holds(profile)
@@ -89,7 +89,7 @@ def _by_year(date: str) -> str:
 
 
 def count(database: Database, list_id: int, terms: Sequence[Term]) -> int:
-    """How many subscribed members of a list meet the terms. Looks at all of them, some at a time."""
+    """Return how many subscribed members of a list meet the terms. Looks at all of them, some at a time."""
     member, after, found = memberships.c, 0, 0
     while True:
         query = (

@@ -18,7 +18,7 @@ _WORDED = frozenset({AttributeKind.CHECK_BOX, AttributeKind.RADIO_BUTTON, Attrib
 
 
 def stored(kind: str, value: str, max_length: int = 0) -> str | None:
-    """The stored form of a value; None for one that does not fit its kind; "" for a blank one.
+    """Return the stored form of a value; None for one that does not fit its kind; "" for a blank one.
 
     Check boxes and radio buttons become `on` or `off`, dates MM/DD/YYYY; numbers have up to two decimals; text longer
     than `max_length` characters is cut (0 = no limit). Every value fits a check box.

@@ -153,28 +153,28 @@ class Profiles:
         return found
 
     def headers(self, list_id: int) -> list[ProfileHeader]:
-        """The list's headers in order, with their attributes."""
+        """Return the list's headers in order, with their attributes."""
         return self._headers(profile_headers.c.list_id == list_id)
 
     def header(self, account_id: int, header_id: int) -> ProfileHeader | None:
-        """The header of that number in the account; None when there is none, or its list was deleted."""
+        """Return the header of that number in the account; None when there is none, or its list was deleted."""
         found = self._headers((profile_headers.c.account_id == account_id) & (profile_headers.c.id == header_id))
         return found[0] if found else None
 
     def attributes(self, list_id: int) -> list[ProfileAttribute]:
-        """The list's attributes in order."""
+        """Return the list's attributes in order."""
         with self._database.read() as connection:
             return _attributes(connection, profile_headers.c.list_id == list_id)
 
     def names(self, account_id: int) -> set[str]:
-        """The names of all attributes of the account's lists."""
+        """Return the names of all attributes of the account's lists."""
         query = select(profile_attributes.c.name).join(lists, lists.c.id == profile_attributes.c.list_id).distinct()
         mine = (lists.c.account_id == account_id) & lists.c.deleted_at.is_(None)
         with self._database.read() as connection:
             return set(connection.execute(query.where(mine)).scalars())
 
     def attribute(self, account_id: int, attribute_id: int) -> ProfileAttribute | None:
-        """The attribute of that number in the account; None when there is none, or its list was deleted."""
+        """Return the attribute of that number in the account; None when there is none, or its list was deleted."""
         table = profile_attributes
         query = select(*_ATTRIBUTE).join(lists, lists.c.id == table.c.list_id)
         query = query.where(table.c.account_id == account_id, table.c.id == attribute_id, lists.c.deleted_at.is_(None))
@@ -265,13 +265,14 @@ class Profiles:
 
     @contextmanager
     def _changing(self, account_id: int) -> Iterator[Connection]:
-        """A transaction that nobody else's change of the account's profiles runs beside: names and places stay free."""
+        """Yield a transaction that nobody else's change of the account's profiles runs beside: names and places stay
+        free."""
         with self._database.write() as connection:
             _hold(connection, account_id)
             yield connection
 
     def _header(self, connection: Connection, account_id: int, list_id: int, name: str) -> int:
-        """The number of the list's header of that name, which is made if it is missing."""
+        """Return the number of the list's header of that name, which is made if it is missing."""
         table = profile_headers
         here = table.c.list_id == list_id
         for number, other in connection.execute(select(table.c.id, table.c.name).where(here)):
@@ -302,14 +303,14 @@ def _hold(connection: Connection, account_id: int) -> None:
 
 
 def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[ProfileAttribute]:
-    """The attributes of headers that meet the condition, in order."""
+    """Return the attributes of headers that meet the condition, in order."""
     query = select(*_ATTRIBUTE).join(profile_headers, profile_headers.c.id == profile_attributes.c.header_id)
     query = query.where(condition).order_by(profile_headers.c.position, profile_attributes.c.position)
     return [ProfileAttribute(**row) for row in connection.execute(query).mappings()]
 
 
 def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], name: str, what: str) -> str:
-    """The name without white space around it, if nothing here has it yet. Raises InvalidError."""
+    """Return the name without white space around it, if nothing here has it yet. Raises InvalidError."""
     name = name.strip()
     if not name:
         raise InvalidError(f"The name of the {what} is missing.")
@@ -324,7 +325,7 @@ def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], 
 
 
 def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], position: int) -> int:
-    """The place of a newcomer, after those at and behind it moved on by one. Raises InvalidError."""
+    """Return the place of a newcomer, after those at and behind it moved on by one. Raises InvalidError."""
     if position < 0:
         raise InvalidError("Positions count from 1; 0 is the last one.")
     last = int(connection.execute(select(func.coalesce(func.max(table.c.position), 0)).where(here)).scalar_one())
@@ -335,7 +336,7 @@ def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], 
 
 
 def _existing(connection: Connection, table: Table, account_id: int, number: int) -> RowMapping | None:
-    """The row of a header or attribute of the account, on a list that is not deleted."""
+    """Return the row of a header or attribute of the account, on a list that is not deleted."""
     query = select(table).join(lists, lists.c.id == table.c.list_id)
     query = query.where(table.c.account_id == account_id, table.c.id == number, lists.c.deleted_at.is_(None))
     return connection.execute(query).mappings().one_or_none()
@@ -347,7 +348,8 @@ def _close_gap(connection: Connection, table: Table, here: ColumnElement[bool], 
 
 
 def _move(connection: Connection, table: Table, here: ColumnElement[bool], row: RowMapping, position: int) -> int:
-    """The new place of a row among the others, which make room for it; 0 is the last one. Raises InvalidError."""
+    """Return the new place of a row among the others, which make room for it; 0 is the last one. Raises
+    InvalidError."""
     others = here & (table.c.id != row["id"])
     _close_gap(connection, table, others, row["position"])
     return _make_room(connection, table, others, position)

@@ -30,7 +30,7 @@ class ReviewGroups:
             return True
 
     def all(self, list_id: int) -> list[str]:
-        """The addresses of a list's review group, in the order in which they came."""
+        """Return the addresses of a list's review group, in the order in which they came."""
         query = select(review_addresses.c.email).where(review_addresses.c.list_id == list_id)
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(review_addresses.c.id)).scalars())

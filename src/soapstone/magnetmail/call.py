@@ -47,11 +47,11 @@ class Call:
         return self.product.lists.all(self.account.id, self.login)
 
     def group(self, group_id: int | None) -> ContactList | None:
-        """The group of that number, if the login may see it."""
+        """Return the group of that number, if the login may see it."""
         return self.product.lists.get(self.account.id, group_id or 0, self.login)
 
     def for_account(self, user_id: str | None) -> Call:
-        """The same call for the account that the request names; Fault when the session may not use it.
+        """Return the same call for the account that the request names; Fault when the session may not use it.
 
         Lists are granted in the login's own account, so who sees only those has no business in its children.
         """
@@ -70,7 +70,8 @@ class Call:
     def range(
         self, start: datetime.datetime | None, end: datetime.datetime | None, *, utc: bool = False
     ) -> tuple[datetime.datetime | None, datetime.datetime | None]:
-        """From which instant on and before which one: both ends belong to a range, to the second (mm-31 to mm-34).
+        """Return from which instant on and before which one: both ends belong to a range, to the second (mm-31 to
+        mm-34).
 
         Year 1, a year of 9999 and a missing end are open. Dates without a zone are the account's, or UTC with `utc`.
         """
@@ -79,7 +80,7 @@ class Call:
         return None if since is None else since.replace(microsecond=0), before
 
     def instant(self, given: datetime.datetime | None, *, fold: int = 0, utc: bool = False) -> datetime.datetime | None:
-        """The moment that a request's date means (mm-31); None for one that means none: year 1, a year of 9999.
+        """Return the moment that a request's date means (mm-31); None for one that means none: year 1, a year of 9999.
 
         `fold` says which one, of the hour that comes twice when daylight saving ends.
         """

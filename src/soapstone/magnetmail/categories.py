@@ -9,7 +9,7 @@ from soapstone.magnetmail.types import GroupCategory, MessageCategory
 
 
 def get_message_category(call: Call, request: GetMessageCategory) -> list[MessageCategory]:
-    """The category of that number, all of them when none is named, none for an unknown one (mm-25, mm-94)."""
+    """Return the category of that number, all of them when none is named, none for an unknown one (mm-25, mm-94)."""
     wanted = (request.messageCategoryId or "").strip()
     return [
         MessageCategory(
@@ -25,13 +25,13 @@ def get_message_category(call: Call, request: GetMessageCategory) -> list[Messag
 
 
 def get_group_category(call: Call, request: GetGroupCategory) -> GroupCategory | None:
-    """One category; nothing for an unknown one (mm-24)."""
+    """Return one category; nothing for an unknown one (mm-24)."""
     found = call.product.categories.list_category(call.account.id, request.groupCategoryId)
     return None if found is None else _wire(call, found)
 
 
 def get_all_group_categories(call: Call, request: GetAllGroupCategories) -> list[GroupCategory]:
-    """All categories, those out of use among them."""
+    """Return all categories, those out of use among them."""
     return [_wire(call, each) for each in call.product.categories.list_categories(call.account.id)]
 
 

@@ -24,7 +24,8 @@ _NAMES = {column: name for name, column in FIELDS.items()}
 
 
 def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) -> tuple[Column, ...]:
-    """The columns that these names make, by column of the file (from 0). Raises InvalidError for an unknown name.
+    """Return the columns that these names make, by column of the file (from 0). Raises InvalidError for an unknown
+    name.
 
     Letter case does not matter (mm-44). An enhanced field is known only where the group has it.
     """
@@ -50,7 +51,7 @@ class Heading(NamedTuple):
 
 
 def heading_of(call: Call, group: ContactList | None, upload: ReceivedUpload) -> Heading:
-    """The header line of a file; other headings of a field become its name (mm-45). Raises InvalidError.
+    """Return the header line of a file; other headings of a field become its name (mm-45). Raises InvalidError.
 
     A file of our own, an export or the rejected rows of an import, is taken as it is: what it has besides its owner's
     columns is left out, its attributes are enhanced fields of the group, and its members get no mail who got none.

@@ -43,7 +43,7 @@ def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> Up
 def get_upload_initial_queue_job_status(
     call: Call, request: GetUploadInitialQueueJobStatus
 ) -> UploadInitialQueueStatus | None:
-    """Which upload job an entry became, or why it was refused; nothing for an unknown entry (mm-65)."""
+    """Return which upload job an entry became, or why it was refused; nothing for an unknown entry (mm-65)."""
     number = request.initialQueueId
     if not 0 < number < NUMBERS or number != int(number):
         return None
@@ -61,7 +61,7 @@ def get_upload_initial_queue_job_status(
 
 
 def _enter(call: Call, job: UploadInitialJob) -> int:
-    """The number of the upload's entry in the queue."""
+    """Return the number of the upload's entry in the queue."""
     account, login, entries = call.account, call.identity.login, call.product.initial_queue
     settings, group, label = job.Settings, None, ""
     upload = None if job.CsvData is None else received(job.CsvData)
@@ -81,7 +81,7 @@ def _enter(call: Call, job: UploadInitialJob) -> int:
 
 
 def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, settings: UploadJobSettings) -> ImportSpec:
-    """What the settings ask for, in the words of uploadListQueue. Raises InvalidError."""
+    """Return what the settings ask for, in the words of uploadListQueue. Raises InvalidError."""
     replace = settings.AddReplace == UploadGroupOption.REPLACE
     if group is None and settings.GroupId:
         raise InvalidError(f"Group {settings.GroupId} does not exist.")
@@ -106,7 +106,8 @@ def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, setting
 
 
 def _names(settings: UploadJobSettings) -> dict[int, str]:
-    """The names that the mappings give to columns, by column of the file (from 0); theirs count from 1 (mm-63)."""
+    """Return the names that the mappings give to columns, by column of the file (from 0); theirs count from 1
+    (mm-63)."""
     names: dict[int, str] = {}
     for mapping in filter(None, settings.ColumnMappings or []):
         name, index = (mapping.RMColumnName or "").strip(), mapping.CsvColumnOrder - 1

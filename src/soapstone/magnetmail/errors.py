@@ -55,17 +55,17 @@ NUMBERS: dict[type[Exception], int] = {
 
 
 def number_of(error: SoapstoneError) -> int:
-    """The number that an answer gives an error."""
+    """Return the number that an answer gives an error."""
     return next((NUMBERS[kind] for kind in type(error).__mro__ if kind in NUMBERS), INTERNAL_ERROR)
 
 
 def no_error() -> Error:
-    """The errorObj of success: empty strings and number 0 (mm-20)."""
+    """Return the errorObj of success: empty strings and number 0 (mm-20)."""
     return Error(errorCode="", errorDetails="", errorMessage="", errorNumber=0, errorType="")
 
 
 def error_object(number: int, sentence: str, *, component: str, function: str) -> Error:
-    """The errorObj of a failure; errorDetails in the form seen on the wire (mm-19, mm-22)."""
+    """Return the errorObj of a failure; errorDetails in the form seen on the wire (mm-19, mm-22)."""
     return Error(
         errorCode=RECORDS[number][0],
         errorDetails=f"Error Details:\nError Category:1Component:{component}\nFunction:{function}",
@@ -76,7 +76,7 @@ def error_object(number: int, sentence: str, *, component: str, function: str) -
 
 
 def error_record(number: int) -> Error:
-    """The record of an error number (mm-23)."""
+    """Return the record of an error number (mm-23)."""
     if number == 0:
         return no_error()
     code, sentence = RECORDS.get(number, ("UNKNOWN_ERROR", "This error number is not known."))

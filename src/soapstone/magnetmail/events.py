@@ -69,7 +69,7 @@ def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupR
 def search_personify_subscription_mappings(
     call: Call, request: SearchPersonifySubscriptionMappings
 ) -> PersonifySubscriptionMappingSearchResults:
-    """Mappings whose type and identifier are the given ones; empty is any (mm-129)."""
+    """Return mappings whose type and identifier are the given ones; empty is any (mm-129)."""
     wanted = request.criteria.ObjectInPersonify if request.criteria else None
     found = call.product.mappings.find(
         call.account.id,

@@ -54,12 +54,12 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
 
 
 def get_groups(call: Call, request: getGroups) -> list[group]:
-    """The groups that the login may see, by number."""
+    """Return the groups that the login may see, by number."""
     return [group(**_common(call, each)) for each in _groups(call, request)]
 
 
 def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGroup | None:
-    """One group with its totals; nothing for an unknown one (mm-24)."""
+    """Return one group with its totals; nothing for an unknown one (mm-24)."""
     found = _find(call, request.groupId)
     if found is None:
         return None
@@ -75,7 +75,7 @@ def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGrou
 
 
 def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipients:
-    """One page of members by recipient id (mm-36 to mm-40); an unknown group has none (mm-25)."""
+    """Return one page of members by recipient id (mm-36 to mm-40); an unknown group has none (mm-25)."""
     found = _find(call, request.groupId)
     if found is None:
         return GroupRecipients(recipients=[])
@@ -95,13 +95,13 @@ def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipi
 
 
 def get_group_recipients_count(call: Call, request: getGroupRecipientsCount) -> int:
-    """The number of members; 0 for an unknown group (mm-25)."""
+    """Return the number of members; 0 for an unknown group (mm-25)."""
     found = _find(call, request.groupId)
     return found.members if found else 0
 
 
 def get_groups_utc(call: Call, request: getGroupsUTC) -> list[group]:
-    """The same with dates in UTC (mm-28, mm-30)."""
+    """Return the same with dates in UTC (mm-28, mm-30)."""
     return [group(**_common(call, each, utc=True)) for each in _groups(call, request)]
 
 
@@ -115,7 +115,7 @@ def _groups(call: Call, request: getGroups | getGroupsUTC) -> list[ContactList]:
 
 
 def _number(given: float) -> int:
-    """A whole number that was given as a double; 0 for any other."""
+    """Return a whole number that was given as a double; 0 for any other."""
     return int(given) if given == given and abs(given) < 1 << 53 and given == int(given) else 0
 
 

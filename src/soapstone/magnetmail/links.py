@@ -18,7 +18,7 @@ TYPES = {"web": 1, "mail": 2, "own": 3}
 
 
 def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
-    """The links of a message, or of what a group was sent of it; none for an unknown message or group (mm-25).
+    """Return the links of a message, or of what a group was sent of it; none for an unknown message or group (mm-25).
 
     Those that sends have added are among them. Clicks are not recorded, so there are 0.
     """
@@ -56,7 +56,7 @@ def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
 
 
 def _added(call: Call, message: Message, records: Sequence[SendRecord]) -> Iterator[list[Hyperlink]]:
-    """The links of the message with those that sends have added; once where several have added the same."""
+    """Yield the links of the message with those that sends have added; once where several have added the same."""
     links = call.product.links
     seen: set[str] = set()
     for record in records if links is not None else ():
@@ -70,7 +70,8 @@ def _added(call: Call, message: Message, records: Sequence[SendRecord]) -> Itera
 
 
 def _number(message: Message, link: Hyperlink) -> int:
-    """The number of a link: the same as long as the message has a link to this address, whatever stands before it."""
+    """Return the number of a link: the same as long as the message has a link to this address, whatever stands before
+    it."""
     return zlib.crc32(f"{message.public_id} {link.url}".encode()) & 0x7FFFFFFF
 
 

@@ -68,7 +68,7 @@ def edit_message(call: Call, request: editMagnetMailMessage) -> createEditMessag
 
 
 def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetails | None:
-    """One message as it was stored; nothing for an unknown one (mm-24)."""
+    """Return one message as it was stored; nothing for an unknown one (mm-24)."""
     found = message_of(call, request.MessageId)
     if found is None:
         return None
@@ -90,7 +90,7 @@ def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetail
 
 
 def _kept(found: house.Message) -> dict[str, Any]:
-    """The members that are kept as they came. Bodies that were stored or changed by other means come whole."""
+    """Return the members that are kept as they came. Bodies that were stored or changed by other means come whole."""
     kept = dict.fromkeys(KEPT) | dict.fromkeys(SWITCHES, False) | {"template_id": 0} | dict(found.extras)
     if "".join(kept[block] or "" for block in BLOCKS) != found.html:
         kept |= dict.fromkeys(BLOCKS) | {BLOCKS[0]: found.html}
@@ -100,33 +100,33 @@ def _kept(found: house.Message) -> dict[str, Any]:
 
 
 def get_messages(call: Call, request: getMessages) -> list[MessageList]:
-    """Messages by number, each with the groups it went to (mm-109)."""
+    """Return messages by number, each with the groups it went to (mm-109)."""
     return list(_with_groups(call, request))
 
 
 def get_messages_utc(call: Call, request: getMessagesUTC) -> list[MessageList]:
-    """The same with dates in UTC (mm-28, mm-30)."""
+    """Return the same with dates in UTC (mm-28, mm-30)."""
     return list(_with_groups(call, request, utc=True))
 
 
 def get_message_list(call: Call, request: getMessageList) -> list[Message]:
-    """Messages by number (mm-109)."""
+    """Return messages by number (mm-109)."""
     return [message for message, _ in _listed(call, request)]
 
 
 def get_message_list_utc(call: Call, request: getMessageListUtc) -> list[Message]:
-    """The same with dates in UTC (mm-28, mm-30)."""
+    """Return the same with dates in UTC (mm-28, mm-30)."""
     return [message for message, _ in _listed(call, request, utc=True)]
 
 
 def message_of(call: Call, message_id: int) -> house.Message | None:
-    """The message of that number, if it is one of this contract."""
+    """Return the message of that number, if it is one of this contract."""
     found = call.product.messages.get(call.account.id, message_id)
     return None if found is None or found.kind != KIND else found
 
 
 def has_mail(message: house.Message) -> bool:
-    """Whether a message is there to be mailed; others are for fax only."""
+    """Return whether a message is there to be mailed; others are for fax only."""
     return not message.extras.get("is_fax_only") and bool(message.html.strip() or message.plain.strip())
 
 
@@ -143,7 +143,7 @@ def sender_of(text: str | None) -> tuple[str, str]:
 
 
 def sender_text(name: str, address: str) -> str:
-    """A sender as `sender_of` reads it."""
+    """Return a sender as `sender_of` reads it."""
     if not name:
         return address
     if not _OPEN_NAME.fullmatch(name):
@@ -199,7 +199,7 @@ class _Storing:
             return set()
 
     def _read(self) -> tuple[house.Draft, dict[str, Any]]:
-        """What is to be stored. Raises InvalidError and NotFoundError."""
+        """Return what is to be stored. Raises InvalidError and NotFoundError."""
         given = self._given
         if given is None:
             raise InvalidError("The message is missing.")
@@ -272,7 +272,7 @@ def _with_groups(call: Call, request: Listing, *, utc: bool = False) -> Iterator
 def _listed(
     call: Call, request: Listing, *, utc: bool = False
 ) -> Iterator[tuple[Message, list[tuple[int | None, datetime.datetime]]]]:
-    """The messages that a listing asks for, each with its sends: list and time."""
+    """Yield the messages that a listing asks for, each with its sends: list and time."""
     created_from, created_before = call.range(request.createStartDate, request.createEndDate, utc=utc)
     sent_from, sent_before = call.range(request.sentStartDate, request.sentEndDate, utc=utc)
     with_fax, with_mail = PICKS[request.hasFax], PICKS[request.hasEmail]
@@ -302,7 +302,7 @@ def _listed(
 def _stored(
     call: Call, request: Listing, created_from: datetime.datetime | None, created_before: datetime.datetime | None
 ) -> Iterator[house.Message]:
-    """Messages by number; a batch at a time, since their texts may be long."""
+    """Yield messages by number; a batch at a time, since their texts may be long."""
     offset = 0
     while True:
         batch = call.product.messages.find(

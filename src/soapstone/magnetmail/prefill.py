@@ -6,7 +6,7 @@ from soapstone.wire.form import Prefill
 
 
 def prefill(login: str = "", password: str = "") -> Prefill:
-    """The credentials, where they are no secret; and the session that Authenticate opened last."""
+    """Return the credentials, where they are no secret; and the session that Authenticate opened last."""
     return Prefill(
         values={"Authenticate/username": login, "Authenticate/password": password},
         kept_from="Authenticate",

@@ -35,7 +35,7 @@ COLUMNS = {
 
 
 def wire(call: Call, person: Person) -> Recipient:
-    """A recipient with its flags (mm-76, mm-77)."""
+    """Return a recipient with its flags (mm-76, mm-77)."""
     return Recipient(
         id=str(person.id),
         **{member: person.fields[column] for column, member in MEMBERS.items()},
@@ -50,6 +50,6 @@ def wire(call: Call, person: Person) -> Recipient:
 
 
 def columns(given: Any, members: dict[str, str] | None = None) -> dict[str, Any]:
-    """What an object of the contract says of a person, by column; what it leaves out is empty text."""
+    """Return what an object of the contract says of a person, by column; what it leaves out is empty text."""
     names = members or {member: column for column, member in MEMBERS.items()}
     return {column: getattr(given, member) or "" for member, column in names.items()}

@@ -58,7 +58,7 @@ def get_recipient_details(call: Call, request: getRecipientDetails) -> Recipient
 
 
 def get_recipient_groups(call: Call, request: getRecipientGroups) -> list[RecipientGroup]:
-    """The groups that somebody is in; it is named by number, or else by address or custom id (mm-82)."""
+    """Return the groups that somebody is in; it is named by number, or else by address or custom id (mm-82)."""
     contact_id = _named(call, request.recipient)
     if contact_id is None:
         return []
@@ -90,7 +90,7 @@ def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
 
 
 def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient_history | None:
-    """The mails to somebody; nothing for an unknown one (mm-24, mm-86)."""
+    """Return the mails to somebody; nothing for an unknown one (mm-24, mm-86)."""
     if call.product.recipients.get(call.account.id, request.recipient_id, login=call.login) is None:
         return None
     mails = [
@@ -129,7 +129,7 @@ def _saved(number: int, text: str) -> saveResult:
 
 
 def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveResult:
-    """The answer to values that cannot be stored; `email` is the address that was given."""
+    """Return the answer to values that cannot be stored; `email` is the address that was given."""
     if isinstance(error, RecipientExistsError):
         # A business code straight in `error` (mm-19, mm-21).
         return saveResult(error=EXISTS, errorObj=_no_error(), id=error.contact_id, msg="RECIPIENT_EXISTS")

@@ -27,7 +27,8 @@ from soapstone.wire.faults import Fault
 
 
 def search_for_recipients(call: Call, request: searchForRecipients) -> RecipientSearchResults:
-    """One page of those who match an example (mm-36, mm-37, mm-78, mm-79). The account may be named in it (mm-9)."""
+    """Return one page of those who match an example (mm-36, mm-37, mm-78, mm-79). The account may be named in it
+    (mm-9)."""
     criteria = request.criteria
     if criteria is None:
         raise Fault("[InvalidRequest] criteria is missing.")
@@ -41,7 +42,7 @@ def search_for_recipients(call: Call, request: searchForRecipients) -> Recipient
 
 
 def get_saved_searches(call: Call, request: getSavedSearches) -> list[MagnetMailQueries]:
-    """The saved searches; an empty name and login 0 mean all (mm-84)."""
+    """Return the saved searches; an empty name and login 0 mean all (mm-84)."""
     name = (request.search_name or "").strip()
     return [
         MagnetMailQueries(
@@ -56,7 +57,7 @@ def get_saved_searches(call: Call, request: getSavedSearches) -> list[MagnetMail
 
 
 def run_saved_search(call: Call, request: runSavedSearch) -> list[Recipient]:
-    """Everybody whom a saved search finds; nobody for an unknown one (mm-83, mm-84)."""
+    """Return everybody whom a saved search finds; nobody for an unknown one (mm-83, mm-84)."""
     saved = call.product.saved_searches.named(call.account.id, request.search_name or "")
     found: list[Recipient] = []
     page = 0
@@ -70,7 +71,7 @@ def run_saved_search(call: Call, request: runSavedSearch) -> list[Recipient]:
 
 
 def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> list[subscription]:
-    """Who came to groups or changed within the range (mm-85)."""
+    """Return who came to groups or changed within the range (mm-85)."""
     visible = {group.id for group in call.groups}
     wanted = visible & set(request.group_ids) if request.group_ids else visible
     start, end = call.range(request.startDate, request.endDate)
@@ -112,7 +113,7 @@ def _page(call: Call, example: Example, page: int, size: int) -> Sequence[Person
 
 
 def _example(call: Call, criteria: RecipientSearchCriteria) -> Example | None:
-    """The example; None for one that nobody can match."""
+    """Return the example; None for one that nobody can match."""
     number = (criteria.id or "").strip()
     if number and not (number.isascii() and number.isdigit() and len(number) < 19):
         return None

@@ -150,7 +150,7 @@ def _message(call: Call, message_id: int) -> Message:
 
 
 def _groups(call: Call, numbers: Sequence[int]) -> list[ContactList]:
-    """The groups of these numbers, each once, in this order."""
+    """Return the groups of these numbers, each once, in this order."""
     known = {group.id: group for group in call.groups}
     for number in numbers:
         if number not in known:
@@ -159,7 +159,7 @@ def _groups(call: Call, numbers: Sequence[int]) -> list[ContactList]:
 
 
 def _overrides(request: sendEmailToIndividual | sendMessageToGroup) -> dict[str, str]:
-    """What replaces parts of the message; empty is as it was stored (mm-101)."""
+    """Return what replaces parts of the message; empty is as it was stored (mm-101)."""
     from_name, from_address = sender_of(request.message_from)
     return {"subject": request.message_subject or "", "from_name": from_name, "from_address": from_address}
 
@@ -172,7 +172,7 @@ def _check_own_links(call: Call, message: Message, overrides: dict[str, str]) ->
 
 
 def _links(message: Message, request: sendEmailToIndividual | sendMessageToGroup) -> dict[str, list[str]]:
-    """The links that are added to each body."""
+    """Return the links that are added to each body."""
     always = ["removal_link"] if message.extras.get("is_auto_unsubscribe_link") else []
     return {
         "html": [*always, *(["browser_link"] if request.html_web_version_link else [])],
@@ -185,7 +185,7 @@ def _billing(request: sendEmailToIndividual | sendMessageToGroup) -> dict[str, A
 
 
 def _settings(request: sendMessageToGroup) -> dict[str, Any]:
-    """What is kept with the jobs and has no effect (mm-105)."""
+    """Return what is kept with the jobs and has no effect (mm-105)."""
     return {
         **_billing(request),
         "send_type": request.send_type.value,
@@ -201,14 +201,14 @@ def _plain(given: Struct) -> dict[str, Any]:
 
 
 def _may_send_as(call: Call, sender: str) -> bool:
-    """Whether the account's groups have this sender; where none has one, every sender is allowed (mm-107)."""
+    """Return whether the account's groups have this sender; where none has one, every sender is allowed (mm-107)."""
     groups = call.product.lists.all(call.account.id)
     allowed = {address_key(group.from_address) for group in groups if group.from_address}
     return not allowed or address_key(sender) in allowed
 
 
 def _due(call: Call, scheduled: datetime) -> datetime | None:
-    """When the send is to begin; None for now (mm-31, mm-103)."""
+    """Return when the send is to begin; None for now (mm-31, mm-103)."""
     if scheduled.year == 1:
         return None
     if scheduled.year == 9999:
@@ -218,7 +218,7 @@ def _due(call: Call, scheduled: datetime) -> datetime | None:
 
 
 def _notices(request: sendMessageToGroup, due_at: datetime | None) -> Iterator[Notice]:
-    """Mails about the start and the end of the send (mm-106)."""
+    """Yield mails about the start and the end of the send (mm-106)."""
     wanted = request.job_notification
     if wanted.send_notification:
         before = _minutes(wanted.send_notification_when)
@@ -282,7 +282,7 @@ def _people(call: Call, kind: recipient_type, named: Sequence[str]) -> _Found:
 
 
 def _waited_for(call: Call, job: Job) -> Job:
-    """The job when nothing of it is under way any more, or as it is after a while."""
+    """Return the job when nothing of it is under way any more, or as it is after a while."""
     if not _waiting.acquire(blocking=False):
         return job
     try:

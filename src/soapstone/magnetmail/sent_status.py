@@ -28,7 +28,7 @@ _REPLY = re.compile(r"[45][0-9]{2}[ -]+[45]\.([0-9]{1,3}\.[0-9]{1,3})\b")
 
 
 def sent_status(state: str, reply: str) -> Status:
-    """The status of a recipient in this state of the ledger, with the mail server's last reply."""
+    """Return the status of a recipient in this state of the ledger, with the mail server's last reply."""
     status = STATES[state]
     if state in (DeliveryState.FAILED, DeliveryState.DEFERRED) and (match := _REPLY.match(reply)):
         return _REFUSALS.get(match[1], status)

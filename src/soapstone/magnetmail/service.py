@@ -69,13 +69,13 @@ class MagnetMailService:
         HANDLERS.all()
 
     def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Call | OpenCall:
-        """The call behind the session header, or one of the operations that have none (mm-2)."""
+        """Return the call behind the session header, or one of the operations that have none (mm-2)."""
         if not operation.header:
             return OpenCall()
         return admit(self._product, cast(mmAuthHeader | None, header), caller.peer)
 
     def handle(self, operation: Operation, context: Call | OpenCall, request: Struct, caller: Caller) -> Any:
-        """The operation's result. Raises Fault for an operation that is not available yet."""
+        """Return the operation's result. Raises Fault for an operation that is not available yet."""
         if isinstance(context, OpenCall):
             result = OPEN_HANDLERS[operation.name](self._product, request, caller)
             if isinstance(result, AuthenticationResult) and result.authenticated:
@@ -94,7 +94,7 @@ class MagnetMailService:
             raise Fault(f"[AccessDenied] {error}") from None
 
     def internal_error(self, error: Exception) -> str:
-        """The fault's message for a failure of our own (mm-27)."""
+        """Return the fault's message for a failure of our own (mm-27)."""
         known = isinstance(error, RecordsUnavailable)
         return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
@@ -105,5 +105,5 @@ class MagnetMailService:
         return f"{context.account.name}/{context.identity.login.name}"
 
     def account_id(self, context: Call | OpenCall) -> int | None:
-        """The account of the login, also when the call works for a child of it."""
+        """Return the account of the login, also when the call works for a child of it."""
         return context.account_id if isinstance(context, OpenCall) else context.identity.account.id

@@ -60,12 +60,12 @@ def authenticate(product: Product, request: Authenticate, caller: Caller) -> Aut
 
 
 def get_error_details(product: Product, request: getErrorDetails, caller: Caller) -> Error:
-    """The record of an error number (mm-23)."""
+    """Return the record of an error number (mm-23)."""
     return error_record(request.error_nbr)
 
 
 def admit(product: Product, header: mmAuthHeader | None, peer: str | None) -> Call:
-    """The call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15).
+    """Return the call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15).
 
     A session whose login has lost the API right, or may not come from this address, is unknown (mm-13).
     """

@@ -48,7 +48,7 @@ def upload_suppression_list(call: Call, request: uploadSuppressionList) -> Recip
 
 
 def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientList) -> list[RecipientExtended]:
-    """Who was suppressed within the range, in a group or in all, with the enhanced fields (mm-126)."""
+    """Return who was suppressed within the range, in a group or in all, with the enhanced fields (mm-126)."""
     group_id = request.group_id or 0
     if group_id and call.group(group_id) is None:
         return []

@@ -30,17 +30,17 @@ def unsubscribe_recipients(call: Call, request: unsubscribeRecipients) -> list[U
 
 
 def get_unsubscribes(call: Call, request: getUnsubscribes) -> list[recp_unsubscribe]:
-    """Who unsubscribed within the range, by date (mm-34, mm-40)."""
+    """Return who unsubscribed within the range, by date (mm-34, mm-40)."""
     return _people(call, "unsubscribed", request.fromDate, request.toDate)
 
 
 def get_spam_complaints(call: Call, request: getSpamComplaints) -> list[recp_unsubscribe]:
-    """Who complained within the range, in the same rows (mm-118)."""
+    """Return who complained within the range, in the same rows (mm-118)."""
     return _people(call, "complained", request.fromDate, request.toDate)
 
 
 def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> UnsubscribeTrackingResults:
-    """One page of unsubscribes by message, group or category; 0 is any (mm-36, mm-39, mm-116)."""
+    """Return one page of unsubscribes by message, group or category; 0 is any (mm-36, mm-39, mm-116)."""
     criteria = request.criteria
     if criteria is None:
         raise Fault("[InvalidRequest] criteria is missing.")
@@ -119,7 +119,7 @@ def _recorded(call: Call, given: Unsubscribe) -> Unsubscribe:
 
 
 def _number(text: str | None) -> int | None:
-    """The number of a category; 0 for none, None for what is no number."""
+    """Return the number of a category; 0 for none, None for what is no number."""
     text = (text or "0").strip() or "0"
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 

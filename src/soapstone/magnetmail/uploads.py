@@ -54,12 +54,12 @@ def upload_list_queue_test(call: Call, request: uploadListQueueTest) -> UploadLi
 
 
 def get_upload_job_status(call: Call, request: getUploadJobStatus) -> UploadListResult:
-    """How far an upload is, dates in the account's zone."""
+    """Return how far an upload is, dates in the account's zone."""
     return _status(call, request.jobid, "getUploadJobStatus", call.local)
 
 
 def get_upload_job_status_utc(call: Call, request: getUploadJobStatusUTC) -> UploadListResult:
-    """How far an upload is, dates in UTC."""
+    """Return how far an upload is, dates in UTC."""
     return _status(call, request.jobid, "getUploadJobStatusUTC", call.utc)
 
 
@@ -105,7 +105,7 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
 
 
 def _heading(call: Call, request: uploadListQueue, group: ContactList | None, upload: ReceivedUpload) -> Heading:
-    """The names that the request gives to columns (mm-44), or those in the header line (mm-45)."""
+    """Return the names that the request gives to columns (mm-44), or those in the header line (mm-45)."""
     if names := request.mapping():
         return Heading(names)
     if not request.header_line:
@@ -125,7 +125,7 @@ def _status(
 def _record(
     call: Call, job: Job, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
 ) -> UploadListResult:
-    """The record of a job, whichever contract it came in by (mm-47 to mm-50)."""
+    """Return the record of a job, whichever contract it came in by (mm-47 to mm-50)."""
     spec, counts = call.product.imports.spec(job), call.product.imports.counts(job)
     failed = job.state == "failed"
     particulars = (
@@ -158,7 +158,7 @@ def _record(
 def _refused(
     call: Call, number: int, sentence: str, function: str, *, groupid: int | None = None, jobid: int | None = None
 ) -> UploadListResult:
-    """An answer without a job: the error, what was asked for, and nothing else (mm-51)."""
+    """Return an answer without a job: the error, what was asked for, and nothing else (mm-51)."""
     return UploadListResult(
         error=SEE_ERROR_OBJECT,
         errorObj=error_object(number, sentence, component=COMPONENT, function=function),

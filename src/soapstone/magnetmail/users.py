@@ -22,7 +22,7 @@ UPLOAD_VERSION = 2
 
 
 def get_user_details(call: Call, request: getUserDetails) -> User:
-    """What the account may do and uses (mm-66, mm-119, mm-120)."""
+    """Return what the account may do and uses (mm-66, mm-119, mm-120)."""
     account, product = call.account, call.product
     return User(
         billing_name=account.name,
@@ -51,7 +51,7 @@ def get_user_details(call: Call, request: getUserDetails) -> User:
 
 
 def get_recipient_fields(call: Call, request: getRecipientFields) -> list[fieldDefn]:
-    """The fields of recipients with the account's own names for them (mm-43)."""
+    """Return the fields of recipients with the account's own names for them (mm-43)."""
     labels = call.account.field_labels
     return [
         fieldDefn(fieldNameText=labels.get(column) or name.replace("_", " "), fieldNamevalue=name)
@@ -60,7 +60,7 @@ def get_recipient_fields(call: Call, request: getRecipientFields) -> list[fieldD
 
 
 def get_enhanced_personalized_fields(call: Call, request: GetEnhancedPersonalizedFields) -> list[ExtendedField]:
-    """The profile attributes of the groups with their names in uploads; loginId is ignored (mm-43, mm-130)."""
+    """Return the profile attributes of the groups with their names in uploads; loginId is ignored (mm-43, mm-130)."""
     return [
         ExtendedField(
             fieldId=attribute.id, fieldName=attribute.name, loginId=None, uploadMappingName=f"EP_{attribute.id}"

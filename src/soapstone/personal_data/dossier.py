@@ -122,7 +122,7 @@ def _memberships(connection: Connection, traces: Traces) -> list[dict[str, Any]]
 
 
 def _imported(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
-    """The rows of imports that were about the person, by job and line."""
+    """Return the rows of imports that were about the person, by job and line."""
     wanted = set(traces.contact_ids)
     query = select(import_parts).join(jobs, jobs.c.id == import_parts.c.job_id).where(traces.jobs())
     found = []

@@ -152,7 +152,7 @@ class Erasure:
                 raise ConflictError(f"Send {job_id} has a mail for this person and is not over.")
 
     def _inputs(self, traces: Traces) -> set[int]:
-        """Numbers of the jobs that are over and whose uploaded files hold the person."""
+        """Return numbers of the jobs that are over and whose uploaded files hold the person."""
         found: set[int] = set()
         with self._database.read() as connection:
             kept = traces.jobs() & jobs.c.blob.is_not(None) & jobs.c.finished_at.is_not(None)
@@ -171,7 +171,7 @@ class Erasure:
 
 
 def _file_holds(path: Path, texts: Sequence[bytes]) -> bool:
-    """Whether a file that is not packed holds one of the texts, letter case aside."""
+    """Return whether a file that is not packed holds one of the texts, letter case aside."""
     overlap = max(map(len, texts), default=1) - 1
     try:
         with path.open("rb") as file:

@@ -88,7 +88,7 @@ class Retention:
                     Path(entry.path).unlink(missing_ok=True)
 
     def _is_over(self, job_id: int) -> bool:
-        """Whether no attempt at the send needs its mails any more.
+        """Return whether no attempt at the send needs its mails any more.
 
         A failed send can be retried. Whether a mail that it was handing over is there then says whether it went out.
         """

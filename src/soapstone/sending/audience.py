@@ -105,7 +105,8 @@ class Audience:
         self._is_test = is_test
 
     def members(self, after: int, limit: int, terms: Sequence[Term] = ()) -> tuple[list[Candidate], int | None]:
-        """Subscribed members of the list that meet the terms, by number of the contact, from the one after `after`.
+        """Return subscribed members of the list that meet the terms, by number of the contact, from the one after
+        `after`.
 
         Looks at so many members; the number of the last one, None when there are no more.
         """
@@ -118,7 +119,8 @@ class Audience:
         return found, rows[-1].contact_id if rows else None
 
     def strangers(self, rows: Sequence[Row], wanted: Collection[str]) -> list[Candidate]:
-        """People of a file, with what the account knows of them. Of their values only the wanted ones are kept."""
+        """Return people of a file, with what the account knows of them. Of their values only the wanted ones are
+        kept."""
         known = self.known({address_key(row.address) for row in rows})
         found = []
         for row in rows:
@@ -139,7 +141,7 @@ class Audience:
         return found
 
     def people(self, contact_ids: Sequence[int]) -> list[Candidate]:
-        """Contacts of the account, in this order; numbers that it does not have are left out."""
+        """Return contacts of the account, in this order; numbers that it does not have are left out."""
         query = (
             select(contacts.c.id, contacts.c.email, self.state(contacts.c).label("state"))
             .join(
@@ -158,7 +160,8 @@ class Audience:
         ]
 
     def failures(self, job_id: int, after: int, limit: int) -> tuple[list[Candidate], int | None]:
-        """Recipients that another send of this account could not reach, from the row after `after`, as `members`.
+        """Return recipients that another send of this account could not reach, from the row after `after`, as
+        `members`.
 
         Whose address was changed since is mailed at the new one, unless the old one has had the message.
         """
@@ -196,7 +199,8 @@ class Audience:
         return found, rows[-1].id if rows else None
 
     def judge(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-        """The ledger's rows for these candidates; nobody is chosen whose address was judged before in this send."""
+        """Return the ledger's rows for these candidates; nobody is chosen whose address was judged before in this
+        send."""
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
         already_sent = self._already_sent(set(keys))
@@ -238,7 +242,7 @@ class Audience:
         return rows
 
     def _looked_up(self, keys: set[str]) -> tuple[set[str], set[str], set[str]]:
-        """Those of the keys that are in this send already, that are banned, and that are suppressed."""
+        """Return those of the keys that are in this send already, that are banned, and that are suppressed."""
         before = select(deliveries.c.email_key).where(
             deliveries.c.job_id == self._job.id,
             deliveries.c.email_key.in_(keys),
@@ -258,7 +262,7 @@ class Audience:
         return seen, found["banned"], found["suppressed"]
 
     def _already_sent(self, keys: set[str]) -> set[str]:
-        """Those of the keys that get the message, or got it, by another send that this one heeds."""
+        """Return those of the keys that get the message, or got it, by another send that this one heeds."""
         if not self._rules.once and not self._rules.after:
             return set()
         others = deliveries.c.job_id != self._job.id
@@ -276,7 +280,7 @@ class Audience:
             return set(connection.execute(query).scalars())
 
     def _excluded(self, keys: set[str]) -> set[str]:
-        """Those of the keys that are addresses of subscribers of lists that are to get nothing."""
+        """Return those of the keys that are addresses of subscribers of lists that are to get nothing."""
         if not self._rules.without:
             return set()
         people = self._of_addresses(keys)
@@ -307,7 +311,7 @@ class Audience:
         return select(opt_outs.c.kind).where(opt_outs.c.contact_id == contact_id, against).exists()
 
     def opted_out_among(self, contact_ids: Collection[int]) -> set[int]:
-        """Those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
+        """Return those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
 
         A list may have come into its category after people on it asked for no mail of that.
         """
@@ -347,7 +351,7 @@ class Audience:
         return {each: max((states[one] for one in shared), key=RANKS.__getitem__) for each, shared in mailboxes.items()}
 
     def state(self, person: Any) -> ColumnElement[str]:
-        """The state of a person (columns `id` and `unsubscribed_at`) beside its membership, if it has one."""
+        """Return the state of a person (columns `id` and `unsubscribed_at`) beside its membership, if it has one."""
         category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
         against = and_(
             opt_outs.c.contact_id == person.id,
@@ -368,7 +372,7 @@ class Audience:
         return func.coalesce(memberships.c.state, beside)
 
     def _of_addresses(self, keys: Collection[str]) -> Subquery:
-        """The account's contacts that have these addresses."""
+        """Return the account's contacts that have these addresses."""
         ours = contacts.c.account_id == self._job.account_id
         # The two kinds of account (mm-53) have an index each.
         either: list[ColumnElement[bool]] = [
@@ -398,7 +402,8 @@ class Audience:
 
 
 def count_members(database: Database, list_ids: Collection[int], terms: Sequence[Term] = ()) -> int:
-    """How many people are subscribed to one of the lists now and meet the terms; a send may leave some of them out."""
+    """Return how many people are subscribed to one of the lists now and meet the terms; a send may leave some of them
+    out."""
     if not terms:
         query = select(func.count(memberships.c.contact_id.distinct()))
         of_lists = memberships.c.list_id.in_(list_ids) & (memberships.c.state == "subscribed")

@@ -51,12 +51,12 @@ class Invitations:
         self._keys = keys
 
     def make(self, invitation: Invitation) -> str:
-        """The token."""
+        """Return the token."""
         given = [invitation.list_id, invitation.contact_id, *invitation.events]
         return str(_serializer(self._keys.of_contact(invitation.contact_id)).dumps(given))
 
     def read(self, token: str) -> Invitation | None:
-        """What a token says; None for one that is none of ours."""
+        """Return what a token says; None for one that is none of ours."""
         for key in self._keys.all:
             with suppress(BadSignature):
                 list_id, contact_id, *events = _serializer(key).loads(token)

@@ -126,7 +126,7 @@ class LastLook:
         return gone, moved
 
     def _looking(self, message_id: int) -> Any:
-        """The statement that looks at rows of the ledger, made once: `numbers` are theirs."""
+        """Return the statement that looks at rows of the ledger, made once: `numbers` are theirs."""
         job, table = self._job, deliveries.c
         list_id = job.list_id or 0
         blocked = (

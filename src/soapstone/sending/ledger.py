@@ -36,7 +36,7 @@ def fail(chunk: Chunk, why: Mapping[int, str]) -> None:
 
 
 def span(database: Database, job_id: int) -> tuple[int, int]:
-    """The first and the last number of a send's rows; (1, 0) when there are none."""
+    """Return the first and the last number of a send's rows; (1, 0) when there are none."""
     query = select(func.min(deliveries.c.id), func.max(deliveries.c.id)).where(deliveries.c.job_id == job_id)
     with database.read() as connection:
         first, last = connection.execute(query).one()
@@ -44,7 +44,7 @@ def span(database: Database, job_id: int) -> tuple[int, int]:
 
 
 def within(job_id: int, after: int, last: int) -> ColumnElement[bool]:
-    """The rows of a send with numbers after `after`, up to `last`.
+    """Return the rows of a send with numbers after `after`, up to `last`.
 
     `+ 0` keeps databases from taking the index by job: that one would sort the whole send again for every chunk.
     """
@@ -53,7 +53,7 @@ def within(job_id: int, after: int, last: int) -> ColumnElement[bool]:
 
 
 def step(run: Run, number: int, phase: str, **checkpoint: int) -> None:
-    """A phase is complete. A send that is retried passes phases again that are counted already."""
+    """Complete a phase. A send that is retried passes phases again that are counted already."""
     with run.chunk() as chunk:
         chunk.step = max(chunk.step, number)
         kept = {name: value for name, value in chunk.checkpoint.items() if name in ("first", "last")}

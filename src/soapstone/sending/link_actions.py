@@ -42,7 +42,7 @@ class Replies:
         self._links = links
 
     def find(self, delivery_id: int) -> Sent | None:
-        """The mail that a link belongs to; None when it, or its list, is no longer there."""
+        """Return the mail that a link belongs to; None when it, or its list, is no longer there."""
         query = select(deliveries, jobs.c.list_id).join(jobs, jobs.c.id == deliveries.c.job_id)
         with self._database.read() as connection:
             row = connection.execute(query.where(deliveries.c.id == delivery_id)).one_or_none()

@@ -74,18 +74,19 @@ class SendReports:
         self._database = database
 
     def of_job(self, account_id: int, job_id: int) -> SendRecord | None:
-        """The send of that number."""
+        """Return the send of that number."""
         found = self._records(account_id, sends.c.job_id == job_id)
         return found[0] if found else None
 
     def of_message(self, account_id: int, message_id: int) -> list[SendRecord]:
-        """The sends of a message by number: one for a message that was made for a send, any number for others."""
+        """Return the sends of a message by number: one for a message that was made for a send, any number for
+        others."""
         of_message = sends.c.message_id == message_id
         key = ("sends", account_id, message_id)
         return list(self._database.recall(key, lambda: tuple(self._records(account_id, of_message))))
 
     def of_source(self, account_id: int, message_id: int) -> list[SendRecord]:
-        """The sends that sent a copy of this stored message, by number."""
+        """Return the sends that sent a copy of this stored message, by number."""
         return self._records(account_id, sends.c.source_id == message_id)
 
     def find(
@@ -100,7 +101,8 @@ class SendReports:
         after: int = 0,
         limit: int | None = None,
     ) -> list[SendRecord]:
-        """Sends of the account by number, with `newest` the last first, those behind `after`; None filters nothing.
+        """Return sends of the account by number, with `newest` the last first, those behind `after`; None filters
+        nothing.
 
         Those for tests only when asked for.
         """
@@ -118,7 +120,8 @@ class SendReports:
     def departures(
         self, account_id: int, *, kind: str, message_id: int | None = None, login: Login | None = None
     ) -> list[Departure]:
-        """The sends of the account's messages of a kind, or of one of them, that have handed mails over, by number.
+        """Return the sends of the account's messages of a kind, or of one of them, that have handed mails over, by
+        number.
 
         Those for tests are none. The login sees those to lists that it sees, and to single people.
         """
@@ -140,13 +143,13 @@ class SendReports:
             ]
 
     def counts(self, job_id: int) -> dict[str, int]:
-        """How many recipients of a send are in each state that there is."""
+        """Return how many recipients of a send are in each state that there is."""
         query = select(deliveries.c.state, func.count()).where(deliveries.c.job_id == job_id)
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
 
     def reasons(self, job_id: int) -> dict[str, int]:
-        """How many recipients of a send were skipped for each reason that there is."""
+        """Return how many recipients of a send were skipped for each reason that there is."""
         query = select(deliveries.c.reason, func.count()).where(
             deliveries.c.job_id == job_id, deliveries.c.state == "skipped"
         )
@@ -167,7 +170,7 @@ class SendReports:
         limit: int = 1000,
         login: Login | None = None,
     ) -> list[DeliveryRecord]:
-        """Recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
+        """Return recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
 
         `states`, and `reasons` of those that were skipped, pick some of them; none means all. The login is told of no
         contact that it does not see.

@@ -90,7 +90,7 @@ class Selection:
         self._chosen(1)
 
     def _wait_for_others(self) -> None:
-        """Sends of one call choose one after another, so that each sees whom those before it have chosen (mm-103)."""
+        """Wait for the sends of the same call before this one, to see whom they have chosen (mm-103)."""
         if not self._after:
             return
         open_ones = select(jobs.c.id).where(jobs.c.id.in_(self._after), jobs.c.finished_at.is_(None), jobs.c.step == 0)
@@ -100,7 +100,8 @@ class Selection:
             raise Snooze(TURN, f"The send waits until send {first} has chosen its recipients.")
 
     def _outcome(self) -> dict[str, str]:
-        """What a notice tells of the sends that it is about; it waits until their end, and as long as it was told."""
+        """Return what a notice tells of the sends that it is about; it waits until their end, and as long as it was
+        told."""
         query = select(jobs.c.state, jobs.c.counters, jobs.c.finished_at).where(jobs.c.id.in_(self._wanted["of"]))
         with self._run.database.read() as connection:
             rows = connection.execute(query).all()

@@ -386,7 +386,8 @@ class Sends:
         return SendTicket(found, message)
 
     def _attempts(self, connection: Connection, job: Job, message_id: int) -> list[int]:
-        """The send that a send goes back to, and all that were made to reach those whom it, or one of these, did not.
+        """Return the send that a send goes back to, and all that were made to reach those whom it, or one of these, did
+        not.
 
         No other one can be made until the caller's transaction ends.
         """
@@ -413,7 +414,7 @@ class Sends:
         contact_list: ContactList,
         further: Mapping[str, Collection[str]] | None = None,
     ) -> dict[str, str]:
-        """What the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLinkError."""
+        """Return what the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLinkError."""
         if choice == "none":
             return {REQUEST: choice}
         try:
@@ -428,7 +429,7 @@ class Sends:
     def _overrides(
         self, message: Message, overrides: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
     ) -> dict[str, str]:
-        """What replaces parts of a stored message; checked together with the rest of it."""
+        """Return what replaces parts of a stored message; checked together with the rest of it."""
         given = {name: value for name, value in (overrides or {}).items() if value.strip()}
         if "from_address" in given and overrides is not None:
             given["from_name"] = overrides.get("from_name", message.from_name)
@@ -547,7 +548,7 @@ def is_by_address(job: Job) -> bool:
 
 
 def _retried(request: Mapping[str, Any]) -> int | None:
-    """The send whose failures a send goes to."""
+    """Return the send whose failures a send goes to."""
     audience: Mapping[str, Any] = request.get("audience", {})
     return audience.get("job_id")
 
@@ -573,7 +574,7 @@ def _note(
 
 
 def _sight(connection: Connection, login: Login | None) -> dict[str, Any]:
-    """What a request holds of a login that sees only some people: fields of others are not for its mails."""
+    """Return what a request holds of a login that sees only some people: fields of others are not for its mails."""
     lists = seen_lists(connection, login)
     return {} if lists is None else {SEEN_LISTS: lists}
 

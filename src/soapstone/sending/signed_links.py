@@ -32,20 +32,20 @@ class Links:
         ]
 
     def make(self, purpose: str, delivery_id: int) -> str:
-        """The link of this purpose for one recipient of one send."""
+        """Return the link of this purpose for one recipient of one send."""
         number = str(delivery_id)
         key = next(keys[purpose] for numbers, keys in self._keys if delivery_id in numbers)
         return f"{self._base}/{PATHS[purpose]}/{number}.{_signature(key, number)}"
 
     def held_by(self, text: str) -> bool:
-        """Whether the text holds a link that was made here: one of a mail that somebody was sent (mm-99)."""
+        """Return whether the text holds a link that was made here: one of a mail that somebody was sent (mm-99)."""
         paths = "|".join(PATHS.values())
         purposes = {path: purpose for purpose, path in PATHS.items()}
         found = re.finditer(rf"{re.escape(self._base)}/({paths})/([\w.-]*[\w-])", text)
         return any(self.read(purposes[match[1]], match[2]) is not None for match in found)
 
     def read(self, purpose: str, token: str) -> int | None:
-        """The number of the recipient's row in the ledger; None for a token that is none of ours."""
+        """Return the number of the recipient's row in the ledger; None for a token that is none of ours."""
         number, _, signature = token.rpartition(".")
         if not (token.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
             return None
@@ -56,5 +56,5 @@ class Links:
 
 
 def _signature(key: bytes, number: str) -> str:
-    """What `Signer` makes."""
+    """Return what `Signer` makes."""
     return base64_encode(hmac.digest(key, number.encode(), "sha1")).decode()

@@ -87,7 +87,7 @@ class SuppliedFile:
         return frozenset(self._keys)
 
     def rows(self, start: Place | None = None) -> Iterator[Row]:
-        """All rows in order, or those from a place on."""
+        """Yield all rows in order, or those from a place on."""
         # Of two columns with one name the first counts, so it comes last.
         columns = list(enumerate(self._keys))[::-1]
         for record, end in self._records(start or self._begin):

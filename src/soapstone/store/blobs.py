@@ -25,17 +25,17 @@ class Blobs:
         private.make_folder(folder)
 
     def new(self) -> Upload:
-        """A blob being written; it becomes real by `keep`."""
+        """Return a blob being written; it becomes real by `keep`."""
         return Upload(self.folder)
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """The content of a blob, for reading."""
+        """Yield the content of a blob, for reading."""
         with (self.folder / name).open("rb") as file:
             yield file
 
     def path(self, name: str) -> Path:
-        """Where a blob lies."""
+        """Return where a blob lies."""
         return self.folder / name
 
     def remove(self, name: str) -> None:
@@ -81,7 +81,7 @@ class Upload:
         self.size += len(data)
 
     def close(self) -> None:
-        """All bytes were written. Raises as `write`."""
+        """End the file: all bytes were written. Raises as `write`."""
         with translated(OSError):
             if self._file is None:
                 self._file = private.create(self._partial)

@@ -19,7 +19,7 @@ class Watch:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0)
 
     def token(self) -> int | None:
-        """The current token; None when there is no telling."""
+        """Return the current token; None when there is no telling."""
         if self._connection is None:
             return None
         try:

@@ -95,19 +95,19 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one state of the records and changes nothing."""
+        """Yield a transaction that sees one state of the records and changes nothing."""
         with translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
-        """What `read` gives, or gave under this key after the last commit of anybody: see Recall.get."""
+        """Return what `read` gives, or gave under this key after the last commit of anybody: see Recall.get."""
         return self._recall.get(key, read)
 
     @contextmanager
     def write(
         self, *, durable: bool = False, connection: Connection | None = None, patience: float | None = None
     ) -> Iterator[Connection]:
-        """A transaction that may change records; committed at the end, rolled back by an exception.
+        """Yield a transaction that may change records; committed at the end, rolled back by an exception.
 
         It holds the only writer's place of SQLite from its begin, so that it never fails half way for another writer.
         `durable` makes the commit outlive a loss of power (PostgreSQL's always does). `connection` is one of `connect`
@@ -165,7 +165,7 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """A connection for several transactions, one after another, and for what lies between them."""
+        """Yield a connection for several transactions, one after another, and for what lies between them."""
         with translated(), self.engine.connect() as connection:
             yield connection
 
@@ -188,7 +188,7 @@ class Database:
                 driver.execute("PRAGMA synchronous=NORMAL")
 
     def _begun(self, connection: Connection, patience: float) -> Transaction:
-        """A transaction of SQLite that holds the only writer's place.
+        """Return a transaction of SQLite that holds the only writer's place.
 
         SQLite's own waiting soon looks only every 100 ms, and an import leaves shorter gaps between its transactions:
         other writers would miss them again and again.
@@ -213,7 +213,8 @@ class Database:
 
     @contextmanager
     def _locking(self, connection: Connection, patience: float) -> Iterator[None]:
-        """A transaction of PostgreSQL; each of its statements waits for the locks of others up to the patience."""
+        """Yield a transaction of PostgreSQL; each of its statements waits for the locks of others up to the
+        patience."""
         if self._waits:
             with connection.begin():
                 yield
@@ -259,7 +260,7 @@ class Database:
             private.sync(Path(f"{self.path.resolve()}-wal"))
 
     def statement(self, name: str) -> str:
-        """The text of a named SQL file: the one of this kind of database, or the one that serves both."""
+        """Return the text of a named SQL file: the one of this kind of database, or the one that serves both."""
         return _statement(self.kind, name)
 
     def close(self) -> None:

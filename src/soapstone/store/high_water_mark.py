@@ -44,7 +44,7 @@ class Mark:
 
     @classmethod
     def of(cls, database: Database, folder: Path) -> Mark:
-        """The mark beside a SQLite file; that of a PostgreSQL database is in the data folder."""
+        """Return the mark beside a SQLite file; that of a PostgreSQL database is in the data folder."""
         if database.path is None:
             return cls(folder / "postgresql.mark")
         return cls(database.path.with_name(f"{database.path.name}.mark"))
@@ -147,7 +147,7 @@ class Mark:
 
 
 def records_id(connection: Connection) -> str | None:
-    """What tells these records from those of other installations; None in a schema that does not have it."""
+    """Return what tells these records from those of other installations; None in a schema that does not have it."""
     if not inspect(connection).has_table(secrets.name):
         return None
     return connection.execute(select(secrets.c.value).where(secrets.c.name == "records")).scalar_one_or_none()

@@ -112,7 +112,7 @@ def add_row(connection: Connection, table: Table, values: Mapping[str, Any], num
 
 
 def _next(connection: Connection, table: Table, place: int) -> int:
-    """The next number of a table's sequence that nobody chose."""
+    """Return the next number of a table's sequence that nobody chose."""
     new = _last(connection, table)
     while True:
         if connection.dialect.name == "postgresql":
@@ -132,7 +132,7 @@ def _next(connection: Connection, table: Table, place: int) -> int:
 
 
 def _last(connection: Connection, table: Table) -> int:
-    """The last number of a table's sequence; 0 for none yet."""
+    """Return the last number of a table's sequence; 0 for none yet."""
     if connection.dialect.name == "postgresql":
         found = select(func.pg_sequence_last_value(func.pg_get_serial_sequence(table.name, "id")))
         return int(connection.execute(found).scalar_one() or 0)
@@ -146,7 +146,7 @@ def _is_chosen(connection: Connection, table: Table, number: int) -> bool:
 
 
 def handed_out(connection: Connection) -> dict[str, int]:
-    """The last number of each table's sequence, and the sum of the accounts' contact numbers; 0 for none yet."""
+    """Return the last number of each table's sequence, and the sum of the accounts' contact numbers; 0 for none yet."""
     there = _tables(connection)
     if connection.dialect.name == "postgresql":
         found = stored(connection)
@@ -163,7 +163,7 @@ def handed_out(connection: Connection) -> dict[str, int]:
 
 
 def stored(connection: Connection) -> dict[str, int]:
-    """What `handed_out` tells, as far as committed rows have it; chosen numbers are no part of it.
+    """Return what `handed_out` tells, as far as committed rows have it; chosen numbers are no part of it.
 
     A sequence of PostgreSQL that a transaction under way has moved can fall back when the server loses its power.
     """
@@ -193,7 +193,7 @@ def put_back(connection: Connection, before: Mapping[str, int]) -> None:
 
 
 def _last_by_sequence(table: Table, *, choices: bool) -> Select[Any]:
-    """The largest number in a table that nobody chose. `choices`: whether the schema knows of chosen ones."""
+    """Return the largest number in a table that nobody chose. `choices`: whether the schema knows of chosen ones."""
     query = select(table.c.id).order_by(table.c.id.desc()).limit(1)
     if not choices or table not in NUMBERED:
         return query

@@ -31,7 +31,7 @@ class Pages:
         read: Callable[[Any, int, int], Sequence[Row]],
         mark: Callable[[Row], Any],
     ) -> Sequence[Row]:
-        """One page of a query, counted from 1; a number below 1 means the first (mm-37, lk-30).
+        """Return one page of a query, counted from 1; a number below 1 means the first (mm-37, lk-30).
 
         `query` says all that makes the rows what they are: account, operation, criteria. `mark(row)` is what they are
         ordered by, each row's its own. `read(after, offset, limit)` reads rows behind the mark `after`, or from the

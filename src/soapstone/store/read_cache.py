@@ -29,7 +29,8 @@ class Recall:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, read: Callable[[], T]) -> T:
-        """The value under a key, from `read` unless it is remembered. None, for "not there", is never remembered.
+        """Return the value under a key, from `read` unless it is remembered. None, for "not there", is never
+        remembered.
 
         `read` sees its own snapshot of the records, and the value must be one that nobody alters.
         """
@@ -59,7 +60,7 @@ class Recall:
                 self._watch = None
 
     def _current(self) -> int | None:
-        """The token now; what was read under another one is forgotten."""
+        """Return the token now; what was read under another one is forgotten."""
         if self._watch is None:
             self._watch = Watch(self._path)
             # Another watch's tokens say nothing.

@@ -78,7 +78,7 @@ def refuse_newer(database: Database) -> None:
 
 
 def version(database: Database) -> str | None:
-    """The schema's version, None for an empty database."""
+    """Return the schema's version, None for an empty database."""
     with database.read() as connection:
         return _version(connection)
 
@@ -107,12 +107,13 @@ def backup(database: Database, target: Path | None = None) -> Path | None:
 
 
 def beside(path: Path, what: str) -> Path:
-    """A name for another state of a database file, in its folder, with the time in it."""
+    """Return a name for another state of a database file, in its folder, with the time in it."""
     return path.with_name(f"{path.name}.{now():%Y%m%dT%H%M%S}.{what}")
 
 
 def is_copy(connection: Connection) -> bool:
-    """Whether the records are a backup that has not been taken up: the original may have handed out numbers since."""
+    """Return whether the records are a backup that has not been taken up: the original may have handed out numbers
+    since."""
     if not inspect(connection).has_table(secrets.name):
         return False
     return connection.execute(select(secrets.c.value).where(secrets.c.name == COPY)).scalar_one_or_none() is not None

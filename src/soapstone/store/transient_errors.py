@@ -121,18 +121,18 @@ def translated(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def driver_words(error: BaseException) -> str:
-    """What the driver or the system said, in one line, for the operator."""
+    """Return what the driver or the system said, in one line, for the operator."""
     *_, innermost = _causes(error)
     return str(innermost).strip().partition("\n")[0]
 
 
 def hindrance(error: BaseException) -> str | None:
-    """What was in the way, as a sentence; None for a fault of the program or of the job itself."""
+    """Return what was in the way, as a sentence; None for a fault of the program or of the job itself."""
     return next((words for cause in _causes(error) if (words := _words(cause))), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what led to it, the innermost last; drivers' errors are inside SQLAlchemy's."""
+    """Yield the error and what led to it, the innermost last; drivers' errors are inside SQLAlchemy's."""
     found: BaseException | None = error
     while found is not None:
         yield found

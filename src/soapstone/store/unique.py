@@ -65,7 +65,7 @@ def insert_unless_there(connection: Connection, table: Table, **values: Any) -> 
 
 
 def is_taken(error: IntegrityError) -> bool:
-    """Whether a unique index, or the primary key, refused a row."""
+    """Return whether a unique index, or the primary key, refused a row."""
     driver = error.orig
     if isinstance(driver, sqlite3.Error):
         return driver.sqlite_errorcode in _SQLITE

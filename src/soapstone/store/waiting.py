@@ -29,7 +29,7 @@ class Waiting:
 
     @contextmanager
     def one(self) -> Iterator[int]:
-        """One more writer, from its begin until it has its turn or gives up; what it is called here.
+        """Yield one more writer, from its begin until it has its turn or gives up; what it is called here.
 
         Raises RecordsUnavailable at once when the records are stuck and enough others wait.
         """
@@ -45,17 +45,18 @@ class Waiting:
                 del self._since[me]
 
     def got_on(self) -> None:
-        """A writer had its turn."""
+        """Note that a writer had its turn."""
         self._moved = time.monotonic()
 
     def gives_up(self, me: int, patience: float) -> bool:
-        """Whether a writer has waited long enough: its patience, in seconds, or less when the records are stuck."""
+        """Return whether a writer has waited long enough: its patience, in seconds, or less when the records are
+        stuck."""
         with self._lock:
             waited = time.monotonic() - self._since[me]
             return waited > patience or (waited > STUCK and self._place(me) >= MOST_WAITING and self._stuck())
 
     def crowded(self, me: int) -> bool:
-        """Whether enough others have waited for longer."""
+        """Return whether enough others have waited for longer."""
         with self._lock:
             return self._place(me) >= MOST_WAITING
 

@@ -61,7 +61,7 @@ class _Confirmation:
 
 
 def subscriber(product: Product) -> ASGIApp:
-    """The app. Its pages are made in worker threads."""
+    """Return the app. Its pages are made in worker threads."""
 
     def found(request: Request) -> _Confirmation | tuple[str, str]:
         invitation = product.invitations.read(request.path_params["token"])
@@ -132,7 +132,7 @@ def subscriber(product: Product) -> ASGIApp:
 
 
 def _not_now(request: Request, error: Exception) -> Response:
-    """Nothing is stored, so the page must not look as if it were: mail programs look at the status alone."""
+    """Return nothing is stored, so the page must not look as if it were: mail programs look at the status alone."""
     log.error("%s %s failed", request.method, request.url.path.split("/")[1], exc_info=error)
     page = _page(*NOT_NOW, status=503)
     page.headers["Retry-After"] = str(RecordsUnavailable.retry_seconds)
@@ -140,7 +140,7 @@ def _not_now(request: Request, error: Exception) -> Response:
 
 
 def is_one_click(content_type: str, body: bytes) -> bool:
-    """Whether a form says that a mail program posts it, in either way that RFC 8058 3.2 allows.
+    """Return whether a form says that a mail program posts it, in either way that RFC 8058 3.2 allows.
 
     Parts are told from each other by the lines that begin with hyphens. Python's reader of mails takes a time that
     grows with the square of a header.
@@ -165,7 +165,7 @@ def is_one_click(content_type: str, body: bytes) -> bool:
 
 
 def _parameter(name: str, text: str) -> str:
-    """A parameter of a header; empty for none."""
+    """Return a parameter of a header; empty for none."""
     for each in text.split(";"):
         key, _, value = each.partition("=")
         if key.strip().lower() == name:

@@ -189,7 +189,7 @@ def _decoded(headers: Any) -> Headers:
 
 
 def _fault(call: RecordedCall) -> str:
-    """The sentence with which a call was refused; empty for a call that was not."""
+    """Return the sentence with which a call was refused; empty for a call that was not."""
     if call.status < 400:
         return ""
     text = call.response.start(_MOST_READ).decode("utf-8", "replace")

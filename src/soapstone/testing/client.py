@@ -381,7 +381,7 @@ def _value(element: ElementTree.Element) -> Any:
 
 
 def _matches(expected: Any, actual: Any) -> bool:
-    """True if the value of a request is the expected one."""
+    """Return True if the value of a request is the expected one."""
     if isinstance(expected, Mapping):
         return isinstance(actual, dict) and all(
             name in actual and _matches(value, actual[name]) for name, value in expected.items()

@@ -39,7 +39,7 @@ class Moment(BaseModel):
 
 
 def router(set_clock: Callable[[datetime], None]) -> APIRouter:
-    """The calls about the clock; `set_clock` is called on the event loop."""
+    """Return the calls about the clock; `set_clock` is called on the event loop."""
     routes = APIRouter(tags=["clock"])
 
     @routes.get("/clock", summary="Tell the time")

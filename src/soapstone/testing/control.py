@@ -49,7 +49,7 @@ class Records(Protocol):
 
 
 def control(base: str, records: Records, *routers: APIRouter) -> FastAPI:
-    """The app for the server at the URL `base`; its description is at /_test/openapi.json."""
+    """Return the app for the server at the URL `base`; its description is at /_test/openapi.json."""
     app = FastAPI(
         title="Soapstone's test server",
         version=version("soapstone"),

@@ -150,7 +150,7 @@ def router(calls: RecordedCalls) -> APIRouter:
 
 
 def _document(calls: list[RecordedCall]) -> Iterator[str]:
-    """The list as JSON, one call at a time: all of them may be larger than the memory."""
+    """Yield the list as JSON, one call at a time: all of them may be larger than the memory."""
     yield '{"calls":['
     comma = ""
     for call in calls:

@@ -34,11 +34,11 @@ class AfterPolls(_In):
     after_polls: int = Field(ge=0, le=1_000_000)
 
     def is_seen(self, polls: int) -> bool:
-        """Whether a poll, the last of so many, sees the next state."""
+        """Return whether a poll, the last of so many, sees the next state."""
         return polls > self.after_polls
 
     def has_come(self, since: datetime | None) -> bool:
-        """Whether the time has come that the clock tells."""
+        """Return whether the time has come that the clock tells."""
         return False
 
 
@@ -48,11 +48,11 @@ class AfterSeconds(_In):
     after_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
 
     def is_seen(self, polls: int) -> bool:
-        """Whether a poll, the last of so many, sees the next state."""
+        """Return whether a poll, the last of so many, sees the next state."""
         return False
 
     def has_come(self, since: datetime | None) -> bool:
-        """Whether the time has come that the clock tells: so many seconds since then."""
+        """Return whether the time has come that the clock tells: so many seconds since then."""
         return since is not None and now() >= since + timedelta(seconds=self.after_seconds)
 
 

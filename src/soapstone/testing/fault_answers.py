@@ -21,7 +21,7 @@ INTERNAL = "The server met an internal error."
 
 
 def soap_fault(called: Called, message: str) -> Response:
-    """The interface says that it failed: with `message`, or as for an internal error."""
+    """Return the interface says that it failed: with `message`, or as for an internal error."""
     if called.interface is Interface.REST:
         return _problem(500, message or INTERNAL)
     if called.interface is Interface.XML:
@@ -30,7 +30,7 @@ def soap_fault(called: Called, message: str) -> Response:
 
 
 def page(status: int, retry_seconds: int = 0) -> Response:
-    """A page such as proxies give for a server that fails; with seconds it says when to try again."""
+    """Return a page such as proxies give for a server that fails; with seconds it says when to try again."""
     text = f"{status} {HTTPStatus(status).phrase}"
     headers = {"Retry-After": str(retry_seconds)} if retry_seconds else None
     # No XML: what cannot be read as an envelope at all is what clients have to get along with.
@@ -39,7 +39,7 @@ def page(status: int, retry_seconds: int = 0) -> Response:
 
 
 def expired_session(called: Called) -> Response:
-    """The session (mm-14) or the token is over."""
+    """Return the session (mm-14) or the token is over."""
     if called.interface is Interface.REST:
         from soapstone.api.authentication import CHALLENGE, UNKNOWN
 

@@ -95,7 +95,7 @@ class _Request:
         self.gone = False
 
     async def receive(self) -> Message:
-        """What the app receives."""
+        """Return what the app receives."""
         return self._ahead.pop(0) if self._ahead else await self._next()
 
     async def read_until(self, enough: Callable[[], bool]) -> None:

@@ -121,7 +121,7 @@ class Faults:
         self._lock = Lock()
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Return whether there is any."""
         return bool(self._faults)
 
     def add(self, wanted: Wanted) -> Fault:
@@ -162,7 +162,7 @@ class Faults:
 
 
 def _check(wanted: Wanted) -> None:
-    """Raises InvalidError."""
+    """Raise InvalidError for a fault that no call could meet."""
     name = wanted.operation
     if name is not None:
         there = interfaces_with(name, wanted.interface)
@@ -175,7 +175,7 @@ def _check(wanted: Wanted) -> None:
 
 
 def _samples(interface: Interface, name: str | None) -> list[Called]:
-    """Calls of an operation, or of all."""
+    """Return calls of an operation, or of all."""
     contract = contract_of(interface)
     if contract is None:
         return [Called(interface, name or "")]

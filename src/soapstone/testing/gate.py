@@ -84,12 +84,12 @@ class _Passage:
             task.cancel()
 
     async def receive(self) -> MutableMapping[str, Any]:
-        """What the app receives."""
+        """Return what the app receives."""
         message = None if self._given_up else await self._unless_given_up(self._receive())
         return message or {"type": "http.disconnect"}
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
-        """What the app sends."""
+        """Pass on what the app sends."""
         if not self._given_up:
             await self._unless_given_up(self._send(message))
 

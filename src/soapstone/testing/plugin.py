@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def soapstone_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Soapstone]:
-    """A Soapstone test server for the whole session, on a free port of this machine."""
+    """Yield a Soapstone test server for the whole session, on a free port of this machine."""
     seed = _seed(pytestconfig)
     as_process = pytestconfig.getoption("soapstone_process") or pytestconfig.getini("soapstone_process")
     with _process(seed, tmp_path_factory.mktemp("soapstone")) if as_process else _local(seed) as url:
@@ -46,7 +46,7 @@ def soapstone_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempP
 
 @pytest.fixture
 def soapstone(soapstone_server: Soapstone) -> Soapstone:
-    """The Soapstone test server, as it is at its start."""
+    """Return the Soapstone test server, as it is at its start."""
     soapstone_server.reset()
     return soapstone_server
 

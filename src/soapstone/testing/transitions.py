@@ -339,7 +339,7 @@ class Transitions:
             time.sleep(LOOK)
 
     def _waits(self, job: Job) -> bool:
-        """Whether a queued job waits for something else: its time, its owner, or another job of its list."""
+        """Return whether a queued job waits for something else: its time, its owner, or another job of its list."""
         if job.paused or job.due_at > now():
             return True
         column = jobs.c

@@ -51,7 +51,7 @@ class AnswerMemory:
         self._answers: OrderedDict[bytes, Remembered] = OrderedDict()
 
     def key(self, *parts: bytes) -> bytes:
-        """The digest of a request's parts."""
+        """Return the digest of a request's parts."""
         digest = hashlib.blake2b(key=self._key, digest_size=16)
         for part in parts:
             digest.update(len(part).to_bytes(4, "big"))
@@ -59,7 +59,7 @@ class AnswerMemory:
         return digest.digest()
 
     def get(self, key: bytes, token: Hashable) -> Remembered | None:
-        """The answer to the same request, unless something may have changed since."""
+        """Return the answer to the same request, unless something may have changed since."""
         found = self._answers.get(key)
         if found is None:
             return None

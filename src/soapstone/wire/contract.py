@@ -161,7 +161,7 @@ class Contract:
         return merged
 
     def derived(self, kind: StructType) -> tuple[StructType, ...]:
-        """The types of this contract that extend `kind`, at any depth."""
+        """Return the types of this contract that extend `kind`, at any depth."""
         return tuple(
             other
             for other in self.types
@@ -178,7 +178,7 @@ def _same(one: WireType, other: WireType) -> bool:
 
 
 def encode_name(name: str) -> str:
-    """An XML name for any text: characters that a name may not hold become `_xHHHH_`."""
+    """Return an XML name for any text: characters that a name may not hold become `_xHHHH_`."""
     return "".join(
         char if char.isalnum() or char == "_" or (char in "-." and at > 0) else f"_x{ord(char):04X}_"
         for at, char in enumerate(name)

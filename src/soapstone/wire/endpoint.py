@@ -250,7 +250,8 @@ class Endpoint:
 
 
 async def _peek(receive: Receive) -> tuple[bytes | None, Receive]:
-    """The whole body if it comes in one piece, and a `receive` that begins with it again. Raises Disconnected."""
+    """Return the whole body if it comes in one piece, and a `receive` that begins with it again. Raises
+    Disconnected."""
     first = await receive()
     if first["type"] == "http.disconnect":
         raise Disconnected

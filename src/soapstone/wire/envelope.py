@@ -31,7 +31,7 @@ _HEADS = {version: version.head for version in (SOAP_11, SOAP_12)}
 
 
 def envelope(version: SoapVersion, body: str, header: str = "") -> bytes:
-    """The whole answer around the content of its Body, and of its Header if any: UTF-8, no BOM, one line."""
+    """Return the whole answer around the content of its Body, and of its Header if any: UTF-8, no BOM, one line."""
     head = _HEADS[version]
     if header:
         head = f"{head.removesuffix('<soap:Body>')}<soap:Header>{header}</soap:Header><soap:Body>"

@@ -108,7 +108,7 @@ def unroutable(action: str | None) -> ClientFault:
 
 
 def render(fault: Fault, version: SoapVersion) -> bytes:
-    """The answer body of a fault."""
+    """Return the answer body of a fault."""
     text = escape(fault.text)
     if version is SOAP_11:
         detail = "<detail />" if fault.has_detail else ""

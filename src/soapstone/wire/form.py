@@ -33,7 +33,7 @@ class Prefill:
 
 
 def request_form(contract: Contract, operation: Operation, prefill: Prefill) -> str:
-    """The form of one operation, with its script and the places for the answer."""
+    """Return the form of one operation, with its script and the places for the answer."""
     header = contract.header_type if operation.header else None
     parts = [("Header", header)] if header is not None else []
     groups = "".join(
@@ -70,7 +70,7 @@ def _members(kind: StructType, path: str, prefill: Prefill, within: tuple[Struct
 
 
 def _member(member: Member, path: str, prefill: Prefill, within: tuple[StructType, ...]) -> str:
-    """The field of a scalar, or a group of fields. A type within itself ends there, as in the samples."""
+    """Return the field of a scalar, or a group of fields. A type within itself ends there, as in the samples."""
     kind = member.type
     if isinstance(kind, StructType):
         inner = "" if kind in within else _members(kind, path, prefill, within)

@@ -40,7 +40,7 @@ class Source(Protocol):
         ...
 
     def spool(self, place: Place) -> SpooledContent:
-        """A place for the content of a spooled member."""
+        """Return a place for the content of a spooled member."""
         ...
 
 
@@ -54,13 +54,13 @@ class Frame:
         return None
 
     def text(self, reader: Source, data: str) -> None:
-        """A piece of the element's text."""
+        """Take a piece of the element's text."""
 
     def aside(self) -> None:
-        """A comment or a processing instruction stands in the element."""
+        """Take a comment or a processing instruction in the element."""
 
     def done(self, reader: Source) -> None:
-        """The element has ended."""
+        """End the element."""
 
 
 class TextFrame(Frame):
@@ -196,7 +196,7 @@ class ArrayFrame(Frame):
         reader.keep_text(data)
 
     def _end_loose(self, reader: Source) -> str:
-        """The text so far, which counts no longer."""
+        """Return the text so far, which counts no longer."""
         if len(self.loose) > 1:
             reader.join_text(False)
         text = "".join(self.loose)
@@ -263,7 +263,7 @@ class SpooledContent:
             self.size += len(data)
 
     def take(self) -> bytes:
-        """All that is waiting, as one block."""
+        """Return all that is waiting, as one block."""
         data = b"".join(self.blocks)
         self.blocks = []
         self.size = 0
@@ -271,7 +271,7 @@ class SpooledContent:
 
 
 def open_value(member: MemberPlan, reader: Source, place: Place, attributes: Attributes) -> Frame | None:
-    """The frame of a value; None when it is nil, which is then already placed."""
+    """Return the frame of a value; None when it is nil, which is then already placed."""
     reader.keep(ELEMENT_COST)
     nil = bool(attributes) and (is_nil(attributes) if not member.nillable else _nil(reader, attributes))
     if nil and member.may_be_null:
@@ -302,7 +302,7 @@ def open_value(member: MemberPlan, reader: Source, place: Place, attributes: Att
 
 
 def _open_array(member: MemberPlan, reader: Source, values: dict[str, Any], attributes: Attributes) -> Frame | None:
-    """A wrapped array; when its element repeats, the items of all are collected (mm-7)."""
+    """Return a wrapped array; when its element repeats, the items of all are collected (mm-7)."""
     reader.keep(ELEMENT_COST)
     if attributes and is_nil(attributes):
         values.setdefault(member.name, None)
@@ -319,7 +319,8 @@ def is_nil(attributes: Attributes) -> bool:
 
 
 def _nil(reader: Source, attributes: Attributes) -> bool:
-    """As `is_nil`, where null is foreseen: anything but a boolean is then refused, though nothing at all is not."""
+    """Return as `is_nil`, where null is foreseen: anything but a boolean is then refused, though nothing at all is
+    not."""
     text = attributes.get(NIL, "")
     try:
         return bool(text) and bool(READERS["boolean"](text))
@@ -328,5 +329,6 @@ def _nil(reader: Source, attributes: Attributes) -> bool:
 
 
 def _local(qualified: str) -> str:
-    """The local part of a prefixed name; clients differ in prefixes, and no two of our types differ only in those."""
+    """Return the local part of a prefixed name; clients differ in prefixes, and no two of our types differ only in
+    those."""
     return qualified.strip().rpartition(":")[2]

@@ -14,7 +14,7 @@ _STYLE = files("soapstone.wire").joinpath("pages.css").read_text("utf-8")
 
 
 def _hash(text: str) -> str:
-    """A source expression of a content security policy that allows exactly this text."""
+    """Return a source expression of a content security policy that allows exactly this text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
@@ -33,7 +33,7 @@ def _page(title: str, body: str) -> str:
 
 
 def index_page(contract: Contract) -> str:
-    """The operations with their descriptions, and the way to the service description."""
+    """Return the operations with their descriptions, and the way to the service description."""
     rows = "".join(
         f'<dt><a href="?op={escape(operation.name)}">{escape(operation.name)}</a></dt>\n'
         f"<dd>{escape(operation.description)}</dd>\n"
@@ -48,7 +48,7 @@ def index_page(contract: Contract) -> str:
 
 
 def operation_page(contract: Contract, operation: Operation, host: str, prefill: Prefill | None) -> str:
-    """Description, test form and the four sample blocks of one operation; no prefill means a note and no form."""
+    """Return description, test form and the four sample blocks of one operation; without prefill a note and no form."""
     test = (
         "<p>A form to try this operation is offered only to requests that come from the local machine.</p>\n"
         if prefill is None
@@ -75,11 +75,11 @@ def _samples(contract: Contract, operation: Operation, version: SoapVersion, hos
 
 
 def unrecognized_page(method: str) -> str:
-    """The answer to a call by HTTP GET or POST binding, which no contract of ours has (asmx-4)."""
+    """Return the answer to a call by HTTP GET or POST binding, which no contract of ours has (asmx-4)."""
     message = f"Request format is unrecognized for URL unexpectedly ending in '/{method}'."
     return _page(message, f"<h1>{escape(message, quote=False)}</h1>\n")
 
 
 def error_page(message: str) -> str:
-    """A short page for a request that is refused before it is looked at."""
+    """Return a short page for a request that is refused before it is looked at."""
     return _page(message, f"<h1>{escape(message)}</h1>\n")

@@ -27,7 +27,7 @@ class LargeCalls:
         self.waiting = 0
 
     def turn(self) -> "Turn":
-        """The turn of one call. A small call waits for nothing."""
+        """Return the turn of one call. A small call waits for nothing."""
         return Turn(self)
 
 

@@ -30,7 +30,7 @@ class Negotiation:
 
 
 def negotiate(contract: Contract, content_type: str, soap_action: str | None) -> Negotiation | None:
-    """None for a media type that is not SOAP (asmx-11)."""
+    """Return None for a media type that is not SOAP (asmx-11)."""
     media, _, rest = content_type.partition(";")
     media = media.strip().lower()
     if media not in (SOAP_11.media_type, SOAP_12.media_type):
@@ -64,7 +64,8 @@ _NO_CHARSETS = frozenset(
 
 
 def _charset(name: str | None) -> str | None:
-    """A charset that Python knows, by its own name. Any other, and US-ASCII, which UTF-8 contains, count as none."""
+    """Return a charset that Python knows, by its own name. Any other, and US-ASCII, which UTF-8 contains, count as
+    none."""
     if not name:
         return None
     try:

@@ -84,7 +84,7 @@ class StructPlan:
         return {other.name: self.plans.struct(other) for other in self.plans.contract.derived(self.kind)}
 
     def build(self, values: dict[str, Any]) -> Struct:
-        """The struct of the values read; `values` becomes part of it, so later changes to it show."""
+        """Return the struct of the values read; `values` becomes part of it, so later changes to it show."""
         made = self.cls.__new__(self.cls)
         for name, value in self._constants.items():
             if name not in values:
@@ -103,7 +103,7 @@ class Plans:
     contract: Contract
 
     def key(self, name: str) -> str:
-        """The parser's name for an element of the contract's namespace."""
+        """Return the parser's name for an element of the contract's namespace."""
         return f"{self.contract.namespace}{SEPARATOR}{name}"
 
     @cached_property
@@ -111,13 +111,14 @@ class Plans:
         return {}
 
     def struct(self, kind: StructType) -> StructPlan:
-        """The one plan of a struct."""
+        """Return the one plan of a struct."""
         return self._structs.get(kind) or self._structs.setdefault(kind, StructPlan(self, kind))
 
     @classmethod
     @cache
     def of(cls, contract: Contract) -> "Plans":
-        """The prepared plans of a contract, the same ones each time. Raises TypeError for a wrong declaration."""
+        """Return the prepared plans of a contract, the same ones each time. Raises TypeError for a wrong
+        declaration."""
         plans = cls(contract)
         plans.prepare()
         return plans

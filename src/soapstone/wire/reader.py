@@ -96,7 +96,7 @@ class Reader:
     # --- input ---------------------------------------------------------------------------------------------------
 
     def feed(self, piece: bytes) -> None:
-        """The next piece, at most `PIECE` bytes, and at most `EARLY_PIECE` before `trust`."""
+        """Take the next piece, at most `PIECE` bytes, and at most `EARLY_PIECE` before `trust`."""
         if self._early is not None:
             self._early += len(piece)
             if self._early > MAX_EARLY:
@@ -117,7 +117,7 @@ class Reader:
         self._parse(piece, False)
 
     def trust(self) -> None:
-        """The caller is known by the header; for an operation without one nothing changes."""
+        """Trust the caller, who is known by the header; for an operation without one nothing changes."""
         if self.operation is not None and self.operation.header:
             self._early = None
 
@@ -128,7 +128,7 @@ class Reader:
             raise ReadFault("The request is too long.")
 
     def finish(self) -> None:
-        """The body has ended."""
+        """End the body."""
         piece, self._start_of_body = self._start_of_body, b""
         if self._parser is None:
             self._open(piece)
@@ -276,7 +276,7 @@ class Reader:
             self._frame.text(self, data)
 
     def _aside(self, *_: str) -> None:
-        """A comment or a processing instruction."""
+        """Take a comment or a processing instruction."""
         if not self._skip:
             self._frame.aside()
 
@@ -332,7 +332,7 @@ class Reader:
         return StructFrame(self.plans.struct(struct_type(self.operation.request)), place)
 
     def require_operation(self) -> Operation:
-        """The operation. Raises a fault while nothing has named one."""
+        """Return the operation. Raises a fault while nothing has named one."""
         if self.operation is None:
             raise unroutable(self.negotiation.action)
         return self.operation
@@ -353,7 +353,8 @@ def _check_declaration(version: str, encoding: str | None, standalone: int) -> N
 
 
 def _must_understand(version: SoapVersion, attributes: Attributes) -> bool:
-    """Whether a header block must be understood. Whom it is aimed at did not count for the runtime (fault table)."""
+    """Return whether a header block must be understood. Whom it is aimed at did not count for the runtime (fault
+    table)."""
     if not attributes:
         return False
     return attributes.get(f"{version.namespace}{SEPARATOR}mustUnderstand", "").strip() in ("1", "true")

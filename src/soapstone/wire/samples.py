@@ -8,7 +8,7 @@ _PREFIXES = {"1.1": "soap", "1.2": "soap12"}
 
 
 def sample_request(contract: Contract, operation: Operation, version: SoapVersion, host: str) -> str:
-    """The request with its HTTP head, one element a line, indented."""
+    """Return the request with its HTTP head, one element a line, indented."""
     head = [
         f"POST {contract.path} HTTP/1.1",
         f"Host: {host}",
@@ -22,7 +22,7 @@ def sample_request(contract: Contract, operation: Operation, version: SoapVersio
 
 
 def sample_response(contract: Contract, operation: Operation, version: SoapVersion) -> str:
-    """The answer with its HTTP head."""
+    """Return the answer with its HTTP head."""
     head = ["HTTP/1.1 200 OK", f"Content-Type: {version.media_type}; charset=utf-8", "Content-Length: length"]
     return "\n".join([*head, "", *_envelope(contract, version, None, operation.response_type)])
 

@@ -36,7 +36,7 @@ class ScalarType:
     reference: bool
 
     def zero(self) -> Any:
-        """The value of an absent member."""
+        """Return the value of an absent member."""
         return _ZEROS.get(self.name)
 
 
@@ -52,7 +52,7 @@ class EnumType:
         return self.cls.__name__
 
     def zero(self) -> Any:
-        """The first value: what a missing member counts as (mm-6)."""
+        """Return the first value: what a missing member counts as (mm-6)."""
         return next(iter(self.cls))
 
 
@@ -146,7 +146,7 @@ class Member:
     """The default that the class declares. It is for those who make a struct; the wire knows nothing of it."""
 
     def default(self) -> Any:
-        """The value of a member that the maker of a struct leaves out."""
+        """Return the value of a member that the maker of a struct leaves out."""
         return (self.written_default or self.absent)()
 
 
@@ -154,12 +154,12 @@ _struct_types: dict[type[declared.Struct], StructType] = {}
 
 
 def struct_type(cls: type[declared.Struct]) -> StructType:
-    """The one `StructType` of a class."""
+    """Return the one `StructType` of a class."""
     return _struct_types.get(cls) or _struct_types.setdefault(cls, StructType(cls))
 
 
 def _member(cls: type[declared.Struct], name: str, annotation: Any) -> Member:
-    """The member that an annotation declares. Raises TypeError for an annotation that has no wire form."""
+    """Return the member that an annotation declares. Raises TypeError for an annotation that has no wire form."""
     try:
         member = member_of(name, annotation)
     except TypeError as error:
@@ -171,7 +171,7 @@ def _member(cls: type[declared.Struct], name: str, annotation: Any) -> Member:
 
 
 def member_of(name: str, annotation: Any) -> Member:
-    """The member `name` of a type annotation. Raises TypeError for one that has no wire form."""
+    """Return the member `name` of a type annotation. Raises TypeError for one that has no wire form."""
     marks, core, optional = _unfold(annotation)
     nillable = any(isinstance(mark, declared.NillableMark) for mark in marks)
     primitive = next((mark for mark in marks if isinstance(mark, declared.Primitive)), None)
@@ -204,7 +204,7 @@ def member_of(name: str, annotation: Any) -> Member:
 
 
 def _item(annotation: Any) -> Member:
-    """The item of an array: named after its type, nillable unless it is a value type (asmx-26)."""
+    """Return the item of an array: named after its type, nillable unless it is a value type (asmx-26)."""
     inner = member_of("", annotation)
     return Member(inner.type.name, inner.type, False, inner.nillable or inner.type.reference, absent=inner.absent)
 
@@ -229,7 +229,7 @@ def _unfold(annotation: Any) -> tuple[list[Any], Any, bool]:
 
 
 def walk(start: WireType) -> Iterator[WireType]:
-    """The types that a type needs, itself first, in the order in which the original schema lists them.
+    """Yield the types that a type needs, itself first, in the order in which the original schema lists them.
 
     A derived type comes before its base, a type before those of its members. Built-in types are left out.
     """

@@ -47,14 +47,14 @@ class Service(Protocol):
         """Do the work: the bare result, or the response struct when the operation declares one. Raises Fault."""
 
     def internal_error(self, error: Exception) -> str:
-        """The message of the fault for an unexpected exception, which itself goes to the log.
+        """Return the message of the fault for an unexpected exception, which itself goes to the log.
 
         An exception with an attribute `retry_seconds` says that the product cannot answer for now: the call may be
         made again after so many seconds.
         """
 
     def caller_name(self, context: Any) -> str:
-        """How a call record names the caller."""
+        """Return how a call record names the caller."""
 
     def account_id(self, context: Any) -> int | None:
-        """The account of the login that calls; None for a call of no known login."""
+        """Return the account of the login that calls; None for a call of no known login."""

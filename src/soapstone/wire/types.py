@@ -32,7 +32,7 @@ class Upload(Protocol):
         """Take the next block, at most about 1 MiB."""
 
     def close(self) -> None:
-        """All content has been received."""
+        """End the content: all of it has been received."""
 
     def discard(self) -> None:
         """Forget the content. May be called again, and does nothing once the product has kept the upload."""
@@ -120,7 +120,8 @@ _members: "dict[type[Struct], dict[str, Member]]" = {}
 
 
 def _members_of(cls: "type[Struct]") -> "dict[str, Member]":
-    """The members of a class by name. The schema describes the classes of this module, so it is imported late."""
+    """Return the members of a class by name. The schema describes the classes of this module, so it is imported
+    late."""
     from soapstone.wire.schema import struct_type
 
     return _members.setdefault(cls, struct_type(cls).all_members_by_name)

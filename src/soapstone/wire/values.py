@@ -113,7 +113,7 @@ def _date_time(text: str) -> datetime.datetime:
 
 
 def _from_parts(parts: dict[str, str | None]) -> datetime.datetime:
-    """Raises ValueError for a day or time that does not exist."""
+    """Raise ValueError for a day or time that does not exist."""
     today = now()
     if "year" in parts or "month" in parts or "day" in parts:
         # Without a year: a day of a month is one of the leap year 1904, a month or a day alone is of this year.
@@ -188,7 +188,7 @@ def enum_reader(cls: type[Enumeration]) -> Callable[[str], Enumeration]:
 
 
 def _excerpt(text: str) -> str:
-    """What a fault quotes of a refused value."""
+    """Return what a fault quotes of a refused value."""
     return text if len(text) <= 200 else text[:200] + "..."
 
 
@@ -215,7 +215,7 @@ class Base64Decoder:
         return _decoded(data[:whole]) if whole else b""
 
     def finish(self) -> bytes:
-        """What the characters behind the last whole group of four still hold."""
+        """Return what the characters behind the last whole group of four still hold."""
         rest, self._rest = self._rest, b""
         if len(rest) < 2:
             return _decoded(rest + b"AAA")[:0] if rest else b""
@@ -261,7 +261,7 @@ def _write_integer(low: int, high: int) -> Callable[[Any], str]:
 
 
 def _write_double(value: Any) -> str:
-    """A whole number without point and exponent (mm-35); others with 15 digits if those say all, or with 17."""
+    """Return a whole number without point and exponent (mm-35); others with 15 digits if those say all, or with 17."""
     number = float(value)
     if number != number:
         return "NaN"
@@ -307,7 +307,7 @@ WRITERS: dict[str, Callable[[Any], str]] = {
 
 
 def type_of_any(value: Any) -> str:
-    """The type name that a value of any type is written with: `xsd:...`, or the name of a contract type."""
+    """Return the type name that a value of any type is written with: `xsd:...`, or the name of a contract type."""
     if isinstance(value, Enumeration | Struct):
         return type(value).__name__
     if isinstance(value, int) and not isinstance(value, bool):

@@ -20,7 +20,7 @@ _answer_writers: dict[Operation, Write] = {}
 
 
 def write_answer(operation: Operation, namespace: str, version: SoapVersion, value: Any) -> bytes:
-    """The answer of a call: `value` is the bare result or the answer struct, as the operation declares."""
+    """Return the answer of a call: `value` is the bare result or the answer struct, as the operation declares."""
     write = _answer_writers.get(operation) or _answer_writers.setdefault(operation, _compile_answer(operation))
     out: list[str] = []
     write(value, out)
@@ -45,20 +45,20 @@ def _compile_answer(operation: Operation) -> Write:
 
 
 def write_struct(value: Struct, namespace: str) -> str:
-    """A struct as an element of its own name in its namespace: a request payload or a header block."""
+    """Return a struct as an element of its own name in its namespace: a request payload or a header block."""
     out: list[str] = []
     struct_writer(type(value))(value, out)
     return element(type(value).__name__, namespace, "".join(out))
 
 
 def element(name: str, namespace: str, content: str) -> str:
-    """A global element around its content."""
+    """Return a global element around its content."""
     head = f'<{name} xmlns="{escape_attribute(namespace)}"'
     return f"{head}>{content}</{name}>" if content else f"{head} />"
 
 
 def struct_writer(cls: type[Struct]) -> Write:
-    """The writer of the content of a struct."""
+    """Return the writer of the content of a struct."""
     return _struct_writers.get(cls) or _struct_writers.setdefault(cls, _compile_struct(struct_type(cls)))
 
 
@@ -105,7 +105,7 @@ def _compile_member(member: Member) -> Write:
 
 
 def _compile_element(member: Member) -> Write:
-    """The writer of an element whose value is there."""
+    """Return the writer of an element whose value is there."""
     kind = member.type
     if isinstance(kind, StructType):
         return _compile_struct_element(member.name, kind)

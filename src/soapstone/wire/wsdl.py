@@ -56,7 +56,7 @@ def _attributes(attributes: dict[str, str]) -> str:
 
 
 def service_description(contract: Contract, url: str) -> str:
-    """The WSDL, with both ports at `url`."""
+    """Return the WSDL, with both ports at `url`."""
     lines = Lines()
     prefixes = {f"xmlns__{prefix}": uri or contract.namespace for prefix, uri in _PREFIXES.items()}
     lines.open("wsdl:definitions", **prefixes, targetNamespace=contract.namespace)
@@ -200,7 +200,7 @@ def _binding(lines: Lines, contract: Contract, prefix: str, suffix: str) -> None
 
 
 def discovery(contract: Contract, url: str) -> str:
-    """The discovery document: where the description is, and one entry per port (asmx-28)."""
+    """Return the discovery document: where the description is, and one entry per port (asmx-28)."""
     lines = Lines()
     lines.open(
         "discovery",

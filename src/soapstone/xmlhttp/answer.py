@@ -14,13 +14,13 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def document(root: str, members: Mapping[str, str | int]) -> bytes:
-    """A document of one level."""
+    """Return a document of one level."""
     inner = "".join(f"<{name}>{_text(str(value))}</{name}>" for name, value in members.items())
     return f'<?xml version="1.0" encoding="utf-8"?><{root}>{inner}</{root}>'.encode()
 
 
 def error(refused: CallError) -> bytes:
-    """The document of a refusal."""
+    """Return the document of a refusal."""
     return document("Error", {"Code": refused.code, "Description": refused.description})
 
 

@@ -49,7 +49,7 @@ class Reader(Protocol):
     """What takes the body."""
 
     def feed(self, data: bytes) -> None:
-        """The next bytes."""
+        """Return the next bytes."""
 
     def close(self) -> None:
         """There are no more."""
@@ -195,7 +195,8 @@ class _Body:
         return found
 
     async def next(self) -> bytes:
-        """The next bytes; none at the end. Raises CallError over the limit, Disconnected when the client is gone."""
+        """Return the next bytes; none at the end. Raises CallError over the limit, Disconnected when the client is
+        gone."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             return ahead

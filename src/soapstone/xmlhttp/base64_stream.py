@@ -15,7 +15,7 @@ class Base64Stream:
         self._ended = False
 
     def feed(self, text: str) -> None:
-        """The next piece of text."""
+        """Take the next piece of text."""
         # Text that is not ASCII fails here, with a kind of ValueError.
         data = self._rest + b"".join(text.encode("ascii").split())
         whole = len(data) - len(data) % 4

@@ -23,7 +23,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 def logon(product: Product, name: str, password: str, peer: str | None) -> Identity:
-    """Who calls; the checks and texts are those of WSUser (lk-10 to lk-13). Raises SoapstoneError."""
+    """Return who calls; the checks and texts are those of WSUser (lk-10 to lk-13). Raises SoapstoneError."""
     if not name:
         raise InvalidLogonError
     identity = product.logons.identify(name, password, peer)

@@ -54,7 +54,7 @@ class PartsReader:
             raise InvalidError("The boundary of the parts is too long.") from None
 
     def feed(self, data: bytes) -> None:
-        """The next bytes of the body."""
+        """Take the next bytes of the body."""
         at = 0
         while at < len(data):
             known = self._request.identity is not None
@@ -70,7 +70,7 @@ class PartsReader:
                 raise InvalidError(TOO_LATE)
 
     def close(self) -> None:
-        """The body is complete."""
+        """End the body."""
         if not self._requests:
             raise InvalidError("The body has no part named request.")
         if not self._complete:

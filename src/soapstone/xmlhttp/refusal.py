@@ -32,7 +32,7 @@ class CallError(SoapstoneError):
 
 
 def refusal(error: SoapstoneError) -> CallError:
-    """The error as this interface tells it."""
+    """Return the error as this interface tells it."""
     if isinstance(error, CallError):
         return error
     status, code = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), ANSWERS[InvalidError])
@@ -47,5 +47,5 @@ def not_found(kind: str, number: int) -> NotFoundError:
 def internal_error(
     status: int = 500, sentence: str = "The server met an internal error; its log has the details."
 ) -> CallError:
-    """A fault of ours; the log has the details."""
+    """Return a fault of ours; the log has the details."""
     return CallError(status, "InternalError", sentence)

@@ -75,7 +75,7 @@ class RequestReader:
         self._parser.CharacterDataHandler = self._characters
 
     def feed(self, data: bytes) -> None:
-        """The next bytes of the document."""
+        """Take the next bytes of the document."""
         at = 0
         while at < len(data):
             left = len(data) - at
@@ -114,7 +114,7 @@ class RequestReader:
         self._base64 = None
 
     def close(self) -> None:
-        """The document is complete. A request without name and password is refused here."""
+        """End the document. A request without name and password is refused here."""
         self._parse(bytes(self._held), True)
         self._check_logon()
 
@@ -195,7 +195,7 @@ class RequestReader:
         self.upload.write(data)
 
     def _decode(self, text: str | None) -> None:
-        """A piece of the file's content, or None at its end."""
+        """Return a piece of the file's content, or None at its end."""
         assert self._base64 is not None  # noqa: S101 - asked by the callers
         try:
             if text is None:

@@ -116,7 +116,7 @@ def _draft_name(delivery_id: int) -> str:
 
 
 def jobs_with_drafts(drafts: Path) -> list[int]:
-    """Numbers of the jobs that have drafts on disk."""
+    """Return numbers of the jobs that have drafts on disk."""
     return [int(path.name) for path in drafts.iterdir() if path.name.isdigit()] if drafts.is_dir() else []
 
 

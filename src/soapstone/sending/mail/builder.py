@@ -106,26 +106,26 @@ class MailBuilder:
         return {*CONTACT_KEYS, *LINK_KEYS, *(merge_key(attribute.name) for attribute in from_list)}
 
     def queued(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
-        """The next recipients to build mails for, with what their mails need."""
+        """Return the next recipients to build mails for, with what their mails need."""
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
 
     def built(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
-        """The next recipients whose mails are built, with what their mails need."""
+        """Return the next recipients whose mails are built, with what their mails need."""
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "built"), deliveries.c.id, limit)
 
     def due(self, moment: datetime, limit: int) -> Sequence[Row[Any]]:
-        """Recipients that are due to be tried again, those that have waited longest first."""
+        """Return recipients that are due to be tried again, those that have waited longest first."""
         table = deliveries
         these = (table.c.job_id == self._job.id) & (table.c.next_try_at <= moment) & (table.c.state != "handing")
         return self._rows(these, table.c.next_try_at, limit)
 
     def one(self, delivery_id: int) -> Row[Any] | None:
-        """One recipient of this send."""
+        """Return one recipient of this send."""
         rows = self._rows((deliveries.c.id == delivery_id) & (deliveries.c.job_id == self._job.id), deliveries.c.id, 1)
         return rows[0] if rows else None
 
     def content_for(self, row: Row[Any], email: str = "") -> bytes:
-        """The mail of one of these recipients; the same each time, as long as the recipient's values are.
+        """Return the mail of one of these recipients; the same each time, as long as the recipient's values are.
 
         `email` is the recipient's address where it has changed since the row was read. Raises MergedTooLarge.
         """
@@ -133,7 +133,7 @@ class MailBuilder:
         return self._signer.sign(content) if self._signer else content
 
     def envelope(self, row: Row[Any], email: str = "") -> Envelope:
-        """The mail of one of these recipients, in its envelope; `email` is as in `content_for`.
+        """Return the mail of one of these recipients, in its envelope; `email` is as in `content_for`.
 
         Raises MergedTooLarge.
         """
@@ -154,11 +154,11 @@ class MailBuilder:
         return rendered.subject, rendered.html, rendered.plain
 
     def message_uid(self, delivery_id: int) -> str:
-        """The Message-ID of a recipient's mail: the same however often it is tried."""
+        """Return the Message-ID of a recipient's mail: the same however often it is tried."""
         return f"<{self._key(delivery_id)}@{ascii_domain(self._message.from_address)}>"
 
     def _signing(self) -> DkimSigner | None:
-        """The signer, if it signs for this sender."""
+        """Return the signer, if it signs for this sender."""
         signer, sender = self._stationery.signer, self._message.from_address
         if signer is None or signer.signs_for(sender):
             return signer

@@ -152,7 +152,8 @@ class DkimSigner:
         return {f"{key.selector}._domainkey.{self._domain}": key.record for key, _ in self._keys}
 
     def signs_for(self, address: str) -> bool:
-        """Whether mails from this address are signed: it belongs to the domain of the keys or to a subdomain of it.
+        """Return whether mails from this address are signed: it belongs to the domain of the keys or to a subdomain of
+        it.
 
         RFC 6376 lets a domain sign for any author; DMARC counts only signatures of the author's organization (relaxed
         alignment, RFC 7489 3.1.1), and others may lend this domain's good name to strangers. That a parent domain is of
@@ -183,7 +184,7 @@ class DkimSigner:
 
 
 def _relaxed_headers(head: bytes) -> tuple[bytes, bytes]:
-    """The value of the tag h=, and the headers that it names in their relaxed form (RFC 6376 3.4.2)."""
+    """Return the value of the tag h=, and the headers that it names in their relaxed form (RFC 6376 3.4.2)."""
     found: dict[bytes, list[bytes]] = {}
     for line in _FOLD.sub(b"", head).split(b"\r\n"):
         name, _, value = line.partition(b":")
@@ -205,7 +206,7 @@ def _relaxed_headers(head: bytes) -> tuple[bytes, bytes]:
 
 
 def _relaxed_body(body: bytes) -> bytes:
-    """The body in its relaxed form (RFC 6376 3.4.4); nothing is left of a body of empty lines."""
+    """Return the body in its relaxed form (RFC 6376 3.4.4); nothing is left of a body of empty lines."""
     if not body.endswith(b"\r\n"):
         body += b"\r\n"
     # Most bodies have nothing to replace, and looking for it costs less.
@@ -221,7 +222,7 @@ def _relaxed_body(body: bytes) -> bytes:
 
 @lru_cache(64)
 def _folded(names: bytes) -> bytes:
-    """The names of headers in lines of a fair length."""
+    """Return the names of headers in lines of a fair length."""
     lines, length = [b""], len(" h=")
     for name in names.split(b":"):
         if length + len(name) + 1 > _LONGEST_LINE:

@@ -12,7 +12,8 @@ _SPACE = re.compile(r"\s")
 
 
 def is_mailbox(text: str) -> bool:
-    """Whether mail can go to this address: every address of a list, and names of an own network (`bob@example`, lk-87).
+    """Return whether mail can go to this address: every address of a list, and names of an own network (`bob@example`,
+    lk-87).
 
     Only its form counts; no domain is looked up.
     """

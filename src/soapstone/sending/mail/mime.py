@@ -56,7 +56,7 @@ class Head:
     charset: str = "utf-8"
 
     def around(self, plain: bytes, html: bytes | None) -> bytes:
-        """The whole mail with its bodies, as `Body.write` gives them; there may be no HTML."""
+        """Return the whole mail with its bodies, as `Body.write` gives them; there may be no HTML."""
         domain = ascii_domain(self.from_address)
         headers = [
             f"Date: {_date(self.date)}",
@@ -110,7 +110,7 @@ class Mail(Head):
     plain: str
 
     def content(self) -> bytes:
-        """The whole mail; the same for the same values, so that building it again changes nothing."""
+        """Return the whole mail; the same for the same values, so that building it again changes nothing."""
         html = None if self.html is None else Body("html", self.charset).write([self.html])
         return self.around(Body("plain", self.charset).write([self.plain]), html)
 
@@ -122,13 +122,13 @@ def _date(date: datetime) -> str:
 
 @lru_cache(16)
 def ascii_domain(address: str) -> str:
-    """The domain of an address as name servers know it."""
+    """Return the domain of an address as name servers know it."""
     domain = address.rpartition("@")[2]
     return domain if domain.isascii() else _split(address)[1]
 
 
 def envelope(address: str) -> str:
-    """An address as SMTP takes it: its domain as name servers know it."""
+    """Return an address as SMTP takes it: its domain as name servers know it."""
     return address if address.isascii() else "@".join(_split(address))
 
 
@@ -181,7 +181,7 @@ def _encoded(header: str, text: str, charset: str) -> str:
 
 
 def _fitting(text: str, charset: str) -> str:
-    """The character set, or UTF-8 when it does not have all letters of the text."""
+    """Return the character set, or UTF-8 when it does not have all letters of the text."""
     if charset != "utf-8" and not text.isascii():
         try:
             text.encode(charset)

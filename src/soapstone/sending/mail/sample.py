@@ -40,7 +40,7 @@ class Samples:
         self._links = links
 
     def mail(self, contact_list: ContactList, draft: Draft, email: str, person: Person | None) -> bytes:
-        """The mail to an address; its merge fields are empty unless it is a person's on the list.
+        """Return the mail to an address; its merge fields are empty unless it is a person's on the list.
 
         Raises InvalidMessage for what could not be sent.
         """

@@ -99,7 +99,7 @@ class SpamScanner:
 
 
 def parse(answer: bytes) -> Score:
-    """What a whole answer to REPORT says. Raises ScannerError for one that says nothing."""
+    """Return what a whole answer to REPORT says. Raises ScannerError for one that says nothing."""
     head, mark, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("utf-8", "replace").split("\r\n")
     found = _STATUS.fullmatch(status)

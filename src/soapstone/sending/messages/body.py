@@ -48,7 +48,7 @@ class Lines:
         return self._text.encode().replace(b"\n", b"\r\n")
 
     def data(self, charset: str) -> bytes | None:
-        """The lines in a character set, with LF as line end; None when it has not all their letters."""
+        """Return the lines in a character set, with LF as line end; None when it has not all their letters."""
         if charset not in self._data:
             try:
                 self._data[charset] = self._text.encode(charset)
@@ -57,7 +57,7 @@ class Lines:
         return self._data[charset]
 
     def quoted(self, charset: str) -> bytes:
-        """The lines as they go out in quoted-printable."""
+        """Return the lines as they go out in quoted-printable."""
         if charset not in self._quoted:
             self._quoted[charset] = binascii.b2a_qp(self.data(charset) or b"").replace(b"\n", b"\r\n")
         return self._quoted[charset]
@@ -82,7 +82,7 @@ class Body:
         self._heads: dict[tuple[str, str], bytes] = {}
 
     def write(self, pieces: Sequence[str]) -> bytes:
-        """The body of one mail with its headers, from the pieces of its text; it ends in a line break."""
+        """Return the body of one mail with its headers, from the pieces of its text; it ends in a line break."""
         return self._encode(self._lines(pieces))
 
     def _lines(self, pieces: Sequence[str]) -> list[Lines]:

@@ -19,18 +19,19 @@ class Span(NamedTuple):
 
 
 def links_in_text(template: str, keys: frozenset[str]) -> frozenset[str]:
-    """Those of the merge keys that every reader of a text body sees. Raises InvalidMessage."""
+    """Return those of the merge keys that every reader of a text body sees. Raises InvalidMessage."""
     return _always(MarkedText(template).merge_tags, [Span(0, len(template))], keys)
 
 
 def links_in_html(template: str, keys: frozenset[str]) -> frozenset[str]:
-    """Those of the merge keys that every reader of an HTML body sees, as text or as a link. Raises InvalidMessage."""
+    """Return those of the merge keys that every reader of an HTML body sees, as text or as a link. Raises
+    InvalidMessage."""
     reader = HtmlReader(template, template=True)
     return _always(reader.merge_tags, _visible(reader), keys)
 
 
 def _visible(reader: HtmlReader) -> list[Span]:
-    """Where readers see what stands there: texts, and addresses of links that have something to click."""
+    """Return where readers see what stands there: texts, and addresses of links that have something to click."""
     found: list[Span] = []
     hidden = 0
     # Addresses of the link that is open, until there is something to click.
@@ -60,7 +61,8 @@ def _visible(reader: HtmlReader) -> list[Span]:
 
 
 def _always(tags: Sequence[MergeTag], spans: Sequence[Span], keys: frozenset[str]) -> frozenset[str]:
-    """The keys whose values stand in the spans whatever conditions apply: outside of them, or in all their branches."""
+    """Return the keys whose values stand in the spans whatever conditions apply: outside of them, or in all their
+    branches."""
     # For each condition that is open, and the whole text: what all branches so far have, what this one has.
     every: list[frozenset[str]] = [keys]
     here: list[frozenset[str]] = [frozenset()]
@@ -88,7 +90,7 @@ def _always(tags: Sequence[MergeTag], spans: Sequence[Span], keys: frozenset[str
 
 
 def end_of_body(template: str) -> int:
-    """Where something can be added at the end of an HTML body so that every reader sees it, as an index.
+    """Return where something can be added at the end of an HTML body so that every reader sees it, as an index.
 
     That is before the end tag of the body, if it is one: not in a comment, a script or a condition. Where the source
     ends in a comment, a script or a tag that has no end, it is before that one. Raises InvalidMessage.
@@ -114,7 +116,7 @@ def end_of_body(template: str) -> int:
 
 
 def _conditions(tags: Sequence[MergeTag]) -> list[Span]:
-    """The outermost conditions of a template."""
+    """Return the outermost conditions of a template."""
     found: list[Span] = []
     depth = start = 0
     for tag in tags:
@@ -129,6 +131,6 @@ def _conditions(tags: Sequence[MergeTag]) -> list[Span]:
 
 
 def _outside(position: int, conditions: Sequence[Span]) -> int:
-    """The position, or the start of the condition that it is in."""
+    """Return the position, or the start of the condition that it is in."""
     before = bisect_left(conditions, Span(position, position)) - 1
     return conditions[before].start if before >= 0 and position < conditions[before].end else position

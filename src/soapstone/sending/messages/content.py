@@ -41,7 +41,7 @@ CONTACT_KEYS = {merge_key(name): column for name, column in FIELDS.items()}
 
 
 def profile_value(attribute: ProfileAttribute, profile: Mapping[str, str], form_values: Mapping[str, str]) -> str:
-    """The value of an attribute in a profile as a merge value: HTML for a content block, else text.
+    """Return the value of an attribute in a profile as a merge value: HTML for a content block, else text.
 
     A content block that the person may have written is text, too (lk-45).
     """
@@ -119,7 +119,7 @@ class Content:
         self._text_names = {key for part in texts for key in part.names}
 
     def unknown(self, known: Collection[str]) -> list[str]:
-        """The merge fields, as they are written, whose keys are not among the known ones."""
+        """Return the merge fields, as they are written, whose keys are not among the known ones."""
         return [name for key, name in self.names.items() if key not in known]
 
     def check_names(self, known: Collection[str]) -> None:
@@ -129,12 +129,13 @@ class Content:
             raise InvalidMessage(f"The message uses unknown {fields}: {', '.join(unknown)}.")
 
     def bodies(self, charset: str) -> tuple[Body, Body | None]:
-        """What writes the text bodies of all mails, and their HTML bodies if there are any, from merged pieces."""
+        """Return what writes the text bodies of all mails, and their HTML bodies if there are any, from merged
+        pieces."""
         html = Body("html", charset, self._html.fixed) if self._html else None
         return Body("plain", charset, self._plain.fixed), html
 
     def merge(self, values: Mapping[str, str]) -> Merged:
-        """The parts for one recipient; a key without a value stands for empty text.
+        """Return the parts for one recipient; a key without a value stands for empty text.
 
         A value that is Markup is HTML in the HTML body, and the text of that HTML in all other parts. Raises
         MergedTooLarge.
@@ -161,7 +162,7 @@ class Content:
         return merged
 
     def render(self, values: Mapping[str, str]) -> Rendered:
-        """The same with the bodies as whole texts."""
+        """Return the same with the bodies as whole texts."""
         merged = self.merge(values)
         html = None if merged.html is None else "".join(merged.html)
         return Rendered(
@@ -174,7 +175,7 @@ class Content:
 
 
 def _texts_of(values: dict[str, str]) -> Mapping[str, str]:
-    """The values with the text of those that are HTML. Raises MergedTooLarge."""
+    """Return the values with the text of those that are HTML. Raises MergedTooLarge."""
     left = MOST_MARKUP
     for key, value in values.items():
         if isinstance(value, Markup):
@@ -197,7 +198,8 @@ def visible_links(message: Parts) -> frozenset[str]:
 def with_links(
     message: Written, settings: Mapping[str, Any], further: Mapping[str, Collection[str]] | None = None
 ) -> Written:
-    """The message or draft with the links that its list wants in every body (lk-38), at the end of each that has none.
+    """Return the message or draft with the links that its list wants in every body (lk-38), at the end of each that has
+    none.
 
     A link counts where readers of that body see it (`body_links`). A text body that is made of the HTML body has its
     links. `further` holds names of the same settings that one body wants beside: "html" or "plain" → names. Raises
@@ -261,7 +263,7 @@ def check_addresses(message: Parts) -> None:
 
 
 def ready_to_send(draft: Draft, contact_list: ContactList | None) -> Draft:
-    """The draft with the list's defaults, if there is a list, in place of empty sender fields (lk-98).
+    """Return the draft with the list's defaults, if there is a list, in place of empty sender fields (lk-98).
 
     Raises InvalidMessage when subject, bodies or sender are missing or cannot be used.
     """

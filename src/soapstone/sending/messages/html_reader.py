@@ -72,11 +72,11 @@ class StartTag(NamedTuple):
     end: int
 
     def value(self, name: str) -> str:
-        """The value of an attribute without white space around it, "" for one that is not there."""
+        """Return the value of an attribute without white space around it, "" for one that is not there."""
         return next(iter(self.values(name)), "")
 
     def values(self, name: str) -> list[str]:
-        """All values of an attribute of which merge tags choose one; usually there is one, or none."""
+        """Return all values of an attribute of which merge tags choose one; usually there is one, or none."""
         return [each.value.strip() for each in self.attributes if each.name == name]
 
 
@@ -173,7 +173,7 @@ class HtmlReader(MarkedText):
         return (end, True) if end else (len(text), False)
 
     def _attributes(self, position: int, *, wanted: bool) -> tuple[tuple[Attribute, ...], int]:
-        """The attributes of a tag whose name ends here, and its end; -1 for a tag that has none."""
+        """Return the attributes of a tag whose name ends here, and its end; -1 for a tag that has none."""
         text, length = self._filled, len(self._filled)
         found: list[Attribute] = []
         seen: set[str] = set()
@@ -203,7 +203,7 @@ class HtmlReader(MarkedText):
         return (), -1
 
     def _end_of_text(self, name: str, position: int) -> int:
-        """Where the text of an element that holds text only ends: at its end tag, or with the source."""
+        """Return where the text of an element that holds text only ends: at its end tag, or with the source."""
         text = self._filled
         if name == "plaintext":
             return len(text)
@@ -272,7 +272,7 @@ def _in_attribute(match: re.Match[str]) -> str:
 
 
 def _named(text: str) -> tuple[str | None, str]:
-    """The longest name of a character that a text begins with, and what follows it."""
+    """Return the longest name of a character that a text begins with, and what follows it."""
     for length in range(min(len(text), _LONGEST_NAME), 1, -1):
         if text[:length] in html5:
             return text[:length], text[length:]

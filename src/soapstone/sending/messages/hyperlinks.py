@@ -33,7 +33,8 @@ class Hyperlink:
 
 
 def hyperlinks(message: Parts, links: Links | None) -> list[Hyperlink]:
-    """All links of a message that is stored, those of the HTML body first; each address once, where it stands first.
+    """Return all links of a message that is stored, those of the HTML body first; each address once, where it stands
+    first.
 
     `links` are those of this server, if it has any.
     """

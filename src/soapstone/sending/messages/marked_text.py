@@ -16,7 +16,7 @@ UNUSED = {ord(character): "\ufffd" for character in f"\ufdd0\ufdd1{FILL}"}
 
 
 def mark(number: int) -> str:
-    """The mark of a merge tag."""
+    """Return the mark of a merge tag."""
     return f"\ufdd0{number}\ufdd1"
 
 
@@ -36,7 +36,7 @@ class MarkedText:
         self._filled = "".join((*pieces, source[position:].translate(UNUSED)))
 
     def marked(self, start: int = 0, end: int | None = None, change: Callable[[str], str] = str) -> str:
-        """A part of the source with marks for its merge tags; `change` is done to the texts between them."""
+        """Return a part of the source with marks for its merge tags; `change` is done to the texts between them."""
         end = len(self.source) if end is None else end
         pieces: list[str] = []
         for number in self.numbers(start, end):
@@ -49,16 +49,16 @@ class MarkedText:
         return "".join(pieces)
 
     def numbers(self, start: int, end: int) -> range:
-        """The numbers of the merge tags in a part of the source."""
+        """Return the numbers of the merge tags in a part of the source."""
         return range(bisect_left(self._starts, start), bisect_left(self._starts, end))
 
     def restored(self, text: str, change: Callable[[str], str] = str) -> str:
-        """A marked text with its merge tags as written; `change` is done to the texts between them."""
+        """Return a marked text with its merge tags as written; `change` is done to the texts between them."""
         pieces = MARK.split(text)
         return "".join(
             self.merge_tags[int(piece)].text if index % 2 else change(piece) for index, piece in enumerate(pieces)
         )
 
     def tags_in(self, text: str) -> list[MergeTag]:
-        """The merge tags whose marks are in a text."""
+        """Return the merge tags whose marks are in a text."""
         return [self.merge_tags[int(number)] for number in MARK.findall(text)]

@@ -76,7 +76,7 @@ class Draft:
 
     @classmethod
     def of(cls, parts: Parts) -> Draft:
-        """A copy of what a message says."""
+        """Return a copy of what a message says."""
         return cls(**{name: getattr(parts, name) for name in cls.__dataclass_fields__})
 
 

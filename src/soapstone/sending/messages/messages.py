@@ -96,11 +96,11 @@ class Messages:
             return bool(connection.execute(update(messages).where(mine).values(**values)).rowcount)
 
     def get(self, account_id: int, message_id: int) -> Message | None:
-        """The message of that number in the account."""
+        """Return the message of that number in the account."""
         return self._one((messages.c.account_id == account_id) & (messages.c.id == message_id))
 
     def public(self, account_id: int | None, public_id: str) -> Message | None:
-        """The message of that public id (lk-104), in the account or, with None, in any."""
+        """Return the message of that public id (lk-104), in the account or, with None, in any."""
         condition = messages.c.public_id == public_id
         return self._one(condition if account_id is None else condition & (messages.c.account_id == account_id))
 
@@ -121,7 +121,8 @@ class Messages:
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Message]:
-        """Messages of the account by number, with `newest` the last first, those behind `after`; None filters nothing.
+        """Return messages of the account by number, with `newest` the last first, those behind `after`; None filters
+        nothing.
 
         Without `sent` those that were made for a send are left out.
         """
@@ -144,7 +145,7 @@ class Messages:
             return [_message(row) for row in rows]
 
     def unknown_fields(self, account_id: int, message: Message) -> list[str]:
-        """The merge fields of a message, as they are written, that name nothing which the account has.
+        """Return the merge fields of a message, as they are written, that name nothing which the account has.
 
         That is no column of contacts, no link and no profile attribute of any list. A file that is sent to, or a send
         to single addresses, may still bring them along (lk-87).
@@ -153,7 +154,7 @@ class Messages:
         return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *attributes})
 
     def in_queue(self, account_id: int, message_id: int) -> bool:
-        """Whether a send of the message waits or is under way (mm-97)."""
+        """Return whether a send of the message waits or is under way (mm-97)."""
         if self.get(account_id, message_id) is None:
             return False
         with self._database.read() as connection:
@@ -193,7 +194,7 @@ def _check(draft: Draft, name: str) -> None:
 
 
 def name_key(kind: str, name: str) -> str | None:
-    """The comparable form of a message's name where it is there once in an account; None elsewhere (mm-96)."""
+    """Return the comparable form of a message's name where it is there once in an account; None elsewhere (mm-96)."""
     return name.strip().casefold()[:LONGEST_KEY] or None if kind == UNIQUE_KIND else None
 
 

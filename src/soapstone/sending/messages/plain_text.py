@@ -18,7 +18,7 @@ _APART = frozenset({"blockquote", "dl", "figure", "h1", "h2", "h3", "h4", "h5", 
 
 
 def plain_template(html: str, most: int = MOST_MARKUP) -> str:
-    """The template of the text part that belongs to an HTML body: tags of the template stay where they were.
+    """Return the template of the text part that belongs to an HTML body: tags of the template stay where they were.
 
     Raises InvalidMessage for an HTML body that is no template, and for more than `most` pieces of markup.
     """
@@ -27,7 +27,7 @@ def plain_template(html: str, most: int = MOST_MARKUP) -> str:
 
 
 def _literal(text: str) -> str:
-    """The text between two tags of a template: its braces must not become part of a tag."""
+    """Return the text between two tags of a template: its braces must not become part of a tag."""
     if "{{" not in text and "{%" not in text and not text.endswith("{"):
         return text
     text = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -35,7 +35,7 @@ def _literal(text: str) -> str:
 
 
 def plain_text(html: str) -> str:
-    """The text of HTML: blocks become lines, links keep their address, character references are decoded.
+    """Return the text of HTML: blocks become lines, links keep their address, character references are decoded.
 
     Raises InvalidMessage for too much markup.
     """
@@ -43,7 +43,7 @@ def plain_text(html: str) -> str:
 
 
 def text_and_markup(html: str, most: int = MOST_MARKUP) -> tuple[str, int]:
-    """The same text, and how many pieces of markup were read for it: `most` at most."""
+    """Return the same text, and how many pieces of markup were read for it: `most` at most."""
     reader = HtmlReader(html, most=most)
     return _written(reader), reader.pieces
 
@@ -67,7 +67,7 @@ def _written(reader: HtmlReader) -> str:
 
 
 def _blocks_to_keep(reader: HtmlReader, start: int, end: int) -> list[str]:
-    """The marks of the block tags in a part of the source that is not shown: none if whole conditions are in it.
+    """Return the marks of the block tags in a part of the source that is not shown: none if whole conditions are in it.
 
     What is shown may depend on the others, and the template needs them.
     """
@@ -85,7 +85,7 @@ def _blocks_to_keep(reader: HtmlReader, start: int, end: int) -> list[str]:
 
 
 def _without(tag: StartTag, marks: Collection[str]) -> StartTag:
-    """The tag with attributes that do not have these marks."""
+    """Return the tag with attributes that do not have these marks."""
     attributes = []
     for attribute in tag.attributes:
         value = MARK.sub(lambda match: "" if match[0] in marks else match[0], attribute.value)

@@ -41,7 +41,8 @@ class Previews:
         contact_id: int | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> Preview:
-        """The message for a contact of the account, or for an address nobody knows; `fields` are further merge values.
+        """Return the message for a contact of the account, or for an address nobody knows; `fields` are further merge
+        values.
 
         Links of the mail are `#unsubscribe` and `#browser`: real ones belong to a mail that was sent. Subject, bodies
         and sender may still be missing. Raises InvalidMessage for a merge field that the recipient would not have.

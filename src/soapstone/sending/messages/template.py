@@ -56,7 +56,7 @@ class Allowance:
 
 
 def _counted(change: Callable[[str], str]) -> Callable[[Context, str], str]:
-    """A filter whose work takes time: what it reads counts."""
+    """Return a filter whose work takes time: what it reads counts."""
 
     @pass_context
     def filtered(context: Context, value: str) -> str:
@@ -72,7 +72,7 @@ def _default(value: str, other: str = "", _empty_too: bool = True) -> str:
 
 
 def _for_text(change: Callable[[str], str]) -> Callable[[str], str]:
-    """A filter that leaves HTML with tags as it is: letters of tags and addresses must not change."""
+    """Return a filter that leaves HTML with tags as it is: letters of tags and addresses must not change."""
 
     def filtered(value: str) -> str:
         if not isinstance(value, Markup):
@@ -103,7 +103,7 @@ ALLOWANCE = "allowance of the mail"
 
 
 def merge_key(name: str) -> str:
-    """How merge names are compared: letter case and surrounding white space aside."""
+    """Return how merge names are compared: letter case and surrounding white space aside."""
     return name.strip().casefold()
 
 
@@ -162,7 +162,7 @@ class Template:
         self._always_size = sum(map(len, self._always or ()))
 
     def pieces(self, values: Mapping[str, str], allowance: Allowance | None = None) -> Sequence[str]:
-        """The text for one recipient, in pieces; `values` has an entry for every one of `names`.
+        """Return the text for one recipient, in pieces; `values` has an entry for every one of `names`.
 
         What it costs is taken from the allowance of the mail, which the caller checks last. Raises MergedTooLarge.
         """
@@ -173,7 +173,7 @@ class Template:
         return self._always
 
     def render(self, values: Mapping[str, str], allowance: Allowance | None = None) -> str:
-        """The text for one recipient, like `pieces`."""
+        """Return the text for one recipient, like `pieces`."""
         return "".join(self.pieces(values, allowance))
 
     def _merge(self, values: Mapping[str, str], allowance: Allowance) -> Sequence[str]:
@@ -192,7 +192,7 @@ class Template:
 
 
 def _texts(code: CodeType) -> Iterator[str]:
-    """The texts that compiled code holds."""
+    """Yield the texts that compiled code holds."""
     for constant in code.co_consts:
         if isinstance(constant, str):
             yield constant
@@ -247,7 +247,7 @@ class MergeTag(NamedTuple):
 
 
 def merge_tags(source: str) -> list[MergeTag]:
-    """The tags of a template in their order. Raises InvalidMessage for a source that is no template."""
+    """Return the tags of a template in their order. Raises InvalidMessage for a source that is no template."""
     found: list[MergeTag] = []
     # The language reads all line ends as LF. This way no character changes its place.
     read = source.replace("\r\n", " \n").replace("\r", "\n")
@@ -278,13 +278,13 @@ def merge_tags(source: str) -> list[MergeTag]:
 
 @lru_cache(maxsize=1000)
 def names_in(tag: str) -> frozenset[str]:
-    """The merge keys of all values that a tag `{{ … }}` asks for. Raises InvalidMessage."""
+    """Return the merge keys of all values that a tag `{{ … }}` asks for. Raises InvalidMessage."""
     return frozenset(Template(tag, "text").names)
 
 
 @lru_cache(maxsize=1000)
 def shown_by(tag: str) -> frozenset[str]:
-    """The merge keys of the values that a tag `{{ … }}` shows to everybody, if these values are never empty."""
+    """Return the merge keys of the values that a tag `{{ … }}` shows to everybody, if these values are never empty."""
     try:
         output = _ENVIRONMENTS[False].parse(tag).body
     except TemplateError:

@@ -202,7 +202,8 @@ def _uncount(chunk: Chunk, rows: Sequence[Row[Any]]) -> None:
 
 
 def _lost_with_power(run: Run) -> ColumnElement[bool] | None:
-    """The recipients of a send to whom mails may have gone out without a trace, as the machine lost its power since.
+    """Return the recipients of a send to whom mails may have gone out without a trace, as the machine lost its power
+    since.
 
     None when it did not, as far as can be told.
     """

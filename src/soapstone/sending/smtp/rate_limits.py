@@ -18,7 +18,7 @@ class Bucket:
         self._at = clock()
 
     def wait(self) -> float:
-        """Seconds until one may go; 0 when one may go now."""
+        """Return seconds until one may go; 0 when one may go now."""
         moment = self._clock()
         self._level = min(self._most, self._level + (moment - self._at) * self._rate)
         self._at = moment
@@ -62,7 +62,7 @@ class Rates:
             return wait
 
     def total_wait(self) -> float:
-        """Seconds until a mail may go to any domain at all."""
+        """Return seconds until a mail may go to any domain at all."""
         if self._total is None:
             return 0.0
         with self._lock:

@@ -81,7 +81,7 @@ class Schedule:
         return taken
 
     def upcoming(self, most: int) -> Iterator[Row[Any]]:
-        """Those that are likely to be taken next."""
+        """Return those that are likely to be taken next."""
         return islice(self._queued, most)
 
     def put_back(self, row: Row[Any], *, last: bool) -> None:

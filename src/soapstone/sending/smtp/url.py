@@ -91,5 +91,5 @@ class SmtpAddress:
 
 
 def _is_name(host: str) -> bool:
-    """Whether it can be a name or an address at all: other characters are left over from a slip of the pen."""
+    """Return whether it can be a name or an address at all: other characters are left over from a slip of the pen."""
     return host.isprintable() and not set(host) & set(" \"'<>,;|^`{}\\*!$()")
