@@ -147,6 +147,13 @@ def test_the_index_of_findings_names_every_script_once() -> None:
     assert len(scripts) > 3
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_a_page_for_people_who_read_the_code_names_modules_that_exist(page: str) -> None:
+    named = re.findall(r"`([a-z_0-9]+/[a-z_0-9/]*\.py)`", (ROOT / page).read_text(encoding="utf-8"))
+    assert len(named) > 5
+    assert [each for each in named if not any((ROOT / at / each).exists() for at in (".", "src/soapstone"))] == []
+
+
 def test_the_changelog_has_a_place_for_what_comes_next() -> None:
     headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "Unreleased"
