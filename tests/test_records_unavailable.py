@@ -15,7 +15,6 @@ import pytest
 from sqlalchemy import event, text
 from tests.conftest import work
 
-from soapstone.accounts import audit, failed_logons, known_addresses
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
@@ -46,8 +45,6 @@ class Site:
         self.database = product.database
         self.account = product.accounts.create("ACME", time_zone="UTC")
         self.login = product.accounts.add_login(self.account, "ann", "secret")
-        # The first logon of an installation makes its secret, and the address is known from then on.
-        product.logons.identify("ann", "secret", None)
         self.list: ContactList = product.lists.create(
             self.account.id, "News", settings={"from_address": "news@example.com", "removal_link": True}
         )
@@ -111,9 +108,6 @@ class Site:
 def site(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     # Answers that say to come again are a second late, for the good of the server alone.
     monkeypatch.setattr("soapstone.server.REFUSAL_PAUSE", 0.0)
-    # What a logon stores besides waits as long as calls here, in proportion.
-    for module in (audit, failed_logons, known_addresses):
-        monkeypatch.setattr(module, "PATIENCE", 0.1)
     return Site(Product.open(Settings(data_dir=tmp_path, public_url=BASE), database))
 
 
