@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import case, func, select, update
 
@@ -219,7 +219,10 @@ class Model:
         elif on_list:
             self.join(who, profile, "unsubscribed")
         else:
+            # From the lists that the person is on, and from those that it comes to later.
             self.everywhere.add(who)
+            if who in self.members:
+                self.members[who].state = "unsubscribed"
         if meaning == "suppressed":
             self.coming |= {address_key(row.get("email", "")), self.people[who].email_key} - {""}
         return outcome
@@ -282,10 +285,23 @@ STEPS = st.lists(
 )
 
 
+def one_row(with_list: bool, **values: str) -> tuple[Any, ...]:
+    """A step: an import that adds one person, or keeps the values of one who is known."""
+    options: dict[str, Any] = {"action": "add", "known": "keep", "blocked": "keep", "identified_by": "account"}
+    options |= {"replace": False, "reject_roles": False, "header": False}
+    return options, list(values), [values], with_list, 1, []
+
+
 @settings(
     deadline=None, max_examples=20, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
 @given(st.sampled_from(["email", "custom_id"]), STEPS)
+# Somebody waits on the list, or is subscribed to it, until a file without a list says that the person has left.
+@example("email", [one_row(True, email="a@ü.com", opt_out=""), one_row(False, email="a@ü.com", opt_out="unsubscribed")])
+@example(
+    "email",
+    [one_row(True, email="a@ü.com", opt_out="pending"), one_row(False, email="A@xn--tda.com", opt_out="unsubscribed")],
+)
 def test_any_sequence_of_imports_does_what_the_model_does(
     database: Database,
     imports: Imports,
