@@ -1,1 +1,1 @@
-"""Accounts: who may do what, and who is asking."""
+"""Accounts, logins, credentials and rights."""

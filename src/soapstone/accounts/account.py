@@ -29,9 +29,9 @@ from soapstone.store.tables import (
 from soapstone.store.unique import looks_again
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 
-# Purpose of a session → the right of its login that it rests on.
+# Purpose of a session → the right that its login needs.
 SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
-# The rights of a login, besides the lists that it sees.
+# The rights of a login, besides its granted lists.
 RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console", "may_choose_numbers")
 
 
@@ -59,9 +59,9 @@ class Account:
 
 @dataclass(frozen=True, kw_only=True)
 class Login:
-    """A person or program that works for an account. Without `all_lists` it sees only the lists it was granted.
+    """Credentials of a person or program for an account. Without `all_lists` it sees only its granted lists.
 
-    A disabled login may do nothing. `address` is the network address from which it calls now, empty when unknown.
+    A disabled login may do nothing. `address` is the network address of the current call, empty when unknown.
     """
 
     id: int
@@ -82,7 +82,7 @@ class Login:
 
     @classmethod
     def of(cls, row: Row[Any], address: str | None = None) -> Login:
-        """Return the login in a row of the table, calling from that address."""
+        """Build the login from a row of the table and the address of the call."""
         return cls(
             id=row.id,
             account_id=row.account_id,
@@ -135,7 +135,7 @@ class Accounts:
 
     @looks_again
     def create_first(self, name: str, login: str, password: str, *, time_zone: str) -> bool:
-        """Create an account with a login where there is no account yet, both or nothing. Return whether it was made.
+        """Create an account with a login, both or nothing, unless an account exists. Return whether it was created.
 
         Raises InvalidError for the time zone.
         """
@@ -153,11 +153,11 @@ class Accounts:
         return True
 
     def named(self, name: str) -> Account | None:
-        """Return the account of that name, letter case aside."""
+        """Return the account with this name, ignoring letter case."""
         return self._one(accounts.c.name == name.upper())
 
     def get(self, account_id: int) -> Account | None:
-        """Return the account of that number."""
+        """Return the account with this number."""
         return self._database.recall(("account", account_id), lambda: self._one(accounts.c.id == account_id))
 
     def all(self) -> list[Account]:
@@ -167,7 +167,7 @@ class Accounts:
         return [_account(row) for row in rows]
 
     def reach(self, account_id: int) -> dict[str, int]:
-        """Return the accounts that a login of this account may name: its own and its children, name → number
+        """Return the accounts that a login of this account may name, name → number: its own and its children
         (mm-15)."""
         return dict(self._database.recall(("reach", account_id), lambda: self._reach(account_id)))
 
@@ -193,7 +193,7 @@ class Accounts:
         is_demo: bool = False,
         by: Actor = COMMAND_LINE,
     ) -> Login:
-        """Create a login; `lists` restricts it to those lists. The password of one with `is_demo` is published.
+        """Create a login; `lists` restricts it to those lists. With `is_demo` its password is published.
 
         Raises NameTakenError.
         """
@@ -207,7 +207,7 @@ class Accounts:
             return _insert_login(connection, account.id, name, hashed, rights, lists=lists, is_demo=is_demo, by=by)
 
     def logins(self, account: Account) -> list[tuple[Login, list[int]]]:
-        """Return the account's logins by number, each with the lists that it was granted."""
+        """Return the account's logins by number, each with its granted lists."""
         mine = (logins.c.account_id == account.id) & logins.c.deleted_at.is_(None)
         with self._database.read() as connection:
             found = [Login.of(row) for row in connection.execute(select(logins).where(mine).order_by(logins.c.id))]
@@ -229,9 +229,9 @@ class Accounts:
         disabled: bool | None = None,
         by: Actor = COMMAND_LINE,
     ) -> bool:
-        """Change what a login of the account may do; `lists` are all that it sees (lk-9). None leaves as is.
+        """Change the rights of a login; `lists` replace its granted lists (lk-9). None leaves a right as it is.
 
-        Sessions end with the right that they rest on, for good. False when the account has no such login.
+        Losing a right ends the sessions that need it, for good. False when the account has no such login.
         """
         given: dict[str, Any] = {
             "may_call_api": may_call_api,
@@ -246,7 +246,7 @@ class Accounts:
             told["disabled"] = disabled
         if all_lists or lists is not None:
             values["all_lists"] = all_lists
-            # Last, since the trail keeps no text of any length.
+            # Last, because the trail cuts long texts.
             told["lists"] = "all" if all_lists else sorted(set(lists or ()))
         with self._database.write() as connection:
             login_id = _find(connection, account, name)
@@ -268,8 +268,8 @@ class Accounts:
     def delete_login(self, account: Account, name: str, *, by: Actor = COMMAND_LINE) -> bool:
         """Delete a login of the account, with its sessions, tokens and granted lists. Its name is free again.
 
-        What it began and made keeps its number: the row stays, without password and rights. False when the account
-        has no such login.
+        The row stays without password and rights, because other rows refer to it. False when the account has no such
+        login.
         """
         with self._database.write() as connection:
             login_id = _find(connection, account, name)
@@ -300,18 +300,18 @@ class Accounts:
         return None if row is None or account is None else (account, Login.of(row))
 
     def has_login(self, name: str) -> bool:
-        """Return whether there is a login of that name, in any account."""
+        """Return whether any account has a login with this name."""
         with self._database.read() as connection:
             return (
                 connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first() is not None
             )
 
     def set_password(self, name: str, password: str, *, by: Actor = COMMAND_LINE) -> bool:
-        """Change a login's password, end its sessions and revoke its tokens; False when there is no such login."""
+        """Change a login's password, end its sessions and revoke its tokens; False for an unknown login."""
         hashed = hash_password(password)
         with self._database.write() as connection:
             mine = logins.c.name_key == name.casefold()
-            # The demo's published password is its login's name: given anew, it is no other one.
+            # The demo's published password is its login's name: setting it again changes nothing.
             is_demo = logins.c.is_demo if password.casefold() == name.casefold() else False
             query = update(logins).where(mine).values(password_hash=hashed, is_demo=is_demo)
             row = connection.execute(query.returning(logins.c.id, logins.c.account_id)).one_or_none()
@@ -323,7 +323,7 @@ class Accounts:
             return True
 
     def allow_addresses(self, account: Account, networks: Sequence[str], *, by: Actor = COMMAND_LINE) -> None:
-        """Restrict the account's logins to these networks (`192.0.2.0/24`); none means no restriction (lk-9)."""
+        """Restrict the account's logins to these networks (`192.0.2.0/24`); none lifts the restriction (lk-9)."""
         checked = canonical(networks)
         with self._database.write() as connection:
             connection.execute(allowed_addresses.delete().where(allowed_addresses.c.account_id == account.id))
@@ -338,8 +338,8 @@ class Accounts:
             return networks_of(connection, account.id)
 
     def change(self, account: Account, **values: Any) -> Account:
-        """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it
-        has no contacts. Raises InvalidError for values that cannot be."""
+        """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it has
+        no contacts. Raises InvalidError for invalid values."""
         if unknown := values.keys() - {"time_zone", "unsubscribe_type", "field_labels", "identifier"}:
             raise TypeError(f"no settings of an account: {sorted(unknown)}")
         if "time_zone" in values:
@@ -374,18 +374,18 @@ class Accounts:
 
 
 def networks_of(connection: Connection, account_id: int) -> list[str]:
-    """Return the networks from which an account's logins may come; none means from anywhere."""
+    """Return the networks from which an account's logins may call; none means anywhere."""
     query = select(allowed_addresses.c.network).where(allowed_addresses.c.account_id == account_id)
     return sorted(connection.execute(query).scalars())
 
 
 def canonical(networks: Sequence[str]) -> list[str]:
-    """Networks as they are stored, each once. Raises ValueError for one that is none."""
+    """Return the networks in their stored form, each once. Raises ValueError for an invalid one."""
     return list(dict.fromkeys(str(ip_network(network)) for network in networks))
 
 
 def _find(connection: Connection, account: Account, name: str) -> int | None:
-    """Return the number of a login of the account, which nothing else changes before the transaction ends."""
+    """Return the number of a login of the account and lock its row until the transaction ends."""
     mine = (logins.c.account_id == account.id) & (logins.c.name_key == name.casefold())
     return connection.execute(select(logins.c.id).where(mine).with_for_update()).scalar_one_or_none()
 
@@ -433,7 +433,7 @@ def _insert_account(
         "created_at": now(),
     }
     number: int = connection.execute(insert(accounts).values(**values).returning(accounts.c.id)).scalar_one()
-    # The logins of the parent may read this: one of them made the account.
+    # The logins of the parent may read this: one of them created the account.
     record(connection, parent_id or number, by, AuditAction.RIGHTS, f"account {name.upper()} is created")
     return number
 

@@ -20,18 +20,18 @@ from soapstone.store.transient_errors import RecordsUnavailable
 log = logging.getLogger(__name__)
 
 KEPT = timedelta(days=365)
-# Rows of one login and action within a day: from one address, so that the others are still seen, and at all. What goes
-# beyond is in the log alone: a program that logs on all the time does not fill the disk.
+# Most rows of one login and action a day: from one address, so that others still show, and from all. Further entries go
+# to the log alone: a program that logs on all the time must not fill the disk.
 MOST_FROM_ONE_ADDRESS = 100
 MOST = 1000
-# Characters that are kept of a text.
+# Longest stored text, in characters.
 LONGEST_NAME, LONGEST_ADDRESS, LONGEST_DETAIL = 255, 64, 500
 # Logons of today that are known to be in the table.
 REMEMBERED = 4096
 
 
 class AuditAction(StrEnum):
-    """What an entry is about."""
+    """The subject of an entry."""
 
     LOGON = "logon"
     LOCK = "lock"
@@ -89,7 +89,7 @@ def record(connection: Connection, account_id: int, actor: Actor, action: AuditA
 
 
 def _fields(account_id: int, actor: Actor, action: AuditAction, detail: str) -> dict[str, object]:
-    """Return what a line of the log says; the login is empty for the command line."""
+    """Return the fields of a line of the log; the login is empty for the command line."""
     name, address = bounded(actor.name, LONGEST_NAME), bounded(actor.address, LONGEST_ADDRESS)
     return {
         "address": address or "-",
@@ -101,7 +101,7 @@ def _fields(account_id: int, actor: Actor, action: AuditAction, detail: str) -> 
 
 
 def bounded(text: str, longest: int) -> str:
-    """Return the text as it is kept: at most so many characters, and a space for each that cannot be printed."""
+    """Cut the text to `longest` characters and replace each unprintable one by a space."""
     return "".join(character if character.isprintable() else " " for character in text[:longest])
 
 
@@ -115,7 +115,7 @@ class Audit:
         self._lock = threading.Lock()
 
     def add(self, account_id: int, actor: Actor, action: AuditAction, detail: str) -> None:
-        """Add an entry. While the records cannot be written, it is in the log alone: reading goes on all the same."""
+        """Add an entry, to the log alone while the database cannot be written: reading must go on."""
         try:
             with self._database.write(patience=PATIENCE) as connection:
                 record(connection, account_id, actor, action, detail)
@@ -133,12 +133,12 @@ class Audit:
             self._known[key] = None
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-        # Tried once: calls that come while another process holds the records for long wait no second time.
+        # Tried once: while another process locks the database for long, later calls must not wait again.
         if not self._has(key):
             self.add(account_id, actor, AuditAction.LOGON, interface)
 
     def page(self, account_id: int, after: int, limit: int) -> list[AuditEntry]:
-        """Entries of an account with higher numbers than `after`, oldest first."""
+        """Return entries of an account with numbers above `after`, oldest first."""
         query = select(audit_entries).where(audit_entries.c.account_id == account_id, audit_entries.c.id > after)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(audit_entries.c.id).limit(limit)).mappings()
@@ -152,7 +152,7 @@ class Audit:
             return [AuditEntry(**row) for row in rows][::-1]
 
     def sweep(self) -> None:
-        """Forget entries past their time."""
+        """Delete expired entries."""
         with self._database.write() as connection:
             connection.execute(delete(audit_entries).where(audit_entries.c.at < now() - KEPT))
 

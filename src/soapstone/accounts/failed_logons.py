@@ -1,4 +1,4 @@
-"""Failed logons: counted by name and by address, before a password is looked at (lk-13)."""
+"""Failed logons, counted by name and by address before a password is checked (lk-13)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ log = logging.getLogger(__name__)
 
 # Seconds that a logon waits for other writers; then it is counted in memory.
 PATIENCE = 2.0
-# Counts that are kept in memory while the database cannot be written to.
+# Most counts in memory while the database cannot be written.
 MOST_IN_MEMORY = 10_000
 
 
 class CountReached(Exception):
-    """There were so many failures that no further attempt is allowed for now."""
+    """Too many failures: no further attempt is allowed for now."""
 
 
 @dataclass(frozen=True)
 class Count:
-    """Failures under one key, a digest of 64 characters, and how many of them lock it."""
+    """Failures under one key, a digest of 64 characters, and the number that locks it."""
 
     key: str
     limit: int
@@ -38,7 +38,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Attempt:
-    """A place that was taken in some counts, in rows or in memory."""
+    """A failure counted in advance, in rows or in memory."""
 
     counts: Sequence[Count]
     at: datetime
@@ -48,7 +48,7 @@ class Attempt:
 class Failures:
     """Counts of failed logons. `limit` failures within a time lock a count until the same time after the last one.
 
-    While the database cannot be written to, for example because the disk is full, failures are counted in memory.
+    While the database cannot be written, for example on a full disk, failures are counted in memory.
     """
 
     def __init__(self, database: Database, within: timedelta) -> None:
@@ -67,7 +67,7 @@ class Failures:
     def begin(self, counts: Sequence[Count]) -> Attempt:
         """Count a failure in advance: an attempt that succeeds takes it back. Raises CountReached.
 
-        Of several callers at once, in any number of processes, no more than the limit get through.
+        Of concurrent callers, in any number of processes, at most `limit` succeed.
         """
         try:
             with self._database.write(patience=PATIENCE) as connection:
@@ -86,7 +86,7 @@ class Failures:
             return self._begin_in_memory(counts, reason)
 
     def take_back(self, attempt: Attempt) -> None:
-        """Forget the attempt: it was no failure."""
+        """Uncount the attempt, which succeeded."""
         with self._lock:
             for count in () if attempt.rows else attempt.counts:
                 times = self._memory.get(count.key, [])
@@ -97,11 +97,11 @@ class Failures:
                 with self._database.write() as connection:
                     connection.execute(delete(logon_failures).where(logon_failures.c.id.in_(attempt.rows)))
             except RecordsUnavailable:
-                # It counts as a failure until it is too old.
-                log.warning("a logon that was right stays counted as a failure", exc_info=True)
+                # It counts as a failure until it expires.
+                log.warning("a successful logon stays counted as a failure", exc_info=True)
 
     def sweep(self) -> None:
-        """Forget failures that are too old to count."""
+        """Delete expired failures."""
         with self._database.write() as connection:
             connection.execute(self._too_old(now()))
 
@@ -133,7 +133,7 @@ class Failures:
         return [(key, at) for key, at in connection.execute(query)]
 
     def _reached(self, rows: Iterable[tuple[str, datetime]], counts: Sequence[Count], moment: datetime) -> bool:
-        """Return whether a count is locked by these rows and by what is in memory. Called with the lock held."""
+        """Return whether these rows and the counts in memory lock a count. The caller holds the lock."""
         if self._memory:
             self._forget(moment)
         for count in counts:

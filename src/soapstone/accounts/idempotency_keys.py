@@ -15,39 +15,39 @@ from soapstone.store.tables import idempotent_answers
 from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.store.unique import looks_again
 
-# How long a key is kept with its answer, or without one, when its request never ended: nobody knows what that made.
+# How long a key is kept, with its answer or, when its request never ended and its effect is unknown, without.
 KEPT = timedelta(days=1)
-# Keys that are remembered as free until the records take changes again.
+# Most keys remembered as released until the database accepts changes again.
 MOST_RELEASED = 10_000
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A kept answer: HTTP status and body."""
+    """A stored answer: HTTP status and body."""
 
     status: int
     body: str
 
 
 class Answers:
-    """Keeps answers by login and key."""
+    """Stores answers by login and key."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # Keys that could not be let go of, because the records took no change: login and key.
+        # Login and key of keys that could not be released in the database.
         self._released: set[tuple[int, str]] = set()
 
     @looks_again
     def begin(self, login: Login, key: str, request_hash: str) -> Answer | None:
-        """Take hold of a key: None when the request is to be answered now, or the answer that it had.
+        """Claim a key. Return the stored answer, or None when the request is new and must be answered.
 
-        Raises InvalidError and ConflictError.
+        Raises InvalidError for a key of another request, ConflictError while the request is unanswered.
         """
         table, moment = idempotent_answers.c, now()
         mine = (table.login_id == login.id) & (table.key == key)
         values = {"account_id": login.account_id, "login_id": login.id, "key": key, "request_hash": request_hash}
         stale = table.created_at < moment - KEPT
-        # By one request alone: the next one must not take the key away from it.
+        # Only one request may claim a released key.
         if released := self._take_released(login, key):
             stale |= table.status.is_(None)
         try:
@@ -68,7 +68,7 @@ class Answers:
         return Answer(row.status, row.answer)
 
     def end(self, login: Login, key: str, answer: Answer | None) -> None:
-        """Keep the answer; None lets go of the key of a request that has made nothing."""
+        """Store the answer; None releases the key of a request without effect."""
         table = idempotent_answers.c
         mine = (table.login_id == login.id) & (table.key == key)
         with self._database.write() as connection:
@@ -79,7 +79,7 @@ class Answers:
                 connection.execute(update(idempotent_answers).where(mine).values(**values))
 
     def release(self, login: Login, key: str) -> None:
-        """Let go of the key of a request that has made nothing, at the latest when it is asked for again."""
+        """Release the key of a request without effect, at the latest at its next use."""
         try:
             self.end(login, key, None)
         except RecordsUnavailable:
@@ -94,6 +94,6 @@ class Answers:
         return True
 
     def sweep(self) -> None:
-        """Forget answers past their time."""
+        """Delete expired answers."""
         with self._database.write() as connection:
             connection.execute(delete(idempotent_answers).where(idempotent_answers.c.created_at < now() - KEPT))

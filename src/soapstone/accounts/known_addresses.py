@@ -1,4 +1,4 @@
-"""Known addresses: from where each login has come in within the last 30 days (lk-13)."""
+"""Known addresses: those from which each login has logged on within the last 30 days (lk-13)."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ MOST_IN_MEMORY = 10_000
 
 
 class KnownAddresses:
-    """The addresses of all logins. They are kept as keyed digests."""
+    """The addresses of all logins, stored as keyed digests."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # When each one was written last, as far as it is known here.
+        # When this process last wrote each one.
         self._written: OrderedDict[tuple[int, str], datetime] = OrderedDict()
         self._lock = Lock()
 
     def has(self, connection: Connection, login_id: int, address_key: str) -> bool:
-        """Return whether the login has come in from there."""
+        """Return whether the login has logged on from the address."""
         if self._is_fresh(login_id, address_key):
             return True
         row = login_addresses.c
@@ -47,7 +47,7 @@ class KnownAddresses:
         return at is not None
 
     def add(self, login_id: int, address_key: str) -> None:
-        """Note that the login came in from there. Written once a day; forgotten at the next start when that fails."""
+        """Note a logon from the address. Written once a day; kept in memory alone when that fails."""
         if self._is_fresh(login_id, address_key):
             return
         moment = now()
@@ -65,7 +65,7 @@ class KnownAddresses:
         self._note(login_id, address_key, moment)
 
     def sweep(self) -> None:
-        """Forget addresses from which a login has not come in for too long."""
+        """Delete addresses from which a login has not logged on for too long."""
         with self._database.write() as connection:
             connection.execute(_too_old())
 

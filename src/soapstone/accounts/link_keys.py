@@ -1,7 +1,7 @@
-"""The keys that links are signed with, each for its own range of numbers.
+"""The keys that sign links, each for its own range of numbers.
 
-A restore ends the newest key at what the backup holds and begins another one behind all numbers that may have been
-handed out since. So a link whose mail the backup does not know was signed with a key that does not sign for its number.
+A restore ends the newest key at the backup's last number and begins another one above all numbers that may have been
+given out since. So a link of a mail that the backup lacks is signed with a key that is not valid for its number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ALL = range(1 << 63)
 
 @dataclass(frozen=True)
 class LinkKey:
-    """A key, and the numbers of deliveries and contacts that it signs for."""
+    """A key, and the numbers of deliveries and contacts that it signs."""
 
     value: str
     deliveries: range = _ALL
@@ -38,12 +38,12 @@ class LinkKeys:
 
     @classmethod
     def single(cls, value: str) -> LinkKeys:
-        """Return one key for all numbers."""
+        """Build one key for all numbers."""
         return cls([LinkKey(value)])
 
     @classmethod
     def of(cls, database: Database, secret: str) -> LinkKeys:
-        """Return the keys of these records. `secret` is the operator's; empty means the one that the records keep."""
+        """Return the keys of a database. `secret` is the operator's; empty means the stored one."""
         secret = secret or Secrets(database).get("links")
         with database.read() as connection:
             rows = connection.execute(select(link_keys).order_by(link_keys.c.number.desc())).all()
@@ -59,7 +59,7 @@ class LinkKeys:
         )
 
     def of_contact(self, contact_id: int) -> LinkKey:
-        """Return the key that signs what names this contact. Raises LookupError for a number that no key signs for."""
+        """Return the key that signs this contact's number. Raises LookupError if no key does."""
         for key in self.all:
             if contact_id in key.contacts:
                 return key
@@ -67,7 +67,7 @@ class LinkKeys:
 
 
 def begin_key(connection: Connection, *, delivery: int, contact: int, next_delivery: int, next_contact: int) -> int:
-    """End the newest key at these numbers, begin another one at the next, and return its place in the order of keys."""
+    """End the newest key at these numbers, begin another one at the next, and return its position."""
     newest = int(connection.execute(select(func.max(link_keys.c.number))).scalar_one())
     connection.execute(
         update(link_keys).where(link_keys.c.number == newest).values(last_delivery=delivery, last_contact=contact)

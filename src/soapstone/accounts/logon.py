@@ -30,22 +30,22 @@ from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 
-# A longer name is looked up nowhere, and neither is one with a character that a database cannot hold.
+# A longer name is not looked up, nor is one with a character that a database cannot store.
 LONGEST_NAME = 1000
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
-# So many failures as lock a name, times this, lock an address for all names.
+# The failures that lock a name, times this, lock an address for all names.
 ADDRESS_FACTOR = 10
 
 MOST_WAITING = 8
-"""Callers from unknown addresses whose passwords are being checked at a time. Their threads serve others as well."""
+"""Most concurrent password checks for callers from unknown addresses, whose threads serve others as well."""
 
 RETRY_SECONDS = 2
-"""When a caller who found the queue full may try again."""
+"""Seconds after which a caller may try again when the queue was full."""
 
 
 class LogonError(SoapstoneError):
-    """The caller may not come in."""
+    """The logon is refused."""
 
 
 class InvalidLogonError(LogonError):
@@ -70,7 +70,7 @@ class AddressProhibitedError(LogonError):
 
 
 class LogonsBusyError(LogonError, UnavailableError):
-    """Too many passwords wait for their check."""
+    """Too many password checks are waiting."""
 
     retry_seconds = RETRY_SECONDS
 
@@ -79,10 +79,10 @@ class LogonsBusyError(LogonError, UnavailableError):
 
 
 def log_refusal(peer: str | None, reason: str, login: Login | Row[Any] | None = None) -> None:
-    """Write a failed logon to the log: from where, why, and the login when there is such a one.
+    """Write a failed logon to the log: address, reason, and the login if it exists.
 
-    The line begins in a fixed form, for programs that read it. A name that is not known is not in it: a password in
-    the field of the name is common.
+    The line begins in a fixed form, for programs that read it. It omits unknown names: a password in the field of the
+    name is common.
     """
     log.warning("failed logon", extra={"address": peer or "-", "reason": reason, **_named(login)})
 
@@ -92,8 +92,7 @@ def _named(login: Login | Row[Any] | None) -> dict[str, Any]:
 
 
 def permits(networks: Sequence[str], peer: str) -> bool:
-    """Return whether an account that allows calls from these networks, or from anywhere for none, may be called from
-    there."""
+    """Return whether the networks contain the peer; no networks allow every peer."""
     return not networks or _is_within(networks, peer)
 
 
@@ -103,12 +102,12 @@ def _is_within(networks: Sequence[str], peer: str) -> bool:
 
 
 def _parsed(peer: str) -> Any:
-    """Return the address; None for a text that is not one."""
+    """Return the address; None for any other text."""
     try:
         address = ip_address(peer)
     except ValueError:
         return None
-    # An IPv4 caller of a socket that speaks both families.
+    # An IPv4 caller of a dual-stack socket.
     return getattr(address, "ipv4_mapped", None) or address
 
 
@@ -122,22 +121,22 @@ class Identity:
 
 @dataclass(frozen=True)
 class _Caller:
-    """What is known of a caller before the password is looked at."""
+    """A caller before the password check."""
 
     row: Row[Any] | None
-    # The address that the login may come in from next time; empty for one that is not kept.
+    # The address to remember for the login; empty for none.
     address_key: str
     known: bool
-    # Where a failure counts.
+    # The counts of a failure.
     counts: tuple[Count, ...]
 
 
 class Logons:
     """Checks names and passwords, in the order: address, lock, name and password (lk-12).
 
-    `failures` within the time of `lock` lock a name, for as long, for all addresses from which the login has not come
-    in before; each of those from which it has counts by itself. Ten times as many lock an address for all names
-    (lk-13). `proxies` are addresses or networks of trusted proxies, which are no addresses of callers.
+    `failures` within the time of `lock` lock a name, for as long, for all addresses unknown for the login; each known
+    address has a count of its own. Ten times as many lock an address for all names (lk-13). `proxies` are addresses or
+    networks of trusted proxies, which do not count as callers.
     """
 
     def __init__(
@@ -165,23 +164,23 @@ class Logons:
         self._lock = Lock()
 
     def identify(self, name: str, password: str, peer: str | None) -> Identity:
-        """Return who this is. `peer` is the caller's network address, None for local use. A disabled login is unknown.
+        """Return the caller's identity. `peer` is its network address, None for local use. A disabled login is unknown.
 
         Raises AddressProhibitedError, LoginLockedError (lk-13), InvalidLogonError or LogonsBusyError.
         """
         return self._accepted(self._check(name, password, peer), peer)
 
     def refuse_published(self) -> None:
-        """From now on, a login whose password is published is unknown: this process serves more than this machine."""
+        """Refuse logins with a published password from now on: this process serves other machines."""
         self._may_be_published = False
 
     def check_address(self, login: Login, peer: str) -> None:
-        """Raise AddressProhibitedError when the account of the login may not be called from there (lk-9)."""
+        """Raise AddressProhibitedError when the login's account does not allow calls from the peer (lk-9)."""
         with self._database.read() as connection:
             self._check_address(connection, login, peer)
 
     def sweep(self) -> None:
-        """Forget failures and addresses that are too old to count."""
+        """Delete expired failures and known addresses."""
         self._failures.sweep()
         self._addresses.sweep()
 
@@ -239,8 +238,8 @@ class Logons:
             if self._passwords.remembers(digest):
                 return
             check = self._checks.get(key)
-            # A single pair that is checked keeps few threads waiting for long. Known addresses wait as they like:
-            # they have few failures.
+            # One pair under check keeps few threads waiting for long. Known addresses wait without limit: they have few
+            # failures.
             if not caller.known and self._waiting >= MOST_WAITING and (check is None or len(self._checks) > 1):
                 raise LogonsBusyError
             self._waiting += not caller.known
@@ -274,7 +273,7 @@ class Logons:
         return right
 
     def _note_lock(self, caller: _Caller, peer: str | None) -> None:
-        """Write to the log what is locked from now on, and record it of a known login."""
+        """Log the lock, and add it to the audit trail of a known login."""
         with self._database.read() as connection:
             locked = [self._failures.reached(connection, [count]) for count in caller.counts]
         address = {"address": peer or "-"}
@@ -302,15 +301,14 @@ class Logons:
         return Identity(account, Login.of(row, peer))
 
     def _address(self, peer: str | None) -> str:
-        """Return what counts as the caller's address: of IPv6 the first 64 bits; empty for local use and for a
-        proxy."""
+        """Return the address that failures count for: of IPv6 the first 64 bits; empty for local use and a proxy."""
         address = None if peer is None or _is_within(self._proxies, peer) else _parsed(peer)
         if address is None:
             return ""
         return str(address) if address.version == 4 else str(IPv6Network((int(address) >> 64 << 64, 64)))
 
     def _digest(self, *parts: str) -> str:
-        """Keyed, so that rows do not tell what was typed: a password in the field of the name is common."""
+        """Return a keyed digest, which hides what was typed: a password in the field of the name is common."""
         message = "\0".join(parts).encode("utf-8", "surrogatepass")
         return hmac.new(self._key(), message, hashlib.sha256).hexdigest()
 
@@ -319,7 +317,7 @@ class Logons:
             try:
                 self._stored_key = Secrets(self._database).get("logons").encode()
             except RecordsUnavailable:
-                # There is no room to store one: counts and addresses are those of this process for now.
+                # It cannot be stored on a full disk: counts and addresses stay in this process for now.
                 return self._own_key
         return self._stored_key
 

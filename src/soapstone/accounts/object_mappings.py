@@ -1,4 +1,4 @@
-"""Which object of another system stands for which one of the account (mm-129)."""
+"""Mappings from objects of other systems to objects of the account (mm-129)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from soapstone.store.tables import object_mappings
 
 @dataclass(frozen=True, kw_only=True)
 class Mapping:
-    """An object over there (`object_type`, `identifier`) and the one here (`own_type`, `own_id`, `own_name`)."""
+    """A foreign object (`object_type`, `identifier`) and our own (`own_type`, `own_id`, `own_name`)."""
 
     id: int
     account_id: int
@@ -63,9 +63,9 @@ class Mappings:
         limit: int | None = None,
         login: Login | None = None,
     ) -> list[Mapping]:
-        """Return the account's mappings behind a number; what is not empty must be the same.
+        """Return the account's mappings above a number; arguments that are not empty must match.
 
-        Of those that stand for a group the login sees those of lists that it sees.
+        The login sees mappings of a group only for lists that it sees.
         """
         table = object_mappings.c
         query = select(object_mappings).where(table.account_id == account_id, table.id > after).order_by(table.id)
@@ -79,7 +79,7 @@ class Mappings:
             return [Mapping(**row) for row in connection.execute(query.limit(limit)).mappings()]
 
     def delete(self, account_id: int, mapping_id: int) -> bool:
-        """Forget a mapping; False when there is none of that number."""
+        """Delete a mapping; False for an unknown number."""
         here = (object_mappings.c.account_id == account_id) & (object_mappings.c.id == mapping_id)
         with self._database.write() as connection:
             return connection.execute(delete(object_mappings).where(here)).rowcount == 1

@@ -1,4 +1,4 @@
-"""Passwords: argon2id hashes, threads that compute them, and a short memory of credentials that were verified."""
+"""Passwords: argon2id hashes, threads that compute them, and a cache of verified credentials."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from soapstone.errors import InvalidError
 
 LONGEST_PASSWORD = 1000
-"""Characters. A longer one is no login's password."""
+"""Characters. No login has a longer password."""
 
 # 19 MiB and two passes, OWASP's recommendation: with the library's 64 MiB a few logons at once outgrow the server.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _cheap_hasher = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
-# What its hashes say of their cost.
+# How its hashes state their cost.
 _CHEAP = "$m=64,t=1,p=1$"
 _is_cheap: ContextVar[bool] = ContextVar("cheap_hashes", default=False)
 
 
 @contextmanager
 def cheap_hashes() -> Iterator[None]:
-    """Make hashes in this context that cost next to nothing, and protect nothing: for records of tests."""
+    """Make cheap hashes in this context, which protect nothing: for test data."""
     token = _is_cheap.set(True)
     try:
         yield
@@ -46,14 +46,14 @@ def _step_back() -> None:
         os.nice(10)
 
 
-# Hashes are computed in these threads only. Their number bounds the work at one time, and the memory: the allocator
-# keeps 19 MiB for each thread that has ever computed one.
-# They are the last to get a processor where threads have priorities of their own: calls of others go first.
+# Only these threads compute hashes. Their number bounds the concurrent work and the memory: the allocator keeps 19 MiB
+# for each thread that has ever computed one. They have the lowest priority where threads have their own: other calls go
+# first.
 _threads = ThreadPoolExecutor(2, thread_name_prefix="password", initializer=_step_back)
 
 
 def hash_password(password: str) -> str:
-    """Return the argon2id hash of a password, with its parameters. Raises InvalidError for one that is too long."""
+    """Return the argon2id hash of a password, with its parameters. Raises InvalidError if it is too long."""
     if len(password) > LONGEST_PASSWORD:
         raise InvalidError(f"A password has at most {LONGEST_PASSWORD} characters.")
     if _is_cheap.get():
@@ -74,11 +74,11 @@ class PasswordCheck:
         self._lock = Lock()
 
     def digest(self, stored: str | None, password: str) -> bytes:
-        """Return what stands for this pair in memory; `stored` is None for a login that does not exist."""
+        """Return the pair's key in the cache; `stored` is None for a login that does not exist."""
         return hmac.digest(self._key, _encoded(f"{stored}\0{password}"), hashlib.sha256)
 
     def remembers(self, digest: bytes) -> bool:
-        """Return whether the pair was right before."""
+        """Return whether the pair was verified before."""
         with self._lock:
             if digest not in self._known:
                 return False
@@ -86,7 +86,7 @@ class PasswordCheck:
             return True
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """Return whether the password belongs to the stored hash. Waits for a thread that computes its hash."""
+        """Return whether the password matches the stored hash. Waits for a hashing thread."""
         if len(password) > LONGEST_PASSWORD:
             return False
         is_cheap = stored is not None and _CHEAP in stored
@@ -101,7 +101,7 @@ class PasswordCheck:
 
 @cache
 def _unknown_hash() -> str:
-    """Return what an unknown login's password is compared with, so that the answer takes as long as for a known one."""
+    """Return the hash to compare an unknown login's password with, so that the time does not reveal it."""
     return _hasher.hash(secrets.token_hex(16))
 
 
@@ -114,5 +114,5 @@ def _verify(stored: str | None, password: str) -> bool:
 
 
 def _encoded(text: str) -> bytes:
-    # JSON can hold halves of characters, which have no other form.
+    # JSON can hold lone surrogates, which UTF-8 cannot encode.
     return text.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""What the installation keeps to itself, such as the secret behind the keys of links."""
+"""Secrets of the installation, such as the one that the keys of links derive from."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ BYTES = 32
 
 
 class Secrets:
-    """Secrets by name, made when they are first asked for."""
+    """Secrets by name, created at first use."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @looks_again
     def get(self, name: str) -> str:
-        """Return the secret of that name, the same for all processes and for ever."""
+        """Return the secret with this name, the same for all processes, for ever."""
         query = select(secrets.c.value).where(secrets.c.name == name)
         with self._database.read() as connection:
             found = connection.execute(query).scalar_one_or_none()

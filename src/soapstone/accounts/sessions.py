@@ -19,7 +19,7 @@ from soapstone.store.tables import logins, sessions
 # A session's last use is written at most this often: polls do not write.
 TOUCH = timedelta(minutes=1)
 
-# Purpose → how long a session lasts at most, however busy it is: an open page of the console asks all the time.
+# Purpose → longest session, however busy: an open page of the console polls all the time.
 LONGEST = {"console": timedelta(hours=12)}
 
 
@@ -35,8 +35,8 @@ class _Session:
 class Sessions:
     """Sessions of one purpose ("magnetmail", "console"), each ending `lifetime` after its last use (mm-13).
 
-    A session is good only while its login has the right that it rests on, is not disabled, and may come from where the
-    call comes from.
+    A session is valid only while its login has the right that it needs, is not disabled, and may call from the call's
+    address.
     """
 
     def __init__(self, database: Database, purpose: str, lifetime: timedelta) -> None:
@@ -59,7 +59,7 @@ class Sessions:
         return token
 
     def find(self, token: str, peer: str | None) -> Identity | None:
-        """Whose session this is; None when it is unknown or over, or no good for a call from this address.
+        """Return the identity of a session; None if it is unknown, over, or not valid for a call from this address.
 
         `peer` is None for local use.
         """
@@ -84,7 +84,7 @@ class Sessions:
             connection.execute(delete(sessions).where(sessions.c.token_hash == _digest(token)))
 
     def sweep(self) -> None:
-        """Forget sessions that are over, whatever their purpose: all have one lifetime."""
+        """Delete sessions that are over, of any purpose: all have one lifetime."""
         with self._database.write() as connection:
             connection.execute(self._over(now()))
 

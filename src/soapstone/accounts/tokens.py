@@ -1,4 +1,4 @@
-"""Tokens: keys of programs to the REST API, each acting for one login."""
+"""Tokens: API keys of programs for the REST API, each acting for one login."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soapstone.errors import InvalidError
 from soapstone.store.database import Database
 from soapstone.store.tables import api_tokens, logins
 
-# How every token begins, so that one that got out is recognised.
+# How every token begins, so that scanners recognise a leaked one.
 PREFIX = "soapstone_"
 TOUCH = timedelta(minutes=1)
 LONGEST_NAME = 255
@@ -25,7 +25,7 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """A token as it is kept: without its secret."""
+    """A token as stored: without its secret."""
 
     id: int
     login_id: int
@@ -42,7 +42,7 @@ class Tokens:
         self._accounts = Accounts(database)
 
     def add(self, account: Account, login: Login, name: str, *, by: Actor = COMMAND_LINE) -> tuple[Token, str]:
-        """Make a token for a login; the secret is told only now. Raises InvalidError for a name that is none."""
+        """Create a token and return it with its secret, which is shown only now. Raises InvalidError for a bad name."""
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
             raise InvalidError(f"A token needs a name of at most {LONGEST_NAME} characters.")
@@ -62,7 +62,7 @@ class Tokens:
             return [Token(**row) for row in connection.execute(query).mappings()]
 
     def revoke(self, login_id: int, token_id: int, *, by: Actor = COMMAND_LINE) -> bool:
-        """End a token; False when the login has none of that number."""
+        """Revoke a token; False when the login has none with this number."""
         here = (api_tokens.c.login_id == login_id) & (api_tokens.c.id == token_id)
         with self._database.write() as connection:
             account_id = connection.execute(select(api_tokens.c.account_id).where(here)).scalar_one_or_none()
@@ -72,9 +72,10 @@ class Tokens:
             return True
 
     def identify(self, secret: str, peer: str | None) -> Identity | None:
-        """Whose token this is; None when it is unknown or its login is disabled. Its last use is kept to the minute.
+        """Return the identity of a token; None if it is unknown or its login disabled. Stores the last use to the
+        minute.
 
-        `peer` is the caller's network address, which `Logons.check_address` judges.
+        `peer` is the caller's network address, which `Logons.check_address` checks.
         """
         moment = now()
         query = (

@@ -1,8 +1,8 @@
-"""What a login sees of its account: the one rule behind every interface (lk-9, lk-19, mm-26).
+"""What a login sees of its account: the same rule for every interface (lk-9, lk-19, mm-26).
 
-A login without `all_lists` sees the lists that it was granted, the people who are on one of them in any state, and what
-belongs to these lists. Everything else is unknown to it. None instead of a login is the server itself and its operator.
-All conditions come beside those that name the account.
+A login without `all_lists` sees its granted lists, the contacts on one of them in any state, and what belongs to these
+lists. Everything else is unknown to it. None instead of a login means the server itself and its operator. All
+conditions add to those on the account.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ONLY_GRANTED = "This login sees only the lists that it was granted."
 
 
 def is_restricted(login: Login | None) -> bool:
-    """Return whether the login sees only lists that it was granted."""
+    """Return whether the login sees only its granted lists."""
     return login is not None and not login.all_lists
 
 
@@ -34,30 +34,30 @@ def require_all_lists(login: Login | None) -> None:
 
 
 def of_granted_list(login: Login | None, list_id: ColumnElement[Any]) -> Conditions:
-    """Return what rows meet whose list the login sees; rows without a list do not, for a restricted login."""
+    """Return a condition for rows whose list the login sees; a restricted login sees no row without a list."""
     return (list_id.in_(_granted(login)),) if login is not None and is_restricted(login) else ()
 
 
 def of_no_hidden_list(login: Login | None, list_id: ColumnElement[Any]) -> Conditions:
-    """Return what rows meet whose list the login sees, and rows that concern no list (NULL)."""
+    """Return a condition for rows without a list (NULL) and rows whose list the login sees."""
     return tuple(or_(list_id.is_(None), condition) for condition in of_granted_list(login, list_id))
 
 
 def of_visible_person(login: Login | None, contact_id: ColumnElement[Any] = contacts.c.id) -> Conditions:
-    """Return what rows meet that concern a person whom the login sees: a member, in any state, of a list it sees."""
+    """Return a condition for rows of contacts that the login sees: members, in any state, of a list it sees."""
     here = of_granted_list(login, memberships.c.list_id)
     return (exists().where(memberships.c.contact_id == contact_id, *here),) if here else ()
 
 
 def seen_lists(connection: Connection, login: Login | None) -> list[int] | None:
-    """Return the numbers of the lists that a login sees, None for all: for what is done later in its name."""
+    """Return the numbers of the lists that a login sees, None for all: for later work on its behalf."""
     if login is None or not is_restricted(login):
         return None
     return sorted(connection.execute(_granted(login)).scalars())
 
 
 def of_person_on(list_ids: Collection[int] | None, contact_id: ColumnElement[Any]) -> Conditions:
-    """Return what rows meet that concern a person on one of these lists, in any state; None means anybody."""
+    """Return a condition for rows of contacts on one of these lists, in any state; None means every contact."""
     if list_ids is None:
         return ()
     member = memberships.alias()
@@ -65,9 +65,9 @@ def of_person_on(list_ids: Collection[int] | None, contact_id: ColumnElement[Any
 
 
 def sees_job(login: Login, job: Job, granted: Container[int | None]) -> bool:
-    """Return whether the login sees a job, with the numbers of the lists that it was granted.
+    """Return whether the login sees a job; `granted` are the numbers of its lists.
 
-    What has no list concerns the whole account, or single people whom the login chose itself.
+    A job without a list concerns the whole account, or single contacts that the login chose itself.
     """
     if job.list_id is None:
         return login.all_lists or job.login_id == login.id
