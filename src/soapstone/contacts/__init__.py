@@ -1,1 +1,1 @@
-"""Contacts: the people of an account, what is known of them, and what changes them."""
+"""Contacts of an account: reading, changing and searching them."""

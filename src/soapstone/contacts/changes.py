@@ -1,7 +1,7 @@
-"""Changes of people: one transaction on one account, in which what changes and the events that tell of it go together.
+"""Changes of contacts: one transaction on one account stores the changes together with their events.
 
-Everything that changes single contacts or memberships does it through here, whatever contract asked: so counts that are
-kept stay right, and the numbers of a contact's events are the order in which they happened.
+Every change of single contacts or memberships goes through this module, from any interface. So the stored counts stay
+right, and a contact's events are numbered in the order in which they happened.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class NumbersExhaustedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Cause:
-    """What an unsubscribe goes back to, as far as it was told: a message, a category of messages or of lists."""
+    """The reported cause of an unsubscribe: a message, a category of messages or of lists."""
 
     message_id: int | None = None
     message_category_id: int | None = None
@@ -71,8 +71,7 @@ class Change:
     # --- looking up -------------------------------------------------------------------------------------------------
 
     def find(self, address: str, list_id: int | None = None) -> int | None:
-        """Return the contact with this address; of several, the one that came first, members of the list before
-        others."""
+        """Return the contact with this address; of several, the oldest, members of the list first."""
         found = self.with_address(address)
         if list_id is not None and len(found) > 1:
             here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(found)
@@ -87,7 +86,7 @@ class Change:
             query = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
             first = self.connection.execute(query).scalar_one_or_none()
             return [] if first is None else self.sharing(first)
-        # SQLite would take the condition for a find in the unique index, and look at all contacts of the account.
+        # SQLite would choose the unique index for this condition, and scan all contacts of the account.
         repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
         if self.connection.dialect.name == "sqlite":
             repeatable = func.likely(repeatable)
@@ -95,14 +94,13 @@ class Change:
         return self.connection.execute(query).scalars().all()
 
     def sharing(self, contact_id: int) -> list[int]:
-        """Return all contacts of this one's mailbox, itself among them, the oldest first (lk-64)."""
+        """Return all contacts of this one's mailbox, itself included, the oldest first (lk-64)."""
         if self.account.identifier != "email":
             return [contact_id]
         return sharing(self.connection, self.account.id, [contact_id]).get(contact_id, [contact_id])
 
     def find_custom(self, custom_id: str, *conditions: ColumnElement[bool]) -> int | None:
-        """Return the contact with this custom id, the first of several that meet the conditions; None for a blank
-        one."""
+        """Return the oldest contact with this custom id that meets the conditions; None for a blank id."""
         if not custom_id:
             return None
         mine = (contacts.c.account_id == self.account.id) & (contacts.c.custom_id == custom_id)
@@ -112,17 +110,17 @@ class Change:
         return found
 
     def contact(self, contact_id: int) -> RowMapping | None:
-        """Return the contact's row, if the account has that contact."""
+        """Return the contact's row; None if the account does not have the contact."""
         mine = (contacts.c.account_id == self.account.id) & (contacts.c.id == contact_id)
         return self.connection.execute(select(contacts).where(mine)).mappings().one_or_none()
 
     def membership(self, list_id: int, contact_id: int) -> RowMapping | None:
-        """Return the contact's row on the list, in whatever state."""
+        """Return the contact's membership of the list, in any state; None for no member."""
         here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
         return self.connection.execute(select(memberships).where(here)).mappings().one_or_none()
 
     def memberships(self, contact_id: int) -> list[RowMapping]:
-        """Return the contact's rows on all lists that are not deleted, by list."""
+        """Return the contact's memberships of all lists that are not deleted, by list."""
         query = (
             select(memberships)
             .join(lists, lists.c.id == memberships.c.list_id)
@@ -132,8 +130,7 @@ class Change:
         return list(self.connection.execute(query).mappings())
 
     def blocked(self, address: str, list_id: int = 0) -> Literal["banned", "suppressed"] | None:
-        """Return whether nothing is sent to the address, on this list or in the whole account; banned goes first
-        (lk-54)."""
+        """Return the suppression of the address, on this list or in the whole account; banned goes first (lk-54)."""
         query = select(suppressions.c.kind).where(
             suppressions.c.account_id == self.account.id,
             suppressions.c.email_key == address_key(address),
@@ -145,10 +142,10 @@ class Change:
         return "banned" if "banned" in kinds else "suppressed" if "suppressed" in kinds else None
 
     def opted_out(self, contact_id: int, list_id: int) -> bool:
-        """Return whether the person wants no mail of this list, of those of its category, or of any (mm-120).
+        """Return whether the contact has opted out of this list, of its category, or of everything (mm-120).
 
-        That is beside the state of a membership: it also holds for who is not on the list. What one contact of a
-        mailbox wants holds for all of them (lk-64).
+        An opt-out is independent of a membership: it also holds for contacts that are not on the list. The opt-out of
+        one contact holds for all of its mailbox (lk-64).
         """
         people = self.sharing(contact_id)
         left = select(contacts.c.id).where(contacts.c.id.in_(people), contacts.c.unsubscribed_at.is_not(None))
@@ -165,7 +162,7 @@ class Change:
     # --- changing ---------------------------------------------------------------------------------------------------
 
     def add(self, **values: Any) -> int:
-        """Return a new contact with these columns; its number. The caller has made sure that it is not there yet."""
+        """Add a contact with these columns and return its number. The caller has checked that it is new."""
         moment = self.moment
         values |= {"account_id": self.account.id, "created_at": moment, "updated_at": moment}
         values |= self._keys(str(values.get("email", "")))
@@ -175,7 +172,7 @@ class Change:
         return int(made)
 
     def edit(self, contact_id: int, values: Mapping[str, Any]) -> bool:
-        """Give columns of a contact new values; False, and no event, when they have these values already."""
+        """Change columns of a contact; False, and no event, if nothing changes."""
         row = self.contact(contact_id)
         if row is None:
             raise LookupError(f"contact {contact_id} is not in account {self.account.id}")
@@ -204,9 +201,10 @@ class Change:
         profile: Mapping[str, str] | None = None,
         form_values: Mapping[str, str] | None = None,
     ) -> int:
-        """Put a contact on a list that it is not on in any state; its number there. Raises NumbersExhaustedError.
+        """Put a contact on a list and return its number there. It must not be on the list in any state. Raises
+        NumbersExhaustedError.
 
-        `form_values` are those content blocks of the profile that the person may have written.
+        `form_values` are the content blocks of the profile that the contact may have written.
         """
         if self._last_number >= LARGEST:
             raise NumbersExhaustedError
@@ -241,9 +239,9 @@ class Change:
         cause: Cause = UNTOLD,
         part_of: int | None = None,
     ) -> bool:
-        """Give a member another state; False, and no event, when it has this one or is no member.
+        """Change the state of a member; False, and no event, if it has this state or is no member.
 
-        Who is subscribed again counts as added now.
+        A contact that is subscribed again counts as added now.
         """
         row = self.membership(list_id, contact_id)
         if row is None or row["state"] == state:
@@ -260,7 +258,7 @@ class Change:
         return True
 
     def leave(self, list_id: int, contact_id: int) -> bool:
-        """Take a contact off a list without a trace of a subscription; False when it is not on it."""
+        """Delete a membership; False if the contact is not on the list."""
         row = self.membership(list_id, contact_id)
         if row is None:
             return False
@@ -278,7 +276,7 @@ class Change:
         *,
         form_values: Mapping[str, str],
     ) -> bool:
-        """Replace the profile values of a member, attribute number (as text) → value; False when none changes.
+        """Replace the profile values of a member, attribute number (as text) → value; False if none changes.
 
         `form_values` as for `join`.
         """
@@ -296,31 +294,32 @@ class Change:
         return True
 
     def opt_out(self, contact_id: int, kind: OptOutKind, target_id: int) -> bool:
-        """Remember that a person wants no mail of a list or category; False when that was so already."""
+        """Store an opt-out of a list or category; False if it is stored already."""
         values: dict[str, Any] = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
         values |= {"account_id": self.account.id, "created_at": self.moment}
         return insert_unless_there(self.connection, opt_outs, **values)
 
     def opt_in(self, contact_id: int, kind: OptOutKind, target_id: int) -> None:
-        """Forget one opt-out, of all contacts of the mailbox."""
+        """Delete one opt-out of all contacts of the mailbox."""
         here = opt_outs.c.contact_id.in_(self.sharing(contact_id))
         self.connection.execute(delete(opt_outs).where(here).filter_by(kind=kind, target_id=target_id))
 
     def clear_opt_outs(self, contact_id: int, list_id: int) -> None:
-        """Forget all that `opted_out` goes by: the person asked for this list (lk-52, lk-117). Its state stays."""
+        """Delete everything that `opted_out` checks: the contact asked for this list (lk-52, lk-117). Its state
+        stays."""
         people = self.sharing(contact_id)
         self.connection.execute(delete(opt_outs).where(self._against(people, list_id)))
         self.connection.execute(update(contacts).where(contacts.c.id.in_(people)).values(unsubscribed_at=None))
         self.let_others_in(contact_id, list_id)
 
     def let_others_in(self, contact_id: int, list_id: int) -> None:
-        """Subscribe the members among the other contacts of the mailbox: none stands against this one then (lk-64)."""
+        """Subscribe the other contacts of the mailbox that are members, so that none blocks this one (lk-64)."""
         for other in self.sharing(contact_id):
             if other != contact_id:
                 self.move(list_id, other, MembershipState.SUBSCRIBED)
 
     def count(self, list_id: int, *, members: int = 0, subscribed: int = 0) -> None:
-        """Add to the numbers of members that are kept with a list, when rows of it come and go."""
+        """Add to the stored counts of a list."""
         if members or subscribed:
             values = {"members": lists.c.members + members, "subscribed": lists.c.subscribed + subscribed}
             self.connection.execute(update(lists).where(lists.c.id == list_id).values(**values))
@@ -336,7 +335,7 @@ class Change:
         part_of: int | None = None,
         detail: Mapping[str, Any] | None = None,
     ) -> int:
-        """Write an event of a contact (`ContactEventKind`); its number."""
+        """Write an event of a contact (`ContactEventKind`) and return its number."""
         values = {
             "account_id": self.account.id,
             "contact_id": contact_id,
@@ -355,7 +354,7 @@ class Change:
         return int(self.connection.execute(query).scalar_one())
 
     def _against(self, contact_ids: Collection[int], list_id: int) -> ColumnElement[bool]:
-        """Return the opt-outs of a person, whose contacts these are, that stand against a list."""
+        """Return a condition for opt-outs of a mailbox, given by its contacts, that concern a list."""
         category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
         return and_(
             opt_outs.c.contact_id.in_(contact_ids),
@@ -366,18 +365,18 @@ class Change:
         )
 
     def _keys(self, address: str) -> dict[str, str | None]:
-        """Return the comparable forms of an address; a missing one is nobody's."""
+        """Return the columns with the comparable form of an address; no contact has a missing one."""
         key = address_key(address)
         return {"email_key": key, "unique_email": key or None if self.account.identifier == "email" else None}
 
     def _keep_suppressed(self, key: str) -> None:
-        """Suppress the address of a deleted person who is added again: it gets no mail before that is taken back."""
+        """Suppress the address of a deleted contact that is added again: it gets no mail until that is undone."""
         if erased_among(self.connection, self.account.id, [key]):
             values = {"account_id": self.account.id, "list_id": 0, "kind": "suppressed", "email_key": key}
             insert_unless_there(self.connection, suppressions, **values, created_at=self.moment)
 
     def _give_up_mailbox(self, row: RowMapping) -> None:
-        """Give the contact another address: the next oldest contact of its mailbox has that now, if there is one."""
+        """Hand the mailbox, which the contact leaves, to the next oldest contact of it, if any."""
         others = [other for other in self.sharing(row["id"]) if other != row["id"]]
         if not others or row["double_of"] is not None:
             return
@@ -397,9 +396,9 @@ class Changes:
 
     @contextmanager
     def begin(self, account: Account, *, by: str = "API", durable: bool = False) -> Iterator[Change]:
-        """Yield a transaction that changes people of an account; all of it is stored at the end, or nothing.
+        """Yield a transaction that changes contacts of an account; commit it at the end, all or nothing.
 
-        Others that change people of this account, imports among them, wait until then: what was looked up stays true.
+        Other changes of contacts of this account, imports included, wait until then: what was read stays true.
         `durable` is for changes that queue a job (Database.write).
         """
         with self._database.write(durable=durable) as connection:
@@ -413,5 +412,5 @@ def change_within(connection: Connection, account: Account, *, by: str) -> Chang
 
 
 def _filled(profile: Mapping[str, str]) -> dict[str, str]:
-    """Empty values are left out of a profile."""
+    """Return the profile without empty values."""
     return {attribute: value for attribute, value in profile.items() if value}

@@ -1,4 +1,4 @@
-"""Channels that are shut: lists of people to whom nothing is sent by e-mail, fax or SMS (mm-123 to mm-126)."""
+"""Channels (e-mail, fax, SMS) that are shut for contacts (mm-123 to mm-126)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Identity = Literal["custom_id", "email", "fax"]
 
 @dataclass(frozen=True)
 class Shut:
-    """How many people were new, and how many known ones were changed."""
+    """How many contacts were created, and how many known ones were changed."""
 
     added: int
     updated: int
 
 
 class Channels:
-    """Shuts channels, and tells for whom they are shut."""
+    """Shuts channels, and reads the contacts for which they are shut."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,10 +45,10 @@ class Channels:
         *,
         login: Login | None = None,
     ) -> Shut:
-        """Shut channels for people who are named by one of their fields; no channel is opened by it (mm-125).
+        """Shut channels for contacts, each given by one identifier; opens no channel (mm-125).
 
-        Who is unknown is stored with the fields that are given. Who is not named, or by an address that is none, is
-        passed over. Raises ForbiddenError: that concerns the whole account.
+        Unknown contacts are created with the given fields. Entries without an identifier, or with an invalid address,
+        are skipped. Raises ForbiddenError for a restricted login: this concerns the whole account.
         """
         require_all_lists(login)
         added = updated = 0
@@ -76,7 +76,7 @@ class Channels:
         since_before: datetime | None = None,
         login: Login | None = None,
     ) -> list[Recipient]:
-        """Return people for whom a channel is shut, by number; of a list, or for 0 all whom the login sees."""
+        """Return contacts with a shut channel, by number: of a list, or for 0 all that the login sees."""
         blocked = (
             select(func.min(suppressions.c.created_at))
             .where(
@@ -108,7 +108,7 @@ class Channels:
             ]
 
     def profiles(self, contact_ids: Sequence[int], *, login: Login | None = None) -> dict[int, dict[str, str]]:
-        """Profile values of people on all their lists that the login sees: attribute number → value."""
+        """Return profile values by contact, of all lists that the login sees: attribute number → value."""
         found: dict[int, dict[str, str]] = {}
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), 500):
@@ -134,7 +134,7 @@ def _find(change: Change, identity: Identity, key: str) -> list[int]:
 
 
 def _new(change: Change, person: Mapping[str, Any]) -> int | None:
-    """Store somebody unknown; None for an address that is none or somebody else's."""
+    """Create an unknown contact; None for an invalid address or one of another contact."""
     values = {name: person[name] for name in FIELDS if person.get(name)}
     email = str(values.get("email", "")).strip()
     if email and (not is_address(email) or (change.account.identifier == "email" and change.find(email))):
@@ -145,7 +145,7 @@ def _new(change: Change, person: Mapping[str, Any]) -> int | None:
 
 
 def _close(change: Change, contact_id: int, channels: Collection[str]) -> bool:
-    """Shut channels for a person; False when they were shut already."""
+    """Shut channels for a contact; False if they are shut already."""
     row = change.contact(contact_id)
     assert row is not None  # noqa: S101 - it was just found
     before = set(row["channels_shut"].split())

@@ -1,4 +1,4 @@
-"""Complaints of recipients that come back from their mailbox providers."""
+"""Complaints of recipients (spam reports), reported by mailbox providers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soapstone.vocabulary.contacts import MembershipState
 
 @dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """Who complained about which message; `number` is the contact's number on the list, 0 for none."""
+    """A complaint about a message; `number` is the contact's number on the list, 0 for none."""
 
     id: int
     at: datetime
@@ -31,7 +31,7 @@ class Complaint:
 
 
 def complain(change: Change, contact_id: int, list_id: int | None, *, cause: Cause, provider: str) -> None:
-    """Record a complaint: it ends the subscription to the list, and nothing is sent to the address (mm-123, lk-119)."""
+    """Record a complaint: it ends the subscription to the list and suppresses the address (mm-123, lk-119)."""
     row = change.contact(contact_id)
     if row is None:
         return
@@ -59,7 +59,7 @@ class Complaints:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Complaint]:
-        """Complaints of these lists by date, then number, from the one behind the pair `after`."""
+        """Return complaints of these lists by date, then number, after the pair `after`."""
         event, member = contact_events.c, memberships.c
         query = (
             select(
@@ -80,7 +80,7 @@ class Complaints:
             )
             .join(
                 messages,
-                # A caller may name any number as the cause, also that of another account's message.
+                # A caller may give any number as the cause, even of another account's message.
                 (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
                 isouter=True,
             )
@@ -94,7 +94,7 @@ class Complaints:
         if at_before is not None:
             query = query.where(event.at < at_before)
         if after is not None:
-            # As a pair, so that the index leads to the place.
+            # As a pair, so that the index finds the place.
             moment = literal(after[0], event.at.type)
             query = query.where(tuple_(event.at, event.id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:

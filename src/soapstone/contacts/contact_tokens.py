@@ -13,9 +13,9 @@ NUMBER_BYTES, TAG_BYTES = 8, 16
 
 
 class EmailKeys:
-    """Makes and reads the keys: the contact's number under a mask, and a tag that nobody can make up.
+    """Makes and reads the keys: the contact's masked number, and an unforgeable tag.
 
-    Both are derived from the installation's keys, so that no e-mail key needs to be stored.
+    Both derive from the installation's keys, so that no e-mail key needs to be stored.
     """
 
     def __init__(self, keys: LinkKeys) -> None:
@@ -29,7 +29,7 @@ class EmailKeys:
         return urlsafe_b64encode(_masked(key, number, tag) + tag).decode()
 
     def read(self, key: str) -> int | None:
-        """Return the number of the contact; None for a key that is none of ours."""
+        """Return the number of the contact; None for a key that is not ours."""
         try:
             data = urlsafe_b64decode(key.strip().encode("ascii"))
         except (Error, ValueError):

@@ -1,4 +1,4 @@
-"""Recipients: the people of an account, one by one, with all that holds for them."""
+"""Recipients: single contacts of an account, with their lists and suppressions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, 
 from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
-# What a caller may say of a person.
+# The fields that a caller may set.
 FIELDS = ("email", "custom_id", *PERSON_FIELDS, "text_only")
-# Numbers asked for in one query.
+# Most numbers in one query.
 BATCH = 500
 
 
 class RecipientExistsError(ConflictError):
-    """Somebody else has this address or custom id; `contact_id` is the number, 0 for a person whom the login does not
-    see."""
+    """Another contact has this address or custom id; `contact_id` is 0 if the login does not see it."""
 
     def __init__(self, contact_id: int) -> None:
         super().__init__(f"Contact {contact_id} has this address or custom id.")
@@ -35,7 +34,7 @@ class RecipientExistsError(ConflictError):
 
 
 class NoIdentifierError(InvalidError):
-    """The value that tells people apart is missing; `field` is "email" or "custom_id"."""
+    """The identifier is missing; `field` is "email" or "custom_id"."""
 
     def __init__(self, field: str) -> None:
         super().__init__(f"{field} is missing: it tells contacts apart here.")
@@ -43,7 +42,7 @@ class NoIdentifierError(InvalidError):
 
 
 class UnknownListError(InvalidError):
-    """There is no such list."""
+    """The list does not exist."""
 
     def __init__(self, list_id: int) -> None:
         super().__init__(f"There is no list {list_id}.")
@@ -52,10 +51,10 @@ class UnknownListError(InvalidError):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipient:
-    """A person. `fields` has the columns of FIELDS; `waiting` on any list for a confirmation (mm-76).
+    """A contact. `fields` has the columns of FIELDS; `waiting` means unconfirmed on any list (mm-76).
 
-    `channels_shut` holds those of email, fax and sms on which nothing is sent, email also for an address that is
-    suppressed or banned in the whole account; `suppressed_at` is since when.
+    `channels_shut` holds the shut ones of email, fax and sms; email also if the address is suppressed or banned in the
+    whole account. `suppressed_at` is the time of that.
     """
 
     id: int
@@ -69,19 +68,19 @@ class Recipient:
 
 
 class Recipients:
-    """All people of one installation. People whom a `login` does not see are unknown to its calls (`visibility`)."""
+    """All contacts of one installation. Calls of a `login` do not find contacts that it does not see (`visibility`)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changes = Changes(database)
 
     def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Recipient | None:
-        """Return the person of that number in the account."""
+        """Return the account's contact with this number."""
         found = self.many(account_id, [contact_id], login=login)
         return found[0] if found else None
 
     def many(self, account_id: int, contact_ids: Sequence[int], *, login: Login | None = None) -> list[Recipient]:
-        """Return the people of these numbers, in this order; numbers that the account does not have are left out."""
+        """Return the contacts with these numbers, in this order; unknown numbers are left out."""
         found: dict[int, Recipient] = {}
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), BATCH):
@@ -94,7 +93,7 @@ class Recipients:
         return [found[number] for number in contact_ids if number in found]
 
     def find(self, account: Account, *, email: str = "", custom_id: str = "", login: Login | None = None) -> int | None:
-        """Return the number of the person with this address, or else with this custom id; of several the first."""
+        """Return the number of the contact with this address, or else with this custom id; of several the oldest."""
         with self._database.read() as connection:
             look = Change(connection, account, "", 0)
             if email.strip():
@@ -111,10 +110,10 @@ class Recipients:
         by: str = "API",
         login: Login | None = None,
     ) -> int:
-        """Add a person who is not there yet, and put it onto lists of the account; its number (mm-72, mm-73).
+        """Create a contact, put it onto lists of the account, and return its number (mm-72, mm-73).
 
-        Raises NoIdentifierError, InvalidError for an address that is none, RecipientExistsError or UnknownListError,
-        and ForbiddenError for a restricted login that names no list; then nothing is stored.
+        Raises NoIdentifierError, InvalidError for an invalid address, RecipientExistsError, UnknownListError, and
+        ForbiddenError for a restricted login that gives no list; then nothing is stored.
         """
         values = _values(fields)
         if not groups:
@@ -136,7 +135,7 @@ class Recipients:
         by: str = "API",
         login: Login | None = None,
     ) -> bool:
-        """Replace all fields of a person; what is left out is cleared (mm-74, mm-75). False when there is none.
+        """Replace all fields of a contact; omitted fields are cleared (mm-74, mm-75). False for an unknown contact.
 
         Raises NoIdentifierError, InvalidError or RecipientExistsError.
         """
@@ -152,7 +151,7 @@ class Recipients:
         by: str = "API",
         login: Login | None = None,
     ) -> bool:
-        """Change some fields of a person. False when there is none. Raises as `edit`."""
+        """Change some fields of a contact. False for an unknown contact. Raises as `edit`."""
         with self._changes.begin(account, by=by) as change:
             row = change.contact(contact_id)
             if row is None or not _is_visible(change, contact_id, login):
@@ -161,7 +160,7 @@ class Recipients:
             self._check(change, {name: row[name] for name in FIELDS} | values, contact_id, login)
             change.edit(contact_id, values)
             if "email" in row["channels_shut"].split() and values.get("email"):
-                # Nothing is sent to the person, whatever its address.
+                # Nothing is sent to the contact, whatever its address.
                 suppress(change, values["email"])
             return True
 
@@ -176,10 +175,11 @@ class Recipients:
         by: str = "API",
         login: Login | None = None,
     ) -> bool:
-        """Put a person onto lists and take it off others (mm-80, mm-81); False, and nothing is changed, when the person
-        or a list is unknown.
+        """Put a contact onto lists and take it off others (mm-80, mm-81). False, without a change, if the contact or a
+        list is unknown.
 
-        Who left a list comes back to it; who is unsubscribed from everything, or from the list's category, stays so.
+        A contact that left a list comes back to it; one that unsubscribed from everything, or from the list's category,
+        stays unsubscribed.
         """
         with self._changes.begin(account, by=by) as change:
             if change.contact(contact_id) is None or not _is_visible(change, contact_id, login):
@@ -210,7 +210,7 @@ class Recipients:
             return True
 
     def lists_of(self, account_id: int, contact_id: int) -> list[int]:
-        """Return numbers of the lists that a person is on, those that it left apart; in order."""
+        """Return the numbers of the lists that a contact is on and has not left, ascending."""
         member = memberships.c
         query = (
             select(member.list_id)
@@ -225,7 +225,7 @@ class Recipients:
 
     @staticmethod
     def _check(change: Change, values: Mapping[str, Any], contact_id: int | None, login: Login | None) -> None:
-        """Raise unless a person may have these values; `contact_id` is who has them already."""
+        """Raise unless a contact may have these values; `contact_id` is the contact to change, None for a new one."""
         identifier, email = change.account.identifier, str(values.get("email") or "")
         if identifier == "email" and not email:
             raise NoIdentifierError("email")
@@ -241,8 +241,7 @@ class Recipients:
 def complete(
     connection: Connection, account_id: int, rows: Sequence[RowMapping], *, login: Login | None = None
 ) -> list[Recipient]:
-    """Return the people of some rows of contacts, with what holds for their addresses and, as the login sees them,
-    lists."""
+    """Build the contacts of some rows, with suppressions of their addresses and the lists that the login sees."""
     keys = {row["email_key"] for row in rows if row["email_key"]}
     blocked: dict[str, datetime] = {}
     suppressed = (
@@ -284,14 +283,14 @@ def complete(
 
 
 def suppress(change: Change, address: str) -> bool:
-    """Suppress an address in the whole account; False when it was so already."""
+    """Suppress an address in the whole account; False if it is already."""
     values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
-    # Others suppress addresses without waiting for a change of people, so a look would not be enough.
+    # Concurrent suppressions do not wait for changes of contacts, so reading first would not be enough.
     return insert_unless_there(change.connection, suppressions, **values, created_at=change.moment)
 
 
 def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return columns with their values: text without white space around addresses and custom ids."""
+    """Return columns with their values, with addresses and custom ids stripped of white space."""
     values = {name: fields[name] for name in FIELDS if name in fields}
     for name in ("email", "custom_id"):
         if name in values:
@@ -300,7 +299,7 @@ def _values(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_visible(change: Change, contact_id: int, login: Login | None) -> bool:
-    """Return whether the login sees this person of the account."""
+    """Return whether the login sees this contact of the account."""
     if not is_restricted(login):
         return True
     query = select(contacts.c.id).where(contacts.c.id == contact_id, *of_visible_person(login))

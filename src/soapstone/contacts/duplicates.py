@@ -1,4 +1,4 @@
-"""Merging doubles: the contacts of one mailbox become one contact, when an operator asks for it (lk-64)."""
+"""Merging duplicates: an operator merges the contacts of one mailbox into one (lk-64)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from soapstone.store.tables import (
 )
 from soapstone.vocabulary.contacts import MembershipState
 
-# Of two states on one list, the one that stays.
+# Of two states on one list, the stronger one stays.
 STRONGER = {"unsubscribed": 3, "waiting": 2, "subscribed": 1}
 
 
@@ -40,14 +40,14 @@ class Mailbox:
 
 
 class Doubles:
-    """The doubles of all accounts."""
+    """The duplicates of all accounts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changes = Changes(database)
 
     def counts(self) -> dict[str, int]:
-        """Return how many doubles accounts have, by name of the account; those without are left out."""
+        """Return the number of duplicates by account name; accounts without are left out."""
         query = (
             select(accounts.c.name, func.count().label("doubles"))
             .join(contacts, contacts.c.account_id == accounts.c.id)
@@ -59,12 +59,12 @@ class Doubles:
             return {row.name: row.doubles for row in connection.execute(query)}
 
     def merge(self, account: Account) -> Iterator[Mailbox]:
-        """Merge the doubles of an account into the oldest contacts of their mailboxes; give each mailbox that is done.
+        """Merge the duplicates of an account into the oldest contacts of their mailboxes; yield each merged mailbox.
 
         Each mailbox is one transaction. Of two states on one list the stronger stays: unsubscribed before waiting
         before subscribed. Values of the oldest stay, missing ones come from the others; opt-outs and shut channels are
-        united. Events and ledgers of the others are those of the oldest then. Raises ConflictError while a job may hold
-        numbers of contacts.
+        united. Events and ledger rows of the others go to the oldest. Raises ConflictError while a job may hold contact
+        numbers.
         """
         while True:
             with self._changes.begin(account, by="Admin") as change:
@@ -80,7 +80,7 @@ class Doubles:
 
 
 def _next(change: Change) -> list[RowMapping] | None:
-    """Return the contacts of the first mailbox that has several, the oldest first."""
+    """Return the contacts of the first mailbox with several, the oldest first; None if none is left."""
     mine = contacts.c.account_id == change.account.id
     query = select(func.min(contacts.c.double_of)).where(mine, contacts.c.double_of.is_not(None))
     oldest = change.connection.execute(query).scalar_one()
@@ -91,7 +91,8 @@ def _next(change: Change) -> list[RowMapping] | None:
 
 
 def _require_rest(change: Change) -> None:
-    """Raise ConflictError while jobs choose by numbers: imports, sends that choose, and sends to chosen people."""
+    """Raise ConflictError while jobs use contact numbers: imports, sends that queue recipients or go to single
+    contacts."""
     is_send = exists(select(sends.c.job_id).where(sends.c.job_id == jobs.c.id))
     to_people = jobs.c.request[("audience", "kind")].as_string() == "people"
     query = (
@@ -122,14 +123,14 @@ def _merge(change: Change, rows: Sequence[RowMapping]) -> None:
     connection.execute(delete(contacts).where(contacts.c.id.in_([row["id"] for row in others])))
     change.edit(first["id"], _united(rows))
     for member in change.memberships(first["id"]):
-        # Who asked for no mail of a list, or of any, was perhaps not the one that is subscribed.
+        # The contact that opted out may be another one than the subscribed one.
         if member["state"] != "unsubscribed" and change.opted_out(first["id"], member["list_id"]):
             change.move(member["list_id"], first["id"], MembershipState.UNSUBSCRIBED)
     change.log("changed", first["id"], detail={"merged": {str(row["id"]): row["email"] for row in others}})
 
 
 def _united(rows: Sequence[RowMapping]) -> dict[str, Any]:
-    """Return what the contact that stays has of the others."""
+    """Return the columns of the merged contact."""
     values: dict[str, Any] = {
         name: next((row[name] for row in rows if row[name]), "") for name in ("custom_id", *PERSON_FIELDS)
     }

@@ -1,7 +1,7 @@
-"""Addresses of deleted people: kept as keyed hashes, so that files do not bring these people back.
+"""Addresses of deleted contacts, kept as keyed hashes, so that files do not bring these contacts back.
 
-A hash is HMAC-SHA256 of the account's number and the address in its comparable form. Its key is one that the records
-keep to themselves and never change, so that a backup has both, and so that no setting can make the hashes useless.
+A hash is HMAC-SHA256 of the account's number and the address in its comparable form. Its key is stored in the database
+and never changes, so that a backup has both, and no setting can invalidate the hashes.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from soapstone.store.unique import insert_unless_there
 
 SECRET = "erased_addresses"  # noqa: S105 - its name
 BYTES = 32
-# Hashes asked for in one query.
+# Most hashes in one query.
 BATCH = 500
-# What may stand around an address in a field of a file.
+# Characters that may surround an address in a field of a file.
 _AROUND = str.maketrans(dict.fromkeys("<>(),;:|[]{}'\"", " "))
 
 
 def keys_in(text: str) -> set[str]:
-    """Return what may be addresses in a field of a file, in their comparable form."""
+    """Return the possible addresses in a field of a file, in their comparable form."""
     return {address_key(word.strip(".")) for word in text.translate(_AROUND).split() if "@" in word}
 
 
 def remember(connection: Connection, account_id: int, keys: Iterable[str], moment: datetime) -> None:
-    """Keep the hashes of addresses that are given in their comparable form."""
+    """Store the hashes of addresses, which are given in their comparable form."""
     insert_unless_there(connection, secrets, name=SECRET, value=random.token_urlsafe(BYTES))
     secret = _secret(connection)
     for key in sorted(set(keys)):
@@ -40,9 +40,9 @@ def remember(connection: Connection, account_id: int, keys: Iterable[str], momen
 
 
 def erased_among(connection: Connection, account_id: int, keys: Collection[str]) -> dict[str, datetime]:
-    """Return those of the addresses, in their comparable form, that are of deleted people, and since when.
+    """Return the addresses, in their comparable form, of deleted contacts, with the time of the deletion.
 
-    An account without deleted people costs one look.
+    An account without deleted contacts costs one query.
     """
     if not keys or not has_erased(connection, account_id):
         return {}
@@ -59,7 +59,7 @@ def erased_among(connection: Connection, account_id: int, keys: Collection[str])
 
 
 def has_erased(connection: Connection, account_id: int) -> bool:
-    """Return whether people of an account were deleted."""
+    """Return whether contacts of an account were deleted."""
     query = select(erased_addresses.c.erased_at).where(erased_addresses.c.account_id == account_id)
     return connection.execute(query.limit(1)).first() is not None
 
@@ -72,9 +72,9 @@ def export(connection: Connection) -> tuple[str | None, list[tuple[int, str, dat
 
 
 def adopt(connection: Connection, secret: str, rows: Iterable[tuple[int, str, datetime]]) -> None:
-    """Take over hashes of other records of the same installation; accounts that are not here are left out.
+    """Add hashes of another database of the same installation; unknown accounts are left out.
 
-    Raises ValueError when the records have another key.
+    Raises ValueError if this database has another key.
     """
     insert_unless_there(connection, secrets, name=SECRET, value=secret)
     if _secret(connection) != secret.encode():
@@ -87,7 +87,7 @@ def adopt(connection: Connection, secret: str, rows: Iterable[tuple[int, str, da
 
 
 def forget(connection: Connection, account_id: int, address: str) -> bool:
-    """Let the person of an address come back; False when no such person was deleted."""
+    """Allow a deleted contact's address again; False if no such contact was deleted."""
     if not erased_among(connection, account_id, [key := address_key(address)]):
         return False
     hashed = _hashed(_secret(connection), account_id, key)

@@ -1,4 +1,4 @@
-"""Occasions that people sign up for, and who did (mm-127)."""
+"""Occasions and their sign-ups (mm-127)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soapstone.store.tables import occasions, sign_ups
 
 @dataclass(frozen=True, kw_only=True)
 class Occasion:
-    """Something to sign up for; while it is not open nobody can."""
+    """An occasion to sign up for, possible only while it is open."""
 
     id: int
     account_id: int
@@ -28,7 +28,7 @@ class Occasion:
 
 @dataclass(frozen=True, kw_only=True)
 class SignUp:
-    """A person who signed up; those of one call share `call_id`."""
+    """A sign-up; those of one call share `call_id`."""
 
     id: int
     occasion_id: int
@@ -49,7 +49,7 @@ class Occasions:
         self._database = database
 
     def add(self, account_id: int, name: str, *, number: int | None = None) -> Occasion:
-        """Make an occasion; `number` is as for add_row. Raises ConflictError."""
+        """Create an occasion; `number` as for add_row. Raises ConflictError."""
         values = {"account_id": account_id, "name": name, "created_at": now()}
         with self._database.write() as connection:
             return Occasion(**add_row(connection, occasions, values, number))
@@ -61,20 +61,20 @@ class Occasions:
             return [Occasion(**row) for row in connection.execute(query).mappings()]
 
     def get(self, account_id: int, occasion_id: int) -> Occasion | None:
-        """Return the occasion of that number in the account."""
+        """Return the account's occasion with this number."""
         here = (occasions.c.account_id == account_id) & (occasions.c.id == occasion_id)
         with self._database.read() as connection:
             row = connection.execute(select(occasions).where(here)).mappings().one_or_none()
         return None if row is None else Occasion(**row)
 
     def open(self, account_id: int, occasion_id: int, is_open: bool) -> bool:
-        """Let people sign up or not; False when there is no such occasion."""
+        """Open or close an occasion; False for an unknown one."""
         here = (occasions.c.account_id == account_id) & (occasions.c.id == occasion_id)
         with self._database.write() as connection:
             return connection.execute(update(occasions).where(here).values(open=is_open)).rowcount == 1
 
     def sign_up(self, occasion: Occasion, people: Sequence[Mapping[str, Any]], *, live: bool) -> list[SignUp]:
-        """Record people (`email`, `first_name`, `last_name`, `reference`, `answers`), all of them or nobody."""
+        """Record sign-ups (`email`, `first_name`, `last_name`, `reference`, `answers`), all or none."""
         made: list[int] = []
         with self._database.write() as connection:
             for person in people:
@@ -85,7 +85,7 @@ class Occasions:
         return [each for each in self.signed_up(occasion) if each.id in set(made)]
 
     def signed_up(self, occasion: Occasion, *, after: int = 0, limit: int | None = None) -> list[SignUp]:
-        """Return who signed up for an occasion, behind a number."""
+        """Return sign-ups for an occasion with numbers above `after`."""
         names = [sign_ups.c[name] for name in SignUp.__dataclass_fields__]
         query = select(*names).where(sign_ups.c.occasion_id == occasion.id, sign_ups.c.id > after)
         query = query.order_by(sign_ups.c.id).limit(limit)

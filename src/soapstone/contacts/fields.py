@@ -1,4 +1,4 @@
-"""The fields of a contact, by the names that files use for them (mm-43)."""
+"""The fields of a contact, by their names in files (mm-43)."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ _BY_LOWER = {name.lower(): column for name, column in FIELDS.items()}
 
 
 def field_column(name: str) -> str | None:
-    """Return the contact's column of a field name, letter case aside; None for an unknown name."""
+    """Return the contact's column of a field name, ignoring letter case; None for an unknown name."""
     return _BY_LOWER.get(name.strip().lower())

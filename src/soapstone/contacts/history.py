@@ -1,4 +1,4 @@
-"""What happened lately: who came to lists or changed, and what one person was sent."""
+"""Recent changes of lists' contacts, and the mail that a contact was sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from soapstone.store.tables import contact_events, contacts, deliveries, members
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """A person who came to lists, or was changed, and when at the last; `list_ids` are the lists that it is about."""
+    """A contact that joined lists or was changed, the latest time of that, and the lists concerned."""
 
     contact_id: int
     at: datetime
@@ -26,8 +26,8 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True)
 class Mailing:
-    """A mail to a person: number and name of the message, when it was handed over, its state in the ledger, and the
-    mail server's last reply, if there was one."""
+    """A mail to a contact: number and name of the message, time of sending, delivery state, and the mail server's last
+    reply, if any."""
 
     message_id: int
     name: str
@@ -45,7 +45,7 @@ class History:
     def arrivals(
         self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None
     ) -> list[Arrival]:
-        """Return who was added to these lists within the range and is subscribed, by contact (mm-85)."""
+        """Return the subscribed contacts that were added to these lists within the range, by contact (mm-85)."""
         member = memberships.c
         query = select(member.contact_id, member.list_id, member.added_at).where(
             member.list_id.in_(list_ids), member.state == "subscribed"
@@ -53,8 +53,7 @@ class History:
         return self._gathered(_ranged(query, member.added_at, at_from, at_before))
 
     def changes(self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None) -> list[Arrival]:
-        """Return subscribers of these lists whose record or profile was changed within the range, by contact
-        (mm-85)."""
+        """Return subscribers of these lists whose fields or profile changed within the range, by contact (mm-85)."""
         member, event = memberships.c, contact_events.c
         on_lists = (member.list_id.in_(list_ids)) & (member.state == "subscribed")
         records = (
@@ -76,8 +75,8 @@ class History:
         return together(one, other)
 
     def mailings(self, account_id: int, contact_id: int, *, login: Login | None = None) -> list[Mailing]:
-        """Return what a person was sent or is to be sent, by the ledger's numbers: through lists that the login sees,
-        or by itself. Test copies count in no figure (mm-108)."""
+        """Return the deliveries to a contact, sent or pending, by number: of lists that the login sees, or of no list.
+        Test mails are left out (mm-108)."""
         name = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject)
         query = (
             select(
@@ -115,7 +114,7 @@ class History:
 
 
 def together(*several: list[Arrival]) -> list[Arrival]:
-    """Return one entry for each person, by contact: the latest time, all lists."""
+    """Return one entry for each contact: the latest time, all lists."""
     found: dict[int, Arrival] = {}
     for each in (arrival for arrivals in several for arrival in arrivals):
         known = found.get(each.contact_id, each)

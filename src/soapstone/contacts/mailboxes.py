@@ -1,8 +1,8 @@
 """Mailboxes that have several contacts, in accounts identified by address.
 
 An earlier version compared addresses in lower case only, and took `ann@bücher.example` and `ann@xn--bcher-kva.example`
-for two people. The oldest contact of a mailbox has it (`unique_email`). The others are doubles of it, until an operator
-merges them (soapstone.contacts.duplicates). What one of them wants holds for all: one person reads the mail.
+for two people. The oldest contact of a mailbox owns it (`unique_email`). The others are its duplicates until an
+operator merges them (soapstone.contacts.duplicates). An opt-out of one holds for all: one person reads the mail.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from soapstone.store.tables import contacts
 
 
 def has_doubles(connection: Connection, account_id: int) -> bool:
-    """Return whether any contact of the account is a double. There will be none again once they are merged."""
+    """Return whether any contact of the account is a duplicate. After a merge none comes back."""
     query = select(contacts.c.id).where(contacts.c.account_id == account_id, contacts.c.double_of.is_not(None)).limit(1)
     return connection.execute(query).first() is not None
 
 
 def sharing(connection: Connection, account_id: int, contact_ids: Collection[int]) -> dict[int, list[int]]:
-    """Return which of the contacts share their mailbox: number → all contacts of the mailbox, the oldest first.
+    """Return the contacts that share their mailbox: number → all contacts of the mailbox, the oldest first.
 
-    A contact that has its mailbox for itself is not in the result. That is cheap in accounts without doubles. Contacts
-    of an account identified by custom id may have one address and are people of their own (mm-53): none is a double.
+    Contacts with a mailbox of their own are left out. This is cheap in accounts without duplicates. In an account
+    identified by custom id, contacts may share an address and are distinct (mm-53): none is a duplicate.
     """
     if not contact_ids or not has_doubles(connection, account_id):
         return {}

@@ -1,4 +1,4 @@
-"""The people on a list, page by page."""
+"""The members of a list, page by page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Removed:
-    """A contact whose subscription to a list ended, and how (lk-110)."""
+    """A contact whose subscription to a list ended, and the way it ended (lk-110)."""
 
     contact_id: int
     number: int
@@ -51,11 +51,11 @@ class Removed:
 
 @dataclass(frozen=True, kw_only=True)
 class KnownMember(Member):
-    """A member with the columns of the person that are not empty, and its profile: attribute number (as text) → value.
+    """A member with the contact's columns that are not empty, and its profile: attribute number (as text) → value.
 
-    Values of attributes that were deleted may be in it for a while. `suppression` is "suppressed" or "banned" for an
-    address that gets nothing in the whole account, "suppressed on the list" where it gets nothing of this list, else
-    empty. `unsubscribed_at` is since when the person is unsubscribed; None for any other.
+    It may hold values of deleted attributes for a while. `suppression` is "suppressed" or "banned" for an address that
+    gets no mail of the account, "suppressed on the list" for one that gets no mail of this list, else empty.
+    `unsubscribed_at` is None unless the contact is unsubscribed.
     """
 
     suppression: str
@@ -81,8 +81,7 @@ class Members:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Member]:
-        """Return members by contact, ascending, from the one behind `after`; `state` and the range of joining pick
-        some."""
+        """Return members by contact, ascending, after `after`; filter by `state` and the range of joining."""
         member = memberships.c
         query = _members(list_id).order_by(member.contact_id).offset(offset).limit(limit)
         if state is not None:
@@ -97,14 +96,14 @@ class Members:
             return [Member(**row) for row in connection.execute(query).mappings()]
 
     def get(self, list_id: int, contact_id: int) -> KnownMember | None:
-        """Return a member with all that is known of it; None for who is not on the list, in whatever state."""
+        """Return a member in any state with its fields and profile; None if it is not on the list."""
         found = self.known(list_id, after=contact_id - 1, through=contact_id, limit=1)
         return found[0] if found else None
 
     def known(
         self, list_id: int, *, state: str | None = None, after: int = 0, through: int | None = None, limit: int = 2000
     ) -> list[KnownMember]:
-        """Return members with all that is known of them, by contact, from the one behind `after`."""
+        """Return members with their fields and profiles, by contact, after `after`."""
         member = memberships.c
         fields = [contacts.c[name].label(f"field_{name}") for name in PERSON_FIELDS]
         query = _members(list_id).add_columns(member.profile, *fields).where(member.contact_id > after)
@@ -127,8 +126,7 @@ class Members:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Removed]:
-        """Return who is unsubscribed, by the time of it, then by contact, from the one behind the pair `after`
-        (lk-34)."""
+        """Return unsubscribed members by time, then by contact, after the pair `after` (lk-34)."""
         member = memberships.c
         query = (
             select(
@@ -150,7 +148,7 @@ class Members:
         if removed_before is not None:
             query = query.where(member.removed_at < removed_before)
         if after is not None:
-            # As a pair, so that the index leads to the place: an import removes many in one moment.
+            # As a pair, so that the index finds the place: an import removes many at one instant.
             moment = literal(after[0], member.removed_at.type)
             query = query.where(tuple_(member.removed_at, member.contact_id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:
@@ -168,7 +166,7 @@ def _members(list_id: int) -> Select[Any]:
 
 
 def _suppression(list_id: int) -> ColumnElement[str]:
-    """Return whether no mail of the list is sent to a member, although it is subscribed: the wider reason first."""
+    """Return the suppression that keeps a member from mail of the list, the wider one first."""
     held = suppressions.c
 
     def blocked(kind: str, where: int) -> ColumnElement[bool]:
@@ -179,7 +177,7 @@ def _suppression(list_id: int) -> ColumnElement[str]:
             held.list_id == where,
         )
 
-    # Of a list that came into its category later, the members that had opted out of that still have their old state.
+    # Members that opted out of a category before the list came into it still have their old state.
     category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
     averse = exists().where(
         opt_outs.c.contact_id == contacts.c.id, opt_outs.c.kind == "list_category", opt_outs.c.target_id == category

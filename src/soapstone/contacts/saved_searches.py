@@ -1,4 +1,4 @@
-"""Saved searches: examples with a name (mm-83, mm-84)."""
+"""Saved searches: named examples (mm-83, mm-84)."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class SavedSearch:
 
     @property
     def example(self) -> Example:
-        """What is searched for."""
+        """The example to search by."""
         return Example(values=self.criteria)
 
 
@@ -52,9 +52,9 @@ class SavedSearches:
         login_id: int | None = None,
         number: int | None = None,
     ) -> SavedSearch:
-        """Save a search; `number` is as for add_row.
+        """Save a search; `number` as for add_row.
 
-        Raises InvalidError for a name that is taken or none, and for columns that nobody has, and ConflictError.
+        Raises InvalidError for a bad or taken name and for unknown columns, and ConflictError.
         """
         name = name.strip()
         if not name or len(name) > LONGEST_NAME:
@@ -75,14 +75,14 @@ class SavedSearches:
             return [SavedSearch(**row) for row in connection.execute(query).mappings()]
 
     def named(self, account_id: int, name: str) -> SavedSearch | None:
-        """Return the account's search of that name."""
+        """Return the account's search with this name."""
         here = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name.strip())
         with self._database.read() as connection:
             row = connection.execute(select(saved_searches).where(here)).mappings().one_or_none()
         return None if row is None else SavedSearch(**row)
 
     def delete(self, account_id: int, name: str) -> bool:
-        """Forget a search; False when there is none of that name."""
+        """Delete a search; False for an unknown name."""
         here = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name.strip())
         with self._database.write() as connection:
             return connection.execute(delete(saved_searches).where(here)).rowcount == 1

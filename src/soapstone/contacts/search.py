@@ -1,4 +1,4 @@
-"""Searching for people by example values (mm-78, mm-79)."""
+"""Search for contacts by example values (mm-78, mm-79)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ from soapstone.contacts.contacts import Recipient, complete
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
 
-# Columns that can be searched for by an example.
+# Columns that an example can search.
 SEARCHABLE = ("email", "custom_id", *PERSON_FIELDS)
-# People that one step of a walk looks at, unless an index leads to those that are wanted.
+# Most contacts that one step of a walk scans, unless an index finds the matching ones.
 WALK = 20_000
-# Behind every character that text may hold.
+# Sorts after every character of a text.
 _LAST = "\U0010ffff"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """What the people that are looked for have in common; all of it must match, None and empty text match anybody.
+    """Values that the contacts must have; all must match, None and empty text match every contact.
 
-    `values`: column → text, compared as a whole and without regard to case, `*` standing for any text. `shut` says for
-    a channel whether it is shut. `suppressed_from` and `suppressed_before` bound the time since when a person is
-    suppressed.
+    `values`: column → text, compared as a whole, ignoring case; `*` stands for any text. `shut`: channel → whether it
+    is shut. `suppressed_from` and `suppressed_before` bound the time of the suppression.
     """
 
     id: int | None = None
@@ -46,7 +45,7 @@ class Example:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """All of it, to remember pages by."""
+        """The key of this example for page marks."""
         plain = (self.id, self.unsubscribed, self.text_only, self.waiting, self.suppressed)
         dates = (self.suppressed_from, self.suppressed_before)
         return (*plain, *dates, tuple(sorted(self.values.items())), tuple(sorted(self.shut.items())))
@@ -54,8 +53,8 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Walk:
-    """Where to look: among the members of a list, in one state there, or else among everybody; from the person behind
-    `after`. `updated_since` is the time since when a person's fields have changed, or the person is new."""
+    """The range to search: members of a list, in one state, or else all contacts; after the contact `after`.
+    `updated_since` selects contacts that were added or whose fields changed since then."""
 
     list_id: int | None = None
     state: str | None = None
@@ -79,13 +78,13 @@ class Search:
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Recipient]:
-        """Return people who match and whom the login sees, by number, from the one behind `after`.
+        """Return matching contacts that the login sees, by number, after `after`.
 
-        Addresses and custom ids are found by their indexes, also by their beginnings (`ann*`); custom ids as given, in
-        lower and in upper case. Other values are looked for among all people of the account.
+        Indexes find addresses and custom ids, also by their beginnings (`ann*`); custom ids as given, in lower and in
+        upper case. Other values need a scan of all contacts of the account.
         """
         query = self.query(account, example, after, login)
-        # Who is found by an index of its own is sorted afterwards: SQLite would rather walk through everybody in order.
+        # Contacts found by an index are sorted afterwards: SQLite would otherwise scan all in order.
         query = query.order_by(contacts.c.id + 0 if _leads(example) else contacts.c.id).offset(offset).limit(limit)
         with self._database.read() as connection:
             return complete(connection, account.id, connection.execute(query).mappings().all(), login=login)
@@ -93,10 +92,10 @@ class Search:
     def walk(
         self, account: Account, example: Example, chosen: Walk, *, limit: int
     ) -> tuple[list[Recipient], int | None]:
-        """Return people who match, by number, and behind whom to go on; None at the end.
+        """Return matching contacts by number, and the contact after which to go on; None at the end.
 
-        One step looks at `WALK` people at most, so that none lasts long: it may find few of them or nobody, and yet not
-        be the last.
+        One step scans at most `WALK` contacts, so that none lasts long: it may find few or none, and yet not be the
+        last.
         """
         with self._database.read() as connection:
             last = None
@@ -112,7 +111,7 @@ class Search:
     def walk_queries(
         self, account: Account, example: Example, chosen: Walk, *, last: int | None, limit: int
     ) -> tuple[Any, Any]:
-        """Return the statements of `walk`: where a step ends, and who is found up to there."""
+        """Return the statements of `walk`: the end of a step, and the matching contacts up to it."""
         own, member = contacts.c, memberships.c
         query = self.query(account, example, chosen.after)
         number: ColumnElement[int]
@@ -164,11 +163,11 @@ class Search:
             return self._address(account, address_pattern(text))
         if name == "custom_id":
             forms = sorted({text, text.lower(), text.upper()})
-            # Written out, as the condition of the index is.
+            # Spelled as the condition of the index.
             known = contacts.c.custom_id != literal_column("''")
             if "*" not in text:
                 return and_(known, contacts.c.custom_id.in_(forms))
-            # In each of them, or SQLite does not see that the index serves them all.
+            # In each of them, or SQLite does not use the index for all.
             return or_(*(and_(known, self._wild(contacts.c.custom_id, form)) for form in forms))
         column = contacts.c[name]
         folded = text.lower()
@@ -189,7 +188,7 @@ class Search:
         return and_(found, func.likely(repeatable) if self._database.kind == "sqlite" else repeatable)
 
     def _wild(self, column: ColumnElement[Any], text: str, *, ranged: bool = True) -> ColumnElement[bool]:
-        """Text with `*` in it. Its beginning bounds the part of an index that is looked at."""
+        """Match text with `*` in it. Its beginning bounds the scanned part of an index."""
         beginning = text.partition("*")[0]
         pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%")
         like = column.like(pattern, escape="\\")
@@ -197,22 +196,22 @@ class Search:
             # PostgreSQL finds the beginning of a pattern by itself.
             return like
         bounds = and_(column >= beginning, column < beginning + _LAST)
-        # SQLite's LIKE knows no difference of case in ASCII, and needs none: these are lower case or as given.
+        # SQLite's LIKE ignores case in ASCII, which is fine: these are lower case or as given.
         return bounds if text == f"{beginning}*" else and_(bounds, like)
 
 
 def _bounded(text: str) -> bool:
-    """Return whether the text says how it begins, so that an index helps."""
+    """Return whether the text has a fixed beginning, so that an index helps."""
     return bool(text) and not text.startswith("*")
 
 
 def _leads(example: Example) -> bool:
-    """Return whether an index leads to those that are looked for."""
+    """Return whether an index finds the matching contacts."""
     return any(_bounded(example.values.get(name, "").strip()) for name in ("email", "custom_id"))
 
 
 def _shut(channel: str) -> ColumnElement[bool]:
-    """Return whether nothing is sent to a person on a channel."""
+    """Return a condition for contacts with a shut channel."""
     if channel not in ("email", "fax", "sms"):
         return false()
     own = (" " + contacts.c.channels_shut + " ").like(f"% {channel} %")
@@ -220,7 +219,7 @@ def _shut(channel: str) -> ColumnElement[bool]:
 
 
 def _waiting(login: Login | None) -> ColumnElement[bool]:
-    """Return whether a person waits for a confirmation on a list that the login sees."""
+    """Return a condition for contacts that are unconfirmed on a list that the login sees."""
     member = memberships.c
     here = of_granted_list(login, member.list_id)
     return exists(select(member.list_id).where(member.contact_id == contacts.c.id, member.state == "waiting", *here))

@@ -1,4 +1,4 @@
-"""Subscriptions: what single calls do to one address on one list, and what becomes of it (lk-49 to lk-64)."""
+"""Subscriptions: changes of one address on one list by single calls, and their outcomes (lk-49 to lk-64)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 log = logging.getLogger(__name__)
 
-# What happens to known profile values (lk-55); "none" leaves them alone (lk-56).
+# How known profile values change (lk-55); "none" leaves them alone (lk-56).
 Update = Literal["none", "append", "overwrite", "update"]
 
 
@@ -32,7 +32,7 @@ NO_VALUES: Mapping[str, str] = {}
 
 
 class SubscriptionOutcome(Enum):
-    """What became of a call. The state that was found, or what was done."""
+    """The outcome of a call: the state that was found, or the change."""
 
     SUBSCRIBED = "is subscribed now"
     CHANGED = "was subscribed; the profile is as asked"
@@ -49,7 +49,7 @@ class SubscriptionOutcome(Enum):
 
 
 class UnknownAttributeError(InvalidError):
-    """The list has no attribute of that number."""
+    """The list has no attribute with this number."""
 
     def __init__(self, attribute_id: int) -> None:
         super().__init__(f"The list has no profile attribute {attribute_id}.")
@@ -57,7 +57,7 @@ class UnknownAttributeError(InvalidError):
 
 
 class InvalidValueError(InvalidError):
-    """A value does not fit the attribute of that number."""
+    """A value does not fit the attribute with this number."""
 
     def __init__(self, attribute_id: int) -> None:
         super().__init__(f"The value does not fit profile attribute {attribute_id}.")
@@ -68,7 +68,7 @@ class InvalidValueError(InvalidError):
 class Person:
     """A subscribed contact of a list with its profile: attribute number (as text) → value.
 
-    `form_values` are those content blocks of it that the person may have written.
+    `form_values` are its content blocks that the contact may have written.
     """
 
     contact_id: int
@@ -78,7 +78,7 @@ class Person:
 
 
 class Letters(Protocol):
-    """Who mails single people: each letter is queued in the transaction that makes it necessary."""
+    """Queues mails to single contacts in the transaction that makes them necessary."""
 
     def confirmation(
         self,
@@ -89,16 +89,16 @@ class Letters(Protocol):
         email: str,
         events: Collection[int],
     ) -> None:
-        """Ask whether the person wants the list, with a link that says so; then these events are raised."""
+        """Ask the contact to confirm the subscription by a link, which also raises these events."""
 
     def welcome(self, connection: Connection, account: Account, contact_list: ContactList, email: str) -> None:
-        """Welcome somebody to a list."""
+        """Queue a welcome mail of a list."""
 
 
 class Subscriptions:
-    """Changes single subscriptions. Values of profiles are given by attribute number, as somebody wrote them.
+    """Changes single subscriptions. Profile values are given by attribute number, in any written form.
 
-    All methods raise UnknownAttributeError, and then nothing is changed.
+    All methods raise UnknownAttributeError, and then change nothing.
     """
 
     def __init__(self, database: Database, letters: Letters) -> None:
@@ -107,7 +107,7 @@ class Subscriptions:
         self._letters = letters
 
     def find(self, account: Account, contact_list: ContactList, address: str) -> Person | None:
-        """Return the subscribed contact with this address; nobody who left or waits (lk-62)."""
+        """Return the subscribed contact with this address, no unsubscribed or unconfirmed one (lk-62)."""
         with self._database.read() as connection:
             look = Change(connection, account, "", 0)
             contact_id = look.find(address.strip(), contact_list.id)
@@ -116,7 +116,7 @@ class Subscriptions:
             return _person(connection, contact_list, contact_id)
 
     def find_number(self, account: Account, contact_list: ContactList, contact_id: int) -> Person | None:
-        """Return the same by the contact's number."""
+        """Return the subscribed contact with this number (lk-62)."""
         with self._database.read() as connection:
             return _person(connection, contact_list, contact_id)
 
@@ -131,9 +131,10 @@ class Subscriptions:
         events: Collection[int] = (),
         override: bool = False,
     ) -> SubscriptionOutcome:
-        """Subscribe an address, or change the profile of one that is subscribed; raise events (lk-50 to lk-56).
+        """Subscribe an address, or change the profile of a subscribed one; raise events (lk-50 to lk-56).
 
-        `override` brings back who is unsubscribed (lk-52). A list with double opt-in asks newcomers first (lk-53).
+        `override` subscribes unsubscribed contacts again (lk-52). A list with double opt-in asks new members first
+        (lk-53).
         """
         address = address.strip()
         if not is_address(address):
@@ -184,7 +185,7 @@ class Subscriptions:
         update: Update,
         events: Collection[int] = (),
     ) -> SubscriptionOutcome:
-        """Change the profile of a subscriber; nobody is subscribed by it (lk-57)."""
+        """Change the profile of a subscriber; subscribes no contact (lk-57)."""
         address = address.strip()
         if not is_address(address):
             return SubscriptionOutcome.INVALID
@@ -205,8 +206,8 @@ class Subscriptions:
     def set_profile(
         self, account: Account, contact_list: ContactList, contact_id: int, values: Mapping[int, str]
     ) -> bool:
-        """Change values of a member's profile, in whatever state it is; blank ones empty an attribute. False when the
-        contact is not on the list. Raises InvalidValueError for a value that does not fit its attribute."""
+        """Change profile values of a member in any state; blank ones clear an attribute. False if the contact is not on
+        the list. Raises InvalidValueError for a value that does not fit its attribute."""
         with self._changes.begin(account) as change:
             member = change.membership(contact_list.id, contact_id)
             if member is None:
@@ -218,7 +219,7 @@ class Subscriptions:
     def unsubscribe(
         self, account: Account, contact_list: ContactList, address: str, *, by: str = "API"
     ) -> SubscriptionOutcome:
-        """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED when it was so already, or ABSENT."""
+        """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED if it was already, or ABSENT."""
         with self._changes.begin(account, by=by) as change:
             contact_id, member, state = _look(change, contact_list, address.strip())
             if state == "unsubscribed":
@@ -239,7 +240,7 @@ class Subscriptions:
         ask: bool = False,
         welcome: bool = False,
     ) -> SubscriptionOutcome:
-        """Return what a subscribe form does (lk-59, lk-60). `ask` sends the mail that asks for a confirmation first."""
+        """Subscribe an address by a subscribe form (lk-59, lk-60). `ask` sends the confirmation mail first."""
         address = address.strip()
         if not is_address(address):
             return SubscriptionOutcome.INVALID
@@ -262,7 +263,8 @@ class Subscriptions:
             if contact_id is None:
                 contact_id = change.add(email=address)
             if state == "unsubscribed":
-                # Until the person says so, it left: imports shall not take who waits for somebody new.
+                # Until it confirms, it counts as having left: imports must not take an unconfirmed contact for a new
+                # one.
                 change.opt_out(contact_id, OptOutKind.LIST, contact_list.id)
             entered = MembershipState.UNCONFIRMED if ask else MembershipState.SUBSCRIBED
             self._enter(change, contact_list, contact_id, member, entered, patch, "update", blocks)
@@ -277,8 +279,7 @@ class Subscriptions:
     def confirm(
         self, account: Account, contact_list: ContactList, contact_id: int, *, events: Collection[int] = ()
     ) -> SubscriptionOutcome:
-        """Return the person says that it wants the list (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED when it left
-        since."""
+        """Confirm a subscription (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED if the contact has left since."""
         with self._changes.begin(account, by="Subscribe Form") as change:
             row, member = change.contact(contact_id), change.membership(contact_list.id, contact_id)
             if row is None or member is None:
@@ -295,9 +296,9 @@ class Subscriptions:
             return SubscriptionOutcome.SUBSCRIBED
 
     def change_address(self, account: Account, contact_list: ContactList, old: str, new: str) -> SubscriptionOutcome:
-        """Give a subscriber a new address (lk-61): the old one is unsubscribed, the new one entered with the profile.
+        """Change a subscriber's address (lk-61): unsubscribe the old one, subscribe the new one with the profile.
 
-        ABSENT is about the old address; the other outcomes but DONE are about the new one.
+        ABSENT concerns the old address; all other outcomes but DONE concern the new one.
         """
         old, new = old.strip(), new.strip()
         with self._changes.begin(account, by="Email Change") as change:
@@ -335,7 +336,7 @@ class Subscriptions:
         update: Update,
         form_values: Mapping[str, str] = NO_VALUES,
     ) -> None:
-        """Put somebody on the list who is not on it, or not any more."""
+        """Put a contact on the list that is not on it, or no longer."""
         if member is None:
             profile = {name: value for name, value in patch.items() if value}
             change.join(contact_list.id, contact_id, state=state, profile=profile, form_values=form_values)
@@ -345,9 +346,9 @@ class Subscriptions:
 
 
 def _look(change: Change, contact_list: ContactList, address: str) -> tuple[int | None, RowMapping | None, str]:
-    """Return the contact with the address, its membership, and its state on the list: "" for who is not on it.
+    """Return the contact with the address, its membership, and its state on the list, "" if it is not on it.
 
-    Who left as another contact of the same mailbox is unsubscribed, whatever the membership says (lk-64).
+    If another contact of the same mailbox left, the state is unsubscribed, whatever the membership says (lk-64).
     """
     contact_id = change.find(address, contact_list.id)
     if contact_id is None:
@@ -373,7 +374,7 @@ def _person(connection: Connection, contact_list: ContactList, contact_id: int) 
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    # Values of an attribute that was deleted may still be there for a while.
+    # Values of a deleted attribute may remain for a while.
     table = profile_attributes.c
     known = {str(n) for n in connection.execute(select(table.id).where(table.list_id == contact_list.id)).scalars()}
     profile = {name: value for name, value in row.profile.items() if name in known}
@@ -383,10 +384,10 @@ def _person(connection: Connection, contact_list: ContactList, contact_id: int) 
 def _patch(
     connection: Connection, list_id: int, values: Mapping[int, str], update: Update, *, strict: bool = False
 ) -> dict[str, str]:
-    """Return the values in their stored form by attribute number (as text), as this kind of update takes them.
+    """Return the values in their stored form by attribute number (as text), for this kind of update.
 
-    Attribute 0 is skipped. A value that does not fit is dropped with a line in the log, and text that is too long is
-    cut (lk-47); `strict` raises InvalidValueError.
+    Attribute 0 is skipped. A value that does not fit is dropped and logged, and text that is too long is cut (lk-47);
+    `strict` raises InvalidValueError.
     """
     values = {number: value for number, value in values.items() if number}
     if not values:
@@ -412,7 +413,7 @@ def _patch(
 
 
 def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> dict[str, str]:
-    """Return the content blocks among new values that are not blank."""
+    """Return the content blocks among the new values, without blank ones."""
     if not patch:
         return {}
     table = profile_attributes.c
@@ -422,8 +423,7 @@ def _blocks(connection: Connection, list_id: int, patch: Mapping[str, str]) -> d
 
 
 def merged(old: Mapping[str, str], patch: Mapping[str, str], update: Update) -> dict[str, str]:
-    """Return a profile with new values in it (lk-55). Blank ones empty an attribute only when they are the whole
-    truth."""
+    """Return a profile with new values in it (lk-55). Blank ones clear an attribute only in a full replacement."""
     new = dict(old)
     for name, value in patch.items():
         if update == "overwrite" or (update == "update" and value) or (update == "append" and not old.get(name)):
@@ -440,8 +440,8 @@ def _write(
     update: Update,
     form_values: Mapping[str, str] = NO_VALUES,
 ) -> None:
-    """Change the profile of a member. `form_values` are content blocks of the patch that the person may have written;
-    what comes in any other way is no longer the person's, even where it says the same."""
+    """Change the profile of a member. `form_values` are content blocks of the patch that the contact may have written;
+    values from elsewhere no longer count as such, even if equal."""
     old = member["profile"]
     new = merged(old, patch, update)
     marks = dict(member["form_values"] or {})

@@ -1,4 +1,4 @@
-"""Addresses that get no mail: suppressed or banned, in a whole account or on one list."""
+"""Suppressed and banned addresses, of a whole account or one list."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from soapstone.store.database import Database
 from soapstone.store.tables import accounts, suppressions
 from soapstone.store.unique import looks_again
 
-# The list number of a suppression that holds for the whole account.
+# The list number of suppressions for the whole account.
 WHOLE_ACCOUNT = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suppression:
-    """An address to which nothing is sent, in the form that is compared (`address_key`).
+    """An address that gets no mail, in its comparable form (`address_key`).
 
     `kind` is "suppressed" or "banned".
     """
@@ -38,10 +38,10 @@ class Suppressions:
 
     @looks_again
     def add(self, account_id: int, address: str, *, kind: str = "suppressed", list_id: int = WHOLE_ACCOUNT) -> bool:
-        """Suppress ("suppressed") or ban ("banned") an address; False when that was so already."""
+        """Suppress ("suppressed") or ban ("banned") an address; False if it is already."""
         values = {"account_id": account_id, "list_id": list_id, "kind": kind, "email_key": address_key(address)}
         with self._database.write() as connection:
-            # Changes of people take hold of this row first as well, so that the two never wait in a circle.
+            # Changes of contacts lock this row first as well, so that the two never deadlock.
             connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
             known = select(suppressions.c.id).filter_by(**values)
             if connection.execute(known).first():
@@ -52,7 +52,7 @@ class Suppressions:
     def page(
         self, account_id: int, address: str | None = None, *, after: tuple[str, str] = ("", ""), limit: int = 2000
     ) -> list[Suppression]:
-        """Suppressions of the whole account by address, then kind, behind the pair `after`; or those of one address."""
+        """Return suppressions of the whole account by address, then kind, after the pair `after`; or of one address."""
         table = suppressions.c
         query = (
             select(table.email_key.label("email"), table.kind, table.created_at)
@@ -67,14 +67,14 @@ class Suppressions:
             found = [Suppression(**row) for row in connection.execute(query).mappings()]
             if address is None or found or after != ("", ""):
                 return found
-            # A deleted person's address is not known, but it is recognized.
+            # A deleted contact's address is not stored, but its hash matches.
             erased = erased_among(connection, account_id, [address_key(address)])
             return [Suppression(email=key, kind="suppressed", created_at=since) for key, since in erased.items()]
 
     def remove(self, account_id: int, address: str, *, kind: str | None = None, list_id: int = WHOLE_ACCOUNT) -> bool:
-        """Take suppressions of an address back, of one kind or of both; False when there was none.
+        """Remove suppressions of an address, of one kind or both; False if there were none.
 
-        The suppression of a deleted person's address is one of the whole account and of kind "suppressed".
+        The suppression of a deleted contact's address is of kind "suppressed", for the whole account.
         """
         here = {"account_id": account_id, "list_id": list_id, "email_key": address_key(address)}
         query = delete(suppressions).filter_by(**here | ({} if kind is None else {"kind": kind}))

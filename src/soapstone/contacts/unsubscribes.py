@@ -1,4 +1,4 @@
-"""Unsubscribes of people: from everything, from lists, from categories (mm-120 to mm-122); and what was recorded."""
+"""Unsubscribes from everything, from lists and from categories (mm-120 to mm-122), and their records."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """An unsubscribe or a complaint, with the names of what it is about; numbers and names of nothing are 0 and ""."""
+    """An unsubscribe or a complaint, with names of its list, message and categories; 0 and "" if missing."""
 
     id: int
     contact_id: int
@@ -33,7 +33,7 @@ class Recorded:
 
 
 class Unsubscribes:
-    """Records unsubscribes and reads what was recorded."""
+    """Records unsubscribes and reads the records."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,10 +49,10 @@ class Unsubscribes:
         by: str = "API",
         login: Login | None = None,
     ) -> int | None:
-        """Unsubscribe a person as the account's type of unsubscribe says (mm-120); the number of the record.
+        """Unsubscribe a contact by the account's type of unsubscribe (mm-120); return the number of the record.
 
-        None, and nothing is changed, for an unknown person or a missing list or category (mm-122). Lists that the login
-        does not see are concerned too: what the person wants holds for the whole account.
+        None, without a change, for an unknown contact or a missing list or category (mm-122). Lists that the login does
+        not see are included: an unsubscribe holds for the whole account.
         """
         cause = cause or Cause()
         with self._changes.begin(account, by=by) as change:
@@ -84,10 +84,10 @@ class Unsubscribes:
         limit: int | None = None,
         login: Login | None = None,
     ) -> Sequence[Recorded]:
-        """Return records of a kind, "unsubscribed" or "complained", by date, then number, behind the pair `after`.
+        """Return records of a kind, "unsubscribed" or "complained", by date, then number, after the pair `after`.
 
-        The login sees those of people and lists that it sees, and no message of another list.
-        Numbers other than 0 pick those about that list, message or category of lists.
+        The login sees those of contacts and lists that it sees, and no message of another list. Numbers other than 0
+        filter by list, message or category of lists.
         """
         event = contact_events.c
         about: ColumnElement[Any] = func.coalesce(event.message_id, 0)
@@ -109,7 +109,7 @@ class Unsubscribes:
             .join(lists, lists.c.id == event.list_id, isouter=True)
             .join(
                 messages,
-                # A caller may name any number as the cause, also that of another account's message.
+                # A caller may give any number as the cause, even of another account's message.
                 (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
                 isouter=True,
             )
@@ -136,7 +136,7 @@ class Unsubscribes:
         list_category_id: int = 0,
         login: Login | None = None,
     ) -> int:
-        """Return how many `page` has in all."""
+        """Return the number of records of `page` in all."""
         wanted = self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login)
         with self._database.read() as connection:
             return int(connection.execute(select(func.count()).select_from(contact_events).where(*wanted)).scalar_one())
@@ -169,7 +169,7 @@ class Unsubscribes:
 
 
 def _known(change: Change, cause: Cause) -> bool:
-    """Return whether the categories that are named are the account's."""
+    """Return whether the account has the given categories."""
     for table, number in (
         (list_categories.c, cause.list_category_id),
         (message_categories.c, cause.message_category_id),
@@ -181,7 +181,7 @@ def _known(change: Change, cause: Cause) -> bool:
 
 
 def from_everything(change: Change, contact_id: int, cause: Cause) -> int:
-    """Unsubscribe a person from all lists, those that it comes to later among them."""
+    """Unsubscribe a contact from all lists, including those that it joins later."""
     number = change.log("unsubscribed", contact_id, cause=cause)
     change.edit(contact_id, {"unsubscribed_at": change.moment})
     for member in change.memberships(contact_id):

@@ -1,1 +1,1 @@
-"""Jobs: one record for every long work, whatever its kind."""
+"""Jobs: the queue and the worker of all long work, of whatever kind."""

@@ -1,4 +1,4 @@
-"""Activity: how many jobs there are, and what they did since this process first looked. For monitors."""
+"""Metrics of jobs: open jobs, and totals since this process first read them."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from soapstone.store.tables import job_events, jobs
 from soapstone.store.timestamps import EPOCH
 from soapstone.vocabulary.jobs import ENDED
 
-# Rows that one look reads at most: of jobs that are not over, of those that have begun, and of ends.
+# Most rows that one look reads: of jobs that are not over, of started ones, and of ends.
 MOST_OPEN, MOST_BEGUN, MOST_ENDS = 100_000, 10_000, 10_000
-# An event may be stored after one with a higher number: so many numbers are looked at again.
+# An event may be committed after one with a higher number: so many numbers are read again.
 ENDEDLAP = 1000
-# Jobs whose last counters are remembered, beside those that are under way: a failed job may be retried.
+# Jobs whose last counters are remembered, beside running ones: a failed job may be retried.
 REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
 class OpenJobs:
-    """Jobs that are not over, by kind and state, and the seconds for which the oldest of those has waited that may run.
+    """Jobs that are not over, by kind and state, and the seconds that the oldest runnable one has waited.
 
     States are "queued" (may run), "scheduled" (due later), "paused" and "running".
     """
@@ -35,25 +35,25 @@ class OpenJobs:
 
 
 class Activity:
-    """Looks at jobs again and again, and adds up what is new. Used by one thread at a time.
+    """Reads jobs repeatedly and adds up what is new. Used by one thread at a time.
 
     `ended` has the ends of jobs by kind and state, `counted` the growth of their counters by kind and name. Both begin
-    at the first look. Counters that fall, as those of a state that mails leave again, do not count.
+    at the first look. Falling counters, such as those of a delivery state, do not count.
     """
 
     def __init__(self, database: Database) -> None:
         self.ended: Counter[tuple[str, str]] = Counter()
         self.counted: Counter[tuple[str, str]] = Counter()
         self._database = database
-        # The highest number of an event, and those of the ends that were read last.
+        # The highest number of an event, and those of the last ends read.
         self._last_event: int | None = None
         self._read: set[int] = set()
-        # The counters of each job when it was last looked at. One that starts after the latest start until then is new.
+        # The counters of each job at the last look. A job that starts after the latest start until then is new.
         self._counters: OrderedDict[int, Mapping[str, int]] = OrderedDict()
         self._latest_start = EPOCH
 
     def look(self) -> OpenJobs:
-        """Look at the jobs of all accounts. Raises RecordsUnavailable."""
+        """Read the jobs of all accounts. Raises RecordsUnavailable."""
         column = jobs.c
         begun = select(column.id, column.kind, column.started_at, column.counters)
         begun = begun.where(column.finished_at.is_(None), column.started_at.is_not(None))
@@ -89,7 +89,7 @@ class Activity:
         return [] if first else new
 
     def _add(self, row: Any, *, is_new: bool) -> None:
-        """Add what the counters of a job have grown by. One that began before, and is not remembered, adds nothing."""
+        """Add the growth of a job's counters. An older job that is not remembered adds nothing."""
         before = self._counters.get(row.id, {} if is_new else row.counters)
         for name, count in row.counters.items():
             if count > before.get(name, 0):

@@ -1,4 +1,4 @@
-"""A gate before the worker: which jobs may not begin yet, and which of those that began only wait for their end."""
+"""A gate before the worker, which holds back jobs and knows the running ones that only wait for their end."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from soapstone.jobs.job import Job
 
 
 class JobGate(Protocol):
-    """Holds jobs back. A worker without a gate takes every job that may run; the test server has one with rules."""
+    """Holds jobs back. A worker without a gate takes every runnable job; the test server has one with rules."""
 
     @property
     def resting(self) -> int:
-        """How many running jobs have done their work and wait for their end: they need no slot."""
+        """Return the number of running jobs that only wait for their end: they need no slot."""
 
     def attach(self, wake: Callable[[], None]) -> None:
-        """Call `wake` from now on whenever a job that was held back may begin."""
+        """Call `wake` from now on whenever a held job may begin."""
 
     def closed_to(self) -> Collection[int]:
         """Return the numbers of the jobs that may not begin now. Called before each claim."""
 
     def may_begin(self, job: Job) -> bool:
-        """Return whether a job that was just claimed may begin. If not, the claim is undone before it shows."""
+        """Return whether a job that was just claimed may begin. If not, the claim is rolled back."""

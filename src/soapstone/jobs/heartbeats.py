@@ -1,4 +1,4 @@
-"""Heartbeats: the records tell which workers live, on whatever machine they run."""
+"""Heartbeats in the database, which show the live workers of all machines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from soapstone.clock import system_now
 from soapstone.store.database import Database
 from soapstone.store.tables import workers
 
-# Seconds between two heartbeats of a worker, and how old its last one is when the worker no longer counts as alive.
+# Seconds between two heartbeats of a worker, and the age of the last one at which it no longer counts as alive.
 PAUSE = 10.0
 LIVES = timedelta(seconds=60)
-# How long the last heartbeat of a worker is kept that did not end cleanly.
+# How long the last heartbeat of a worker without a clean end is kept.
 KEPT = timedelta(hours=1)
 # Seconds that a heartbeat waits for other writers; the next one comes soon.
 PATIENCE = 2.0
@@ -22,9 +22,9 @@ PATIENCE = 2.0
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """A worker by its name (`host:process:start`): when it began, its last heartbeat, and how old that is.
+    """A worker by its name (`host:process:start`): its start, its last heartbeat, and the age of that.
 
-    The age is what the records' own clock says; it is negative after that clock was set back.
+    The age is measured by the database's clock; it is negative after that clock was set back.
     """
 
     worker: str
@@ -41,33 +41,32 @@ class Heartbeat:
 class Heartbeats:
     """The heartbeats of all workers of one installation.
 
-    All of them are told by one clock, so that those of the machines need not agree: that of the PostgreSQL server, or
-    of the one machine that uses a SQLite file.
+    One clock times all of them, so that those of the machines need not agree: that of the PostgreSQL server, or of the
+    one machine that uses a SQLite file.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, worker: str) -> None:
-        """Store a worker's first heartbeat. A SQLite file has one worker: those before it are gone."""
+        """Store a worker's first heartbeat. A SQLite file has one worker, so earlier ones are deleted."""
         with self._database.write(patience=PATIENCE) as connection:
             if self._database.kind == "sqlite":
                 connection.execute(delete(workers))
             _beat(connection, worker)
 
     def beat(self, worker: str) -> None:
-        """Store a worker's heartbeat, and forget workers whose last one is long past."""
+        """Store a worker's heartbeat, and delete those of workers that have long been silent."""
         with self._database.write(patience=PATIENCE) as connection:
             _beat(connection, worker)
 
     def end(self, worker: str) -> None:
-        """Forget a worker that ends."""
+        """Delete the heartbeat of a worker that ends."""
         with self._database.write(patience=PATIENCE) as connection:
             connection.execute(delete(workers).where(workers.c.name == worker))
 
     def all(self) -> list[Heartbeat]:
-        """Return the last heartbeat of each worker that did not end cleanly, the newest first; `alive` says who
-        lives."""
+        """Return the last heartbeat of each worker that has not ended cleanly, the newest first; check `alive`."""
         query = select(workers).order_by(workers.c.beat_at.desc(), workers.c.name)
         with self._database.read() as connection:
             rows, moment = connection.execute(query).all(), _moment(connection)

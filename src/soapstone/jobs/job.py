@@ -1,4 +1,4 @@
-"""The job: what was asked for, how far it got, how it ended."""
+"""Jobs and their events, as read from the database."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _COLUMNS = {"crashes": "deaths", "releases_list": "passes"}
 class Job:
     """One job as it stood when it was read.
 
-    `state` is one of JobState; those in ENDED are final, but a failed job may be retried. `step` counts finished
-    steps, up to `steps`. `request`, `checkpoint` and `counters` are documents that belong to the kind of work.
-    `blob_size` is in bytes. `crashes` counts the last attempts in a row whose worker died before they had got any
-    further. A `paused` job is queued and not claimed; one that `releases_list` needs its list no more.
+    `state` is one of JobState; those in ENDED are final, but a failed job may be retried. `step` counts finished steps,
+    up to `steps`. `request`, `checkpoint` and `counters` are documents that belong to the kind of work. `blob_size` is
+    in bytes. `crashes` counts the last attempts in a row whose worker died before they made progress. A `paused` job is
+    queued and not claimed; one that `releases_list` no longer needs its list.
     """
 
     id: int
@@ -58,12 +58,12 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether the job has come to its end."""
+        """Whether the job has ended."""
         return self.state in ENDED
 
     @classmethod
     def of(cls, row: RowMapping) -> Job:
-        """Return the job in a row that holds at least the columns of the table."""
+        """Build the job from a row with at least the columns of the table."""
         return cls(**{name: row[_COLUMNS.get(name, name)] for name in cls.__dataclass_fields__})
 
 

@@ -1,4 +1,4 @@
-"""The worker's lock: one worker for one SQLite database, and a way to see whether it lives."""
+"""The worker's lock: only one worker runs on a SQLite database."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from soapstone.store import private
 
 
 class WorkerLock:
-    """A lock file. The operating system lets go of it when its holder dies, however it dies."""
+    """A lock file. The operating system releases it when its holder dies, however it dies."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
 
     def acquire(self, timeout: float = 0.0) -> bool:
-        """Take the lock, waiting up to `timeout` seconds for another holder; False when it was not to be had."""
+        """Take the lock, waiting up to `timeout` seconds; False if another holder keeps it."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, private.FILE)
         end = time.monotonic() + timeout
         while True:
@@ -34,13 +34,13 @@ class WorkerLock:
                 return True
 
     def release(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
 
     def held(self) -> bool:
-        """Return whether somebody holds the lock now."""
+        """Return whether the lock is held now."""
         if self._file is not None:
             return True
         probe = WorkerLock(self._path)

@@ -16,22 +16,22 @@ from soapstone.store.tables import job_events, jobs
 from soapstone.store.timestamps import EPOCH, Instant
 from soapstone.vocabulary.jobs import ENDED
 
-# A lock of our own on PostgreSQL, so that two workers never claim at the same moment.
+# An advisory lock of PostgreSQL, so that two workers never claim at the same time.
 CLAIM_LOCK = 7302
 
-# Made once: building it costs half as much as running it.
+# Built once: building it costs half as much as running it.
 _ONE = select(jobs).where(jobs.c.id == bindparam("job_id"))
 
 
 class _HeldBack(Exception):
-    """A job that was claimed may not begin."""
+    """A claimed job may not begin."""
 
 
 class Jobs:
     """All jobs of one installation.
 
-    `asked` gets each job that a client asks about, and returns it as the client is to see it: as it is, but for the
-    test server.
+    `asked` gets each job that a client reads, and returns it as the client shall see it: unchanged, except in the test
+    server.
     """
 
     def __init__(self, database: Database) -> None:
@@ -57,9 +57,9 @@ class Jobs:
     ) -> int:
         """Store a job in the caller's transaction and return its number.
 
-        The caller opens that transaction with `write(durable=True)`: a job is on disk before anybody is told of it.
-        Raises RuntimeError for any other transaction. A `state` of "completed" or "failed" is for what was decided
-        while it was asked for: no worker ever sees it.
+        The caller opens that transaction with `write(durable=True)`: a job is on disk before any client learns its
+        number. Raises RuntimeError for any other transaction. A `state` of "completed" or "failed" is for jobs decided
+        at submission: no worker ever sees them.
         """
         if not connection.get_execution_options().get("durable"):
             raise RuntimeError("a job is added in a durable transaction only")
@@ -94,7 +94,7 @@ class Jobs:
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(checkpoint=dict(checkpoint)))
 
     def get(self, account_ids: Collection[int] | None, job_id: int) -> Job | None:
-        """Return the job of that number in one of the accounts (None = any account), or None."""
+        """Return the job with this number in one of the accounts (None = any account), or None."""
         job = self._database.recall(("job", job_id), lambda: self._read(job_id))
         return job if job is not None and (account_ids is None or job.account_id in account_ids) else None
 
@@ -143,7 +143,7 @@ class Jobs:
         submitted_from: datetime | None = None,
         submitted_before: datetime | None = None,
     ) -> list[Job]:
-        """Return jobs of an account behind a number, ascending; None and nothing as a filter mean all."""
+        """Return jobs of an account above a number, ascending; None or empty filters mean all."""
         query = select(jobs).where(jobs.c.account_id == account_id, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
         if list_id is not None:
             query = query.where(jobs.c.list_id == list_id)
@@ -159,7 +159,7 @@ class Jobs:
             return [Job.of(row) for row in connection.execute(query).mappings()]
 
     def events(self, job_id: int) -> list[JobEvent]:
-        """Return the job's life so far, oldest first."""
+        """Return the job's events so far, oldest first."""
         query = select(job_events.c.state, job_events.c.step, job_events.c.attempt, job_events.c.at).where(
             job_events.c.job_id == job_id
         )
@@ -167,9 +167,9 @@ class Jobs:
             return [JobEvent(**row) for row in connection.execute(query.order_by(job_events.c.id)).mappings()]
 
     def cancel(self, account_ids: Collection[int] | None, job_id: int) -> bool:
-        """Ask a job to end: a queued one ends at once, a running one after its chunk; False when it is over already.
+        """Ask a job to end: a queued one ends at once, a running one after its chunk; False if it is over already.
 
-        What the job has done stays done and counted.
+        The work done so far stays done and counted.
         """
         with self._database.write() as connection:
             mine = jobs.c.id == job_id
@@ -181,9 +181,9 @@ class Jobs:
         return bool(queued or running.rowcount)
 
     def pause(self, account_ids: Collection[int] | None, job_id: int, paused: bool = True) -> bool:
-        """Let a job rest after the chunk under way until it is resumed; False when it is over, or rests already.
+        """Pause a job, after its present chunk; False if it is over, or paused already.
 
-        With `paused` False a resting job goes on, when it is due.
+        With `paused` False a paused job goes on, when it is due.
         """
         with self._database.write() as connection:
             mine = (jobs.c.id == job_id) & jobs.c.finished_at.is_(None) & (jobs.c.paused != paused)
@@ -192,9 +192,9 @@ class Jobs:
             return bool(connection.execute(update(jobs).where(mine).values(paused=paused)).rowcount)
 
     def retry(self, account_ids: Collection[int] | None, job_id: int) -> bool:
-        """Queue a failed job again, from its last checkpoint; False when it did not fail, or its input file is gone.
+        """Queue a failed job again, from its last checkpoint; False if it did not fail, or its input file is gone.
 
-        What failed without ever having begun was refused (`add`): there is nothing to go on with.
+        A job that failed without a start was refused (`add`) and cannot be retried.
         """
         with self._database.write(durable=True) as connection:
             has_input = jobs.c.blob.is_not(None) | (jobs.c.blob_size == 0)
@@ -213,19 +213,19 @@ class Jobs:
             return bool(connection.execute(query.values(**values)).rowcount)
 
     def forget_inputs(self, before: datetime) -> None:
-        """Let go of the input files of jobs that ended before then; the jobs themselves stay."""
+        """Detach the input files of jobs that ended before then; the jobs themselves stay."""
         with self._database.write() as connection:
             connection.execute(
                 update(jobs).where(jobs.c.finished_at < before, jobs.c.blob.is_not(None)).values(blob=None)
             )
 
     def blobs_in_use(self) -> list[str]:
-        """Return names of the blobs that jobs point to."""
+        """Return the names of the blobs that jobs refer to."""
         with self._database.read() as connection:
             return [name for (name,) in connection.execute(select(jobs.c.blob).where(jobs.c.blob.is_not(None)))]
 
     def unfinished(self) -> list[int]:
-        """Return numbers of the jobs that are not over."""
+        """Return the numbers of the jobs that are not over."""
         with self._database.read() as connection:
             return list(connection.execute(select(jobs.c.id).where(jobs.c.finished_at.is_(None))).scalars())
 
@@ -238,16 +238,16 @@ class Jobs:
         but: Collection[int] = (),
         may_begin: Callable[[Job], bool] | None = None,
     ) -> Job | None:
-        """Take the next job that may run, for as long as the lease lasts; None when there is none.
+        """Claim the next runnable job, for the length of the lease; None if none may run.
 
-        The rule is in `claim_job.sql`. `but` are jobs that are left alone, whatever became of their leases. A job for
-        which `may_begin` says no stays as it is, and None is returned.
+        The rule is in `claim_job.sql`. Jobs in `but` are skipped, even if their leases have expired. If `may_begin`
+        refuses the job, it stays as it is, and None is returned.
         """
         statement = text(self._database.statement("claim_job"))
         with suppress(_HeldBack), self._database.write() as connection:
             if self._database.kind == "postgresql":
                 connection.execute(select(text(f"pg_advisory_xact_lock({CLAIM_LOCK})")))
-            # Not before: claims wait for one another.
+            # Not earlier: claims wait for one another.
             moment = system_now()
             statement = statement.bindparams(
                 bindparam("kinds", list(kinds), expanding=True),
@@ -262,13 +262,13 @@ class Jobs:
                 return None
             job = Job.of(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
             if may_begin is not None and not may_begin(job):
-                # The transaction is undone.
+                # The transaction is rolled back.
                 raise _HeldBack
             return job
         return None
 
     def renew(self, worker: str, lease: timedelta) -> None:
-        """Prolong the leases of all jobs that this worker runs."""
+        """Renew the leases of all jobs that this worker runs."""
         with self._database.write() as connection:
             connection.execute(
                 update(jobs)
@@ -277,7 +277,7 @@ class Jobs:
             )
 
     def expire_leases(self) -> None:
-        """Let every lease run out: for the only worker of a database, which knows that the one before it is dead."""
+        """Expire every lease: for the only worker of a database, which knows that its predecessor is dead."""
         with self._database.write() as connection:
             connection.execute(
                 update(jobs).where(jobs.c.finished_at.is_(None), jobs.c.state == "running").values(lease_until=EPOCH)
@@ -285,14 +285,14 @@ class Jobs:
 
 
 def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[int, str, int]]:
-    """Cancel the jobs that meet the condition and are queued, in the caller's transaction; give them to `log_cancelled`
-    once that is committed."""
+    """Cancel the queued jobs that meet the condition, in the caller's transaction. Pass them to `log_cancelled` after
+    its commit."""
     query = update(jobs).where(condition, jobs.c.state == "queued")
     changed = query.values(state="cancelled", finished_at=now(), paused=False)
     return connection.execute(changed.returning(jobs.c.id, jobs.c.kind, jobs.c.account_id)).all()
 
 
 def log_cancelled(cancelled: Sequence[Row[int, str, int]]) -> None:
-    """Write the ends of the jobs that `cancel_queued` gave to the log."""
+    """Log the ends of the jobs that `cancel_queued` returned."""
     for number, kind, account_id in cancelled:
         log_end(number, kind, account_id, "cancelled")

@@ -16,14 +16,14 @@ from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs
 
-# Made once: putting these statements together takes longer than running them, and every chunk does.
+# Built once: building these statements takes longer than running them, and every chunk needs them.
 _FENCE = (
     update(jobs)
     .where(jobs.c.id == bindparam("number"), jobs.c.attempt == bindparam("mine"), jobs.c.state == "running")
     .values(lease_until=bindparam("until", type_=jobs.c.lease_until.type))
     .returning(jobs.c.cancel_asked, jobs.c.paused)
 )
-# Column of the job → what a chunk and a job call it.
+# Column of the job → its name in Chunk and Job.
 _KEPT = {"checkpoint": "checkpoint", "counters": "counters", "step": "step", "passes": "releases_list"}
 _KEEP = (
     update(jobs)
@@ -37,15 +37,15 @@ _KEEP_PROGRESS = _KEEP.values(deaths=0)
 
 
 class JobFailed(SoapstoneError):
-    """The job cannot be done; the message is the reason that its owner reads."""
+    """The job cannot be done; the message is a reason for its owner."""
 
 
 class LeaseLost(Exception):
-    """Another attempt has taken the job over: this one must not touch anything any more."""
+    """Another attempt has taken the job over: this one must not change anything any more."""
 
 
 class Cancelled(Exception):
-    """The job's owner asked for its end."""
+    """The job's owner cancelled it."""
 
 
 class Stopped(Exception):
@@ -53,11 +53,12 @@ class Stopped(Exception):
 
 
 class Paused(Exception):
-    """The job's owner asked for a pause; it goes on from its checkpoint when it is resumed."""
+    """The job's owner paused it; it goes on from its checkpoint when it is resumed."""
 
 
 class Snooze(Exception):
-    """There is nothing to do for a while; the job goes on from its checkpoint. The message tells its owner why."""
+    """The job has to wait for a while and then goes on from its checkpoint. The message is the reason, for its
+    owner."""
 
     def __init__(self, delay: timedelta, reason: str) -> None:
         super().__init__(reason)
@@ -68,8 +69,8 @@ class Chunk:
     """One transaction of a run: its data, the counters and the checkpoint are stored together or not at all.
 
     Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`. A job that
-    `releases_list` no longer takes its turn among the jobs of its list. `progress` is False for a chunk that only tells
-    how far the job is: the next attempt would have to do the same work again.
+    `releases_list` no longer takes its turn among the jobs of its list. `progress` is False for a chunk that only
+    reports how far the job is: the next attempt would have to repeat its work.
     """
 
     def __init__(self, connection: Connection, job: Job) -> None:
@@ -89,7 +90,7 @@ class Chunk:
 class Run:
     """One attempt at a job, as its runner sees it.
 
-    `job` is kept as the last committed chunk left it; `progressed` says whether a chunk of this attempt got further,
+    `job` is the state after the last committed chunk; `progressed` says whether a chunk of this attempt made progress,
     `stopping` whether the worker ends.
     """
 
@@ -106,7 +107,7 @@ class Run:
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
-        """Use one connection for all chunks inside, and for what belongs to them but not into their transactions."""
+        """Use one connection for all chunks inside, and for work between their transactions."""
         with self.database.connect() as self._connection:
             try:
                 yield self._connection
@@ -117,9 +118,8 @@ class Run:
     def chunk(self, *, last_words: bool = False, durable: bool = False) -> Iterator[Chunk]:
         """Yield a fenced transaction for the next piece of work.
 
-        Raises LeaseLost, Cancelled, Paused or Stopped before anything is done; a runner lets them pass. `last_words`
-        are stored all the same, unless the attempt is superseded: what happened must be told. `durable` outlives a loss
-        of power.
+        Raises LeaseLost, Cancelled, Paused or Stopped before any work; a runner does not catch them. `last_words`
+        raises only LeaseLost: results of finished work must be stored. `durable` survives a power loss.
         """
         if self.stopping() and not last_words:
             raise Stopped
@@ -131,7 +131,7 @@ class Run:
             values["checkpoint"] = dict(chunk.checkpoint)
             progressed = chunk.progress and any(values[name] != getattr(self.job, name) for name in values)
             given = {f"new_{name}": value for name, value in values.items()}
-            # From now: a chunk may have taken longer than the lease.
+            # From now on: a chunk may have taken longer than the lease.
             given |= {"number": self.job.id, "until": system_now() + self._lease}
             connection.execute(_KEEP_PROGRESS if progressed else _KEEP, given)
         if progressed:
@@ -140,19 +140,19 @@ class Run:
         self.progressed |= progressed
 
     def complete(self) -> None:
-        """Finish all steps and end the job: the work is done."""
+        """End the job as completed, with all steps finished."""
         self._end(state="completed", step=self.job.steps)
 
     def fail(self, reason: str) -> None:
-        """End the job without success; its step and counters stay as they are."""
+        """End the job as failed; its step and counters stay as they are."""
         self._end(state="failed", error=reason)
 
     def cancel(self) -> None:
-        """End the job because its owner asked for it."""
+        """End the job as cancelled."""
         self._end(state="cancelled")
 
     def release(self, delay: timedelta = timedelta(0), reason: str = "") -> None:
-        """Give the job back to the queue, to go on from its checkpoint; its error is the reason why it waits."""
+        """Return the job to the queue, to go on from its checkpoint; its error is the reason for the delay."""
         due = max(self.job.due_at, now() + delay)
         with self.database.write() as connection:
             self._fence(connection, heed=False)

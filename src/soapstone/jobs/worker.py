@@ -31,18 +31,18 @@ from soapstone.store.transient_errors import hindrance
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=15)
-# A job that meets transient errors this often in a row, without any progress, is given up: after an hour and a half.
+# A job fails after so many transient errors in a row without progress: after an hour and a half.
 PATIENCE = 100
-# A job whose worker died this often in a row, before the job had got any further, is given up: it may be the cause.
+# A job fails after so many crashes of its worker in a row without progress: it may be the cause.
 MOST_CRASHES = 10
 CRASHED = "The process that does the work has died {} times over this job, which got no further. The log may tell why."
-# Seconds that it waits after the first time, twice as long after each further one, and at most.
+# Seconds before the first retry, doubled after each further error, and at most.
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 60.0
-# The same for storing how an attempt ended.
+# The same for storing the end of an attempt.
 LONGEST_WAIT_TO_STORE = 5.0
-# SQLite's log is moved into the file when it has grown to this many bytes, and whenever there is nothing to do. An
-# import writes the same pages of its indexes again and again; the fewer of these moves, the fewer times they go on.
+# SQLite's log is checkpointed when it has grown to this many bytes, and whenever the worker is idle. An import writes
+# the same pages of its indexes again and again: fewer checkpoints copy them fewer times.
 LOG_BYTES = 256 << 20
 # Seconds between two rounds of maintenance.
 MAINTENANCE_PAUSE = 3600.0
@@ -51,8 +51,8 @@ MAINTENANCE_PAUSE = 3600.0
 class Worker:
     """Runs jobs in up to `slots` threads until `stop` is called.
 
-    `runners` says which kinds of job it can do, and how. `maintenance` is done now and then every hour, while there is
-    nothing else to do. `gate` holds jobs back.
+    `runners`: kind of job → function that runs it. `maintenance` runs every hour while the worker is idle. `gate` holds
+    jobs back.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Worker:
         self._maintenance_due = time.monotonic()
         self._patience = patience
         self._shortest_wait = shortest_wait
-        # How many transient errors in a row each waiting job met.
+        # The transient errors in a row of each waiting job.
         self._failures: dict[int, int] = {}
         self._stop = threading.Event()
         # Each thread and its job.
         self._running: dict[threading.Thread, int] = {}
         self._changed = threading.Condition()
-        # Whether something has changed since the last look for jobs.
+        # Whether something has changed since the last attempt to claim.
         self._woken = False
         self._gate = gate
         if gate is not None:
@@ -103,14 +103,14 @@ class Worker:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """End after the chunks under way."""
+        """Stop after the present chunks."""
         self._stop.set()
         self.wake()
 
     def run(self, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Work until stopped, or until nothing is under way, nothing may run and `until` says that this will do."""
+        """Work until stopped, or until no job is running or may run and `until` returns True."""
         if self._database.kind == "sqlite":
-            # The caller holds the worker's lock of this database: whoever ran these jobs is dead.
+            # The caller holds the worker's lock of this database: the worker that ran these jobs is dead.
             self._jobs.expire_leases()
         heart = threading.Thread(target=self._beat, name="lease", daemon=True)
         heart.start()
@@ -122,7 +122,7 @@ class Worker:
                 except Exception as error:
                     if (reason := hindrance(error)) is None:
                         raise
-                    log.warning("no job can be looked for, trying again: %s", reason, exc_info=True)
+                    log.warning("cannot claim a job, trying again: %s", reason, exc_info=True)
                     self._stop.wait(1)
         finally:
             self._stop.set()
@@ -133,7 +133,7 @@ class Worker:
             self._database.checkpoint()
 
     def _turn(self, until: Callable[[], bool]) -> bool:
-        """Start a job, or wait a little; whether this was the last turn."""
+        """Start a job, or wait a little. Return whether this was the last turn."""
         self._woken = False
         claimed = self._take_on()
         if claimed:
@@ -151,7 +151,7 @@ class Worker:
         return False
 
     def _take_on(self) -> bool | None:
-        """Claim a job and start it: True when one was started, False when none may run, None when no slot is free."""
+        """Claim and start a job. Return True if one was started, False if none may run, None if no slot is free."""
         gate = self._gate
         with self._changed:
             if len(self._running) - (gate.resting if gate else 0) >= self._slots:
@@ -170,7 +170,7 @@ class Worker:
         try:
             thread.start()
         except RuntimeError as error:
-            # No room for another thread: the job goes back, and its slot is free again.
+            # No resources for another thread: return the job to the queue and free its slot.
             with self._changed:
                 del self._running[thread]
             run = Run(self._database, self._blobs, job, lease=self._lease, stopping=self._stop.is_set)
@@ -219,7 +219,7 @@ class Worker:
         self._store_end(end, job)
 
     def _after(self, error: Exception, run: Run, job: Job) -> Callable[[], None]:
-        """Return what is to become of a job after this error: it waits when it was hindered, and fails otherwise."""
+        """Return the function that ends the attempt after this error: release after a transient one, else fail."""
         reason = hindrance(error)
         if reason is None:
             log.error("job %d failed by a fault of the server", job.id, exc_info=error)
@@ -238,7 +238,7 @@ class Worker:
         return partial(run.release, timedelta(seconds=delay), f"The job waits and goes on by itself. {reason}")
 
     def _store_end(self, end: Callable[[], None], job: Job) -> None:
-        """Store how an attempt ended, as soon as the database takes it: what hindered the job may hinder this, too."""
+        """Store the end of an attempt, retrying: the job's transient error may hit this, too."""
         for failures in count(1):
             try:
                 end()
@@ -263,13 +263,13 @@ class Worker:
                     self._jobs.renew(self.name, self._lease)
                 except Exception:
                     log.exception("leases could not be renewed")
-            # One that is not stored is tried again soon.
+            # A heartbeat that could not be stored is retried soon.
             if not self._recorded or time.monotonic() >= due:
                 self._record(self._heartbeats.beat)
                 due = time.monotonic() + heartbeats.PAUSE
 
     def _record(self, heartbeat: Callable[[str], None]) -> None:
-        """Store a heartbeat. The work goes on without it."""
+        """Store a heartbeat; log a failure, since the work goes on without it."""
         try:
             heartbeat(self.name)
             self._recorded = True

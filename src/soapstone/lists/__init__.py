@@ -1,1 +1,1 @@
-"""Lists and the people on them: what one contract calls a group and the other a contact list."""
+"""Lists, which MagnetMail calls groups and Listrak contact lists, and what belongs to them."""

@@ -1,4 +1,4 @@
-"""Removal of a deleted attribute from the profiles of members, a job of its own."""
+"""The job that removes a deleted attribute from the profiles of members."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from sqlalchemy import (
 from soapstone.jobs.run import Run
 from soapstone.store.tables import memberships
 
-# Members looked at in one transaction when the values of a deleted attribute are removed.
+# Members of one transaction.
 REMOVAL_ROWS = 10_000
 
 
 def run_attribute_removal(run: Run, *, chunk_rows: int = REMOVAL_ROWS) -> None:
-    """Take the values of a deleted attribute out of the documents of a list's members, some in each chunk."""
+    """Remove the values of a deleted attribute from the profiles of a list's members, chunk by chunk."""
     key, member = str(run.job.request["attribute"]), memberships.c
     removed = func.json_remove(member.profile, f'$."{key}"', type_=Text())
     while not run.job.checkpoint.get("over"):

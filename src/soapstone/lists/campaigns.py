@@ -1,4 +1,4 @@
-"""Campaigns: what messages of a list can belong to."""
+"""Campaigns, which group messages of a list."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, kw_only=True)
 class Campaign:
-    """A campaign of a list, and how many messages belong to it."""
+    """A campaign of a list, with the number of its messages."""
 
     id: int
     account_id: int
@@ -35,7 +35,7 @@ class Campaigns:
         self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> Campaign:
-        """Make a campaign of a list; `number` is as for add_row. Raises InvalidError and ConflictError."""
+        """Create a campaign of a list; `number` as for add_row. Raises InvalidError and ConflictError."""
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name), "created_at": now()}
         with self._database.write() as connection:
             return Campaign(**add_row(connection, campaigns, values, number), messages=0)
@@ -48,13 +48,13 @@ class Campaigns:
             return [Campaign(**row) for row in connection.execute(query.order_by(campaigns.c.id)).mappings()]
 
     def rename(self, account_id: int, campaign_id: int, name: str) -> bool:
-        """Give a campaign another name; False when there is none. Raises InvalidError."""
+        """Rename a campaign; False for an unknown one. Raises InvalidError."""
         here = (campaigns.c.account_id == account_id) & (campaigns.c.id == campaign_id)
         with self._database.write() as connection:
             return connection.execute(update(campaigns).where(here).values(name=_name(name))).rowcount == 1
 
     def delete(self, account_id: int, campaign_id: int) -> bool:
-        """Delete a campaign; its messages belong to none from then on. False when there is none."""
+        """Delete a campaign; its messages then belong to none. False for an unknown one."""
         here = (campaigns.c.account_id == account_id) & (campaigns.c.id == campaign_id)
         with self._database.write() as connection:
             if connection.execute(delete(campaigns).where(here)).rowcount != 1:

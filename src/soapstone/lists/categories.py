@@ -18,7 +18,7 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, kw_only=True)
 class ListCategory:
-    """A category of lists; one that is not active is out of use (mm-94)."""
+    """A category of lists; an inactive one is out of use (mm-94)."""
 
     id: int
     account_id: int
@@ -48,7 +48,7 @@ class Categories:
     def add_list_category(
         self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
     ) -> ListCategory:
-        """Make a category of lists; `number` is as for add_row. Raises InvalidError and ConflictError."""
+        """Create a category of lists; `number` as for add_row. Raises InvalidError and ConflictError."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
         with self._database.write() as connection:
             return ListCategory(**add_row(connection, list_categories, values, number))
@@ -56,7 +56,7 @@ class Categories:
     def add_message_category(
         self, account_id: int, name: str, *, login_id: int | None = None, number: int | None = None
     ) -> MessageCategory:
-        """Make a category of messages; `number` is as for add_row. Raises InvalidError and ConflictError."""
+        """Create a category of messages; `number` as for add_row. Raises InvalidError and ConflictError."""
         values = {"account_id": account_id, "name": _name(name), "login_id": login_id, "created_at": now()}
         with self._database.write() as connection:
             return MessageCategory(**add_row(connection, message_categories, values, number))
@@ -76,17 +76,17 @@ class Categories:
             return [MessageCategory(**row) for row in rows]
 
     def list_category(self, account_id: int, category_id: int) -> ListCategory | None:
-        """Return the category of lists of that number in the account."""
+        """Return the account's category of lists with this number."""
         return next((each for each in self.list_categories(account_id) if each.id == category_id), None)
 
     def message_category(self, account_id: int, category_id: int) -> MessageCategory | None:
-        """Return the category of messages of that number in the account."""
+        """Return the account's category of messages with this number."""
         return next((each for each in self.message_categories(account_id) if each.id == category_id), None)
 
     def change_list_category(
         self, account_id: int, category_id: int, *, name: str | None = None, active: bool | None = None
     ) -> bool:
-        """Give a category another name, or take it in or out of use; False when there is none."""
+        """Rename a category, or make it active or inactive; False for an unknown one."""
         values: dict[str, object] = {} if name is None else {"name": _name(name)}
         if active is not None:
             values["active"] = active
@@ -96,13 +96,13 @@ class Categories:
             return bool(values) and connection.execute(query.values(**values)).rowcount == 1
 
     def rename_message_category(self, account_id: int, category_id: int, name: str) -> bool:
-        """Give a category of messages another name; False when there is none."""
+        """Rename a category of messages; False for an unknown one."""
         here = (message_categories.c.account_id == account_id) & (message_categories.c.id == category_id)
         with self._database.write() as connection:
             return connection.execute(update(message_categories).where(here).values(name=_name(name))).rowcount == 1
 
     def delete_list_category(self, account_id: int, category_id: int) -> bool:
-        """Delete a category; its lists have none from then on. False when there is none."""
+        """Delete a category; its lists then have none. False for an unknown one."""
         here = (list_categories.c.account_id == account_id) & (list_categories.c.id == category_id)
         with self._database.write() as connection:
             if connection.execute(delete(list_categories).where(here)).rowcount != 1:
@@ -113,7 +113,7 @@ class Categories:
             return True
 
     def delete_message_category(self, account_id: int, category_id: int) -> bool:
-        """Delete a category; its messages have none from then on. False when there is none."""
+        """Delete a category; its messages then have none. False for an unknown one."""
         here = (message_categories.c.account_id == account_id) & (message_categories.c.id == category_id)
         with self._database.write() as connection:
             if connection.execute(delete(message_categories).where(here)).rowcount != 1:

@@ -1,4 +1,4 @@
-"""External events: what calls and imports can raise for the contacts of a list (lk-120, lk-123)."""
+"""External events, which calls and imports raise for the contacts of a list (lk-120, lk-123)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, kw_only=True)
 class ExternalEvent:
-    """An event of a list; one that is not active cannot be raised."""
+    """An event of a list; an inactive one cannot be raised."""
 
     id: int
     account_id: int
@@ -37,7 +37,7 @@ class ExternalEvents:
         self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> ExternalEvent:
-        """Make an event of a list; `number` is as for add_row. Raises InvalidError and ConflictError."""
+        """Create an event of a list; `number` as for add_row. Raises InvalidError and ConflictError."""
         moment = now()
         values = {"account_id": account_id, "list_id": list_id, "name": _name(name)}
         values |= {"created_at": moment, "updated_at": moment}
@@ -45,7 +45,7 @@ class ExternalEvents:
             return ExternalEvent(**add_row(connection, external_events, values, number))
 
     def get(self, account_id: int, event_id: int) -> ExternalEvent | None:
-        """Return the event of that number in the account."""
+        """Return the account's event with this number."""
         table = external_events.c
         query = select(external_events).where(table.account_id == account_id, table.id == event_id)
         with self._database.read() as connection:
@@ -61,7 +61,7 @@ class ExternalEvents:
     def change(
         self, account_id: int, event_id: int, *, name: str | None = None, active: bool | None = None
     ) -> ExternalEvent | None:
-        """Give an event another name, block it or make it active; None when there is none. Raises InvalidError."""
+        """Rename an event, block it or make it active; None for an unknown one. Raises InvalidError."""
         values: dict[str, object] = {"updated_at": now()}
         if name is not None:
             values["name"] = _name(name)
@@ -75,17 +75,17 @@ class ExternalEvents:
 
 
 def active_events(connection: Connection, list_id: int, wanted: Collection[int]) -> list[int]:
-    """Return those of the numbers that are active events of the list, ascending (lk-51)."""
+    """Return the given numbers that are active events of the list, ascending (lk-51)."""
     if not wanted:
         return []
     table = external_events.c
-    # A list has few; of the others there may be more than a statement takes.
+    # A list has few; the given numbers may be too many for a statement.
     query = select(table.id).where(table.list_id == list_id, table.active).order_by(table.id)
     return [number for number in connection.execute(query).scalars() if number in wanted]
 
 
 def numbers(text: str) -> frozenset[int]:
-    """Return the numbers in comma-separated text; what is no number is ignored (lk-51)."""
+    """Return the numbers in comma-separated text; other items are ignored (lk-51)."""
     parts = (part.strip() for part in text.split(","))
     return frozenset(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= 10)
 

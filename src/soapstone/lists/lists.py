@@ -1,4 +1,4 @@
-"""The list: its settings, its figures, and who may see it."""
+"""Lists: their settings, figures and visibility."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
 from soapstone.vocabulary.jobs import JobKind
 
-# Memberships of a deleted list that go in one transaction.
+# Memberships of a deleted list that one transaction removes.
 PURGE_ROWS = 5_000
 
 
 class _AtWork(Exception):
-    """Work on a list is not over: nothing of its deletion is done."""
+    """A job of the list is not over, so that the deletion is rolled back."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContactList:
-    """One list. `settings` belongs to the contract that wrote it, but for `from_name` and `from_address`, the default
-    sender of its messages. `members` counts everybody on it, `subscribed` those who get its mail."""
+    """One list. `settings` belongs to the contract that wrote it, except `from_name` and `from_address`, the default
+    sender of its messages. `members` counts all members, `subscribed` those that get its mail."""
 
     id: int
     account_id: int
@@ -59,7 +59,8 @@ class ContactList:
 
 @dataclass(frozen=True, kw_only=True)
 class ListTotals:
-    """Members of a list: all, those with a channel shut (`both_shut`: e-mail and fax), and those unsubscribed."""
+    """Counts of a list's members: all, those with a shut channel (`both_shut`: e-mail and fax), and the
+    unsubscribed."""
 
     members: int
     email_shut: int
@@ -87,16 +88,16 @@ class Lists:
     ) -> ContactList:
         """Create a list, visible and not on the subscription page (mm-91).
 
-        Names may repeat (lk-43) unless `unique_name` asks otherwise: then NameTakenError is raised (mm-91). A login
-        that sees only granted lists is granted the one it makes. `number` is as for add_row.
+        Names may repeat (lk-43); with `unique_name` a repeated one raises NameTakenError (mm-91). A login that sees
+        only granted lists is granted the new one. `number` as for add_row.
         """
         with self._database.write() as connection:
             if unique_name:
-                # Names may repeat, so no index keeps them apart: two that want the same one go one after the other.
+                # Names may repeat, so no index keeps them unique: concurrent calls must run one after the other.
                 connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
                 here = (lists.c.account_id == account_id) & lists.c.deleted_at.is_(None)
                 names = connection.execute(select(lists.c.name).where(here)).scalars()
-                # Databases fold letters beyond ASCII in ways of their own.
+                # Databases fold letters beyond ASCII differently.
                 if name.casefold() in {other.casefold() for other in names}:
                     raise NameTakenError(f"There is a list named {name} already.")
             values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
@@ -107,12 +108,12 @@ class Lists:
         return _list(made)
 
     def get(self, account_id: int, list_id: int, login: Login | None = None) -> ContactList | None:
-        """Return the list of that number in the account, if the login may see it; None otherwise (mm-26, lk-19)."""
+        """Return the account's list with this number; None if unknown or hidden from the login (mm-26, lk-19)."""
         found = self._find((lists.c.account_id == account_id) & (lists.c.id == list_id), login)
         return found[0] if found else None
 
     def sees(self, login: Login, account_id: int, list_id: int | None) -> bool:
-        """Return whether the login sees what belongs to a list; to none, or to a deleted one: only with all lists
+        """Return whether the login sees what belongs to a list; without a list, or a deleted one, only with all lists
         (lk-44)."""
         return login.all_lists or (list_id is not None and self.get(account_id, list_id, login) is not None)
 
@@ -121,7 +122,7 @@ class Lists:
         return sees_job(login, job, () if not self.sees(login, job.account_id, job.list_id) else (job.list_id,))
 
     def any(self, list_id: int) -> ContactList | None:
-        """Return the list of that number in whatever account: for links that were signed by this server."""
+        """Return the list with this number in any account: for links signed by this server."""
         found = self._find(lists.c.id == list_id, None)
         return found[0] if found else None
 
@@ -133,7 +134,7 @@ class Lists:
         visible: bool | None = None,
         on_subscription_page: bool | None = None,
     ) -> list[ContactList]:
-        """Return the account's lists by number, those that the login may see; None as a filter means both."""
+        """Return the account's lists that the login may see, by number; None as a filter means both."""
         condition = lists.c.account_id == account_id
         if visible is not None:
             condition &= lists.c.visible == visible
@@ -151,10 +152,10 @@ class Lists:
         login_id: int | None = None,
         **columns: Any,
     ) -> ContactList | None:
-        """Change a list's name, some of its settings, or columns such as `visible`; None when there is none (mm-32).
+        """Change a list's name, settings, or columns such as `visible`; None for an unknown list (mm-32).
 
-        Settings that are not named stay; a function makes the new ones of those that are there. `login_id` is who asked
-        for it.
+        Omitted settings stay; a function gets the present settings and returns the new ones. `login_id` is the login
+        that made the change.
         """
         condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
         with self._database.write() as connection:
@@ -170,10 +171,10 @@ class Lists:
             return _list(connection.execute(changed).mappings().one())
 
     def delete(self, account_id: int, list_id: int) -> bool:
-        """Delete a list with its memberships (lk-44); False when there is none or work on it is not over.
+        """Delete a list with its memberships (lk-44); False if it is unknown or a job of it is not over.
 
-        Sends that are only scheduled are cancelled, and jobs that clean up do not count. The list disappears at once;
-        `purge` removes what is left of it.
+        Scheduled sends are cancelled, and cleanup jobs do not count. The list disappears at once; `purge` removes its
+        memberships later.
         """
         condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
         try:
@@ -185,7 +186,7 @@ class Lists:
                 cancelled = cancel_queued(
                     connection, here & is_send & jobs.c.started_at.is_(None) & (jobs.c.due_at > now())
                 )
-                # A worker may have begun one meanwhile.
+                # A worker may have started one meanwhile.
                 unfinished = select(jobs.c.id).where(
                     here, jobs.c.finished_at.is_(None), jobs.c.kind != JobKind.ATTRIBUTE_REMOVAL
                 )
@@ -198,7 +199,7 @@ class Lists:
         return True
 
     def purge(self) -> None:
-        """Remove the memberships of deleted lists, some in each transaction."""
+        """Remove the memberships of deleted lists, in several transactions."""
         member = memberships.c
         with self._database.read() as connection:
             left = select(member.contact_id).where(member.list_id == lists.c.id).exists()
@@ -213,7 +214,7 @@ class Lists:
                     gone = connection.execute(these).rowcount
 
     def totals(self, contact_list: ContactList) -> ListTotals:
-        """Figures of a list; suppression counts for the whole account or for this list."""
+        """Return the counts of a list; suppressions of the whole account and of this list count."""
         shut = " " + contacts.c.channels_shut + " "
         blocked = (
             select(suppressions.c.id)

@@ -1,4 +1,4 @@
-"""A filter on profile values: which members of a list a send goes to (lk-65)."""
+"""Filters on profile values, which select the members that a send goes to (lk-65)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soapstone.lists.profile_values import stored
 from soapstone.store.database import Database
 from soapstone.store.tables import memberships
 
-# Members looked at in one transaction.
+# Members of one transaction.
 COUNT_ROWS = 5_000
 
 Comparison = Literal["equals", "contains", "checked", "above", "below", "in", "empty"]
@@ -21,10 +21,10 @@ Join = Literal["and", "or"]
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One comparison of a profile attribute; `negated` turns it round. `join` is how it goes with those before it.
+    """One comparison of a profile attribute; `negated` inverts it. `join` combines it with the terms before it.
 
-    `above` and `below` leave out the value itself unless `inclusive`; numbers compare as numbers, other values as text.
-    `in` looks for the value among several, separated by commas.
+    `above` and `below` exclude the value itself unless `inclusive`; numbers compare as numbers, other values as text.
+    `in` searches a comma-separated list for the value.
     """
 
     attribute_id: int
@@ -36,11 +36,11 @@ class Term:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The term as a job's request keeps it."""
+        """Return the term as a document for a job's request."""
         return asdict(self)
 
     def holds(self, profile: Mapping[str, Any]) -> bool:
-        """Return whether a member with this profile document meets the term."""
+        """Return whether a member's profile meets the term."""
         return self._compared(str(profile.get(str(self.attribute_id)) or "").strip()) != self.negated
 
     def _compared(self, found: str) -> bool:
@@ -56,7 +56,7 @@ class Term:
                 return not mine
             case "in":
                 return mine in {part.strip() for part in theirs.split(",")}
-        # A member without a value is neither above nor below anything.
+        # A missing value is neither above nor below any value.
         if not mine:
             return False
         low, high = _comparable(mine, theirs)
@@ -64,11 +64,11 @@ class Term:
 
 
 def matches(terms: Sequence[Term], profile: Mapping[str, Any]) -> bool:
-    """Return whether the profile meets the terms, evaluated from left to right; no terms are met by everybody."""
+    """Return whether the profile meets the terms, evaluated from left to right; True without terms."""
     result = True
     for number, term in enumerate(terms):
         held = term.holds(profile)
-        # The first term has nothing before it.
+        # The first term has no term before it.
         narrows = number == 0 or term.join == "and"
         result = (result and held) if narrows else (result or held)
     return result
@@ -79,7 +79,7 @@ def _comparable(mine: str, theirs: str) -> tuple[Any, Any]:
         return float(mine), float(theirs)
     except ValueError:
         pass
-    # Dates are kept as MM/DD/YYYY (lk-47).
+    # Dates are stored as MM/DD/YYYY (lk-47).
     one, other = stored("date", mine), stored("date", theirs)
     return (_by_year(one), _by_year(other)) if one and other else (mine, theirs)
 
@@ -89,7 +89,7 @@ def _by_year(date: str) -> str:
 
 
 def count(database: Database, list_id: int, terms: Sequence[Term]) -> int:
-    """Return how many subscribed members of a list meet the terms. Looks at all of them, some at a time."""
+    """Return the number of subscribed members of a list that meet the terms. Reads all of them, in batches."""
     member, after, found = memberships.c, 0, 0
     while True:
         query = (

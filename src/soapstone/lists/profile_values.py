@@ -11,14 +11,14 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d{0,2})?|\.\d{1,2})", re.ASCII)
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII)
 _SWITCHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", "0": "off"}
-# Any other word switches a check box on: a client may send the number of the box.
+# Any other word checks a box: a client may send the number of the box.
 _BOXES_OFF = frozenset({"off", "false", "no", "0"})
 # Kinds whose values are never cut.
 _WORDED = frozenset({AttributeKind.CHECK_BOX, AttributeKind.RADIO_BUTTON, AttributeKind.NUMERIC, AttributeKind.DATE})
 
 
 def stored(kind: str, value: str, max_length: int = 0) -> str | None:
-    """Return the stored form of a value; None for one that does not fit its kind; "" for a blank one.
+    """Return the stored form of a value; None if it does not fit its kind; "" if it is blank.
 
     Check boxes and radio buttons become `on` or `off`, dates MM/DD/YYYY; numbers have up to two decimals; text longer
     than `max_length` characters is cut (0 = no limit). Every value fits a check box.
@@ -37,18 +37,18 @@ def stored(kind: str, value: str, max_length: int = 0) -> str | None:
 
 
 def fits(kind: str, value: str, max_length: int = 0) -> bool:
-    """Return whether all of a value is stored: it fits the kind and is not cut. A blank value fits."""
+    """Return whether a value fits its kind and is not cut. A blank value fits."""
     kept = stored(kind, value, max_length)
     return kept is not None and (not kept or kind in _WORDED or not max_length or len(value) <= max_length)
 
 
 def emptied(kind: str) -> str:
-    """Return the stored form of a blank value that replaces another: `off` for a check box, "" for none."""
+    """Return the stored form of a blank value that replaces another: `off` for a check box, else ""."""
     return "off" if kind == AttributeKind.CHECK_BOX else ""
 
 
 def is_cut(kind: str) -> bool:
-    """Return whether values of this kind take any text, and are cut where they are too long."""
+    """Return whether this kind takes any text and cuts long ones."""
     return kind not in _WORDED
 
 

@@ -1,4 +1,4 @@
-"""Profile attributes: what a list wants to know of its contacts, grouped under headers."""
+"""Profile attributes of a list's contacts, grouped under headers."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True, kw_only=True)
 class ProfileAttribute:
-    """One attribute of a list. Its values lie in the memberships' `profile` documents under `str(id)`.
+    """One attribute of a list. The memberships' `profile` documents hold its values under `str(id)`.
 
-    `position` counts from 1 within the header. `max_length` is in characters, 0 means no limit; it counts for text.
+    `position` counts from 1 within the header. `max_length` is in characters, 0 means no limit; it applies to text
+    only.
     """
 
     id: int
@@ -59,9 +60,9 @@ class ProfileHeader:
 
 @dataclass(frozen=True, kw_only=True)
 class AttributeDraft:
-    """An attribute that is to be made: see ProfileAttribute; position 0 is the last one (lk-48).
+    """An attribute to create or change: see ProfileAttribute; position 0 is the last one (lk-48).
 
-    `number` is as for add_row, and counts only when the attribute is made.
+    `number` is as for add_row, for new attributes only.
     """
 
     name: str
@@ -79,8 +80,8 @@ _ATTRIBUTE: list[Column[Any]] = [
 class Profiles:
     """Profile headers and attributes of lists.
 
-    Messages and the headings of files name attributes, so an attribute's name is there once in a list, letter case
-    aside; the same holds for headers.
+    Messages and the headings of files name attributes, so an attribute's name is unique in a list, ignoring letter
+    case; so is a header's name.
     """
 
     def __init__(self, database: Database) -> None:
@@ -97,9 +98,9 @@ class Profiles:
         attributes: Iterable[AttributeDraft] = (),
         number: int | None = None,
     ) -> int:
-        """Add a header with attributes, all of them or nothing; its number, which is as for add_row.
+        """Add a header with attributes, all or nothing, and return its number; `number` as for add_row.
 
-        It goes to that position and moves the others on; 0, or one behind the end, makes it the last (lk-48). Raises
+        It takes the position and moves the others on; 0, or one past the end, makes it the last (lk-48). Raises
         InvalidError and ConflictError.
         """
         table = profile_headers
@@ -125,7 +126,8 @@ class Profiles:
         position: int = 0,
         number: int | None = None,
     ) -> int:
-        """Add an attribute to a header; its number. Position as for headers. Raises InvalidError and ConflictError."""
+        """Add an attribute to a header and return its number. Position as for headers. Raises InvalidError and
+        ConflictError."""
         draft = AttributeDraft(name=name, kind=kind, max_length=max_length, position=position, number=number)
         with self._changing(account_id) as connection:
             return self._add_attribute(connection, account_id, list_id, header_id, draft)
@@ -133,9 +135,9 @@ class Profiles:
     def add_missing(
         self, connection: Connection, account_id: int, list_id: int, header: str, names: Iterable[str]
     ) -> dict[str, int]:
-        """Add text attributes under a header, which is made if it is missing, in the caller's transaction.
+        """Add text attributes under a header, created if missing, in the caller's transaction.
 
-        The number of each name; an attribute that the list has is not made again. Raises InvalidError.
+        Return name → number; existing attributes of the list are kept. Raises InvalidError.
         """
         _hold(connection, account_id)
         here = profile_headers.c.list_id == list_id
@@ -157,7 +159,7 @@ class Profiles:
         return self._headers(profile_headers.c.list_id == list_id)
 
     def header(self, account_id: int, header_id: int) -> ProfileHeader | None:
-        """Return the header of that number in the account; None when there is none, or its list was deleted."""
+        """Return the account's header with this number; None if unknown, or if its list was deleted."""
         found = self._headers((profile_headers.c.account_id == account_id) & (profile_headers.c.id == header_id))
         return found[0] if found else None
 
@@ -174,7 +176,7 @@ class Profiles:
             return set(connection.execute(query.where(mine)).scalars())
 
     def attribute(self, account_id: int, attribute_id: int) -> ProfileAttribute | None:
-        """Return the attribute of that number in the account; None when there is none, or its list was deleted."""
+        """Return the account's attribute with this number; None if unknown, or if its list was deleted."""
         table = profile_attributes
         query = select(*_ATTRIBUTE).join(lists, lists.c.id == table.c.list_id)
         query = query.where(table.c.account_id == account_id, table.c.id == attribute_id, lists.c.deleted_at.is_(None))
@@ -195,7 +197,7 @@ class Profiles:
         ]
 
     def change_header(self, account_id: int, header_id: int, *, name: str, position: int = 0) -> bool:
-        """Give a header another name and place; False when there is none. Raises InvalidError."""
+        """Rename and move a header; False for an unknown one. Raises InvalidError."""
         table = profile_headers
         with self._changing(account_id) as connection:
             row = _existing(connection, table, account_id, header_id)
@@ -208,7 +210,7 @@ class Profiles:
             return True
 
     def delete_header(self, account_id: int, header_id: int) -> bool:
-        """Delete a header; False when there is none. Raises ConflictError while it has attributes (lk-48)."""
+        """Delete a header; False for an unknown one. Raises ConflictError while it has attributes (lk-48)."""
         table = profile_headers
         with self._changing(account_id) as connection:
             row = _existing(connection, table, account_id, header_id)
@@ -222,7 +224,8 @@ class Profiles:
             return True
 
     def change_attribute(self, account_id: int, attribute_id: int, draft: AttributeDraft) -> bool:
-        """Change an attribute; its kind stays, since values are kept in its form. Raises InvalidError."""
+        """Change an attribute, except its kind, which values are stored in; False for an unknown one. Raises
+        InvalidError."""
         table = profile_attributes
         with self._changing(account_id) as connection:
             row = _existing(connection, table, account_id, attribute_id)
@@ -240,10 +243,10 @@ class Profiles:
             return True
 
     def delete_attribute(self, account_id: int, attribute_id: int) -> bool:
-        """Delete an attribute; False when there is none (lk-48).
+        """Delete an attribute; False for an unknown one (lk-48).
 
-        Its values are nobody's from now on, since numbers are never given again; a job takes them out of the members'
-        documents.
+        A job removes its values from the members' profiles. Until then they do no harm, because numbers are never
+        reused.
         """
         table = profile_attributes
         with self._database.write(durable=True) as connection:
@@ -265,14 +268,14 @@ class Profiles:
 
     @contextmanager
     def _changing(self, account_id: int) -> Iterator[Connection]:
-        """Yield a transaction that nobody else's change of the account's profiles runs beside: names and places stay
+        """Yield a transaction that excludes other changes of the account's profiles, so that names and positions stay
         free."""
         with self._database.write() as connection:
             _hold(connection, account_id)
             yield connection
 
     def _header(self, connection: Connection, account_id: int, list_id: int, name: str) -> int:
-        """Return the number of the list's header of that name, which is made if it is missing."""
+        """Return the number of the list's header with this name, created if missing."""
         table = profile_headers
         here = table.c.list_id == list_id
         for number, other in connection.execute(select(table.c.id, table.c.name).where(here)):
@@ -298,7 +301,7 @@ class Profiles:
 
 
 def _hold(connection: Connection, account_id: int) -> None:
-    """Hold the account's row: imports take it first as well, so that the two never wait for each other in a circle."""
+    """Lock the account's row: imports lock it first as well, so that the two never deadlock."""
     connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
 
 
@@ -310,13 +313,13 @@ def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[
 
 
 def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], name: str, what: str) -> str:
-    """Return the name without white space around it, if nothing here has it yet. Raises InvalidError."""
+    """Return the name without surrounding white space. Raises InvalidError if it is taken here, missing or too long."""
     name = name.strip()
     if not name:
         raise InvalidError(f"The name of the {what} is missing.")
     if len(name) > LONGEST_NAME:
         raise InvalidError(f"The name of the {what} is longer than {LONGEST_NAME} characters.")
-    # Databases fold letters beyond ASCII in ways of their own, and a list has few of these names.
+    # Databases fold letters beyond ASCII differently, and a list has few of these names.
     if name.casefold() in {
         other.casefold() for other in connection.execute(select(table.c.name).where(here)).scalars()
     }:
@@ -325,7 +328,7 @@ def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], 
 
 
 def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], position: int) -> int:
-    """Return the place of a newcomer, after those at and behind it moved on by one. Raises InvalidError."""
+    """Return the position of a new row, after moving those from it on by one. Raises InvalidError."""
     if position < 0:
         raise InvalidError("Positions count from 1; 0 is the last one.")
     last = int(connection.execute(select(func.coalesce(func.max(table.c.position), 0)).where(here)).scalar_one())
@@ -336,20 +339,19 @@ def _make_room(connection: Connection, table: Table, here: ColumnElement[bool], 
 
 
 def _existing(connection: Connection, table: Table, account_id: int, number: int) -> RowMapping | None:
-    """Return the row of a header or attribute of the account, on a list that is not deleted."""
+    """Return the row of a header or attribute of the account; None if unknown, or if its list was deleted."""
     query = select(table).join(lists, lists.c.id == table.c.list_id)
     query = query.where(table.c.account_id == account_id, table.c.id == number, lists.c.deleted_at.is_(None))
     return connection.execute(query).mappings().one_or_none()
 
 
 def _close_gap(connection: Connection, table: Table, here: ColumnElement[bool], position: int) -> None:
-    """Those behind a place that is free now move up."""
+    """Move the rows after a free position up by one."""
     connection.execute(update(table).where(here, table.c.position > position).values(position=table.c.position - 1))
 
 
 def _move(connection: Connection, table: Table, here: ColumnElement[bool], row: RowMapping, position: int) -> int:
-    """Return the new place of a row among the others, which make room for it; 0 is the last one. Raises
-    InvalidError."""
+    """Return the new position of a row, after moving the others; 0 is the last one. Raises InvalidError."""
     others = here & (table.c.id != row["id"])
     _close_gap(connection, table, others, row["position"])
     return _make_room(connection, table, others, position)

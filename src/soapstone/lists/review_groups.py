@@ -1,4 +1,4 @@
-"""Review groups: who gets copies of a list's messages to look at before they are sent (lk-97)."""
+"""Review groups: addresses that get copies of a list's messages before a send (lk-97)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReviewGroups:
 
     @looks_again
     def add(self, account_id: int, list_id: int, address: str) -> bool:
-        """Put an address into a list's review group; False when it is there already."""
+        """Add an address to a list's review group; False if it is in it already."""
         key = address_key(address)
         here = (review_addresses.c.list_id == list_id) & (review_addresses.c.email_key == key)
         with self._database.write() as connection:
@@ -30,13 +30,13 @@ class ReviewGroups:
             return True
 
     def all(self, list_id: int) -> list[str]:
-        """Return the addresses of a list's review group, in the order in which they came."""
+        """Return the addresses of a list's review group, in the order of adding."""
         query = select(review_addresses.c.email).where(review_addresses.c.list_id == list_id)
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(review_addresses.c.id)).scalars())
 
     def remove(self, list_id: int, address: str) -> bool:
-        """Take an address out of a list's review group; False when it is not there."""
+        """Remove an address from a list's review group; False if it is not in it."""
         here = (review_addresses.c.list_id == list_id) & (review_addresses.c.email_key == address_key(address))
         with self._database.write() as connection:
             return connection.execute(delete(review_addresses).where(here)).rowcount == 1
