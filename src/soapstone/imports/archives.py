@@ -1,4 +1,4 @@
-"""Files that come packed: as gzip, or as a zip archive with one file. One layer is taken off, not more."""
+"""Packed files: gzip, or a zip archive with one file. Only one layer is unpacked."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from pathlib import Path
 from soapstone.imports.records import UnreadableError
 
 GZIP = b"\x1f\x8b\x08"
-# An archive with files, and one without.
+# An archive with files, and an empty one.
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 BLOCK = 256 << 10
-# What programs write unless told otherwise. zipfile bounds what comes out of one read for these methods only: 2 KB of
-# bzip2 filled 6 GB of memory.
+# The defaults of programs. zipfile bounds the size of one read for these methods only: 2 KB of bzip2 filled 6 GB of
+# memory.
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# zipfile reads the directory of an archive at one go. This is room for 10,000 files, and one is wanted.
+# zipfile reads the directory of an archive at once. This is enough for 10,000 files, and one is expected.
 DIRECTORY_BYTES = 1 << 20
 ENCRYPTED = 1
-# What Finder of macOS and Explorer of Windows keep beside the files of a folder, and add to its archive.
+# Files that Finder of macOS and Explorer of Windows keep in a folder and add to its archive.
 FOREIGN_FOLDER = "__MACOSX/"
 FOREIGN_FILES = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".localized"})
-# Every office document of either family has one of these.
+# Every office document, OOXML or ODF, has one of these.
 OFFICE_PARTS = frozenset({"[Content_Types].xml", "content.xml"})
 
 
 def unpacked(path: Path, folder: Path, *, limit: int) -> Path:
     """Return the path of the file's plain bytes: the file itself, or what it unpacks to as a new file in `folder`.
 
-    Whether a file is packed is told by its first bytes. Raises UnreadableError for a damaged archive, for one that does
-    not hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
+    The first bytes show whether a file is packed. Raises UnreadableError for a damaged archive, for one that does not
+    hold exactly one file, stored or deflated and without a password, and for more than `limit` bytes of content.
     """
     pieces = _pieces(path)
     if pieces is None:
@@ -76,20 +76,20 @@ def _pieces(path: Path) -> Iterator[bytes] | None:
 
 
 def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the pieces; what can be wrong with an archive becomes one sentence."""
+    """Yield the pieces. Raises UnreadableError for any damage of the archive."""
     try:
         yield from pieces
     except (EOFError, ValueError, NotImplementedError, struct.error, zlib.error, zipfile.BadZipFile) as damage:
         raise UnreadableError("The packed file is damaged or incomplete.") from damage
     except OSError as damage:
-        # Damage has no error number, or it sent the reader to an impossible place. Others are troubles of this machine.
+        # Damage has no error number, or made the reader seek to an impossible place. Others are errors of this machine.
         if damage.errno not in (None, errno.EINVAL):
             raise
         raise UnreadableError("The packed file is damaged or incomplete.") from damage
 
 
 def _from_gzip(path: Path) -> Iterator[bytes]:
-    # Several members in a row are one content, and zeros may follow the last.
+    # Consecutive members are one content, and zeros may follow the last.
     with gzip.open(path) as content:
         while piece := content.read(BLOCK):
             yield piece
@@ -128,7 +128,7 @@ def is_office_document(path: Path) -> bool:
 
 
 def _is_foreign(name: str) -> bool:
-    # Some programs of Windows write its own separator.
+    # Some Windows programs write backslashes.
     file = name.replace("\\", "/").rpartition("/")[2].lower()
     return name.startswith(FOREIGN_FOLDER) or file.startswith("._") or file in FOREIGN_FILES
 

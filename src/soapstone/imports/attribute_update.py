@@ -1,7 +1,7 @@
-"""Attribute updates: one attribute gets one value for everybody who is subscribed to its list (lk-66).
+"""Attribute updates: one attribute gets one value for all subscribed members of its list (lk-66).
 
-The job goes through the list by contact number. All that it knows of its progress is in its checkpoint, which every
-chunk's transaction carries along: `through` is the last contact looked at, `over` says that there are no more.
+The job goes through the list by contact number. Its checkpoint, committed with each chunk, holds all of its progress:
+`through` is the last contact processed, `over` says that none is left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from soapstone.store.tables import lists, memberships, profile_attributes
 from soapstone.vocabulary.jobs import JobKind
 from soapstone.vocabulary.rows import ImportOutcome
 
-# Members looked at in one transaction.
+# Members of one transaction.
 CHUNK_ROWS = 20_000
 
 
@@ -34,10 +34,10 @@ class AttributeUpdates:
         self._jobs = jobs
 
     def submit(self, *, account: Account, login: Login | None, attribute: ProfileAttribute, value: str) -> Job:
-        """Queue the update; it is safe against a loss of power when this returns.
+        """Queue the update; it survives a power loss when this returns.
 
-        The value takes its stored form (lk-47); a blank one empties the attribute, and switches a check box off. Raises
-        InvalidError for one that does not fit.
+        The value takes its stored form (lk-47); a blank one clears the attribute, and unchecks a check box. Raises
+        InvalidError if it does not fit.
         """
         kept = stored(attribute.kind, value, attribute.max_length)
         if kept == "":
@@ -60,9 +60,9 @@ class AttributeUpdates:
 
 
 def run_attribute_update(run: Run, *, chunk_rows: int = CHUNK_ROWS) -> None:
-    """Do an attribute update, or what is left of it. Raises JobFailed with a sentence for its owner.
+    """Run or resume an attribute update. Raises JobFailed with a sentence for its owner.
 
-    Subscribed members count as updated, or as unchanged where the value was there already.
+    Subscribed members count as updated, or as unchanged if they have the value already.
     """
     while not run.job.checkpoint.get("over"):
         with run.chunk() as chunk:
@@ -79,7 +79,7 @@ def _update_chunk(chunk: Chunk, job: Job, documents: Documents, chunk_rows: int)
     if last is not None:
         here.append(member.contact_id <= last)
     here.append(member.state == "subscribed")
-    # The value is the sender's from now on, even where it stays the same.
+    # The value now comes from the sender, even where it stays the same.
     connection.execute(
         update(memberships)
         .where(*here, member.form_values[key].as_string().is_not(None))
@@ -90,7 +90,7 @@ def _update_chunk(chunk: Chunk, job: Job, documents: Documents, chunk_rows: int)
         .where(*here, member.profile[key].as_string().is_distinct_from(value))
         .values(profile=documents.patched(member.profile, literal({key: value}, Document)))
     ).rowcount
-    # After the update, which holds its rows: whoever leaves the list meanwhile is none of them.
+    # After the update, which locks its rows: contacts that leave the list meanwhile do not count.
     subscribed = connection.execute(select(func.count()).select_from(memberships).where(*here)).scalar_one()
     chunk.count(**{ImportOutcome.UPDATED: updated, ImportOutcome.UNCHANGED: subscribed - updated})
     chunk.checkpoint = dict(chunk.checkpoint) | ({"over": True} if last is None else {"through": last})

@@ -1,8 +1,8 @@
-"""Blocks: the records of a delimited text file, some thousands at a time.
+"""Blocks: the records of a delimited text file, thousands at a time.
 
-A block without qualifiers is split into lines and values; where one with qualifiers keeps to its dialect, the csv
-module reads it as a whole. Both are many times as fast as reading record by record, which `Records` does for any other
-block, with the same records, flaws and places.
+A block without qualifiers is split into lines and values; the csv module reads a block with well-formed qualifiers as a
+whole. Both are many times as fast as `Records`, which reads any other block record by record, with the same records,
+flaws and places.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from soapstone.vocabulary.rows import ImportOutcome
 # Bytes of a block. No value of a block can be too long, so it must not be larger than the limit of one.
 BLOCK_BYTES = 1 << 20
 assert BLOCK_BYTES <= VALUE_CHARACTERS  # noqa: S101
-# Where records turn out to have no end, what lies behind them is read in smaller blocks, for it may be read again.
+# After records without an end, blocks are smaller, because they may be read again.
 FEW_BYTES = 1 << 16
-# Qualifiers are few where there is less than one in so many bytes.
+# Qualifiers are rare if so many bytes hold less than one.
 SPARSE_BYTES = 4096
-# What the decoder makes of bytes that are no text.
+# The decoder's replacements of undecodable bytes.
 _NO_TEXT = re.compile("[\udc80-\udcff]")
-# A line of our own behind the last one: a record that swallows it has no end in the block.
+# A sentinel line after the last one: a record that includes it does not end in the block.
 _END = "end"
 
 
@@ -45,8 +45,8 @@ _END = "end"
 class Block:
     """Consecutive records.
 
-    `rows` are their fields, `lines` the physical line that each begins on, `flaws` what is wrong with some of them
-    (position → outcome). `start` and `end` are where the block begins and where the next one does.
+    `rows` are their fields, `lines` the physical line that each begins on, `flaws` the outcomes of bad ones (position →
+    outcome). `start` and `end` are the beginnings of this block and the next.
     """
 
     rows: list[list[str]]
@@ -54,12 +54,12 @@ class Block:
     start: Place
     end: Place
     flaws: dict[int, str] = field(default_factory=dict)
-    # Either the bytes of the block, or where its records end.
+    # Either the bytes of the block, or the ends of its records.
     _raw: bytes = b""
     _ends: Sequence[Place] = ()
 
     def place(self, position: int) -> Place:
-        """Return where the record at this position begins, or blank lines before it; `end` behind the last one."""
+        """Return the beginning of the record at this position, or of blank lines before it; `end` after the last."""
         if position >= len(self.rows):
             return self.end
         if position == 0:
@@ -76,7 +76,7 @@ def blocks(
 ) -> Iterator[Block]:
     """Yield the records from `start` on, or only those that begin before the byte `stop`.
 
-    With `columns` only so many first columns are wanted: further fields may be missing or still joined.
+    With `columns` only so many first columns are needed: further fields may be missing or still joined.
     """
     place = start
     most = BLOCK_BYTES
@@ -87,7 +87,7 @@ def blocks(
         raw = file.read(size)
         if not raw:
             return
-        # A full read may end amid a line. CR LF is never cut in two: its LF is the later one.
+        # A full read may end within a line. CR LF is never split: the cut is after its LF.
         whole = len(raw) < size or place.offset + size == stop
         cut = len(raw) if whole else max(raw.rfind(b"\n"), raw.rfind(b"\r", 0, len(raw) - 1)) + 1
         cut = _before_quotes(raw, cut, dialect)
@@ -95,7 +95,7 @@ def blocks(
         if block is None:
             block = _thorough(file, dialect, place, place.offset + max(cut, 1))
         elif block.end == place:
-            # The first record has no end in the block, or takes too many lines; the quick way goes on behind it.
+            # The first record has no end in the block, or takes too many lines; the fast path resumes after it.
             block = _thorough(file, dialect, place, place.offset + 1)
             most = FEW_BYTES if block.flaws else min(2 * most, BLOCK_BYTES)
             open_ended += bool(block.flaws)
@@ -111,7 +111,7 @@ def blocks(
 
 
 def _before_quotes(raw: bytes, cut: int, dialect: Dialect) -> int:
-    """Return a smaller cut where qualifiers are few: lines without them can be split, and the others need no large
+    """Return a smaller cut if qualifiers are rare: lines without them can be split, and the others need no large
     block."""
     qualifier = dialect.qualifier.encode(dialect.encoding, "replace")
     first = raw.find(qualifier, 0, cut) if qualifier else -1
@@ -141,7 +141,7 @@ def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Bloc
 
 
 def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> Block | None:
-    """Return the block at one go, up to a record that does not do; None when there is no such way."""
+    """Read the block on the fast path, up to a record that needs `Records`; None if it is the first."""
     text, all_text = _decoded(raw, dialect.encoding)
     if "\0" in text:
         return None
@@ -152,18 +152,18 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> B
     )
     if block is not None and may_be_escaped(text, dialect.qualifier):
         for row in block.rows:
-            # A look at each value would cost far more, and apostrophes are few.
+            # Checking each value would cost far more, and apostrophes are rare.
             if "'" in "".join(row):
                 unescape(row)
     return block
 
 
 def _parsed(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place) -> Block | None:
-    """Return a block with qualifiers, as the csv module reads it; None where it finds an error."""
+    """Return a block with qualifiers, as the csv module reads it; None on an error."""
     physical = list(io.StringIO(text, newline=""))
     reader = reader_of(iter([*physical, _END]), dialect)
     rows: list[list[str]] = []
-    # Which line each record begins on, from 0, and the last one ends before.
+    # The line that each record begins on, from 0, and the line after the last one.
     bounds = [0]
     try:
         for row in reader:
@@ -177,7 +177,7 @@ def _parsed(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Plac
     if sizes and max(sizes) > RECORD_LINES:
         good = next(position for position, size in enumerate(sizes) if size > RECORD_LINES)
         del rows[good:], bounds[good + 1 :]
-    # A record that goes beyond the block, if there is one, begins the next block.
+    # A record that extends beyond the block begins the next block.
     lines = bounds[-1]
     if lines != len(physical):
         raw = b"".join(raw.splitlines(keepends=True)[:lines])
@@ -195,7 +195,7 @@ def _parsed(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Plac
 
 
 def _decoded(raw: bytes, codec: str) -> tuple[str, bool]:
-    """Return the text, and whether all of it is one; bytes that are none stand in it as `_NO_TEXT` finds them."""
+    """Decode the bytes; return the text and whether all bytes were valid. `_NO_TEXT` matches the others."""
     try:
         return raw.decode(codec), True
     except UnicodeDecodeError:
@@ -221,12 +221,12 @@ def _split(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place
 
 
 def _without_text(physical: list[str]) -> list[int]:
-    """Return the lines with bytes that are no text, from 0."""
+    """Return the lines with undecodable bytes, from 0."""
     return [line for line, content in enumerate(physical) if not content.isascii() and _NO_TEXT.search(content)]
 
 
 def _flawed(positions: Iterable[int], rows: list[list[str]], codec: str) -> dict[int, str]:
-    """Return the flaws of records with bytes that are no text; these bytes are replaced in them."""
+    """Return the flaws of records with undecodable bytes, and replace these bytes in them."""
     flaws: dict[int, str] = {}
     for position in positions:
         flaws[position] = ImportOutcome.ENCODING

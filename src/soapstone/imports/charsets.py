@@ -1,4 +1,4 @@
-"""Charsets: the names that a file's encoding may be given by, and the Python codecs that read them."""
+"""Charsets: the accepted names of a file's encoding, and the Python codecs that read them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from functools import cache
 
 from soapstone.errors import InvalidError
 
-# The name that messages and the manual list → Python codec. What programs call Shift_JIS, GB2312, GBK and EUC-KR holds
-# the letters of the larger sets of Windows, which contain them. Windows-1252 contains the letters of ISO-8859-1, which
-# is its usual other name, and Windows-1254 those of ISO-8859-9 (Encoding Standard 4.2).
+# The name in messages and the manual → Python codec. Files called Shift_JIS, GB2312, GBK and EUC-KR use letters of the
+# larger Windows sets, which contain them. Windows-1252 contains the letters of ISO-8859-1, its usual other name, and
+# Windows-1254 those of ISO-8859-9 (Encoding Standard 4.2).
 CHARSETS: dict[str, str] = {
     "utf-8": "utf-8",
     "utf-16": "utf-16-le",
@@ -36,7 +36,7 @@ CHARSETS: dict[str, str] = {
     "big5": "big5hkscs",
     "euc-kr": "cp949",
 }
-# What else programs say for these, as Python's own name of it or as they write it → one of the names.
+# Other names of these, as Python or as programs spell them → one of the names.
 _ALIASES = {
     "ascii": "iso-8859-1",
     "latin-1": "iso-8859-1",
@@ -62,10 +62,10 @@ _ALIASES = {
     "x-mac-ce": "mac-latin2",
     "ansi": "windows-1252",
 }
-# A longer name is none.
+# A longer name is unknown.
 LONGEST_NAME = 40
-# These read each byte by itself, so lines, delimiters and quotes are the same bytes as in ASCII. Text in all others but
-# UTF-8 is decoded first: there the second byte of a letter may be a delimiter.
+# Single-byte codecs, so lines, delimiters and quotes are the same bytes as in ASCII. Text in all others but UTF-8 is
+# decoded first: there the second byte of a letter may be a delimiter.
 _BY_BYTES = frozenset(
     codec
     for codec in CHARSETS.values()
@@ -74,7 +74,7 @@ _BY_BYTES = frozenset(
 
 
 def charset(name: str) -> str:
-    """Return the name in CHARSETS of the charset that is meant. Raises InvalidError."""
+    """Return the name in CHARSETS of a charset. Raises InvalidError for an unknown one."""
     told = name.strip().strip("\"'").lower()
     if told in CHARSETS:
         return told
@@ -100,7 +100,7 @@ def codec_of(name: str) -> str:
 
 
 def must_be_decoded_first(codec: str) -> bool:
-    """Return whether lines and values cannot be told apart in the bytes of a codec's text."""
+    """Return whether text in a codec cannot be split into lines and values as bytes."""
     return codec not in _BY_BYTES
 
 
@@ -113,8 +113,8 @@ def _python_name(name: str) -> str:
 
 @cache
 def _by_codec() -> dict[str, str]:
-    """Return the charsets by Python's names of their codecs; the first of two charsets with one codec is meant.
+    """Return the charsets by Python's names of their codecs; of two charsets with one codec, the first.
 
-    Made when it is first needed: to look all codecs up takes a while.
+    Built at first use: looking up all codecs takes a while.
     """
     return {_python_name(codec): name for name, codec in reversed(CHARSETS.items())}

@@ -1,7 +1,7 @@
-"""The columns of a file by their headings: which field of the contact, or attribute of the list, each of them fills.
+"""The columns of a file by their headings: the field of the contact, or attribute of the list, that each one fills.
 
-`HEADINGS` is the one table of all interfaces. Only letters and digits of a heading count, without letter case and
-accents: `First Name`, `first_name` and `FirstName` are one heading, and so are `Prénom` and `prenom`.
+`HEADINGS` is the table of all interfaces. Only letters and digits of a heading count, ignoring letter case and accents:
+`First Name`, `first_name` and `FirstName` are one heading, and so are `Prénom` and `prenom`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column
 from soapstone.lists.profiles import LONGEST_NAME, ProfileAttribute
 
 # Column of the contact → other headings for it, the better ones first: of several columns for one field the first in
-# this order fills it. They are those that these programs write: Mailchimp, Constant Contact (export and import form),
-# Salesforce (reports and API names), Outlook (English, German, French, Spanish), Google Contacts (old and new form),
-# HubSpot, Klaviyo, Campaign Monitor, Brevo (German, French, Spanish attribute names), MailerLite, Mautic, Shopify.
+# this order fills it. These programs write them: Mailchimp, Constant Contact (export and import form), Salesforce
+# (reports and API names), Outlook (English, German, French, Spanish), Google Contacts (old and new form), HubSpot,
+# Klaviyo, Campaign Monitor, Brevo (German, French, Spanish attribute names), MailerLite, Mautic, Shopify.
 # tests/imports/headings_of_products.py has their whole header lines. A heading that often means something else is not
 # here: "Region" of Mailchimp is a guess from an IP address, and "Estado" may be a status.
 HEADINGS: Mapping[str, tuple[str, ...]] = {
@@ -331,16 +331,16 @@ WHOLE_NAMES = (
 # The attribute that keeps such a column, and the profile header of attributes that imports make.
 NAME_ATTRIBUTE = "Name"
 NEW_HEADER = "Imported"
-# An import makes at most so many attributes.
+# Most attributes that an import creates.
 MOST_NEW = 100
-# Headings that are told: so many of them, of so many characters each.
+# Reported headings: at most so many, of so many characters each.
 MOST_TOLD, LONGEST_TOLD = 100, 100
 # Those in a sentence.
 FEW_TOLD = 20
 
 
 def plain_heading(heading: str) -> str:
-    """Return the heading as it is compared: its letters and digits, without letter case and accents."""
+    """Return the comparable form of a heading: its letters and digits, without letter case and accents."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", heading.casefold())))
 
 
@@ -350,17 +350,16 @@ _WHOLE_NAMES = {plain_heading(name): rank for rank, name in enumerate(WHOLE_NAME
 
 
 def heading_column(heading: str) -> str | None:
-    """Return the contact's column that a heading of the table means; None for any other heading."""
+    """Return the contact's column of a heading; None if the table does not have it."""
     return _FIELDS.get(plain_heading(heading), (None, 0))[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What the columns of a file are for. Columns of the file count from 0.
+    """The use of a file's columns, which count from 0.
 
-    `new` are the attributes that are made for the import, by column. `unused` are the headings of the columns that
-    nothing uses. `doubled` are names of attributes that the file's columns do not fill, because a field of the contact
-    has the same name.
+    `new` are the attributes that the import creates, by column. `unused` are the headings of unused columns. `doubled`
+    are names of attributes that the file's columns do not fill, because a field of the contact has the same name.
     """
 
     columns: tuple[Column, ...]
@@ -370,11 +369,11 @@ class Plan:
 
     @property
     def told(self) -> tuple[str, ...]:
-        """The unused headings as they are kept with the job: bounded, and without what no database stores."""
+        """The unused headings as stored with the job: bounded, and without characters that databases refuse."""
         return shortened(self.unused.values())
 
     def making(self, indexes: Iterable[int]) -> Plan:
-        """Return the plan with new attributes for unused columns, as far as their headings can be names of attributes.
+        """Return the plan with new attributes for unused columns whose headings are possible names of attributes.
 
         Raises InvalidError for two columns of one name, and for too many of them.
         """
@@ -396,14 +395,14 @@ class Plan:
 
 
 class Headings:
-    """Takes the headings of files for one list; `attributes` are those of the list, None without a list.
+    """Maps the headings of files for one list; `attributes` are those of the list, None without a list.
 
-    In this order a heading means: `attribute:N` or `attribute:NAME`; a field by the contract's own name (mm-43); the
-    address, where no other column is better; an attribute by its name; what `HEADINGS` says; a whole name. So an
-    attribute with the name of a field is filled as `attribute:NAME` only, as exports call it and merge fields read it.
+    A heading means, in this order: `attribute:N` or `attribute:NAME`; a field by the contract's own name (mm-43); the
+    address, unless another column fits better; an attribute by its name; an entry of `HEADINGS`; a whole name. So only
+    `attribute:NAME` fills an attribute with the name of a field, as exports write it and merge fields read it.
 
-    Whole names go to the attribute "Name", which is made where the list has none. `splits_names`: they fill first and
-    last name instead. `may_make` says whether attributes may be made; `can_make`, whether there is a list for them too.
+    Whole names go to the attribute "Name", created if the list lacks it. With `splits_names` they fill first and last
+    name instead. `may_make` allows new attributes; `can_make` also needs a list for them.
     """
 
     def __init__(
@@ -417,14 +416,14 @@ class Headings:
         self._by_plain: dict[str, str] = {}
         for each in attributes or ():
             plain = plain_heading(each.name)
-            # Of two that differ by what does not count neither is meant.
+            # Two names with one comparable form are ambiguous: neither is used.
             self._by_plain[plain] = "" if plain in self._by_plain else f"{ATTRIBUTE}{each.id}"
         self._by_plain.pop("", None)
         self.can_make = may_make and attributes is not None
         self._splits_names = splits_names
 
     def target(self, heading: str) -> str | None:
-        """Return the target of a single heading or name of a field; None where nothing has it."""
+        """Return the target of a single heading or name of a field; None if unknown."""
         heading = heading.strip()
         return (
             attribute_target(heading, self._by_name)
@@ -434,9 +433,9 @@ class Headings:
         )
 
     def named(self, names: Mapping[int, str], ignored: Collection[int] = (), *, make_attributes: bool = False) -> Plan:
-        """Return the plan for columns that the caller has named; those without a name, and `ignored`, are not used.
+        """Return the plan for columns that the caller has named; unnamed and `ignored` ones are unused.
 
-        Raises InvalidError for a name that nothing has, unless attributes are made.
+        Raises InvalidError for an unknown name, unless attributes are created.
         """
         given = {index: name.strip() for index, name in names.items() if name.strip()}
         columns, rest = [], {}
@@ -455,9 +454,9 @@ class Headings:
 
     def read(self, names: Mapping[int, str], key: str, ignored: Collection[int] = ()) -> Plan:
         """Return the plan for the header line of a file. Of the columns in `ignored` only those with a field are used,
-        and none of those that our own files have added.
+        and none that our own files have added.
 
-        Raises InvalidError where no column holds `key`, the contact's column that tells people apart.
+        Raises InvalidError if no column holds `key`, the contact's column that identifies it.
         """
         added = added_columns(list(names.values()))
         left = {index: name.strip() for index, name in names.items() if name.strip() and index not in added}
@@ -468,7 +467,7 @@ class Headings:
             del left[index]
 
         def best(found: Mapping[int, tuple[str, int]]) -> None:
-            """Take the columns of the best rank for each target; two of the same rank are refused later on."""
+            """Take the columns of the best rank for each target; two of the same rank are refused later."""
             ranks: dict[str, int] = {}
             for target, rank in found.values():
                 ranks[target] = min(rank, ranks.get(target, rank))
@@ -505,9 +504,9 @@ class Headings:
         return self._by_name.get(name.casefold()) or self._by_plain.get(plain_heading(name)) or None
 
     def _with_whole_name(self, plan: Plan) -> Plan:
-        """Use the best of the columns that hold whole names, unless first and last name have columns of their own.
+        """Use the best column of whole names, unless first and last name have columns of their own.
 
-        "Name" beside a first name is the last name, and the other way round.
+        "Name" beside a first name is the last name, and vice versa.
         """
         used = {column.target: column.index for column in plan.columns}
         missing = [part for part in NAME_PARTS if part not in used]
@@ -535,7 +534,7 @@ class Headings:
 
 
 def shortened(headings: Iterable[str]) -> tuple[str, ...]:
-    """Return headings as they are told to people: bounded, and without what no database stores."""
+    """Return headings for reports: bounded, and without characters that databases refuse."""
     return tuple(_short(name) for name, _ in zip(headings, range(MOST_TOLD), strict=False))
 
 
@@ -545,13 +544,13 @@ def _short(name: str) -> str:
 
 
 def _can_name_an_attribute(name: str) -> bool:
-    """Return whether an attribute may have this name, and a file that has it as a heading means this attribute."""
+    """Return whether an attribute may have this name and this heading in a file would mean it."""
     storable = "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
     return storable and len(name) <= LONGEST_NAME and not name.startswith(ATTRIBUTE) and field_column(name) is None
 
 
 def _without(key: str, names: Iterable[str]) -> str:
-    """Say that no column holds the key, which headings there are, and which would do."""
+    """Return the message that no column holds the key, with the present and the accepted headings."""
     what = "the e-mail address" if key == "email" else "the custom member id"
     given = shortened(name for name in names if name.strip())
     shown = ", ".join(given[:FEW_TOLD]) + (" …" if len(given) > FEW_TOLD else "")

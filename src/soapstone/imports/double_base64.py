@@ -16,9 +16,9 @@ _LINE_BREAKS = b"\r\n"
 
 
 def unwrapped(blobs: Blobs, upload: Upload, delimiter: str) -> Upload:
-    """Return the upload, or what it decodes to when it has no delimiter and, line breaks aside, is itself valid base64.
+    """Return the upload, decoded if it has no delimiter and, ignoring line breaks, is valid base64.
 
-    The upload must be closed; it is thrown away when another one takes its place.
+    The upload must be closed; it is discarded if a decoded one replaces it.
     """
     if upload.size == 0 or not _is_base64(upload, delimiter.encode()):
         return upload
@@ -37,7 +37,7 @@ def unwrapped(blobs: Blobs, upload: Upload, delimiter: str) -> Upload:
 def _is_base64(upload: Upload, delimiter: bytes) -> bool:
     size, ended = 0, False
     for block in _blocks(upload):
-        # Padding ends the text: nothing may follow it.
+        # Padding must be at the end of the text.
         if ended or not _TEXT.fullmatch(block) or delimiter in block:
             return False
         size += len(block)

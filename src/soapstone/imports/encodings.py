@@ -1,4 +1,4 @@
-"""The encoding of a text file: how it is told, and a copy in UTF-8 where its bytes do not show lines and values."""
+"""The encoding of a text file: its detection, and a UTF-8 copy if the file cannot be split as bytes."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from soapstone.imports.charsets import codec_of, must_be_decoded_first
 
 # A block that stays in the processor's cache: 500 MB take half a second; with 1 MB it is twice that.
 BLOCK = 256 << 10
-# A longer line is judged in pieces.
+# A longer line is checked in pieces.
 LINE_BYTES = 8 << 20
 # Both byte order marks of UTF-16, which is read through a copy.
 WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-# So many bytes tell UTF-16 without a mark.
+# Bytes needed to detect UTF-16 without a mark.
 HEAD_BYTES = 1024
-# What stands in a copy for bytes that are no text: half a character, which is no UTF-8 either.
+# The replacement of undecodable bytes in a copy: half a character, which is no UTF-8 either.
 _NO_TEXT = "\ud800"
 
 
 @dataclass(frozen=True)
 class Plain:
-    """A file to be read with a Python codec in which line breaks are the bytes 10 and 13; `skip` bytes precede it."""
+    """A file to read with a Python codec whose line breaks are the bytes 10 and 13; `skip` bytes precede the text."""
 
     path: Path
     codec: str
@@ -36,10 +36,9 @@ class Plain:
 
 
 def plain(path: Path, encoding: str, folder: Path) -> Plain:
-    """Return how a file is to be read; for a charset whose text must be decoded first, the copy in UTF-8 made in
-    `folder`.
+    """Return how to read a file; if its text must be decoded first, a UTF-8 copy in `folder`.
 
-    `encoding` as in ImportSpec, "" to find out. A mark of UTF-8 at the beginning counts more than what is asked for.
+    `encoding` as in ImportSpec, "" to detect it. A byte order mark of UTF-8 overrides it.
     """
     with path.open("rb") as file:
         codec, skip = tell(file, encoding)
@@ -58,7 +57,7 @@ def readable(path: Path, encoding: str) -> Iterator[tuple[BinaryIO, str, int]]:
         if not must_be_decoded_first(codec):
             yield file, codec, skip
             return
-        # Nobody else sees the copy, and it is gone when the process is, however that ends.
+        # The copy has no name, and disappears with the process, however that ends.
         with TemporaryFile(dir=path.parent) as copy:
             target = cast(BinaryIO, copy)
             yield target, "utf-8", transcode(file, codec, skip, target)
@@ -88,7 +87,7 @@ def tell(file: BinaryIO, encoding: str) -> tuple[str, int]:
 
 
 def _marks(file: BinaryIO) -> int:
-    """Return how many bytes of a file in UTF-8 are byte order marks at its beginning."""
+    """Return the number of bytes of byte order marks at the beginning of a UTF-8 file."""
     file.seek(0)
     head = file.read(HEAD_BYTES)
     mark = codecs.BOM_UTF8
@@ -98,7 +97,7 @@ def _marks(file: BinaryIO) -> int:
 def transcode(file: BinaryIO, codec: str, skip: int, copy: BinaryIO) -> int:
     """Write a copy in UTF-8, and return the number of bytes before its text.
 
-    Bytes that are no text are none in the copy either, so its rows are told.
+    Undecodable bytes stay undecodable in the copy, so that their rows are reported.
     """
     file.seek(skip)
     decoder = codecs.getincrementaldecoder(codec)("surrogatepass" if codec in WIDE.values() else _NO_TEXT_ERRORS)
@@ -150,7 +149,8 @@ def _guess(file: BinaryIO) -> str:
         if not head.isascii():
             more, bad = _judge(head)
             beyond_ascii, invalid = beyond_ascii + more, invalid + bad
-            # A line with a character beyond ASCII has three bytes: so many can still come, and not change the answer.
+            # A line with a character beyond ASCII has at least three bytes: so many lines can follow without changing
+            # the answer.
             if invalid and beyond_ascii - invalid + (left + len(rest)) // 3 + 1 < max(2, invalid):
                 return "cp1252"
     more, bad = _judge(rest)
@@ -160,7 +160,7 @@ def _guess(file: BinaryIO) -> str:
 
 
 def _judge(text: bytes) -> tuple[int, int]:
-    """Return lines with bytes beyond ASCII, and those of them that are not UTF-8."""
+    """Count the lines with bytes beyond ASCII, and those of them that are not UTF-8."""
     lines = list(filterfalse(bytes.isascii, text.splitlines()))
     return len(lines), sum(not _valid(line) for line in lines)
 

@@ -1,4 +1,4 @@
-"""Workbooks in the XML of Excel 2003 (SpreadsheetML), which programs of the web write and often name `.xls`."""
+"""Workbooks in the XML of Excel 2003 (SpreadsheetML), which web applications write and often name `.xls`."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from soapstone.imports.records import VALUE_CHARACTERS, UnreadableError
 
 BLOCK = 256 << 10
 _NAMESPACE = "urn:schemas-microsoft-com:office:spreadsheet "
-# The size of a sheet, and how many cells may be left out before others: a gap costs few bytes of the file.
+# The size of a sheet, and the most cells of its gaps: a gap costs few bytes of the file.
 MOST_ROWS = 1 << 20
 MOST_COLUMNS = 1 << 14
 MOST_GAPS = 5_000_000
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
-    """Yield a sheet as `spreadsheet.as_csv` gives it, in little memory; the first without a name. Raises
+    """Yield a sheet as `spreadsheet.as_csv` does, in little memory; the first without a name. Raises
     UnreadableError."""
     reader = _Reader(sheet)
     with path.open("rb") as file:
@@ -40,7 +40,7 @@ def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
 
 
 class _Reader:
-    """Takes the rows of one sheet out of the XML. `sheets` are the names of all so far."""
+    """Extracts the rows of one sheet from the XML. `sheets` are the names of all so far."""
 
     def __init__(self, sheet: str) -> None:
         self.parser = expat.ParserCreate(namespace_separator=" ")
@@ -48,7 +48,7 @@ class _Reader:
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._text
-        # Entities of a document type could make a small file large; no workbook has them.
+        # Entities of a document type could expand a small file; no workbook has them.
         self.parser.StartDoctypeDeclHandler = self._refuse
         self.sheets: list[str] = []
         self.found = False
@@ -60,13 +60,13 @@ class _Reader:
         self._row: list[str] = []
         self._column = 0
         self._kind = ""
-        # The text of a cell, while one is read; that of its comment has the same elements.
+        # The text of the present cell; its comment has the same elements.
         self._data: list[str] | None = None
         self._size = 0
         self._in_comment = False
 
     def taken(self) -> bytes:
-        """Return what was written since the last time."""
+        """Return the bytes written since the last call."""
         text = self._out.getvalue()
         self._out.seek(0)
         self._out.truncate()
@@ -142,7 +142,7 @@ class _Reader:
 
 
 def _value(text: str, kind: str) -> str:
-    """Return a cell as text, in the form that cells of other workbooks get."""
+    """Return a cell as text, in the same form as cells of other workbooks."""
     if kind == "Boolean":
         return "true" if text.strip() == "1" else "false"
     if kind == "DateTime":
@@ -150,7 +150,7 @@ def _value(text: str, kind: str) -> str:
         clock = clock.partition(".")[0]
         return day if clock in ("", "00:00:00") else f"{day} {clock}"
     if kind == "Number":
-        # Digits alone stay as they are: there may be more of them than a number of the machine keeps.
+        # Digits alone stay as they are: a float may not hold them all.
         text = text.strip()
         return text if text.isdigit() else format(Decimal(f"{float(text):.15g}"), "f")
     if kind == "Error":

@@ -1,6 +1,6 @@
-"""Kinds: what a file is when it is no delimited text, told by its first bytes and never by its name.
+"""Kinds of files that are not delimited text, recognised by their first bytes and never by their names.
 
-Programs of the web write a table in HTML, or in the XML of Excel 2003, and name it `.xls`.
+Web applications write a table in HTML, or in the XML of Excel 2003, and name it `.xls`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from soapstone.imports.records import UnreadableError
 
 Kind = Literal["", "workbook", "html", "excel_xml", "xml", "pdf"]
 
-# So many bytes tell what a file is. Style sheets may stand before a table.
+# Bytes needed to recognise a file. Style sheets may precede a table.
 HEAD_BYTES = 64 << 10
 # The container of binary workbooks (.xls) and of those with a password, and a stream of the oldest ones.
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -34,7 +34,7 @@ _REFUSALS: dict[Kind, str] = {
 
 
 def kind(head: bytes) -> Kind:
-    """Return what a file with this beginning is; "" for delimited text, packed files, and what cannot be told."""
+    """Return the kind of a file with this beginning; "" for delimited text, packed files and unknown content."""
     if head.startswith((_COMPOUND, *_OLDEST)):
         return "workbook"
     if head.startswith(b"%PDF-"):
@@ -44,7 +44,7 @@ def kind(head: bytes) -> Kind:
     if markup is None:
         return ""
     if _EXCEL in text:
-        # An HTML page of Excel names this too, among the namespaces of its root.
+        # An HTML page of Excel contains this too, among the namespaces of its root.
         return "html" if "<html" in text[:HEAD_BYTES].lower() else "excel_xml"
     if _TABLE.search(text) or markup[0].lower() in ("<!doctype html", "<html"):
         return "html"
@@ -52,19 +52,19 @@ def kind(head: bytes) -> Kind:
 
 
 def check_kind(head: bytes) -> None:
-    """Raise UnreadableError, naming what the file is, for one that is no delimited text."""
+    """Raise UnreadableError, naming the kind, for a file that is not delimited text."""
     if refusal := _REFUSALS.get(kind(head)):
         raise UnreadableError(refusal)
 
 
 def beginning_of(path: Path) -> bytes:
-    """So much of a file as `kind` needs."""
+    """Return the beginning of a file, as long as `kind` needs."""
     with path.open("rb") as file:
         return file.read(HEAD_BYTES)
 
 
 def head_text(head: bytes) -> str:
-    """Return the beginning as text, without byte order marks and white space; any encoding shows the markup."""
+    """Decode the beginning, without byte order marks and white space; markup shows in any encoding."""
     if head.startswith(codecs.BOM_UTF16_LE):
         text = head.decode("utf-16-le", "replace")
     elif head.startswith(codecs.BOM_UTF16_BE):

@@ -1,4 +1,4 @@
-"""The heading of a file: what its first row calls the columns."""
+"""The header row of a file: the names of its columns."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from soapstone.imports.encodings import tell, transcode
 from soapstone.imports.file_kinds import check_kind
 from soapstone.imports.records import Dialect, Place, Records, behind
 
-# Nothing behind it is read; a heading is never so long.
+# Most bytes read; a header row is never longer.
 BEGINNING = 4 << 20
 
 
 def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int = 0) -> list[str]:
-    """Return the fields of the first record behind `skip` lines as they stand there; none for a file that has none.
+    """Return the fields of the first record after `skip` lines, unchanged; none for a file without records.
 
-    Only the beginning of the file is read, and judged for its encoding. Raises InvalidError for a damaged archive.
+    Reads only the beginning of the file, also to detect its encoding. Raises InvalidError for a damaged archive.
     """
     file, codec, start = open_beginning(path, encoding, skip)
     first = next(iter(Records(file, Dialect(delimiter, qualifier, codec), start)), None)
@@ -27,7 +27,7 @@ def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, s
 
 
 def open_beginning(path: Path, encoding: str, skip: int) -> tuple[BinaryIO, str, Place]:
-    """Return the beginning of a file for reading, its codec, and the place behind `skip` lines."""
+    """Open the beginning of a file; return it with its codec and the place after `skip` lines."""
     head = _whole_lines(beginning(path, BEGINNING))
     check_kind(head)
     file = io.BytesIO(head)
@@ -40,7 +40,7 @@ def open_beginning(path: Path, encoding: str, skip: int) -> tuple[BinaryIO, str,
 
 
 def _whole_lines(head: bytes) -> bytes:
-    # Half a character at the end would say something about the encoding.
+    # Half a character at the end would mislead the detection of the encoding.
     if len(head) < BEGINNING:
         return head
     return head[: max(head.rfind(b"\n"), head.rfind(b"\r")) + 1] or head

@@ -1,4 +1,4 @@
-"""The imports of an installation: submitting one, and reading what became of it."""
+"""The imports of an installation: submitting one, and reading its results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.vocabulary.jobs import JobKind
 from soapstone.vocabulary.rows import ImportOutcome
 
-# The kind of an import's job, and that of a dry run, which the history of a list does not show.
+# The job kinds of an import and of a dry run, which a list's history omits.
 
 
 class Imports:
@@ -52,11 +52,11 @@ class Imports:
         label: str,
         new_attributes: Mapping[int, str] = MappingProxyType({}),
     ) -> Job:
-        """Keep the file and queue the import; both are safe against a loss of power when this returns.
+        """Store the file and queue the import; both survive a power loss when this returns.
 
-        Without `contact_list` people are stored and put on no list (mm-61). `new_attributes` are names of profile
-        attributes that are made for columns of the file, from 0; a dry run makes none. Raises InvalidError for a spec
-        that cannot work; nothing is kept or made then.
+        Without `contact_list` contacts are stored and put on no list (mm-61). `new_attributes` are names of profile
+        attributes to create, by column of the file, from 0; a dry run creates none. Raises InvalidError for an invalid
+        spec, and then stores nothing.
         """
         try:
             self.check(account, contact_list, spec)
@@ -81,13 +81,13 @@ class Imports:
 
     @contextmanager
     def keeping(self, upload: Upload) -> Iterator[Connection]:
-        """Yield a durable transaction in which a kept upload finds the job that it belongs to, or it is not kept."""
+        """Yield a durable transaction that stores the job of an upload; keep the upload only with it."""
         blob = upload.keep()
         try:
             with self._database.write(durable=True) as connection:
                 yield connection
         except Exception as error:
-            # A job that is perhaps stored needs its file; the sweep removes a file that has no job.
+            # A job that may be stored needs its file; the sweep removes a file without a job.
             if not isinstance(error, RecordsUnavailable) or error.undone:
                 self._blobs.remove(blob)
             raise
@@ -103,7 +103,7 @@ class Imports:
         spec: ImportSpec,
         label: str,
     ) -> int:
-        """Queue an import that was checked, in the transaction that keeps its upload; the job's number."""
+        """Queue a checked import in the transaction that keeps its upload; return the job's number."""
         return self._jobs.add(
             connection,
             account_id=account.id,
@@ -124,18 +124,17 @@ class Imports:
         spec: ImportSpec,
         names: Mapping[int, str],
     ) -> ImportSpec:
-        """Return the spec with columns for attributes that are made, as far as the list has none of these names by
-        now."""
+        """Return the spec with columns for the new attributes, created unless the list has the names by now."""
         made = Profiles(self._database).add_missing(connection, account.id, contact_list.id, NEW_HEADER, names.values())
         columns = [Column(index=index, target=f"{ATTRIBUTE}{made[name]}") for index, name in names.items()]
-        # Somebody else may just have made one that the file fills already.
+        # A concurrent call may have created one that the file fills already.
         used = {column.target for column in spec.columns}
         if twice := next((column.target for column in columns if column.target in used), None):
             raise InvalidError(f"Two columns of the file go to {twice}.")
         return replace(spec, columns=(*spec.columns, *columns))
 
     def check(self, account: Account, contact_list: ContactList | None, spec: ImportSpec) -> None:
-        """Raise InvalidError for a spec that cannot work."""
+        """Raise InvalidError for an invalid spec."""
         if contact_list is None:
             attributes = None
         elif contact_list.account_id != account.id:
@@ -145,16 +144,16 @@ class Imports:
         check(spec, identifier=account.identifier, attributes=attributes)
 
     def spec(self, job: Job) -> ImportSpec:
-        """Return what the import was asked to do."""
+        """Return the spec of an import."""
         return ImportSpec.of(job.request)
 
     def unused(self, job: Job) -> list[str]:
-        """Headings of the file that nothing uses, also those that only its values could show to be so."""
+        """Return the unused headings of the file, including those that only its values show to be unused."""
         told = [*self.spec(job).unused, *job.checkpoint.get("meaningless", ())]
         return told[:MOST_TOLD]
 
     def counts(self, job: Job) -> ImportCounts:
-        """Return the figures of the import so far; all 0 before the first rows are merged."""
+        """Return the counts of the import so far; all 0 before the first rows are merged."""
         return ImportCounts.of(job.counters, int(job.checkpoint.get("list_members", 0)))
 
     def unwrapped(self, upload: Upload, delimiter: str) -> Upload:
@@ -164,9 +163,9 @@ class Imports:
     def layout(
         self, upload: Upload, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool
     ) -> Layout:
-        """Return the delimiter of an upload, which is not kept yet, and the lines above its first row.
+        """Return the delimiter of an upload that is not kept yet, and the number of lines above its first row.
 
-        An empty delimiter is found out; see imports.layout. Raises InvalidError.
+        An empty `delimiter` is detected; see imports.layout. Raises InvalidError.
         """
         check_form(delimiter or DELIMITERS[0], qualifier, encoding, skip)
         return recognised(
@@ -176,12 +175,12 @@ class Imports:
     def header_names(
         self, upload: Upload, *, delimiter: str = ",", qualifier: str = '"', encoding: str = "", skip: int = 0
     ) -> list[str]:
-        """Return what the first row of an upload, which is not kept yet, calls the columns. Raises InvalidError."""
+        """Return the first row of an upload that is not kept yet. Raises InvalidError."""
         check_form(delimiter, qualifier, encoding, skip)
         return column_names(upload.path, delimiter=delimiter, qualifier=qualifier, encoding=encoding, skip=skip)
 
     def progress(self, job: Job) -> Progress:
-        """Return how far the import is."""
+        """Return the progress of an import."""
         return Progress.of(job)
 
     def outcomes(
@@ -193,15 +192,15 @@ class Imports:
         limit: int = 1000,
         login: Login | None = None,
     ) -> list[RowOutcome]:
-        """Return what became of rows, in the order of the file: of those with one of the outcomes, or of all.
+        """Return outcomes of rows in the order of the file, only the wanted ones or all.
 
-        The login is told of no contact that it does not see: a row may name anybody, also in a dry run.
+        Contacts that the login does not see are left out: a row may name any contact, also in a dry run.
         """
         job = self._jobs.get(None, job_id)
         return [] if job is None else outcomes(self._database, job, wanted, offset, limit, login)
 
     def rejected(self, job_id: int, *, after_line: int = 0, limit: int = 1000) -> list[RejectedRow]:
-        """Return rows that were not taken, in the order of the file, behind the physical line `after_line`."""
+        """Return rejected rows in the order of the file, after the physical line `after_line`."""
         table = rejected_rows
         query = select(table.c.line, table.c.reason, table.c.fields).where(table.c.job_id == job_id)
         query = query.where(table.c.line > after_line).order_by(table.c.line).limit(limit)

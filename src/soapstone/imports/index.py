@@ -1,4 +1,4 @@
-"""The index of an import's file: where its records lie, and which rows another row with the same key supersedes."""
+"""The index of an import's file: the places of its rows, and the rows that another row with the same key supersedes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import IO
 from soapstone.imports.blocks import Block
 from soapstone.imports.records import Place
 
-# Keys held in memory before they go to disk, and the number of parts they go to there. One part at a time is in
-# memory when duplicates are looked for: a 128th of all keys.
+# Most keys in memory before they go to disk, and the number of parts on disk. The search for duplicates loads one part
+# at a time: a 128th of all keys.
 HELD_KEYS = 150_000
 PARTS = 128
-# A range is held in memory as a whole; in files of wide rows it has fewer rows than usual, and so many bytes.
+# A range is held in memory as a whole; with wide rows it has fewer rows, and so many bytes.
 RANGE_BYTES = 16 << 20
-# Between two keys on disk: no text of a file holds it.
+# Separates keys on disk: no text of a file holds it.
 BETWEEN = "\0"
-# A row's rank stands above the bits of its number.
+# A row's rank is stored above the bits of its number.
 RANK_BITS = 48
 
 
 @dataclass(frozen=True)
 class Range:
-    """Consecutive data rows of the file: the number of the first (from 0), how many, and where they lie."""
+    """Consecutive data rows of the file: the number of the first (from 0), their count, and their place."""
 
     first: int
     rows: int
@@ -37,14 +37,14 @@ class Range:
 
 @dataclass(frozen=True)
 class FileIndex:
-    """All data rows of a file in ranges, and which of them are superseded by another one (mm-54)."""
+    """All data rows of a file in ranges, and the superseded ones (mm-54)."""
 
     rows: int
     ranges: list[Range]
     superseded: bytearray
 
     def superseded_in(self, first: int, rows: int) -> list[int]:
-        """Of so many rows from the first on, the positions of those that another row supersedes."""
+        """Return the positions of superseded rows among `rows` rows from `first` on."""
         bits = int.from_bytes(self.superseded[first >> 3 : (first + rows + 7) >> 3], "little") >> (first & 7)
         if not bits & ((1 << rows) - 1):
             return []
@@ -64,14 +64,14 @@ def build(
     range_rows: int,
     scratch: Path,
 ) -> Generator[int, None, FileIndex]:
-    """Read the file once, block by block, giving the number of rows so far; it returns the index.
+    """Read the file once, block by block; yield the number of rows so far and return the index.
 
-    `keys_of` gives the keys of a block's rows, "" for a row that supersedes none, and their ranks, none where all are
-    0. Of the rows with one key the last of the highest rank supersedes the others. Memory stays flat: ranges and one
-    bit per row, keys go through a nameless file in the folder `scratch`.
+    `keys_of` returns the keys of a block's rows, "" for a row that supersedes none, and their ranks, empty if all are
+    0. Of the rows with one key the last of the highest rank supersedes the others. Memory stays small: ranges and one
+    bit per row; keys go through a nameless file in the folder `scratch`.
     """
     ranges: list[Range] = []
-    # The next row, and the first one of the range under way.
+    # The next row, and the first one of the present range.
     row = first = 0
     start: Place | None = None
     with Keys(scratch) as keys:
@@ -82,7 +82,7 @@ def build(
             if start is None:
                 start = block.place(skipped)
             keys.add(found, row, ranks)
-            # Ranges end where they have their rows, amid a block or at its end, or at its end when they are large.
+            # A range ends when it has its rows, also within a block, or at the end of a block when it is large.
             read, row = row, row + len(found)
             while row - first >= range_rows:
                 place = block.place(skipped + first + range_rows - read)
@@ -102,7 +102,7 @@ def build(
 
 
 class Keys:
-    """Keys of rows, in memory as long as they are few, else on disk in parts by their hash."""
+    """Keys of rows: a few in memory, more on disk in parts by their hash."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
@@ -111,7 +111,7 @@ class Keys:
         self._rows = [array("q") for _ in range(PARTS)]
         self._ranked = False
         self._count = 0
-        # Where the pieces of each part lie on disk: offset, bytes of keys, bytes of row numbers.
+        # The pieces of each part on disk: offset, bytes of keys, bytes of row numbers.
         self._pieces: list[list[tuple[int, int, int]]] = [[] for _ in range(PARTS)]
 
     def __enter__(self) -> Keys:
@@ -122,7 +122,7 @@ class Keys:
             self._file.close()
 
     def add(self, keys: Sequence[str], first: int, ranks: Sequence[int] = ()) -> None:
-        """Take the keys of the rows from this one on; rows come in ascending order, those without a key count too."""
+        """Add the keys of the rows from `first` on, in ascending order; rows without a key count too."""
         held, rows = self._held, self._rows
         numbers: Iterable[int] = range(first, first + len(keys))
         if any(ranks):
@@ -138,7 +138,7 @@ class Keys:
             self._spill()
 
     def superseded(self) -> Iterator[int]:
-        """Yield rows whose key comes again later, or came earlier with a higher rank."""
+        """Yield rows whose key recurs later, or occurred earlier with a higher rank."""
         for keys, rows, pieces in zip(self._held, self._rows, self._pieces, strict=True):
             all_keys, all_rows = [], array("q")
             for offset, key_bytes, row_bytes in pieces:
@@ -156,7 +156,7 @@ class Keys:
 
     def _spill(self) -> None:
         if self._file is None:
-            # Without a name the file is gone when the process is, however that ends: nothing is left to sweep.
+            # A file without a name disappears with the process, however that ends: nothing is left to sweep.
             self._file = TemporaryFile(dir=self._scratch)  # noqa: SIM115 - closed by __exit__
         self._file.seek(0, 2)
         for part, (keys, rows) in enumerate(zip(self._held, self._rows, strict=True)):

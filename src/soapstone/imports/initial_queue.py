@@ -1,4 +1,4 @@
-"""The queue in front of the imports: what was handed in has a number of its own, whether it can work or not (mm-62)."""
+"""The queue in front of the imports: each request has a number of its own, accepted or not (mm-62)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from soapstone.store.blobs import Upload
 from soapstone.store.database import Database
 from soapstone.vocabulary.jobs import JobKind
 
-# The kind of an entry's job record. No worker runs it: it is over as soon as it is there.
+# The kind of an entry's job record. No worker runs it: it is over when it is added.
 
 
 @dataclass(frozen=True, kw_only=True)
 class InitialQueueEntry:
-    """One entry of the queue. It became the import `job_id`, or it was refused: then `error` is the reason.
+    """One entry of the queue. It became the import `job_id`, or was refused with the reason `error`.
 
-    `list_id` is None for an import without a list, and for a refused one whose list there is not.
+    `list_id` is None for an import without a list, and for a refused one with an unknown list.
     """
 
     id: int
@@ -34,7 +34,7 @@ class InitialQueueEntry:
 
     @classmethod
     def of(cls, job: Job) -> InitialQueueEntry:
-        """Return the entry in its job record."""
+        """Build the entry from its job record."""
         return cls(
             id=job.id,
             list_id=job.list_id,
@@ -62,10 +62,10 @@ class InitialQueue:
         spec: ImportSpec,
         label: str,
     ) -> int:
-        """Make an entry and the import that it becomes, in one transaction; the entry's number.
+        """Add an entry and its import in one transaction; return the entry's number.
 
-        The import takes its place in the order of its list at once, before whatever is asked for later. An import that
-        cannot work makes a refused entry. Both are safe against a loss of power when this returns.
+        The import takes its turn in its list at once, before all later jobs. An invalid import makes a refused entry.
+        Both survive a power loss when this returns.
         """
         try:
             self._imports.check(account, contact_list, spec)
@@ -112,7 +112,7 @@ class InitialQueue:
         label: str,
         reason: str,
     ) -> int:
-        """Make an entry that tells why it became no import, and keep no file; its number."""
+        """Add a refused entry with its reason, without a file; return its number."""
         with self._database.write(durable=True) as connection:
             entry_id = self._jobs.add(
                 connection,
@@ -131,6 +131,6 @@ class InitialQueue:
         return entry_id
 
     def get(self, account_id: int, entry_id: int) -> InitialQueueEntry | None:
-        """Return the account's entry of that number, or None."""
+        """Return the account's entry with this number, or None."""
         job = self._jobs.get([account_id], entry_id)
         return None if job is None or job.kind != JobKind.UPLOAD_ENTRY else InitialQueueEntry.of(job)

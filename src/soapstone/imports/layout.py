@@ -13,30 +13,30 @@ from typing import NamedTuple
 from soapstone.imports.header_row import open_beginning
 from soapstone.imports.records import Dialect, reader_of
 
-# What is told apart; of several that fit alike the first is meant.
+# The candidates; of several that fit alike, the first wins.
 DELIMITERS = (",", ";", "\t", "|")
-# So much of a file shows its delimiter, in bytes and in records.
+# The part of a file that shows its delimiter, in bytes and in records.
 SAMPLE_BYTES = 64 << 10
 SAMPLE_RECORDS = 100
 # A line of Excel, above all others, that names the delimiter.
 _SEPARATOR = re.compile(r"\ufeff*\"?sep=(\\t|[^\r\n])\"?[,;\t| ]*", re.IGNORECASE)
-# A value that is an address, maybe with a name before it. No delimiter is in it.
+# A value that is an address, maybe after a name. It holds no delimiter.
 _ADDRESS = re.compile(r"(?:[^@<>]*<)?[^\s@,;|<>\"]+@[^\s@,;|<>\"]+>?")
 # A longer value is no address.
 _LONGEST = 400
 
 
 class Layout(NamedTuple):
-    """The delimiter, and how many lines stand above the first row."""
+    """The delimiter, and the number of lines above the first row."""
 
     delimiter: str
     skip: int
 
 
 def recognised(path: Path, *, delimiter: str, qualifier: str, encoding: str, skip: int, header: bool) -> Layout:
-    """Return the layout of a file, from its beginning; an empty `delimiter` is found out. Raises InvalidError.
+    """Return the layout of a file, from its beginning; an empty `delimiter` is detected. Raises InvalidError.
 
-    A line `sep=;` at the top of the file is no row, and names the delimiter unless another one is asked for.
+    A line `sep=;` at the top of the file is no row, and sets the delimiter unless the caller gives another one.
     """
     file, codec, top = open_beginning(path, encoding, 0)
     file.seek(top.offset)
@@ -53,11 +53,11 @@ def recognised(path: Path, *, delimiter: str, qualifier: str, encoding: str, ski
 
 
 def delimiter_of(text: str, qualifier: str, *, header: bool, cut: bool = False) -> str:
-    """Return the delimiter of a text whose first row is a header or not; `cut` says that the text ends within a row.
+    """Return the delimiter of a text; `header` says that its first row is a header, `cut` that it ends within a row.
 
-    It is the one by which most rows have an address for themselves, then the one by which most rows have as many
-    values as the first, then the one that makes most columns. A delimiter that the header does not have serves only
-    when it has none of them: then the file has one column, and a row must not be cut into several values.
+    The best one gives the most rows an address as a value, then the most rows as many values as the first, then the
+    most columns. A delimiter that is not in the header counts only if the header has none: then the file has one
+    column, and a row must not be split into several values.
     """
     tables = {delimiter: _table(text, delimiter, qualifier, cut) for delimiter in DELIMITERS if delimiter != qualifier}
     several = {delimiter: rows for delimiter, rows in tables.items() if rows and len(rows[0]) > 1}
@@ -69,7 +69,7 @@ def delimiter_of(text: str, qualifier: str, *, header: bool, cut: bool = False) 
 def _table(text: str, delimiter: str, qualifier: str, cut: bool) -> list[list[str]]:
     reader = reader_of(io.StringIO(text, newline=""), Dialect(delimiter, qualifier, "utf-8"))
     rows: list[list[str]] = []
-    # A value may be too long; what was read before it tells enough.
+    # A value may be too long; the rows before it suffice.
     with suppress(csv.Error):
         rows.extend(islice(filter(None, reader), SAMPLE_RECORDS))
     if cut and 1 < len(rows) < SAMPLE_RECORDS:
@@ -78,7 +78,7 @@ def _table(text: str, delimiter: str, qualifier: str, cut: bool) -> list[list[st
 
 
 def _whole(rows: list[list[str]]) -> int:
-    """Return how many rows have one value at most."""
+    """Return the number of rows with at most one value."""
     return sum(sum(not value.isspace() for value in filter(None, row)) <= 1 for row in rows)
 
 
