@@ -147,19 +147,19 @@ def _guess(file: BinaryIO) -> str:
             cut = len(text)
         head, rest = text[:cut], text[cut:]
         if not head.isascii():
-            more, bad = _judge(head)
+            more, bad = _count_lines(head)
             beyond_ascii, invalid = beyond_ascii + more, invalid + bad
             # A line with a character beyond ASCII has at least three bytes: so many lines can follow without changing
             # the answer.
             if invalid and beyond_ascii - invalid + (left + len(rest)) // 3 + 1 < max(2, invalid):
                 return "cp1252"
-    more, bad = _judge(rest)
+    more, bad = _count_lines(rest)
     beyond_ascii, invalid = beyond_ascii + more, invalid + bad
     valid = beyond_ascii - invalid
     return "utf-8" if valid >= max(2, invalid) or invalid * 100 <= beyond_ascii else "cp1252"
 
 
-def _judge(text: bytes) -> tuple[int, int]:
+def _count_lines(text: bytes) -> tuple[int, int]:
     """Count the lines with bytes beyond ASCII, and those of them that are not UTF-8."""
     lines = list(filterfalse(bytes.isascii, text.splitlines()))
     return len(lines), sum(not _valid(line) for line in lines)

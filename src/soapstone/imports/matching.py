@@ -1,4 +1,4 @@
-"""The judgement: one statement that finds the contact of each staged row and says what becomes of the row."""
+"""Matching: one statement that finds the contact of each staged row and decides its outcome."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from soapstone.store.tables import Id, contacts, lists, memberships, opt_outs, s
 from soapstone.vocabulary.rows import ImportOutcome
 
 
-class Judgement:
-    """Judges the rows of one import's stages.
+class Matching:
+    """Matches the rows of one import's stages.
 
-    `statement` fills `table`, a temporary one, with a row for each row of the stage. `doubles` says that several
-    contacts of the account may have one mailbox (soapstone.contacts.mailboxes).
+    `statement` fills the temporary `table` with a row for each row of the stage. `doubles` says that several contacts
+    of the account may have one mailbox (soapstone.contacts.mailboxes).
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Judgement:
         self._unique = account.identifier == "email"
         self._doubles = doubles
         self.table = Table(
-            "import_judged",
+            "import_matched",
             MetaData(),
-            # The row's place in the stage; its contact, the contact's state on the list so far, and the judgement.
+            # The row's place in the stage, its contact, the contact's state on the list so far, and the outcome.
             TableColumn("n", Integer, primary_key=True, autoincrement=False),
             TableColumn("contact_id", Id),
             TableColumn("membership", Text),
@@ -69,7 +69,7 @@ class Judgement:
         self.statement = self._statement()
 
     def match(self, staged: Any) -> ColumnElement[Any]:
-        """Return the contact of a row; of several, the one that came first, members of the list before others."""
+        """Return the contact of a row; of several, the oldest, members of the list first."""
         mine = contacts.c.account_id == self._account.id
         if self._rows.key == "custom_id":
             condition = and_(mine, contacts.c.custom_id == staged.c.key, contacts.c.custom_id != "")
@@ -78,7 +78,7 @@ class Judgement:
         else:
             repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
             if self._sqlite:
-                # Or SQLite takes this for a find in the unique index, and looks at all contacts of the account.
+                # Or SQLite chooses the unique index for this, and scans all contacts of the account.
                 repeatable = func.likely(repeatable)
             condition = and_(mine, contacts.c.email_key == staged.c.key, repeatable)
         first = select(func.min(contacts.c.id)).where(condition).correlate(staged)
@@ -93,7 +93,7 @@ class Judgement:
         return func.coalesce(*(member.scalar_subquery() for member in members), first.scalar_subquery())
 
     def _statement(self) -> Any:
-        """Return one statement that judges every row of the stage."""
+        """Return the statement that matches every row of the stage."""
         staged = self._stage.alias("staged")
         source: Any
         if self._unique and self._rows.key == "email" and not self._doubles:
@@ -101,7 +101,7 @@ class Judgement:
             mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
             source = staged.outerjoin(contacts, mine)
         else:
-            # Worked out once for each row, not wherever it is asked for.
+            # Computed once for each row, not at each use.
             found = select(staged.c.n, self.match(staged).label("contact_id")).cte("found").prefix_with("MATERIALIZED")
             contact_id = found.c.contact_id
             source = staged.join(found, found.c.n == staged.c.n).outerjoin(contacts, contacts.c.id == contact_id)
@@ -123,12 +123,12 @@ class Judgement:
         columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
         query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
         if not self._sqlite and not self._spec.dry_run:
-            # Who is new takes the next number of the sequence; SQLite has none to take it from.
-            judged = query.subquery("judged")
-            new = judged.c.outcome.in_([CODES[outcome] for outcome in NEW])
+            # New contacts take the next number of the sequence; SQLite has none to take it from.
+            matched = query.subquery("matched")
+            new = matched.c.outcome.in_([CODES[outcome] for outcome in NEW])
             number = case((new, func.nextval(text("'contact_id_seq'"))))
-            columns = {name: judged.c[name] for name in columns} | {
-                "contact_id": func.coalesce(number, judged.c.contact_id)
+            columns = {name: matched.c[name] for name in columns} | {
+                "contact_id": func.coalesce(number, matched.c.contact_id)
             }
             query = select(*columns.values())
         return insert(self.table).from_select(list(columns), query.order_by(text("n")), include_defaults=False)
@@ -154,7 +154,7 @@ class Judgement:
         same = case((changed, code(ImportOutcome.UPDATED)), else_=code(ImportOutcome.UNCHANGED))
         if self._rows.has_opt_outs and self._list_id is not None:
             if self._spec.has_own_suppressions:
-                # Who gets nothing in the account anyway, as our own export says too, stays on the list as it was.
+                # A contact suppressed in the account, as our own export says too, stays on the list as it was.
                 nothing = or_(
                     *(
                         self._is(kind, staged, lists=(WHOLE_ACCOUNT,))
@@ -162,7 +162,7 @@ class Judgement:
                     )
                 )
                 cases += [(and_(staged.c[OPT_OUT] == "suppressed", state == "subscribed", nothing), same)]
-            # An opt-out ends a subscription whatever is known of the address.
+            # An opt-out ends a subscription, even of a suppressed address.
             cases += [(and_(out, state.is_not(None)), out_outcome)]
         if spec.blocked == "skip":
             cases += [(self._is(ImportOutcome.BANNED, staged), code(ImportOutcome.BANNED))]
@@ -170,7 +170,7 @@ class Judgement:
                 cases += [(out, out_outcome)]
             cases += [(self._is(ImportOutcome.SUPPRESSED, staged), code(ImportOutcome.SUPPRESSED))]
             cases += [(state == "unsubscribed", code(ImportOutcome.PREVIOUSLY_UNSUBSCRIBED))]
-            # Who asked for no mail of this list or of any, whether on the list or not (lk-75, mm-120).
+            # Contacts that opted out of this list or of everything, on the list or not (lk-75, mm-120).
             cases += [
                 (and_(left, func.coalesce(state, "") != "subscribed"), code(ImportOutcome.PREVIOUSLY_UNSUBSCRIBED))
             ]
@@ -203,12 +203,12 @@ class Judgement:
     def _out(
         self, staged: Any, known: ColumnElement[bool], changed: ColumnElement[bool]
     ) -> tuple[ColumnElement[bool], ColumnElement[int]]:
-        """Return whether the file says that the row's contact gets no mail, and the outcome of such a row."""
+        """Return the condition that the file opts the row's contact out, and the outcome of such a row."""
         if not self._rows.has_opt_outs:
             return false(), code(ImportOutcome.IMPORTED_UNSUBSCRIBED)
         out: ColumnElement[bool] = staged.c[OPT_OUT].in_(OUT)
         if self._list_id is None:
-            # Without a list there is nothing to wait on: a new person who has not confirmed gets nothing.
+            # Without a list no membership can be unconfirmed: a new unconfirmed contact gets no mail.
             out = or_(out, and_(staged.c[OPT_OUT] == "waiting", ~known))
         return out, case(
             (~known, code(ImportOutcome.ADDED_UNSUBSCRIBED)),
@@ -217,7 +217,7 @@ class Judgement:
         )
 
     def _opted_out(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Return whether the contact wants no mail of this list, of those of its category, or of any (mm-120)."""
+        """Return whether the contact has opted out of this list, of its category, or of everything (mm-120)."""
         category = select(lists.c.category_id).where(lists.c.id == self._list_id).scalar_subquery()
         against = or_(
             and_(opt_outs.c.kind == "list", opt_outs.c.target_id == self._list_id),
@@ -227,7 +227,7 @@ class Judgement:
         left = or_(contacts.c.unsubscribed_at.is_not(None), found)
         if not self._doubles:
             return left
-        # What one contact of the mailbox wants holds for all of them (lk-64).
+        # An opt-out of one contact holds for all of its mailbox (lk-64).
         other = contacts.alias("other")
         here = and_(memberships.c.contact_id == other.c.id, memberships.c.list_id == self._list_id)
         theirs = or_(
@@ -240,8 +240,7 @@ class Judgement:
         return or_(left, exists(select(other.c.id).where(mailbox, theirs).correlate(contacts)))
 
     def _is(self, kind: str, staged: Any, lists: tuple[int, ...] | None = None) -> ColumnElement[bool]:
-        """Return whether the row's address, or the one that the contact has, is blocked for this list, or those
-        lists."""
+        """Return whether the row's address, or the contact's, is blocked for this list, or for `lists`."""
         return exists(
             select(suppressions.c.id)
             .where(
@@ -265,7 +264,7 @@ class Judgement:
         return or_(*(old[name] != staged.c[name] for name in columns))
 
     def new_value(self, name: str, follower: str | None = None) -> ColumnElement[str]:
-        """Return the new value of a contact's column, or of one that goes along with it."""
+        """Return the new value of a contact's column, or of `follower`, which depends on it."""
         old, new = contacts.c[name], self._stage.c[name]
         taken, kept = self._stage.c[follower or name], contacts.c[follower or name]
         if self._spec.known == "append":
@@ -290,5 +289,5 @@ class Judgement:
 
 
 def code(outcome: str) -> ColumnElement[int]:
-    """Return the outcome as it is stored."""
+    """Return the stored code of an outcome."""
     return literal_column(str(CODES[outcome]), Integer)

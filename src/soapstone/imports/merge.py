@@ -1,4 +1,4 @@
-"""The merge: the staged rows of a chunk become contacts and memberships by a few set statements, in one transaction."""
+"""The merge: a few set statements turn a chunk's staged rows into contacts and memberships, in one transaction."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from sqlalchemy import (
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
-from soapstone.imports.matching import Judgement
+from soapstone.imports.matching import Matching
 from soapstone.imports.outcomes import CODES, NAMES, NEW, UNCONFIRMED, UNSUBSCRIBED
 from soapstone.imports.profile_json import Documents
 from soapstone.imports.rows import EVENTS, OPT_OUT, OPTED_OUT_AT
@@ -46,7 +46,7 @@ from soapstone.store.tables import accounts, contact_events, contacts, lists, me
 from soapstone.store.unique import insert_into
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
-# Only rows with these outcomes change the record or profile of somebody known, and only these make memberships.
+# Only rows with these outcomes change a known contact's fields or profile, and only the next ones add memberships.
 CHANGED = (
     ImportOutcome.UPDATED,
     ImportOutcome.JOINED_UPDATED,
@@ -55,20 +55,20 @@ CHANGED = (
     ImportOutcome.IMPORTED_UNCONFIRMED_UPDATED,
 )
 JOINED = (ImportOutcome.ADDED, ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)
-# Who comes onto the list with these outcomes asked for no mail of it before, and comes as unsubscribed.
+# Contacts that join with these outcomes had opted out of the list before, and join as unsubscribed.
 LEFT = (ImportOutcome.STILL_UNSUBSCRIBED, ImportOutcome.STILL_UNSUBSCRIBED_UPDATED, *UNSUBSCRIBED)
-# Who comes onto the list with any of these outcomes is not subscribed.
+# Contacts that join with any of these outcomes are not subscribed.
 COMING = (*LEFT, *UNCONFIRMED)
-# Who was known, and gets no mail from now on.
+# Known contacts that get no mail from now on.
 ENDED = (ImportOutcome.IMPORTED_UNSUBSCRIBED, ImportOutcome.IMPORTED_UNSUBSCRIBED_UPDATED)
-# Whose rows may raise external events: who is subscribed after the row (lk-71, lk-120).
+# Only rows of contacts that are subscribed after them may raise external events (lk-71, lk-120).
 RAISING = (*JOINED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
-# KiB of SQLite's pages that an import keeps in memory: indexes are walked from end to end in each chunk, so three times
-# as much gained nothing.
+# KiB of SQLite's page cache for an import: each chunk walks indexes from end to end, so three times as much gained
+# nothing.
 CACHE_KIB = 16 << 10
 COPY_BLOCK = 256 << 10
-# How PostgreSQL shall work on a chunk, whatever its statistics say of tables that have just grown: by looking up its
-# rows one after another, for hashing all contacts costs the more the more there are; and with room for one chunk.
+# PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
+# hashing all contacts costs more as they grow, with memory for one chunk.
 _WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
 PLAN = "SELECT set_config('work_mem', '32MB', true)" + "".join(
     f", set_config('enable_{way}', 'off', true)" for way in _WAYS
@@ -77,9 +77,8 @@ PLAN = "SELECT set_config('work_mem', '32MB', true)" + "".join(
 
 @dataclass(frozen=True)
 class Merged:
-    """What a chunk came to: outcome code and contact (0 for none) by the number of the row, how many memberships are
-    new, and how many rows refer to somebody who was on the list; `refused` are rows that were not taken, with their
-    fields."""
+    """The result of a chunk: outcome code and contact (0 for none) by row number, the counts of new memberships and of
+    rows about present members, and the `refused` rows with their fields."""
 
     rows: Sequence[tuple[int, int, int]]
     new_members: int
@@ -109,17 +108,17 @@ class Merge:
         self._sqlite = stage.kind == "sqlite"
         self._documents = Documents(stage.kind)
         self._unique = account.identifier == "email"
-        self._judgement = Judgement(account, list_id, spec, stage, doubles=doubles)
-        self._judged = self._judgement.table
+        self._matching = Matching(account, list_id, spec, stage, doubles=doubles)
+        self._matched = self._matching.table
 
     @contextmanager
     def prepared(self, connection: Connection) -> Iterator[None]:
-        """Make the connection ready for chunks, as long as this lasts."""
+        """Prepare the connection for chunks inside this context."""
         driver: Any = connection.connection.driver_connection
         if self._sqlite:
             cache = driver.execute("PRAGMA cache_size").fetchone()[0]
             driver.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
-        tables = [self._judged] if self._sqlite else [self._judged, self._stage]
+        tables = [self._matched] if self._sqlite else [self._matched, self._stage]
         try:
             with connection.begin():
                 for table in tables:
@@ -133,12 +132,12 @@ class Merge:
                 if self._sqlite:
                     driver.execute(f"PRAGMA cache_size={cache}")
             except Exception:
-                # Nobody shall get a connection with these tables on it: closing it takes them along.
+                # The pool must not reuse a connection with these tables: closing it drops them.
                 connection.invalidate()
 
     @contextmanager
     def staged(self, connection: Connection, path: str) -> Iterator[None]:
-        """Bring the stage at this path to the connection, for one chunk and outside of its transaction."""
+        """Load or attach the stage at this path for one chunk, outside of its transaction."""
         driver: Any = connection.connection.driver_connection
         if self._sqlite:
             driver.execute(f"ATTACH ? AS {SCHEMA}", (path,))
@@ -147,7 +146,7 @@ class Merge:
             finally:
                 driver.execute(f"DETACH {SCHEMA}")
             return
-        # In a transaction of its own, so that the job's row is not held meanwhile.
+        # In a transaction of its own, which does not lock the job's row.
         with connection.begin():
             connection.execute(text(f"TRUNCATE {self._stage.name}"))
             names = ", ".join(column.name for column in self._stage.c)
@@ -158,25 +157,25 @@ class Merge:
         yield
 
     def lock(self, connection: Connection) -> int:
-        """Hold the account's row until the transaction ends; the last contact number given out in it."""
+        """Lock the account's row until the transaction ends; return its last contact number."""
         query = select(accounts.c.last_number).where(accounts.c.id == self._account.id).with_for_update()
         return int(connection.execute(query).scalar_one())
 
     def apply(self, connection: Connection, moment: datetime) -> Merged:
-        """Merge the rows of the stage; the transaction holds the account's row."""
-        stage, judged = self._stage, self._judged
+        """Merge the rows of the stage; the transaction must hold the account's row."""
+        stage, matched = self._stage, self._matched
         if self._sqlite:
-            connection.execute(delete(judged))
+            connection.execute(delete(matched))
         else:
             connection.execute(text(PLAN))
-            connection.execute(text(f"TRUNCATE {judged.name}"))
+            connection.execute(text(f"TRUNCATE {matched.name}"))
         ends = self._list_id is not None and (self._spec.removes or self._rows.has_opt_outs)
         if not self._sqlite and ends and not self._spec.dry_run:
             self._hold_memberships(connection)
-        connection.execute(self._judgement.statement)
+        connection.execute(self._matching.statement)
         self._refuse_deleted(connection)
-        groups = select(judged.c.outcome, judged.c.membership, func.count()).group_by(
-            judged.c.outcome, judged.c.membership
+        groups = select(matched.c.outcome, matched.c.membership, func.count()).group_by(
+            matched.c.outcome, matched.c.membership
         )
         counted: Counter[tuple[str, str | None]] = Counter(
             {(NAMES[code], membership): count for code, membership, count in connection.execute(groups)}
@@ -185,23 +184,23 @@ class Merge:
         new_members = joins if self._list_id is not None else 0
         if not self._spec.dry_run:
             self._store(connection, counted, new_members, moment)
-        result = select(stage.c.row, judged.c.outcome, func.coalesce(judged.c.contact_id, 0)).join(
-            judged, judged.c.n == stage.c.n
+        result = select(stage.c.row, matched.c.outcome, func.coalesce(matched.c.contact_id, 0)).join(
+            matched, matched.c.n == stage.c.n
         )
         refused = []
         reasons = {outcome for outcome, _ in counted if outcome in REJECTED}
         if reasons - {ImportOutcome.DELETED}:
             codes = [CODES[outcome] for outcome in REJECTED if outcome != ImportOutcome.DELETED]
-            query = select(stage.c.row, judged.c.outcome, stage.c.fields).join(judged, judged.c.n == stage.c.n)
-            found = connection.execute(query.where(judged.c.outcome.in_(codes)).order_by(stage.c.row))
+            query = select(stage.c.row, matched.c.outcome, stage.c.fields).join(matched, matched.c.n == stage.c.n)
+            found = connection.execute(query.where(matched.c.outcome.in_(codes)).order_by(stage.c.row))
             refused = [(row, NAMES[code], fields) for row, code, fields in found]
         if ImportOutcome.DELETED in reasons:
-            query = select(stage.c.row).join(judged, judged.c.n == stage.c.n)
-            deleted = connection.execute(query.where(judged.c.outcome == CODES[ImportOutcome.DELETED])).scalars()
-            # Of these people nothing is kept.
+            query = select(stage.c.row).join(matched, matched.c.n == stage.c.n)
+            deleted = connection.execute(query.where(matched.c.outcome == CODES[ImportOutcome.DELETED])).scalars()
+            # Nothing of these rows is stored.
             refused += [(row, ImportOutcome.DELETED, []) for row in deleted]
         return Merged(
-            # As the driver gives them: making SQLAlchemy's rows would cost more than the query.
+            # Raw rows of the driver: building SQLAlchemy's would cost more than the query.
             rows=connection.execute(result).cursor.fetchall(),
             new_members=new_members,
             old_members=sum(count for (_, state), count in counted.items() if state is not None),
@@ -209,8 +208,8 @@ class Merge:
         )
 
     def _refuse_deleted(self, connection: Connection) -> None:
-        """Refuse the rows of people who were deleted, whatever the file is for."""
-        stage, judged = self._stage, self._judged
+        """Refuse the rows of deleted contacts, whatever the action."""
+        stage, matched = self._stage, self._matched
         key = stage.c.key if self._rows.key == "email" else stage.c.email_key if "email_key" in stage.c else None
         if key is None or not has_erased(connection, self._account.id):
             return
@@ -218,24 +217,24 @@ class Merge:
         erased = erased_among(connection, self._account.id, numbers.keys())
         several = key is not stage.c.key
         for staged in erased:
-            rows = judged.c.n == numbers[staged]
+            rows = matched.c.n == numbers[staged]
             if several:
-                # The address is data here, and more than one row may have it.
-                rows = judged.c.n.in_(select(stage.c.n).where(key == staged))
+                # The address is not the key here, so several rows may have it.
+                rows = matched.c.n.in_(select(stage.c.n).where(key == staged))
             values = {"outcome": CODES[ImportOutcome.DELETED], "contact_id": None, "membership": None}
             values |= {"record_changed": False, "profile_changed": False}
-            connection.execute(update(judged).where(rows).values(**values))
+            connection.execute(update(matched).where(rows).values(**values))
 
     def _hold_memberships(self, connection: Connection) -> None:
-        """Take hold of the memberships before they are judged, so that nobody else ends them meanwhile.
+        """Lock the memberships before matching, so that no other transaction ends them meanwhile.
 
-        An import that adds need not: it never goes by a state that somebody else may have changed since.
+        An import that adds need not: it never relies on a state that another transaction may have changed since.
         """
         held = (
             select(memberships.c.contact_id)
             .where(
                 memberships.c.list_id == self._list_id,
-                memberships.c.contact_id.in_(select(self._judgement.match(self._stage)).select_from(self._stage)),
+                memberships.c.contact_id.in_(select(self._matching.match(self._stage)).select_from(self._stage)),
             )
             .order_by(memberships.c.contact_id)
             .with_for_update()
@@ -281,83 +280,83 @@ class Merge:
             )
 
     def _add_contacts(self, connection: Connection, only: bool, moment: datetime) -> None:
-        stage, judged = self._stage, self._judged
+        stage, matched = self._stage, self._matched
         self._number_contacts(connection, only)
-        columns: dict[str, Any] = {"id": judged.c.contact_id, self._rows.key: stage.c.key}
+        columns: dict[str, Any] = {"id": matched.c.contact_id, self._rows.key: stage.c.key}
         columns |= {name: stage.c[name] for name in self._rows.record}
         if self._rows.key == "email":
             columns |= {"email": stage.c.email, "email_key": stage.c.key}
         columns["unique_email"] = columns["email_key"] if self._unique else null()
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
-        query = select(*columns.values()).join_from(judged, stage, judged.c.n == stage.c.n)
-        query = query.where(self._has(NEW)).order_by(judged.c.n)
+        query = select(*columns.values()).join_from(matched, stage, matched.c.n == stage.c.n)
+        query = query.where(self._has(NEW)).order_by(matched.c.n)
         connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
 
     def _number_contacts(self, connection: Connection, only: bool) -> None:
         """Give the new contacts their numbers, in the order of their keys."""
-        judged = self._judged
+        matched = self._matched
         new = self._has(NEW)
         if not self._sqlite:
-            # The judgement gave them theirs.
+            # The matching has numbered them.
             return
-        # The writer's place is ours, so nobody else takes these.
+        # This transaction is the only writer, so no other one takes these.
         last = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'contact'")).scalar_one_or_none()
         if only:
-            connection.execute(update(judged).values(contact_id=judged.c.n + (last or 0)))
+            connection.execute(update(matched).values(contact_id=matched.c.n + (last or 0)))
             return
-        order = func.row_number().over(order_by=judged.c.n)
-        numbers = select(judged.c.n, (order + (last or 0)).label("id")).where(new).subquery("numbers")
-        connection.execute(update(judged).where(judged.c.n == numbers.c.n).values(contact_id=numbers.c.id))
+        order = func.row_number().over(order_by=matched.c.n)
+        numbers = select(matched.c.n, (order + (last or 0)).label("id")).where(new).subquery("numbers")
+        connection.execute(update(matched).where(matched.c.n == numbers.c.n).values(contact_id=numbers.c.id))
 
     def _change_contacts(self, connection: Connection, moment: datetime) -> None:
-        stage, judged = self._stage, self._judged
-        values: dict[str, Any] = {name: self._judgement.new_value(name) for name in self._rows.columns}
+        stage, matched = self._stage, self._matched
+        values: dict[str, Any] = {name: self._matching.new_value(name) for name in self._rows.columns}
         if "email" in values:
-            # The address is data here; its comparable form follows it.
-            values["email_key"] = self._judgement.new_value("email", "email_key")
+            # The address is not the key here; its comparable form changes with it.
+            values["email_key"] = self._matching.new_value("email", "email_key")
         if values:
             connection.execute(
                 update(contacts)
                 .where(
-                    contacts.c.id == judged.c.contact_id,
-                    judged.c.n == stage.c.n,
-                    judged.c.record_changed,
+                    contacts.c.id == matched.c.contact_id,
+                    matched.c.n == stage.c.n,
+                    matched.c.record_changed,
                     self._has(CHANGED),
                 )
                 .values(**values, updated_at=moment)
             )
 
     def _change_memberships(self, connection: Connection, outcomes: set[str]) -> int:
-        """Change profiles, and subscribe those who waited; how many these are."""
-        stage, judged, member = self._stage, self._judged, memberships.c
-        here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        """Change profiles, and subscribe unconfirmed members; return the number of these."""
+        stage, matched, member = self._stage, self._matched, memberships.c
+        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
         if self._rows.has_blocks and self._spec.known in ("update", "overwrite"):
             self._forget_form_values(connection)
         if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
             connection.execute(
                 update(memberships)
-                .where(*here, judged.c.n == stage.c.n, judged.c.profile_changed, self._has(CHANGED))
-                .values(profile=self._judgement.new_profile(stage.c.profile))
+                .where(*here, matched.c.n == stage.c.n, matched.c.profile_changed, self._has(CHANGED))
+                .values(profile=self._matching.new_profile(stage.c.profile))
             )
         if outcomes.isdisjoint((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)):
             return 0
         waited = [
-            judged.c.membership == "waiting",
+            matched.c.membership == "waiting",
             member.state == "waiting",
             self._has((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)),
         ]
         return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
 
     def _forget_form_values(self, connection: Connection) -> None:
-        """Content blocks that rows name are the sender's from now on, even where they say the same.
+        """Mark content blocks in rows as the sender's from now on, even if equal.
 
-        Few members have any of their own.
+        Few members have written any.
         """
-        stage, judged, member = self._stage, self._judged, memberships.c
-        here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        stage, matched, member = self._stage, self._matched, memberships.c
+        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
         kept = select(member.contact_id, member.form_values, stage.c.profile)
-        kept = kept.join_from(judged, stage, judged.c.n == stage.c.n).join(memberships, and_(*here))
+        kept = kept.join_from(matched, stage, matched.c.n == stage.c.n).join(memberships, and_(*here))
         named = self._has((*CHANGED, ImportOutcome.UNCHANGED, ImportOutcome.JOINED, ImportOutcome.STILL_UNSUBSCRIBED))
         for row in connection.execute(kept.where(member.form_values.is_not(None), named)).all():
             marks = {name: value for name, value in row.form_values.items() if name not in row.profile}
@@ -366,18 +365,18 @@ class Merge:
                 connection.execute(update(memberships).where(one).values(form_values=marks or null()))
 
     def _add_memberships(self, connection: Connection, joins: int, moment: datetime, coming: int) -> None:
-        """Make so many memberships; `coming` of them are of people who come as unsubscribed, or wait."""
+        """Add `joins` memberships, `coming` of them unsubscribed or unconfirmed."""
         if not joins:
             return
-        stage, judged = self._stage, self._judged
+        stage, matched = self._stage, self._matched
         last = self.lock(connection)
         if last + joins > LARGEST:
             raise JobFailed("The account has given out all its contact numbers.")
         columns: dict[str, Any] = {
             "list_id": literal(self._list_id),
-            "contact_id": judged.c.contact_id,
+            "contact_id": matched.c.contact_id,
             "account_id": literal(self._account.id),
-            "number": last + func.row_number().over(order_by=judged.c.n),
+            "number": last + func.row_number().over(order_by=matched.c.n),
             "state": literal("subscribed"),
             "added_at": literal(moment, memberships.c.added_at.type),
             "added_by": literal("Import"),
@@ -388,20 +387,20 @@ class Merge:
             columns["state"] = case((left, "unsubscribed"), (self._has(UNCONFIRMED), "waiting"), else_="subscribed")
             stamp = self._since(moment)
             columns |= {"removed_at": case((left, stamp)), "removed_by": case((left, "Import"), else_="")}
-        source: Any = judged
+        source: Any = matched
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
         if self._rows.has_profile or self._rows.has_opt_outs:
-            source = judged.join(stage, judged.c.n == stage.c.n)
+            source = matched.join(stage, matched.c.n == stage.c.n)
         query = select(*columns.values()).select_from(source)
-        query = query.where(self._has((*JOINED, *COMING)), judged.c.membership.is_(None)).order_by(judged.c.n)
+        query = query.where(self._has((*JOINED, *COMING)), matched.c.membership.is_(None)).order_by(matched.c.n)
         connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
         connection.execute(update(accounts).where(accounts.c.id == self._account.id).values(last_number=last + joins))
 
     def _raise_events(self, connection: Connection, moment: datetime) -> None:
-        """Raise the external events that rows name, as far as they are active events of the list (lk-51, lk-71)."""
-        stage, judged = self._stage, self._judged
-        query = select(judged.c.contact_id, stage.c[EVENTS]).join(stage, stage.c.n == judged.c.n)
+        """Raise the external events in rows that are active events of the list (lk-51, lk-71)."""
+        stage, matched = self._stage, self._matched
+        query = select(matched.c.contact_id, stage.c[EVENTS]).join(stage, stage.c.n == matched.c.n)
         asked = connection.execute(query.where(self._has(RAISING), stage.c[EVENTS] != "").order_by(stage.c.row)).all()
         wanted = [(contact_id, numbers(text)) for contact_id, text in asked]
         assert self._list_id is not None  # noqa: S101 - asked for only with a list
@@ -417,12 +416,12 @@ class Merge:
             connection.execute(insert(contact_events), rows)
 
     def _unsubscribe(self, connection: Connection, moment: datetime, outcomes: tuple[str, ...]) -> None:
-        """End the memberships, as far as they have not ended, of the contacts of rows with these outcomes."""
-        stage, judged, member = self._stage, self._judged, memberships.c
-        ending = [self._has(outcomes), judged.c.membership.in_(("subscribed", "waiting"))]
+        """End the memberships, unless ended already, of the contacts of rows with these outcomes."""
+        stage, matched, member = self._stage, self._matched, memberships.c
+        ending = [self._has(outcomes), matched.c.membership.in_(("subscribed", "waiting"))]
         told = select(
             literal(self._account.id),
-            judged.c.contact_id,
+            matched.c.contact_id,
             literal(self._list_id),
             literal("unsubscribed"),
             literal(moment, contact_events.c.at.type),
@@ -430,9 +429,9 @@ class Merge:
         ).where(*ending)
         names = ["account_id", "contact_id", "list_id", "kind", "at", "by"]
         connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
-        here = [member.list_id == self._list_id, member.contact_id == judged.c.contact_id]
+        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
         if self._rows.has_opt_outs:
-            ending.append(judged.c.n == stage.c.n)
+            ending.append(matched.c.n == stage.c.n)
         connection.execute(
             update(memberships)
             .where(*here, *ending)
@@ -442,7 +441,7 @@ class Merge:
             connection.execute(update(memberships).where(*here).values(profile={}, form_values=null()))
 
     def _since(self, moment: datetime) -> ColumnElement[Any]:
-        """Return since when the contact of a row gets no mail: as the file says, else now."""
+        """Return the time of a row's opt-out: as the file says, else now."""
         instant = memberships.c.removed_at.type
         now = literal(moment, instant)
         if not self._rows.has_opt_outs:
@@ -451,9 +450,9 @@ class Merge:
         return func.coalesce(type_coerce(told, instant), now)
 
     def _opt_out(self, connection: Connection, moment: datetime) -> None:
-        """Unsubscribe people from everything, all their lists included: their file concerns no list."""
-        stage, judged, member, event = self._stage, self._judged, memberships.c, contact_events.c
-        people = select(judged.c.contact_id).where(self._has(ENDED))
+        """Unsubscribe contacts from everything, including all their lists: the file concerns no list."""
+        stage, matched, member, event = self._stage, self._matched, memberships.c, contact_events.c
+        people = select(matched.c.contact_id).where(self._has(ENDED))
         theirs = (
             member.contact_id.in_(people),
             member.state.in_(("subscribed", "waiting")),
@@ -461,7 +460,7 @@ class Merge:
                 select(lists.c.id).where(lists.c.account_id == self._account.id, lists.c.deleted_at.is_(None))
             ),
         )
-        # Held until the transaction ends, so that what is counted is what ends.
+        # Locked until the transaction ends, so that the count is exact.
         held = select(member.list_id, member.state).where(*theirs).order_by(member.list_id, member.contact_id)
         ending = held.with_for_update().subquery()
         counted = connection.execute(
@@ -479,7 +478,7 @@ class Merge:
         connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
         connection.execute(
             update(contacts)
-            .where(contacts.c.id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(UNSUBSCRIBED))
+            .where(contacts.c.id == matched.c.contact_id, matched.c.n == stage.c.n, self._has(UNSUBSCRIBED))
             .where(contacts.c.unsubscribed_at.is_(None))
             .values(unsubscribed_at=self._since(moment), updated_at=moment)
         )
@@ -498,7 +497,7 @@ class Merge:
         )
         connection.execute(
             update(memberships)
-            .where(member.contact_id == judged.c.contact_id, judged.c.n == stage.c.n, self._has(ENDED), *theirs[1:])
+            .where(member.contact_id == matched.c.contact_id, matched.c.n == stage.c.n, self._has(ENDED), *theirs[1:])
             .values(state="unsubscribed", removed_at=self._since(moment), removed_by="Import")
         )
         for list_id, subscribed in counted:
@@ -507,10 +506,10 @@ class Merge:
             )
 
     def _suppress(self, connection: Connection, moment: datetime) -> None:
-        """Suppress the addresses that must get nothing at all, as the file says, in the whole account."""
-        stage, judged = self._stage, self._judged
-        # The row's address, and the one that the contact has: they may differ where people go by their custom id.
-        for address in (contacts.c.email_key, self._judgement.email_key(stage)):
+        """Suppress in the whole account the addresses that the file says must get no mail at all."""
+        stage, matched = self._stage, self._matched
+        # The row's address and the contact's: they may differ if a custom id is the key.
+        for address in (contacts.c.email_key, self._matching.email_key(stage)):
             columns: dict[str, Any] = {
                 "account_id": literal(self._account.id),
                 "list_id": literal(WHOLE_ACCOUNT),
@@ -521,8 +520,8 @@ class Merge:
             query = (
                 select(*columns.values())
                 .distinct()
-                .join_from(judged, stage, judged.c.n == stage.c.n)
-                .join(contacts, contacts.c.id == judged.c.contact_id)
+                .join_from(matched, stage, matched.c.n == stage.c.n)
+                .join(contacts, contacts.c.id == matched.c.contact_id)
                 .where(self._has(UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
             )
             adding = insert_into(suppressions, connection.dialect.name).from_select(
@@ -531,17 +530,17 @@ class Merge:
             connection.execute(adding.on_conflict_do_nothing())
 
     def _mark(self, connection: Connection) -> None:
-        """Keep members whom rows refer to when all others are replaced."""
-        judged, member = self._judged, memberships.c
+        """Mark members in the file, which stay when an import replaces the others."""
+        matched, member = self._matched, memberships.c
         connection.execute(
             update(memberships)
             .where(
                 member.list_id == self._list_id,
-                member.contact_id == judged.c.contact_id,
-                judged.c.membership.is_not(None),
+                member.contact_id == matched.c.contact_id,
+                matched.c.membership.is_not(None),
             )
             .values(last_job=self._job_id)
         )
 
     def _has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
-        return self._judged.c.outcome.in_([CODES[outcome] for outcome in outcomes])
+        return self._matched.c.outcome.in_([CODES[outcome] for outcome in outcomes])

@@ -1,4 +1,4 @@
-"""Misfits: values of an import's file that an attribute could not take as they are (lk-47), counted by attribute."""
+"""Misfits: values of an import's file that do not fit their attribute (lk-47), counted by attribute."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from soapstone.jobs.job import Job
 from soapstone.lists.profile_values import is_cut
 from soapstone.lists.profiles import ProfileAttribute
 
-# Where a job's checkpoint keeps them: number of the attribute (as text) → document.
+# Their key in a job's checkpoint: number of the attribute (as text) → document.
 _KEY = "misfits"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Misfits:
-    """The misfits of one attribute: how many `values`, and the first physical `line` (from 1) with one.
+    """The misfits of one attribute: the number of `values`, and the first physical `line` (from 1) with one.
 
     They were left out, or `cut` to the attribute's length.
     """
@@ -29,7 +29,7 @@ class Misfits:
 
     @property
     def sentence(self) -> str:
-        """What is told of them."""
+        """A sentence about them for the import's owner."""
         one = self.values == 1
         if self.cut:
             what = "value was too long and was" if one else "values were too long and were"
@@ -51,9 +51,9 @@ def counted(
     positions: Mapping[int, Sequence[int]],
     lines: Sequence[int],
 ) -> dict[str, Any]:
-    """Return what a checkpoint has to hold besides, with a chunk's misfits: positions of rows by attribute number.
+    """Return the additions to a checkpoint for a chunk's misfits: positions of rows by attribute number.
 
-    `lines` are the physical lines of the chunk's rows. Nothing when the chunk has no misfit.
+    `lines` are the physical lines of the chunk's rows. Empty if the chunk has no misfit.
     """
     known: dict[str, Any] = dict(checkpoint.get(_KEY, {}))
     for attribute in attributes:

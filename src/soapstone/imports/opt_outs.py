@@ -1,10 +1,10 @@
-"""Opt-outs: the columns in which files of list products say that somebody gets no mail, and how to read them.
+"""Opt-outs: the columns of other products' files that say that a contact gets no mail, and how to read them.
 
-`COLUMNS` is the table: product, heading, values, source. Headings compare without letter case, spaces, underscores,
-hyphens and dots; so do values.
+`COLUMNS` is the table: product, heading, values, source. Headings and values compare without letter case, spaces,
+underscores, hyphens and dots.
 
-A heading that also means other things ("Status", "State") counts only when the file proves what the column is: its
-values all belong to what one product writes there, or one of them can mean nothing else ("unsubscribed").
+A heading that also means other things ("Status", "State") counts only if the file's values prove it: all of them belong
+to one product's column, or one of them can mean nothing else ("unsubscribed").
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Literal
 from soapstone.clock import now
 from soapstone.store.timestamps import EPOCH
 
-# What a row says of its contact. "waiting": has not confirmed the subscription. "left": wants no mail of the list.
+# A row's statement about its contact. "waiting": has not confirmed the subscription. "left": gets no mail of the list.
 # "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.
 Meaning = Literal["", "waiting", "unclear", "left", "suppressed"]
 MEANINGS: tuple[Meaning, ...] = ("", "waiting", "unclear", "left", "suppressed")
@@ -30,7 +30,7 @@ OUT: Mapping[Meaning, int] = {"left": 1, "suppressed": 2}
 # Values of a column that are remembered with their meaning: most columns have few.
 KNOWN_VALUES = 10_000
 
-# How a column speaks: by words; by yes for an opt-out; by no for an opt-out; by the time of an opt-out.
+# The values of a column: words; yes for an opt-out; no for an opt-out; the time of an opt-out.
 Form = Literal["words", "flag", "consent", "time"]
 
 
@@ -38,8 +38,8 @@ Form = Literal["words", "flag", "consent", "time"]
 class OptOutColumn:
     """One column of one product.
 
-    `yes` is the meaning of a flag that is set or a time that is filled in, and of a consent that is denied. `words`
-    are the values that a column of words has. `ambiguous`: the heading also means other things.
+    `yes` is the meaning of a set flag, a time, or a denied consent. `words` are the values of a column of words.
+    `ambiguous`: the heading also means other things.
     """
 
     product: str
@@ -64,7 +64,7 @@ def _words(
 
 
 def plain(text: str) -> str:
-    """Return a heading or a value as it is compared."""
+    """Return the comparable form of a heading or a value."""
     return _JOINTS.sub("", text).lower()
 
 
@@ -91,7 +91,7 @@ COLUMNS = (
         headings=("status",),
         form="words",
         ambiguous=True,
-        # "blacklisted" is taken for the same.
+        # "blacklisted" counts as the same.
         words=_words(subscribed=["enabled"], left=["disabled"], suppressed=["blocklisted", "blacklisted"]),
         source="github.com/knadh/listmonk cmd/subscribers.go (CSV heading), schema.sql (subscriber_status)",
     ),
@@ -174,7 +174,7 @@ COLUMNS = (
         headings=("Email status",),
         form="words",
         ambiguous=True,
-        # A blank means that the contact was never set for mailings.
+        # Blank: the contact was never set for mailings.
         words=_words(
             subscribed=["Active"],
             waiting=["Awaiting Confirmation"],
@@ -184,8 +184,7 @@ COLUMNS = (
     ),
     OptOutColumn(
         product="Constant Contact",
-        # A file with several addresses of a person has a status beside each of them, which is blank where the address
-        # is missing.
+        # A file with several addresses of a person has a status for each, blank if the address is missing.
         headings=("Email status - home", "Email status - other", "Email status - work"),
         form="words",
         ambiguous=True,
@@ -377,10 +376,10 @@ TELLING: Mapping[str, Meaning] = _words(
 )
 _YES = frozenset({"1", "true", "t", "yes", "y", "x", "on", "checked"})
 _NO = frozenset({"0", "false", "f", "no", "n", "off", "unchecked"})
-# What Excel makes of `true` and `false` when such a file is saved again: German, French, Spanish, Italian.
+# Excel's forms of `true` and `false` in a file that it has saved: German, French, Spanish, Italian.
 _YES |= {"wahr", "ja", "vrai", "oui", "verdadero", "sí", "si", "vero"}
 _NO |= {"falsch", "nein", "faux", "non", "falso"}
-# What stands where there is nothing: a time of zero, and the nulls of databases.
+# Forms of a missing value: a time of zero, and the nulls of databases.
 _NOTHING = frozenset({"", "null", "none", "nil", "nan", "n/a", "\\n", "never", "0", "false", "no"})
 _BY_HEADING: dict[str, list[OptOutColumn]] = {}
 for _column in COLUMNS:
@@ -391,16 +390,16 @@ for _column in COLUMNS:
 
 
 def is_opt_out(heading: str) -> bool:
-    """Return whether a column with this heading says who gets no mail, or may say so."""
-    # Headings with a tab between them are several, in a file that was read with another delimiter.
+    """Return whether a column with this heading holds opt-outs, or may hold them."""
+    # A heading with a tab is several, in a file read with the wrong delimiter.
     return "\t" not in heading.strip() and plain(heading) in _BY_HEADING
 
 
 class Reader:
     """Reads one column of a file, by its heading.
 
-    A doubtful one is `settle`d first with what was seen in the file: `notice` gathers that. Until then, and when
-    nothing proves it, no value means anything.
+    For an ambiguous one `notice` collects values of the file, then `settle` decides. Until then, and without proof, no
+    value has a meaning.
     """
 
     def __init__(self, heading: str) -> None:
@@ -426,7 +425,7 @@ class Reader:
         return self._told and not self._fitting
 
     def notice(self, values: Iterable[str]) -> None:
-        """See some values of the column, in a doubtful one."""
+        """Collect some values of an ambiguous column."""
         for value in map(plain, values):
             if value:
                 self._seen = True
@@ -434,7 +433,7 @@ class Reader:
                 self._fitting = [column for column in self._fitting if value in column.words]
 
     def settle(self) -> bool:
-        """Decide what the values of a doubtful column mean; False when they mean nothing here."""
+        """Decide the meaning of an ambiguous column's values; False if they have none."""
         if self._seen and self._fitting:
             self._words = _joined(self._fitting)
         elif self._told:
@@ -445,7 +444,7 @@ class Reader:
         return not self.doubtful
 
     def meanings(self, values: Iterable[str]) -> list[Meaning]:
-        """Return what some values mean, one after another."""
+        """Return the meanings of some values, in order."""
         known = self._known
         found: list[Meaning] = []
         for value in values:
@@ -458,7 +457,7 @@ class Reader:
         return found
 
     def read(self, value: str) -> Meaning:
-        """Return what the value means."""
+        """Return the meaning of a value."""
         if self.doubtful or not self._columns:
             return ""
         word = plain(value)
@@ -476,7 +475,7 @@ class Reader:
         return "unclear"
 
     def _of_several(self, value: str) -> Meaning:
-        """Return the strongest of several words with commas between them."""
+        """Return the strongest meaning of several words separated by commas."""
         parts = [plain(part) for part in value.split(",")]
         found: list[Meaning] = [self._words.get(part, "unclear") for part in parts if part]
         return max(found, key=STRENGTH.__getitem__, default="")
@@ -492,10 +491,10 @@ def _joined(columns: Sequence[OptOutColumn]) -> dict[str, Meaning]:
 
 
 def time_of(text: str) -> datetime | None:
-    """Return the instant that a value gives; None for one that cannot be read, or not in one way only.
+    """Return the instant of a value; None if it cannot be read, or is ambiguous.
 
-    ISO 8601 and its relatives, and seconds or milliseconds since 1970. A time without a zone is UTC. A day before a
-    month, or the other way round, is not guessed. A time that is still to come is now.
+    ISO 8601 and its relatives, and seconds or milliseconds since 1970. A time without a zone is UTC. The order of day
+    and month is not guessed. A future time becomes now.
     """
     text = text.strip()
     return _time_of(text) if len(text) <= LONGEST_TIME else None
@@ -520,12 +519,12 @@ def _time_of(text: str) -> datetime | None:
     return min(moment, now()) if moment.year >= 1970 else None
 
 
-# No time has more characters. Times that were read are remembered, so they must not be long.
+# Longest time in characters. Times are cached, so they must not be long.
 LONGEST_TIME = 64
 # 2024-02-29, 2024/02/29 13:05, 2024-02-29T13:05:07.123Z, 2024-02-29 13:05:07.123456 +0000 UTC.
 _TIME = re.compile(
     r"(\d{4}[-/]\d\d[-/]\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?)?"
     r"(?:\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)(?:\s+(?:[A-Z]{2,5}|[+-]\d{2,4}))?)?"
 )
-# A date in whatever order: 2/29/2024, 29.02.2024 13:05.
+# A date in any order: 2/29/2024, 29.02.2024 13:05.
 _LIKE_TIME = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b")

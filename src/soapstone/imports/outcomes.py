@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from soapstone.vocabulary.rows import TAKEN, ImportOutcome
 
-# Rows that make a contact; those whose contacts get no mail, and wait for a confirmation, as the file says.
+# Outcomes with a new contact; with an unsubscribed one, and an unconfirmed one, as the file says.
 NEW = (ImportOutcome.ADDED, ImportOutcome.ADDED_UNSUBSCRIBED, ImportOutcome.ADDED_UNCONFIRMED)
 UNSUBSCRIBED = (
     ImportOutcome.ADDED_UNSUBSCRIBED,
@@ -19,28 +19,28 @@ UNCONFIRMED = (
     ImportOutcome.IMPORTED_UNCONFIRMED,
     ImportOutcome.IMPORTED_UNCONFIRMED_UPDATED,
 )
-# Names and codes of the outcomes, both as they are stored. Lookups run for every row: plain texts are faster keys.
+# Stored names and codes of the outcomes. Every row needs a lookup: plain texts are faster keys.
 CODES = {outcome.value: outcome.code for outcome in ImportOutcome}
 NAMES = {code: name for name, code in CODES.items()}
 
 
-# A counter beside the outcomes: rows that could be read because their address was repaired.
+# A counter beside the outcomes: rows accepted because their address was repaired.
 REPAIRED = "repaired"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportCounts:
-    """The figures of an import as both contracts show them; `total` is the number of data rows counted so far.
+    """The counts of an import as both contracts show them; `total` is the number of data rows counted so far.
 
-    mm-48: `good` rows were accepted; of them `new_contacts` made a contact and `changed_contacts` changed one. A known
-    contact whose values did not differ is good and neither. Rejected = `total` - `good`. `list_members` is the size of
-    the list afterwards (of a dry run: as it would be), 0 without a list and before the end. `imported_unsubscribed` are
-    the good rows whose contacts get no mail, as the file says.
+    mm-48: `good` rows were accepted; of them `new_contacts` created a contact and `changed_contacts` changed one. Rows
+    with unchanged contacts are good and neither. Rejected = `total` - `good`. `list_members` is the size of the list
+    afterwards (of a dry run: as it would be), 0 without a list and before the end. `imported_unsubscribed` are the good
+    rows that the file marks as opted out.
 
-    lk-93: `processed` and below, which add up to it. Rows of somebody already subscribed count as
-    `already_subscribed` whether their data changed or not; a removal of somebody who is not on the list counts as
-    `already_unsubscribed`. Rows of people who come as unsubscribed count as `unsubscribed`, of people who wait as
-    `skipped`, of people who were deleted as `suppressed`.
+    lk-93: `processed` and below, which add up to it. Rows of subscribed members count as `already_subscribed` whether
+    their data changed or not; a removal of a contact that is not on the list counts as `already_unsubscribed`. Rows of
+    contacts imported as unsubscribed count as `unsubscribed`, of unconfirmed ones as `skipped`, of deleted ones as
+    `suppressed`.
     """
 
     total: int
@@ -62,7 +62,7 @@ class ImportCounts:
 
     @classmethod
     def of(cls, counters: Mapping[str, int], list_members: int = 0) -> ImportCounts:
-        """Return the figures from the numbers of rows per outcome."""
+        """Compute the counts from the numbers of rows per outcome."""
 
         def rows(*outcomes: str) -> int:
             return sum([counters.get(outcome, 0) for outcome in outcomes])
@@ -109,7 +109,7 @@ class ImportCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class RejectedRow:
-    """A row that was not taken: its first physical line (from 1), the reason as code and in words, its fields."""
+    """A rejected row: its first physical line (from 1), the reason as code and in words, its fields."""
 
     line: int
     reason: str

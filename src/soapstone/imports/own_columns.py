@@ -1,7 +1,7 @@
-"""Columns that our own files have besides their owner's: of an export, and of the rejected rows of an import.
+"""Columns that our own files add: exports, and files of an import's rejected rows.
 
-Such a file is imported again as it is. So a heading of it that could be taken for anything else is told apart here, for
-those who write the file and for those who read it.
+Such files can be imported unchanged. So this module resolves their ambiguous headings, both for writing and for
+reading.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.spec import ATTRIBUTE
 from soapstone.lists.profiles import ProfileAttribute
 
-# What every row of an export has → what its column is called.
+# Value in every row of an export → heading of its column.
 EXPORT = {
     "contact_id": "contact_id",
     "number": "number",
@@ -27,14 +27,14 @@ EXPORT = {
 }
 # The first columns of a file of rejected rows.
 REJECTS = ("line", "reason")
-# Those of an export that name no field of the contact.
+# Those of an export that are not fields of the contact.
 _ADDED = frozenset(name for name in EXPORT.values() if field_column(name) is None)
 
 
 def added_columns(headings: Sequence[str]) -> frozenset[int]:
-    """Return the columns of a file, from 0, that an export or a file of rejected rows has added; none of another file.
+    """Return the columns, from 0, that an export or a file of rejected rows has added; none of another file.
 
-    An export is known by all its headings, letter case included, a file of rejected rows by its first two.
+    All headings, with letter case, identify an export; the first two identify a file of rejected rows.
     """
     names = [name.strip() for name in headings]
     first = 0
@@ -48,8 +48,7 @@ def added_columns(headings: Sequence[str]) -> frozenset[int]:
 
 
 def attribute_headings(attributes: Iterable[ProfileAttribute]) -> list[str]:
-    """Return what an export calls the columns of attributes: their names, or `attribute:NAME` where a name alone would
-    be read as something else."""
+    """Return the headings of attributes in an export: their names, or `attribute:NAME` if a name alone is ambiguous."""
     return [f"{ATTRIBUTE}{each.name}" if _means_something_else(each.name) else each.name for each in attributes]
 
 
@@ -59,9 +58,9 @@ def _means_something_else(name: str) -> bool:
 
 
 def attribute_target(heading: str, by_name: Mapping[str, str]) -> str | None:
-    """Return the target that `attribute:N` or `attribute:NAME` means; None for a heading of another form.
+    """Return the target of `attribute:N` or `attribute:NAME`; None for a heading of another form.
 
-    `by_name` are the targets of the list's attributes by their casefolded names. A number goes before a name; where the
+    `by_name` are the targets of the list's attributes by their casefolded names. A number goes before a name; if the
     list has neither, the target is one that no list has.
     """
     if not heading.startswith(ATTRIBUTE):

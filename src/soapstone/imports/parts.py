@@ -1,4 +1,4 @@
-"""Parts: what became of the rows of one chunk, packed into a few bytes per row.
+"""Parts: the outcomes of one chunk's rows, packed into a few bytes per row.
 
 A part is stored in the transaction of its chunk, so that outcomes and counters never disagree.
 """
@@ -15,14 +15,14 @@ from sqlalchemy import Connection, insert
 
 from soapstone.store.tables import import_parts
 
-# The rows of a part lie close together: the lightest compression finds that.
+# The rows of a part are close together: the lightest compression suffices.
 LEVEL = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The rows of a chunk from the file's row `first` on: rows per outcome, and of each row its physical line, its
-    outcome's code and its contact, 0 for none."""
+    """The rows of a chunk from the file's row `first` on: rows per outcome, and the physical line, outcome code and
+    contact (0 for none) of each row."""
 
     first: int
     counts: Mapping[str, int]
@@ -45,13 +45,13 @@ class Part:
 
 
 def pack_lines(lines: Sequence[int]) -> bytes:
-    """Physical lines in ascending order, as distances from the line before."""
+    """Pack ascending physical lines, as distances from the previous line."""
     distances = array("Q", map(int.__sub__, lines, [0, *lines[:-1]]))
     return _packed(distances)
 
 
 def unpack_lines(data: bytes) -> list[int]:
-    """Return the lines that were packed."""
+    """Unpack the lines of `pack_lines`."""
     lines, line = [], 0
     for distance in _unpacked("Q", data):
         line += distance
@@ -60,22 +60,22 @@ def unpack_lines(data: bytes) -> list[int]:
 
 
 def pack_numbers(numbers: Sequence[int]) -> bytes:
-    """Return numbers of up to 64 bits."""
+    """Pack numbers of up to 64 bits."""
     return _packed(array("q", numbers))
 
 
 def unpack_numbers(data: bytes) -> Sequence[int]:
-    """Return the numbers that were packed."""
+    """Unpack the numbers of `pack_numbers`."""
     return _unpacked("q", data)
 
 
 def pack_codes(codes: bytes | bytearray) -> bytes:
-    """Return one byte per row."""
+    """Pack codes of one byte per row."""
     return zlib.compress(codes, LEVEL)
 
 
 def unpack_codes(data: bytes) -> bytes:
-    """Return the codes that were packed."""
+    """Unpack the codes of `pack_codes`."""
     return zlib.decompress(data)
 
 

@@ -1,7 +1,7 @@
-"""Profile documents in statements: merging a patch into them, on either database.
+"""SQL expressions that merge a patch into profile documents, on either database.
 
-A patch holds a value or null for each attribute it speaks of; null empties the attribute. Stored documents hold no
-nulls and no blanks.
+A patch holds a value or null for each attribute in it; null clears the attribute. Stored documents hold no nulls and no
+blanks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Documents:
         self._sqlite = kind == "sqlite"
 
     def fresh(self, patch: Expression) -> Expression:
-        """Return the document of somebody who had none."""
+        """Return the document of a new member."""
         if self._sqlite:
             return func.json_patch("{}", patch, type_=Text())
         return func.jsonb_strip_nulls(patch, type_=patch.type)
@@ -32,15 +32,15 @@ class Documents:
         return func.jsonb_strip_nulls(old.op("||")(patch), type_=patch.type)
 
     def filled(self, old: Expression, patch: Expression) -> Expression:
-        """Return the document with the patch's values where it has none (lk-55: append)."""
+        """Return the document with the patch's values only for missing ones (lk-55: append)."""
         if self._sqlite:
-            # Twice, so that the order of the members stays as it was and only a real change is one.
+            # Twice, to keep the order of keys, so that only real changes differ.
             return func.json_patch(old, func.json_patch(patch, old), type_=Text())
         return func.jsonb_strip_nulls(patch.op("||")(old), type_=patch.type)
 
     def differ(self, old: Expression, new: Expression) -> Expression:
-        """Return whether a document made by one of the above says something else than the one before."""
+        """Return whether a document from one of the above differs from the old one."""
         if self._sqlite:
-            # As text without white space, which is how SQLite writes what it made.
+            # As text without white space, as SQLite writes its results.
             return func.json(old, type_=Text()) != new
         return old != new

@@ -1,4 +1,4 @@
-"""Progress: how far an import is, as its owner wants to know it."""
+"""The progress of an import."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from soapstone.jobs.job import Job
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an import is.
+    """The progress of an import.
 
-    `read`: data rows read so far, while the file is looked through for the first time. `done`: rows that have their
-    outcome. `rows`: all data rows of the file, None until it was read once. `rate`: rows done per second in the present
-    attempt, 0.0 while unknown. `seconds_left`: at this rate; None while unknown, 0.0 at the end.
+    `read`: data rows read so far by the first pass over the file. `done`: rows that have their outcome. `rows`: all
+    data rows of the file, None until the first pass ends. `rate`: rows done per second in the present attempt, 0.0
+    while unknown. `seconds_left`: at this rate; None while unknown, 0.0 at the end.
     """
 
     read: int
@@ -24,7 +24,7 @@ class Progress:
 
     @classmethod
     def of(cls, job: Job) -> Progress:
-        """Return the progress that the job's checkpoint tells of."""
+        """Read the progress from the job's checkpoint."""
         checkpoint = job.checkpoint
         done = int(checkpoint.get("done", 0))
         rows = int(checkpoint["rows"]) if "rows" in checkpoint else None

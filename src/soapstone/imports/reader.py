@@ -1,4 +1,4 @@
-"""The reader: reads an import's file for the merge, for a large file in a process of its own.
+"""The reader: reads an import's file for the merge, a large one in a process of its own.
 
 On two cores the next chunk is parsed, checked and staged while the one before is merged.
 """
@@ -20,17 +20,17 @@ from typing import Any
 from soapstone.imports.reading import Event, Staged, Task, read
 from soapstone.imports.records import UnreadableError
 
-# Smaller files, in bytes, are read before a process has started.
+# Reading a smaller file, in bytes, takes less time than starting a process.
 LARGE_BYTES = 4 << 20
 # Chunks that may be staged ahead of the merge, the one being merged included.
 AHEAD = 2
 
 
 def events(task: Task, *, size: int) -> Generator[Event, None, None]:
-    """Yield what `read` gives for a file of so many bytes.
+    """Yield the events of `read` for a file of `size` bytes.
 
     A reader process ends when this iterator is closed, or when this process ends, however that happens. Raises
-    UnreadableError, OSError, and ChildProcessError when the process was ended from outside.
+    UnreadableError, OSError, and ChildProcessError if the process was killed from outside.
     """
     if size < LARGE_BYTES:
         yield from read(task)
@@ -74,10 +74,10 @@ def _main() -> None:
     try:
         task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301
     except (EOFError, pickle.UnpicklingError):
-        # The worker died before it had said what to read.
+        # The worker died before it sent the task.
         return
-    # Rows are no cycles, but the collector looks through all of them again and again: without it, reading takes three
-    # quarters of the time.
+    # Rows hold no cycles, but the collector scans all of them repeatedly: without it, reading takes three quarters of
+    # the time.
     gc.freeze()
     gc.disable()
     room = threading.Semaphore(AHEAD)
@@ -90,10 +90,10 @@ def _main() -> None:
             _send(event)
             gc.collect()
     except (UnreadableError, OSError, MemoryError, sqlite3.Error) as failure:
-        # Plainly, without what cannot be sent.
+        # A plain copy, without parts that cannot be pickled.
         answer = type(failure)(*failure.args)
     except Exception:
-        # The trace goes to the log by way of standard error.
+        # The trace goes to the log through standard error.
         traceback.print_exc()
         answer = RuntimeError("the reader met a fault of its own")
     _send(answer)
@@ -104,12 +104,12 @@ def _send(event: Event | Exception | None) -> None:
         pickle.dump(event, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Nobody is there any more.
+        # The worker is gone.
         os._exit(0)
 
 
 def _listen(room: threading.Semaphore) -> None:
-    # One byte for each chunk that was merged; the end when nobody is there any more.
+    # One byte for each merged chunk; the end of the pipe when the worker is gone.
     while os.read(sys.stdin.fileno(), 1):
         room.release()
     os._exit(0)

@@ -1,7 +1,7 @@
-"""Reading: everything that is done to an import's file before its rows are merged.
+"""Reading: all processing of an import's file before the merge.
 
-The file is looked through once for its index, then staged chunk by chunk. It needs nothing of the records, so it can
-run in a process of its own beside the merge.
+A first pass builds the file's index, then chunks are staged. Reading does not use the database, so it can run in a
+process of its own beside the merge.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from soapstone.imports.surplus import surplus_positions
 from soapstone.lists.profiles import ProfileAttribute
 from soapstone.vocabulary.rows import ImportOutcome
 
-# Seconds between two news of the look through the file.
+# Seconds between two reports of the first pass.
 NEWS = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What is to be read, and how: all in plain values, so that it can be sent to another process.
+    """A file to read, and how: all in plain values, so that it can be sent to another process.
 
-    `folder` is there for this reading alone. `kind` is that of the database, `done` the number of rows that were merged
-    already, `most_bytes` the limit for a packed file. `rejects` are rows that are not taken whatever they hold: the
-    reason by physical line.
+    `folder` belongs to this task alone. `kind` is that of the database, `done` the number of rows merged already,
+    `most_bytes` the limit for a packed file. `rejects` are rows to reject whatever they hold: the reason by physical
+    line.
     """
 
     path: str
@@ -61,15 +61,15 @@ class Task:
 
 
 class Looking(NamedTuple):
-    """The first look through the file has come so far, in data rows."""
+    """The progress of the first pass, in data rows."""
 
     rows: int
 
 
 class Indexed(NamedTuple):
-    """The file was looked through: its data rows, the codec it is read with, and its heading if it has one.
+    """The result of the first pass: the number of data rows, the codec, and the header row if any.
 
-    `meaningless` are headings that could have meant opt-outs, and do not: nothing uses these columns.
+    `meaningless` are headings that might have meant opt-outs, but do not: these columns are unused.
     """
 
     rows: int
@@ -79,7 +79,7 @@ class Indexed(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A row that is not taken whatever the records say; `position` counts from the chunk's first row."""
+    """A row rejected without the database; `position` counts from the chunk's first row."""
 
     position: int
     reason: str
@@ -87,10 +87,10 @@ class Rejection(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """A chunk is ready to be merged: its first row, the physical line of each row, how many rows lie at `path`.
+    """A chunk that is ready for the merge: its first row, the physical line of each row, the number of rows at `path`.
 
-    `repaired` is the number of rows that were not refused and whose address was repaired. `misfits` are positions of
-    rows by attribute number: see Rows. `surplus` are those of rows with a key and values beyond the last heading.
+    `repaired` is the number of accepted rows with a repaired address. `misfits` are positions of rows by attribute
+    number: see Rows. `surplus` are those of rows with a key and values beyond the last heading.
     """
 
     first: int
@@ -107,7 +107,7 @@ Event = Looking | Indexed | Staged
 
 
 def read(task: Task) -> Iterator[Event]:
-    """Read the file; the next chunk is staged when the next event is asked for. Raises UnreadableError."""
+    """Read the file; stage the next chunk when the next event is requested. Raises UnreadableError."""
     folder, spec = Path(task.folder), task.spec
     content = unpacked(Path(task.path), folder, limit=task.most_bytes)
     check_kind(beginning_of(content))
@@ -157,14 +157,14 @@ def _rejecting(found: Iterator[Block], rejects: Mapping[int, str]) -> Iterator[B
 
 
 def _end(file: BinaryIO) -> int:
-    """Return the byte at which the records end: programs of DOS write Ctrl-Z behind the last line."""
+    """Return the byte at which the records end: DOS programs write Ctrl-Z after the last line."""
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - 2, 0))
     return size - 1 if file.read() in (b"\n\x1a", b"\r\x1a") else size
 
 
 def _settled(rows: Rows, found: Iterator[Block], *, header: bool) -> Iterator[Looking]:
-    """Look through the file for what its doubtful columns are: whether they say who gets no mail."""
+    """Read the file to decide which of its ambiguous columns hold opt-outs."""
     heard = time.monotonic()
     for block in found:
         good = [row for position, row in enumerate(block.rows) if position not in block.flaws and position >= header]
@@ -199,7 +199,7 @@ def _staged(
     path: Path,
     columns: int | None,
 ) -> Staged:
-    """Stage the rows from `first` on, but for those that are done. Values behind so many `columns` are surplus."""
+    """Stage the rows from `first` on, except those done. Values after `columns` columns are surplus."""
     records: list[list[str]] = []
     lines: list[int] = []
     keys: list[str] = []
@@ -220,7 +220,7 @@ def _staged(
         keys[position] = ""
         flaws[position] = ImportOutcome.DUPLICATE
     if done > first:
-        # Another version of this program has cut the file in other places.
+        # Another version of this program has split the file elsewhere.
         gone = done - first
         first, records, lines, keys, emails = done, records[gone:], lines[gone:], keys[gone:], emails[gone:]
         opt_outs = opt_outs[gone:]

@@ -1,7 +1,7 @@
 """Records of a delimited text file, each with the physical line and the byte at which it begins.
 
-The csv module parses; this module feeds it physical lines and watches what it takes, so that a record of the file is
-known by its exact place and one bad record costs no other.
+The csv module parses; this module feeds it physical lines and tracks those that it takes. So each record has an exact
+place, and one bad record spoils no other.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from soapstone.vocabulary.rows import ImportOutcome
 if TYPE_CHECKING:
     from _csv import Reader
 
-# A quoted value longer than this, in characters, or a record of more lines than this has lost its closing quote.
+# A quoted value longer than this, in characters, or a record of more lines than this lacks its closing quote.
 VALUE_CHARACTERS = 1 << 20
 RECORD_LINES = 1000
 # A physical line longer than this, in bytes, is not kept in memory.
 LINE_BYTES = 4 << 20
 # Nor is a record.
 RECORD_BYTES = 16 << 20
-# So much is kept of the first line of a record that has no end.
+# Bytes kept of the first line of a record without an end.
 FLAWED_CHARACTERS = 4000
 BLOCK = 256 << 10
-# A byte order mark that stands in quotes, or twice, is no part of the first value of a file.
+# A byte order mark in quotes, or a second one, is no part of the first value of a file.
 MARK = "\ufeff"
 
-# The limit belongs to the whole process; nobody else here reads values that long.
+# The limit is global to the process, in which no other code reads values that long.
 csv.field_size_limit(VALUE_CHARACTERS)
 
 
 class UnreadableError(InvalidError):
-    """The file does not keep to its dialect at all; the message is a sentence for its owner."""
+    """The file cannot be read in its dialect; the message is a sentence for its owner."""
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written. `encoding` is a Python codec in which line breaks are the bytes 10 and 13."""
+    """The format of a file. `encoding` is a Python codec in which line breaks are the bytes 10 and 13."""
 
     delimiter: str
     qualifier: str
@@ -59,7 +59,7 @@ class Place:
 
 
 class Record(NamedTuple):
-    """A record: its first physical line, its fields, and why it cannot be used ("" or an outcome)."""
+    """A record: its first physical line, its fields, and its flaw ("" or an outcome)."""
 
     line: int
     fields: list[str]
@@ -67,14 +67,14 @@ class Record(NamedTuple):
 
 
 class _Runaway(Exception):
-    """The record under way takes too many lines."""
+    """The present record takes too many lines."""
 
 
 class Records:
     """Reads the records of a file from `start` on, or only those that begin before the byte `stop`.
 
-    Blank lines are no records. Line breaks are LF, CR LF and CR, inside quoted values too. `place` is the place behind
-    the record that was given last. Raises UnreadableError when too much of the file had to be read over and over.
+    Blank lines are no records. Line breaks are LF, CR LF and CR, inside quoted values too. `place` is the place after
+    the last record returned. Raises UnreadableError if too much of the file had to be read repeatedly.
     """
 
     def __init__(self, file: BinaryIO, dialect: Dialect, start: Place, stop: int | None = None) -> None:
@@ -100,7 +100,7 @@ class Records:
                     ImportOutcome.TOO_LONG if lines.flaw == ImportOutcome.TOO_LONG else ImportOutcome.UNTERMINATED_QUOTE
                 )
             except csv.Error:
-                # The only error of a reader that is not strict, fed with single lines: a value over the limit.
+                # The only error of a non-strict reader that gets single lines: a value over the limit.
                 quoted = bool(self._dialect.qualifier) and any(
                     self._dialect.qualifier in taken_line.text for taken_line in taken
                 )
@@ -133,14 +133,14 @@ class Records:
 
 
 def reader_of(lines: Iterator[str], dialect: Dialect) -> Reader:
-    """Return the csv module's reader of lines of this dialect."""
+    """Return a csv reader for lines of this dialect."""
     if dialect.qualifier:
         return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.qualifier)
     return csv.reader(lines, delimiter=dialect.delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
 
 
 def behind(file: BinaryIO, start: Place, lines: int) -> Place:
-    """Return the place behind so many lines."""
+    """Return the place after so many lines."""
     file.seek(start.offset)
     for _, size in islice(_physical_lines(file), lines):
         start = Place(start.offset + size, start.line + 1)
@@ -149,7 +149,7 @@ def behind(file: BinaryIO, start: Place, lines: int) -> Place:
 
 class _Line(NamedTuple):
     text: str
-    # In bytes of the file; more than the text has when the line was cut.
+    # In bytes of the file; larger than the text if the line was cut.
     size: int
     flaw: str
 
@@ -157,8 +157,8 @@ class _Line(NamedTuple):
 class _Lines:
     """Physical lines of a file as text, one at a time, from a byte offset on.
 
-    `taken` holds the lines since `begin`; `flaw` says what was wrong with one of them; `ended_early` tells that the
-    file ended while more lines were asked for. `offset` is the byte behind the last line.
+    `taken` holds the lines since `begin`, `flaw` an outcome if one of them is bad; `ended_early` says that the file
+    ended when more lines were requested. `offset` is the byte after the last line.
     """
 
     def __init__(self, file: BinaryIO, encoding: str, offset: int) -> None:
@@ -171,7 +171,7 @@ class _Lines:
         self._encoding = encoding
         self._source = _physical_lines(file)
         self._again: deque[_Line] = deque()
-        # Lines read, and lines read again: what a file without regard for its own quotes costs is bounded.
+        # Lines read, and lines read again: bounds the cost of a file with broken quotes.
         self._read = self._reread = 0
 
     def begin(self) -> None:
@@ -205,7 +205,7 @@ class _Lines:
         return line.text
 
     def give_back_all_but_first(self) -> None:
-        """End the record with its first line after all; the others are read again."""
+        """Cut the record to its first line; the others are read again."""
         if self._reread > 1_000_000 + 4 * self._read:
             raise UnreadableError("The file cannot be read: too many of its quoted values have no end.")
         self._again.extendleft(reversed(self.taken[1:]))
@@ -227,13 +227,13 @@ class _Lines:
             text = raw.decode(self._encoding, "replace")
             flaw = flaw or ImportOutcome.ENCODING
         if "\0" in text:
-            # No database keeps this character in texts, and no person has typed it.
+            # PostgreSQL cannot store this character in texts, and people cannot type it.
             text = text.replace("\0", "")
         return _Line(text, size, flaw)
 
 
 def _physical_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
-    """Yield lines with their ends, and their sizes; what goes beyond LINE_BYTES of a line counts but is not given."""
+    """Yield lines with their ends, cut at LINE_BYTES, and their full sizes in bytes."""
     rest = b""
     while block := file.read(BLOCK):
         lines = (rest + block).splitlines(keepends=True)
@@ -250,7 +250,7 @@ def _physical_lines(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
 
 
 def _skip_line(file: BinaryIO, last: bytes, size: int) -> tuple[int, bytes]:
-    """Read to the end of a line that has `size` bytes so far; its size, and what was read behind it."""
+    """Read to the end of a line that has `size` bytes so far; return its size, and the bytes read after it."""
     while block := file.read(BLOCK):
         if last == b"\r":
             half = block.startswith(b"\n")

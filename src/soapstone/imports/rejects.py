@@ -17,24 +17,23 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.profiles import ProfileAttribute, Profiles
 
-# Rows that are read at a time.
+# Rows of one query.
 ROWS_FETCHED = 1000
-# Characters of a heading that a job keeps: its checkpoint is written with every chunk.
+# Most characters of a header row in a job: each chunk writes the checkpoint.
 MOST_HEADING = 20_000
 
 _NAMES = {column: name for name, column in FIELDS.items()}
 
 
 def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[bytes]:
-    """Yield the rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields as they stood in the
-    input.
+    """Yield the rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields of the input.
 
-    The heading is that of the input. Where it has none, or where its words would not be read as the import took the
-    column, it says what the column was taken for. So the file can be corrected and imported again: imports know its
-    first two columns, and formulas are escaped as they read them.
+    The headings are those of the input. A missing one, or one that an import would read differently, is replaced by the
+    column's target. So the file can be corrected and imported again: imports know its first two columns and unescape
+    formulas.
     """
     text = io.StringIO()
-    # With the line end of RFC 4180 the writer puts quotes around any field that holds a part of it.
+    # With the line end of RFC 4180 the writer quotes any field that holds a part of it.
     writer = csv.writer(text, lineterminator="\r\n")
     rows = imports.rejected(job.id, limit=ROWS_FETCHED)
     writer.writerow(escaped([*REJECTS, *_names(profiles, imports, job, rows)]))
@@ -46,7 +45,7 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
 
 
 def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[RejectedRow]) -> list[str]:
-    """Return what the columns of the input are called, as many as the rows have fields."""
+    """Return headings for the columns of the input, as many as the rows have fields."""
     attributes = [] if job.list_id is None else profiles.attributes(job.list_id)
     spec, headings = imports.spec(job), attribute_headings(attributes)
     called = {each.id: name for each, name in zip(attributes, headings, strict=True)}
@@ -55,7 +54,7 @@ def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[Reject
     read = _read(original, attributes, spec)
     for column in spec.columns:
         if column.part:
-            # Both parts of a whole name are one column.
+            # Both parts of a whole name come from one column.
             names.setdefault(column.index, NAME_ATTRIBUTE)
         elif read.get(column.index) != column.target:
             names[column.index] = called.get(column.attribute_id, "") if column.attribute_id else _NAMES[column.target]
@@ -64,7 +63,7 @@ def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[Reject
 
 
 def _read(heading: Sequence[str], attributes: Sequence[ProfileAttribute], spec: ImportSpec) -> dict[int, str]:
-    """Return what the columns of this heading would be taken for."""
+    """Return the targets that an import would give these headings, by column."""
     key = "email" if any(column.target == "email" for column in spec.columns) else "custom_id"
     try:
         plan = Headings(attributes).read(dict(enumerate(heading)), key)
@@ -74,15 +73,15 @@ def _read(heading: Sequence[str], attributes: Sequence[ProfileAttribute], spec: 
 
 
 def kept_heading(heading: Sequence[str]) -> list[str]:
-    """Return the heading of a file as its job keeps it: nothing of one that is very long."""
+    """Return the header row of a file for its job; empty if it is very long."""
     if sum(map(len, heading)) + len(heading) > MOST_HEADING:
         return []
     return [name.encode("utf-8", "replace").decode() for name in heading]
 
 
 def _taken(text: io.StringIO) -> bytes:
-    """Return what was written, which is taken out."""
-    # Texts from files may hold halves of surrogate pairs, which no encoding takes.
+    """Return the written text and empty the buffer."""
+    # Texts from files may hold lone surrogates, which UTF-8 cannot encode.
     data = text.getvalue().encode("utf-8", "replace")
     text.seek(0)
     text.truncate()

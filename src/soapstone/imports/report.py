@@ -1,4 +1,4 @@
-"""The report of an import: what became of every row, page by page."""
+"""The report of an import: the outcome of every row, page by page."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from soapstone.jobs.job import Job
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, import_parts, memberships, rejected_rows
 
-# Databases take so many values in one statement without complaint.
+# Values in one statement, within the limits of both databases.
 MOST_VALUES = 5000
 
 
 @dataclass(frozen=True, kw_only=True)
 class RowOutcome:
-    """What became of a row.
+    """The outcome of a row.
 
-    `line` is its first physical line, `contact_id` the contact that it is about and `number` that contact's 32-bit
-    number on the import's list (lk-35); None where there is none. `email` is the contact's address as it is now, or the
-    row's own for a row without contact. A contact whom the reader does not see is none.
+    `line` is its first physical line, `contact_id` its contact and `number` that contact's 32-bit number on the
+    import's list (lk-35); None if missing. `email` is the contact's current address, or the row's own for a row without
+    a contact. A contact that the login does not see counts as missing.
     """
 
     line: int
@@ -44,7 +44,7 @@ def outcomes(
 ) -> list[RowOutcome]:
     """Return rows with one of the outcomes (None = all), in the order of the file, as the login sees them.
 
-    Parts that lie before the page are passed over by their counts alone, so every page costs about the same.
+    Parts before the page are skipped by their counts alone, so every page costs about the same.
     """
     with database.read() as connection:
         found = list(_rows(connection, job.id, wanted, offset, limit))
@@ -58,7 +58,7 @@ def outcomes(
 def _rows(
     connection: Connection, job_id: int, wanted: Collection[str] | None, offset: int, limit: int
 ) -> Iterator[tuple[int, str, int]]:
-    """Physical line, outcome and contact (0 for none)."""
+    """Return physical line, outcome and contact (0 for none) of rows."""
     part = import_parts.c
     query = select(part.first_row, part.rows, part.counts).where(part.job_id == job_id).order_by(part.first_row)
     codes = None if wanted is None else {CODES[name] for name in wanted}
@@ -110,13 +110,13 @@ def _told(
 
 
 def _emails(connection: Connection, contact_ids: Sequence[int], login: Login | None) -> dict[int, str]:
-    """Return the addresses of those contacts that the login sees."""
+    """Return the addresses of the contacts that the login sees."""
     query = select(contacts.c.id, contacts.c.email).where(contacts.c.id.in_(contact_ids), *of_visible_person(login))
     return _pairs(connection, query)
 
 
 def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> dict[int, str]:
-    """Return the addresses as they stood in rows that were not taken, by line."""
+    """Return the addresses in rejected rows, by line."""
     spec = ImportSpec.of(job.request)
     columns = [column for column in spec.columns if column.target == "email"]
     table = rejected_rows
@@ -130,7 +130,7 @@ def _own_addresses(connection: Connection, job: Job, lines: Sequence[int]) -> di
 
 
 def _contacts_of(connection: Connection, job: Job, keys: Collection[str], login: Login | None) -> dict[str, int]:
-    """Return the account's contacts with these addresses that the login sees: of several the one that came first."""
+    """Return the account's contacts with these addresses that the login sees: of several the oldest."""
     if not keys:
         return {}
     mine = contacts.c.account_id == job.account_id

@@ -1,4 +1,4 @@
-"""Rows: the fields of records, checked and put where the spec wants them, a column at a time."""
+"""Rows: the fields of records, checked and mapped by the spec, a column at a time."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from soapstone.vocabulary.rows import ImportOutcome
 
 Record = Sequence[str]
 
-# White space beside an address that is no fault.
+# White space beside an address that is no error.
 _WHITE_SPACE = " \t\n\r\v\f"
 
-# The column of a stage with the external events that a row wants raised.
+# The column of a stage with the external events that a row raises.
 EVENTS = "events"
-# Those with what a row says of its contact's opt-out, and since when: microseconds since 1970, or nothing.
+# Those with a row's opt-out and its time: microseconds since 1970, or nothing.
 OPT_OUT, OPTED_OUT_AT = "opt_out", "opted_out_at"
 
 
 class Checked(NamedTuple):
-    """Some rows, checked: the key and the address of each, and the flaws of some (position → outcome).
+    """Checked rows: the key and the address of each, and the flaws of some (position → outcome).
 
-    A row with a flaw has no key. `opt_outs` is what each row says of an opt-out, nothing where the file does not tell.
-    `repaired` are the positions of the rows whose address was repaired.
+    A row with a flaw has no key. `opt_outs` is the meaning of each row, empty if the file has no opt-outs. `repaired`
+    are the positions of the rows whose address was repaired.
     """
 
     keys: list[str]
@@ -43,17 +43,17 @@ class Checked(NamedTuple):
 
     @property
     def ranks(self) -> list[int]:
-        """The rank of each row among those of its contact: an opt-out counts, wherever it stands."""
+        """The rank of each row among those of its contact: an opt-out wins at any position."""
         return [OUT.get(meaning, 0) for meaning in self.opt_outs]
 
 
 class Rows:
-    """Reads rows by a spec. `key` is the column that tells people apart, "email" or "custom_id".
+    """Reads rows by a spec. `key` is the column that identifies contacts, "email" or "custom_id".
 
-    `columns` are the contact's columns that a row fills besides the key; `has_profile` tells whether it fills profile
-    attributes; `key_columns` is how many columns of the file, from the first, are needed to check rows, `all_columns`
-    how many to use them; `texts` names what `values` gives, `record` those of them that go into the record of a contact
-    besides the key.
+    `columns` are the contact's columns that a row fills besides the key; `has_profile` says whether it fills profile
+    attributes; `key_columns` is the number of columns of the file, from the first, needed to check rows, `all_columns`
+    to use them; `texts` are the names of the columns of `values`, `record` those that belong to the contact besides the
+    key.
 
     `misfits`, after `values`, are the positions of rows with a key whose value does not fit its attribute, by the
     attribute's number.
@@ -67,21 +67,21 @@ class Rows:
         self._email = by_target.get("email")
         self._custom_id = by_target.get("custom_id") if key == "custom_id" else None
         kinds = {attribute.id: attribute for attribute in attributes}
-        # An attribute that was deleted since the import was asked for has nowhere to go.
+        # Values of an attribute that was deleted since the submission are dropped.
         self._attributes = [
             (column, kinds[column.attribute_id]) for column in spec.columns if column.attribute_id in kinds
         ]
         self.has_profile = bool(self._attributes)
         self.misfits: dict[int, list[int]] = {}
         self.has_blocks = any(attribute.kind == AttributeKind.CONTENT_BLOCK for _, attribute in self._attributes)
-        # The address and its comparable form, where they are not the key itself.
+        # The address and its comparable form, unless they are the key.
         self._follower = "email" if self._custom_id is None else "email_key" if self._email is not None else ""
         self._events = None
         if spec.event_column is not None:
             self._events = Column(index=spec.event_column, target=EVENTS, default=spec.event_default)
         self.record = [*filter(None, [self._follower]), *self.columns]
         self._opt_outs = [(column.index, Reader(column.heading)) for column in spec.opt_outs]
-        # Opt-out columns that nothing else uses, and what they are called.
+        # Columns used for opt-outs alone, and their headings.
         taken = {column.index for column in spec.columns}
         self._only_opt_outs = {each.index: each.heading for each in spec.opt_outs if each.index not in taken}
         self.meaningless: list[str] = []
@@ -93,27 +93,27 @@ class Rows:
         self.all_columns = max(self.key_columns, 1 + max(column.index for column in used))
         self._reject_roles = spec.reject_roles
         self._repairs = spec.repair
-        # White space of other kinds is a repair, and is counted as one.
+        # Removing other white space counts as a repair.
         self._space = _WHITE_SPACE if spec.repair else None
         self._blanks_count = spec.known == "overwrite"
 
     @property
     def has_events(self) -> bool:
-        """Whether rows may want external events raised."""
+        """Whether rows may raise external events."""
         return self._events is not None
 
     @property
     def has_opt_outs(self) -> bool:
-        """Whether columns may say who gets no mail."""
+        """Whether columns may hold opt-outs."""
         return bool(self._opt_outs)
 
     @property
     def doubtful(self) -> bool:
-        """Whether only the file's values can show what some of these columns are."""
+        """Whether some of these columns are ambiguous until the file's values are read."""
         return any(reader.doubtful for _, reader in self._opt_outs)
 
     def notice(self, rows: Sequence[Record]) -> bool:
-        """See some rows of the file, for `settle`; False when no further ones are needed."""
+        """Collect some rows of the file for `settle`; False if it needs no more."""
         wanted = [(index, reader) for index, reader in self._opt_outs if reader.doubtful and not reader.decided]
         rows = _padded(rows, self.key_columns)
         for index, reader in wanted:
@@ -121,9 +121,9 @@ class Rows:
         return bool(wanted)
 
     def settle(self) -> None:
-        """Decide which of the doubtful columns say who gets no mail; the others are none.
+        """Decide which of the ambiguous columns hold opt-outs; drop the others.
 
-        `meaningless` are the headings of those that hold values which nothing uses.
+        `meaningless` are the headings of dropped columns with values.
         """
         settled = [each for each in self._opt_outs if not each[1].doubtful or each[1].settle()]
         none = [each for each in self._opt_outs if each not in settled]
@@ -131,7 +131,7 @@ class Rows:
         self._opt_outs = settled
 
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
-        """Check rows; some of them have flaws already."""
+        """Check rows, of which some have flaws already."""
         rows = _padded(rows, self.key_columns)
         emails = [value.strip(self._space) for value in _values(rows, self._email)]
         wrong = invalid(emails)
@@ -146,12 +146,12 @@ class Rows:
         meanings = self._meanings(rows)
         found: dict[int, str] = {}
         if self._reject_roles:
-            # An opt-out subscribes no one, so it is taken: a member would stay subscribed otherwise.
+            # An opt-out subscribes no contact, so it is accepted: a member would stay subscribed otherwise.
             refused = [position for position in roles(compared) if not meanings or meanings[position] not in OUT]
             found = dict.fromkeys(refused, ImportOutcome.ROLE_ADDRESS)
         if self._custom_id is not None:
             keys = [value.strip() for value in _values(rows, self._custom_id)]
-            # The address is data here, and may be missing.
+            # The address is not the key here, and may be missing.
             wrong = [position for position in wrong if emails[position]]
         else:
             keys = compared
@@ -167,23 +167,23 @@ class Rows:
         return Checked(keys, emails, found, meanings, fixed)
 
     def _meanings(self, rows: Sequence[Record]) -> list[Meaning]:
-        """Return what each row says of an opt-out, by the strongest word of all its columns."""
+        """Return the opt-out of each row: the strongest meaning of all its columns."""
         columns = [reader.meanings([row[index] for row in rows]) for index, reader in self._opt_outs]
         if len(columns) < 2:
             return columns[0] if columns else []
         return [max(several, key=STRENGTH.__getitem__) for several in zip(*columns, strict=True)]
 
     def _since(self, row: Record) -> str:
-        """Return since when a row's contact gets no mail, as far as its columns tell."""
+        """Return the time of a row's opt-out; empty if its columns lack it."""
         for index, reader in self._opt_outs:
             if reader.read(row[index]) in OUT and (moment := time_of(row[index])) is not None:
                 return str((moment - EPOCH) // timedelta(microseconds=1))
         return ""
 
     def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
-        """Return the columns that `texts` names, and last the profiles where there are any.
+        """Return the columns of `texts`, and last the profiles if any.
 
-        A profile is the JSON document of a patch: attribute number → stored value, null for one to be emptied.
+        A profile is the JSON document of a patch: attribute number → stored value, null to clear it.
         """
         rows = _padded(rows, self.all_columns)
         columns: list[Sequence[str]] = [checked.keys]
@@ -210,7 +210,7 @@ class Rows:
         self.misfits = {}
         for column, attribute in self._attributes:
             name, kind, most = str(attribute.id), attribute.kind, attribute.max_length
-            # Our own exports leave a box blank that was never switched; in the contracts blank is off (lk-47).
+            # Our own exports leave a box blank that was never set; in the contracts blank is off (lk-47).
             blank = None if self._repairs else emptied(kind) or None
             found, unfit = _values(rows, column), False
             for patch, given in zip(patches, found, strict=True):
@@ -229,14 +229,14 @@ class Rows:
 
 
 def _padded(rows: Sequence[Record], columns: int) -> Sequence[Record]:
-    """Return rows with at least so many columns (mm-46)."""
+    """Pad rows to at least so many columns (mm-46)."""
     if min(map(len, rows), default=columns) >= columns:
         return rows
     return [row if len(row) >= columns else [*row, *[""] * (columns - len(row))] for row in rows]
 
 
 def _values(rows: Sequence[Record], column: Column | None) -> list[str]:
-    """Return one column of rows that have it, or a part of it; its default serves rows without a value (lk-69)."""
+    """Return one column of padded rows, or a part of it, with its default for blank values (lk-69)."""
     if column is None:
         return [""] * len(rows)
     index, default = column.index, column.default

@@ -1,6 +1,6 @@
-"""Runs an import: index the file, merge its rows chunk by chunk, sweep those who were replaced.
+"""Runs an import: index the file, merge its rows chunk by chunk, remove replaced members.
 
-All that the job knows of its progress is in its checkpoint, which every chunk's transaction carries along:
+The checkpoint, committed with each chunk, holds all of the job's progress:
 
 - `read`: data rows seen by the first look through the file; `rows`: all data rows; `encoding`: how it is read;
 - `heading`: the fields of its heading; `meaningless`: headings of opt-outs whose columns hold none;
@@ -44,19 +44,19 @@ from soapstone.store.tables import lists, rejected_rows
 
 log = logging.getLogger(__name__)
 
-# Rows of one transaction by kind of database: see docs/decisions. It shall not take a second.
+# Rows of one transaction by kind of database: see docs/decisions. It must take less than a second.
 CHUNK_ROWS = {"sqlite": 50_000, "postgresql": 20_000}
-# A packed file may unpack to so many bytes, or to so many times its size.
+# The most bytes of an unpacked file, or the most times its packed size.
 FREE_BYTES = 8 << 20
 MOST_GROWTH = 200
-# Somebody else may store the same person between look-up and insert, outside of imports; then the chunk is done again.
+# A call may store the same contact between look-up and insert; then the chunk is retried.
 TRIES = 5
 
 
 def run_import(run: Run, *, chunk_rows: int | None = None, rejects: Mapping[int, str] | None = None) -> None:
-    """Do an import, or what is left of it. Raises JobFailed with a sentence for its owner.
+    """Run or resume an import. Raises JobFailed with a sentence for its owner.
 
-    `rejects` are rows that are not taken whatever they hold: the reason, an outcome, by physical line.
+    `rejects` are rows to reject whatever they hold: the reason, an outcome, by physical line.
     """
     _Import(run, chunk_rows or CHUNK_ROWS[run.database.kind], rejects or {}).run()
 
@@ -104,7 +104,7 @@ class _Import:
                 key=self._spec.key(self._account.identifier),
                 attributes=self._attributes,
                 kind=self._run.database.kind,
-                # Chunks stay as they were cut by the first attempt.
+                # The first attempt fixes the size of chunks.
                 chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
                 done=checkpoint.get("done", 0),
                 most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
@@ -116,7 +116,7 @@ class _Import:
 
     def _take(self, connection: Connection, event: Event) -> None:
         if isinstance(event, Looking):
-            # Also sees a request to stop or cancel, or another attempt.
+            # Also detects a request to stop or cancel, or a lost lease.
             with self._run.chunk() as chunk:
                 chunk.progress = False
                 chunk.checkpoint = dict(chunk.checkpoint) | {"read": event.rows}
@@ -185,7 +185,7 @@ class _Import:
             erased = erased_among(connection, account_id, set().union(*map(keys_in, texts)))
 
         def kept(fields: list[str]) -> list[str]:
-            """Return nothing of a row about a deleted person, for whatever reason it was not taken."""
+            """Drop the fields of a row about a deleted contact, whatever the reason of its rejection."""
             named = erased and any(erased.keys() & keys_in(text) for text in fields if "@" in text)
             return [] if named else fields
 
@@ -196,7 +196,7 @@ class _Import:
         connection.execute(insert(rejected_rows), rows)
 
     def _require_list(self, chunk: Chunk) -> int:
-        """Return the members of the list now, 0 without one. Raises JobFailed when it was deleted meanwhile."""
+        """Return the present number of members of the list, 0 without a list. Raises JobFailed if it was deleted."""
         if self._run.job.list_id is None:
             return 0
         query = select(lists.c.members).where(lists.c.id == self._run.job.list_id, lists.c.deleted_at.is_(None))

@@ -1,4 +1,4 @@
-"""Scratch: the folder in which an import keeps what it needs while it runs."""
+"""Scratch: the folder for temporary files of a running import."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PREFIX = "import-"
 
 @contextmanager
 def folder(parent: Path, job_id: int) -> Iterator[Path]:
-    """Yield a fresh folder for one attempt at a job; what an attempt before it left is gone, and this is at the end.
+    """Yield a new folder for one attempt at a job; delete those of earlier attempts before, and this one after.
 
-    No two attempts share a name: the reader of a dead worker may write for a moment longer.
+    No two attempts share a name: the reader of a dead worker may still write for a moment.
     """
     for path in parent.glob(f"{PREFIX}{job_id}-*"):
         shutil.rmtree(path, ignore_errors=True)

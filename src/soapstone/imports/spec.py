@@ -1,4 +1,4 @@
-"""What an import is asked to do: the shape of its file, the use of its columns, the fate of people already known."""
+"""The spec of an import: the format of its file, the use of its columns, the treatment of known contacts."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from soapstone.errors import InvalidError
 from soapstone.imports.charsets import charset
 from soapstone.imports.opt_outs import Reader, is_opt_out
 
-# A column whose target begins so fills a profile attribute of the list; its number follows.
+# The prefix of a target that is a profile attribute of the list; its number follows.
 ATTRIBUTE = "attribute:"
 
 Action = Literal["add", "update", "remove", "remove_with_profile"]
 Known = Literal["keep", "overwrite", "update", "append"]
-# What a whole name is split into.
+# The parts of a whole name.
 NamePart = Literal["first_name", "last_name"]
 NAME_PARTS: tuple[NamePart, ...] = ("first_name", "last_name")
 
@@ -31,8 +31,8 @@ class Column:
     """One used column of the file.
 
     `index` counts from 0. `target` is a column of the contact ("email", "custom_id", "first_name" …) or
-    "attribute:<id>", a profile attribute of the list. `default` serves rows without a value (lk-69). `part` is
-    "first_name" or "last_name" for that part of a whole name, else empty.
+    "attribute:<id>", a profile attribute of the list. `default` replaces blank values (lk-69). `part` is "first_name"
+    or "last_name" for that part of a whole name, else empty.
     """
 
     index: int
@@ -48,21 +48,21 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class OptOut:
-    """A column of the file, from 0, that may say who gets no mail, and its heading: see imports.opt_outs."""
+    """A column of the file, from 0, that may hold opt-outs, and its heading: see imports.opt_outs."""
 
     index: int
     heading: str
 
 
 def opt_outs_of(headings: Mapping[int, str]) -> tuple[OptOut, ...]:
-    """Return the columns that may say who gets no mail, of these headings by column from 0."""
+    """Return the columns that may hold opt-outs, of these headings by column from 0."""
     return tuple(OptOut(index=index, heading=name) for index, name in sorted(headings.items()) if is_opt_out(name))
 
 
 def opt_outs_alone(opt_outs: Iterable[OptOut], *, make_attributes: bool) -> set[int]:
-    """Return the columns, from 0, that are for opt-outs and nothing else.
+    """Return the columns, from 0, that are for opt-outs alone.
 
-    One that may mean something else, such as `Status`, is kept in an attribute too where attributes are made.
+    An ambiguous one, such as `Status`, also fills an attribute if attributes are created.
     """
     return {each.index for each in opt_outs if not (make_attributes and Reader(each.heading).doubtful)}
 
@@ -71,36 +71,35 @@ def opt_outs_alone(opt_outs: Iterable[OptOut], *, make_attributes: bool) -> set[
 class ImportSpec:
     """One import.
 
-    File: `header` says that the first row holds headings; `skip` lines stand above it and are not read; `delimiter` is
-    one character; `qualifier` is one character or empty for none; `encoding` is a name of imports.charsets, or empty to
-    find out: byte order mark, else UTF-8, else Windows-1252 (lk-68).
+    File: `header` says that the first row holds headings; `skip` lines above it are not read; `delimiter` is one
+    character; `qualifier` is one character or empty for none; `encoding` is a name of imports.charsets, or empty to
+    detect it: byte order mark, else UTF-8, else Windows-1252 (lk-68).
 
-    `action`: "add" puts people on the list (or only stores them, without a list), "update" touches only those who are
-    on it (lk-73), "remove" unsubscribes them, "remove_with_profile" clears their profile as well.
+    `action`: "add" puts contacts on the list (or only stores them, without a list), "update" changes only members
+    (lk-73), "remove" unsubscribes them, "remove_with_profile" clears their profile as well.
 
-    `known` says what happens to the record and profile of somebody who is known already: "keep" leaves them alone
-    (mm-58), "overwrite" takes the row as the truth, blanks included, "update" replaces by values that are not blank,
-    "append" fills only what is empty (lk-55). Columns that the file does not have stay in any case.
+    `known` treats fields and profile of known contacts: "keep" leaves them alone (mm-58), "overwrite" takes all values
+    of the row, blanks included, "update" takes values that are not blank, "append" fills only empty ones (lk-55).
+    Columns that the file does not have stay in any case.
 
-    `blocked`: "keep" stores suppressed and unsubscribed people and puts them on the list, where they stay suppressed
-    and unsubscribed (mm-59); "skip" counts them as such and leaves them alone (lk-75).
+    `blocked`: "keep" stores suppressed and unsubscribed contacts and puts them on the list, still suppressed and
+    unsubscribed (mm-59); "skip" counts them as such and leaves them alone (lk-75).
 
-    `identified_by`: "account" follows the account's identifier (mm-53), "email" goes by the address always (lk-75).
+    `identified_by`: "account" uses the account's identifier (mm-53), "email" always the address (lk-75).
 
-    `replace`: who is on the list and not in the file leaves it (mm-42, mm-60). `dry_run` counts and stores nothing
-    (mm-52). `reject_roles` refuses addresses such as info@ (mm-55). `source` is told in reports (lk-94).
+    `replace` removes members that are not in the file (mm-42, mm-60). `dry_run` counts and stores nothing (mm-52).
+    `reject_roles` refuses addresses such as info@ (mm-55). `source` appears in reports (lk-94).
 
-    `triggers` says that the import was asked for by a call that may raise external events (lk-81). `event_column` is
-    the column (from 0) with those to raise for the row, numbers with commas between them; `event_default` serves rows
-    without (lk-71).
+    `triggers` says that the import may raise external events (lk-81). `event_column` is the column (from 0) with those
+    to raise for the row, as comma-separated numbers; `event_default` replaces blank values (lk-71).
 
-    `opt_outs` are the columns that say who gets no mail. Such people come as unsubscribed, on the list or, without a
-    list, altogether. Imports of the two contracts have none but those of our own exports (mm-45).
+    `opt_outs` are the columns with opt-outs. Such contacts are imported as unsubscribed from the list or, without a
+    list, from everything. Imports of the two contracts use only those of our own exports (mm-45).
 
-    `unused` are headings of the file that nothing uses, as they are told: see imports.columns.
+    `unused` are the reported headings of unused columns: see imports.columns.
 
-    `repair` takes addresses as people write them, `Name <address>` and the like (soapstone.address_repair); those
-    of the two contracts are taken as they are (mm-53).
+    `repair` accepts forms such as `Name <address>` (soapstone.address_repair); imports of the two contracts take
+    addresses unchanged (mm-53).
     """
 
     columns: tuple[Column, ...]
@@ -125,22 +124,22 @@ class ImportSpec:
     repair: bool = False
 
     def key(self, identifier: str) -> str:
-        """Return the column that tells people apart, "email" or "custom_id", in an account with this identifier."""
+        """Return the column that identifies contacts, "email" or "custom_id", in an account with this identifier."""
         return "email" if self.identified_by == "email" else identifier
 
     @property
     def removes(self) -> bool:
-        """Whether the import takes people off the list's mail."""
+        """Whether the import unsubscribes contacts."""
         return self.action in ("remove", "remove_with_profile")
 
     @property
     def may_refuse(self) -> bool:
-        """Whether a good row may be refused for what the records say of its contact."""
+        """Whether the merge may refuse a good row because of its contact."""
         return self.blocked == "skip" or self.action != "add"
 
     @property
     def has_own_suppressions(self) -> bool:
-        """Whether a column of our own exports says whose address gets nothing, beside the state on the list."""
+        """Whether a column of our own exports holds suppressions, beside the state on the list."""
         return any(column.heading.strip() == "suppression" for column in self.opt_outs)
 
     def document(self) -> dict[str, Any]:
@@ -150,7 +149,7 @@ class ImportSpec:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> ImportSpec:
-        """Return the spec that `document` made."""
+        """Build the spec from its `document`."""
         columns = tuple(Column(**column) for column in document["columns"])
         opt_outs = tuple(OptOut(**column) for column in document.get("opt_outs", ()))
         unused = tuple(document.get("unused", ()))
@@ -167,7 +166,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 
 
 def check(spec: ImportSpec, *, identifier: str, attributes: frozenset[int] | None) -> None:
-    """Raise InvalidError for a spec that cannot work.
+    """Raise InvalidError for an invalid spec.
 
     `identifier` is the account's; `attributes` are the numbers of the list's profile attributes, None without a list.
     """
@@ -183,7 +182,7 @@ def check(spec: ImportSpec, *, identifier: str, attributes: frozenset[int] | Non
 
 
 def check_form(delimiter: str, qualifier: str, encoding: str, skip: int) -> None:
-    """Raise InvalidError for a file that cannot be written so; the four are those of ImportSpec."""
+    """Raise InvalidError for an impossible file format; arguments as in ImportSpec."""
     if len(delimiter) != 1 or delimiter in "\r\n\0":
         raise InvalidError("The delimiter must be one character and not a line break.")
     if len(qualifier) > 1 or (qualifier and qualifier in "\r\n\0"):

@@ -1,4 +1,4 @@
-"""Spreadsheets: a sheet of a workbook (XLSX, XLS, ODS) as CSV, one line for each row of the sheet."""
+"""Spreadsheets: a sheet of a workbook (XLSX, XLS, ODS) as CSV, one line for each row."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from soapstone.imports.encodings import tell
 from soapstone.imports.file_kinds import beginning_of, kind
 from soapstone.imports.records import UnreadableError
 
-# By these names a file is taken for a workbook, unless it is text.
+# Files with these names count as workbooks, unless they are text.
 SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".ods"})
-# The program that reads them; with this exit code it has said on standard error what is wrong with the file.
+# The program that reads them; with this exit code its standard error holds the reason.
 PROGRAM = "soapstone.imports.workbook"
 REFUSED = 3
 BLOCK = 1 << 20
 
 
 def is_spreadsheet(path: Path) -> bool:
-    """Return whether a file is a workbook: by its content, or by its name when it is no text and may be a broken
-    one."""
+    """Return whether a file is a workbook, by its content, or by its name if it is no text."""
     head = beginning_of(path)
     if head.startswith(ZIP):
         return path.suffix.lower() in SUFFIXES or is_office_document(path)
@@ -31,20 +30,19 @@ def is_spreadsheet(path: Path) -> bool:
         return kind(head) == "workbook"
     if path.suffix.lower() not in SUFFIXES:
         return False
-    # Text has no null characters but in UTF-16.
+    # Only UTF-16 text has null bytes.
     with path.open("rb") as file:
         return not head or (b"\0" in head and not tell(file, "")[0].startswith("utf-16"))
 
 
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
-    """Yield a sheet as CSV in UTF-8 with commas and double quotes, piece by piece; without a name the first that is
-    shown.
+    """Yield a sheet, by default the first visible one, as CSV in UTF-8 with commas and double quotes, piece by piece.
 
     Line n is row n of the sheet, and column n its column n: an empty row makes a blank line, and a line break within a
-    cell becomes a space. Numbers have no needless decimals, dates are YYYY-MM-DD, what is true or false is written so,
-    and errors such as #N/A are empty. Raises UnreadableError.
+    cell becomes a space. Numbers have no needless decimals, dates are YYYY-MM-DD, booleans are true or false, and
+    errors such as #N/A are empty. Raises UnreadableError.
     """
-    # In a process of its own: broken files have made the library give up the whole process.
+    # In a process of its own: broken files have crashed the library's process.
     command = [sys.executable, "-P", "-m", PROGRAM, str(path.absolute()), *([sheet] if sheet else [])]
     with TemporaryFile() as errors, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process:  # noqa: S603
         assert process.stdout is not None  # noqa: S101 - it is a pipe

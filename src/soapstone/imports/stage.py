@@ -1,7 +1,7 @@
-"""The stage: checked rows of one chunk on their way into the records, written beside them and read by the merge.
+"""The stage: checked rows of one chunk, written by the reader and read by the merge.
 
 For SQLite a stage is a database of its own, which the merge attaches; for PostgreSQL it is the text that COPY takes.
-Rows lie in the order of their keys, so that the merge walks through its indexes from one end to the other.
+Rows are sorted by their keys, so that the merge walks its indexes from end to end.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from soapstone.store.tables import Id, Key, contacts
 
 # The name under which SQLite attaches a stage.
 SCHEMA = "stage"
-# What COPY's text form cannot hold as it is.
+# Characters that COPY's text format must escape.
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 class Stage:
-    """The shape of the stages of one import.
+    """The columns of the stages of one import.
 
-    `keeps_fields` says that rows bring their original fields along, for imports whose merge may refuse a row.
+    `keeps_fields` adds the original fields of rows, for imports whose merge may refuse a row.
     """
 
     def __init__(self, kind: str, rows: Rows, *, keeps_fields: bool) -> None:
@@ -39,11 +39,11 @@ class Stage:
         self.table = Table(
             "import_stage",
             MetaData(),
-            # The place in the order of keys, from 1; the key; the number of the row in the file; what the row says.
+            # The place in the order of keys, from 1; the key; the number of the row in the file; its values.
             Column("n", Integer, primary_key=True, autoincrement=False),
             Column("key", Key, nullable=False),
             Column("row", Id, nullable=False),
-            # Of the type of what they are compared with.
+            # Of the type of the columns that they are compared with.
             *(
                 Column(name, contacts.c[name].type if name in contacts.c else Text, nullable=False)
                 for name in rows.texts[1:]
@@ -54,11 +54,11 @@ class Stage:
         )
 
     def write(self, path: Path, rows: Sequence[Record], checked: Checked, first: int) -> int:
-        """Write those rows that have a key; how many these are. `first` is the number of the first row."""
+        """Write the rows with a key and return their count. `first` is the number of the first row."""
         columns = [checked.keys, range(first, first + len(rows)), *self.rows.values(rows, checked)[1:]]
         if self.keeps_fields:
             columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
-        # By the key, which is in front for that; no two are equal.
+        # By the key, which comes first for that; keys are unique.
         lines = sorted(zip(*columns, strict=True))
         for place, line in enumerate(lines):
             if line[0]:
@@ -79,7 +79,7 @@ class Stage:
             for pragma in ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "cache_size=-8000"):
                 connection.execute(f"PRAGMA {pragma}")
             connection.execute("BEGIN")
-            # The names are our own.
+            # The names are constants of this program.
             names = [column.name for column in self.table.c][1:]
             connection.execute(f"CREATE TABLE {self.table.name} (n INTEGER PRIMARY KEY, {', '.join(names)})")
             marks = ", ".join("?" * len(names))

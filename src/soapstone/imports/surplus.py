@@ -1,4 +1,4 @@
-"""Surplus: values of an import's rows beyond the last heading of its file, which no column can take (mm-46)."""
+"""Surplus: values of an import's rows beyond the last heading of its file, which belong to no column (mm-46)."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from typing import Any
 
 from soapstone.jobs.job import Job
 
-# Where a job's checkpoint keeps it.
+# Its key in a job's checkpoint.
 _KEY = "surplus"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surplus:
-    """How many `rows` have surplus values, which were left out, and the first physical `line` (from 1) of one."""
+    """The number of `rows` with surplus values, which were left out, and the first physical `line` (from 1) of one."""
 
     rows: int
     line: int
 
     @property
     def sentence(self) -> str:
-        """What is told of it."""
+        """A sentence about it for the import's owner."""
         rows = "1 row has" if self.rows == 1 else f"{self.rows:,} rows have"
         first = "" if self.rows == 1 else "first "
         return f"{rows} values beyond the last heading, which were left out, {first}on line {self.line:,}."
 
 
 def surplus_of(job: Job) -> Surplus | None:
-    """Return the surplus of an import so far; None when there is none."""
+    """Return the surplus of an import so far, or None."""
     found = job.checkpoint.get(_KEY)
     return Surplus(**found) if found else None
 
 
 def with_surplus(checkpoint: Mapping[str, Any], positions: Sequence[int], lines: Sequence[int]) -> dict[str, Any]:
-    """Return what a checkpoint has to hold besides, with the positions of a chunk's rows that have surplus values.
+    """Return the additions to a checkpoint for the positions of a chunk's rows with surplus values.
 
-    `lines` are the physical lines of the chunk's rows. Nothing when the chunk has no such row.
+    `lines` are the physical lines of the chunk's rows. Empty if the chunk has no such row.
     """
     if not positions:
         return {}
@@ -45,7 +45,7 @@ def with_surplus(checkpoint: Mapping[str, Any], positions: Sequence[int], lines:
 
 
 def surplus_positions(rows: Sequence[Sequence[str]], keys: Sequence[str], columns: int) -> list[int]:
-    """Return the positions of the rows that have a key, and a value that is not blank behind so many columns."""
+    """Return the positions of rows with a key and a value that is not blank after `columns` columns."""
     if max(map(len, rows), default=0) <= columns:
         return []
     return [n for n, row in enumerate(rows) if len(row) > columns and keys[n] and "".join(row[columns:]).strip()]

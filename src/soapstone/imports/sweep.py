@@ -1,4 +1,4 @@
-"""The sweep of an import that replaces the members of a list: who is not in the file leaves it (mm-60)."""
+"""The sweep of an import with `replace`: removes members that are not in the file (mm-60)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from soapstone.jobs.run import Run
 from soapstone.store.tables import lists, memberships, opt_outs
 from soapstone.store.unique import insert_into
 
-# Members looked at in one transaction.
+# Members of one transaction.
 SWEEP_ROWS = 20_000
 
 
 def sweep(run: Run) -> None:
-    """Take those off the list who were on it when the job began and whom no row of the file referred to.
+    """Remove members that were on the list when the job began and that no row of the file matched.
 
-    They are deleted from the list, not unsubscribed; who was unsubscribed before is remembered to have left, so that no
-    later file brings the person back (mm-59). Whoever joined later has a higher number and stays. The checkpoint's
-    `swept` is the last contact looked at.
+    They are deleted from the list, not unsubscribed; unsubscribed ones get an opt-out, so that no later file brings
+    them back (mm-59). Members that joined later have a higher number and stay. The checkpoint's `swept` is the last
+    contact processed.
     """
     member = memberships.c
     here = member.list_id == run.job.list_id
@@ -51,7 +51,7 @@ def sweep(run: Run) -> None:
 
 
 def _remember(connection: Connection, leaving: list[ColumnElement[bool]]) -> None:
-    """Keep that those of the leaving members who are unsubscribed want no mail of the list."""
+    """Store an opt-out of the list for the unsubscribed ones of the leaving members."""
     member = memberships.c
     columns = ["contact_id", "kind", "target_id", "account_id", "created_at"]
     values = (

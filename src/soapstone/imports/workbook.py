@@ -1,7 +1,6 @@
-"""A sheet of a workbook as CSV. Run as a program it writes that to standard output.
+"""A sheet of a workbook as CSV. As a program, this module writes it to standard output.
 
-`python -m soapstone.imports.workbook FILE [SHEET]`; with the exit code REFUSED it has written a sentence to standard
-error instead.
+`python -m soapstone.imports.workbook FILE [SHEET]`; with the exit code REFUSED standard error holds a sentence.
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ from python_calamine import (
 from soapstone.imports.records import UnreadableError
 from soapstone.imports.spreadsheet import REFUSED
 
-# A single cell far off makes calamine ask for memory for all cells before it. A sheet of a million rows with a hundred
-# columns needs half of this.
+# A single distant cell makes calamine allocate all cells before it. A sheet of a million rows with a hundred columns
+# needs half of this.
 MEMORY_BYTES = 8 << 30
 # Rows of one piece of CSV.
 PIECE_ROWS = 1000
-# Spreadsheets keep so many digits of a number, and show no more.
+# Digits that spreadsheets store and show.
 DIGITS = 15
 
 Cell = str | int | float | bool | date | datetime | time | timedelta
@@ -66,8 +65,7 @@ def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
 
 
 def _workbook(path: Path) -> CalamineWorkbook:
-    # Files are often of another kind than their name says, so the content is asked first. By name more is said of what
-    # is wrong.
+    # Names of files are often wrong, so the content goes first. Opening by name gives more precise errors.
     with path.open("rb") as file:
         try:
             return CalamineWorkbook.from_filelike(file)
@@ -118,12 +116,12 @@ def _text(cell: Cell) -> str:
 def _number(value: float) -> str:
     if value.is_integer():
         return str(int(value))
-    # Never in the form 1e-07, which no field takes for a number.
+    # Never in the form 1e-07, which fields do not accept as a number.
     return format(Decimal(f"{value:.{DIGITS}g}"), "f")
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write a sheet: a file, and a sheet's name or none. The exit code."""
+    """Write a sheet and return the exit code. `arguments`: a file, and optionally a sheet's name."""
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     try:
