@@ -1,4 +1,4 @@
-"""Addresses as files and people write them: with a name, `mailto:`, marks that nobody sees, a separator behind them."""
+"""Repair of addresses that are written with a name, `mailto:`, invisible characters or a separator."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from urllib.parse import unquote
 
 from soapstone.addresses import address_key, is_address
 
-# Longer texts hold no address that somebody has only dressed up.
+# Longer texts hold more than a decorated address.
 MOST_CHARACTERS = 1000
-# What may stand around an address, beginning and end.
+# Characters and words that may surround an address, before and after it.
 _PAIRS = frozenset({"<>", '""', "''", "“”", "„“", "”“", "””", "‘’", "‚‘", "’’", "«»", "»«", "‹›"})
 _SCHEME = "mailto:"
 
 
 def repaired(text: str) -> str:
-    """Return the address that a text holds, or the text as it is: a valid address, or one that cannot be told.
+    """Return the address in a text, or the text unchanged if it is valid already or cannot be repaired.
 
-    White space, quotes and angle brackets around the address go, and `mailto:`, separators behind it, characters that
-    have no form of their own (zero width, marks of direction), and the name in `Name <address>`. What remains must be
-    one valid address, and the text must hold no other one.
+    Removes white space, quotes and angle brackets around the address, `mailto:`, separators after it, invisible
+    characters (zero width, marks of direction), and the name in `Name <address>`. The rest must be one valid address,
+    and the text must hold no other one.
     """
     return _repaired(text) if len(text) <= MOST_CHARACTERS and 0 < text.count("@") < 3 else text
 
 
-# An import looks at every address twice.
+# An import checks every address twice.
 @lru_cache(maxsize=10_000)
 def _repaired(text: str) -> str:
     if is_address(text):
@@ -36,7 +36,7 @@ def _repaired(text: str) -> str:
 
 
 def _bare(text: str) -> str:
-    """Return the text without what stands around an address."""
+    """Return the text without the characters around an address."""
     before = ""
     while text != before:
         before = text
@@ -46,7 +46,7 @@ def _bare(text: str) -> str:
         if text[: len(_SCHEME)].lower() == _SCHEME:
             text, _, query = text[len(_SCHEME) :].partition("?")
             if "@" in unquote(query):
-                # Another recipient, perhaps.
+                # Perhaps another recipient.
                 return ""
             text = unquote(text)
     name, opened, address = text.removesuffix(">").rpartition("<")

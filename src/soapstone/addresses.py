@@ -1,4 +1,4 @@
-"""E-mail addresses: what is one, how two are compared, and which belong to a role rather than a person."""
+"""E-mail addresses: validity, comparison, and roles."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 # No hyphen at either end, and not two letters before two hyphens: such labels are reserved.
 _LABEL = r"(?!..--)[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 
-# Addresses that email-validator accepts for certain unless the last name is reserved: plain ASCII, dotted domain.
+# Addresses that email-validator always accepts unless the top-level domain is reserved: plain ASCII, dotted domain.
 _PLAIN = re.compile(
     rf"(?=.{{1,64}}@.{{1,253}}\Z)(?=.{{3,254}}\Z){_ATOM}(?:\.{_ATOM})*"
     rf"@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}\Z"
 )
-# email-validator forgives white space beside the address; here it is part of what was given.
+# email-validator ignores white space beside the address; here it makes an address invalid.
 _SPACE = re.compile(r"\s")
 
-# What UTS 46 takes for a dot.
+# Characters that UTS 46 maps to a dot.
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")
 
-# No address is longer, whatever its characters: longer texts are not worth asking about.
+# Longest address, whatever its characters: longer texts need no check.
 MOST_CHARACTERS = 254
 # No domain is longer in A-labels (RFC 1035 2.3.4).
 MOST_DOMAIN_CHARACTERS = 253
-# Domains that are remembered as plain or not.
+# Domains whose plainness is cached.
 MOST_DOMAINS = 100_000
 
 # Local parts that name a role (mm-55: info@, sales@, support@ and the like).
@@ -44,8 +44,8 @@ ROLES = frozenset(_ROLE_NAMES.split())
 def is_address(text: str) -> bool:
     """Return whether the text is an e-mail address by email-validator's rules: syntax only, no look-up of the domain.
 
-    These rules want a dot in the domain and refuse names that are reserved for other uses, such as `localhost`. Names
-    under `test`, which are reserved for tests, are taken: the people of test data live there.
+    These rules require a dot in the domain and refuse names that are reserved for other uses, such as `localhost`.
+    Names under `test`, which are reserved for tests, are accepted for test data.
     """
     if _is_plain(text):
         return True
@@ -53,7 +53,7 @@ def is_address(text: str) -> bool:
 
 
 def _is_plain(text: str) -> bool:
-    """Return whether email-validator need not be asked."""
+    """Return whether the address is valid without a check by email-validator."""
     return _PLAIN.match(text) is not None and text.rpartition(".")[2].lower() not in _reserved()
 
 
@@ -64,10 +64,10 @@ def _reserved() -> frozenset[str]:
     return frozenset(name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES) - {"test"}
 
 
-# An import looks at every address twice, and these are the ones that take long.
+# An import checks every address twice, and these are the slow ones.
 @lru_cache(maxsize=50_000)
 def _keeps_the_rules(text: str) -> bool:
-    # It takes a while to load, and a server answers its first calls without it.
+    # The import is slow, and a server answers its first calls without it.
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -78,9 +78,9 @@ def _keeps_the_rules(text: str) -> bool:
 
 
 def invalid(texts: Sequence[str]) -> list[int]:
-    """Return the positions of those texts that are no addresses, as `is_address` says.
+    """Return the positions of the texts that are no addresses by `is_address`.
 
-    Many at once are checked three times as fast: most local parts are plain, and most domains were seen before.
+    A batch is three times as fast: most local parts are plain, and most domains are cached.
     """
     found = []
     known = _domains
@@ -96,7 +96,7 @@ def invalid(texts: Sequence[str]) -> list[int]:
 
 
 class _Domains(dict[str, bool]):
-    """Domains that make a plain address for certain."""
+    """Domains, with whether they always make a plain address."""
 
     def __missing__(self, domain: str) -> bool:
         self[domain] = plain = _is_plain("a@" + domain)
@@ -107,14 +107,14 @@ _domains = _Domains()
 
 
 def address_key(address: str) -> str:
-    """Return the form in which addresses are compared: two addresses with one key are one mailbox (mm-54, lk-64).
+    """Return the comparable form of an address: two addresses with one key are one mailbox (mm-54, lk-64).
 
-    The local part is in NFC and lower case. The domain has the form that name servers know: the A-labels of IDNA 2008
-    (RFC 5891 4.4) after the mapping of UTS 46, which also turns full-width letters and ideographic dots into plain
-    ones; for every valid address this is email-validator's `ascii_domain`. Text that is no address has a key, too: NFC
-    and lower case. The key of a key is the key itself.
+    The local part is in NFC and lower case. The domain has the form of the DNS: the A-labels of IDNA 2008 (RFC 5891
+    4.4) after the mapping of UTS 46, which also turns full-width letters and ideographic dots into plain ones; for
+    every valid address this is email-validator's `ascii_domain`. Text that is no address has a key, too: NFC and lower
+    case. The key of a key is the key itself.
     """
-    # The one rule for plain addresses; A-labels in lower case are what they shall be.
+    # The same rule for plain addresses; A-labels in lower case need no change.
     if address.isascii() or len(address) > MOST_CHARACTERS:
         return address.lower()
     local, at, domain = address.rpartition("@")
@@ -124,15 +124,15 @@ def address_key(address: str) -> str:
 
 
 def address_keys(addresses: Sequence[str]) -> list[str]:
-    """Return the keys of many addresses, as `address_key` gives them; plain ones cost no call each."""
+    """Return the keys of many addresses, as `address_key` does, faster for plain ones."""
     if "".join(addresses).isascii():
         return list(map(str.lower, addresses))
     return [address.lower() if address.isascii() else address_key(address) for address in addresses]
 
 
 def address_pattern(text: str) -> str:
-    """Return the key of an address in which `*` stands for any text. Labels of the domain that have one stay as given:
-    beginnings of a name are no beginnings of its A-label."""
+    """Return the key of an address pattern, in which `*` stands for any text. Domain labels with a `*` stay as given: a
+    prefix of a label is no prefix of its A-label."""
     local, at, domain = text.rpartition("@")
     if text.isascii() or "*" not in domain or len(text) > MOST_CHARACTERS:
         return address_key(text)
@@ -141,15 +141,15 @@ def address_pattern(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    """NFC and lower case. Some letters change again when they are composed, so the last step is repeated."""
+    """Return NFC in lower case. Composing changes some letters again, so the last step is repeated."""
     folded = normalize("NFC", normalize("NFC", text).lower())
     return folded if folded == text else _folded(folded)
 
 
-# Idna takes some ten microseconds a name, and people share providers.
+# idna takes some ten microseconds a name, and contacts share providers.
 @lru_cache(maxsize=50_000)
 def _name(domain: str) -> str:
-    """Return the domain in A-labels; one that IDNA does not take only folded."""
+    """Return the domain in A-labels, or only folded if IDNA refuses it."""
     try:
         mapped = idna.uts46_remap(domain, std3_rules=False, transitional=False)
         if not mapped.isascii():

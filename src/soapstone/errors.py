@@ -1,30 +1,30 @@
-"""Errors of what was asked for: the message is a sentence for whoever asked, and each face translates them once."""
+"""Errors of requests: the message is a sentence for the caller, and each interface translates them once."""
 
 from __future__ import annotations
 
 
 class SoapstoneError(Exception):
-    """What was asked for cannot be done; the message is a sentence for whoever asked."""
+    """A request cannot be served; the message is a sentence for the caller."""
 
 
 class InvalidError(SoapstoneError):
-    """What was given cannot be used as it is."""
+    """A given value is invalid."""
 
 
 class NotFoundError(SoapstoneError):
-    """What was named is not there, or not for the caller to see."""
+    """The object does not exist, or is hidden from the caller."""
 
 
 class ConflictError(SoapstoneError):
-    """What is there now stands in the way."""
+    """The present state forbids the request."""
 
 
 class NameTakenError(ConflictError):
-    """Something else has the name."""
+    """The name is taken."""
 
 
 class MessageInQueueError(ConflictError):
-    """The message waits to be sent, or is being sent, and stays as it is until then (mm-97)."""
+    """The message is queued or being sent, and cannot change until the end (mm-97)."""
 
 
 class ForbiddenError(SoapstoneError):
@@ -32,6 +32,6 @@ class ForbiddenError(SoapstoneError):
 
 
 class UnavailableError(SoapstoneError):
-    """It cannot be done at the moment, and may be tried again after `retry_seconds`."""
+    """The request cannot be served now; the caller may retry after `retry_seconds`."""
 
     retry_seconds: int

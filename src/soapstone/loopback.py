@@ -1,4 +1,4 @@
-"""Whether a host is this machine."""
+"""Recognition of loopback hosts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 
-# Each request is asked, and most come from few peers.
+# Every request needs this, and most come from few peers.
 @lru_cache(maxsize=4096)
 def is_loopback(host: str) -> bool:
-    """Return whether a host without port is `localhost` or a loopback address, also one of IPv4 inside IPv6."""
+    """Return whether a host without port is `localhost` or a loopback address, including IPv4-mapped ones."""
     try:
         address = ip_address(host.strip("[]"))
     except ValueError:

@@ -1,1 +1,1 @@
-"""One person in all rooms: what the records hold of it, and how that goes."""
+"""Personal data: export, erasure and retention."""

@@ -1,4 +1,4 @@
-"""All that the records hold of one person, as one JSON document: what a person may ask for."""
+"""All stored data of one person, as one JSON document: what the person may request."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ from soapstone.store.tables import (
 
 
 class Dossiers:
-    """Gathers what there is of a person. `mail` and `drafts` are the folders of mails."""
+    """Collects the data of a person. `mail` and `drafts` are the folders of mails."""
 
     def __init__(self, database: Database, mail: Path, drafts: Path) -> None:
         self._database = database
         self._mail, self._drafts = mail, drafts
 
     def of(self, account: Account, who: int | str) -> dict[str, Any]:
-        """Return the document of the contact with a number, or of an address. Raises NotFoundError.
+        """Return the document of a contact, by number or by address. Raises NotFoundError.
 
-        Times are in UTC, in the form of RFC 3339; what is empty is left out of a contact.
+        Times are in UTC, in the form of RFC 3339; empty fields of a contact are left out.
         """
         with self._database.read() as connection:
             traces = Traces.of(connection, account, who)
@@ -122,7 +122,7 @@ def _memberships(connection: Connection, traces: Traces) -> list[dict[str, Any]]
 
 
 def _imported(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
-    """Return the rows of imports that were about the person, by job and line."""
+    """Return the rows of imports about the person, by job and line."""
     wanted = set(traces.contact_ids)
     query = select(import_parts).join(jobs, jobs.c.id == import_parts.c.job_id).where(traces.jobs())
     found = []

@@ -1,6 +1,6 @@
-"""Deleting a person: nothing stays but keyed hashes of its addresses, and figures that name nobody.
+"""Erasure of a person: only keyed hashes of its addresses and anonymous counts stay.
 
-docs/people.md says what goes and what is kept.
+docs/people.md lists what is deleted and what is kept.
 """
 
 from __future__ import annotations
@@ -40,20 +40,21 @@ from soapstone.store.tables import (
     suppressions,
 )
 
-# A mail to somebody in one of these states may still go out while its send is not over.
+# A mail in one of these states may still go out while its send is not over.
 UNDER_WAY = ("chosen", "built", "handing", "deferred", "uncertain")
-# States that stay as they are: the others become "skipped", since a send that is over may be retried.
+# States that stay: the others become "skipped", because a send that is over may be retried.
 _SETTLED = ("skipped", "handed", "failed", "bounced", "uncertain")
-# What callers name a person in a mapping; other objects of ours have other names.
+# Our types in a mapping that mean a contact.
 PERSON_TYPES = ("Recipient", "recipient", "Contact", "contact")
 SCAN_BYTES = 1 << 20
-# Contacts that are looked at in one step after a restore.
+# Contacts of one step after a restore.
 WALK = 5000
 
 
 @dataclass(frozen=True)
 class Deleted:
-    """What went: numbers of the contacts, rows of ledgers, rejected rows, mails in the folder and uploaded files."""
+    """The result: numbers of the deleted contacts, and counts of ledger rows, rejected rows, mails and uploaded
+    files."""
 
     contact_ids: Sequence[int]
     deliveries: int
@@ -63,7 +64,7 @@ class Deleted:
 
 
 class Erasure:
-    """Deletes people. `blobs`, `mail` and `drafts` are the folders of files."""
+    """Deletes persons. `blobs`, `mail` and `drafts` are the folders of files."""
 
     def __init__(self, database: Database, blobs: Path, mail: Path, drafts: Path) -> None:
         self._database = database
@@ -71,14 +72,14 @@ class Erasure:
         self._blobs, self._mail, self._drafts = blobs, mail, drafts
 
     def delete(self, account: Account, who: int | str, actor: Actor, *, at_rest: bool = False) -> Deleted:
-        """Delete the contact with a number, or who has or had an address. Raises NotFoundError and ConflictError.
+        """Delete a contact, by number or by present or former address. Raises NotFoundError and ConflictError.
 
-        Files go after the records: whoever is interrupted there deletes the address again. With `at_rest` no send runs,
-        and those that are not over skip the person when they go on.
+        Files are deleted after the rows: after an interruption, delete the address again. With `at_rest` no send runs,
+        and unfinished ones skip the person when they resume.
         """
         with self._database.read() as connection:
             before = Traces.of(connection, account, who)
-        # Uploaded files can be large, so they are searched before others have to wait.
+        # Uploaded files can be large, so they are searched before the lock.
         inputs = self._inputs(before)
         with self._changes.begin(account, by="deletion", durable=True) as change:
             traces = Traces.of(change.connection, account, who)
@@ -109,9 +110,9 @@ class Erasure:
         return Deleted(traces.contact_ids, len(ledger), rejects, mails, len(files))
 
     def repeat(self, account: Account, actor: Actor) -> int:
-        """Delete again who was deleted before and is back by a restore; how many contacts these are.
+        """Delete again the contacts that a restore brought back; return their number.
 
-        Sends must rest: those of restored records do.
+        No send may run: those of a restored database are paused.
         """
         count = after = 0
         while True:
@@ -128,11 +129,11 @@ class Erasure:
                     try:
                         count += len(self.delete(account, row.id, actor, at_rest=True).contact_ids)
                     except NotFoundError:
-                        # It went with another contact of the mailbox.
+                        # It was deleted with another contact of the mailbox.
                         continue
 
     def _repeat_strangers(self, account: Account, actor: Actor) -> None:
-        """Delete again addresses without a contact: those that mails went to, or that are suppressed."""
+        """Delete again addresses without a contact, of deliveries or suppressions."""
         found = set[str]()
         with self._database.read() as connection:
             for table in (deliveries, suppressions):
@@ -140,7 +141,7 @@ class Erasure:
                 keys = set(connection.execute(select(table.c.email_key).where(here).distinct()).scalars())
                 found |= erased_among(connection, account.id, keys).keys()
         for key in sorted(found):
-            # It went with another address of the person.
+            # It was deleted with another address of the person.
             with suppress(NotFoundError):
                 self.delete(account, key, actor, at_rest=True)
 
@@ -152,7 +153,7 @@ class Erasure:
                 raise ConflictError(f"Send {job_id} has a mail for this person and is not over.")
 
     def _inputs(self, traces: Traces) -> set[int]:
-        """Return numbers of the jobs that are over and whose uploaded files hold the person."""
+        """Return the numbers of finished jobs whose uploaded files hold the person."""
         found: set[int] = set()
         with self._database.read() as connection:
             kept = traces.jobs() & jobs.c.blob.is_not(None) & jobs.c.finished_at.is_not(None)
@@ -171,7 +172,7 @@ class Erasure:
 
 
 def _file_holds(path: Path, texts: Sequence[bytes]) -> bool:
-    """Return whether a file that is not packed holds one of the texts, letter case aside."""
+    """Return whether an unpacked file holds one of the texts, ignoring letter case."""
     overlap = max(map(len, texts), default=1) - 1
     try:
         with path.open("rb") as file:
@@ -200,7 +201,7 @@ def _erase_contact(change: Change, contact_id: int) -> None:
 
 
 def _erase_addresses(connection: Connection, traces: Traces) -> int:
-    """Delete rows that know an address and no contact; how many they were."""
+    """Delete rows with an address but no contact; return their number."""
     account_id, count = traces.account.id, 0
     for table in (suppressions, review_addresses):
         here = (table.c.account_id == account_id) & table.c.email_key.in_(traces.keys)
@@ -225,7 +226,7 @@ def _erase_addresses(connection: Connection, traces: Traces) -> int:
 
 
 def _erase_ledger(connection: Connection, ledger: Sequence[Any]) -> None:
-    """Leave rows that count and name nobody. A send that is over sends to none of them when it is retried."""
+    """Anonymise ledger rows, which still count. A retry of a finished send skips them."""
     blank: dict[str, Any] = {"email": "", "email_key": "", "contact_id": None, "fields": {}, "reply": ""}
     blank["next_try_at"] = None
     moved: dict[int, dict[str, int]] = {}
@@ -240,15 +241,15 @@ def _erase_ledger(connection: Connection, ledger: Sequence[Any]) -> None:
     for job_id, amounts in moved.items():
         counters = dict(connection.execute(select(jobs.c.counters).where(jobs.c.id == job_id)).scalar_one())
         for state, amount in amounts.items():
-            # Whatever state they are in, they count as chosen as well.
+            # Rows in every state count as queued as well.
             names = {"chosen", state} if state != "skipped" else {state}
-            # Not every state of a mail under way is counted.
+            # Some states have no counter.
             counters |= {name: counters.get(name, 0) + amount for name in names if name in counters or amount > 0}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(counters=counters))
 
 
 def _erase_rejects(connection: Connection, traces: Traces) -> tuple[int, set[int]]:
-    """Empty the rejected rows that hold the person; how many, and of which jobs."""
+    """Clear the rejected rows that hold the person; return their number and their jobs."""
     mine = rejected_rows.c.job_id.in_(select(jobs.c.id).where(traces.jobs()))
     found = select(rejected_rows).where(mine, traces.holds(rejected_rows.c.fields))
     rows = [row for row in connection.execute(found) if traces.in_value(row.fields)]
@@ -268,7 +269,7 @@ def _erase_jobs(connection: Connection, traces: Traces) -> None:
 
 
 def _forget_inputs(connection: Connection, job_ids: set[int]) -> list[str]:
-    """Let go of the uploaded files of these jobs, as far as they are over; their names."""
+    """Detach the uploaded files of these jobs that are over; return their names."""
     names: list[str] = []
     for part in some(job_ids):
         over = jobs.c.id.in_(part) & jobs.c.finished_at.is_not(None) & jobs.c.blob.is_not(None)

@@ -1,4 +1,4 @@
-"""How long things are kept that name people and are over: rows of imports, and mails in the folder.
+"""Retention of personal data of finished jobs: rows of imports, and mails in the folder.
 
 Jobs themselves stay, with their counters: a client may ask for the state of an old one at any time (lk-93, mm-48).
 """
@@ -17,12 +17,12 @@ from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
 from soapstone.vocabulary.rows import ImportOutcome
 
-# Rows, and files, that go in one step: others wait no longer than for a chunk of an import.
+# Rows, and files, of one step: other writers wait no longer than for a chunk of an import.
 STEP = 5000
 
 
 class Retention:
-    """Tidies up what is past its time; days of 0 mean for ever."""
+    """Deletes expired data; 0 days mean for ever."""
 
     def __init__(self, database: Database, mail: Path, *, row_days: int, mail_days: int) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class Retention:
         self._row_days, self._mail_days = row_days, mail_days
 
     def sweep(self) -> None:
-        """Do it once, step by step."""
+        """Delete all expired data, step by step."""
         self._forget_files_of_deleted()
         if self._row_days:
             self._forget_rows()
@@ -38,7 +38,7 @@ class Retention:
             self._remove_mails()
 
     def _forget_files_of_deleted(self) -> None:
-        """Let go of uploaded files that may name a person who was deleted: while the job ran, or before it."""
+        """Detach uploaded files that may name a person who was deleted during or before the job."""
         ended = jobs.c.finished_at.is_not(None) & jobs.c.blob.is_not(None)
         meanwhile = exists().where(
             erased_addresses.c.account_id == jobs.c.account_id,
@@ -65,14 +65,14 @@ class Retention:
                 more = True
                 while more:
                     with self._database.write() as connection:
-                        # Nobody may have begun it again meanwhile.
+                        # The job may have been retried meanwhile.
                         over = exists().where(jobs.c.id == job_id, old)
                         first = select(place).where(table.c.job_id == job_id).order_by(place).limit(STEP)
                         gone = delete(table).where(table.c.job_id == job_id, place.in_(first), over)
                         more = connection.execute(gone).rowcount == STEP
 
     def _remove_mails(self) -> None:
-        """Remove mails from the folder that were handed over long ago, by sends that are over."""
+        """Remove mails from the folder that finished sends wrote long ago."""
         before = (now() - timedelta(days=self._mail_days)).timestamp()
         if not self._mail.is_dir():
             return
@@ -90,7 +90,7 @@ class Retention:
     def _is_over(self, job_id: int) -> bool:
         """Return whether no attempt at the send needs its mails any more.
 
-        A failed send can be retried. Whether a mail that it was handing over is there then says whether it went out.
+        A failed send can be retried. The presence of a mail in the folder then shows whether it was sent.
         """
         unfinished = select(jobs.c.id).where(jobs.c.id == job_id, jobs.c.finished_at.is_(None))
         handing = select(deliveries.c.id).where(deliveries.c.job_id == job_id, deliveries.c.state == "handing")

@@ -1,4 +1,4 @@
-"""Where the records speak of one person: its contacts, its addresses, and the texts that hold one of these."""
+"""Traces of one person: its contacts, its addresses, and the texts that hold one of these."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NOBODY = "There is no such contact."
 
 @dataclass(frozen=True)
 class Traces:
-    """A person: numbers of its contacts, which share one mailbox, and its addresses, now and before.
+    """A person: numbers of its contacts, which share one mailbox, and its present and former addresses.
 
-    `keys` are the addresses in their comparable form, without those that other contacts of the account have; `texts`
-    are the addresses as they may stand in a text, in lower case.
+    `keys` are the comparable forms of the addresses, without those of other contacts of the account; `texts` are the
+    addresses as texts may hold them, in lower case.
     """
 
     account: Account
@@ -33,7 +33,7 @@ class Traces:
 
     @classmethod
     def of(cls, connection: Connection, account: Account, who: int | str) -> Traces:
-        """Return the traces of the contact with a number, or of an address. Raises NotFoundError."""
+        """Find the traces of a contact, by number or by address. Raises NotFoundError."""
         look = Change(connection, account, "", 0)
         if isinstance(who, int):
             if look.contact(who) is None:
@@ -70,7 +70,7 @@ class Traces:
         return isinstance(value, list) and any(self.in_value(each) for each in value)
 
     def without(self, value: Any) -> Any:
-        """Return a JSON value with empty texts where it holds one of the addresses."""
+        """Return a JSON value with its texts cleared that hold one of the addresses."""
         if isinstance(value, dict):
             return {name: self.without(each) for name, each in value.items()}
         if isinstance(value, list):
@@ -78,9 +78,9 @@ class Traces:
         return "" if isinstance(value, str) and self.in_text(value) else value
 
     def holds(self, column: ColumnElement[Any]) -> ColumnElement[bool]:
-        """Return a condition that is met by all texts and JSON documents with one of the addresses, and by few others.
+        """Return a condition for texts and JSON documents with one of the addresses; few others meet it.
 
-        JSON of SQLite writes what is not ASCII as escapes.
+        JSON of SQLite escapes characters beyond ASCII.
         """
         wanted = sorted({form for text in self.texts for form in (text, json.dumps(text)[1:-1])})
         text = func.lower(cast(column, String))
@@ -104,7 +104,7 @@ class Traces:
 
 
 def some(values: Collection[int], most: int = 500) -> Iterator[list[int]]:
-    """Yield the values in lists that fit into a query."""
+    """Yield the values in lists of at most `most`, which fit into a query."""
     listed = list(values)
     for start in range(0, len(listed), most):
         yield listed[start : start + most]

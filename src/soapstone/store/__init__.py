@@ -1,1 +1,1 @@
-"""Where records and files are kept: a database (SQLite or PostgreSQL) and a place for blobs."""
+"""Storage: a database (SQLite or PostgreSQL) and a folder of blobs."""

@@ -1,4 +1,4 @@
-"""Blobs: files that the records point to, in a folder."""
+"""Blobs: files in a folder, which rows of the database refer to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from soapstone.clock import system_now
 from soapstone.store import private
 from soapstone.store.transient_errors import translated
 
-# A blob is named before the record that points to it is stored; one younger than this may still be waiting for it.
+# A blob is kept before the row that refers to it is committed; a younger one may still wait for that.
 GRACE_SECONDS = 3600.0
 
 
@@ -25,7 +25,7 @@ class Blobs:
         private.make_folder(folder)
 
     def new(self) -> Upload:
-        """Return a blob being written; it becomes real by `keep`."""
+        """Begin a new blob, which `keep` makes permanent."""
         return Upload(self.folder)
 
     @contextmanager
@@ -35,15 +35,15 @@ class Blobs:
             yield file
 
     def path(self, name: str) -> Path:
-        """Return where a blob lies."""
+        """Return the path of a blob."""
         return self.folder / name
 
     def remove(self, name: str) -> None:
-        """Remove a blob; one that is gone already is fine."""
+        """Remove a blob, if it still exists."""
         (self.folder / name).unlink(missing_ok=True)
 
     def sweep(self, wanted: Iterable[str]) -> int:
-        """Remove what no record points to and nobody can still be writing; how many were removed."""
+        """Remove blobs that are not `wanted` and too old to be in use; return their number."""
         keep, oldest, removed = set(wanted), system_now().timestamp() - GRACE_SECONDS, 0
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):
@@ -54,7 +54,7 @@ class Blobs:
 
 
 class Upload:
-    """A blob being written. What is not kept is gone after `discard`.
+    """A blob being written. `discard` deletes it unless it was kept.
 
     `size` is the number of bytes written so far.
     """
@@ -69,11 +69,11 @@ class Upload:
 
     @property
     def path(self) -> Path:
-        """Where the content lies now."""
+        """The present path of the content."""
         return self._final if self._kept else self._partial
 
     def write(self, data: bytes) -> None:
-        """Append bytes. Raises RecordsUnavailable when the disk does not take them."""
+        """Append bytes. Raises RecordsUnavailable if the disk refuses them."""
         with translated(OSError):
             if self._file is None:
                 self._file = private.create(self._partial)
@@ -81,14 +81,14 @@ class Upload:
         self.size += len(data)
 
     def close(self) -> None:
-        """End the file: all bytes were written. Raises as `write`."""
+        """Close the file after the last bytes. Raises as `write`."""
         with translated(OSError):
             if self._file is None:
                 self._file = private.create(self._partial)
             self._file.close()
 
     def keep(self) -> str:
-        """Make the blob real, safe against a loss of power, and return its name. Raises as `write`."""
+        """Make the blob permanent, safe against a power loss, and return its name. Raises as `write`."""
         if self._file is None or not self._file.closed:
             self.close()
         with translated(OSError):
@@ -100,10 +100,10 @@ class Upload:
         return self.name
 
     def discard(self) -> None:
-        """Throw away what was not kept."""
+        """Delete the blob unless it was kept."""
         if self._kept:
             return
-        # A full disk still does not take what it has not taken before.
+        # A full disk refuses the buffered bytes again.
         with suppress(OSError):
             if self._file is not None:
                 self._file.close()

@@ -27,34 +27,34 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# How long a statement of SQLite waits for a checkpoint or another reader's recovery, in milliseconds.
+# Milliseconds that a statement of SQLite waits for a checkpoint or another reader's recovery.
 BUSY_TIMEOUT = 10_000
-# Seconds between two looks of a writer whether it is its turn.
+# Seconds between two attempts of a waiting writer.
 BUSY_PAUSE = 0.005
 # Seconds that a new connection to a server may take.
 CONNECT_TIMEOUT = 10
 # Seconds that a thread waits for a free connection of the pool.
 POOL_TIMEOUT = 10
-# Seconds that a change waits which is not worth waiting for, such as the moment when a session was last used.
+# Seconds that an unimportant change waits, such as the last use of a session.
 SHORT_PATIENCE = 0.2
-# The same for the question whether the records are ready.
+# The same for the readiness check.
 READY_PATIENCE = 1.0
-# The records do not count as ready for so many seconds after a change could not be stored, unless one was since.
+# Seconds that the database does not count as ready after a failed change, unless one succeeded since.
 FAILURE_SECONDS = 10.0
-# Free bytes of SQLite's disk below which the records do not count as ready.
+# Free bytes of SQLite's disk below which the database does not count as ready.
 SPARE_BYTES = 16 << 20
 
 
 class Database:
     """The records of one installation.
 
-    `url` is `sqlite:///path` or `postgresql://…` (SQLAlchemy form). Nothing above `store` needs to know which one runs.
-    With `waits` writers wait for locks of PostgreSQL as long as it takes: for the worker, whose turns may be long.
+    `url` is `sqlite:///path` or `postgresql://…` (SQLAlchemy form). Code above `store` need not know the kind. With
+    `waits` writers wait for PostgreSQL's locks without limit: for the worker, whose transactions may be long.
 
-    What hinders a transaction is raised as RecordsUnavailable, a damaged file as RecordsDamaged.
+    Transient errors are raised as RecordsUnavailable, a damaged file as RecordsDamaged.
     """
 
-    # Seconds that a writer waits for others at most.
+    # The most seconds that a writer waits for others.
     patience = LONGEST_WAIT
 
     def __init__(self, url: str, *, pool_size: int = 16, waits: bool = False) -> None:
@@ -70,7 +70,7 @@ class Database:
         self.kind = parsed.get_backend_name()
         self._waits = waits
         self._waiting = Waiting()
-        # When a change could not be stored, unless one was stored since: on the monotonic clock.
+        # Monotonic time of the last failed change, unless one succeeded since.
         self._failed: float | None = None
         limits: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": POOL_TIMEOUT}
         if self.kind == "postgresql":
@@ -84,7 +84,7 @@ class Database:
             raise InvalidError("PostgreSQL needs the package with its extra postgresql.") from None
         self._recall = Recall(self.path)
         if self.path is not None:
-            _tame_sqlite(self.engine)
+            _configure_sqlite(self.engine)
         elif not waits:
             _limit_locks(self.engine)
 
@@ -95,24 +95,23 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Yield a transaction that sees one state of the records and changes nothing."""
+        """Yield a read-only transaction that sees one snapshot of the database."""
         with translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return what `read` gives, or gave under this key after the last commit of anybody: see Recall.get."""
+        """Return the result of `read`, cached under this key until the next commit: see Recall.get."""
         return self._recall.get(key, read)
 
     @contextmanager
     def write(
         self, *, durable: bool = False, connection: Connection | None = None, patience: float | None = None
     ) -> Iterator[Connection]:
-        """Yield a transaction that may change records; committed at the end, rolled back by an exception.
+        """Yield a transaction that may change rows; commit it at the end, roll it back on an exception.
 
-        It holds the only writer's place of SQLite from its begin, so that it never fails half way for another writer.
-        `durable` makes the commit outlive a loss of power (PostgreSQL's always does). `connection` is one of `connect`
-        to use instead of any; it is in no transaction. `patience` is how long other writers are waited for, in seconds,
-        when it is not as long as usual.
+        It holds SQLite's write lock from its begin, so that it never fails half way because of another writer.
+        `durable` makes the commit survive a power loss (PostgreSQL's always does). `connection` is one of `connect`,
+        outside a transaction. `patience` overrides the seconds to wait for other writers.
         """
         hurried, patience = patience is not None, self.patience if patience is None else patience
         try:
@@ -130,7 +129,7 @@ class Database:
         self._failed = None
 
     def touch(self, statement: Executable) -> None:
-        """Run a statement that is not worth waiting for: when the records are busy or full, nothing is changed."""
+        """Run an unimportant statement; skip it if the database is busy or its disk full."""
         try:
             with self.write(patience=SHORT_PATIENCE) as connection:
                 connection.execute(statement)
@@ -138,20 +137,20 @@ class Database:
             log.info("a moment of use is not stored: %s", reason)
 
     def check_writable(self, patience: float = LONGEST_WAIT) -> None:
-        """Raise RecordsUnavailable when no change can be begun now, such as in a read-only file. Nothing is written."""
+        """Raise RecordsUnavailable if no change can begin now, as in a read-only file. Writes nothing."""
         with translated(), self.engine.connect() as connection:
             if self.kind == "postgresql":
                 if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
                     raise RecordsUnavailable(READ_ONLY)
                 return
-            # An open file stays writable for SQLite when its file system does not.
+            # SQLite's open file stays writable when its file system becomes read-only.
             if self.path is not None and not all(os.access(each, os.W_OK) for each in (self.path, self.path.parent)):
                 raise RecordsUnavailable(READ_ONLY)
             with self._begun(connection, patience) as transaction:
                 transaction.rollback()
 
     def check_ready(self) -> None:
-        """Raise RecordsUnavailable when a change would probably not be stored now; within about a second."""
+        """Raise RecordsUnavailable, within about a second, if a change would probably fail now."""
         if self._failed is not None and time.monotonic() - self._failed < FAILURE_SECONDS:
             raise RecordsUnavailable("A change could not be stored.")
         if self._waiting.full:
@@ -165,7 +164,7 @@ class Database:
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        """Yield a connection for several transactions, one after another, and for what lies between them."""
+        """Yield a connection for several consecutive transactions, and for statements between them."""
         with translated(), self.engine.connect() as connection:
             yield connection
 
@@ -176,7 +175,7 @@ class Database:
             with self._locking(connection, patience):
                 yield
             return
-        # The pragma does nothing inside a transaction, so it goes to the driver before the transaction begins.
+        # The pragma has no effect inside a transaction, so it runs before the transaction begins.
         driver: Any = connection.connection.driver_connection
         if durable:
             driver.execute("PRAGMA synchronous=FULL")
@@ -188,10 +187,10 @@ class Database:
                 driver.execute("PRAGMA synchronous=NORMAL")
 
     def _begun(self, connection: Connection, patience: float) -> Transaction:
-        """Return a transaction of SQLite that holds the only writer's place.
+        """Begin a transaction of SQLite that holds the write lock.
 
-        SQLite's own waiting soon looks only every 100 ms, and an import leaves shorter gaps between its transactions:
-        other writers would miss them again and again.
+        SQLite's own busy handler soon tries only every 100 ms, and an import leaves shorter gaps between its
+        transactions: other writers would miss them repeatedly.
         """
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA busy_timeout=0")
@@ -213,8 +212,7 @@ class Database:
 
     @contextmanager
     def _locking(self, connection: Connection, patience: float) -> Iterator[None]:
-        """Yield a transaction of PostgreSQL; each of its statements waits for the locks of others up to the
-        patience."""
+        """Yield a transaction of PostgreSQL, each of whose statements waits for locks at most `patience` seconds."""
         if self._waits:
             with connection.begin():
                 yield
@@ -238,8 +236,8 @@ class Database:
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.
 
-        TRUNCATE takes the writer's place while it works: the known fault of old SQLite versions needs a checkpoint
-        that races a writer. A busy database is left for the next time.
+        TRUNCATE holds the write lock while it works: the known bug of old SQLite versions needs a checkpoint that races
+        a writer. A busy database is skipped until the next time.
         """
         if self.kind != "sqlite":
             return
@@ -254,13 +252,13 @@ class Database:
                 driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
     def settle(self) -> None:
-        """Bring what is committed to the disk itself; PostgreSQL has done so at each commit."""
+        """Sync all commits to the disk; PostgreSQL does so at each commit."""
         if self.path is not None:
-            # The log alone: to close the file of the database would end the locks that this process has on it.
+            # The log alone: closing the database file would release this process's locks on it.
             private.sync(Path(f"{self.path.resolve()}-wal"))
 
     def statement(self, name: str) -> str:
-        """Return the text of a named SQL file: the one of this kind of database, or the one that serves both."""
+        """Return the text of a named SQL file, of this kind of database or common to both."""
         return _statement(self.kind, name)
 
     def close(self) -> None:
@@ -277,13 +275,13 @@ def _statement(kind: str, name: str) -> str:
 
 
 def _make_private(path: str) -> None:
-    """Make the file, so that it has its mode from the first; SQLite gives the same to the files beside it."""
-    # What hinders this is for SQLite to tell.
+    """Create the file with its mode from the start; SQLite gives the same to the files beside it."""
+    # SQLite will report the error.
     with suppress(OSError):
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, private.FILE))
 
 
-def _tame_sqlite(engine: Engine) -> None:
+def _configure_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "do_connect")
     def _before(_dialect: object, _record: object, arguments: list[Any], _options: object) -> None:
         _make_private(arguments[0])
@@ -297,20 +295,20 @@ def _tame_sqlite(engine: Engine) -> None:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
-            # The worker alone moves the log into the file: see Database.checkpoint.
+            # Only the worker runs checkpoints: see Database.checkpoint.
             "wal_autocheckpoint=0",
             "temp_store=FILE",
-            # What is deleted is overwritten, whatever the library was built with.
+            # Overwrite deleted data, whatever the library's default.
             "secure_delete=ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
-        # SQLite's own lower() knows ASCII only.
+        # SQLite's own lower() folds ASCII only.
         connection.create_function("lower_unicode", 1, _lower, deterministic=True)
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         driver: Any = connection.connection.driver_connection
-        # A writer's has begun already: see Database._begun.
+        # A writer's transaction has begun already: see Database._begun.
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN")
 

@@ -1,4 +1,4 @@
-"""Documents: JSON, which PostgreSQL stores as JSONB."""
+"""Columns of JSON documents, JSONB on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ class Document(TypeDecorator[Any]):
         return super().load_dialect_impl(dialect)
 
     def coerce_compared_value(self, op: Any, value: Any) -> TypeEngine[Any]:
-        # What a member is compared with is no document.
+        # The operand of a comparison is no document.
         return self.impl_instance.coerce_compared_value(op, value)

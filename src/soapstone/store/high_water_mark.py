@@ -1,6 +1,6 @@
-"""The mark: a small file beside the records that tells how far their numbers have come.
+"""The mark: a small file beside the database with the last numbers given out.
 
-Records whose numbers are lower are older ones, put back from a backup: they would hand out numbers a second time.
+A database with lower numbers is an old one, restored from a backup: it would give out numbers a second time.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from soapstone.store.tables import secrets
 
 log = logging.getLogger(__name__)
 
-# Seconds between two looks at the numbers.
+# Seconds between two updates.
 PAUSE = 10.0
 
 REMEDY = " Stop all servers and run: soapstone db restored"
 
 
 @dataclass(frozen=True)
-class _Told:
+class _Content:
     records: str
     numbers: Mapping[str, int]
 
 
 class Mark:
-    """The mark of one installation's records, in the file `path`."""
+    """The mark of one installation's database, in the file `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -51,12 +51,12 @@ class Mark:
 
     @property
     def numbers(self) -> dict[str, int]:
-        """The numbers that the mark tells, as `handed_out` gives them; none without a mark."""
+        """The numbers in the mark, as `handed_out` returns them; none without a mark."""
         told = self._read()
         return {} if told is None else dict(told.numbers)
 
     def check(self, database: Database) -> None:
-        """Raise ConflictError for records that are older than the mark, or other ones. Without a mark all will do."""
+        """Raise ConflictError if the database is older than the mark, or another one. Passes without a mark."""
         told = self._read()
         if told is None:
             return
@@ -71,9 +71,9 @@ class Mark:
             )
 
     def update(self, database: Database) -> None:
-        """Let the mark tell how far the numbers have come. What it tells is safe on the disk before.
+        """Write the present numbers into the mark. They are durable in the database before.
 
-        The mark of other records stays as it is.
+        The mark of another database stays as it is.
         """
         told = self._read()
         with database.read() as connection:
@@ -86,10 +86,10 @@ class Mark:
             if numbers == told.numbers:
                 return
         database.settle()
-        self._write(_Told(records, numbers))
+        self._write(_Content(records, numbers))
 
     def replace(self, database: Database) -> None:
-        """Let the mark tell of these records, whatever it told before."""
+        """Write the mark of this database, whatever it held before."""
         with suppress(FileNotFoundError):
             self._path.unlink()
         self.update(database)
@@ -114,7 +114,7 @@ class Mark:
                 self.update(database)
                 failed = False
             except Exception as trouble:
-                # The records are served all the same: an old mark only knows less.
+                # The server goes on: an old mark only holds lower numbers.
                 if not failed:
                     log.warning("the mark %s cannot be brought up to date: %s", self._path, trouble)
                 failed = True
@@ -122,17 +122,17 @@ class Mark:
                 return
             ended.wait(PAUSE)
 
-    def _read(self) -> _Told | None:
+    def _read(self) -> _Content | None:
         try:
             given = json.loads(self._path.read_bytes())
-            return _Told(str(given["records"]), {str(name): int(last) for name, last in given["numbers"].items()})
+            return _Content(str(given["records"]), {str(name): int(last) for name, last in given["numbers"].items()})
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError, AttributeError):
             log.warning("the mark %s cannot be read and is made anew", self._path)
             return None
 
-    def _write(self, told: _Told) -> None:
+    def _write(self, told: _Content) -> None:
         # Several processes may keep the same mark, and threads of one.
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}-{threading.get_ident()}.partial")
         try:
@@ -147,7 +147,7 @@ class Mark:
 
 
 def records_id(connection: Connection) -> str | None:
-    """Return what tells these records from those of other installations; None in a schema that does not have it."""
+    """Return the id of this installation's database; None in a schema without it."""
     if not inspect(connection).has_table(secrets.name):
         return None
     return connection.execute(select(secrets.c.value).where(secrets.c.name == "records")).scalar_one_or_none()

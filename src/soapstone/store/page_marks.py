@@ -1,4 +1,4 @@
-"""Pages by number: whoever reads them one after another pays the same for each, however many there are."""
+"""Numbered pages at constant cost: remembers each page's last key."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 Row = TypeVar("Row")
 
-# Ends of pages that are remembered, those that were read last.
+# Ends of pages to remember, the most recent ones.
 REMEMBERED = 10_000
 
 
 class Pages:
-    """Remembers where pages ended, so that the next one begins there instead of counting all rows before it.
+    """Remembers the ends of pages, so that the next one begins there without counting all rows before it.
 
-    A page that is asked for out of order is counted for.
+    A page out of order needs the count.
     """
 
     def __init__(self) -> None:
@@ -33,9 +33,8 @@ class Pages:
     ) -> Sequence[Row]:
         """Return one page of a query, counted from 1; a number below 1 means the first (mm-37, lk-30).
 
-        `query` says all that makes the rows what they are: account, operation, criteria. `mark(row)` is what they are
-        ordered by, each row's its own. `read(after, offset, limit)` reads rows behind the mark `after`, or from the
-        first on when that is None, leaving `offset` out.
+        `query` identifies the rows: account, operation, criteria. `mark(row)` is their unique sort key. `read(after,
+        offset, limit)` reads rows after the mark `after`, or from the first on if that is None, skipping `offset`.
         """
         number = max(number, 1)
         after = self._recall((query, size, number - 1)) if number > 1 else None

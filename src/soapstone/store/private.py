@@ -1,4 +1,4 @@
-"""Files that nobody but the server's user may read, whatever the umask and the folder that they lie in."""
+"""Files that only the server's user may read, whatever the umask and their folder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ FILE, FOLDER = 0o600, 0o700
 
 
 def create(path: Path) -> BinaryIO:
-    """Open a file for writing, empty; it is made with mode 0600."""
+    """Create or empty a file with mode 0600 and open it for writing."""
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE), "wb")
 
 
 def make_folder(path: Path) -> None:
-    """Make sure that a folder is there; it is made with mode 0700, folders above it as usual."""
+    """Create a folder with mode 0700 if it is missing, and folders above it with the usual mode."""
     path.mkdir(mode=FOLDER, parents=True, exist_ok=True)
 
 
 def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk itself; one that is not there is fine."""
+    """Sync a file, or the names in a folder, to the disk, if it exists."""
     with suppress(FileNotFoundError):
         opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -36,10 +36,10 @@ def sync(path: Path) -> None:
 
 
 def shut(files: Iterable[Path], folders: Iterable[Path]) -> None:
-    """Take away everybody else's rights on these files, and on folders with all that lies in them.
+    """Remove the rights of other users on these files, and on these folders with their content.
 
-    A folder gets its mode when its content has been dealt with, so that its mode tells the next start that there is
-    nothing left to do. Links are not followed. What belongs to somebody else stays as it is, with a warning.
+    A folder gets its mode after its content, so that its mode shows the next start that nothing is left to do. Links
+    are not followed. Files of other users stay as they are, with a warning.
     """
     for path in files:
         _restrict(path)

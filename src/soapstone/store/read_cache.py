@@ -1,4 +1,4 @@
-"""Recall: what was read from the records is given again while nobody has changed them."""
+"""A cache of reads, valid until the database changes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ MOST_VALUES = 1024
 
 
 class Recall:
-    """Values that were read, by their keys, until the next commit of anybody; for any number of threads.
+    """Caches values by their keys until the next commit of any connection; for any number of threads.
 
-    `path` is the file of the database. On PostgreSQL, where it is None, nothing is remembered: there is no telling
-    whether something was committed.
+    `path` is the file of the database. On PostgreSQL, where it is None, nothing is cached: commits cannot be detected.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -29,15 +28,14 @@ class Recall:
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return the value under a key, from `read` unless it is remembered. None, for "not there", is never
-        remembered.
+        """Return the value under a key, from `read` unless it is cached. None, for "missing", is never cached.
 
-        `read` sees its own snapshot of the records, and the value must be one that nobody alters.
+        `read` sees its own snapshot of the database, and callers must not change the value.
         """
         if self._path is None:
             return read()
         with self._lock:
-            # From before the reading: what is committed during it shows as a change afterwards.
+            # From before the read: a commit during it shows as a change afterwards.
             token = self._current()
             if key in self._values:
                 known: T = self._values[key]
@@ -52,7 +50,7 @@ class Recall:
         return value
 
     def close(self) -> None:
-        """Let go of the watch."""
+        """Close the watch."""
         with self._lock:
             self._values.clear()
             if self._watch is not None:
@@ -60,10 +58,10 @@ class Recall:
                 self._watch = None
 
     def _current(self) -> int | None:
-        """Return the token now; what was read under another one is forgotten."""
+        """Return the present token; drop values of an older one."""
         if self._watch is None:
             self._watch = Watch(self._path)
-            # Another watch's tokens say nothing.
+            # Tokens of another watch are not comparable.
             self._token = None
         token = self._watch.token()
         if token is None or token != self._token:

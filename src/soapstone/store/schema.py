@@ -20,17 +20,17 @@ from soapstone.store.transient_errors import translated
 if TYPE_CHECKING:
     from alembic.config import Config
 
-# The schema that this program knows as the last. Said here as well as in the migrations (a test compares), so that a
-# start that has nothing to migrate need not load them.
+# The newest schema of this program. Repeats the migrations (a test compares), so that a start without a migration need
+# not load them.
 NEWEST = "0016"
 
 
-# Name of the row of `secret` by which a backup says that it is one.
+# Name of the row of `secret` that marks a backup.
 COPY = "copy"
 
 
 def upgrade(database: Database, *, copied: bool = False) -> None:
-    """Bring the schema to the version of this program, after a backup of what is there, unless it is `copied` already.
+    """Upgrade the schema to this program's version, after a backup unless it is `copied` already.
 
     Raises ConflictError for a schema that this program does not know (made by a newer one).
     """
@@ -45,7 +45,7 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
         if not copied:
             backup(database)
     with database.write(durable=True) as connection:
-        # Two servers that start at once on one PostgreSQL: the second waits, then finds the work done.
+        # If two servers start at once on one PostgreSQL, the second waits and then finds the work done.
         if database.kind == "postgresql":
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7301)")
@@ -68,7 +68,7 @@ def check(database: Database) -> None:
 
 
 def refuse_newer(database: Database) -> None:
-    """Raise ConflictError for a schema that a newer version of this program has made: no upgrade here helps."""
+    """Raise ConflictError for a schema of a newer version of this program, which cannot be upgraded here."""
     found = version(database)
     if found not in (None, NEWEST) and found not in _known(migrations()):
         raise ConflictError(
@@ -86,7 +86,7 @@ def version(database: Database) -> str | None:
 def backup(database: Database, target: Path | None = None) -> Path | None:
     """Copy a SQLite database as it stands to `target`, or to a file beside it; None for PostgreSQL.
 
-    The copy says that it is one: see `is_copy`.
+    The copy is marked as one: see `is_copy`.
     """
     if database.path is None:
         return None
@@ -112,8 +112,7 @@ def beside(path: Path, what: str) -> Path:
 
 
 def is_copy(connection: Connection) -> bool:
-    """Return whether the records are a backup that has not been taken up: the original may have handed out numbers
-    since."""
+    """Return whether the database is an unused backup: the original may have given out numbers since."""
     if not inspect(connection).has_table(secrets.name):
         return False
     return connection.execute(select(secrets.c.value).where(secrets.c.name == COPY)).scalar_one_or_none() is not None
@@ -121,7 +120,7 @@ def is_copy(connection: Connection) -> bool:
 
 def _say_copy(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
-        # The first schemas have no place to say it.
+        # The first schemas lack the table.
         if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'secret'").fetchone():
             copy.execute("INSERT OR REPLACE INTO secret (name, value) VALUES (?, 'yes')", (COPY,))
 
@@ -133,7 +132,7 @@ def _version(connection: Connection) -> str | None:
 
 
 def migrations() -> Config:
-    """Alembic's configuration, for whoever runs or reads the migrations."""
+    """Return Alembic's configuration, to run or read the migrations."""
     from alembic.config import Config
 
     config = Config()

@@ -12,7 +12,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
-    """A column of instants; naive datetimes are refused, since nobody could say which zone they mean."""
+    """A column of instants; naive datetimes are refused, because their zone is unknown."""
 
     impl = BigInteger
     cache_ok = True

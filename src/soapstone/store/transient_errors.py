@@ -1,7 +1,6 @@
-"""Hindrances: faults of the machine that pass, such as a full disk, in words that a job's owner understands.
+"""Transient errors, such as a full disk, as sentences for a job's owner.
 
-A job that meets one has done nothing wrong and lost nothing: it waits, and goes on from its last chunk. A request that
-meets one is answered that it may be made again later.
+A job with a transient error loses nothing: it waits, and goes on from its last chunk. A request is told to retry later.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ _SYSTEM = {
     errno.EAGAIN: NO_PROCESS,
 }
 
-# By the result code without its extension, and by the words that an error has that came from another process.
+# By primary result code, and by the message of an error from another process.
 _SQLITE = {
     sqlite3.SQLITE_FULL: DISK_FULL,
     sqlite3.SQLITE_IOERR: DISK_FAILS,
@@ -77,20 +76,20 @@ _POSTGRESQL = {
 }
 
 
-# Result codes of SQLite for a file that does not get better by waiting.
+# Permanent result codes of SQLite.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class RecordsUnavailable(Exception):
-    """The records cannot be read or changed now, and may be later; the message says what was in the way.
+    """The database cannot be read or changed now; the message is the reason.
 
-    `undone` says that nothing of the transaction is stored. It is False when a connection broke during the commit:
-    nobody knows then.
+    `undone` says that nothing of the transaction is stored. It is False if a connection broke during the commit, whose
+    outcome is unknown.
     """
 
-    # What callers are told; the message is for the operator.
+    # The message for callers; the exception's message is for the operator.
     sentence = "The server cannot use its records at the moment. Please try again later."
-    # Seconds after which callers may try again.
+    # Seconds after which callers may retry.
     retry_seconds = 5
 
     def __init__(self, message: str, *, undone: bool = True) -> None:
@@ -104,9 +103,9 @@ class RecordsDamaged(Exception):
 
 @contextmanager
 def translated(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of these kinds inside, the database's unless told, into RecordsUnavailable or RecordsDamaged.
+    """Translate errors of these kinds, by default the database's, to RecordsUnavailable or RecordsDamaged.
 
-    Errors that say something else, such as a name that is taken, stay as they are.
+    Other errors, such as a taken name, stay as they are.
     """
     try:
         yield
@@ -121,18 +120,18 @@ def translated(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def driver_words(error: BaseException) -> str:
-    """Return what the driver or the system said, in one line, for the operator."""
+    """Return the message of the driver or the system, in one line, for the operator."""
     *_, innermost = _causes(error)
     return str(innermost).strip().partition("\n")[0]
 
 
 def hindrance(error: BaseException) -> str | None:
-    """Return what was in the way, as a sentence; None for a fault of the program or of the job itself."""
+    """Return a transient error's reason as a sentence; None for a fault of the program or of the job itself."""
     return next((words for cause in _causes(error) if (words := _words(cause))), None)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what led to it, the innermost last; drivers' errors are inside SQLAlchemy's."""
+    """Yield the error and its causes, the innermost last; drivers' errors are inside SQLAlchemy's."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -153,7 +152,7 @@ def _words(error: BaseException) -> str | None:
     if isinstance(error, NoConnection):
         return ALL_TAKEN
     if isinstance(error, DBAPIError):
-        # Its connection broke, whatever the driver calls that; the driver's own error is looked at as well.
+        # A broken connection, whatever the driver's error; that is checked as well.
         return NO_ANSWER if error.connection_invalidated else None
     return _postgresql_words(error)
 
@@ -166,8 +165,8 @@ def _sqlite_words(error: sqlite3.Error) -> str | None:
 
 
 def _postgresql_words(error: BaseException) -> str | None:
-    # The driver is an extra, so its classes are not named here: every error of it has a `sqlstate`, which is None when
-    # the server could not be reached or its connection broke.
+    # The driver is an extra, so its classes are not imported: each of its errors has a `sqlstate`, None if the server
+    # was unreachable or the connection broke.
     if not hasattr(error, "sqlstate"):
         return None
     state = error.sqlstate

@@ -1,4 +1,4 @@
-"""Names that are there once: what happens when two want the same one at the same time."""
+"""Unique names: handling of concurrent inserts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# A name that was taken and given back again and again in between.
+# The name was taken and released repeatedly in between.
 TRIES = 3
 
 _SQLITE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
@@ -24,10 +24,10 @@ _POSTGRESQL = "23505"
 
 
 def looks_again(method: Callable[P, T]) -> Callable[P, T]:
-    """Make a method that looks for a row and then inserts it answer the same whoever is faster.
+    """Decorate a method that selects and then inserts a row, so that a concurrent insert does not fail it.
 
-    The method does its work in one transaction. When a unique index refuses that, another transaction has stored the
-    row since the look. The method is called again then: its look finds the row.
+    The method works in one transaction. If a unique index refuses it, another transaction has stored the row meanwhile.
+    Then the method is called again, and its select finds the row.
     """
 
     @wraps(method)
@@ -44,8 +44,8 @@ def looks_again(method: Callable[P, T]) -> Callable[P, T]:
 
 
 def insert_into(table: Table, kind: str) -> postgresql.Insert | sqlite.Insert:
-    """Return an INSERT that may say what to do about rows that are there, for a kind of database."""
-    # Drivers of the kind that is not used are not loaded: they take a while.
+    """Return an INSERT that supports ON CONFLICT, for a kind of database."""
+    # Drivers of the other kind are not loaded: that is slow.
     if kind == "postgresql":
         from sqlalchemy.dialects import postgresql
 
@@ -56,9 +56,9 @@ def insert_into(table: Table, kind: str) -> postgresql.Insert | sqlite.Insert:
 
 
 def insert_unless_there(connection: Connection, table: Table, **values: Any) -> bool:
-    """Insert a row; False, and nothing is done, where a unique index has it already.
+    """Insert a row; False, without a change, if a unique index has it already.
 
-    For transactions with more in them than a look and an insert, which cannot simply be done again.
+    For transactions with more work, which cannot simply be repeated.
     """
     query = insert_into(table, connection.dialect.name).values(**values).on_conflict_do_nothing()
     return connection.execute(query.returning(*table.primary_key)).first() is not None

@@ -1,4 +1,4 @@
-"""Writers that wait for their turn: how long they may, so that some threads are always free for readers."""
+"""Limits for waiting writers, so that some threads are always free for readers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from contextlib import contextmanager
 
 from soapstone.store.transient_errors import LOCKED, RecordsUnavailable
 
-# Seconds that a writer waits for others at most.
+# The most seconds that a writer waits for others.
 LONGEST_WAIT = 10.0
-# Seconds without any writer getting on, after which the records count as stuck.
+# Seconds without progress of any writer, after which the database counts as stuck.
 STUCK = 2.0
-# So many writers of a process wait on while the records are stuck: half of the threads that a contract has.
+# Most waiting writers of a process while the database is stuck: half of a contract's threads.
 MOST_WAITING = 8
 
 
 class Waiting:
-    """The writers of one process that wait, on PostgreSQL those that may wait, in the order in which they came."""
+    """The waiting writers of one process, on PostgreSQL those that may have to wait, in order of arrival."""
 
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
@@ -29,9 +29,9 @@ class Waiting:
 
     @contextmanager
     def one(self) -> Iterator[int]:
-        """Yield one more writer, from its begin until it has its turn or gives up; what it is called here.
+        """Register a writer until it has its turn or gives up; yield its number.
 
-        Raises RecordsUnavailable at once when the records are stuck and enough others wait.
+        Raises RecordsUnavailable at once if the database is stuck and enough others wait.
         """
         with self._lock:
             me = next(self._names)
@@ -49,8 +49,7 @@ class Waiting:
         self._moved = time.monotonic()
 
     def gives_up(self, me: int, patience: float) -> bool:
-        """Return whether a writer has waited long enough: its patience, in seconds, or less when the records are
-        stuck."""
+        """Return whether a writer must give up: after `patience` seconds, or earlier if the database is stuck."""
         with self._lock:
             waited = time.monotonic() - self._since[me]
             return waited > patience or (waited > STUCK and self._place(me) >= MOST_WAITING and self._stuck())
@@ -62,7 +61,7 @@ class Waiting:
 
     @property
     def full(self) -> bool:
-        """Whether the records are stuck and enough writers wait."""
+        """Whether the database is stuck and enough writers wait."""
         with self._lock:
             return self._full()
 
