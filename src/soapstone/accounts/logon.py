@@ -113,7 +113,7 @@ def _parsed(peer: str) -> Any:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who is asking."""
+    """The account and login of a caller."""
 
     account: Account
     login: Login

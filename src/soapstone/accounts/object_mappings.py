@@ -46,7 +46,7 @@ class Mappings:
         own_name: str = "",
         login_id: int | None = None,
     ) -> Mapping:
-        """Keep a mapping."""
+        """Store a mapping."""
         values = {"object_type": object_type, "identifier": identifier, "own_type": own_type, "own_id": own_id}
         values |= {"account_id": account_id, "own_name": own_name, "login_id": login_id, "created_at": now()}
         query = insert(object_mappings).values(**values).returning(object_mappings)

@@ -389,7 +389,7 @@ class Change:
 
 
 class Changes:
-    """Begins changes."""
+    """Opens change transactions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

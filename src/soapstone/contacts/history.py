@@ -37,7 +37,7 @@ class Mailing:
 
 
 class History:
-    """Reads it."""
+    """Reads contact history."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

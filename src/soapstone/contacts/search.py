@@ -63,7 +63,7 @@ class Walk:
 
 
 class Search:
-    """Looks for people."""
+    """Finds contacts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,7 +1,7 @@
-"""The numbers of rows: the next ones, chosen ones, and how they go on after a restore. None is ever given twice.
+"""The numbers of rows: sequences, chosen numbers, and restores. No number is ever given twice.
 
-Old programs have numbers of lists, messages and the like written in, so such a number can be chosen. The sequences do
-not move to it: they skip it when they come there.
+Old programs contain numbers of lists, messages and the like, so such a number can be chosen. The sequences do not move
+to it: they skip it when they reach it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from soapstone.store.tables import (
     saved_searches,
 )
 
-# The name under which the contact numbers of all accounts stand, which are counted in rows (lk-35).
+# The name of the contact numbers of all accounts, which are not a sequence (lk-35).
 CONTACT_NUMBERS = "contact_numbers"
 
 # Most numbers are 32-bit integers of the old contracts.
@@ -52,15 +52,15 @@ LARGEST = (1 << 31) - 1
 # These are not, and go up by far more than one for each call.
 WIDE = frozenset({"contact", "contact_event", "delivery", "job_event"})
 
-# How far numbers are raised beyond the last one that is known to have been handed out: 2,000 restores fit into 32 bits,
-# and 9 million into the 53 bits that JSON readers keep exact.
+# The distance from the last known number after a restore: 2,000 restores fit into 32 bits, and 9 million into the 53
+# bits that JSON readers keep exact.
 STEP = 1_000_000
 WIDE_STEP = 1_000_000_000
 CONTACT_STEP = 10_000_000
 
 # The largest number that can be chosen.
 LARGEST_CHOSEN = 999_999_999
-# Tables whose rows can have a chosen number. Their place here is part of the locks of PostgreSQL: add at the end.
+# Tables whose rows can have a chosen number. PostgreSQL's locks depend on the order: append at the end.
 NUMBERED: tuple[Table, ...] = (
     lists,
     profile_headers,
@@ -80,10 +80,10 @@ _TABLES = {table.name: table for table in metadata.sorted_tables if "id" in tabl
 
 
 def add_row(connection: Connection, table: Table, values: Mapping[str, Any], number: int | None = None) -> RowMapping:
-    """Insert a row into one of the NUMBERED tables in the caller's writing transaction; all its columns.
+    """Insert a row into one of the NUMBERED tables in the caller's transaction; return all its columns.
 
-    It gets the table's next number, or that one (1 to LARGEST_CHOSEN). Raises ConflictError for a number that any
-    account has or had, and for one that the sequence has passed, since its row may have been deleted.
+    It gets the table's next number, or `number` (1 to LARGEST_CHOSEN). Raises ConflictError for a number that any
+    account has or had, and for one that the sequence has passed, because its row may have been deleted.
     """
     place = NUMBERED.index(table)
     if number is None:
@@ -92,7 +92,7 @@ def add_row(connection: Connection, table: Table, values: Mapping[str, Any], num
     if not 1 <= number <= LARGEST_CHOSEN:
         raise ValueError(f"{number} cannot be chosen")
     postgresql = connection.dialect.name == "postgresql"
-    # Whoever takes numbers at the same time skips this one from now on.
+    # Concurrent inserts skip this number from now on.
     if (
         postgresql
         and not connection.execute(select(func.pg_try_advisory_xact_lock(NUMBER_LOCKS + place, number))).scalar_one()
@@ -112,15 +112,15 @@ def add_row(connection: Connection, table: Table, values: Mapping[str, Any], num
 
 
 def _next(connection: Connection, table: Table, place: int) -> int:
-    """Return the next number of a table's sequence that nobody chose."""
+    """Return the next number of a table's sequence that is not a chosen one."""
     new = _last(connection, table)
     while True:
         if connection.dialect.name == "postgresql":
             sequence = func.pg_get_serial_sequence(table.name, "id")
             new = int(connection.execute(select(func.nextval(sequence))).scalar_one())
             if new <= LARGEST_CHOSEN:
-                # Another transaction may be choosing it: its lock shows that before its row does. Looking waits for
-                # nothing, and whoever asks for the lock after the look finds that the sequence has passed the number.
+                # Another transaction may be choosing it: its lock shows that before its row does. The test does not
+                # wait, and a later holder of the lock finds that the sequence has passed the number.
                 keys = (NUMBER_LOCKS + place, new)
                 look = case((func.pg_try_advisory_lock(*keys), func.pg_advisory_unlock(*keys)), else_=false())
                 if not connection.execute(select(look)).scalar_one():
@@ -163,7 +163,7 @@ def handed_out(connection: Connection) -> dict[str, int]:
 
 
 def stored(connection: Connection) -> dict[str, int]:
-    """Return what `handed_out` tells, as far as committed rows have it; chosen numbers are no part of it.
+    """Return the numbers of `handed_out` as far as committed rows show them, without chosen ones.
 
     A sequence of PostgreSQL that a transaction under way has moved can fall back when the server loses its power.
     """
@@ -179,9 +179,9 @@ def stored(connection: Connection) -> dict[str, int]:
 
 
 def put_back(connection: Connection, before: Mapping[str, int]) -> None:
-    """Let SQLite's sequences go on from `before`, which `handed_out` told, after tables were copied.
+    """Set SQLite's sequences to `before`, a result of `handed_out`, after tables were copied.
 
-    A copy takes the largest number that is there for the last one: chosen ones, and none of what was deleted.
+    A copy sets them to the largest present number, which may be a chosen one, and ignores deleted rows.
     """
     if connection.dialect.name == "postgresql":
         return
@@ -193,7 +193,7 @@ def put_back(connection: Connection, before: Mapping[str, int]) -> None:
 
 
 def _last_by_sequence(table: Table, *, choices: bool) -> Select[Any]:
-    """Return the largest number in a table that nobody chose. `choices`: whether the schema knows of chosen ones."""
+    """Return the largest number in a table that is not chosen. `choices`: whether the schema has chosen ones."""
     query = select(table.c.id).order_by(table.c.id.desc()).limit(1)
     if not choices or table not in NUMBERED:
         return query
@@ -201,14 +201,14 @@ def _last_by_sequence(table: Table, *, choices: bool) -> Select[Any]:
 
 
 def raise_beyond(connection: Connection, known: Mapping[str, int]) -> None:
-    """Let all numbers go on well beyond those that were handed out here, and beyond those of `known`."""
+    """Raise all sequences well beyond the numbers given out here and those of `known`."""
     now = handed_out(connection)
     for name in _tables(connection):
         base = max(now[name], known.get(name, 0))
-        # Less where the end of the wire type is near: what is left is shared out, so that it never comes to an end.
+        # Less near the end of the wire type: a share of the rest, so that numbers never run out.
         value = base + WIDE_STEP if name in WIDE else base + max(0, min(STEP, (LARGEST - base) // 2))
         _set(connection, name, value)
-    # No account has had more numbers since than all accounts have together.
+    # No account can have used more numbers since than all accounts together.
     step = CONTACT_STEP + max(0, known.get(CONTACT_NUMBERS, 0) - now[CONTACT_NUMBERS])
     last = accounts.c.last_number
     raised = last + case((last + 2 * step < LARGEST, step), else_=(LARGEST - last) // 2)
@@ -216,7 +216,7 @@ def raise_beyond(connection: Connection, known: Mapping[str, int]) -> None:
 
 
 def _tables(connection: Connection) -> list[str]:
-    """Tables with numbers that are there: older schemas lack some."""
+    """Return the present tables with numbers: older schemas lack some."""
     return sorted(_TABLES.keys() & set(inspect(connection).get_table_names()))
 
 

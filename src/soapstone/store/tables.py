@@ -35,12 +35,12 @@ from soapstone.vocabulary.messages import MessageKind
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
-# What people are found by lies in the order of its characters on both databases, whatever a database's own collation
-# is: beginnings are found by the same index, and an import walks through it from one end to the other.
+# Lookup keys use byte-order collation on both databases, so that prefix searches can use the index, and an import walks
+# it from end to end.
 Key = Text().with_variant(TEXT(collation="C"), "postgresql")
 
-# Migrations make the tables. The condition of an index stands here for SQLite alone: PostgreSQL's is the same, and its
-# option would load the drivers of PostgreSQL wherever a server starts.
+# Migrations create the tables. The condition of an index is given for SQLite alone: PostgreSQL's is the same, and its
+# option would load PostgreSQL's drivers in every server.
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -85,7 +85,7 @@ def _one_of(column: str, terms: Iterable[Labelled]) -> CheckConstraint:
 
 
 def _table(name: str, *items: SchemaItem, **options: Any) -> Table:
-    # AUTOINCREMENT: a number that was given once is never given again, not even after a delete.
+    # AUTOINCREMENT: a number is never reused, not even after a delete.
     return Table(name, metadata, *items, sqlite_autoincrement=True, **options)
 
 
@@ -99,7 +99,7 @@ accounts = _table(
     # The last 32-bit contact number given out in this account (lk-35).
     _count("last_number"),
     Column("created_at", Instant, nullable=False),
-    # What unsubscribing means here (`UnsubscribeType`, mm-120).
+    # The meaning of an unsubscribe here (`UnsubscribeType`, mm-120).
     _text("unsubscribe_type", "all"),
     # The account's own names of contact fields, column → label.
     _document("field_labels"),
@@ -118,7 +118,7 @@ logins = _table(
     _id(),
     _account(index=True),
     Column("name", Text, nullable=False),
-    # Login names are compared without regard to case.
+    # The comparable form: login names ignore case.
     Column("name_key", Text, nullable=False, unique=True),
     Column("password_hash", Text, nullable=False),
     _flag("may_call_api", True),
@@ -126,10 +126,10 @@ logins = _table(
     _flag("may_use_console", True),
     _flag("may_choose_numbers"),
     _flag("all_lists", True),
-    # Its password is published: it may be reached from this machine only.
+    # Its password is published: only this machine may use it.
     _flag("is_demo"),
     Column("created_at", Instant, nullable=False),
-    # A disabled login may do nothing. The row of a deleted one, which is disabled too, stays for what refers to it.
+    # A disabled login may do nothing. The row of a deleted one, also disabled, stays because other rows refer to it.
     Column("disabled_at", Instant),
     Column("deleted_at", Instant),
 )
@@ -158,7 +158,7 @@ login_addresses = Table(
     Column("last_used_at", Instant, nullable=False),
 )
 
-# Who did what, when and from where. `login_id` is NULL for the command line.
+# The audit trail. `login_id` is NULL for the command line.
 audit_entries = _table(
     "audit_entry",
     _id(),
@@ -191,7 +191,7 @@ lists = _table(
     _document("settings"),
     _flag("visible", True),
     _flag("on_subscription_page"),
-    # Kept, not counted: all members, and those of them that are subscribed.
+    # Stored counts of all members, and of the subscribed ones.
     _count("members"),
     _count("subscribed"),
     Column("created_at", Instant, nullable=False),
@@ -203,7 +203,7 @@ lists = _table(
 
 CUSTOM_FIELDS = tuple(f"custom{n}" for n in range(1, 31))
 
-# What a contact says of a person besides address and custom id, in the order of the upload field names (mm-43).
+# The fields of a contact besides address and custom id, in the order of the upload field names (mm-43).
 PERSON_FIELDS = (
     "first_name",
     "last_name",
@@ -223,26 +223,25 @@ contacts = _table(
     _id(),
     _account(),
     _text("email"),
-    # How addresses are compared: see soapstone.addresses.address_key (mm-54, lk-64).
+    # The comparable form of the address: see soapstone.addresses.address_key (mm-54, lk-64).
     _key("email_key"),
     # The same again in accounts identified by address, NULL elsewhere: unique only where the account says so (mm-53).
     Column("unique_email", Key),
-    # The oldest contact of the mailbox, which has its unique_email; NULL but for contacts of accounts identified by
-    # address that an earlier version, which compared addresses in lower case only, took for another person.
+    # The oldest contact of the mailbox, which has its unique_email; NULL except for duplicates in accounts identified
+    # by address, made by an earlier version, which compared addresses in lower case only.
     Column("double_of", Id),
     _key("custom_id"),
     *(_text(name) for name in PERSON_FIELDS),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     _flag("text_only"),
-    # Since when the person is unsubscribed from everything (mm-120); lists that are joined later stay unsubscribed.
+    # Time of the unsubscribe from everything (mm-120); lists joined later stay unsubscribed.
     Column("unsubscribed_at", Instant),
-    # The channels on which nothing is sent to the person, in this order and with a space between: email fax sms
-    # (mm-124), and since when the first of them.
+    # The shut channels, in this order and separated by a space: email fax sms (mm-124), and the time of the first one.
     _text("channels_shut"),
     Column("suppressed_at", Instant),
     UniqueConstraint("account_id", "unique_email"),
-    # All people of an account in the order of their numbers, page by page.
+    # All contacts of an account by number, page by page.
     Index("ix_contact_account_id_id", "account_id", "id"),
     Index(
         "ix_contact_account_id_email_key",
@@ -276,13 +275,13 @@ memberships = Table(
     _text("added_by"),
     Column("removed_at", Instant),
     _text("removed_by"),
-    # The import that made the row, or the last one with "replace" that named it: how "replace" knows who stays.
+    # The import that created the row, or the last one with "replace" that matched it: members that "replace" keeps.
     Column("last_job", Id),
     _document("profile"),
-    # Content blocks of the profile that the person may have written: they are text, not HTML, while they stay the same.
+    # Content blocks of the profile that the contact may have written: text, not HTML, while unchanged.
     Column("form_values", Document),
     Index("ix_membership_contact_id", "contact_id"),
-    # Who left a list, by date; whoever did not is not in it, so joining costs nothing here.
+    # Members that left a list, by date; others are not in it, so joining costs nothing here.
     Index(
         "ix_membership_list_id_removed_at",
         "list_id",
@@ -315,7 +314,7 @@ profile_attributes = _table(
     Column("max_length", Integer, nullable=False, server_default=text("0")),
 )
 
-# Who gets no mail: kind "suppressed" or "banned", of the whole account (list_id 0) or of one list (lk-118).
+# Addresses without mail: kind "suppressed" or "banned", of the whole account (list_id 0) or of one list (lk-118).
 suppressions = _table(
     "suppression",
     _id(),
@@ -328,7 +327,7 @@ suppressions = _table(
     _one_of("kind", SuppressionKind),
 )
 
-# Whom files may not bring back: keyed hashes of the addresses of deleted people (soapstone.contacts.erased_addresses).
+# Addresses that files must not bring back: keyed hashes of deleted contacts' (soapstone.contacts.erased_addresses).
 erased_addresses = Table(
     "erased_address",
     metadata,
@@ -337,25 +336,25 @@ erased_addresses = Table(
     Column("erased_at", Instant, nullable=False),
 )
 
-# What happens to people one by one, each row in the transaction that does it: the numbers of one contact's events are
-# the order in which they happened. Imports write only those that end a subscription: see their outcomes for the rest.
+# Events of single contacts, each row in the transaction of its change, so that one contact's events are numbered in
+# their order. Imports write only those that end a subscription: see their outcomes for the rest.
 contact_events = _table(
     "contact_event",
     _id(),
     _account(),
     Column("contact_id", Id, ForeignKey("contact.id"), nullable=False),
-    # NULL where it concerns the person and not one list.
+    # NULL if it concerns no single list.
     Column("list_id", Id),
     Column("kind", Text, nullable=False),
     Column("at", Instant, nullable=False),
     _text("by"),
-    # What caused an unsubscribe, as far as it was told.
+    # The reported cause of an unsubscribe.
     Column("message_id", Id),
     Column("message_category_id", Id),
     Column("list_category_id", Id),
     # The external event that was raised.
     Column("external_event_id", Id),
-    # The event that this one is a consequence of: an unsubscribe from everything ends the subscriptions of many lists.
+    # The event that caused this one: an unsubscribe from everything ends the subscriptions of many lists.
     Column("part_of", Id),
     _document("detail"),
     _one_of("kind", ContactEventKind),
@@ -363,9 +362,8 @@ contact_events = _table(
     Index("ix_contact_event_account_id_kind_at", "account_id", "kind", "at"),
 )
 
-# Whom mail of a category of messages, or of the lists of a category, is no longer sent (mm-120), and who left a list
-# (mm-80). People who are unsubscribed from everything have contact.unsubscribed_at; who is unsubscribed and still
-# belongs to a list has that as the membership's state.
+# Opt-outs of categories of messages and of lists (mm-120), and of lists that the contact left (mm-80). An unsubscribe
+# from everything is contact.unsubscribed_at; an unsubscribed member of a list has that as the membership's state.
 opt_outs = Table(
     "opt_out",
     metadata,
@@ -398,7 +396,7 @@ message_categories = _table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Example values by column of the contact, as a search for recipients has them (mm-79, mm-84).
+# Example values by column of the contact, as in a search for recipients (mm-79, mm-84).
 saved_searches = _table(
     "saved_search",
     _id(),
@@ -410,7 +408,7 @@ saved_searches = _table(
     UniqueConstraint("account_id", "name"),
 )
 
-# What calls and imports can raise for a contact (lk-120, lk-123).
+# Events that calls and imports can raise for a contact (lk-120, lk-123).
 external_events = _table(
     "external_event",
     _id(),
@@ -431,7 +429,7 @@ campaigns = _table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Who gets the review copies of a list's messages (lk-97).
+# Addresses that get the review copies of a list's messages (lk-97).
 review_addresses = _table(
     "review_address",
     _id(),
@@ -443,7 +441,7 @@ review_addresses = _table(
     UniqueConstraint("list_id", "email_key"),
 )
 
-# Which object of another system stands for which one of the account (mm-129).
+# Mappings from objects of other systems to objects of the account (mm-129).
 object_mappings = _table(
     "object_mapping",
     _id(),
@@ -457,7 +455,7 @@ object_mappings = _table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Occasions that people sign up for (mm-127), and who did.
+# Occasions and their sign-ups (mm-127).
 occasions = _table(
     "occasion",
     _id(),
@@ -484,8 +482,8 @@ sign_ups = _table(
     Column("created_at", Instant, nullable=False),
 )
 
-# Numbers that somebody chose for a row of the table `kind`, since old programs have them written in. They stay when the
-# row is deleted: no number is given twice, and sequences skip these.
+# Numbers chosen for rows of the table `kind`, because old programs contain them. They stay when the row is deleted: no
+# number is given twice, and sequences skip these.
 chosen_numbers = Table(
     "chosen_number",
     metadata,
@@ -523,7 +521,7 @@ idempotent_answers = _table(
     UniqueConstraint("login_id", "key"),
 )
 
-# What the installation keeps to itself, such as the key that signs links.
+# Secrets of the installation, such as the key that signs links.
 secrets = Table(
     "secret",
     metadata,
@@ -531,8 +529,8 @@ secrets = Table(
     Column("value", Text, nullable=False),
 )
 
-# What links are signed with: a key is the installation's secret and this salt, or that secret itself without one. Each
-# signs for deliveries and contacts of its numbers alone; the newest has no last one. A restore begins a new key.
+# Keys that sign links: the installation's secret with this salt, or the secret itself without one. Each signs only
+# deliveries and contacts of its numbers; the newest has no last one. A restore begins a new key.
 link_keys = Table(
     "link_key",
     metadata,
@@ -555,11 +553,11 @@ jobs = _table(
     Column("state", Text, nullable=False, server_default=text("'queued'")),
     Column("step", Integer, nullable=False, server_default=text("0")),
     Column("steps", Integer, nullable=False, server_default=text("1")),
-    # What was asked for; how far it got; what was counted so far.
+    # The request; the progress; the counts so far.
     _document("request"),
     _document("checkpoint"),
     _document("counters"),
-    # The blob with the input, if any, its size in bytes and the name that the user gave it.
+    # The blob with the input, if any, its size in bytes and the user's name of it.
     Column("blob", Text),
     _count("blob_size"),
     _text("label"),
@@ -569,13 +567,12 @@ jobs = _table(
     Column("finished_at", Instant),
     # Fence: every transaction of a run names the attempt it belongs to.
     Column("attempt", Integer, nullable=False, server_default=text("0")),
-    # Attempts in a row that ended without a word, with their worker, and had done nothing.
+    # Attempts in a row whose worker crashed before they made progress.
     Column("deaths", Integer, nullable=False, server_default=text("0")),
     Column("lease_until", Instant),
     _text("worker"),
     _flag("cancel_asked"),
-    # A paused job is not claimed. One that passes needs its list no more, so it neither waits for other jobs of the
-    # list nor holds them up.
+    # A paused job is not claimed. One that releases its list neither waits for other jobs of the list nor blocks them.
     _flag("paused"),
     _flag("passes"),
     _text("error"),
@@ -583,9 +580,9 @@ jobs = _table(
     CheckConstraint("step >= 0 AND step <= steps", name="step"),
     CheckConstraint(f"(finished_at IS NOT NULL) = ({_one_of('state', ENDED).sqltext})", name="finished"),
     Index("ix_job_account_id_kind_list_id", "account_id", "kind", "list_id"),
-    # Claiming asks which account was served longest ago.
+    # Claiming prefers the account that was served longest ago.
     Index("ix_job_account_id_started_at", "account_id", "started_at"),
-    # Claiming looks only at work that is not over.
+    # Claiming reads only jobs that are not over.
     Index(
         "ix_job_open",
         "state",
@@ -605,7 +602,7 @@ job_events = _table(
     Column("at", Instant, nullable=False),
 )
 
-# Rows of an input file that were not taken: physical line (from 1), reason code and the fields as they stood there.
+# Rejected rows of an input file: physical line (from 1), reason code and the unchanged fields.
 rejected_rows = Table(
     "rejected_row",
     metadata,
@@ -616,8 +613,8 @@ rejected_rows = Table(
     sqlite_with_rowid=False,
 )
 
-# What became of the rows of one chunk of an import: rows per outcome, and packed (soapstone.imports.parts) the physical
-# line, outcome and contact (0 for none) of each row.
+# Outcomes of one chunk of an import: rows per outcome, and packed (soapstone.imports.parts) the physical line, outcome
+# and contact (0 for none) of each row.
 import_parts = Table(
     "import_part",
     metadata,
@@ -636,12 +633,12 @@ messages = _table(
     _account(index=True),
     # NULL for a message of the whole account (mm-96).
     Column("list_id", Id, ForeignKey("list.id"), index=True),
-    # A message of kind "send" belongs to the send that it was made for; the others wait to be used.
+    # A message of kind "send" belongs to one send; the others can be used by any.
     Column("kind", Text, nullable=False),
     _text("name"),
-    # The comparable form of the name where it is there once in the account, NULL elsewhere (mm-96).
+    # The comparable form of the name if it must be unique in the account, else NULL (mm-96).
     Column("unique_name", Key),
-    # What links to the message instead of its number, which anybody could guess (lk-104).
+    # The token of links to the message, because its number could be guessed (lk-104).
     Column("public_id", Text, nullable=False, unique=True),
     _text("subject"),
     _text("from_name"),
@@ -656,9 +653,9 @@ messages = _table(
     Column("category_id", Id),
     _flag("archived"),
     _flag("hidden"),
-    # Whether the author's text had links of ours already (mm-99).
+    # Whether the author's text already had our links (mm-99).
     _flag("has_own_links"),
-    # What a contract keeps with a message and nothing else uses: single HTML blocks, fax documents (mm-98).
+    # Data of a contract that nothing else uses: single HTML blocks, fax documents (mm-98).
     _document("extras"),
     Column("login_id", Id),
     Column("created_at", Instant, nullable=False),
@@ -667,7 +664,7 @@ messages = _table(
     _one_of("kind", MessageKind),
 )
 
-# Which job sends which message, and for what purpose (`Purpose`). A row for each send.
+# One row per send: its job, message and purpose (`Purpose`).
 sends = Table(
     "send",
     metadata,
@@ -678,7 +675,7 @@ sends = Table(
     Column("source_id", Id, index=True),
     Column("list_id", Id),
     Column("purpose", Text, nullable=False),
-    # Test copies count in no figure (mm-108).
+    # Test mails count in no figure (mm-108).
     _flag("is_test"),
     Index("ix_send_account_id_list_id", "account_id", "list_id"),
 )
@@ -693,17 +690,17 @@ deliveries = _table(
     Column("contact_id", Id),
     Column("email", Text, nullable=False),
     Column("email_key", Key, nullable=False),
-    # Merge values that the recipient brought along: the columns of a supplied file.
+    # The recipient's own merge values: the columns of a supplied file.
     _document("fields"),
     Column("state", Text, nullable=False),
-    # Why a recipient was skipped.
+    # The skip reason.
     _text("reason"),
     Column("handed_at", Instant),
-    # Attempts at handing the mail to an SMTP server, how often nobody knew how one ended, and the server's last reply.
+    # SMTP attempts, those of them with an unknown outcome, and the server's last reply.
     Column("attempts", Integer, nullable=False, server_default=text("0")),
     Column("doubts", Integer, nullable=False, server_default=text("0")),
     _text("reply"),
-    # When it is tried again; while it is being handed over, since when. NULL for all others.
+    # The time of the next attempt, or while sending the start of this one; else NULL.
     Column("next_try_at", Instant),
     _flag("is_test"),
     _one_of("state", DeliveryState),
@@ -718,7 +715,7 @@ deliveries = _table(
     ),
 )
 
-# Heartbeats of workers. A row goes when its worker ends.
+# Heartbeats of workers. A worker deletes its row when it ends.
 workers = Table(
     "worker",
     metadata,

@@ -6,7 +6,7 @@ from soapstone.vocabulary.labelled import Labelled
 
 
 class MembershipState(Labelled):
-    """Where a contact stands on a list."""
+    """The state of a contact on a list."""
 
     SUBSCRIBED = "subscribed", "subscribed", "Gets the mail of the list."
     UNSUBSCRIBED = "unsubscribed", "unsubscribed", "Has left, or was removed, and gets no mail of the list."
@@ -45,7 +45,7 @@ class Identifier(Labelled):
 
 
 class ContactEventKind(Labelled):
-    """What the history of a contact records. Imports record only what ends a subscription."""
+    """The events in a contact's history. Imports record only those that end a subscription."""
 
     ADDED = "added", "added", "The contact was added."
     CHANGED = "changed", "changed", "A field of the contact was changed."

@@ -1,4 +1,4 @@
-"""Recipients of sends: what a send is for, where a recipient stands, and why one is skipped."""
+"""Sends and their recipients: purposes, delivery states and skip reasons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from soapstone.vocabulary.labelled import Labelled
 
 
 class Purpose(Labelled):
-    """Whom a send is for."""
+    """The purpose of a send."""
 
     LIST = "list", "list", "The subscribed members of a list."
     FILE = "file", "file", "The people of a supplied file."
@@ -20,7 +20,7 @@ class Purpose(Labelled):
 
 
 class DeliveryState(Labelled):
-    """Where a recipient of a send stands."""
+    """The state of a recipient of a send."""
 
     QUEUED = "chosen", "queued", "The recipient gets the mail, which is not built yet."
     SKIPPED = "skipped", "skipped", "The recipient gets no mail; the skip reason says why."

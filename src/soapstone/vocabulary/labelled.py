@@ -1,4 +1,4 @@
-"""What the members of every closed set carry."""
+"""The base of all closed sets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Self
 class Labelled(StrEnum):
     """A closed set of texts. A member equals the text that is stored and that the REST API shows.
 
-    `label` is what people read in the console and in a terminal; `meaning` says in a sentence what the member stands
-    for. Members are named by the words of the field, even where an older word is stored.
+    `label` is the text for the console and the terminal; `meaning` explains the member in a sentence. Members have the
+    standard names of the field, even where an older word is stored.
     """
 
     label: str

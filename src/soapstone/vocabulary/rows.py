@@ -1,4 +1,4 @@
-"""Rows of imports: the outcome of each."""
+"""Outcomes of the rows of imports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class ImportOutcome(Labelled):
     code: int
 
     def __new__(cls, value: str, code: int = 0, label: str = "", meaning: str = "") -> Self:
-        # Not that of the base: enumerations hide it.
+        # Enumerations hide the base's `__new__`.
         member = str.__new__(cls, value)
         member._value_ = value
         member.code, member.label, member.meaning = code, label, meaning
