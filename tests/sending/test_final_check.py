@@ -22,7 +22,7 @@ from soapstone.jobs.run import Run
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
-from soapstone.sending.final_check import LastLook
+from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.delivery import FolderDelivery
 from soapstone.sending.link_actions import Replies
 from soapstone.sending.messages.message import Draft, Traits
@@ -260,19 +260,19 @@ def test_a_stranger_of_a_file_who_leaves_before_a_retry_gets_no_mail(office: Any
 
 def test_the_time_that_a_commit_takes_counts(office: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL lets people leave while the transaction that looked at them waits for its commit."""
-    scene, settle, slow = Scene(office), LastLook.settle, True
+    scene, settle, slow = Scene(office), FinalCheck.settle, True
 
-    def settle_slowly(self: LastLook, chunk: Any, rows: Any) -> Any:
+    def settle_slowly(self: FinalCheck, chunk: Any, rows: Any) -> Any:
         nonlocal slow
-        looked = settle(self, chunk, rows)
+        checked = settle(self, chunk, rows)
         if slow:
             slow = False
             if office.database.kind == "postgresql":
                 scene.change(lambda change: change.move(office.list.id, scene.ann, MembershipState.UNSUBSCRIBED))
             time.sleep(0.3)
-        return looked
+        return checked
 
-    monkeypatch.setattr(LastLook, "settle", settle_slowly)
+    monkeypatch.setattr(FinalCheck, "settle", settle_slowly)
     monkeypatch.setattr(client, "LONGEST_WAY", 0.2)
     with ScriptedServer(lambda said: None) as server:
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")

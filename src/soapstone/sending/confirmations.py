@@ -101,7 +101,7 @@ class SubscriptionMails:
 
     def _require_base(self, contact_list: ContactList) -> None:
         if not self._base:
-            log.warning("a letter of list %d was refused: SOAPSTONE_PUBLIC_URL is not set", contact_list.id)
+            log.warning("a mail about a subscription to list %d was refused: SOAPSTONE_PUBLIC_URL is not set", contact_list.id)
             raise NotConfiguredError(
                 "The server cannot send the mail about this subscription: it does not know the URL at which people "
                 "reach it. Set SOAPSTONE_PUBLIC_URL."
@@ -122,6 +122,6 @@ class SubscriptionMails:
             sender = f"no-reply@{urlsplit(self._base).hostname}"
             draft = replace(draft, from_address=sender if is_mailbox(sender) else "no-reply@localhost.localdomain")
         fields |= {"List": contact_list.name, "Address": email}
-        self._sends.letter(
+        self._sends.to_subscriber(
             connection, account=account, contact_list=contact_list, draft=draft, email=email, fields=fields
         )

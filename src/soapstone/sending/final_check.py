@@ -22,7 +22,7 @@ from soapstone.store.tables import contacts, deliveries, memberships, suppressio
 
 
 @dataclass(frozen=True)
-class Looked:
+class Checked:
     """What was seen, by number of the ledger's row: why somebody gets no mail any more, and new addresses.
 
     `age` is for how many seconds others could change what was seen.
@@ -33,7 +33,7 @@ class Looked:
     age: float = 0.0
 
 
-class LastLook:
+class FinalCheck:
     """Looks at recipients of one send again.
 
     `is_for_members` says that it goes to members of its list only, `is_by_address` that its recipients were looked up
@@ -55,32 +55,32 @@ class LastLook:
         self._include_states = frozenset(rules.reach)
         self._is_for_members = is_for_members or rules.members
         self._is_by_address = is_by_address
-        self._query = self._looking(message_id)
+        self._query = self._statement(message_id)
 
-    def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Looked:
+    def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Checked:
         """Note in the ledger who is mailed no more, and where to mail those who have moved; return both.
 
         Who may have the mail already is not skipped but uncertain. The rows are of the ledger, with `id`, `contact_id`,
         `email_key`, `doubts`.
         """
-        gone, moved = self._look(chunk.connection, rows)
-        doubtful = {row.id for row in rows if row.doubts} & gone.keys()
+        gone, moved = self._check(chunk.connection, rows)
+        uncertain = {row.id for row in rows if row.doubts} & gone.keys()
         for number, reason in gone.items():
             values = {"state": "skipped", "reason": reason, "next_try_at": None}
-            if number in doubtful:
+            if number in uncertain:
                 values |= {"state": "uncertain", "reason": ""}
             chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
         for number, (email, key) in moved.items():
             values = {"email": email, "email_key": key}
             chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
         # They were chosen once, whatever state they are in.
-        if skipped := len(gone) - len(doubtful):
+        if skipped := len(gone) - len(uncertain):
             chunk.count(chosen=-skipped, skipped=skipped)
-        if doubtful:
-            chunk.count(uncertain=len(doubtful))
-        return Looked(gone, {number: email for number, (email, _) in moved.items()})
+        if uncertain:
+            chunk.count(uncertain=len(uncertain))
+        return Checked(gone, {number: email for number, (email, _) in moved.items()})
 
-    def _look(
+    def _check(
         self, connection: Connection, rows: Sequence[Row[Any]]
     ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
         gone: dict[int, str] = {}
@@ -125,7 +125,7 @@ class LastLook:
                 taken.add(seen.key)
         return gone, moved
 
-    def _looking(self, message_id: int) -> Any:
+    def _statement(self, message_id: int) -> Any:
         """Return the statement that looks at rows of the ledger, made once: `numbers` are theirs."""
         job, table = self._job, deliveries.c
         list_id = job.list_id or 0

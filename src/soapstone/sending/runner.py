@@ -10,7 +10,7 @@ from pathlib import Path
 
 from soapstone.jobs.run import Run, Runner
 from soapstone.sending.audience import Rules
-from soapstone.sending.final_check import LastLook
+from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.delivery import FolderTransport
 from soapstone.sending.mail.builder import MailBuilder, Stationery
 from soapstone.sending.selection import Selection
@@ -70,7 +70,7 @@ class SendRunner:
             builder.check_unsubscribe_link()
             Selection(run, builder, form, then=transport.phase).run()
             transport.adopt(run)
-            look = LastLook(
+            final_check = FinalCheck(
                 run.database,
                 run.job,
                 request["message_id"],
@@ -78,4 +78,4 @@ class SendRunner:
                 is_for_members=is_for_members(run.job),
                 is_by_address=is_by_address(run.job),
             )
-            transport.deliver(run, builder, look)
+            transport.deliver(run, builder, final_check)

@@ -226,7 +226,7 @@ class Sends:
             traits=traits,
         )
 
-    def letter(
+    def to_subscriber(
         self,
         connection: Connection,
         *,

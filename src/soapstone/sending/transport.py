@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from soapstone.jobs.run import Run
-from soapstone.sending.final_check import LastLook
+from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.mail.builder import MailBuilder
 
 
@@ -23,5 +23,5 @@ class Transport(Protocol):
     def adopt(self, run: Run) -> None:
         """Take over what an attempt before began, by this transport or another one."""
 
-    def deliver(self, run: Run, builder: MailBuilder, look: LastLook) -> None:
+    def deliver(self, run: Run, builder: MailBuilder, final_check: FinalCheck) -> None:
         """Deliver the mails. Raises Snooze when the rest is due later."""

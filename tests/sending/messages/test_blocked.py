@@ -251,7 +251,7 @@ def by_letters(place: Place) -> list[int]:
     for name in LETTERS:
         with place.database.write(durable=True) as connection:
             found.append(
-                place.product.sends.letter(
+                place.product.sends.to_subscriber(
                     connection,
                     account=place.account,
                     contact_list=place.list,

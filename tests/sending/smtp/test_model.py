@@ -14,7 +14,7 @@ from tests.sending.model.plan import Disturbance, Moment, plan
 from tests.sending.model.replay import report, tried, workshop
 from tests.sending.model.trial import Trial
 
-from soapstone.sending.final_check import LastLook, Looked
+from soapstone.sending.final_check import Checked, FinalCheck
 from soapstone.sending.smtp import client, connection
 from soapstone.sending.smtp.replies import Stage, Verdict, classify
 from soapstone.store.database import Database
@@ -73,8 +73,8 @@ def test_a_mail_that_began_before_the_sender_was_refused_says_nothing_of_the_sen
     assert "refuses to work" in trial.failures[0][1]
 
 
-def _without_last_look(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(LastLook, "settle", lambda *_: Looked())
+def _without_final_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(FinalCheck, "settle", lambda *_: Checked())
 
 
 def _without_pauses(patch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def _read(stage: Stage, codes: range, verdict: Verdict, *, lost: bool = False) -
 NONE = range(0)
 # What is broken → the number of the rule by which it shows, and how.
 MUTATIONS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
-    "nobody is looked at again": ("1", _without_last_look),
+    "no recipient is checked again": ("1", _without_final_check),
     "no pause after a refusal": ("2", _without_pauses),
     "421 at RCPT says nothing of the mail": ("5", _read(Stage.RCPT, range(421, 422), Verdict.BUSY)),
     "4xx at MAIL is about the recipient": ("5", _read(Stage.MAIL, range(400, 500), Verdict.DEFERRED)),

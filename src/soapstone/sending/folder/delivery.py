@@ -13,7 +13,7 @@ from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending import ledger
-from soapstone.sending.final_check import LastLook
+from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
@@ -68,9 +68,9 @@ class FolderTransport:
         if run.job.checkpoint["phase"] not in _PHASES:
             delivery_log.release(run, self.phase)
 
-    def deliver(self, run: Run, builder: MailBuilder, look: LastLook) -> None:
+    def deliver(self, run: Run, builder: MailBuilder, final_check: FinalCheck) -> None:
         """Build all mails, then put them into the mail folder. Raises Snooze when some are to be tried again."""
-        FolderDelivery(run, builder, self._outbox(run), look, self._simulator).deliver()
+        FolderDelivery(run, builder, self._outbox(run), final_check, self._simulator).deliver()
 
     def release(self, run: Run, phase: str) -> None:
         """Remove the drafts: mails that are not in the mail folder go out later, perhaps by another transport.
@@ -104,13 +104,18 @@ class FolderDelivery:
     """
 
     def __init__(
-        self, run: Run, builder: MailBuilder, outbox: Outbox, look: LastLook, simulator: Simulator | None = None
+        self,
+        run: Run,
+        builder: MailBuilder,
+        outbox: Outbox,
+        final_check: FinalCheck,
+        simulator: Simulator | None = None,
     ) -> None:
         self._run = run
         self._simulator = simulator
         self._builder = builder
         self._outbox = outbox
-        self._look = look
+        self._final_check = final_check
         # The first chunk of sending may have been done before without being stored.
         self._may_be_done = self._phase == "hand"
 
@@ -153,13 +158,13 @@ class FolderDelivery:
         if self._may_be_done:
             # A mail that is nowhere was sent by the attempt before and taken out of the folder since.
             batch = [row for row in batch if self._outbox.has(row.id)]
-        looked = self._look.settle(chunk, batch)
+        checked = self._final_check.settle(chunk, batch)
         for row in batch:
-            if row.id in looked.gone:
+            if row.id in checked.gone:
                 # The attempt before may have sent it. Drafts go at the end of the send.
                 self._outbox.take_back(row.id)
-            elif row.id not in looked.moved or self._build_again(chunk, row, looked.moved[row.id]):
-                self._offer(chunk, row, looked.moved.get(row.id, row.email))
+            elif row.id not in checked.moved or self._build_again(chunk, row, checked.moved[row.id]):
+                self._offer(chunk, row, checked.moved.get(row.id, row.email))
         self._outbox.close()
 
     def _build_again(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
@@ -196,10 +201,10 @@ class FolderDelivery:
             with self._run.chunk() as chunk:
                 for row in batch:
                     chunk.count(**{row.state: -1})
-                looked = self._look.settle(chunk, batch)
+                checked = self._final_check.settle(chunk, batch)
                 for row in batch:
-                    address = looked.moved.get(row.id, row.email)
-                    if row.id in looked.gone or not self._build_again(chunk, row, address):
+                    address = checked.moved.get(row.id, row.email)
+                    if row.id in checked.gone or not self._build_again(chunk, row, address):
                         continue
                     if self._offer(chunk, row, address):
                         values = {"attempts": row.attempts + 1, "reply": ACCEPTED, "next_try_at": None}

@@ -112,9 +112,9 @@ class SmtpClient:
         self._carried = self._refusals = 0
         self.task = asyncio.ensure_future(self._work())
 
-    def send(self, row: Row[Any], envelope: Envelope, looked_at: float) -> None:
-        """Send this mail next; the client was idle. `looked_at` is the loop's time of the last look."""
-        self._next.put_nowait((row, envelope, looked_at))
+    def send(self, row: Row[Any], envelope: Envelope, checked_at: float) -> None:
+        """Send this mail next; the client was idle. `checked_at` is the loop's time of the last look."""
+        self._next.put_nowait((row, envelope, checked_at))
 
     def dismiss(self) -> None:
         """End after the mail under way."""
@@ -131,13 +131,13 @@ class SmtpClient:
                 given = await self._next.get()
                 if given is None:
                     break
-                row, envelope, looked_at = given
-                if clock() - looked_at > LONGEST_WAY:
+                row, envelope, checked_at = given
+                if clock() - checked_at > LONGEST_WAY:
                     outcome = Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply="")
                     self._reports.put(Finished(row, outcome))
                     continue
                 began = clock()
-                outcome = await self._connection.send(envelope, begin_by=looked_at + LONGEST_WAY)
+                outcome = await self._connection.send(envelope, begin_by=checked_at + LONGEST_WAY)
                 self._reports.put(Finished(row, outcome))
                 await self._after(outcome, clock() - began)
         finally:

@@ -17,7 +17,7 @@ from sqlalchemy import Row
 from soapstone.backoff import backoff
 from soapstone.clock import now
 from soapstone.jobs.run import JobFailed, LeaseLost, Run, Snooze
-from soapstone.sending.final_check import LastLook, Looked
+from soapstone.sending.final_check import Checked, FinalCheck
 from soapstone.sending.folder.delivery import FolderTransport
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
@@ -68,12 +68,12 @@ class SmtpTransport:
             self._folder.release(run, self.phase)
         adopt(run, self._server.retries)
 
-    def deliver(self, run: Run, builder: MailBuilder, look: LastLook) -> None:
+    def deliver(self, run: Run, builder: MailBuilder, final_check: FinalCheck) -> None:
         """Send all mails that are due. Raises Snooze when others are due later, JobFailed when the server wants none.
 
         What the run's chunks raise passes, after what happened to the mails under way was stored.
         """
-        delivery = SmtpDelivery(run, builder, self._server, look)
+        delivery = SmtpDelivery(run, builder, self._server, final_check)
         with self._server.shared(), asyncio.Runner(loop_factory=self._server.loop_factory) as runner:
             runner.run(delivery.run())
 
@@ -89,11 +89,11 @@ class Assignment(NamedTuple):
 class SmtpDelivery:
     """One attempt at sending the mails of one send whose recipients are chosen."""
 
-    def __init__(self, run: Run, builder: MailBuilder, server: SmtpServer, look: LastLook) -> None:
+    def __init__(self, run: Run, builder: MailBuilder, server: SmtpServer, final_check: FinalCheck) -> None:
         self._run = run
         self._builder = builder
         self._server = server
-        self._log = DeliveryLog(run, look, server.retries)
+        self._log = DeliveryLog(run, final_check, server.retries)
         self._schedule = Schedule(run, builder, server.rates)
         self._availability = Availability(run.job.checkpoint.get("refused_for"))
         self._reports = Reports()
@@ -188,21 +188,21 @@ class SmtpDelivery:
     async def _exchange(self, assigned: Sequence[Assignment]) -> bool:
         """Store what came back and what goes out; send the latter. Return whether anybody was put back."""
         came_back = self._results[:]
-        looked = await self._commit(assigned)
-        looked_at = asyncio.get_running_loop().time() - looked.age
+        checked = await self._commit(assigned)
+        checked_at = asyncio.get_running_loop().time() - checked.age
         for client, row, envelope in assigned:
-            if row.id in looked.gone:
+            if row.id in checked.gone:
                 self._schedule.under_way.remove(row.id)
                 self._idle.append(client)
                 continue
-            if row.id in looked.moved:
+            if row.id in checked.moved:
                 try:
-                    envelope = self._builder.envelope(row, looked.moved[row.id])
+                    envelope = self._builder.envelope(row, checked.moved[row.id])
                 except MergedTooLarge as error:
                     self._give_up(row, str(error))
                     self._idle.append(client)
                     continue
-            client.send(row, envelope, looked_at)
+            client.send(row, envelope, checked_at)
         returned = _returned(came_back)
         for row, outcome, _ in returned:
             self._schedule.put_back(row, last=outcome.verdict is Verdict.REFUSES_SENDER)
@@ -216,7 +216,7 @@ class SmtpDelivery:
 
     async def _commit(
         self, assigned: Sequence[Assignment] = (), *, last_words: bool = False, durable: bool = False
-    ) -> Looked:
+    ) -> Checked:
         """Commit; while that waits for the disk, build the mails that go out next."""
         loop = asyncio.get_running_loop()
         began, results, beginning = loop.time(), self._results[:], [row for _, row, _ in assigned]
@@ -230,15 +230,15 @@ class SmtpDelivery:
         storing = loop.run_in_executor(None, copy_context().run, commit, results, beginning, progress)
         if assigned or results:
             await self._build_ahead(storing)
-        looked = await storing
+        checked = await storing
         self._commit_seconds = loop.time() - began
         self._schedule.commit(settled)
         del self._results[: len(results)]
         if any(outcome.verdict not in (Verdict.ACCEPTED, Verdict.FAILED) for _, outcome, _ in results):
             await asyncio.to_thread(self._schedule.look_ahead)
-        return looked
+        return checked
 
-    async def _build_ahead(self, storing: asyncio.Future[Looked]) -> None:
+    async def _build_ahead(self, storing: asyncio.Future[Checked]) -> None:
         share = self._server.share
         try:
             await asyncio.wait((storing,), timeout=COMMIT_START)

@@ -23,7 +23,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, select, update
 from soapstone.clock import now
 from soapstone.jobs.run import Chunk, Run
 from soapstone.sending import ledger
-from soapstone.sending.final_check import LastLook, Looked
+from soapstone.sending.final_check import Checked, FinalCheck
 from soapstone.sending.smtp.boot_id import boot_id
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.retries import Retries, after
@@ -60,9 +60,9 @@ class Result(NamedTuple):
 class DeliveryLog:
     """The records of one attempt at a send: commits what goes out, and what came of it."""
 
-    def __init__(self, run: Run, look: LastLook, retries: Retries) -> None:
+    def __init__(self, run: Run, final_check: FinalCheck, retries: Retries) -> None:
         self._run = run
-        self._look = look
+        self._final_check = final_check
         self._retries = retries
         self._boot_id = boot_id() if run.database.kind == "sqlite" else ""
         # On the disk itself: up to this number mails may go out. 0 where there is no such reservation.
@@ -77,7 +77,7 @@ class DeliveryLog:
         refused_for: int | None,
         last_words: bool = False,
         durable: bool = False,
-    ) -> Looked:
+    ) -> Checked:
         """Store what came back, and whose mails go out next; return what the last look at the latter saw.
 
         `refused_for` is as in Availability. With `last_words` nothing is under way any more.
@@ -87,14 +87,14 @@ class DeliveryLog:
         tries_again = len(first_tries) < len(beginning)
         reserve = progress.read_to if self._boot_id and first_tries and max(first_tries) > self.reserved else 0
         durable = durable or tries_again or bool(reserve) or not self._boot_id
-        looked, began = Looked(), 0.0
+        checked, began = Checked(), 0.0
         with self._run.chunk(last_words=last_words, durable=durable) as chunk:
             _record(chunk, results, self._retries, moment)
             _uncount(chunk, [result.row for result in results if not result.begun])
             if beginning:
                 began = time.monotonic()
-                looked = self._look.settle(chunk, beginning)
-                begin = [row.id for row in beginning if row.id not in looked.gone]
+                checked = self._final_check.settle(chunk, beginning)
+                begin = [row.id for row in beginning if row.id not in checked.gone]
                 chunk.connection.execute(_BEGIN, {"numbers": begin, "moment": moment})
                 _uncount(chunk, beginning)
             works = any(result.outcome.took_up for result in results)
@@ -115,8 +115,8 @@ class DeliveryLog:
         self.reserved = reserve or self.reserved
         if self._run.database.kind != "sqlite":
             # On SQLite no other process can write before the commit.
-            looked = replace(looked, age=time.monotonic() - began)
-        return looked
+            checked = replace(checked, age=time.monotonic() - began)
+        return checked
 
     @property
     def rests(self) -> int:
