@@ -1,4 +1,4 @@
-"""The audience: who gets a mail of a send and who does not, and why; one row each in the ledger."""
+"""The audience of a send: chooses or skips each candidate, with the reason, as one row in the ledger."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, lists, memberships, messages, opt_outs, suppressions
 from soapstone.vocabulary.deliveries import WITHOUT_MAIL, DeliveryState, SkipReason
 
-# No address is longer; what the ledger keeps of something that is no address.
+# Characters of the longest address; the ledger keeps as many of an invalid one.
 LONGEST_ADDRESS = 320
 
-# Which state speaks for several contacts of one address.
+# The order in which states win among contacts that share an address.
 RANKS = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
-# Members that are counted at once.
+# Members counted at once.
 COUNT_ROWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Somebody who may get a mail. `state` is the state on the list: subscribed, unsubscribed, waiting or "" (absent).
+    """A possible recipient. `state` is its state on the list: subscribed, unsubscribed, waiting or "" (absent).
 
-    Who is absent and asked for no mail of the list, of its category or at all counts as unsubscribed.
+    An absent candidate that opted out of the list, its category or all mail counts as unsubscribed.
 
-    `fields` are values that the candidate brings along, by merge key; `flawed` means that they cannot be relied on.
+    `fields` are its own values by merge key; `flawed` means that they are unreliable.
     """
 
     email: str
@@ -48,11 +48,11 @@ class Candidate:
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What holds for an audience beside what always holds.
+    """The rules of one send, in addition to those of all sends.
 
-    `reach` names states on the list that are mailed all the same (mm-100). `once` leaves out who had the same message
-    by another send (mm-102). `after` are the sends of the same call, whose recipients are mailed once (mm-103). Who is
-    subscribed to one of the lists of `without` is left out. `members` leaves out people who are not on the list.
+    `reach` names membership states to mail anyway (mm-100). `once` skips recipients that had the same message
+    by another send (mm-102). `after` holds earlier sends of the same call, whose recipients are skipped (mm-103).
+    Subscribers of the lists in `without` are skipped. `members` skips contacts that are not on the list.
     """
 
     reach: Collection[str] = ()
@@ -72,10 +72,10 @@ def skip_reason(
     include_states: Collection[str],
     is_for_members: bool,
 ) -> SkipReason | Literal[""]:
-    """Return why somebody gets no mail; "" for those who get it.
+    """Return why a candidate is skipped; "" if it is mailed.
 
     `blocked` is "banned", "suppressed" or "". `state` is as in Candidate, `include_states` is `reach` of Rules;
-    `opted_out` says that the person wants no mail of the message's category or of the list's.
+    `opted_out` says that the contact opted out of the message's or the list's category.
     """
     if invalid_address:
         return SkipReason.INVALID_ADDRESS
@@ -105,10 +105,9 @@ class Audience:
         self._is_test = is_test
 
     def members(self, after: int, limit: int, terms: Sequence[Term] = ()) -> tuple[list[Candidate], int | None]:
-        """Return subscribed members of the list that meet the terms, by number of the contact, from the one after
-        `after`.
+        """Return the next subscribed members that match the terms, by contact number, from the one after `after`.
 
-        Looks at so many members; the number of the last one, None when there are no more.
+        Reads `limit` members; also returns the number of the last one, None at the end.
         """
         rows = _subscribed(self._database, self._job.list_id, after, limit)
         found = [
@@ -119,8 +118,7 @@ class Audience:
         return found, rows[-1].contact_id if rows else None
 
     def strangers(self, rows: Sequence[Row], wanted: Collection[str]) -> list[Candidate]:
-        """Return people of a file, with what the account knows of them. Of their values only the wanted ones are
-        kept."""
+        """Return the recipients in rows of a file, with their contacts; keeps only the `wanted` values."""
         known = self.known({address_key(row.address) for row in rows})
         found = []
         for row in rows:
@@ -132,7 +130,7 @@ class Audience:
         return found
 
     def addresses(self, emails: Sequence[str], fields: Mapping[str, str]) -> list[Candidate]:
-        """Single addresses, with what the account knows of them; all of them bring the same values along."""
+        """Return single addresses, with their contacts; all have the same `fields`."""
         known = self.known({address_key(email) for email in emails})
         found = []
         for email in emails:
@@ -141,7 +139,7 @@ class Audience:
         return found
 
     def people(self, contact_ids: Sequence[int]) -> list[Candidate]:
-        """Return contacts of the account, in this order; numbers that it does not have are left out."""
+        """Return contacts of the account, in this order; unknown numbers are left out."""
         query = (
             select(contacts.c.id, contacts.c.email, self.state(contacts.c).label("state"))
             .join(
@@ -160,10 +158,9 @@ class Audience:
         ]
 
     def failures(self, job_id: int, after: int, limit: int) -> tuple[list[Candidate], int | None]:
-        """Return recipients that another send of this account could not reach, from the row after `after`, as
-        `members`.
+        """Return recipients that another send of this account did not reach, from the row after `after`, as `members`.
 
-        Whose address was changed since is mailed at the new one, unless the old one has had the message.
+        A changed address is mailed at the new one, unless the old one has had the message.
         """
         person = contacts.c
         query = (
@@ -178,7 +175,7 @@ class Audience:
                 deliveries.c.account_id == self._job.account_id,
                 deliveries.c.id > after,
                 deliveries.c.state == DeliveryState.FAILED,
-                # The rows of deleted people count still, and lead nowhere.
+                # Rows of deleted contacts count too, and yield no candidate.
                 deliveries.c.email_key != "",
             )
             .order_by(deliveries.c.id)
@@ -199,8 +196,7 @@ class Audience:
         return found, rows[-1].id if rows else None
 
     def judge(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-        """Return the ledger's rows for these candidates; nobody is chosen whose address was judged before in this
-        send."""
+        """Return the ledger rows for these candidates; an address is chosen at most once per send."""
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
         seen, banned, suppressed = self._looked_up(set(keys))
         already_sent = self._already_sent(set(keys))
@@ -242,7 +238,7 @@ class Audience:
         return rows
 
     def _looked_up(self, keys: set[str]) -> tuple[set[str], set[str], set[str]]:
-        """Return those of the keys that are in this send already, that are banned, and that are suppressed."""
+        """Return which of the keys are already in this send, which are banned, and which are suppressed."""
         before = select(deliveries.c.email_key).where(
             deliveries.c.job_id == self._job.id,
             deliveries.c.email_key.in_(keys),
@@ -262,7 +258,7 @@ class Audience:
         return seen, found["banned"], found["suppressed"]
 
     def _already_sent(self, keys: set[str]) -> set[str]:
-        """Return those of the keys that get the message, or got it, by another send that this one heeds."""
+        """Return which of the keys another send, of those that the rules name, has reached or is sending to."""
         if not self._rules.once and not self._rules.after:
             return set()
         others = deliveries.c.job_id != self._job.id
@@ -280,7 +276,7 @@ class Audience:
             return set(connection.execute(query).scalars())
 
     def _excluded(self, keys: set[str]) -> set[str]:
-        """Return those of the keys that are addresses of subscribers of lists that are to get nothing."""
+        """Return which of the keys are subscribed to an excluded list."""
         if not self._rules.without:
             return set()
         people = self._of_addresses(keys)
@@ -293,7 +289,7 @@ class Audience:
             return set(connection.execute(query).scalars())
 
     def is_there(self, connection: Connection, delivery_id: int, key: str) -> bool:
-        """Return whether another row of this send's ledger goes, or went, to the address with this key."""
+        """Return whether another, not skipped row of this send's ledger has the address with this key."""
         others = (deliveries.c.job_id == self._job.id) & (deliveries.c.id != delivery_id)
         query = select(deliveries.c.id).where(
             others, deliveries.c.email_key == key, deliveries.c.state != DeliveryState.SKIPPED
@@ -301,7 +297,7 @@ class Audience:
         return connection.execute(query.limit(1)).first() is not None
 
     def opted_out(self, contact_id: ColumnElement[int | None]) -> ColumnElement[bool]:
-        """Return whether a contact wants no mail of the message's or the list's category, as `opted_out_among`."""
+        """Return the condition that a contact opted out of a category, as in `opted_out_among`."""
         message_category = select(messages.c.category_id).where(messages.c.id == self._message_id).scalar_subquery()
         list_category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
         against = or_(
@@ -311,9 +307,9 @@ class Audience:
         return select(opt_outs.c.kind).where(opt_outs.c.contact_id == contact_id, against).exists()
 
     def opted_out_among(self, contact_ids: Collection[int]) -> set[int]:
-        """Return those of the contacts that want no mail of the message's category, or of that of the list (mm-120).
+        """Return the contacts that opted out of the message's category, or of the list's (mm-120).
 
-        A list may have come into its category after people on it asked for no mail of that.
+        A list may have joined its category after its members opted out of it.
         """
         if not contact_ids:
             return set()
@@ -334,9 +330,9 @@ class Audience:
             return set(connection.execute(query).scalars())
 
     def shared_states(self, contact_ids: Collection[int], connection: Connection | None = None) -> dict[int, str]:
-        """Return the states of those contacts that share their mailbox: what one wants holds for all (lk-64).
+        """Return the states of contacts that share a mailbox: an opt-out of one holds for all (lk-64).
 
-        Who wants no mail of the message's category, or of the list's, counts as unsubscribed.
+        A contact that opted out of the message's or the list's category counts as unsubscribed.
         """
         with nullcontext(connection) if connection is not None else self._database.read() as reading:
             mailboxes = sharing(reading, self._job.account_id, contact_ids)
@@ -351,7 +347,7 @@ class Audience:
         return {each: max((states[one] for one in shared), key=RANKS.__getitem__) for each, shared in mailboxes.items()}
 
     def state(self, person: Any) -> ColumnElement[str]:
-        """Return the state of a person (columns `id` and `unsubscribed_at`) beside its membership, if it has one."""
+        """Return the state of a contact (columns `id`, `unsubscribed_at`), from its membership if it has one."""
         category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
         against = and_(
             opt_outs.c.contact_id == person.id,
@@ -363,7 +359,7 @@ class Audience:
         left = or_(person.unsubscribed_at.is_not(None), select(opt_outs.c.kind).where(against).exists())
         beside = case((left, "unsubscribed"), else_="")
         if self._job.list_id is None:
-            # In the name of no list: who waits, and has confirmed no subscription at all, is sent nothing.
+            # Without a list: contacts that never confirmed any subscription get no mail.
             other = memberships.alias()
             on_any = select(other.c.state).where(other.c.contact_id == person.id)
             waits = on_any.where(other.c.state == "waiting").exists()
@@ -372,7 +368,7 @@ class Audience:
         return func.coalesce(memberships.c.state, beside)
 
     def _of_addresses(self, keys: Collection[str]) -> Subquery:
-        """Return the account's contacts that have these addresses."""
+        """Return the account's contacts with these addresses."""
         ours = contacts.c.account_id == self._job.account_id
         # The two kinds of account (mm-53) have an index each.
         either: list[ColumnElement[bool]] = [
@@ -383,9 +379,9 @@ class Audience:
         return union_all(*(select(*wanted).where(one) for one in either)).subquery()
 
     def known(self, keys: set[str], connection: Connection | None = None) -> dict[str, tuple[int, str]]:
-        """Contact and state on the list of those addresses that the account knows.
+        """Return contact and state on the list of the known addresses, by key.
 
-        Where several contacts share an address, one that left or waits speaks for all of them.
+        Of contacts that share an address, an unsubscribed or unconfirmed one decides for all.
         """
         people = self._of_addresses(keys)
         query = select(people.c.id, people.c.email_key, self.state(people.c).label("state")).join(
@@ -402,8 +398,7 @@ class Audience:
 
 
 def count_members(database: Database, list_ids: Collection[int], terms: Sequence[Term] = ()) -> int:
-    """Return how many people are subscribed to one of the lists now and meet the terms; a send may leave some of them
-    out."""
+    """Return how many contacts are subscribed to one of the lists and match the terms; a send may skip some."""
     if not terms:
         query = select(func.count(memberships.c.contact_id.distinct()))
         of_lists = memberships.c.list_id.in_(list_ids) & (memberships.c.state == "subscribed")
@@ -421,7 +416,7 @@ def count_members(database: Database, list_ids: Collection[int], terms: Sequence
 def _subscribed(
     database: Database, list_id: int | None, after: int, limit: int
 ) -> Sequence[DatabaseRow[int, str, Any]]:
-    """Contact, address and profile of the next subscribed members of a list."""
+    """Return contact, address and profile of the next subscribed members of a list."""
     query = (
         select(memberships.c.contact_id, contacts.c.email, memberships.c.profile)
         .join(contacts, contacts.c.id == memberships.c.contact_id)

@@ -1,4 +1,4 @@
-"""Letters: mails to single people about their own subscriptions, queued in the transaction that asks for them."""
+"""Confirmation and welcome mails, each queued in the transaction that changes the subscription."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ WELCOME = Draft(
 
 
 class NotConfiguredError(ConflictError):
-    """A letter needs the URL at which people reach this server, which is not known; the message says what to do."""
+    """A mail about a subscription needs SOAPSTONE_PUBLIC_URL; the message says what to do."""
 
 
 class Invitation:
-    """What a confirmation link says: who wants which list, and which events are raised then."""
+    """The content of a confirmation link: the contact, the list, and the events to raise on confirmation."""
 
     def __init__(self, list_id: int, contact_id: int, events: tuple[int, ...] = ()) -> None:
         self.list_id, self.contact_id, self.events = list_id, contact_id, events
 
 
 class Invitations:
-    """Makes and reads the tokens of confirmation links, signed with the installation's keys."""
+    """Creates and reads confirmation tokens, signed with the installation's keys."""
 
     def __init__(self, keys: LinkKeys) -> None:
         self._keys = keys
@@ -56,7 +56,7 @@ class Invitations:
         return str(_serializer(self._keys.of_contact(invitation.contact_id)).dumps(given))
 
     def read(self, token: str) -> Invitation | None:
-        """Return what a token says; None for one that is none of ours."""
+        """Return the content of a token; None if its signature is invalid."""
         for key in self._keys.all:
             with suppress(BadSignature):
                 list_id, contact_id, *events = _serializer(key).loads(token)
@@ -70,9 +70,9 @@ def _serializer(key: LinkKey) -> URLSafeSerializer:
 
 
 class SubscriptionMails:
-    """Writes the letters of subscriptions. `base` is the URL at which people reach this server, empty when unknown.
+    """Queues confirmation and welcome mails. `base` is this server's public URL, empty if unknown.
 
-    A letter that needs it raises NotConfiguredError then: one with a link, and one of a list without a sender.
+    Without it, mails with a link and mails of lists without a sender address raise NotConfiguredError.
     """
 
     def __init__(self, sends: Sends, invitations: Invitations, base: str) -> None:
@@ -89,19 +89,19 @@ class SubscriptionMails:
         email: str,
         events: Collection[int],
     ) -> None:
-        """Ask whether the person wants the list (lk-53)."""
+        """Ask the contact to confirm the subscription (lk-53)."""
         self._require_base(contact_list)
         token = self._invitations.make(Invitation(contact_list.id, contact_id, tuple(sorted(events))))
         fields = {"Confirmation_Link": f"{self._base}/confirm/{token}"}
         self._write(connection, account, contact_list, CONFIRMATION, email, fields)
 
     def welcome(self, connection: Connection, account: Account, contact_list: ContactList, email: str) -> None:
-        """Welcome somebody to a list (lk-59)."""
+        """Welcome a new subscriber (lk-59)."""
         self._write(connection, account, contact_list, WELCOME, email, {})
 
     def _require_base(self, contact_list: ContactList) -> None:
         if not self._base:
-            log.warning("a mail about a subscription to list %d was refused: SOAPSTONE_PUBLIC_URL is not set", contact_list.id)
+            log.warning("a subscription mail of list %d was refused: SOAPSTONE_PUBLIC_URL is not set", contact_list.id)
             raise NotConfiguredError(
                 "The server cannot send the mail about this subscription: it does not know the URL at which people "
                 "reach it. Set SOAPSTONE_PUBLIC_URL."
@@ -117,7 +117,7 @@ class SubscriptionMails:
         fields: dict[str, str],
     ) -> None:
         if not contact_list.from_address:
-            # A list that never said who sends its mail: the server itself does.
+            # The list has no sender address: use the server's own.
             self._require_base(contact_list)
             sender = f"no-reply@{urlsplit(self._base).hostname}"
             draft = replace(draft, from_address=sender if is_mailbox(sender) else "no-reply@localhost.localdomain")

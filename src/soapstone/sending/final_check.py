@@ -1,7 +1,7 @@
-"""The last look at a recipient, in the transaction that says that the mail goes out.
+"""The final check of a recipient, in the transaction that commits the start of the mail.
 
-A send chooses its recipients once, and may then wait for hours: for a server, for its turn, for a pause. People leave
-meanwhile, and change their address. What counts is what they want when the mail goes out.
+A send chooses its recipients once, and may then wait for hours: for a server, its turn, or a pause. Meanwhile contacts
+unsubscribe or change their address. Their state when the mail goes out decides.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from soapstone.store.tables import contacts, deliveries, memberships, suppressio
 
 @dataclass(frozen=True)
 class Checked:
-    """What was seen, by number of the ledger's row: why somebody gets no mail any more, and new addresses.
+    """The result by ledger row: why a recipient gets no mail any more (`gone`), and new addresses (`moved`).
 
-    `age` is for how many seconds others could change what was seen.
+    `age` is the number of seconds in which others may have changed it.
     """
 
     gone: Mapping[int, str] = field(default_factory=dict)
@@ -34,10 +34,10 @@ class Checked:
 
 
 class FinalCheck:
-    """Looks at recipients of one send again.
+    """Checks recipients of one send again.
 
-    `is_for_members` says that it goes to members of its list only, `is_by_address` that its recipients were looked up
-    by their addresses: several people may share one (mm-53).
+    `is_for_members` means that it goes to members of its list only, `is_by_address` that its recipients were looked up
+    by address: several contacts may share one (mm-53).
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class FinalCheck:
         self._query = self._statement(message_id)
 
     def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Checked:
-        """Note in the ledger who is mailed no more, and where to mail those who have moved; return both.
+        """Record in the ledger which recipients are no longer mailed, and changed addresses; return both.
 
-        Who may have the mail already is not skipped but uncertain. The rows are of the ledger, with `id`, `contact_id`,
-        `email_key`, `doubts`.
+        A recipient that may have the mail becomes uncertain, not skipped. Ledger rows need `id`, `contact_id`,
+        `email_key` and `doubts`.
         """
         gone, moved = self._check(chunk.connection, rows)
         uncertain = {row.id for row in rows if row.doubts} & gone.keys()
@@ -73,7 +73,7 @@ class FinalCheck:
         for number, (email, key) in moved.items():
             values = {"email": email, "email_key": key}
             chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
-        # They were chosen once, whatever state they are in.
+        # All were counted as chosen, whatever their state.
         if skipped := len(gone) - len(uncertain):
             chunk.count(chosen=-skipped, skipped=skipped)
         if uncertain:
@@ -86,10 +86,10 @@ class FinalCheck:
         gone: dict[int, str] = {}
         moved: dict[int, tuple[str, str]] = {}
         keys = {row.id: row.email_key for row in rows}
-        # The addresses of this batch that people moved to.
+        # The new addresses in this batch.
         taken: set[str] = set()
         found = connection.execute(self._query, {"numbers": list(keys)}).all()
-        # A stranger who left by a link is a contact since. Others of an address may have left.
+        # A recipient from a file may be a contact by now; contacts sharing an address may have unsubscribed.
         unsure = {
             seen.id: keys[seen.id] if seen.key is None else seen.key
             for seen in found
@@ -100,7 +100,7 @@ class FinalCheck:
         others_opted_out = self._audience.opted_out_among({contact_id for contact_id, _ in known.values()})
         sharing = {seen.contact_id for seen in found if seen.shares}
         shared = self._audience.shared_states(sharing, connection) if sharing else {}
-        # People may have been deleted since: while they were chosen, or before a backup was put back that has them.
+        # Contacts may have been erased since: during selection, or before a backup with them was restored.
         erased = erased_among(
             connection, self._job.account_id, {keys[seen.id] if seen.key is None else seen.key for seen in found}
         )
@@ -126,7 +126,7 @@ class FinalCheck:
         return gone, moved
 
     def _statement(self, message_id: int) -> Any:
-        """Return the statement that looks at rows of the ledger, made once: `numbers` are theirs."""
+        """Return the statement that reads the ledger rows with the given `numbers`; compiled once."""
         job, table = self._job, deliveries.c
         list_id = job.list_id or 0
         blocked = (
@@ -140,7 +140,7 @@ class FinalCheck:
             .scalar_subquery()
         )
         double = contacts.alias()
-        # Doubles speak for one another (lk-64).
+        # Contacts with the same mailbox share their state (lk-64).
         others = (double.c.account_id == job.account_id) & (double.c.double_of == contacts.c.id)
         shares = or_(contacts.c.double_of.is_not(None), select(double.c.id).where(others).exists())
         return (

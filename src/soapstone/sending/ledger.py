@@ -1,4 +1,4 @@
-"""The ledger of a send: one row for each recipient, from chosen or skipped to handed over."""
+"""The ledger of a send: one row per recipient, from chosen or skipped to sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from soapstone.store.tables import deliveries
 
 
 def enter(chunk: Chunk, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Put rows into the ledger and count them."""
+    """Insert rows into the ledger and count them."""
     if rows:
         chunk.connection.execute(insert(deliveries), rows)
     chosen = sum(row["state"] == "chosen" for row in rows)
@@ -21,13 +21,13 @@ def enter(chunk: Chunk, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def move(chunk: Chunk, these: ColumnElement[bool], old: str, new: str, **values: Any) -> int:
-    """Bring those of the rows that are in one state into another; how many there were."""
+    """Move the matching rows from one state to another; return their number."""
     query = update(deliveries).where(these, deliveries.c.state == old).values(state=new, **values)
     return chunk.connection.execute(query).rowcount
 
 
 def fail(chunk: Chunk, why: Mapping[int, str]) -> None:
-    """Note for recipients, by the numbers of their rows, why no mail can be made for them."""
+    """Mark recipients as failed; `why` maps row numbers to the reason that no mail can be built."""
     for number, reply in why.items():
         values = {"state": "failed", "reply": reply, "next_try_at": None}
         chunk.connection.execute(update(deliveries).where(deliveries.c.id == number).values(**values))
@@ -36,7 +36,7 @@ def fail(chunk: Chunk, why: Mapping[int, str]) -> None:
 
 
 def span(database: Database, job_id: int) -> tuple[int, int]:
-    """Return the first and the last number of a send's rows; (1, 0) when there are none."""
+    """Return the first and the last number of a send's rows; (1, 0) if it has no rows."""
     query = select(func.min(deliveries.c.id), func.max(deliveries.c.id)).where(deliveries.c.job_id == job_id)
     with database.read() as connection:
         first, last = connection.execute(query).one()
@@ -44,19 +44,19 @@ def span(database: Database, job_id: int) -> tuple[int, int]:
 
 
 def within(job_id: int, after: int, last: int) -> ColumnElement[bool]:
-    """Return the rows of a send with numbers after `after`, up to `last`.
+    """Return the condition for rows of a send with numbers after `after`, up to `last`.
 
-    `+ 0` keeps databases from taking the index by job: that one would sort the whole send again for every chunk.
+    `+ 0` keeps databases from using the index by job, which would sort the whole send again for every chunk.
     """
     numbers = deliveries.c.id
     return (numbers > after) & (numbers <= last) & (deliveries.c.job_id + 0 == job_id)
 
 
 def step(run: Run, number: int, phase: str, **checkpoint: int) -> None:
-    """Complete a phase. A send that is retried passes phases again that are counted already."""
+    """Complete a phase. A retried send passes phases again that are already counted."""
     with run.chunk() as chunk:
         chunk.step = max(chunk.step, number)
         kept = {name: value for name, value in chunk.checkpoint.items() if name in ("first", "last")}
         chunk.checkpoint = {**kept, "phase": phase, "place": 0, **checkpoint}
-        # Recipients are chosen: what becomes of the list is of no matter any more, and the send may take long.
+        # Recipients are chosen: the send no longer needs the list, and may take long.
         chunk.releases_list = chunk.releases_list or phase in ("build", "mail")

@@ -1,4 +1,4 @@
-"""What recipients do with the links of a mail: unsubscribing, reading it in a browser."""
+"""The actions behind the links of a mail: unsubscribe, view in browser."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A mail that was sent to somebody, and in whose name: the list, or the account where there is none."""
+    """A sent mail and its sender: the list, or the account for a mail without a list."""
 
     account_id: int
     job_id: int
@@ -35,14 +35,14 @@ class Sent:
 
 
 class Replies:
-    """Does what the links of mails are for. `delivery_id` is the recipient's row in the ledger, which a link tells."""
+    """Carries out the actions of links. `delivery_id`, from the link, is the recipient's row in the ledger."""
 
     def __init__(self, database: Database, links: Callable[[], Links | None]) -> None:
         self._database = database
         self._links = links
 
     def find(self, delivery_id: int) -> Sent | None:
-        """Return the mail that a link belongs to; None when it, or its list, is no longer there."""
+        """Return the mail that a link belongs to; None if it, or its list, was deleted."""
         query = select(deliveries, jobs.c.list_id).join(jobs, jobs.c.id == deliveries.c.job_id)
         with self._database.read() as connection:
             row = connection.execute(query.where(deliveries.c.id == delivery_id)).one_or_none()
@@ -63,9 +63,9 @@ class Replies:
         )
 
     def unsubscribe(self, sent: Sent, *, by: str) -> None:
-        """End the subscription that a mail belongs to, as often as it is asked; from everything where there is no list.
+        """Unsubscribe the recipient from the mail's list, or from everything without a list; idempotent.
 
-        `by` is `Unsubscribe Link` or `Mail Header` (lk-110). A stranger of a file is remembered, too.
+        `by` is `Unsubscribe Link` or `Mail Header` (lk-110). A recipient from a file becomes a contact.
         """
         account = Accounts(self._database).get(sent.account_id)
         if account is None:
@@ -85,9 +85,9 @@ class Replies:
                 change.log("unsubscribed", contact_id, sent.list_id, cause=cause)
 
     def page(self, delivery_id: int, sent: Sent) -> tuple[str, str | None, str] | None:
-        """Subject, HTML (None without any) and text of a mail; None when its message is no longer there.
+        """Return subject, HTML (None without any) and text of a mail; None if its message was deleted.
 
-        None, too, for a mail that has become too large, since values of the person have changed.
+        Also None if the mail has become too large because values of the contact changed.
         """
         job = Jobs(self._database).get([sent.account_id], sent.job_id)
         if job is None:

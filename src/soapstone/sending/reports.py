@@ -1,4 +1,4 @@
-"""What became of sends: of one, of all sends of a message, and of each recipient."""
+"""Results of sends: of one, of all sends of a message, and of each recipient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soapstone.jobs.job import Job
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs, messages, sends
 
-# Mails in these states are on their way or there.
+# States of mails that are being sent or were sent.
 SENT = ("handed", "bounced")
 
 
@@ -23,7 +23,7 @@ SENT = ("handed", "bounced")
 class DeliveryRecord:
     """One recipient of a send; `state` is one of DELIVERY_STATES, `reply` the SMTP server's last one.
 
-    `doubts` counts attempts of which nobody knows the end: with one, the recipient may have the mail twice.
+    `doubts` counts attempts with an unknown result: with one, the recipient may have the mail twice.
     """
 
     id: int
@@ -43,7 +43,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SendRecord:
-    """One send: its job, what it sends, of what that is a copy, and whom it is for in general."""
+    """One send: its job, its message, the original of that copy, and its purpose."""
 
     job: Job
     message_id: int
@@ -54,13 +54,13 @@ class SendRecord:
 
     @property
     def sent(self) -> int:
-        """Mails handed over so far."""
+        """Number of mails sent so far."""
         return int(self.job.counters.get("handed", 0))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Departure:
-    """When a send of a message to a list, or to single people (`list_id` None), began to hand mails over."""
+    """The time of the first mail of a send to a list, or to single contacts (`list_id` None)."""
 
     message_id: int
     list_id: int | None
@@ -68,19 +68,18 @@ class Departure:
 
 
 class SendReports:
-    """Reads sends and their ledgers; everything stays inside the account that is named."""
+    """Reads sends and their ledgers, always within the given account."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def of_job(self, account_id: int, job_id: int) -> SendRecord | None:
-        """Return the send of that number."""
+        """Return the send of that number; None if the account has none."""
         found = self._records(account_id, sends.c.job_id == job_id)
         return found[0] if found else None
 
     def of_message(self, account_id: int, message_id: int) -> list[SendRecord]:
-        """Return the sends of a message by number: one for a message that was made for a send, any number for
-        others."""
+        """Return the sends of a message by number: one if it was made for a send, any number otherwise."""
         of_message = sends.c.message_id == message_id
         key = ("sends", account_id, message_id)
         return list(self._database.recall(key, lambda: tuple(self._records(account_id, of_message))))
@@ -101,10 +100,9 @@ class SendReports:
         after: int = 0,
         limit: int | None = None,
     ) -> list[SendRecord]:
-        """Return sends of the account by number, with `newest` the last first, those behind `after`; None filters
-        nothing.
+        """Return sends of the account after `after` by number, descending with `newest`; None filters nothing.
 
-        Those for tests only when asked for.
+        Test sends are included only on request.
         """
         condition = (sends.c.account_id == account_id) & (sends.c.job_id > after)
         if message_ids is not None:
@@ -120,10 +118,9 @@ class SendReports:
     def departures(
         self, account_id: int, *, kind: str, message_id: int | None = None, login: Login | None = None
     ) -> list[Departure]:
-        """Return the sends of the account's messages of a kind, or of one of them, that have handed mails over, by
-        number.
+        """Return the sends of messages of a kind, or of one message, that have sent mails, by number.
 
-        Those for tests are none. The login sees those to lists that it sees, and to single people.
+        Test sends are left out. A login sees sends to its lists and to single contacts.
         """
         query = (
             select(sends.c.message_id, sends.c.list_id, jobs.c.started_at, jobs.c.counters)
@@ -143,13 +140,13 @@ class SendReports:
             ]
 
     def counts(self, job_id: int) -> dict[str, int]:
-        """Return how many recipients of a send are in each state that there is."""
+        """Return the number of recipients of a send by state; empty states are left out."""
         query = select(deliveries.c.state, func.count()).where(deliveries.c.job_id == job_id)
         with self._database.read() as connection:
             return {row[0]: row[1] for row in connection.execute(query.group_by(deliveries.c.state))}
 
     def reasons(self, job_id: int) -> dict[str, int]:
-        """Return how many recipients of a send were skipped for each reason that there is."""
+        """Return the number of skipped recipients of a send by reason."""
         query = select(deliveries.c.reason, func.count()).where(
             deliveries.c.job_id == job_id, deliveries.c.state == "skipped"
         )
@@ -172,8 +169,8 @@ class SendReports:
     ) -> list[DeliveryRecord]:
         """Return recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
 
-        `states`, and `reasons` of those that were skipped, pick some of them; none means all. The login is told of no
-        contact that it does not see.
+        `states`, and `reasons` of skipped ones, filter them; empty means all. A login gets no
+        contact that it may not see.
         """
         columns: dict[str, ColumnElement[Any]] = {
             name: deliveries.c[name] for name in DeliveryRecord.__dataclass_fields__

@@ -1,7 +1,7 @@
-"""The work of a send: its recipients are chosen, and their mails delivered by a transport (lk-90).
+"""The job runner of sends: chooses recipients and delivers their mails over a transport (lk-90).
 
-Where it stands is in the job's checkpoint: a `phase` (read, choose, then build and hand for a folder, mail for a
-server) and how far that is. Each chunk is stored with what it did.
+The job's checkpoint holds a `phase` (read, choose, then build and hand for a folder, mail for a
+server) and its progress, stored together with the results of each chunk.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from soapstone.vocabulary.jobs import JobKind
 
 
 class SendRunner:
-    """Runs sends; mails go to the SMTP server, without one as files into the folder `mail` by way of `drafts`.
+    """Runs sends: over the SMTP server, or without one as files into the folder `mail`, through `drafts`.
 
-    The `simulator` decides over mails to its own domain that go into the folder.
+    The `simulator` decides the outcome of mails to its domain that go into the folder.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SendRunner:
         return {JobKind.SEND_TO_LIST: self.run_list, JobKind.SEND_TO_FILE: self.run_file, JobKind.SEND: self.run_list}
 
     def run_list(self, run: Run) -> None:
-        """Run a send to a list, or to whom its request says."""
+        """Run a send to a list, or to the recipients named in its request."""
         self._run(run, None)
 
     def run_file(self, run: Run) -> None:
@@ -59,7 +59,7 @@ class SendRunner:
         self._run(run, FileForm(**run.job.request["file"]))
 
     def sweep(self) -> None:
-        """Remove drafts that jobs left behind which were ended while nobody ran them."""
+        """Remove drafts of jobs that were ended while not running."""
         self._folder.sweep(self._database)
 
     def _run(self, run: Run, form: FileForm | None) -> None:

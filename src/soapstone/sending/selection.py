@@ -1,6 +1,6 @@
-"""Choosing the recipients of a send: from its list, its file or its request into the ledger.
+"""Choosing the recipients of a send from its list, file or request, into the ledger.
 
-Where it stands is in the job's checkpoint: the phase (`read`, `choose`) and how far that is.
+The job's checkpoint holds the phase (`read`, `choose`) and its progress.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from soapstone.store.tables import jobs
 
 Item = TypeVar("Item")
 
-# Rows of a file between two signs of life; people judged in one chunk.
+# Rows of a file between two renewals of the lease; candidates judged per chunk.
 READ_ROWS = 20_000
 CHOOSE_ROWS = 1_000
 
-# How long a send waits for another one of the same call to choose its recipients.
+# Snooze while another send of the same call chooses its recipients.
 TURN = timedelta(milliseconds=200)
-# How long a notice waits at most before it looks again whether its sends have ended.
+# Longest snooze of a notice between two checks whether its sends have ended.
 LONGEST_TURN = timedelta(minutes=1)
 
 
 class Selection:
-    """One attempt at choosing the recipients of one send. `then` is the phase that follows.
+    """One attempt at choosing the recipients of a send. `then` is the phase that follows.
 
     `form` says how to read the file of a Send to File.
     """
@@ -63,7 +63,7 @@ class Selection:
         return int(self._run.job.checkpoint.get("place", 0))
 
     def run(self) -> None:
-        """Choose the recipients, from where an attempt before has stopped; nothing where they are chosen."""
+        """Choose the recipients, from where an earlier attempt stopped; do nothing if they are chosen."""
         if self._phase not in ("read", "choose"):
             return
         self._wait_for_others()
@@ -86,11 +86,11 @@ class Selection:
                 fields = {**self._wanted["fields"], **self._outcome()}
                 self._choose_among(self._wanted["emails"], lambda part: self._audience.addresses(part, fields))
             case _:
-                raise JobFailed("The send is to people that this version does not know to find.")
+                raise JobFailed("This version cannot find the recipients of this send.")
         self._chosen(1)
 
     def _wait_for_others(self) -> None:
-        """Wait for the sends of the same call before this one, to see whom they have chosen (mm-103)."""
+        """Wait until earlier sends of the same call have chosen their recipients (mm-103)."""
         if not self._after:
             return
         open_ones = select(jobs.c.id).where(jobs.c.id.in_(self._after), jobs.c.finished_at.is_(None), jobs.c.step == 0)
@@ -100,15 +100,14 @@ class Selection:
             raise Snooze(TURN, f"The send waits until send {first} has chosen its recipients.")
 
     def _outcome(self) -> dict[str, str]:
-        """Return what a notice tells of the sends that it is about; it waits until their end, and as long as it was
-        told."""
+        """Return a notice's merge values about its sends; wait for their end, and for the notice's time."""
         query = select(jobs.c.state, jobs.c.counters, jobs.c.finished_at).where(jobs.c.id.in_(self._wanted["of"]))
         with self._run.database.read() as connection:
             rows = connection.execute(query).all()
         moment = now()
         ends = [row.finished_at for row in rows if row.finished_at is not None]
         if len(ends) < len(rows):
-            # The longer sends take, the less often they are looked at.
+            # The longer sends take, the less often they are checked.
             pause = min(max((moment - self._run.job.submitted_at) / 10, TURN), LONGEST_TURN)
             raise Snooze(pause, "The notice waits until the sends that it is about have ended.")
         due = max(ends, default=self._run.job.submitted_at) + timedelta(seconds=self._wanted["after"])
@@ -130,14 +129,14 @@ class Selection:
             raise JobFailed(str(error)) from None
 
     def _read(self, file: SuppliedFile) -> None:
-        """Read the whole file before anybody is mailed: a message or a file that will not do is refused here."""
+        """Read the whole file before the first mail goes out, to refuse an unusable message or file."""
         self._builder.content.check_names(self._builder.known | file.columns)
         rows = usable = 0
         for batch in _batches(file.rows(), READ_ROWS):
             rows += len(batch)
             usable += sum(is_mailbox(row.address) and not row.flawed for row in batch)
             with self._run.chunk() as chunk:
-                # Reading starts again after an interruption, so this is no sum.
+                # Reading restarts after an interruption, so this is no sum.
                 chunk.counters["rows"] = rows
         if not usable:
             raise JobFailed("The file has no row with a valid e-mail address.")
@@ -156,7 +155,7 @@ class Selection:
         self._chosen(2)
 
     def _choose(self, read: Callable[[int], tuple[list[Candidate], int | None]]) -> None:
-        """Choose among people who are read by number, from the one after a place."""
+        """Choose among contacts that are read in order of their numbers, from the checkpoint on."""
         while True:
             candidates, place = read(self._place)
             if place is None:
@@ -164,7 +163,7 @@ class Selection:
             self._enter(candidates, place)
 
     def _choose_among(self, named: list[Any], find: Callable[[list[Any]], list[Candidate]]) -> None:
-        """Choose among those whom the request names; the place is how many of them were looked at."""
+        """Choose among the recipients named in the request; the checkpoint holds how many were judged."""
         while part := named[self._place : self._place + CHOOSE_ROWS]:
             self._enter(find(part), self._place + len(part))
 

@@ -1,4 +1,4 @@
-"""Sends are submitted here: a message and a job, stored together."""
+"""Submission of sends: stores a message and a job together."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ STEPS: Mapping[str, int] = {JobKind.SEND_TO_LIST: 3, JobKind.SEND_TO_FILE: 4, Jo
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """A mail about sends to those who want to know of them; it counts in no figure (mm-106).
+    """A mail that reports on sends; not included in any figures (mm-106).
 
-    It goes out at `due_at`, or `after` some time when all of the sends have ended. Its draft may use NOTICE_KEYS; what
-    became of the sends is empty before their end.
+    It goes out at `due_at`, or `after` some time once all of the sends have ended. Its draft may use NOTICE_KEYS; the
+    results are empty until the sends end.
     """
 
     draft: Draft
@@ -54,13 +54,13 @@ class Notice:
     after: timedelta | None = None
 
 
-# Merge keys of notices: name and number of the message, mails that were handed over, and how the sends have ended.
+# Merge keys of notices: name and number of the message, number of mails sent, and how the sends ended.
 NOTICE_KEYS = ("message", "message_number", "mails", "outcome")
 
 
 @dataclass(frozen=True)
 class SendTicket:
-    """A send that was accepted: its job, and the message that it sends (its number is the MsgID, lk-88)."""
+    """An accepted send: its job and its message (whose number is the MsgID, lk-88)."""
 
     job: Job
     message: Message
@@ -69,9 +69,9 @@ class SendTicket:
 class Sends:
     """Accepts sends. Everything is on disk when a method returns; `due_at` in the past or None means at once.
 
-    `has_links` says whether mails can have links to this server. Sends to many people take the sender's choice about
-    the link to unsubscribe: with "link" they raise NoUnsubscribeLinkError for mails without one. Without a choice, for
-    contracts that cannot ask, they are accepted, and the missing link is noted in the log and in the job's request.
+    `has_links` says whether mails can link to this server. Sends to many recipients take the sender's choice about
+    the unsubscribe link: with "link" they raise NoUnsubscribeLinkError for mails without one. Without a choice, for
+    contracts that cannot ask, they are accepted; a missing link is noted in the log and in the job's request.
     """
 
     def __init__(self, database: Database, blobs: Blobs, jobs: Jobs, has_links: bool = False) -> None:
@@ -121,10 +121,10 @@ class Sends:
         due_at: datetime | None = None,
         unsubscribe: Choice | None = None,
     ) -> SendTicket:
-        """Send a message to the people in a file, in the name of a list; it subscribes nobody (lk-91).
+        """Send a message to the recipients in a file, in the name of a list, without subscribing them (lk-91).
 
-        The upload is kept when the send is accepted; otherwise it is the caller's to discard. Which merge fields there
-        are shows when the job reads the file. Raises InvalidMessage.
+        The upload is kept if the send is accepted; otherwise the caller discards it. Merge fields are checked when the
+        job reads the file. Raises InvalidMessage.
         """
         draft = ready_to_send(Draft.of(message), contact_list)
         Content(draft)
@@ -161,9 +161,9 @@ class Sends:
         traits: Traits | None = None,
         unsubscribe: Choice | None = None,
     ) -> SendTicket:
-        """Send a message to the subscribed members of a list, or to those who meet a filter (lk-96).
+        """Send a message to the subscribed members of a list, or to those that match a filter (lk-96).
 
-        A stored message is copied. Raises InvalidMessage, and InvalidError for attributes that the list has not.
+        A stored message is copied. Raises InvalidMessage, and InvalidError for attributes that the list does not have.
         """
         there = {attribute.id for attribute in self._profiles.attributes(contact_list.id)}
         if strange := [term.attribute_id for term in terms if term.attribute_id not in there]:
@@ -199,10 +199,10 @@ class Sends:
         due_at: datetime | None = None,
         traits: Traits | None = None,
     ) -> SendTicket:
-        """Send a message to single addresses in the name of a list: for a test, for review, or transactional (lk-96).
+        """Send a message to single addresses in the name of a list: as a test, for review, or transactional (lk-96).
 
-        `fields` are further merge values; those that `html_fields` names are HTML. Copies for test and review count in
-        no figure. They need not be on the list; `include_states` names states on it that are mailed all the same
+        `fields` are additional merge values; those named in `html_fields` are HTML. Test and review copies count in
+        no figures. Addresses need not be on the list; `include_states` names membership states to mail anyway
         (lk-100). A stored message is copied. Raises InvalidMessage.
         """
         given = {merge_key(name): value for name, value in (fields or {}).items()}
@@ -236,9 +236,9 @@ class Sends:
         email: str,
         fields: Mapping[str, str],
     ) -> int:
-        """Queue a mail to one person in the caller's transaction; the number of its job.
+        """Queue a mail to one contact in the caller's transaction; return the number of its job.
 
-        It is about the person's own subscription, so who left or waits gets it too, and it counts in no figure.
+        It is about a subscription, so unsubscribed and unconfirmed contacts get it too. It counts in no figures.
         `fields` are its merge values. Raises InvalidMessage.
         """
         given = {merge_key(name): value for name, value in fields.items()}
@@ -269,9 +269,9 @@ class Sends:
     ) -> SendTicket:
         """Send a stored message, as it is, to single contacts of the account, or for a test to addresses.
 
-        `overrides` holds parts that replace those of the message when they are not empty: `subject`, `from_name`,
-        `from_address`; a sender without a name replaces one with a name. `include_states` names states that are mailed
-        all the same (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
+        Non-empty `overrides` replace parts of the message: `subject`, `from_name`,
+        `from_address`; a sender without a name replaces one with a name. `include_states` names states to mail
+        anyway (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
         contract. Raises InvalidMessage.
         """
         given = self._overrides(message, overrides)
@@ -301,13 +301,13 @@ class Sends:
         notices: Sequence[Notice] = (),
         unsubscribe: Choice | None = None,
     ) -> list[SendTicket]:
-        """Send a stored message, as it is, to groups: a job for each, in this order (mm-103).
+        """Send a stored message, as it is, to groups: one job per group, in this order (mm-103).
 
-        Who is in several is mailed once; who has had the message already is left out unless `allow_repeat` (mm-102),
-        and so is who is subscribed to one of the groups of `exclude`. `links` and `settings` are as in `to_people`
-        (mm-105). Each of `test_emails`, but for people who left or wait, gets a copy at once in the name of the first
-        group (mm-108). `notices` go to those who want to know of the start or the end (mm-106). The tickets are those
-        of the groups. All of it is stored together.
+        A member of several groups is mailed once. Contacts that already got the message (unless `allow_repeat`, mm-102)
+        and subscribers of the groups in `exclude` are skipped. `links` and `settings` are as in `to_people`
+        (mm-105). Each of `test_emails`, except unsubscribed or unconfirmed ones, gets a copy at once in the name of the
+        first group (mm-108). `notices` report the start or the end (mm-106). Returns the tickets
+        of the groups. Everything is stored together.
 
         Raises InvalidMessage.
         """
@@ -315,7 +315,7 @@ class Sends:
         for notice in notices:
             Content(ready_to_send(notice.draft, None)).check_names(NOTICE_KEYS)
         shared: dict[str, Any] = {"instead": given, "links": _lists(links), "settings": dict(settings or {})}
-        # The same for all groups that want the same links.
+        # Shared by all groups with the same links.
         by_links: dict[tuple[bool, ...], dict[str, str]] = {}
         choices: list[dict[str, str]] = []
         for group in groups:
@@ -343,9 +343,9 @@ class Sends:
         return [self._ticket(number, message) for number in numbers]
 
     def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
-        """Send the message of a finished send once more, to those whom it could not reach; None when it is not over.
+        """Retry a finished send for the recipients that it did not reach; None if it has not ended.
 
-        Who has got it by another such attempt, or is getting it, is left out.
+        Skips recipients that another retry has reached or is sending to.
         """
         if not job.over or job.kind not in SENDS:
             return None
@@ -386,10 +386,9 @@ class Sends:
         return SendTicket(found, message)
 
     def _attempts(self, connection: Connection, job: Job, message_id: int) -> list[int]:
-        """Return the send that a send goes back to, and all that were made to reach those whom it, or one of these, did
-        not.
+        """Return the original send and every retry derived from it, oldest first.
 
-        No other one can be made until the caller's transaction ends.
+        No other retry can be created until the caller's transaction ends.
         """
         of_message = (sends.c.account_id == job.account_id) & (sends.c.message_id == message_id)
         query = select(jobs.c.id, jobs.c.request).join(sends, sends.c.job_id == jobs.c.id).where(of_message)
@@ -414,7 +413,7 @@ class Sends:
         contact_list: ContactList,
         further: Mapping[str, Collection[str]] | None = None,
     ) -> dict[str, str]:
-        """Return what the request of a send keeps about the link to unsubscribe. Raises NoUnsubscribeLinkError."""
+        """Return the request's note on the unsubscribe link. Raises NoUnsubscribeLinkError."""
         if choice == "none":
             return {REQUEST: choice}
         try:
@@ -429,17 +428,17 @@ class Sends:
     def _overrides(
         self, message: Message, overrides: Mapping[str, str] | None, groups: Sequence[ContactList] = ()
     ) -> dict[str, str]:
-        """Return what replaces parts of a stored message; checked together with the rest of it."""
+        """Return the parts that replace those of a stored message, checked together with the rest of it."""
         given = {name: value for name, value in (overrides or {}).items() if value.strip()}
         if "from_address" in given and overrides is not None:
             given["from_name"] = overrides.get("from_name", message.from_name)
         if unknown := given.keys() - {"subject", "from_name", "from_address", "reply_address"}:
-            raise TypeError(f"not a part that a send replaces: {sorted(unknown)}")
+            raise TypeError(f"a send cannot replace: {sorted(unknown)}")
         parts = {**{name: getattr(message, name) for name in Draft.__dataclass_fields__}, **given}
         content: Content | None = None
         for group in groups or (None,):
             draft = ready_to_send(Draft(**parts), group)
-            # Bodies take long to compile, and are the same for all groups.
+            # Bodies are slow to compile, and the same for all groups.
             content = content or Content(replace(draft, from_name=""))
             known = known_names(self._profiles, group.id) if group else {*CONTACT_KEYS, *LINK_KEYS}
             for each in (content, Content(Draft(subject="", from_name=draft.from_name))):
@@ -536,19 +535,19 @@ class Sends:
 
 
 def is_for_members(job: Job) -> bool:
-    """Return whether a send goes to members of its list only: who is taken off the list meanwhile gets no mail."""
+    """Return whether a send goes to list members only, so that a contact removed from the list gets no mail."""
     audience = job.request.get("audience", {"kind": "members" if job.kind == JobKind.SEND_TO_LIST else ""})
     return bool(audience["kind"] == "members" or job.request.get("rules", {}).get("members"))
 
 
 def is_by_address(job: Job) -> bool:
-    """Return whether a send looks its recipients up by their addresses, and not by their numbers."""
+    """Return whether a send looks its recipients up by address instead of by number."""
     kind = job.request.get("audience", {}).get("kind", "")
     return job.kind == JobKind.SEND_TO_FILE or kind in ("addresses", "notice", "failures")
 
 
 def _retried(request: Mapping[str, Any]) -> int | None:
-    """Return the send whose failures a send goes to."""
+    """Return the number of the send that this send retries; None if it is no retry."""
     audience: Mapping[str, Any] = request.get("audience", {})
     return audience.get("job_id")
 
@@ -574,7 +573,7 @@ def _note(
 
 
 def _sight(connection: Connection, login: Login | None) -> dict[str, Any]:
-    """Return what a request holds of a login that sees only some people: fields of others are not for its mails."""
+    """Return the lists of a login that sees only some contacts: its mails must not hold fields of others."""
     lists = seen_lists(connection, login)
     return {} if lists is None else {SEEN_LISTS: lists}
 
@@ -588,8 +587,8 @@ def _record(
     list_id: int | None,
     purpose: Purpose,
 ) -> None:
-    told = f"send {job_id} ({purpose}) of message {message_id}" + (f" to list {list_id}" if list_id else "")
-    record(connection, account.id, login.actor if login else COMMAND_LINE, AuditAction.SEND, told)
+    summary = f"send {job_id} ({purpose}) of message {message_id}" + (f" to list {list_id}" if list_id else "")
+    record(connection, account.id, login.actor if login else COMMAND_LINE, AuditAction.SEND, summary)
 
 
 def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
@@ -597,6 +596,6 @@ def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
 
 
 def known_names(profiles: Profiles, list_id: int) -> set[str]:
-    """Merge keys that every recipient of a list has: fields of the contact, profile attributes of the list, links."""
+    """Return the merge keys of every recipient of a list: contact fields, profile attributes of the list, links."""
     attributes = (merge_key(attribute.name) for attribute in profiles.attributes(list_id))
     return {*CONTACT_KEYS, *LINK_KEYS, *attributes}

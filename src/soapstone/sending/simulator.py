@@ -1,4 +1,4 @@
-"""The mail simulator: addresses whose mails meet a known fate, for demo and test servers, whose mail stays in a folder.
+"""The mail simulator: addresses with a known outcome, for demo and test servers, whose mail stays in a folder.
 
 Each is `<behaviour>@simulator.example`, or `<behaviour>+<anything>@simulator.example` where several are needed.
 """
@@ -19,48 +19,48 @@ from soapstone.store.database import Database
 if TYPE_CHECKING:
     from soapstone.sending.smtp.retries import Retries
 
-# Nobody can have this domain (RFC 2606).
+# A reserved domain (RFC 2606).
 DOMAIN = "simulator.example"
 ACCEPTED = "250 2.0.0 Ok: queued"
 
 
 class Behaviour(StrEnum):
-    """What becomes of the mails to an address of the simulator; the value is what stands before the @."""
+    """The outcome of mails to a simulator address; the value is its local part."""
 
-    # Refused for good: there is no such mailbox.
+    # Refused for good: unknown mailbox.
     REFUSED = "refused"
-    # Refused for now twice, and accepted at the third attempt.
+    # Deferred twice, accepted at the third attempt.
     DEFERRED = "deferred"
-    # Refused for now at each attempt, until the send gives up.
+    # Deferred at each attempt, until the send gives up.
     FULL = "full"
     # Accepted; then the recipient complains to the mailbox provider.
     COMPLAINS = "complains"
 
     @property
     def address(self) -> str:
-        """The plain address that behaves so."""
+        """The plain address with this behaviour."""
         return f"{self}@{DOMAIN}"
 
 
-# The replies to RCPT, by attempt; what comes later is accepted.
+# The replies to RCPT, by attempt; later attempts are accepted.
 _REPLIES = {
     Behaviour.REFUSED: ("550 5.1.1 Recipient address rejected: user unknown",),
     Behaviour.DEFERRED: ("451 4.7.1 Greylisted, please try again later",) * 2,
 }
 _EACH_TIME = {Behaviour.FULL: "452 4.2.2 Mailbox full"}
-# The source that recorded complaints name.
+# The source of recorded complaints.
 PROVIDER = "Mail simulator"
 
 
 def behaviour_of(address: str) -> Behaviour | None:
-    """Return how an address behaves; None for one that is not of the simulator."""
+    """Return the behaviour of a simulator address; None for any other address."""
     local, _, domain = address.lower().rpartition("@")
     name = local.partition("+")[0]
     return Behaviour(name) if domain == DOMAIN and name in set(Behaviour) else None
 
 
 def reply_to(address: str, attempts: int) -> str | None:
-    """Return the SMTP reply that refuses a mail after so many attempts; None when it is accepted."""
+    """Return the SMTP reply that refuses a mail after this number of attempts; None if it is accepted."""
     behaviour = behaviour_of(address)
     if behaviour is None:
         return None
@@ -70,13 +70,13 @@ def reply_to(address: str, attempts: int) -> str | None:
 
 @dataclass(frozen=True)
 class Simulator:
-    """The simulator of one worker; mails that are refused for now are tried again as `retries` says."""
+    """The simulator of one worker; deferred mails are retried as `retries` says."""
 
     database: Database
     retries: Retries
 
     def follow_up(self, chunk: Chunk, job: Job, contact_id: int | None, address: str) -> None:
-        """Do what follows from a mail that was handed over, in the same transaction."""
+        """Record a complaint that follows a sent mail, in the same transaction."""
         if behaviour_of(address) is not Behaviour.COMPLAINS:
             return
         account = Accounts(self.database).get(job.account_id)
@@ -84,6 +84,6 @@ class Simulator:
             return
         change = change_within(chunk.connection, account, by="Feedback Loop")
         if contact_id is None:
-            # A stranger of a file is known from now on.
+            # A recipient from a file becomes a contact.
             contact_id = change.find(address, job.list_id) or change.add(email=address)
         complain(change, contact_id, job.list_id, cause=Cause(message_id=job.request["message_id"]), provider=PROVIDER)

@@ -1,4 +1,4 @@
-"""The file of a Send to File: recipients, one a row, with values of their own."""
+"""The file of a Send to File: one recipient per row, with merge values."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from soapstone.imports.file_kinds import beginning_of, check_kind
 from soapstone.imports.records import Dialect, Place, Record, Records
 from soapstone.sending.messages.template import merge_key
 
-# The column with the addresses, letter case aside; without it the first column has them (lk-87).
+# The address column, in any case; without it the first column holds the addresses (lk-87).
 ADDRESS_COLUMN = "emailaddress"
 
 
 class InvalidFile(InvalidError):
-    """The supplied file, or what was said about it, cannot be used; the text is a sentence for its sender."""
+    """The supplied file, or its description, cannot be used; the text is a sentence for its sender."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileForm:
-    """How a supplied file is written: one delimiter, one text qualifier or none, with column names or without.
+    """The format of a supplied file: delimiter, text qualifier or none, with column names or without.
 
-    An empty delimiter means a comma and a backslash with a "t" a tab (lk-68). Raises InvalidFile.
+    An empty delimiter means a comma, and a backslash with a "t" a tab (lk-68). Raises InvalidFile.
     """
 
     name: str = ""
@@ -44,15 +44,15 @@ class FileForm:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The form as a job's request keeps it."""
+        """The format as stored in a job's request."""
         return {"delimiter": self.delimiter, "qualifier": self.qualifier, "header": self.header}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recipient of the file: the address as it stands there, and the value of each column by merge key.
+    """One recipient of the file: the address as written, and the value of each column by merge key.
 
-    A `flawed` row cannot be read for sure. `end` is the place in the file behind it.
+    A `flawed` row cannot be read reliably. `end` is the place in the file behind it.
     """
 
     address: str
@@ -62,7 +62,7 @@ class Row:
 
 
 class SuppliedFile:
-    """Reads a supplied file, row by row, in little memory; text is UTF-8, else Windows-1252. Raises InvalidError."""
+    """Reads a supplied file row by row, in constant memory; UTF-8, else Windows-1252. Raises InvalidError."""
 
     def __init__(self, path: Path, form: FileForm) -> None:
         self._path = path
@@ -88,7 +88,7 @@ class SuppliedFile:
 
     def rows(self, start: Place | None = None) -> Iterator[Row]:
         """Yield all rows in order, or those from a place on."""
-        # Of two columns with one name the first counts, so it comes last.
+        # Of two columns with the same name the first counts, so it comes last.
         columns = list(enumerate(self._keys))[::-1]
         for record, end in self._records(start or self._begin):
             fields = record.fields

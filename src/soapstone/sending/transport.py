@@ -1,4 +1,4 @@
-"""What a send needs of the way that its mails go: by an SMTP server, or as files into a folder."""
+"""The interface of transports, which deliver the mails of a send: over SMTP, or as files into a folder."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from soapstone.sending.mail.builder import MailBuilder
 
 
 class Transport(Protocol):
-    """Delivers sends whose recipients are chosen."""
+    """Delivers a send once its recipients are chosen."""
 
     @property
     def phase(self) -> str:
-        """The first phase, in the checkpoint of a send whose recipients are chosen."""
+        """The checkpoint phase in which delivery begins."""
 
     def opened(self, run: Run) -> AbstractContextManager[None]:
-        """Return a block around one attempt at a send. Raises JobFailed where no mail could be delivered."""
+        """Return a context manager for one attempt at a send. Raises JobFailed if no mail could be delivered."""
 
     def adopt(self, run: Run) -> None:
-        """Take over what an attempt before began, by this transport or another one."""
+        """Take over an earlier attempt, by this transport or another one."""
 
     def deliver(self, run: Run, builder: MailBuilder, final_check: FinalCheck) -> None:
-        """Deliver the mails. Raises Snooze when the rest is due later."""
+        """Deliver the mails. Raises Snooze if the rest is due later."""

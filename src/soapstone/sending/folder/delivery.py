@@ -1,4 +1,4 @@
-"""Sends as files, by way of drafts, while no SMTP server is set up."""
+"""Delivery as files, through drafts, while no SMTP server is configured."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
 from soapstone.store.transient_errors import RecordsUnavailable
 
-# Mails built and mails sent in one chunk.
+# Mails built, and mails sent, in one chunk.
 BUILD_MAILS = 250
 SEND_MAILS = 250
-# Of a checkpoint: mails are built, and sent.
+# Phases of a checkpoint: building and sending.
 _PHASES = ("build", "hand")
 
 
 class FolderTransport:
-    """Delivers sends as files into `mail`, by way of `drafts` on the same file system.
+    """Delivers sends as files into `mail`, through `drafts` on the same file system.
 
-    With a `simulator` addresses of its domain refuse mails, for good or for now.
+    With a `simulator`, addresses of its domain refuse mails, for good or for now.
     """
 
     phase = "build"
@@ -47,13 +47,13 @@ class FolderTransport:
 
     @contextmanager
     def opened(self, run: Run) -> Iterator[None]:
-        """Return a block for one attempt at a send; drafts go at its end, unless the send goes on later."""
+        """Yield for one attempt at a send; drafts are removed at its end, unless the send goes on later."""
         outbox = self._outbox(run)
         try:
             outbox.open()
             yield
         except (Stopped, LeaseLost, Paused, Snooze, RecordsUnavailable):
-            # The job goes on later, perhaps elsewhere, with the drafts as they are.
+            # The job goes on later, perhaps on another worker, with the same drafts.
             raise
         except Cancelled:
             outbox.clear()
@@ -64,16 +64,16 @@ class FolderTransport:
         outbox.clear()
 
     def adopt(self, run: Run) -> None:
-        """Take over what an attempt before began by way of an SMTP server."""
+        """Take over an earlier attempt over SMTP."""
         if run.job.checkpoint["phase"] not in _PHASES:
             delivery_log.release(run, self.phase)
 
     def deliver(self, run: Run, builder: MailBuilder, final_check: FinalCheck) -> None:
-        """Build all mails, then put them into the mail folder. Raises Snooze when some are to be tried again."""
+        """Build all mails, then move them into the mail folder. Raises Snooze if some are to be retried."""
         FolderDelivery(run, builder, self._outbox(run), final_check, self._simulator).deliver()
 
     def release(self, run: Run, phase: str) -> None:
-        """Remove the drafts: mails that are not in the mail folder go out later, perhaps by another transport.
+        """Remove the drafts: mails not in the mail folder go out later, perhaps over another transport.
 
         `phase` is that transport's first one.
         """
@@ -87,7 +87,7 @@ class FolderTransport:
         self._outbox(run).clear()
 
     def sweep(self, database: Database) -> None:
-        """Remove drafts that jobs left behind which were ended while nobody ran them."""
+        """Remove drafts of jobs that were ended while not running."""
         for job_id in jobs_with_drafts(self._drafts):
             job = Jobs(database).get(None, job_id)
             if job is None or job.over:
@@ -100,7 +100,7 @@ class FolderTransport:
 class FolderDelivery:
     """One attempt at sending the mails of one send whose recipients are chosen.
 
-    Each chunk is stored with what it did; drafts and mails may be ahead of the records by one chunk, never behind.
+    Each chunk is stored with its results; files may be ahead of the records by one chunk, never behind.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class FolderDelivery:
         self._builder = builder
         self._outbox = outbox
         self._final_check = final_check
-        # The first chunk of sending may have been done before without being stored.
+        # The first chunk of sending may have been done before, but not stored.
         self._may_be_done = self._phase == "hand"
 
     @property
@@ -128,7 +128,7 @@ class FolderDelivery:
         return int(self._run.job.checkpoint.get("place", 0))
 
     def deliver(self) -> None:
-        """Build all mails, then send them. Raises Snooze when some are to be tried again."""
+        """Build all mails, then send them. Raises Snooze if some are to be retried."""
         if self._phase == "build":
             self._build()
         if self._phase == "hand":
@@ -156,12 +156,12 @@ class FolderDelivery:
 
     def _send_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
         if self._may_be_done:
-            # A mail that is nowhere was sent by the attempt before and taken out of the folder since.
+            # A mail in neither folder was sent by the previous attempt, and moved away since.
             batch = [row for row in batch if self._outbox.has(row.id)]
         checked = self._final_check.settle(chunk, batch)
         for row in batch:
             if row.id in checked.gone:
-                # The attempt before may have sent it. Drafts go at the end of the send.
+                # The previous attempt may have sent it. Drafts are removed at the end of the send.
                 self._outbox.take_back(row.id)
             elif row.id not in checked.moved or self._build_again(chunk, row, checked.moved[row.id]):
                 self._offer(chunk, row, checked.moved.get(row.id, row.email))
@@ -196,7 +196,7 @@ class FolderDelivery:
         chunk.count(**{standing.state: ledger.move(chunk, mine, row.state, standing.state, **values)})
 
     def _try_again(self) -> None:
-        """Offer the mails again whose time has come; Snooze when there are further ones."""
+        """Retry the mails that are due. Raises Snooze if others are due later."""
         while batch := self._builder.due(now(), SEND_MAILS):
             with self._run.chunk() as chunk:
                 for row in batch:

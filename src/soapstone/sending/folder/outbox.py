@@ -1,4 +1,4 @@
-"""The way of a mail on disk: built in the drafts folder, sent by one rename into the mail folder."""
+"""Mails as files: built in the drafts folder, sent by one rename into the mail folder."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ SYNC_THREADS = 16
 
 
 class Outbox:
-    """The files of one attempt at one send. Folder faults raise JobFailed.
+    """The files of one attempt at a send. Folder errors raise JobFailed.
 
-    Both folders are on one file system, so a mail is in one of them or in the other, whole, whatever happens.
+    Both folders are on one file system, so a mail is always whole, and in one of them.
     """
 
     def __init__(self, mail: Path, drafts: Path, job_id: int, attempt: int) -> None:
@@ -28,7 +28,7 @@ class Outbox:
         self._attempt = attempt
 
     def open(self) -> None:
-        """Make sure that both folders are there."""
+        """Create both folders if missing."""
         with _told("The mail folder is not a folder that can be written to"):
             private.make_folder(self._mail)
         with _told("The drafts folder is not a folder that can be written to"):
@@ -36,9 +36,9 @@ class Outbox:
             private.make_folder(self._drafts)
 
     def build(self, delivery_id: int, content: bytes) -> None:
-        """Put a mail into the drafts; one that is there is replaced."""
+        """Write a mail into the drafts; an existing one is replaced."""
         draft = self._draft(delivery_id)
-        # Another attempt that was given up may still be writing: each has names of its own, and a rename is whole.
+        # An abandoned attempt may still be writing: each has names of its own, and a rename is atomic.
         partial = draft.with_suffix(f".{self._attempt}.partial")
         with _told("A mail could not be written"):
             with private.create(partial) as file:
@@ -46,19 +46,19 @@ class Outbox:
             partial.replace(draft)
 
     def settle(self, delivery_ids: Sequence[int]) -> None:
-        """Bring drafts to the disk itself: the ledger must not know of a mail that a loss of power can take away.
+        """Sync drafts to disk: the ledger must not record a mail that a power loss can destroy.
 
-        Several at a time, since file systems write them together: measured 60 µs each instead of 210.
+        In parallel, since file systems batch them: measured 60 µs each instead of 210.
         """
-        # What was sent before is no draft any more, and on the disk.
+        # A mail sent before is no longer a draft, and is synced.
         with _told("A mail could not be written"), ThreadPoolExecutor(SYNC_THREADS) as threads:
             for _ in threads.map(private.sync, map(self._draft, delivery_ids)):
                 pass
 
     def send(self, delivery_id: int) -> bool:
-        """Move a mail from the drafts into the mail folder; False when it is in neither.
+        """Move a mail from the drafts into the mail folder; False if it is in neither.
 
-        One that is in the mail folder already was sent before.
+        A mail already in the mail folder was sent before.
         """
         draft, mail = self._draft(delivery_id), self._mail_file(delivery_id)
         with _told("A mail could not be put into the mail folder"):
@@ -80,12 +80,12 @@ class Outbox:
             self._mail_file(delivery_id).replace(self._draft(delivery_id))
 
     def close(self) -> None:
-        """Bring the names of the mails that were sent to the disk."""
+        """Sync the names of the sent mails to disk."""
         with _told("A mail could not be put into the mail folder"):
             private.sync(self._mail)
 
     def clear(self) -> None:
-        """Remove what is left of the drafts."""
+        """Remove the remaining drafts."""
         shutil.rmtree(self._drafts, ignore_errors=True)
 
     def _draft(self, delivery_id: int) -> Path:
@@ -96,12 +96,12 @@ class Outbox:
 
 
 def mail_files(mail: Path, drafts: Path, job_id: int, delivery_id: int) -> list[Path]:
-    """Return where the mail of a row of the ledger may lie: in the mail folder, or as a draft."""
+    """Return the possible files of a ledger row's mail: in the mail folder, or as a draft."""
     return [mail / _mail_name(job_id, delivery_id), drafts / f"{job_id:08d}" / _draft_name(delivery_id)]
 
 
 def job_of_mail(name: str) -> int | None:
-    """Return the number of the send that a file of the mail folder belongs to; None for any other file."""
+    """Return the number of the send that a file in the mail folder belongs to; None for other files."""
     job_id, hyphen, rest = name.removesuffix(".eml").partition("-")
     is_mail = name.endswith(".eml") and hyphen and job_id.isdecimal() and rest.isdecimal() and name.isascii()
     return int(job_id) if is_mail else None
@@ -116,7 +116,7 @@ def _draft_name(delivery_id: int) -> str:
 
 
 def jobs_with_drafts(drafts: Path) -> list[int]:
-    """Return numbers of the jobs that have drafts on disk."""
+    """Return the numbers of jobs with drafts on disk."""
     return [int(path.name) for path in drafts.iterdir() if path.name.isdigit()] if drafts.is_dir() else []
 
 

@@ -31,8 +31,8 @@ from soapstone.store.tables import contacts, deliveries, memberships
 
 log = logging.getLogger(__name__)
 
-# In a send's request: the lists that its login saw when it was not all of them. An address may be anybody's, and mails
-# can be read by who sends them, so they hold fields of people on these lists alone.
+# In a send's request: the lists that its login saw, if not all. An address may belong to any contact, and the sender
+# can read the mails, so they hold only fields of contacts on these lists.
 SEEN_LISTS = "seen_lists"
 
 NO_LINKS = "The message has a link to this server, which does not know its address: SOAPSTONE_PUBLIC_URL is not set."
@@ -40,7 +40,7 @@ NO_LINKS = "The message has a link to this server, which does not know its addre
 
 @dataclass(frozen=True, kw_only=True)
 class Stationery:
-    """What the mails of all sends have in common; None for what the operator has not set up."""
+    """The links and DKIM signer of all sends' mails; None for what is not configured."""
 
     links: Links | None = None
     signer: DkimSigner | None = None
@@ -49,7 +49,7 @@ class Stationery:
 class MailBuilder:
     """The message of a send, compiled once, and the values of its recipients.
 
-    A value is looked for in the supplied file, then in the contact, then in the profile of the list.
+    Values come from the supplied file, else from the contact, else from the profile of the list.
     """
 
     def __init__(self, database: Database, job: Job, message_id: int, stationery: Stationery | None = None) -> None:
@@ -61,7 +61,7 @@ class MailBuilder:
         self._job = job
         # The same in every attempt.
         self._date = job.started_at or job.submitted_at
-        # What the call that sends a stored message says otherwise.
+        # Parts that the send replaces in a stored message.
         self._message: Message = replace(message, **job.request.get("instead", {}))
         self._list = contact_list
         self._stationery = stationery or Stationery()
@@ -70,7 +70,7 @@ class MailBuilder:
         settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
         self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
         further: Mapping[str, Any] = job.request.get("links", {})
-        # The message with the links that this send adds to it.
+        # The message with the links added by this send.
         shown = with_links(self._message, settings, further) if self._links else self._message
         self.content = Content(shown, has_links=True)
         self._plain, self._html = self.content.bodies(shown.charset)
@@ -89,7 +89,7 @@ class MailBuilder:
         self._html_fields: list[str] = job.request.get("audience", {}).get("html_fields", [])
 
     def check_unsubscribe_link(self) -> None:
-        """Raise NoUnsubscribeLinkError when the sender was promised a link and the mails would have none.
+        """Raise NoUnsubscribeLinkError if the sender asked for a link and the mails would have none.
 
         The list's settings may have changed since the send was accepted, and another process may have accepted it.
         """
@@ -114,13 +114,13 @@ class MailBuilder:
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "built"), deliveries.c.id, limit)
 
     def due(self, moment: datetime, limit: int) -> Sequence[Row[Any]]:
-        """Return recipients that are due to be tried again, those that have waited longest first."""
+        """Return recipients due for a retry, the longest-waiting first."""
         table = deliveries
         these = (table.c.job_id == self._job.id) & (table.c.next_try_at <= moment) & (table.c.state != "handing")
         return self._rows(these, table.c.next_try_at, limit)
 
     def one(self, delivery_id: int) -> Row[Any] | None:
-        """Return one recipient of this send."""
+        """Return one recipient of this send; None if it has no such row."""
         rows = self._rows((deliveries.c.id == delivery_id) & (deliveries.c.job_id == self._job.id), deliveries.c.id, 1)
         return rows[0] if rows else None
 
@@ -154,7 +154,7 @@ class MailBuilder:
         return rendered.subject, rendered.html, rendered.plain
 
     def message_uid(self, delivery_id: int) -> str:
-        """Return the Message-ID of a recipient's mail: the same however often it is tried."""
+        """Return the Message-ID of a recipient's mail: the same for every attempt."""
         return f"<{self._key(delivery_id)}@{ascii_domain(self._message.from_address)}>"
 
     def _signing(self) -> DkimSigner | None:
@@ -162,7 +162,7 @@ class MailBuilder:
         signer, sender = self._stationery.signer, self._message.from_address
         if signer is None or signer.signs_for(sender):
             return signer
-        # Once for a send, however often it waits and goes on.
+        # Once for a send, however often it is requeued.
         if self._job.attempt <= 1:
             told = "job %d: mails from %s are not signed, since the DKIM key is of %s"
             log.warning(told, self._job.id, ascii_domain(sender), signer.domain)

@@ -1,4 +1,4 @@
-"""DKIM signatures (RFC 6376), so that receivers know who answers for a mail.
+"""DKIM signatures (RFC 6376), which tie a mail to a domain.
 
 Written here rather than taken from a library: dkimpy does the arithmetic of RSA in Python, which takes 7 ms for a mail
 with a key of 2,048 bits. This module takes some 0.4 ms, most of it in OpenSSL.
@@ -50,7 +50,7 @@ HEADERS = ONCE_AT_MOST + WHERE_PRESENT
 FEWEST_BITS = 1024
 
 _WANTED = frozenset(HEADERS)
-# What is not a single space.
+# Runs of white space other than a single space.
 _BLANKS = re.compile(rb"\t[\t ]*| [\t ]+")
 _FOLD = re.compile(rb"\r\n(?=[\t ])")
 _SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")

@@ -1,4 +1,4 @@
-"""One mail: headers and bodies as bytes, ready to hand over.
+"""One mail: headers and bodies as bytes, ready to send.
 
 Written by hand rather than by `email.message.EmailMessage`: that one takes 1.1 ms for a mail of two bodies, this one
 a tenth of it, and it misreads a subject that happens to look like an encoded word. Every line that is written is ASCII
@@ -35,10 +35,10 @@ _CHARSETS = {name: Charset(name) for name in CHARSETS}
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """What a mail to one recipient says beside its bodies. `key` is unique to it, of letters, digits and points.
+    """The header of a mail to one recipient. `key` is unique to it, made of letters, digits and points.
 
-    `list_key` names the list within the sender's domain, as a domain label; it is empty for a mail to no list.
-    `unsubscribe` is the URL for unsubscribing, if there is one; by one click if it is HTTPS (RFC 8058). `charset` is
+    `list_key` names the list within the sender's domain, as a domain label; empty without a list.
+    `unsubscribe` is the URL for unsubscribing, if any; by one click if it is HTTPS (RFC 8058). `charset` is
     that of the texts, as far as it has their letters. Times are written in UTC.
     """
 
@@ -71,7 +71,7 @@ class Head:
                 5, f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}', self.charset)}"
             )
         if self.list_key:
-            # Programs that answer mails by themselves leave it alone; older ones, such as `vacation`, know List-Id not.
+            # Keeps autoresponders silent; older ones, such as `vacation`, do not know List-Id.
             headers.append("Precedence: bulk")
         if self.unsubscribe:
             headers.append(f"List-Unsubscribe: <{self.unsubscribe}>")
@@ -166,14 +166,14 @@ def _named(header: str, name: str, address: str, charset: str) -> str:
 @lru_cache(64)
 def _unstructured(header: str, text: str, charset: str) -> str:
     text = header_text(text)
-    # What looks like an encoded word would be decoded by the reader, so it is encoded itself.
+    # Readers would decode text that looks like an encoded word, so it is encoded itself.
     return text if "=?" not in text and _SHORT.fullmatch(text) else _encoded(header, text, charset)
 
 
 def _encoded(header: str, text: str, charset: str) -> str:
     charset = _fitting(text, charset)
     if len(text) <= _LONGEST_WORD:
-        # What `Header` gives for a text that one encoded word holds, a fifth of its time.
+        # The same result as `Header` for a text that fits one encoded word, in a fifth of its time.
         word = _CHARSETS[charset].header_encode(text)
         if len(word) + len(header) + 2 <= _LONGEST_HEADER_LINE:
             return word

@@ -1,4 +1,4 @@
-"""A sample: the mail of a message as one person would get it, without a send."""
+"""A sample: the mail of a message as one contact would get it, without a send."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_DELIVERY = 0
 
 
 class Samples:
-    """Builds samples; `links` is None for a server that has none in its mails."""
+    """Builds samples; `links` is None if mails of this server have no links."""
 
     def __init__(self, database: Database, links: Links | None) -> None:
         self._database = database
@@ -40,9 +40,9 @@ class Samples:
         self._links = links
 
     def mail(self, contact_list: ContactList, draft: Draft, email: str, person: Person | None) -> bytes:
-        """Return the mail to an address; its merge fields are empty unless it is a person's on the list.
+        """Return the mail to an address; `person`, its contact on the list if any, fills the merge fields.
 
-        Raises InvalidMessage for what could not be sent.
+        Raises InvalidMessage if it could not be sent.
         """
         draft = ready_to_send(draft, contact_list)
         Content(draft).check_names(known_names(self._profiles, contact_list.id))

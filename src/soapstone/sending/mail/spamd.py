@@ -1,4 +1,4 @@
-"""The spam scanner: SpamAssassin's spamd, asked by its own protocol how much a mail looks like spam (lk-102)."""
+"""A client of SpamAssassin's spamd, which scores mails (lk-102)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PORT = 783
 LARGEST_MAIL = 500 * 1024
 LARGEST_ANSWER = 256 * 1024
 
-# A scan takes long and holds up who asks for it, but never everybody: so many at once, and so many seconds' wait.
+# A scan is slow and blocks its caller, but never all: most scans at once, and most seconds to wait for one.
 MOST_AT_ONCE = 4
 LONGEST_WAIT = 5.0
 
@@ -35,7 +35,7 @@ class ScannerError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule that a mail met, with its points."""
+    """A rule that a mail matched, with its points."""
 
     name: str
     points: float
@@ -44,7 +44,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """What the scanner says of a mail: points, the number of points from which on it is spam, and the rules met."""
+    """The scanner's result: points, the threshold of spam in points, and the matched rules."""
 
     points: float
     required: float
@@ -69,7 +69,7 @@ class SpamScanner:
         self._turns = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def scan(self, mail: bytes) -> Score:
-        """Ask about a mail. Raises InvalidError and ScannerError."""
+        """Score a mail. Raises InvalidError and ScannerError."""
         if len(mail) > LARGEST_MAIL:
             raise InvalidError(f"The mail is larger than {LARGEST_MAIL} bytes, too large for the spam scanner.")
         if not self._turns.acquire(timeout=LONGEST_WAIT):
@@ -99,7 +99,7 @@ class SpamScanner:
 
 
 def parse(answer: bytes) -> Score:
-    """Return what a whole answer to REPORT says. Raises ScannerError for one that says nothing."""
+    """Return the score in a whole answer to REPORT. Raises ScannerError if it holds none."""
     head, mark, body = answer.partition(b"\r\n\r\n")
     status, *lines = head.decode("utf-8", "replace").split("\r\n")
     found = _STATUS.fullmatch(status)
@@ -126,7 +126,7 @@ def _rules(report: str) -> tuple[Rule, ...]:
         if found := _RULE.fullmatch(line):
             rules.append(Rule(name=found[2], points=float(found[1]), description=(found[3] or "").strip()))
         elif rules and line.startswith(" " * 8) and line.strip():
-            # A description goes on below itself.
+            # A description may span several lines.
             last = rules.pop()
             rules.append(Rule(name=last.name, points=last.points, description=f"{last.description} {line.strip()}"))
         elif rules:

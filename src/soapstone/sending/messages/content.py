@@ -64,14 +64,14 @@ _ADDED = {
 
 
 LINK_SETTINGS = tuple(_ADDED)
-# What these take at most, in both bodies.
+# Most characters that these take, in both bodies.
 ROOM_CHARACTERS = 1_000
 ROOM_TAGS = 2 * len(_ADDED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rendered:
-    """What one recipient gets. `html` is None for a message without an HTML body."""
+    """The message for one recipient. `html` is None for a message without an HTML body."""
 
     subject: str
     from_name: str
@@ -94,8 +94,8 @@ class Merged:
 class Content:
     """The compiled parts of a message; `names` holds all merge keys that they use, with the name as written.
 
-    `has_links` says that `with_links` made it: these have room beside the bounds of messages. Raises InvalidMessage for
-    a template that is not correct or uses what templates may not, and for a message that is too large.
+    `has_links` says that `with_links` made it, whose links may exceed the size limits. Raises InvalidMessage for
+    an invalid template, one with forbidden expressions, and a message that is too large.
     """
 
     def __init__(self, message: Parts, *, has_links: bool = False) -> None:
@@ -104,7 +104,7 @@ class Content:
         self._from_name = Template(message.from_name, "sender name")
         self._to_name = Template(message.to_name, "recipient name")
         self._html = Template(message.html, "HTML body", markup=True) if message.html.strip() else None
-        # The text that is made of the HTML body has no part that is not there, so no name is asked for twice.
+        # Text made from the HTML body adds no names.
         plain, most = message.plain, MOST_MARKUP + has_links * ROOM_MARKUP
         if self._html and plain.strip():
             check_markup(message.html, most)
@@ -119,18 +119,17 @@ class Content:
         self._text_names = {key for part in texts for key in part.names}
 
     def unknown(self, known: Collection[str]) -> list[str]:
-        """Return the merge fields, as they are written, whose keys are not among the known ones."""
+        """Return the merge fields, as written, whose keys are not known."""
         return [name for key, name in self.names.items() if key not in known]
 
     def check_names(self, known: Collection[str]) -> None:
-        """Raise InvalidMessage when the message asks for a merge field whose key is not among the known ones."""
+        """Raise InvalidMessage if the message uses a merge field whose key is not known."""
         if unknown := self.unknown(known):
             fields = "merge fields" if len(unknown) > 1 else "merge field"
             raise InvalidMessage(f"The message uses unknown {fields}: {', '.join(unknown)}.")
 
     def bodies(self, charset: str) -> tuple[Body, Body | None]:
-        """Return what writes the text bodies of all mails, and their HTML bodies if there are any, from merged
-        pieces."""
+        """Return the writers of text and HTML bodies (None without any) from merged pieces."""
         html = Body("html", charset, self._html.fixed) if self._html else None
         return Body("plain", charset, self._plain.fixed), html
 
@@ -189,7 +188,7 @@ def _texts_of(values: dict[str, str]) -> Mapping[str, str]:
 
 
 def visible_links(message: Parts) -> frozenset[str]:
-    """Keys of the links that every reader sees in one of the bodies at least. Raises InvalidMessage."""
+    """Return the keys of links that every reader sees in at least one body. Raises InvalidMessage."""
     check_size(message, room=True)
     keys = frozenset(LINK_KEYS)
     return links_in_text(message.plain, keys) | links_in_html(message.html, keys)
@@ -198,12 +197,11 @@ def visible_links(message: Parts) -> frozenset[str]:
 def with_links(
     message: Written, settings: Mapping[str, Any], further: Mapping[str, Collection[str]] | None = None
 ) -> Written:
-    """Return the message or draft with the links that its list wants in every body (lk-38), at the end of each that has
-    none.
+    """Return the message or draft with its list's links in every body (lk-38), appended where missing.
 
-    A link counts where readers of that body see it (`body_links`). A text body that is made of the HTML body has its
-    links. `further` holds names of the same settings that one body wants beside: "html" or "plain" → names. Raises
-    InvalidMessage for bodies that are no templates.
+    A link counts if readers of that body see it (`body_links`). A text body made from the HTML body has its
+    links. `further` holds names of more such settings for one body: "html" or "plain" → names. Raises
+    InvalidMessage for invalid templates.
     """
     check_size(message, room=True)
     plain, html = message.plain, message.html
@@ -225,7 +223,7 @@ def with_links(
 
 
 def check_storable(message: Parts, name: str = "") -> None:
-    """Raise InvalidMessage for text, also in the message's name, that neither a database nor a mail can hold."""
+    """Raise InvalidMessage for text, including the message's name, that a database or mail cannot hold."""
     if message.charset not in CHARSETS:
         raise InvalidMessage(f"Messages are not written in the character set {message.charset!r}.")
     check_size(message)

@@ -24,7 +24,7 @@ from typing import NamedTuple
 from soapstone.sending.messages.marked_text import FILL, UNUSED, MarkedText
 from soapstone.sending.messages.message import MOST_MARKUP, InvalidMessage
 
-# What people do not get to see of a page (`noscript` they do: mail programs run no scripts).
+# Elements that are not shown (`noscript` is: mail programs run no scripts).
 HIDDEN = frozenset({"iframe", "noembed", "noframes", "script", "style", "template", "title"})
 # Elements that hold text only: of these, some with character references.
 _REFERENCES = frozenset({"textarea", "title"})

@@ -25,7 +25,7 @@ Kind = Literal["web", "mail", "own"]
 
 @dataclass(frozen=True, kw_only=True)
 class Hyperlink:
-    """A link: its address with merge fields as written, the text that is shown for it, and where it leads."""
+    """A link: its address with merge fields as written, its shown text, and its kind."""
 
     url: str
     text: str
@@ -33,10 +33,9 @@ class Hyperlink:
 
 
 def hyperlinks(message: Parts, links: Links | None) -> list[Hyperlink]:
-    """Return all links of a message that is stored, those of the HTML body first; each address once, where it stands
-    first.
+    """Return all links of a stored message, those of the HTML body first; each address once, at its first place.
 
-    `links` are those of this server, if it has any.
+    `links` recognises links of this server; None if it has none.
     """
     found: dict[str, Hyperlink] = {}
     for link in (*_in_html(message.html, links), *_in_text(message.plain, links)):
@@ -88,7 +87,7 @@ def _kind(reader: MarkedText, marked: str, links: Links | None) -> Kind | None:
 
 def _anchors(reader: HtmlReader) -> Iterator[tuple[str, str]]:
     """Address and text of each link; a link has several addresses when conditions of the template choose one."""
-    # What is known of the link that is open; links do not nest.
+    # State of the open link; links do not nest.
     addresses: list[str] | None = None
     text: list[str] = []
     for token in (*reader, EndTag("a", 0, 0)):

@@ -1,4 +1,4 @@
-"""Texts of templates in which each merge tag is a mark, so that nothing inside of a tag is taken for text."""
+"""Template texts with merge tags replaced by marks, so that tag contents are not parsed as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The message: what a send says, and in whose name."""
+"""The message of a send: subject, bodies and sender."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from soapstone.errors import InvalidError
 from soapstone.vocabulary.messages import MessageKind
 
-# How mails can be written; text that an older character set does not have goes as UTF-8 (lk-105, mm-95).
+# Character sets of mails; text outside an older one is written as UTF-8 (lk-105, mm-95).
 CHARSETS = ("utf-8", "iso-8859-1")
 
-# What waits to be used, in the words of the contracts, and "send": made for one send.
+# Kinds of stored messages in the contracts' words, and "send": made for one send.
 
 
 # Bounds of what a message holds: characters of a body, and of its subject and names; merge tags of all parts together,
@@ -38,7 +38,7 @@ class MergedTooLarge(InvalidMessage):
 
 
 class Parts(Protocol):
-    """What messages and drafts have in common.
+    """The parts that messages and drafts share.
 
     Subject, sender name, recipient name and both bodies may hold merge fields; the addresses may not.
     """
@@ -63,7 +63,7 @@ class Parts(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A message as it comes from outside. Empty sender fields take the list's defaults when it is sent."""
+    """A message as submitted. Empty sender fields take the list's defaults when it is sent."""
 
     subject: str
     from_name: str = ""
@@ -76,7 +76,7 @@ class Draft:
 
     @classmethod
     def of(cls, parts: Parts) -> Draft:
-        """Return a copy of what a message says."""
+        """Return a copy of a message's parts."""
         return cls(**{name: getattr(parts, name) for name in cls.__dataclass_fields__})
 
 
@@ -84,8 +84,8 @@ class Draft:
 class Message:
     """A stored message. One of kind `send` belongs to the send that it was made for; the others wait to be used.
 
-    `list_id` is None for a message of the whole account. `public_id` is what links to it. `extras` is a document that
-    belongs to the contract that wrote it. `has_own_links` says that its text came with links of this server (mm-99).
+    `list_id` is None for a message of the whole account. `public_id` identifies it in links. `extras` is a document
+    of the contract that wrote it. `has_own_links` says that its text was submitted with our links (mm-99).
     """
 
     id: int
@@ -120,7 +120,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Traits:
-    """What is kept with a message beside what it says."""
+    """The properties stored with a message besides its parts."""
 
     name: str = ""
     campaign_id: int | None = None

@@ -22,9 +22,9 @@ from soapstone.store.unique import looks_again
 from soapstone.vocabulary.messages import MessageKind
 
 TOKEN_BYTES = 16
-# The kind of message whose names are there once in an account.
+# The kind of message whose names are unique in an account.
 UNIQUE_KIND = MessageKind.MAGNETMAIL
-# Characters of a name that are compared: the index of PostgreSQL takes no more.
+# Characters of a name that are compared: PostgreSQL indexes no more.
 LONGEST_KEY = 500
 
 
@@ -47,8 +47,8 @@ class Messages:
     ) -> Message:
         """Store a message for later use; subject, bodies and sender may still be empty. `number` is as for add_row.
 
-        Raises InvalidMessage for templates that are not correct and for addresses that are none, NameTakenError for a
-        kind whose names are there once (mm-96), and ConflictError for a number that is taken.
+        Raises InvalidMessage for invalid templates and addresses, NameTakenError for a
+        kind with unique names (mm-96), and ConflictError for a number in use.
         """
         traits = traits or Traits()
         _check(draft, traits.name)
@@ -65,9 +65,9 @@ class Messages:
         *,
         traits: Mapping[str, Any] | None = None,
     ) -> Message | None:
-        """Change what a stored message says, and those of its traits that are given; None when there is none.
+        """Change a stored message, and the given ones of its traits; None if it does not exist.
 
-        A message that was made for a send is not edited: it counts as none. Raises InvalidMessage, NameTakenError and
+        Messages made for a send cannot be edited: None. Raises InvalidMessage, NameTakenError and
         MessageInQueueError.
         """
         given = {name: value for name, value in (traits or {}).items() if name in Traits.__dataclass_fields__}
@@ -89,18 +89,18 @@ class Messages:
             return _message(connection.execute(query).mappings().one())
 
     def mark(self, account_id: int, message_id: int, **flags: bool) -> bool:
-        """Set `archived` or `hidden`; False when there is no such message."""
+        """Set `archived` or `hidden`; False if the message does not exist."""
         mine = (messages.c.account_id == account_id) & (messages.c.id == message_id)
         values = {name: flags[name] for name in ("archived", "hidden") if name in flags}
         with self._database.write() as connection:
             return bool(connection.execute(update(messages).where(mine).values(**values)).rowcount)
 
     def get(self, account_id: int, message_id: int) -> Message | None:
-        """Return the message of that number in the account."""
+        """Return the message of that number; None if the account has none."""
         return self._one((messages.c.account_id == account_id) & (messages.c.id == message_id))
 
     def public(self, account_id: int | None, public_id: str) -> Message | None:
-        """Return the message of that public id (lk-104), in the account or, with None, in any."""
+        """Return the message of that public id (lk-104), in the account or, with None, in any; None if unknown."""
         condition = messages.c.public_id == public_id
         return self._one(condition if account_id is None else condition & (messages.c.account_id == account_id))
 
@@ -121,10 +121,9 @@ class Messages:
         offset: int = 0,
         limit: int | None = None,
     ) -> list[Message]:
-        """Return messages of the account by number, with `newest` the last first, those behind `after`; None filters
-        nothing.
+        """Return messages of the account after `after` by number, descending with `newest`; None filters nothing.
 
-        Without `sent` those that were made for a send are left out.
+        Without `sent`, messages made for a send are left out.
         """
         query = select(messages).where(messages.c.account_id == account_id, messages.c.id > after)
         if not sent:
@@ -145,16 +144,16 @@ class Messages:
             return [_message(row) for row in rows]
 
     def unknown_fields(self, account_id: int, message: Message) -> list[str]:
-        """Return the merge fields of a message, as they are written, that name nothing which the account has.
+        """Return the merge fields of a message, as written, that the account does not know.
 
-        That is no column of contacts, no link and no profile attribute of any list. A file that is sent to, or a send
-        to single addresses, may still bring them along (lk-87).
+        They name no contact field, link or profile attribute of any list. A Send to File, or a send
+        to single addresses, may still supply them (lk-87).
         """
         attributes = (merge_key(name) for name in Profiles(self._database).names(account_id))
         return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *attributes})
 
     def in_queue(self, account_id: int, message_id: int) -> bool:
-        """Return whether a send of the message waits or is under way (mm-97)."""
+        """Return whether a send of the message is queued or running (mm-97)."""
         if self.get(account_id, message_id) is None:
             return False
         with self._database.read() as connection:
@@ -194,7 +193,7 @@ def _check(draft: Draft, name: str) -> None:
 
 
 def name_key(kind: str, name: str) -> str | None:
-    """Return the comparable form of a message's name where it is there once in an account; None elsewhere (mm-96)."""
+    """Return the key of a message's name if names of its kind are unique; None otherwise (mm-96)."""
     return name.strip().casefold()[:LONGEST_KEY] or None if kind == UNIQUE_KIND else None
 
 

@@ -1,4 +1,4 @@
-"""What a recipient would get of a stored message, before anything is sent."""
+"""Previews of stored messages as a recipient would get them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soapstone.store.tables import contacts, memberships
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """A message as one recipient would read it; the sender is the list's where the message names none."""
+    """A message as one recipient would read it; without a sender of its own, with the list's."""
 
     from_name: str
     from_address: str
@@ -41,11 +41,10 @@ class Previews:
         contact_id: int | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> Preview:
-        """Return the message for a contact of the account, or for an address nobody knows; `fields` are further merge
-        values.
+        """Return the message for a contact of the account, or an unknown address; `fields` are extra merge values.
 
         Links of the mail are `#unsubscribe` and `#browser`: real ones belong to a mail that was sent. Subject, bodies
-        and sender may still be missing. Raises InvalidMessage for a merge field that the recipient would not have.
+        and sender may still be missing. Raises InvalidMessage for a merge field without a value for the recipient.
         """
         shown = with_links(message, contact_list.settings) if contact_list and self._has_links else message
         content = Content(shown, has_links=True)

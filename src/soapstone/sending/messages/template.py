@@ -35,7 +35,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Allowance:
-    """What one mail may still cost: characters in its parts, and characters that filters and searches read."""
+    """The remaining budget of one mail: characters in its parts, and characters read by filters and searches."""
 
     __slots__ = ("filtered", "merged")
 
@@ -44,19 +44,19 @@ class Allowance:
         self.filtered = MOST_FILTERED
 
     def check(self) -> None:
-        """Raise MergedTooLarge when the parts were larger than allowed."""
+        """Raise MergedTooLarge if the parts were larger than allowed."""
         if self.merged < 0:
             raise MergedTooLarge(f"The mail has more than {MOST_MERGED:,} characters.")
 
     def filter(self, size: int) -> None:
-        """Take characters that are read. Raises MergedTooLarge."""
+        """Count characters read by a filter. Raises MergedTooLarge."""
         self.filtered -= size
         if self.filtered < 0:
             raise MergedTooLarge(f"Filters and conditions of the mail read more than {MOST_FILTERED:,} characters.")
 
 
 def _counted(change: Callable[[str], str]) -> Callable[[Context, str], str]:
-    """Return a filter whose work takes time: what it reads counts."""
+    """Return a filter that counts the characters it reads."""
 
     @pass_context
     def filtered(context: Context, value: str) -> str:
@@ -103,7 +103,7 @@ ALLOWANCE = "allowance of the mail"
 
 
 def merge_key(name: str) -> str:
-    """Return how merge names are compared: letter case and surrounding white space aside."""
+    """Return the key of a merge name: lower case, without surrounding white space."""
     return name.strip().casefold()
 
 
@@ -129,8 +129,8 @@ _ENVIRONMENTS = {markup: _environment(markup) for markup in (False, True)}
 
 
 class Template:
-    """A compiled template. `names` holds the keys (`merge_key`) of all values that it may ask for, `fixed` all pieces
-    of its text that are the same for everybody, and perhaps more.
+    """A compiled template. `names` holds the keys (`merge_key`) of all values that it may use, `fixed` at least all
+    pieces of its text that are the same for every recipient.
 
     `part` names the text in sentences ("subject"); `markup` escapes values for HTML. Raises InvalidMessage.
     """
@@ -164,7 +164,7 @@ class Template:
     def pieces(self, values: Mapping[str, str], allowance: Allowance | None = None) -> Sequence[str]:
         """Return the text for one recipient, in pieces; `values` has an entry for every one of `names`.
 
-        What it costs is taken from the allowance of the mail, which the caller checks last. Raises MergedTooLarge.
+        Its cost is charged to the mail's allowance, which the caller checks last. Raises MergedTooLarge.
         """
         allowance = allowance or Allowance()
         if self._always is None:
@@ -278,13 +278,13 @@ def merge_tags(source: str) -> list[MergeTag]:
 
 @lru_cache(maxsize=1000)
 def names_in(tag: str) -> frozenset[str]:
-    """Return the merge keys of all values that a tag `{{ … }}` asks for. Raises InvalidMessage."""
+    """Return the merge keys of all values that a tag `{{ … }}` uses. Raises InvalidMessage."""
     return frozenset(Template(tag, "text").names)
 
 
 @lru_cache(maxsize=1000)
 def shown_by(tag: str) -> frozenset[str]:
-    """Return the merge keys of the values that a tag `{{ … }}` shows to everybody, if these values are never empty."""
+    """Return the merge keys whose values, if never empty, a tag `{{ … }}` shows to every recipient."""
     try:
         output = _ENVIRONMENTS[False].parse(tag).body
     except TemplateError:
@@ -332,7 +332,7 @@ def _check_body(body: Sequence[nodes.Node]) -> None:
 
 
 def _check_text(node: nodes.Node) -> None:
-    """Whether the expression always yields text, whatever the values are: then nothing fails while mails are built."""
+    """Check that an expression always yields text, so that building mails cannot fail. Raises _NotAllowed."""
     match node:
         case nodes.Name():
             pass

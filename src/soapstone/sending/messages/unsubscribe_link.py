@@ -1,4 +1,4 @@
-"""The link to unsubscribe that every mail to many people shows, unless the sender says that it needs none."""
+"""The unsubscribe link that every mail to many recipients needs, unless the sender opts out of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Literal
 from soapstone.sending.messages.content import Written, visible_links, with_links
 from soapstone.sending.messages.message import InvalidMessage
 
-# What a sender says about its mails: they have the link, or they need none.
+# The sender's choice: the mails have the link, or need none.
 Choice = Literal["link", "none"]
 
-# Member of a send's request: a Choice, or MISSING where a contract has no way to ask and the mails have no link.
+# Member of a send's request: a Choice, or MISSING if a contract cannot ask and the mails have no link.
 REQUEST = "unsubscribe"
 MISSING = "missing"
 
@@ -19,7 +19,7 @@ MISSING = "missing"
 class NoUnsubscribeLinkError(InvalidMessage):
     """The mails would have no link to unsubscribe.
 
-    `url_missing`: message or list ask for the link, and the server does not know its public URL. `list_id` is the list.
+    `url_missing`: message or list ask for the link, but SOAPSTONE_PUBLIC_URL is not set. `list_id` is the list.
     """
 
     def __init__(self, list_id: int | None, *, url_missing: bool) -> None:
@@ -37,7 +37,7 @@ def check_link(
     list_id: int | None,
     has_links: bool,
 ) -> None:
-    """Raise NoUnsubscribeLinkError when no body of the mails would have the link, by its merge field or by its list.
+    """Raise NoUnsubscribeLinkError if no body of the mails would have the link, from message or list.
 
     The header `List-Unsubscribe` does not count, since many mail programs do not show it. `further` is as in
     `with_links`; `has_links` says whether the server can make links at all.

@@ -1,4 +1,4 @@
-"""What the replies to mails, and to connecting, say of the server itself: whether it takes our mail at all."""
+"""Whether the SMTP server accepts our mail at all, judged by its replies to mails and connections."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from soapstone.sending.smtp.replies import Outcome, Verdict
 
-# Seconds in which the server takes nothing after which the send goes back to the queue.
+# Seconds without an accepted mail after which the send goes back to the queue.
 WITHOUT_SUCCESS = 20.0
 
 
 class Availability:
-    """The server as one attempt at a send has met it; times are of the loop's clock.
+    """The server's availability as seen by one attempt at a send; times are of the loop's clock.
 
-    `works` once it has taken or refused a mail, `refusal` why it takes no mail from us at all, `trouble` why it takes
-    nothing now. `refused_for` is the last recipient whose MAIL got a 5xx reply, None if a MAIL was accepted since.
+    `works` is set once it has accepted or refused a mail; `refusal` says why it accepts no mail from us, `trouble` why
+    none now. `refused_for` is the last recipient whose MAIL got a 5xx reply, None if a MAIL was accepted since.
     """
 
     def __init__(self, refused_for: int | None) -> None:
@@ -25,13 +25,13 @@ class Availability:
         self.refused_for = refused_for
         self._trouble_since: float | None = None
         self._sender_refused: set[int] = set()
-        # Mails that were under way at the last refusal: the server may have accepted their sender before.
+        # Mails under way at the last refusal: the server may have accepted their sender before.
         self._before_refusal: set[int] = set()
 
     def judge(self, number: int, outcome: Outcome, under_way: Collection[int]) -> Outcome:
-        """Note what the outcome for a recipient says of the server; return what it says of the recipient.
+        """Judge the server by a recipient's outcome; return the outcome that concerns the recipient.
 
-        `under_way` are the numbers of the recipients whose mails are under way beside this one.
+        `under_way` holds the numbers of the other recipients whose mails are under way.
         """
         if outcome.verdict is Verdict.REFUSES_WORK:
             self.refuse(outcome.reply)
@@ -47,27 +47,27 @@ class Availability:
         return outcome
 
     def refuse(self, why: str) -> None:
-        """Note that the server takes no mail from us at all."""
+        """Record that the server accepts no mail from us at all."""
         self.refusal = self.refusal or why
 
     def rest(self, why: str, moment: float) -> None:
-        """Note that a connection was of no use."""
+        """Record that a connection carried no mail."""
         self.trouble = why
         if self._trouble_since is None:
             self._trouble_since = moment
 
     def is_away(self, moment: float, *, was_away: bool) -> bool:
-        """Return whether the server has taken nothing for a while; `was_away` has no patience."""
+        """Return whether the server has accepted nothing for a while; with `was_away`, without waiting."""
         if self._trouble_since is None:
             return False
         return moment - self._trouble_since >= (0.0 if was_away else WITHOUT_SUCCESS)
 
     def _judge_sender(self, number: int, outcome: Outcome) -> Outcome:
-        """Tell a server that refuses our sender from one that refuses one mail: the next mail gets the same, or not."""
+        """Distinguish a refused sender from one refused mail: if the next mail is refused too, it is the sender."""
         if self.refused_for is not None and self.refused_for != number:
             self.refuse(outcome.reply)
         elif number in self._sender_refused:
-            # It came last: no other recipient is left to compare it with.
+            # The same recipient again: no other one to compare with.
             outcome = replace(outcome, verdict=Verdict.FAILED)
         self._sender_refused.add(number)
         self.refused_for = number

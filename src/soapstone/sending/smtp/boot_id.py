@@ -8,7 +8,7 @@ _LINUX = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_id() -> str:
-    """Return a text that is another one after each start of the machine; empty where nobody can tell."""
+    """Return a text that changes with each boot of the machine; empty if unknown."""
     try:
         return _LINUX.read_text(encoding="ascii").strip()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""One SMTP client of a send: a connection, and the task that sends mails over it, one at a time."""
+"""One SMTP client of a send: a connection and the task that sends mails over it, one at a time."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ from soapstone.sending.smtp.errors import SmtpConnectError, SmtpRefusedError
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.server import SmtpServer
 
-# Seconds that a client rests when a server has taken nothing on a fresh connection; twice as long each further time,
+# Seconds that a client pauses if a fresh connection carried no mail: the first time (doubled each further time)
 # and at most.
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 60.0
-# Refusals of mails in a row after which a connection is left: postfix delays each further reply by a second, and exim
+# Consecutive refusals after which the client reconnects: postfix delays each further reply by a second, and exim
 # closes the connection.
 MOST_REFUSALS = 5
-# Seconds for a refusal after which a connection is left: courier takes twice as long for each further reply.
+# Seconds for one refusal after which the client reconnects: courier doubles the delay of each further reply.
 LONGEST_REFUSAL = 2.0
-# Seconds after the last look at a recipient within which MAIL is said.
+# Seconds after the final check of a recipient within which MAIL is sent.
 LONGEST_WAY = 2.0
 
 
 class Idle(NamedTuple):
-    """The client can send a mail."""
+    """The client is ready to send a mail."""
 
     client: SmtpClient
 
 
 class Finished(NamedTuple):
-    """The attempt for the recipient of a row of the ledger has ended."""
+    """The attempt for a recipient (a row of the ledger) has ended."""
 
     row: Row[Any]
     outcome: Outcome
 
 
 class Refused(NamedTuple):
-    """The server takes no mail from us at all."""
+    """The server accepts no mail from us at all."""
 
     why: str
 
 
 class Resting(NamedTuple):
-    """The client pauses, since the server took nothing on its last connection."""
+    """The client pauses because its last connection carried no mail."""
 
     why: str
 
@@ -57,7 +57,7 @@ Report = Idle | Finished | Refused | Resting
 
 
 class Reports:
-    """What the clients of a send report, in order. Used by tasks of one loop; one of them waits and takes."""
+    """The queue of reports from the clients of a send. For tasks of one event loop, with one consumer."""
 
     def __init__(self) -> None:
         self._reports: deque[Report] = deque()
@@ -65,21 +65,21 @@ class Reports:
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, report: Report) -> None:
-        """Add a report, and wake who waits for it."""
+        """Add a report and wake the consumer."""
         self._reports.append(report)
         self._finished += isinstance(report, Finished)
         if self._waiter is not None and self._finished >= self._wanted and not self._waiter.done():
             self._waiter.set_result(None)
 
     def take(self) -> list[Report]:
-        """Return all reports since the last time."""
+        """Return all reports since the last call."""
         taken = list(self._reports)
         self._reports.clear()
         self._finished = 0
         return taken
 
     async def wait(self, seconds: float, *, finished: int = 0) -> bool:
-        """Wait for a report, or for so many finished mails; False when they did not come in time."""
+        """Wait for a report, or for this number of finished mails; False on timeout."""
         if self._reports and self._finished >= finished:
             return True
         self._wanted, self._waiter = finished, asyncio.get_running_loop().create_future()
@@ -94,10 +94,10 @@ class Reports:
 
 
 class SmtpClient:
-    """A connection and the task that sends mails over it.
+    """An SMTP connection and the task that sends mails over it.
 
-    A connection that the server does not serve any more is left. Where mails went over it the next one is opened at
-    once, otherwise after a pause that grows until a connection carries a mail again (RFC 5321 4.5.4.1).
+    A connection that the server no longer serves is closed. If it carried mails, the next one is opened at
+    once; otherwise after a pause that grows until a connection carries a mail again (RFC 5321 4.5.4.1).
     """
 
     def __init__(self, reports: Reports, server: SmtpServer) -> None:
@@ -106,18 +106,18 @@ class SmtpClient:
         self._connection = server.connection()
         self._next: asyncio.Queue[tuple[Row[Any], Envelope, float] | None] = asyncio.Queue()
         self._wanted = True
-        # Connections in a row that carried nothing.
+        # Consecutive connections that carried no mail.
         self._failures = 0
-        # Mails over this connection of which the server said what it does with them, and the last refusals in a row.
+        # Mails over this connection with a definite reply, and the current number of consecutive refusals.
         self._carried = self._refusals = 0
         self.task = asyncio.ensure_future(self._work())
 
     def send(self, row: Row[Any], envelope: Envelope, checked_at: float) -> None:
-        """Send this mail next; the client was idle. `checked_at` is the loop's time of the last look."""
+        """Send this mail next; the client must be idle. `checked_at` is the loop's time of the final check."""
         self._next.put_nowait((row, envelope, checked_at))
 
     def dismiss(self) -> None:
-        """End after the mail under way."""
+        """End after the current mail."""
         self._wanted = False
         self._next.put_nowait(None)
 
@@ -155,9 +155,9 @@ class SmtpClient:
         return self._connection.connected
 
     async def _after(self, outcome: Outcome, seconds: float) -> None:
-        """Leave the connection where it is of no more use, and rest where it was of none.
+        """Close the connection if it is of no more use; pause if it carried no mail.
 
-        `seconds` is how long the server took for the mail.
+        `seconds` is the time that the server took for the mail.
         """
         left = not self._connection.connected
         accepted = outcome.verdict is Verdict.ACCEPTED
@@ -169,7 +169,7 @@ class SmtpClient:
             await self._connection.close()
             left = True
         elif not accepted and seconds > LONGEST_REFUSAL:
-            # The reply to QUIT would take as long.
+            # The reply to QUIT would be as slow.
             self._connection.drop()
         elif self._refusals >= MOST_REFUSALS:
             await self._connection.close()
@@ -180,6 +180,6 @@ class SmtpClient:
         self._reports.put(Resting(why))
         self._failures += 1
         with suppress(TimeoutError):
-            # Only a dismissal comes while the client is not idle.
+            # Only a dismissal arrives while the client is busy.
             pause = backoff(self._failures, FIRST_PAUSE, LONGEST_PAUSE)
             await asyncio.wait_for(self._next.get(), self._server.jittered(pause))

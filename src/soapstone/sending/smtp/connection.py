@@ -1,4 +1,4 @@
-"""One connection to the SMTP server, over which mails go one after another, and what the server says of each."""
+"""One connection to the SMTP server: sends mails one after another and returns the outcome of each."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from soapstone.sending.smtp.protocol import Reply, SmtpProtocol
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict, classify, closes, enhanced_code
 from soapstone.sending.smtp.url import SmtpAddress
 
-# What is kept of a reply.
+# Characters kept of a reply.
 LONGEST_REPLY = 500
-# How much longer than for an envelope the server may take for a mail: filters read it first. RFC 5321 4.5.3.2 wants ten
-# minutes where it wants five for a command, and a client that leaves too early sends a mail twice.
+# Factor of the timeout for a mail's content, which servers filter before they reply. RFC 5321 4.5.3.2 wants ten
+# minutes for it and five for a command; a client that gives up too early sends a mail twice.
 CONTENT_PATIENCE = 2
-# Seconds at most for connecting and greeting.
+# Most seconds for connecting and greeting.
 LONGEST_GREETING = 60.0
 
 _SPACE = re.compile(r"\s+")
 _AT_LINE = re.compile(rb"(?m)^\.")
-# What would end a command.
+# Characters that would end a command.
 _BREAK = re.compile(rb"[\r\n\0]")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope:
-    """A mail with its addresses: ASCII, but for letters before the @ (`smtputf8`, RFC 6531); lines end in CR LF."""
+    """A mail with its addresses: ASCII, except local parts with `smtputf8` (RFC 6531); lines end in CR LF."""
 
     mail_from: bytes
     rcpt_to: bytes
@@ -40,10 +40,10 @@ class Envelope:
 
 
 class SmtpConnection:
-    """A connection, opened when it is wanted. Used by one task at a time.
+    """A connection, opened on demand. Used by one task at a time.
 
-    The server may take `timeout` seconds for the envelope of a mail, and twice as long for its content. A mail takes
-    two turns where the server has PIPELINING, and four where it has not: its envelope with DATA, and its content.
+    `timeout` is in seconds, for the envelope of a mail; its content may take twice as long. A mail takes
+    two round trips (envelope with DATA, content) if the server supports PIPELINING, and four otherwise.
     """
 
     def __init__(self, address: SmtpAddress, *, timeout: float, local_hostname: str | None = None) -> None:
@@ -52,16 +52,16 @@ class SmtpConnection:
         self._local_hostname = local_hostname
         self._protocol: SmtpProtocol | None = None
         self._pipelining = self._smtputf8 = False
-        # Whether the server is in the middle of a mail that was refused.
+        # Whether a refused mail is unfinished, so that RSET is needed.
         self._must_reset = False
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection, as far as is known."""
+        """Whether the connection is open, as far as known."""
         return self._protocol is not None and self._protocol.is_open
 
     async def open(self) -> None:
-        """Connect, with TLS and a login as the address says. Raises SmtpConnectError, SmtpRefusedError."""
+        """Connect, with TLS and login as the address says. Raises SmtpConnectError, SmtpRefusedError."""
         address = self._address
         self.drop()
         client = SMTP(
@@ -77,7 +77,7 @@ class SmtpConnection:
         )
         try:
             await client.connect()
-            # What a server can do is asked again after TLS has begun (RFC 3207).
+            # EHLO is sent again after TLS has begun (RFC 3207).
             if client.is_ehlo_or_helo_needed:
                 await _greet(client)
         except SMTPResponseException as error:
@@ -93,13 +93,13 @@ class SmtpConnection:
         self._smtputf8 = client.supports_extension("smtputf8")
         if client.transport is None:
             raise SmtpConnectError("Connection lost")
-        # aiosmtplib lets one command be under way at a time, so from here on the protocol is ours.
+        # aiosmtplib sends one command at a time, so our own protocol takes over here.
         self._protocol, self._must_reset = SmtpProtocol.taking_over(client.transport), False
 
     async def send(self, envelope: Envelope, *, begin_by: float = math.inf) -> Outcome:
         """Send a mail. The connection may be lost afterwards: see `connected`.
 
-        After `begin_by`, by the loop's clock, it is not begun any more.
+        After `begin_by`, by the loop's clock, it is not begun.
         """
         mail = _Progress()
         protocol = self._protocol
@@ -116,7 +116,7 @@ class SmtpConnection:
         return mail.outcome or mail.lost("Connection lost")
 
     async def close(self) -> None:
-        """Send QUIT, if the server listens, and close the connection."""
+        """Send QUIT if the connection is open, and close it."""
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             with suppress(SmtpDisconnectedError, OSError, TimeoutError):
@@ -125,7 +125,7 @@ class SmtpConnection:
                     await protocol.read_reply()
             protocol.close()
             with suppress(TimeoutError):
-                # TLS has an end of its own.
+                # TLS has a closing handshake of its own.
                 async with asyncio.timeout(min(2.0, self._timeout)):
                     await protocol.wait_closed()
 
@@ -148,7 +148,7 @@ class SmtpConnection:
             content = envelope.content
             if b"\n." in content or content.startswith(b"."):
                 content = _AT_LINE.sub(b"..", content)
-            # The server has no mail before it has its end (RFC 5321 4.1.1.4); from here on it may have all of it.
+            # Without its end the server has no mail (RFC 5321 4.1.1.4); from here on it may have all of it.
             mail.stage = Stage.CONTENT
             async with asyncio.timeout(self._timeout * CONTENT_PATIENCE):
                 protocol.write(content + b".\r\n")
@@ -159,14 +159,14 @@ class SmtpConnection:
                 return
         elif waits_for_content:
             if mail.accepted:
-                # It would take an empty mail for this recipient.
+                # It would accept an empty mail for this recipient.
                 self.drop()
                 return
-            # It refused the recipient and waits for a mail all the same: it gets an empty one (RFC 2920 3.1).
+            # It refused the recipient but still expects a mail: send an empty one (RFC 2920 3.1).
             async with asyncio.timeout(self._timeout):
                 protocol.write(b".\r\n")
                 await protocol.read_reply()
-        # With the next mail: servers that are slow to answer after a refusal are left instead.
+        # RSET goes with the next mail: connections to servers slow to answer after a refusal are closed instead.
         self._must_reset = True
 
     async def _prepare(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> bool:
@@ -187,7 +187,7 @@ class SmtpConnection:
             mail.stage = stage
             if not self._pipelining:
                 if stage is Stage.MAIL and asyncio.get_running_loop().time() > begin_by:
-                    # The reply to RSET took too long.
+                    # RSET timed out.
                     mail.decide(Verdict.BUSY, "")
                     break
                 protocol.write(command)
@@ -200,14 +200,14 @@ class SmtpConnection:
         return waits_for_content
 
     def _hear(self, reply: Reply, mail: _Progress) -> None:
-        """Let a reply decide over the mail, unless an earlier one has."""
+        """Let a reply decide the outcome, unless an earlier one has."""
         mail.hear(reply)
         if closes(reply.code):
             self.drop()
 
 
 class _Progress:
-    """How far a mail is: the stage whose reply is awaited, and what the server said of it, once that is known."""
+    """Progress of a mail: the stage whose reply is awaited, and the outcome once it is known."""
 
     def __init__(self) -> None:
         self.stage = Stage.MAIL
@@ -216,22 +216,22 @@ class _Progress:
         self.accepted = False
 
     def hear(self, reply: Reply) -> None:
-        """Note the first reply that does not let the mail go on."""
+        """Record the first reply that stops the mail."""
         verdict = classify(reply.code, enhanced_code(reply.text), self.stage)
         if self.outcome is None and verdict is not Verdict.ACCEPTED:
             self.decide(verdict, _shown(*reply))
 
     def decide(self, verdict: Verdict, reply: str) -> None:
-        """Note what comes of the mail, at the stage where it is."""
+        """Record the outcome of the mail at its current stage."""
         self.outcome = Outcome(verdict=verdict, stage=self.stage, reply=reply)
 
     def lost(self, why: str) -> Outcome:
-        """Return the outcome when the connection has ended; what was said before stands."""
+        """Return the outcome after the connection ended; an earlier outcome stands."""
         verdict = classify(None, "", self.stage)
         return self.outcome or Outcome(verdict=verdict, stage=self.stage, reply=why[:LONGEST_REPLY])
 
     def stopped(self) -> Outcome:
-        """Return the outcome when we ended the connection: only a mail that was sent whole is in doubt."""
+        """Return the outcome after we ended the connection: unknown only for a mail that was sent whole."""
         if self.stage is Stage.CONTENT:
             return self.lost("The sending was stopped before the server's reply came.")
         return self.outcome or Outcome(verdict=Verdict.BUSY, stage=self.stage, reply="")
@@ -245,6 +245,6 @@ async def _greet(client: SMTP) -> None:
 
 
 def _shown(code: int, text: str) -> str:
-    # A reply is bytes of somebody else.
+    # A reply is untrusted bytes.
     text = _SPACE.sub(" ", text).strip().encode("utf-8", "replace").decode().replace("\0", "")
     return f"{code} {text}"[:LONGEST_REPLY].rstrip()

@@ -1,4 +1,4 @@
-"""Sends by way of an SMTP server: scheduling, clients and the delivery log of one attempt, brought together."""
+"""Delivery over SMTP: runs schedule, clients and delivery log of one attempt at a send."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ from soapstone.sending.smtp.server import SmtpServer
 
 log = logging.getLogger(__name__)
 
-# Seconds at most that the first replies wait for others, so that one commit tells all of them.
+# Most seconds that the first replies wait for others, so that one commit stores them all.
 LONGEST_GATHERING = 0.02
-# Seconds that a commit has for its own work before mails are built beside it, while it waits for the disk.
+# Seconds into a commit, which then mostly waits for the disk, after which mails are built beside it.
 COMMIT_START = 0.001
-# Seconds that a send with nothing else to do waits inside its run; for longer it goes back to the queue.
+# Most seconds that an idle send waits in its run; for longer waits it goes back to the queue.
 SHORT_WAIT = 3.0
-# Seconds between two signs of life, each with a look whether the send is still wanted.
+# Renew the lease and check for cancellation at least this often (seconds).
 LOOK_PAUSE = 1.0
-# Seconds that mails under way may take when the send is to stop.
+# Seconds that mails under way may take when the send stops.
 GRACE = 10.0
-# Seconds for which the send goes back to the queue when the server takes nothing; twice as long each further time, and
+# Seconds that the send goes back to the queue if the server accepts nothing: at first (doubled each further time), and
 # at most.
 LONG_PAUSE = 20.0
 LONGEST_PAUSE = 900.0
-# Seconds without a try after which it is unknown whether the server was away all the time.
+# Seconds without a try after which the server no longer counts as continuously unavailable.
 LONGEST_GAP = 2 * LONGEST_PAUSE
 
 
 class SmtpTransport:
-    """Delivers sends to an SMTP server. `folder` knows what it had begun before there was one."""
+    """Delivers sends over SMTP. `folder` releases sends begun before a server was configured."""
 
     phase = "mail"
 
@@ -59,19 +59,19 @@ class SmtpTransport:
         self._folder = folder
 
     def opened(self, run: Run) -> AbstractContextManager[None]:
-        """Return a block for one attempt at a send."""
+        """Return a context manager for one attempt at a send."""
         return nullcontext()
 
     def adopt(self, run: Run) -> None:
-        """Take over what an attempt before began, by this transport or by the other one."""
+        """Take over an earlier attempt, by this transport or the other one."""
         if run.job.checkpoint["phase"] != self.phase:
             self._folder.release(run, self.phase)
         adopt(run, self._server.retries)
 
     def deliver(self, run: Run, builder: MailBuilder, final_check: FinalCheck) -> None:
-        """Send all mails that are due. Raises Snooze when others are due later, JobFailed when the server wants none.
+        """Send all due mails. Raises Snooze if others are due later, JobFailed if the server refuses us.
 
-        What the run's chunks raise passes, after what happened to the mails under way was stored.
+        Exceptions of the run's chunks pass through once the results of mails under way are stored.
         """
         delivery = SmtpDelivery(run, builder, self._server, final_check)
         with self._server.shared(), asyncio.Runner(loop_factory=self._server.loop_factory) as runner:
@@ -79,7 +79,7 @@ class SmtpTransport:
 
 
 class Assignment(NamedTuple):
-    """A client, and the mail that it sends next."""
+    """A client and the mail that it sends next."""
 
     client: SmtpClient
     row: Row[Any]
@@ -99,15 +99,15 @@ class SmtpDelivery:
         self._reports = Reports()
         self._clients: list[SmtpClient] = []
         self._idle: deque[SmtpClient] = deque()
-        # What is not in the log yet.
+        # Results that are not in the log yet.
         self._results: list[Result] = []
-        # Seconds of the last commit.
+        # Duration of the last commit, in seconds.
         self._commit_seconds = 0.0
-        # Mails that were built ahead, by recipient.
+        # Mails built ahead, by recipient.
         self._built: dict[int, Envelope] = {}
 
     async def run(self) -> None:
-        """Send all mails that are due."""
+        """Send all due mails."""
         try:
             while await self._turn():
                 pass
@@ -116,7 +116,7 @@ class SmtpDelivery:
             await self._end()
 
     async def _turn(self) -> bool:
-        """Store what came back, send what may go out; False when there is nothing left to do in this run."""
+        """Store results and send what is due; False if nothing is left to do in this run."""
         schedule, server = self._schedule, self._server
         self._take_reports()
         self._hire()
@@ -129,7 +129,7 @@ class SmtpDelivery:
             was_put_back = await self._exchange(assigned)
             if assigned or was_put_back:
                 return True
-        # Replies that came in while others were stored are looked at first: they may say when to come again.
+        # First handle replies that arrived during the commit: they may set the next retry.
         self._take_reports()
         if self._availability.refusal:
             raise JobFailed(f"The SMTP server {server.address.shown} refuses to work: {self._availability.refusal}")
@@ -146,7 +146,7 @@ class SmtpDelivery:
                 await self._commit()
             self._take_reports()
         if self._results and schedule.under_way:
-            # Replies that are about to come join those that came, no later than another commit would tell them.
+            # Wait for imminent replies, no longer than another commit would take.
             seconds = min(self._commit_seconds, LONGEST_GATHERING)
             await self._reports.wait(seconds, finished=len(schedule.under_way))
         return True
@@ -166,13 +166,13 @@ class SmtpDelivery:
                     self._availability.rest(why, asyncio.get_running_loop().time())
 
     def _hire(self) -> None:
-        """As many clients as are due to this send; a server that had taken nothing is tried with one."""
+        """Start clients up to this send's share; a single one if the server accepted nothing before."""
         wanted = self._server.share if self._availability.works or not self._log.rests else 1
         while len(self._clients) < wanted:
             self._clients.append(SmtpClient(self._reports, self._server))
 
     def _assign(self) -> list[Assignment]:
-        """Give the next mails to the clients that are idle."""
+        """Assign the next mails to idle clients."""
         assigned = []
         free = min(len(self._idle), self._server.share - len(self._schedule.under_way))
         most = free if not self._availability.refusal else 0
@@ -186,7 +186,7 @@ class SmtpDelivery:
         return assigned
 
     async def _exchange(self, assigned: Sequence[Assignment]) -> bool:
-        """Store what came back and what goes out; send the latter. Return whether anybody was put back."""
+        """Store results and what goes out; send the latter. Return whether any recipient was put back."""
         came_back = self._results[:]
         checked = await self._commit(assigned)
         checked_at = asyncio.get_running_loop().time() - checked.age
@@ -209,7 +209,7 @@ class SmtpDelivery:
         return bool(returned)
 
     def _give_up(self, row: Row[Any], why: str, *, begun: bool = True) -> None:
-        """Note that no mail can be made for a recipient, who may have an earlier one where that is uncertain."""
+        """Record that no mail can be built for a recipient (who may have an earlier one if uncertain)."""
         self._schedule.under_way.remove(row.id)
         verdict = Verdict.UNKNOWN if row.state == "uncertain" else Verdict.FAILED
         self._results.append(Result(row, Outcome(verdict=verdict, stage=Stage.MAIL, reply=why), begun))
@@ -217,13 +217,13 @@ class SmtpDelivery:
     async def _commit(
         self, assigned: Sequence[Assignment] = (), *, last_words: bool = False, durable: bool = False
     ) -> Checked:
-        """Commit; while that waits for the disk, build the mails that go out next."""
+        """Commit; meanwhile build the mails that go out next."""
         loop = asyncio.get_running_loop()
         began, results, beginning = loop.time(), self._results[:], [row for _, row, _ in assigned]
         returned = [result.row.id for result in _returned(results)]
         settled = {row.id for row in beginning} | {result.row.id for result in results}.difference(returned)
         availability = self._availability
-        # A person who sends a stopped send on its way again has mended something.
+        # A retried send gets a fresh judgement: the cause may be fixed.
         refused_for = None if availability.refusal else availability.refused_for
         progress = self._schedule.progress(settled, returned)
         commit = partial(self._log.commit, refused_for=refused_for, last_words=last_words, durable=durable)
@@ -249,11 +249,11 @@ class SmtpDelivery:
                     self._built[row.id] = self._builder.envelope(row)
                     await asyncio.sleep(0)
         except Exception:
-            # The same happens when this mail's turn comes, where nothing is under way that it could harm.
+            # It fails again at this mail's turn, where the failure is handled.
             log.debug("a mail could not be built ahead", exc_info=True)
 
     async def _end(self) -> None:
-        """Let the mails under way end, for a while, and store what became of them."""
+        """Wait briefly for mails under way, and store their results."""
         for client in self._clients:
             client.dismiss()
         tasks = [client.task for client in self._clients]
@@ -268,11 +268,11 @@ class SmtpDelivery:
             try:
                 await self._commit(last_words=True, durable=True)
             except LeaseLost:
-                # Whoever has taken over holds them for uncertain, and says so.
+                # The attempt that took over has marked them as uncertain.
                 log.warning("job %d: %d replies came too late", self._run.job.id, len(self._results))
 
     def _check_server(self) -> None:
-        """Let the send rest when the server has taken nothing for a while; at once where it has rested before."""
+        """Requeue the send if the server has accepted nothing for a while; at once if it was requeued before."""
         rests, availability = self._log.rests, self._availability
         if self._schedule.under_way or self._idle:
             return
@@ -286,5 +286,5 @@ class SmtpDelivery:
 
 
 def _returned(results: Sequence[Result]) -> list[Result]:
-    """First attempts that did not get as far as the server hearing of the mail; they are committed as chosen again."""
+    """Return first attempts that the server never heard of; they are committed as chosen again."""
     return [result for result in results if result.outcome.verdict in UNTOUCHED and result.row.state == "chosen"]

@@ -1,13 +1,13 @@
-"""What the records say of a send by SMTP, so that they tell the truth whenever the process dies.
+"""The delivery log of a send by SMTP: keeps the ledger correct even if the process dies.
 
-That a mail is being sent is committed before the server gets the first byte of it, and the server's reply before the
-same connection takes the next mail. So after a sudden end at most one mail for each connection is `uncertain`: nobody
-knows whether it arrived. It is tried once more, with the same Message-ID.
+The start of a mail is committed before the server gets its first byte, and the server's reply before the
+same connection takes the next mail. So after a crash at most one mail per connection is `uncertain`: its result is
+unknown. It is retried once, with the same Message-ID.
 
-A loss of power is no sudden end of a process: it takes away what was committed but not yet on the disk. On SQLite a
-commit waits for the disk only where a reservation is made, once for some hundred recipients: up to which number mails
-may go out. Everybody up to there whom the disk knows as `chosen` after the machine has started anew is `uncertain`.
-Where nobody can tell whether it has, and for mails that are tried again, each commit waits for the disk.
+A power loss is worse than a crash: it loses commits that are not yet on the disk. On SQLite a
+commit waits for the disk only to store a reservation, once for some hundred recipients: the highest number whose mail
+may go out. After a reboot, recipients up to that number that the disk has as `chosen` become `uncertain`.
+If reboots cannot be detected, and for retries, each commit waits for the disk.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from soapstone.sending.smtp.retries import Retries, after
 from soapstone.sending.smtp.scheduling import Progress
 from soapstone.store.tables import deliveries
 
-# What a checkpoint keeps while the server takes nothing: since when, when it was tried last, and how often in a row the
-# send has gone back to the queue since.
+# Checkpoint keys while the server accepts nothing: since when, time of the last try, and how often in a row the
+# send has gone back to the queue.
 _AWAY = ("away_since", "away_at", "rests")
 
 # The columns of a Standing, and when the mail was sent.
@@ -50,7 +50,7 @@ _BEGIN = (
 
 
 class Result(NamedTuple):
-    """The outcome for the recipient of a row; `begun` unless the row still counts in the state that it has."""
+    """The outcome for the recipient of a row; `begun` unless the row is still counted in its state."""
 
     row: Row[Any]
     outcome: Outcome
@@ -58,14 +58,14 @@ class Result(NamedTuple):
 
 
 class DeliveryLog:
-    """The records of one attempt at a send: commits what goes out, and what came of it."""
+    """The log of one attempt at a send: commits which mails go out, and their results."""
 
     def __init__(self, run: Run, final_check: FinalCheck, retries: Retries) -> None:
         self._run = run
         self._final_check = final_check
         self._retries = retries
         self._boot_id = boot_id() if run.database.kind == "sqlite" else ""
-        # On the disk itself: up to this number mails may go out. 0 where there is no such reservation.
+        # Highest delivery id durably reserved for sending; 0 if none.
         self.reserved = 0
 
     def commit(
@@ -78,9 +78,9 @@ class DeliveryLog:
         last_words: bool = False,
         durable: bool = False,
     ) -> Checked:
-        """Store what came back, and whose mails go out next; return what the last look at the latter saw.
+        """Store results and the recipients to send to next; return the final check of the latter.
 
-        `refused_for` is as in Availability. With `last_words` nothing is under way any more.
+        `refused_for` is as in Availability. `last_words` means that no mail is under way.
         """
         moment = now()
         first_tries = [row.id for row in beginning if row.state == "chosen"]
@@ -106,7 +106,7 @@ class DeliveryLog:
             if reserve:
                 checkpoint |= {"reserved": reserve, "boot": self._boot_id}
             if refused_for is not None:
-                # The last people of a send may come due one by one, each in an attempt of its own.
+                # The last recipients of a send may come due one by one, each in an attempt of its own.
                 checkpoint["refused_for"] = refused_for
             chunk.checkpoint = checkpoint
             if progress.all_begun:
@@ -120,16 +120,16 @@ class DeliveryLog:
 
     @property
     def rests(self) -> int:
-        """How often in a row the send has gone back to the queue because the server takes nothing."""
+        """How often in a row the send has gone back to the queue because the server accepts nothing."""
         return int(self._run.job.checkpoint.get("rests", 0))
 
     def rest(self, longest_gap: float) -> bool:
-        """Note that the send goes back to the queue once more; False when that has been so for too long.
+        """Record that the send goes back to the queue; False if this has gone on for too long.
 
-        `longest_gap` is after how many seconds without a try it is unknown whether the server was away all the time.
+        `longest_gap`: seconds without a try after which the server no longer counts as continuously unavailable.
         """
         moment, rests, checkpoint = now().timestamp(), self.rests, self._run.job.checkpoint
-        # A send that was paused, or whose worker was off, did not try the server.
+        # While a send is paused or its worker is off, it does not try the server.
         was_tried = moment - checkpoint.get("away_at", moment) <= longest_gap
         since = checkpoint.get("away_since", moment) if was_tried else moment
         may_go_on = moment - since <= self._retries.limit.total_seconds()
@@ -137,14 +137,14 @@ class DeliveryLog:
             kept = {name: value for name, value in chunk.checkpoint.items() if name not in _AWAY}
             if may_go_on:
                 kept |= {"away_since": since, "away_at": moment, "rests": rests + 1}
-            # The person who retries a failed send may be a little early.
+            # A failed send may be retried a little early.
             chunk.checkpoint = kept
             chunk.progress = False
         return may_go_on
 
 
 def adopt(run: Run, retries: Retries) -> None:
-    """Note that mails which the attempt before was sending, or may have sent, have an unknown outcome."""
+    """Mark mails that the previous attempt was sending, or may have sent, as uncertain."""
     mine = (deliveries.c.job_id == run.job.id) & deliveries.c.next_try_at.is_not(None)
     begun, lost = mine & (deliveries.c.state == "handing"), _lost_with_power(run)
     with run.chunk(last_words=True, durable=True) as chunk:
@@ -156,7 +156,7 @@ def adopt(run: Run, retries: Retries) -> None:
 
 
 def release(run: Run, phase: str) -> None:
-    """Give what did not get to the server to another transport, whose first phase is `phase`."""
+    """Hand unsent mails over to another transport, whose first phase is `phase`."""
     first, last = run.job.checkpoint["first"], run.job.checkpoint["last"]
     with run.chunk() as chunk:
         these = ledger.within(run.job.id, first - 1, last)
@@ -166,13 +166,13 @@ def release(run: Run, phase: str) -> None:
             chunk.count(uncertain=ledger.move(chunk, lost, "chosen", "uncertain", doubts=1, attempts=1))
         chunk.count(deferred=-ledger.move(chunk, these, "deferred", "chosen", **at_no_time))
         chunk.count(uncertain=ledger.move(chunk, these, "handing", "uncertain", **at_no_time))
-        # No other transport tries them again.
+        # No other transport retries them.
         ledger.move(chunk, these, "uncertain", "uncertain", **at_no_time)
         chunk.checkpoint = {**chunk.checkpoint, "phase": phase, "place": first - 1, "reserved": 0}
 
 
 def _note_unknown(chunk: Chunk, these: ColumnElement[bool], why: str, retries: Retries) -> int:
-    """Give rows of the ledger an unknown outcome; return how many there were."""
+    """Give rows of the ledger an unknown outcome; return their number."""
     outcome = Outcome(verdict=Verdict.UNKNOWN, stage=Stage.CONTENT, reply=why)
     rows = chunk.connection.execute(select(deliveries).where(these)).all()
     _record(chunk, [Result(row, outcome) for row in rows], retries, now(), at_once=True)
@@ -195,17 +195,16 @@ def _record(
 
 
 def _uncount(chunk: Chunk, rows: Sequence[Row[Any]]) -> None:
-    """Recipients leave the states that they were read in. All that were ever chosen count as such."""
+    """Uncount recipients in the states they were read in; `chosen` keeps counting all ever chosen."""
     for row in rows:
         if row.state != "chosen":
             chunk.count(**{row.state: -1})
 
 
 def _lost_with_power(run: Run) -> ColumnElement[bool] | None:
-    """Return the recipients of a send to whom mails may have gone out without a trace, as the machine lost its power
-    since.
+    """Return the condition for recipients whose mails may have gone out unrecorded before a power loss.
 
-    None when it did not, as far as can be told.
+    None if no reboot is known.
     """
     checkpoint = run.job.checkpoint
     reserved = int(checkpoint.get("reserved", 0))

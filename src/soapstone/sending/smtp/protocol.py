@@ -1,4 +1,4 @@
-"""Commands and replies of SMTP on a connection that is open: several commands may be under way (RFC 2920)."""
+"""SMTP commands and replies on an open connection, with pipelining (RFC 2920)."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import NamedTuple, Self, cast
 
 from soapstone.sending.smtp.errors import SmtpDisconnectedError
 
-# What a reply and one of its lines may hold; RFC 5321 asks for 512 octets of a line.
+# Limits of a reply and of one of its lines; RFC 5321 asks for 512 octets per line.
 LONGEST_REPLY_OCTETS = 65_536
 
 
 class Reply(NamedTuple):
-    """A code of three digits, and the text of all lines."""
+    """A three-digit code, and the text of all lines."""
 
     code: int
     text: str
 
 
 class SmtpProtocol(asyncio.Protocol):
-    """The client's side of SMTP on a transport. Replies come in the order of the commands."""
+    """The client side of SMTP on a transport. Replies come in the order of the commands."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._buffer = b""
-        # The code of the reply that has begun, and its lines.
+        # The code and lines of the incomplete reply.
         self._code = b""
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
@@ -35,14 +35,14 @@ class SmtpProtocol(asyncio.Protocol):
 
     @classmethod
     def taking_over(cls, transport: asyncio.BaseTransport) -> Self:
-        """Make the protocol of a transport that had another one; no reply is under way."""
+        """Replace the protocol of a transport; no reply may be pending."""
         protocol = cls(cast("asyncio.Transport", transport))
         transport.set_protocol(protocol)
         return protocol
 
     @property
     def is_open(self) -> bool:
-        """Whether the connection is open, as far as is known."""
+        """Whether the connection is open, as far as known."""
         return not self._end and not self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
@@ -52,7 +52,7 @@ class SmtpProtocol(asyncio.Protocol):
         self._transport.write(data)
 
     async def read_reply(self) -> Reply:
-        """Return the next reply. Raises SmtpDisconnectedError, once all replies that came before the end are taken."""
+        """Return the next reply. Raises SmtpDisconnectedError if the connection ended and no reply is left."""
         while not self._replies:
             if not self.is_open:
                 raise SmtpDisconnectedError(self._end or "Connection lost")
@@ -64,12 +64,12 @@ class SmtpProtocol(asyncio.Protocol):
         return self._replies.popleft()
 
     def close(self) -> None:
-        """End the connection without QUIT."""
+        """Close the connection without QUIT."""
         self._transport.close()
         self._finish("Connection closed")
 
     async def wait_closed(self) -> None:
-        """Wait until a connection that is being closed is closed."""
+        """Wait until the connection is closed."""
         await self._closed.wait()
 
     def data_received(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How many mails may go: in all, and to one domain."""
+"""Rate limits of mails: in total and per domain."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class Bucket:
-    """So many per second, and at most one second's worth at once. Not for several threads."""
+    """A token bucket: `rate` per second, bursts of at most one second's worth. Not thread-safe."""
 
     def __init__(self, rate: float, clock: Callable[[], float]) -> None:
         self._rate = rate
@@ -18,26 +18,26 @@ class Bucket:
         self._at = clock()
 
     def wait(self) -> float:
-        """Return seconds until one may go; 0 when one may go now."""
+        """Return the seconds until the next one may go; 0 if it may go now."""
         moment = self._clock()
         self._level = min(self._most, self._level + (moment - self._at) * self._rate)
         self._at = moment
         return 0.0 if self._level >= 1.0 else (1.0 - self._level) / self._rate
 
     def take(self) -> None:
-        """One goes; `wait` has just said that it may."""
+        """Take one, after `wait` returned 0."""
         self._level -= 1.0
 
     @property
     def full(self) -> bool:
-        """Whether nothing has gone for a while."""
+        """Whether the bucket is full again."""
         return self.wait() == 0.0 and self._level >= self._most
 
 
 class Rates:
-    """The limits of one worker, for all its sends together. Rates are mails per second, 0 means no limit."""
+    """The rate limits of one worker, shared by all its sends. In mails per second; 0 means no limit."""
 
-    # Buckets of domains that nothing goes to are forgotten when there are this many.
+    # From this number on, full buckets of domains are dropped.
     MOST_DOMAINS = 10_000
 
     def __init__(self, total: float, domain: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,7 +48,7 @@ class Rates:
         self._lock = threading.Lock()
 
     def take(self, domain: str) -> float:
-        """0 and one mail to the domain is counted, or the seconds until it may go."""
+        """Count a mail to the domain and return 0, or return the seconds until it may go."""
         if self._total is None and not self._rate:
             return 0.0
         with self._lock:

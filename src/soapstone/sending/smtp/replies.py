@@ -15,12 +15,12 @@ from enum import StrEnum
 
 
 class Stage(StrEnum):
-    """Which reply was awaited."""
+    """The stage of a mail: which reply was awaited."""
 
     # The greeting, EHLO and STARTTLS.
     GREETING = "greeting"
     LOGIN = "login"
-    # Before the next mail, where the one before was refused.
+    # Before the next mail, if the previous one was refused.
     RSET = "RSET"
     MAIL = "MAIL"
     RCPT = "RCPT"
@@ -30,21 +30,21 @@ class Stage(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What follows from a reply."""
+    """The meaning of a reply for the mail."""
 
-    # The mail goes on. After the content: the server has taken the mail.
+    # The mail goes on. After the content: the server has accepted the mail.
     ACCEPTED = "accepted"
-    # This mail is refused for now, and tried again later.
+    # This mail is refused for now, and retried later.
     DEFERRED = "deferred"
     # This mail is refused for good.
     FAILED = "failed"
-    # The server has the whole mail and did not say what it does with it.
+    # The server has the whole mail and sent no final reply.
     UNKNOWN = "unknown"
-    # The server does not serve this connection now. The mail was not offered, or not heard of.
+    # The server does not serve this connection now. The mail was not offered, or not received.
     BUSY = "busy"
-    # The server refuses this mail's sender, or everything: the next mail to another recipient shows which.
+    # The server refuses this mail's sender, or everything: the next recipient's mail shows which.
     REFUSES_SENDER = "refuses sender"
-    # The server takes nothing from us until somebody changes our settings, or its own.
+    # The server accepts nothing from us until our settings, or its own, change.
     REFUSES_WORK = "refuses work"
 
 
@@ -54,7 +54,7 @@ UNTOUCHED = frozenset({Verdict.BUSY, Verdict.REFUSES_SENDER, Verdict.REFUSES_WOR
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the server said of a mail: the reply that decides, at which stage it came, and what it means."""
+    """The result of a mail: the deciding reply, its stage, and its meaning."""
 
     verdict: Verdict
     stage: Stage
@@ -62,7 +62,7 @@ class Outcome:
 
     @property
     def took_up(self) -> bool:
-        """Whether the server accepted MAIL and said what it does with the mail: only then it works."""
+        """Whether the server accepted MAIL and judged the mail, which proves that it works."""
         return self.verdict not in UNTOUCHED and self.stage in (Stage.RCPT, Stage.DATA, Stage.CONTENT)
 
 
@@ -79,19 +79,19 @@ _TABLE = {
 }
 # A login, another mechanism or TLS is missing (RFC 4954 6, RFC 3207 4). Servers say so at any stage.
 _LOGIN_WANTED = frozenset({530, 535, 538})
-# What MAIL can say of one mail: that it is too large (RFC 1870 6.1, RFC 3463 3.3 and 3.4; some servers answer 534), or
-# that its addresses need what the server lacks (RFC 6531 3.5, RFC 5321 4.1.1.11; MAIL has no other parameter of ours).
+# Replies to MAIL about one mail: it is too large (RFC 1870 6.1, RFC 3463 3.3 and 3.4; some servers answer 534), or
+# its addresses need what the server lacks (RFC 6531 3.5, RFC 5321 4.1.1.11; MAIL has no other parameter of ours).
 _OF_ONE_MAIL = frozenset({534, 552, 555})
 _OF_ONE_MAIL_ENHANCED = frozenset({"2.3", "3.4", "6.7"})
-# What RCPT can say of the sender (RFC 3463 3.2): postfix and sendmail look at its domain only then.
+# Replies to RCPT about the sender (RFC 3463 3.2): postfix and sendmail check its domain only then.
 _OF_SENDER = frozenset({"1.7", "1.8"})
 _ENHANCED = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})(?!\S)")
 
 
 def classify(code: int | None, enhanced_code: str, stage: Stage) -> Verdict:
-    """Return what a reply means.
+    """Return the meaning of a reply.
 
-    `code` is None where the connection was lost or the reply was no SMTP. `enhanced_code` is the subject and detail of
+    `code` is None if the connection was lost or the reply was not SMTP. `enhanced_code` is the subject and detail of
     an enhanced status code, such as `1.8` of `5.1.8` (RFC 3463 2), and empty without one.
     """
     if code in _LOGIN_WANTED:

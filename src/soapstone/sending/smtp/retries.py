@@ -1,4 +1,4 @@
-"""What follows from an attempt for its recipient: the state in the ledger, and when the mail is tried again."""
+"""The retry policy: a recipient's state after an attempt, and the time of the next one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Verdict
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How a mail is tried again: after `first`, after twice as long each further time, at most `longest`.
+    """Retry delays: `first`, doubled for each further retry, at most `longest`.
 
-    It is given up when `limit` has passed since the first attempt.
+    A mail is given up once `limit` has passed since the first attempt.
     """
 
     first: timedelta = timedelta(seconds=60)
@@ -24,7 +24,7 @@ class Retries:
     limit: timedelta = timedelta(hours=24)
 
     def delay(self, attempts: int) -> timedelta | None:
-        """Return how long to wait after so many attempts; None when the mail is given up."""
+        """Return the delay after this number of attempts; None if the mail is given up."""
         waited = sum((self._step(number) for number in range(1, attempts)), timedelta())
         return self._step(attempts) if waited < self.limit else None
 
@@ -33,7 +33,7 @@ class Retries:
         return timedelta(seconds=backoff(attempt, first, max(first, longest)))
 
 
-# What the ledger says of a mail of which the server said something.
+# The ledger's state of a mail by the server's verdict.
 STATES = {
     Verdict.ACCEPTED: "handed",
     Verdict.DEFERRED: "deferred",
@@ -43,7 +43,7 @@ STATES = {
 
 
 class Standing(NamedTuple):
-    """Where a recipient stands after an attempt; `next_try_at` is None when there is no further one."""
+    """A recipient's state after an attempt; `next_try_at` is None if no retry follows."""
 
     state: str
     attempts: int
@@ -53,19 +53,19 @@ class Standing(NamedTuple):
 
 
 def after(row: Row[Any], outcome: Outcome, retries: Retries, moment: datetime, *, at_once: bool = False) -> Standing:
-    """Return where the recipient of a row of the ledger stands after an attempt that ended at a moment.
+    """Return the state of a recipient after an attempt that ended at `moment`.
 
-    With `at_once` a mail whose outcome is unknown is tried again without a pause.
+    With `at_once` a mail whose outcome is unknown is retried without delay.
     """
     verdict, attempts, unknown_outcomes = outcome.verdict, row.attempts + 1, row.doubts
     if verdict in UNTOUCHED:
-        # Nothing was said of the mail: it waits for nobody.
+        # The server did not judge the mail, which stays as it was.
         due = moment if row.state != "chosen" else None
         return Standing(row.state, row.attempts, unknown_outcomes, row.reply, due)
     state, delay = STATES[verdict], None
     if verdict is Verdict.UNKNOWN:
         unknown_outcomes += 1
-        # It is tried once more: who has it already gets it twice, and not more often.
+        # It is retried once, so a recipient gets it at most twice.
         if unknown_outcomes == 1:
             delay = timedelta() if at_once else retries.delay(attempts)
     elif verdict is Verdict.DEFERRED:

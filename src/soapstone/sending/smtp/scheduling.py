@@ -1,4 +1,4 @@
-"""Who gets a mail next: first attempts in order, then retries that are due, each when the limits of rate let it go."""
+"""The order of recipients: first attempts in order, then due retries, each as rate limits allow."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.store.tables import deliveries
 
-# Recipients that are looked up at once, and that wait in memory while their domains may get nothing yet.
+# Recipients read at once, and most that wait in memory while their domains are rate-limited.
 READ_AHEAD = 250
 MOST_WAITING = 2_000
 
 
 class Progress(NamedTuple):
-    """How far a send is.
+    """The progress of a send.
 
-    All recipients up to `place` had a first attempt, or have it now; recipients were read up to `read_to`. `all_begun`
-    says that every recipient had a first attempt.
+    First attempts have begun for all recipients up to `place`; recipients are read up to `read_to`. `all_begun`
+    says that every first attempt has begun.
     """
 
     place: int
@@ -35,23 +35,23 @@ class Progress(NamedTuple):
 
 
 class Schedule:
-    """The recipients of one attempt at a send, apart from those that are in the ledger only.
+    """The recipients that one attempt at a send has read from the ledger.
 
-    `under_way` are the numbers of those whose mails are being sent. `wait` is for how many seconds the limits let no
-    further one go, 0 where they do. `next_due` is when the next retry is due, of those in the ledger only.
+    `under_way` holds the numbers of those being sent to. `wait` is the number of seconds for which rate limits hold
+    everything back, 0 if they do not. `next_due` is the time of the next retry that is only in the ledger.
     """
 
     def __init__(self, run: Run, builder: MailBuilder, rates: Rates) -> None:
         self._run = run
         self._builder = builder
         self._rates = rates
-        # Recipients up to this number were taken out of the ledger for a first attempt; up to `last` there are any.
+        # Recipients up to this number are read for a first attempt; `last` is the send's last one.
         self._read_to = int(run.job.checkpoint.get("place", 0))
         self._last = int(run.job.checkpoint["last"])
         self._queued: deque[Row[Any]] = deque()
         self._due: deque[Row[Any]] = deque()
         self.under_way: set[int] = set()
-        # First attempts of which it is not committed yet that they begin.
+        # First attempts whose start is not committed yet.
         self._uncommitted: set[int] = set()
         self.wait = 0.0
         self.next_due: datetime | None = None
@@ -59,13 +59,13 @@ class Schedule:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody is left in memory."""
+        """Whether no recipient is left in memory."""
         return not (self._queued or self._due)
 
     async def fill(self, *, is_idle: bool, finished: Collection[int]) -> None:
-        """Read on in the ledger where few are left, or where all are held up by their domains and a client is idle.
+        """Read more of the ledger if few recipients are left, or all are rate-limited and a client is idle.
 
-        `finished` are the numbers of those whose outcome is not in the ledger yet.
+        `finished` holds the numbers of those whose outcome is not in the ledger yet.
         """
         held_up = bool(self.wait and is_idle)
         if len(self._queued) < READ_AHEAD // 2 or (held_up and len(self._queued) < MOST_WAITING):
@@ -74,28 +74,28 @@ class Schedule:
             await asyncio.to_thread(self._read_due, finished)
 
     def take(self, most: int) -> list[Row[Any]]:
-        """Return recipients that get their mail now, at most so many; they are under way from now on."""
+        """Return at most `most` recipients to send to now, and mark them as under way."""
         taken = list(self._pick(most))
         self.under_way.update(row.id for row in taken)
         self._uncommitted.update(row.id for row in taken if row.state == "chosen")
         return taken
 
     def upcoming(self, most: int) -> Iterator[Row[Any]]:
-        """Return those that are likely to be taken next."""
+        """Return the recipients likely to be taken next."""
         return islice(self._queued, most)
 
     def put_back(self, row: Row[Any], *, last: bool) -> None:
-        """Let a first attempt begin anew, before all others or behind those in memory."""
+        """Requeue a first attempt, before all others or (`last`) behind those in memory."""
         if last:
             self._queued.append(row)
         else:
             self._queued.appendleft(row)
 
     def progress(self, settled: Collection[int], returned: Sequence[int]) -> Progress:
-        """Return how far the send is after a commit.
+        """Return the progress after a commit.
 
-        `settled` are those of which it says that they begin, or how they ended; `returned` those that are put back
-        after it. Those whose commit was refused, such as by a pause, are found behind `place` by the next attempt.
+        `settled` holds the recipients that it records as begun or ended; `returned` those put back
+        after it. If it is refused, such as by a pause, the next attempt finds its recipients behind `place`.
         """
         uncommitted = self._uncommitted.difference(settled)
         first = min((row.id for row in self._queued), default=self._read_to + 1)
@@ -104,11 +104,11 @@ class Schedule:
         return Progress(place, self._read_to, all_begun)
 
     def commit(self, settled: Collection[int]) -> None:
-        """Note that a commit with these has succeeded."""
+        """Record that the commit of these succeeded."""
         self._uncommitted.difference_update(settled)
 
     def look_ahead(self) -> None:
-        """Find out when the next retry is due."""
+        """Look up when the next retry is due."""
         query = select(func.min(deliveries.c.next_try_at)).where(
             deliveries.c.job_id == self._run.job.id,
             deliveries.c.next_try_at.is_not(None),

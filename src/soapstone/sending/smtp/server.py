@@ -1,4 +1,4 @@
-"""The SMTP server that all sends of one worker share."""
+"""The SMTP server, shared by all sends of one worker."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.sending.smtp.retries import Retries
 from soapstone.sending.smtp.url import SmtpAddress
 
-# By how much a pause is longer or shorter than it should be, so that clients of a server do not come back together.
+# Relative jitter of pauses, so that the clients of a server do not return all at once.
 JITTER = 0.25
 
 
 class SmtpServer:
-    """The server that all sends of one worker share: its connections are divided among them, its limits hold for all.
+    """The server shared by all sends of one worker, which divide its connections and share its limits.
 
-    `timeout` is in seconds: see SmtpConnection. `chance` and `loop_factory` are for tests that want no chance, and a
+    `timeout` is in seconds: see SmtpConnection. `chance` and `loop_factory` let tests fix the jitter and use a
     clock of their own.
     """
 
@@ -51,12 +51,12 @@ class SmtpServer:
 
     @property
     def share(self) -> int:
-        """How many connections one send may have now."""
+        """The number of connections that one send may have now."""
         return max(1, self._connections // max(1, self._sends))
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Count a send as one that uses the server."""
+        """Count a send as using the server."""
         with self._lock:
             self._sends += 1
         try:
@@ -66,9 +66,9 @@ class SmtpServer:
                 self._sends -= 1
 
     def connection(self) -> SmtpConnection:
-        """Return a new connection, not opened."""
+        """Return a new connection, not yet opened."""
         return SmtpConnection(self.address, timeout=self._timeout, local_hostname=self._local_hostname)
 
     def jittered(self, pause: float) -> float:
-        """Return a pause that is a little longer or shorter, in the same unit."""
+        """Return a slightly longer or shorter pause, in the same unit."""
         return pause * self._chance.uniform(1 - JITTER, 1 + JITTER)

@@ -1,4 +1,4 @@
-"""Where mail is handed over: the SMTP server, as one URL says it."""
+"""The SMTP server's address, parsed from a URL."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class InvalidSmtpUrl(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class SmtpAddress:
-    """A server by name and port. `tls` is from the first byte on; `starttls` one of auto, require and never.
+    """A server by name and port. `tls` means implicit TLS; `starttls` is one of auto, require and never.
 
-    `verify` says whether the server's certificate must be a valid one.
+    `verify` says whether the server's certificate must be valid.
     """
 
     host: str
@@ -36,10 +36,10 @@ class SmtpAddress:
 
     @classmethod
     def of(cls, url: str) -> SmtpAddress:
-        """`smtp://user:password@host:port` or `smtps://…`, with `?starttls=auto|require|never` and `?verify=yes|no`.
+        """Parse `smtp://user:password@host:port` or `smtps://…`, `?starttls=auto|require|never`, `?verify=yes|no`.
 
-        A password goes over a verified TLS connection only, unless the server is this machine or the URL says so. For
-        mail without a password TLS is used when the server offers it, whatever its certificate: as between any two
+        A password is sent over verified TLS only, unless the server is this machine or the URL says so.
+        Without a password, TLS is used if the server offers it, whatever its certificate, as between any two
         mail servers. Raises InvalidSmtpUrl.
         """
         try:
@@ -49,7 +49,7 @@ class SmtpAddress:
             raise InvalidSmtpUrl(f"The URL of the SMTP server cannot be read. {ESCAPES}") from None
         if parts.scheme not in PORTS or not host or not _is_name(host):
             raise InvalidSmtpUrl("The URL of the SMTP server is not smtp://host:port or smtps://host:port.")
-        # Where such a character stands as it is, what comes before it would be taken for the server.
+        # An unescaped character would make what precedes it the server.
         if parts.path not in ("", "/") or parts.fragment or "@" in parts.query:
             raise InvalidSmtpUrl(f"The URL of the SMTP server goes on behind host and port. {ESCAPES}")
         options = {name: values[-1] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
@@ -75,12 +75,12 @@ class SmtpAddress:
 
     @property
     def shown(self) -> str:
-        """The server for people, without the password."""
+        """The server as shown to operators, without the password."""
         return f"{self.host}:{self.port}"
 
     @cached_property
     def tls_context(self) -> ssl.SSLContext | None:
-        """How TLS is spoken with it, None where it is not; made once, since reading certificates takes long."""
+        """The TLS context, None without TLS; created once, since reading certificates is slow."""
         if not self.tls and self.starttls == "never":
             return None
         context = ssl.create_default_context()
@@ -91,5 +91,5 @@ class SmtpAddress:
 
 
 def _is_name(host: str) -> bool:
-    """Return whether it can be a name or an address at all: other characters are left over from a slip of the pen."""
+    """Return whether a text can be a host name or an address; other characters are typing errors."""
     return host.isprintable() and not set(host) & set(" \"'<>,;|^`{}\\*!$()")
