@@ -357,7 +357,7 @@ def test_there_are_bounds_on_faults(client: Any) -> None:
         client.server.faults.add(FaultIn(kind=FaultKind.DELAY, operation="getGroups"))
     assert (
         client.http.post("/_test/faults", json={"kind": "delay"}).json()["detail"]
-        == "There are 1000 faults. Remove some."
+        == "The limit of 1000 faults is reached. Remove some."
     )
 
 

@@ -1,19 +1,19 @@
-"""Answers that are files."""
+"""Headers of file downloads."""
 
 import re
 import unicodedata
 from urllib.parse import quote
 
 _LONGEST = 100
-# What a file name must not hold on some system, or in a header.
+# Characters not allowed in file names on some system, or in a header.
 _SPECIAL = re.compile(r'[/\\:*?"<>|%;]')
 
 
 def attachment(name: str) -> dict[str, str]:
-    """Return the headers of a file: browsers save it, under this name, and never take it for a page (RFC 6266).
+    """Return headers with which browsers save a file under this name and never show it as a page (RFC 6266).
 
-    Characters that no file name should have are replaced. The name stands there twice: in ASCII, and in full as RFC
-    8187 writes it.
+    Unsafe characters are replaced. The name is given twice: in ASCII, and in full as in RFC
+    8187.
     """
     stem, dot, ending = name.rpartition(".")
     stem, ending = (_clean(stem), f".{_clean(ending)}") if dot else (_clean(name), "")

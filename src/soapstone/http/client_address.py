@@ -9,9 +9,9 @@ from typing import Any
 from soapstone.loopback import is_loopback
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing."""
+"""Safe methods."""
 FOREIGN = "This call comes from a page of another site. Such calls are refused."
-"""What a page of another site is told, in the form of the interface that it calls (lk-7)."""
+"""The refusal of a page of another site, in the form of the called interface (lk-7)."""
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _PORT = re.compile(r":[0-9]*$")
@@ -27,10 +27,10 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class Origins:
-    """Reads where requests come from. No other code reads the headers that say so.
+    """Reads the origin of requests. No other code reads these headers.
 
-    `trusted` are addresses or networks of proxies whose X-Forwarded headers count. Pages of other sites may call only
-    from the origins in `allowed`. `public_url` is where browsers see this server when requests do not say so.
+    `trusted` holds addresses or networks of proxies whose X-Forwarded headers count. Pages of other sites may call only
+    from the origins in `allowed`. `public_url` is this server's URL in browsers, where requests do not show it.
     """
 
     def __init__(self, trusted: Sequence[str], *, allowed: Iterable[str] = (), public_url: str = "") -> None:
@@ -39,9 +39,9 @@ class Origins:
         self._public_host = _host_of(public_url)
 
     def read(self, scope: Mapping[str, Any]) -> tuple[str, str]:
-        """(peer address, empty for none; base URL `scheme://host[:port]`).
+        """Return the peer address (empty if unknown) and the base URL `scheme://host[:port]`.
 
-        The base URL is what the client wrote, so it may go into the answer to that client and nowhere else.
+        The client controls the base URL, so it may go into the answer to that client only.
         """
         client = scope.get("client")
         peer = str(client[0]) if client else ""
@@ -68,8 +68,7 @@ class Origins:
         return peer, f"{scheme}://{host}"
 
     def _port(self, scope: Mapping[str, Any], scheme: str, given: str, *, trusted: bool) -> str:
-        """Return the port, with its colon, for a host that was given without one, or not at all. Clients need not write
-        it."""
+        """Return the port, with its colon, for a missing host or one without a port, which clients may omit."""
         if given and (trusted or _is_forwarded(scope)):
             return ""
         if given and given == _PORT.sub("", self._public_host):
@@ -79,16 +78,16 @@ class Origins:
         return f":{port}" if port and port != _DEFAULT_PORTS.get(scheme) else ""
 
     def request_id(self, scope: Mapping[str, Any]) -> str:
-        """Return the id that a trusted proxy gave the request; empty for none, and for one that is not well-formed."""
+        """Return the request id set by a trusted proxy; empty if missing or malformed."""
         client = scope.get("client")
         given = _nearest(scope, b"x-request-id") if client and self._trusts(_address(str(client[0]))) else ""
         return given if _REQUEST_ID.fullmatch(given) else ""
 
     def is_foreign(self, scope: Mapping[str, Any], base_url: str) -> bool:
-        """Return whether a page of another site makes this request, and it may change something (lk-7).
+        """Return whether a page of another site sends this request, with an unsafe method (lk-7).
 
-        A page's own host is that of the request or of the public URL. The scheme is not compared: behind a proxy that
-        ends TLS this server may not see the one that browsers use. Clients that are no browsers send no Origin.
+        Our own host is that of the request or of the public URL. The scheme is not compared: behind a proxy that
+        ends TLS this server may not see the browser's. Other clients send no Origin.
         """
         if scope["method"] in SAFE_METHODS:
             return False
@@ -103,7 +102,7 @@ class Origins:
         return address is not None and any(address in network for network in self._networks)
 
     def _client_behind(self, peer: str, scope: Mapping[str, Any]) -> str:
-        """Return the nearest address that is no trusted proxy: what stands further left was written by others.
+        """Return the nearest address that is no trusted proxy; entries further left may be forged.
 
         A proxy adds the address that it sees to the last line, or in a line of its own behind the others.
         """
@@ -162,8 +161,7 @@ def is_local(scope: Mapping[str, Any]) -> bool:
 
 
 def asks_for_loopback(scope: Mapping[str, Any]) -> bool:
-    """Return whether a request names a loopback address as its host: a page of another site cannot make one that
-    does."""
+    """Return whether a request has a loopback address as its host, which pages of other sites cannot forge."""
     hosts = header_lines(scope, b"host")
     return len(hosts) == 1 and _is_host(hosts[0]) and is_loopback(_PORT.sub("", hosts[0]))
 
@@ -188,11 +186,11 @@ def _host_of(url: str) -> str:
 
 
 def _address(text: str) -> _Address | None:
-    """Return the address; None for a text that is none. One of version 4 inside version 6 is that of version 4."""
+    """Return the address; None if the text is none. IPv4 inside IPv6 becomes IPv4."""
     return _parsed(text) if len(text) <= _LONGEST_ADDRESS else None
 
 
-# Each request is asked for its peer several times, and most come from few peers: parsing took a quarter of a poll.
+# The peer is parsed several times per request, and peers repeat: parsing took a quarter of a poll.
 @lru_cache(maxsize=4096)
 def _parsed(text: str) -> _Address | None:
     written = _ADDRESS.fullmatch(text)
@@ -200,11 +198,11 @@ def _parsed(text: str) -> _Address | None:
         address = ipaddress.ip_address((written[1] or written[2]) if written else text)
     except ValueError:
         return None
-    # A socket for both protocols gives addresses of the fourth version inside those of the sixth.
+    # A dual-stack socket gives IPv4 addresses inside IPv6 ones.
     return getattr(address, "ipv4_mapped", None) or address
 
 
 def _nearest(scope: Mapping[str, Any], name: bytes) -> str:
-    """Return the value that the proxy next to us wrote: the last one of the last line."""
+    """Return the value written by the nearest proxy: the last one of the last line."""
     lines = header_lines(scope, name)
     return lines[-1].rpartition(",")[2].strip() if lines else ""

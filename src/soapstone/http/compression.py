@@ -1,4 +1,4 @@
-"""Compressed request bodies: an app behind `Decompressed` reads them as if they had come plain."""
+"""Compressed request bodies, which `Decompressed` decodes for an app."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PIECE = 64 * 1024
-"""Decompressed bytes given on at a time."""
+"""Decompressed bytes passed on at a time."""
 FREE_SIZE = 8 * 1024 * 1024
-"""A body may always grow to this size, in bytes, however small it came in."""
+"""Bytes to which any body may grow, whatever its compressed size."""
 MAX_RATIO = 200
-"""Beyond that, how many times larger a body may become. Address lists reach 5 to 30, a bomb 1000."""
+"""Largest growth factor beyond that. Address lists reach 5 to 30, a bomb 1000."""
 DRAIN = 64 * 1024 * 1024
-"""What is still taken of a refused body, in bytes: a client that is cut off while it sends sees a reset."""
+"""Bytes still read of a refused body: a client that is cut off while it sends sees a reset."""
 
 
 class Decompressed:
-    """Gives a gzip body to the app decompressed, piece by piece, so that the app's own limits count what comes out.
+    """Decompresses gzip bodies for an app, piece by piece, so that the app's limits count decompressed bytes.
 
     Other content encodings are answered 415, a damaged gzip body 400, one that grows beyond `MAX_RATIO` times 413, all
-    with an empty body; the app is told of a disconnect then.
+    with an empty body; the app then receives a disconnect.
     """
 
     def __init__(self, app: App) -> None:
@@ -67,7 +67,7 @@ async def _refuse(body: GzipBody, send: Send) -> None:
 
 
 class GzipBody:
-    """A body of one gzip stream or several in a row. `refused` is the status that it has earned, 0 for none."""
+    """A body of one gzip stream or several in a row. `refused` is the status of its refusal, 0 for none."""
 
     def __init__(self, receive: Receive) -> None:
         self.refused = 0
@@ -83,7 +83,7 @@ class GzipBody:
         """Return the next decompressed piece, or a disconnect."""
         while True:
             if self._waiting or not self._more:
-                # One message may hold a thousand pieces; other calls want their turn between them.
+                # One message may hold a thousand pieces; let other calls run between them.
                 await asyncio.sleep(0)
             else:
                 message = await self._receive()
@@ -107,7 +107,7 @@ class GzipBody:
                 return {"type": "http.request", "body": b"", "more_body": False}
 
     async def drain(self) -> bool:
-        """Take the rest of the body, within bounds; whether its end was reached."""
+        """Read the rest of the body, within bounds; return whether its end was reached."""
         left = DRAIN
         while self._more and left > 0:
             message = await self._receive()

@@ -1,20 +1,20 @@
-"""The pace at which bodies are taken whose answer is known already.
+"""The rate limit for reading bodies of requests that are already refused.
 
-Clients that send all before they read need that their bodies are taken to the end. Many that send refused bodies at
-full speed would leave the event loop no time for the calls of others.
+Clients that send everything before they read need their bodies read to the end. Many refused bodies at
+full speed would leave the event loop no time for other calls.
 """
 
 import asyncio
 import time
 
 RATE = 100e6
-"""Bytes a second, of all connections of the process together."""
+"""Bytes per second, for all connections of the process together."""
 
 _free_at = 0.0
 
 
 async def pace(size: int) -> None:
-    """Wait until `size` more bytes may have been taken."""
+    """Wait until `size` more bytes may be read."""
     global _free_at
     now = time.monotonic()
     _free_at = max(_free_at, now) + size / RATE

@@ -1,1 +1,1 @@
-"""Pages for the people that mail goes to: behind the links in their mails."""
+"""Pages for subscribers, behind the links in their mails."""

@@ -1,6 +1,6 @@
-"""The app of the subscribers' pages. A link only shows a page; what it is for is done by the page's button.
+"""The app of the subscribers' pages. A link only shows a page; the page's button performs the action.
 
-So nobody is confirmed or unsubscribed by a program that looks at all links of a mail.
+So a program that follows all links of a mail confirms or unsubscribes no contact.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
 
-# What somebody else has written is shown, and does nothing here.
+# Content of messages is shown, but runs no code.
 STRANGE = "sandbox allow-popups; default-src 'none'; img-src * data:; style-src 'unsafe-inline' *; font-src *"
 
 _templates = Environment(loader=PackageLoader("soapstone.subscriber"), autoescape=True, undefined=StrictUndefined)
@@ -61,7 +61,7 @@ class _Confirmation:
 
 
 def subscriber(product: Product) -> ASGIApp:
-    """Return the app. Its pages are made in worker threads."""
+    """Return the app. Its pages are built in worker threads."""
 
     def found(request: Request) -> _Confirmation | tuple[str, str]:
         invitation = product.invitations.read(request.path_params["token"])
@@ -101,7 +101,7 @@ def subscriber(product: Product) -> ASGIApp:
         if request.method != "POST":
             return _page("Unsubscribe?", f"Do you want no more mail of {sent.sender}?", button="Unsubscribe me")
         form = await request.body()
-        # Mail programs post this by themselves when somebody uses their own button.
+        # Mail programs post this themselves for their own unsubscribe button.
         one_click = is_one_click(request.headers.get("content-type", ""), form)
         by = "Mail Header" if one_click else "Unsubscribe Link"
         await run_in_threadpool(product.replies.unsubscribe, sent, by=by)
@@ -126,13 +126,13 @@ def subscriber(product: Product) -> ASGIApp:
         Route("/m/{token}", read),
     ]
     handlers: dict[Any, Any] = {413: too_large, RecordsUnavailable: _not_now}
-    # Nobody is there to read the answer, and it is no fault of the server.
+    # The client has disconnected, which is no fault of the server.
     handlers[ClientDisconnect] = lambda request, error: Response(status_code=400)
     return BodyLimit(Starlette(routes=routes, exception_handlers=handlers))
 
 
 def _not_now(request: Request, error: Exception) -> Response:
-    """Return nothing is stored, so the page must not look as if it were: mail programs look at the status alone."""
+    """Return the page for an unavailable database; mail programs read its status alone."""
     log.error("%s %s failed", request.method, request.url.path.split("/")[1], exc_info=error)
     page = _page(*NOT_NOW, status=503)
     page.headers["Retry-After"] = str(RecordsUnavailable.retry_seconds)
@@ -142,7 +142,7 @@ def _not_now(request: Request, error: Exception) -> Response:
 def is_one_click(content_type: str, body: bytes) -> bool:
     """Return whether a form says that a mail program posts it, in either way that RFC 8058 3.2 allows.
 
-    Parts are told from each other by the lines that begin with hyphens. Python's reader of mails takes a time that
+    Parts are separated by lines that begin with hyphens. Python's mail parser takes a time that
     grows with the square of a header.
     """
     if content_type[:100].partition(";")[0].strip().lower() != "multipart/form-data":

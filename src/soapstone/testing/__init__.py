@@ -1,1 +1,1 @@
-"""The test server: a whole server in one process, which tests set up, steer and ask what happened."""
+"""The test server: a whole server in one process, which tests set up, control and inspect."""

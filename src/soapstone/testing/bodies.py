@@ -1,4 +1,4 @@
-"""Bodies of requests and answers as they passed: in memory while they are small, else in files."""
+"""Recorded bodies of requests and answers: in memory while small, else in files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 SMALL = 16 * 1024
 """Bytes of a body that stay in memory."""
 MOST_KEPT = 256 * 1024 * 1024
-"""Bytes of one body that are kept; of a larger one the rest is counted only."""
+"""Bytes kept of one body; the rest of a larger one is only counted."""
 _BLOCK = 1024 * 1024
 
 
 class KeptBody:
-    """One body. `size` is how many bytes passed, `kept` how many of them there are; a file at `path` may hold them.
+    """One body. `size` is its number of bytes, `kept` the number of those kept; a file at `path` may hold them.
 
     Filled on the event loop, read in any thread once it is closed.
     """
@@ -41,17 +41,17 @@ class KeptBody:
             await self._write()
 
     def start(self, size: int) -> bytes:
-        """Return the first `size` bytes. Raises FileNotFoundError for a body that was removed."""
+        """Return the first `size` bytes. Raises FileNotFoundError for a removed body."""
         if not self._in_file:
             return bytes(self._waiting[:size])
         with self._path.open("rb") as file:
             return file.read(size)
 
     def pieces(self) -> Iterator[bytes]:
-        """Return all that is kept, piece by piece. Raises FileNotFoundError for a body that was removed."""
+        """Return the kept bytes, piece by piece. Raises FileNotFoundError for a removed body."""
         if not self._in_file:
             return iter((bytes(self._waiting),))
-        # Opened at once: who reads it while it is removed gets it whole.
+        # Opened at once, so that a removal does not cut the reader off.
         file = self._path.open("rb")
 
         def read() -> Iterator[bytes]:
@@ -62,7 +62,7 @@ class KeptBody:
         return read()
 
     def remove(self) -> None:
-        """Remove what is in a file."""
+        """Remove the file, if any."""
         if self._in_file:
             self._path.unlink(missing_ok=True)
 

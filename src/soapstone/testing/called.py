@@ -1,4 +1,4 @@
-"""What a request calls: interface and operation, found out as the server does, while the body passes by."""
+"""The interface and operation that a request calls, determined as the server does, while the body passes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from soapstone.wire.reader import EARLY_PIECE, MAX_EARLY, Reader, UnsupportedMed
 from soapstone.xmlhttp.paths import PATHS
 
 CALLED = "soapstone.called"
-"""Where the scope of a request holds what it calls."""
+"""Key of a request's `Called` in its scope."""
 
 
 class Interface(StrEnum):
@@ -42,20 +42,20 @@ _REST = "/api/v1"
 
 
 def contract_of(interface: Interface) -> Contract | None:
-    """Return the contract of a SOAP interface, None for another."""
+    """Return the contract of a SOAP interface; None for other interfaces."""
     if interface is not Interface.LISTRAK:
         return MAGNETMAIL if interface is Interface.MAGNETMAIL else None
-    # A test server may never be called by it.
+    # Imported late, as a test server may not need it.
     from soapstone.listrak.operations import CONTRACT
 
     return CONTRACT
 
 
 class Called:
-    """What one request calls. `feed` it the body until it is `known`.
+    """The call of one request. `feed` it the body until it is `known`.
 
     `operation` is empty while no operation is known; `declared` is the operation of a contract, `version` its version
-    of SOAP. `broken` says why the answer was broken off on purpose, `fault` is the number of the fault that was put in.
+    of SOAP. `broken` says why the answer was broken off on purpose, `fault` is the number of the applied fault.
     """
 
     def __init__(self, interface: Interface, operation: str = "", reader: Reader | None = None) -> None:
@@ -70,7 +70,7 @@ class Called:
 
     @classmethod
     def of(cls, scope: Scope) -> Called | None:
-        """Return what a request begins to call; None for a page, a description, or what browsers ask first."""
+        """Return the call of a request; None for a page, a description, or a preflight request."""
         path = str(scope["path"])
         if scope["method"] == "OPTIONS" or path == f"{_REST}/openapi.json":
             return None
@@ -95,7 +95,7 @@ class Called:
 
     @property
     def known(self) -> bool:
-        """Whether no more of the body is needed to tell what is called."""
+        """Whether the call is known without more of the body."""
         return self._reader is None
 
     def feed(self, data: bytes, *, more: bool) -> None:
@@ -140,7 +140,7 @@ class Called:
 @cache
 def rest_routes() -> tuple[Route, ...]:
     """Return the routes of the REST API. Their names are those of its operations."""
-    # The API is loaded when it is first asked for.
+    # Imported late, as a test server may not need it.
     from soapstone.api.app import ROOMS
 
     def found() -> Iterator[Route]:

@@ -1,4 +1,4 @@
-"""The calls that a test server answered: each with its whole request and its whole answer."""
+"""The calls recorded by a test server, each with request and answer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from soapstone.testing.bodies import KeptBody
 from soapstone.testing.called import CALLED, Called, Interface
 
 MOST_CALLS = 1000
-"""Calls that are kept, the newest ones."""
+"""Number of calls kept, the newest ones."""
 MOST_BYTES = 512 * 1024 * 1024
-"""Bytes that their bodies take together; the oldest calls make room."""
+"""Bytes of all their bodies; the oldest calls are dropped first."""
 
-# Bytes of an answer that are looked at for the sentence of a refusal.
+# Bytes of an answer that are searched for the sentence of a refusal.
 _MOST_READ = 64 * 1024
 
 Headers = list[tuple[str, str]]
@@ -34,7 +34,7 @@ _FAULT = re.compile(r"<(?:faultstring|soap:Text)(?: [^<>]*)?>([^<]*)</|<Error><C
 
 @dataclass(eq=False)
 class RecordedCall:
-    """One call. `status` is 0 when no answer was begun; `seconds` are those until its end."""
+    """One call. `status` is 0 if no answer was begun; `seconds` is its duration."""
 
     number: int
     at: datetime
@@ -52,17 +52,17 @@ class RecordedCall:
 
     @property
     def kept(self) -> int:
-        """Bytes that are kept of both bodies."""
+        """Number of bytes kept of both bodies."""
         return self.request.kept + self.response.kept
 
     def remove(self) -> None:
-        """Remove what is in files."""
+        """Remove its files."""
         self.request.remove()
         self.response.remove()
 
 
 class RecordedCalls:
-    """The newest calls, at most `most` of them and `most_bytes` of their bodies. Large bodies lie in `folder`."""
+    """The newest calls, at most `most` calls and `most_bytes` of bodies. Large bodies are files in `folder`."""
 
     def __init__(self, folder: Path, *, most: int = MOST_CALLS, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
@@ -71,7 +71,7 @@ class RecordedCalls:
         self._calls: deque[RecordedCall] = deque()
         self._bytes = 0
         self._numbers = count(1)
-        # The calls that began since the last `clear`: what began before is no call of this test.
+        # Calls that began since the last `clear`: earlier ones belong to another test.
         self._first = 1
         self._lock = Lock()
 
@@ -107,7 +107,7 @@ class RecordedCalls:
     def find(
         self, operation: str = "", interface: Interface | None = None, limit: int = MOST_CALLS
     ) -> list[RecordedCall]:
-        """Return the newest calls, the oldest of them first: of an operation and an interface, if these are given."""
+        """Return the newest calls, oldest first, of an operation and an interface, if given."""
         with self._lock:
             calls = sorted(self._calls, key=lambda call: call.number)
         return [
@@ -117,11 +117,11 @@ class RecordedCalls:
         ][-limit:]
 
     def get(self, number: int) -> RecordedCall | None:
-        """Return a call by its number."""
+        """Return a call by its number; None if unknown."""
         return next((call for call in self.find() if call.number == number), None)
 
     def clear(self) -> None:
-        """Forget all calls, also those that are not over yet."""
+        """Forget all calls, including those under way."""
         with self._lock:
             calls, self._calls, self._bytes = self._calls, deque(), 0
             self._first = next(self._numbers)
@@ -130,7 +130,7 @@ class RecordedCalls:
 
 
 class CallRecorder:
-    """An app whose calls are recorded. They pass as they come: nothing is held up, and nothing large kept in memory."""
+    """Records an app's calls, without delaying them or keeping large bodies in memory."""
 
     def __init__(self, app: ASGIApp, calls: RecordedCalls) -> None:
         self._app = app
@@ -172,7 +172,7 @@ class CallRecorder:
                 await call.response.add(message.get("body", b""))
                 if not message.get("more_body", False):
                     call.fault = _fault(call)
-                    # Before the client has the end: it may ask for its calls at once.
+                    # Before the client gets the end: it may list its calls at once.
                     await end()
             await send(message)
 
@@ -189,7 +189,7 @@ def _decoded(headers: Any) -> Headers:
 
 
 def _fault(call: RecordedCall) -> str:
-    """Return the sentence with which a call was refused; empty for a call that was not."""
+    """Return the sentence of a call's refusal; empty if it was not refused."""
     if call.status < 400:
         return ""
     text = call.response.start(_MOST_READ).decode("utf-8", "replace")

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
 
-# Seconds that a control call may take.
+# Timeout of a control call, in seconds.
 PATIENCE = 60.0
 # Characters of a member's value in the message of a failed assertion.
 SHOWN = 60
@@ -116,13 +116,13 @@ class Soapstone:
         return f"{self.url}/v31/IntegrationService.asmx?WSDL"
 
     def reset(self) -> None:
-        """Go back to the seed: records, calls, mails, clock, faults and transitions are as at the start."""
+        """Restore the seed: records, calls, mails, clock, faults and transitions as at the start."""
         self._json("POST", "reset")
 
     def seed(self, document: Mapping[str, Any] | Path | str, *, keep: bool = False) -> dict[str, Any]:
-        """Add records and return what was made, with its numbers. `document` is the seed, or the path of a YAML file.
+        """Add records; return the created ones with their numbers. `document` is the seed, or a YAML file's path.
 
-        A reset takes them away again, unless `keep` makes them part of what it goes back to.
+        A reset removes them, unless `keep` adds them to the state that it restores.
         """
         query = {"keep": "true"} if keep else {}
         if isinstance(document, Path | str):
@@ -145,7 +145,7 @@ class Soapstone:
         found = self._json("GET", "calls", {"operation": operation, "interface": interface})["calls"]
         for each in found:
             for part in ("request", "response"):
-                # The list has only the beginning of a large body.
+                # The list holds only the beginning of a large body.
                 each[part]["body"] = (
                     _body(each[part]) if each[part]["whole"] else self._control("GET", f"calls/{each['number']}/{part}")
                 )
@@ -156,16 +156,16 @@ class Soapstone:
         self._json("DELETE", "calls")
 
     def assert_called(self, operation: str, /, *, times: int | None = None, **members: Any) -> list[Call]:
-        """Return the calls of an operation whose request has these members; there must be one, or exactly `times`.
+        """Return the calls of an operation whose request has these members: at least one, or exactly `times`.
 
         Numbers and booleans are compared as they are written in XML, dicts by the members that they name.
 
-        Raises AssertionError, which says what was called, and ControlError for an operation that no interface has.
+        Raises AssertionError, which lists the calls made, and ControlError for an unknown operation.
         """
         __tracebackhide__ = True
         calls = self.calls
         if not any(call.operation == operation for call in calls):
-            # A name that is misspelt would otherwise never be called.
+            # A misspelt name would otherwise never be called.
             self._json("GET", "calls", {"operation": operation})
         found = [call for call in calls if call.operation == operation and _matches(members, call.members)]
         if not found if times is None else len(found) != times:
@@ -201,8 +201,8 @@ class Soapstone:
         """Answer the next calls of an operation, or of any, with a fault; return its number.
 
         `kind` is `soap_fault`, `status_500`, `status_503`, `delay`, `disconnect`, `reset`, `truncate`,
-        `expired_session` or `locked_login`. It strikes `times` calls, None for no end; of the calls each `every`-th.
-        `work_done` says whether the work behind the call is done all the same.
+        `expired_session` or `locked_login`. It applies to `times` calls (None: unlimited), every `every`-th one.
+        `work_done` says whether the call's work is done anyway.
         """
         document = {
             "kind": kind,
@@ -215,7 +215,7 @@ class Soapstone:
         return int(self._json("POST", "faults", document=document)["number"])
 
     def clear_faults(self) -> None:
-        """Take all faults away."""
+        """Remove all faults."""
         self._json("DELETE", "faults")
 
     def transition(
@@ -238,11 +238,11 @@ class Soapstone:
         return made
 
     def clear_transitions(self) -> None:
-        """Let jobs run by themselves again."""
+        """Remove all transitions: jobs run by themselves again."""
         self._json("DELETE", "transitions")
 
     def advance_job(self, number: int) -> str:
-        """Let a job that waits to be told go on; return the state in which it is then."""
+        """Let a job that waits for `told` go on; return its new state."""
         return str(self._json("POST", f"jobs/{number}/advance")["state"])
 
     @property
@@ -281,7 +281,7 @@ class Soapstone:
         """Return the answer's body. Raises ControlError."""
         __tracebackhide__ = True
         target = f"/_test/{path}" + (f"?{urlencode(query)}" if query else "")
-        # No library that follows the proxies of the environment: a test server is on this machine.
+        # Not `urllib.request`, which uses the environment's proxies: a test server is on this machine.
         connection = HTTPConnection(urlsplit(self.url).netloc, timeout=PATIENCE)
         try:
             connection.request(method, target, content, {"Content-Type": media_type} if content is not None else {})
@@ -297,12 +297,12 @@ class Soapstone:
 
 
 def _given(**values: Any) -> dict[str, Any]:
-    """Return those that are not None."""
+    """Return the values that are not None."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _detail(body: bytes) -> str:
-    """Return what a refusal says."""
+    """Return the text of a refusal."""
     text = body.decode("utf-8", "replace")
     try:
         problem = json.loads(text)
@@ -381,7 +381,7 @@ def _value(element: ElementTree.Element) -> Any:
 
 
 def _matches(expected: Any, actual: Any) -> bool:
-    """Return True if the value of a request is the expected one."""
+    """Return whether the value in a request equals the expected one."""
     if isinstance(expected, Mapping):
         return isinstance(actual, dict) and all(
             name in actual and _matches(value, actual[name]) for name, value in expected.items()
@@ -400,7 +400,7 @@ def _matches(expected: Any, actual: Any) -> bool:
 
 
 def _complaint(operation: str, times: int | None, members: dict[str, Any], found: list[Call], calls: list[Call]) -> str:
-    """Return what a failed assertion says: what was expected, how the operation was called, and all other calls."""
+    """Return the message of a failed assertion: expectation, calls of the operation, and all other calls."""
     asked = f"{operation}({_shown(members)})"
     number = "at least once" if times is None else f"{times} times"
     lines = [f"Expected {asked} to be called {number}; it was called {len(found)} times."]
@@ -416,7 +416,7 @@ def _complaint(operation: str, times: int | None, members: dict[str, Any], found
 
 
 def _differences(members: Mapping[str, Any], calls: list[Call]) -> Iterator[str]:
-    """Say where texts differ that look alike as far as they are shown."""
+    """Describe differences between texts whose shown parts are equal."""
     for call in calls:
         for name, wanted in members.items():
             texts = repr(wanted), repr(call.members.get(name))

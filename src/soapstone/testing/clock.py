@@ -12,13 +12,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 from soapstone.clock import now
 from soapstone.errors import InvalidError
 
-# Instants that a test may set: the rest of the server adds days and years to them.
+# Range that a test may set: the server adds days and years to it.
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 LATEST = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 class Setting(BaseModel):
-    """Where the clock goes on from: an instant with its zone, or so many seconds later (earlier if negative)."""
+    """A change of the clock: `set` to an instant with its zone, or `advance` by seconds (back if negative)."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,7 +33,7 @@ class Setting(BaseModel):
 
 
 class Moment(BaseModel):
-    """The instant that the clock shows."""
+    """The current instant of the clock."""
 
     now: datetime
 
@@ -44,12 +44,12 @@ def router(set_clock: Callable[[datetime], None]) -> APIRouter:
 
     @routes.get("/clock", summary="Tell the time")
     async def clock() -> Moment:
-        """Tell the current instant, by the clock that schedules, sessions, lock-outs and delays follow."""
+        """Return the current instant of the clock that schedules, sessions, lock-outs and delays follow."""
         return Moment(now=now())
 
     @routes.post("/clock", summary="Set or advance the clock")
     async def set_or_advance(setting: Setting) -> Moment:
-        """Set the clock; it goes on from there. What is due by then begins within a moment.
+        """Set the clock, which then runs on. Jobs due by then start shortly.
 
         Time-outs of connections, leases and heartbeats stay on the system's clock.
         """

@@ -20,7 +20,7 @@ ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - asked for by a flag
 def run(arguments: list[str]) -> None:
     """Run `soapstone serve` with these arguments, one of which is `--test`; return when they ask for something else.
 
-    The command line proper reads the same ones; it takes longer to load than the test server.
+    The full command line accepts the same arguments, but loads more slowly than the test server.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--test", action="store_true")
@@ -43,8 +43,8 @@ def run(arguments: list[str]) -> None:
 
 
 def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) -> None:
-    """Serve until SIGTERM or SIGINT; nothing is left then."""
-    # Nothing that is loaded becomes garbage: to look for some would take a tenth of the time.
+    """Serve until SIGTERM or SIGINT, then remove all records."""
+    # Loading creates no garbage: collecting it would take a tenth of the time.
     gc.disable()
     from soapstone.logs import configure_logs
     from soapstone.loopback import is_loopback
@@ -63,7 +63,7 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
         elif not is_loopback(host):
             _stop("--test has known passwords: it is for a loopback address, or for all with --test-on-any-address.")
         with local_test_server(_read(seed) if seed else None, host=host, port=port) as server:
-            # Nor need it be looked at again.
+            # Nor need it be scanned again.
             gc.freeze()
             gc.enable()
             print(f"Soapstone's test server serves on {server.base}\n\nCtrl-C ends it.", flush=True)
@@ -73,7 +73,7 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
 
 
 def _read(path: Path) -> Seed:
-    # Whoever has no seed need not wait for its parts.
+    # Imported late: without a seed it is not needed.
     from soapstone.testing.seed_document import read_seed
 
     return read_seed(path)
@@ -85,14 +85,14 @@ def _stop(sentence: str) -> NoReturn:
 
 
 def _end_with_input() -> None:
-    # Not by sys.stdin: a thread that holds its lock would break off the end of the interpreter.
+    # Not by sys.stdin: a thread that holds its lock would abort the interpreter's exit.
     while os.read(0, 4096):
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end(*_: object) -> None:
-    # Another signal must not break off the end.
+    # Another signal must not interrupt the shutdown.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     sys.exit()

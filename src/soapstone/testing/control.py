@@ -1,4 +1,4 @@
-"""The control API of a test server: what tests call to set it up and to ask what happened. Only on a test server."""
+"""The control API, with which tests set up and inspect a test server. Only on a test server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from soapstone.testing.seed import Planted, Seed
 from soapstone.testing.seed_document import LARGEST_DOCUMENT, parsed
 
 PREFIX = "/_test"
-# Where a document may be as large as a seed in a file.
+# The path that takes documents as large as a seed file.
 SEED = re.compile(f"{PREFIX}/seed")
 # Media types of YAML documents (RFC 9512, and what was used before).
 YAML = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
@@ -38,13 +38,13 @@ Keep = Annotated[bool, Query(description="A reset goes back to what is there the
 
 
 class Records(Protocol):
-    """What calls change the records by."""
+    """The operations on records that calls need."""
 
     async def go_back(self) -> None:
         """Go back to the seed."""
 
     async def add(self, seed: Seed, *, keep: bool) -> Planted:
-        """Make the records of a seed. Raises UnusableSeed."""
+        """Create the records of a seed. Raises UnusableSeed."""
         ...
 
 
@@ -53,7 +53,7 @@ def control(base: str, records: Records, *routers: APIRouter) -> FastAPI:
     app = FastAPI(
         title="Soapstone's test server",
         version=version("soapstone"),
-        description="Set up a test server, steer it, and ask what happened. No credentials are needed.",
+        description="Set up, control and inspect a test server. No credentials are needed.",
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
@@ -72,7 +72,7 @@ def control(base: str, records: Records, *routers: APIRouter) -> FastAPI:
 
 
 async def _admit_anybody(scope: dict[str, Any]) -> None:
-    """Let a request pass: there are no credentials to check."""
+    """Admit any request: the control API has no credentials."""
 
 
 def _records(records: Records) -> APIRouter:
@@ -80,9 +80,9 @@ def _records(records: Records) -> APIRouter:
 
     @router.post("/reset", status_code=204, response_class=Response, summary="Go back to the seed")
     async def reset() -> None:
-        """Bring back the records, calls, mails, clock, faults and transitions of the start.
+        """Restore records, calls, mails, clock, faults and transitions as at the start.
 
-        Calls under way are waited for two seconds, then broken off.
+        Calls under way get two seconds to end.
         """
         await records.go_back()
 
@@ -92,9 +92,9 @@ def _records(records: Records) -> APIRouter:
         openapi_extra={"requestBody": {"content": {"application/yaml": {"schema": {"type": "string"}}}}},
     )
     async def seed(document: Seed, keep: Keep = False) -> Planted:
-        """Make accounts, logins, lists, people, messages and past jobs, beside the records that are there.
+        """Create accounts, logins, lists, contacts, messages and past jobs, in addition to existing records.
 
-        All of them are made, or none. The document may come as YAML, of the same members.
+        Either all are created, or none. The document may be YAML with the same members.
         """
         return await records.add(document, keep=keep)
 
@@ -102,7 +102,7 @@ def _records(records: Records) -> APIRouter:
 
 
 class _Loopback:
-    """An app that is called by the names of loopback addresses alone: another site's name may resolve to one."""
+    """Admits only loopback host names, as another site's name may resolve to a loopback address."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -113,7 +113,7 @@ class _Loopback:
 
 
 class _YamlTaken(APIRoute):
-    """A route that takes a YAML document where it takes a JSON one."""
+    """A route that also takes YAML in place of JSON."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

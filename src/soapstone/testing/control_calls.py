@@ -23,9 +23,9 @@ MOST_SHOWN = 1024 * 1024
 
 
 class Body(BaseModel):
-    """A body as it was on the wire: `text`, or `base64` for what is no UTF-8. `size` is that of the whole in bytes.
+    """A body as on the wire: `text`, or `base64` if it is not UTF-8. `size` is the whole size in bytes.
 
-    Only the beginning is here when `whole` is false. A compressed body is not decoded.
+    Only the beginning is included if `whole` is false. A compressed body is not decoded.
     """
 
     body: str
@@ -44,16 +44,16 @@ class RequestOut(Body):
 
 
 class ResponseOut(Body):
-    """An answer as far as it was sent; `status` is 0 when none was begun."""
+    """An answer as far as sent; `status` is 0 if none was begun."""
 
     status: int
     headers: Headers
 
 
 class CallOut(BaseModel):
-    """A call. `operation` is empty when it named none; `fault` says why it was refused or broke off.
+    """A call. `operation` is empty if it named none; `fault` says why it was refused or broken off.
 
-    `fault_number` is the fault of `/_test/faults` that was put in.
+    `fault_number` is the applied fault of `/_test/faults`.
     """
 
     number: int
@@ -150,14 +150,14 @@ def router(calls: RecordedCalls) -> APIRouter:
 
 
 def _document(calls: list[RecordedCall]) -> Iterator[str]:
-    """Yield the list as JSON, one call at a time: all of them may be larger than the memory."""
+    """Yield the list as JSON, one call at a time: together they may exceed the memory."""
     yield '{"calls":['
     comma = ""
     for call in calls:
         try:
             shown = _shown(call).model_dump_json()
         except FileNotFoundError:
-            # It was removed since the list was made.
+            # It was removed after the list was read.
             continue
         yield comma + shown
         comma = ","

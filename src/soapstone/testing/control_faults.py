@@ -16,11 +16,11 @@ MOST_SECONDS = 3600.0
 
 
 class FaultIn(BaseModel):
-    """Which calls fail, and how: each `every`-th of those that fit, `times` of them, or until it is removed with null.
+    """Which calls fail, and how: every `every`-th matching call, `times` of them, or with null until removed.
 
-    `operation` is the name of an operation of SOAP or XML, or of the REST description; null stands for any, of
+    `operation` is the name of an operation of SOAP or XML, or of the REST description; null means any, of
     `interface` or of all. `seconds`: how late a delayed answer comes (2), or what Retry-After says (1), in whole
-    seconds. `work_done` says whether the work behind the call is done all the same; null is as usual for the kind.
+    seconds. `work_done` says whether the call's work is done anyway; null means the kind's default.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -36,7 +36,7 @@ class FaultIn(BaseModel):
 
 
 class FaultOut(FaultIn):
-    """A fault: `calls` fitted since it was made, `applied` of them failed."""
+    """A fault: `calls` matched since its creation, `applied` of them failed."""
 
     number: int
     calls: int
@@ -44,7 +44,7 @@ class FaultOut(FaultIn):
 
     @classmethod
     def of(cls, fault: Fault) -> FaultOut:
-        """Return what is told about a fault."""
+        """Return the representation of a fault."""
         given = {name: getattr(fault.wanted, name) for name in FaultIn.model_fields}
         given |= {"seconds": fault.seconds, "work_done": fault.work_done}
         return cls(number=fault.number, calls=fault.calls, applied=fault.applied, **given)
@@ -61,7 +61,7 @@ def router(faults: Faults) -> APIRouter:
 
     @api.get("")
     def list_faults() -> dict[str, list[FaultOut]]:
-        """Return the faults, also those that are used up, the oldest first."""
+        """Return all faults, including used-up ones, oldest first."""
         return {"faults": [FaultOut.of(each) for each in faults.all()]}
 
     @api.delete("", status_code=204)

@@ -15,14 +15,14 @@ from soapstone.testing.mails import WrittenMail, WrittenMails
 
 
 class LinkOut(BaseModel):
-    """A link; `text` is what is shown for it."""
+    """A link; `text` is its shown text."""
 
     url: str
     text: str
 
 
 class MailOut(BaseModel):
-    """A mail. `recipient` is the address of its envelope; a text that is not there, or too large to show, is empty."""
+    """A mail. `recipient` is its envelope address; a text that is missing or too large to show is empty."""
 
     number: int
     at: datetime
@@ -72,7 +72,7 @@ def router(mails: WrittenMails) -> APIRouter:
         subject: Annotated[str, Query(max_length=1000, description="A part of the subject.")] = "",
         limit: Limit = 100,
     ) -> MailsOut:
-        """Return the newest mails in the order of writing. A search looks at the newest 10,000."""
+        """Return the newest mails in the order of writing. A search covers the newest 10,000."""
         return MailsOut(mails=[_shown(mail) for mail in mails.find(to, subject, limit)])
 
     @api.get("/{number}")

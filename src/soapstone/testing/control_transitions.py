@@ -29,7 +29,7 @@ class _In(BaseModel):
 
 
 class AfterPolls(_In):
-    """The next state comes when so many polls have seen the one before."""
+    """The next state comes once this number of polls has seen the one before."""
 
     after_polls: int = Field(ge=0, le=1_000_000)
 
@@ -43,7 +43,7 @@ class AfterPolls(_In):
 
 
 class AfterSeconds(_In):
-    """The next state comes so many seconds of the server's clock after the one before."""
+    """The next state comes this many seconds of the server's clock after the one before."""
 
     after_seconds: float = Field(ge=0, le=1e9, allow_inf_nan=False)
 
@@ -52,7 +52,7 @@ class AfterSeconds(_In):
         return False
 
     def has_come(self, since: datetime | None) -> bool:
-        """Return whether the time has come that the clock tells: so many seconds since then."""
+        """Return whether the seconds have passed since then, by the server's clock."""
         return since is not None and now() >= since + timedelta(seconds=self.after_seconds)
 
 
@@ -70,7 +70,7 @@ class TransitionIn(_In):
     """When jobs begin (`start`) and end (`end`), and how.
 
     `jobs` is the number of a job, "next" for the next job that is submitted, or "all" for every job from now on that
-    no other transition is for. A job with the outcome "failed" ends with this `reason` and does no work.
+    has no other transition. A job with the outcome "failed" ends with this `reason` and does no work.
     """
 
     jobs: Literal["next", "all"] | Annotated[int, Field(ge=1, strict=True)] = "next"
@@ -92,7 +92,7 @@ class TransitionIn(_In):
 
 
 class TransitionOut(TransitionIn):
-    """A transition with its number, and the jobs that it was for so far."""
+    """A transition with its number, and the jobs that it applied to so far."""
 
     number: int
     applied_to: list[int]
@@ -105,7 +105,7 @@ class TransitionsOut(BaseModel):
 
 
 class Advanced(BaseModel):
-    """The state in which an advanced job is now."""
+    """The new state of an advanced job."""
 
     job: int
     state: str
@@ -125,7 +125,7 @@ def router(transitions: Transitions) -> APIRouter:
 
     @routes.post("/transitions", status_code=201)
     def add_transition(given: TransitionIn) -> TransitionOut:
-        """Say when jobs begin and end, and how."""
+        """Set when jobs begin and end, and how."""
         return _shown(transitions.add(given))
 
     @routes.get("/transitions")
@@ -135,7 +135,7 @@ def router(transitions: Transitions) -> APIRouter:
 
     @routes.delete("/transitions", status_code=204, response_class=Response)
     def delete_transitions() -> None:
-        """Forget all transitions: jobs that they hold go on by themselves."""
+        """Remove all transitions: jobs that they hold go on by themselves."""
         transitions.clear()
 
     @routes.post("/jobs/{number}/advance")

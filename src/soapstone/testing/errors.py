@@ -1,4 +1,4 @@
-"""What a test server refuses."""
+"""Errors of a test server."""
 
 from __future__ import annotations
 

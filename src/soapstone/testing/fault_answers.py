@@ -1,4 +1,4 @@
-"""The answers of calls that fail on purpose: what each interface says in its own form."""
+"""The answers of calls that fail on purpose, in each interface's form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ INTERNAL = "The server met an internal error."
 
 
 def soap_fault(called: Called, message: str) -> Response:
-    """Return the interface says that it failed: with `message`, or as for an internal error."""
+    """Return the interface's answer for a failure: with `message`, or as for an internal error."""
     if called.interface is Interface.REST:
         return _problem(500, message or INTERNAL)
     if called.interface is Interface.XML:
@@ -30,16 +30,16 @@ def soap_fault(called: Called, message: str) -> Response:
 
 
 def page(status: int, retry_seconds: int = 0) -> Response:
-    """Return a page such as proxies give for a server that fails; with seconds it says when to try again."""
+    """Return an error page such as proxies send for a failing server; with seconds for Retry-After."""
     text = f"{status} {HTTPStatus(status).phrase}"
     headers = {"Retry-After": str(retry_seconds)} if retry_seconds else None
-    # No XML: what cannot be read as an envelope at all is what clients have to get along with.
+    # Not XML: clients must cope with answers that are no envelope.
     html = f"<!DOCTYPE html>\n<title>{text}</title>\n<h1>{text}</h1>\n<hr>proxy\n"
     return HTMLResponse(html, status, headers)
 
 
 def expired_session(called: Called) -> Response:
-    """Return the session (mm-14) or the token is over."""
+    """Return the answer for an expired session (mm-14) or token."""
     if called.interface is Interface.REST:
         from soapstone.api.authentication import CHALLENGE, UNKNOWN
 
@@ -48,7 +48,7 @@ def expired_session(called: Called) -> Response:
 
 
 def locked_login(called: Called) -> Response:
-    """Too many failures locked the login (mm-12, lk-13)."""
+    """Return the answer for a login locked by failures (mm-12, lk-13)."""
     if called.interface is Interface.REST:
         from soapstone.api.authentication import LOCKED
 
@@ -72,7 +72,7 @@ def _document(refused: CallError) -> Response:
 
 
 def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    # The API is loaded when it is first called.
+    # Imported late, as a test server may not need it.
     from soapstone.api.problems import answer
 
     return answer(status, detail, headers)

@@ -19,7 +19,7 @@ from soapstone.testing.faults import Fault, FaultKind, Faults
 
 
 class FaultLayer:
-    """An app whose calls fail as `faults` say. A recorder stands around it, which tells what is called."""
+    """Lets an app's calls fail as `faults` say. The recorder around it determines what is called."""
 
     def __init__(self, app: ASGIApp, faults: Faults) -> None:
         self._app = app
@@ -86,7 +86,7 @@ class FaultLayer:
 
 
 class _Request:
-    """The body of a request, of which some may be read ahead. `gone` says that the client has gone."""
+    """The body of a request, partly read ahead. `gone` says that the client has disconnected."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -95,22 +95,22 @@ class _Request:
         self.gone = False
 
     async def receive(self) -> Message:
-        """Return what the app receives."""
+        """Return the next message for the app."""
         return self._ahead.pop(0) if self._ahead else await self._next()
 
     async def read_until(self, enough: Callable[[], bool]) -> None:
-        """Read ahead until it is enough, or to the end."""
+        """Read ahead until `enough` is true, or to the end."""
         while not enough() and self._more and not self.gone:
             self._ahead.append(await self._next())
 
     async def drain(self) -> None:
-        """Take the rest: a client that is cut off while it sends sees a reset instead of an answer."""
+        """Read the rest: a client that is cut off while it sends sees a reset instead of an answer."""
         self._ahead.clear()
         while self._more and not self.gone:
             await pace(len((await self._next()).get("body", b"")))
 
     async def wait(self, seconds: float) -> None:
-        """Wait, as long as the client does, which shows once its whole body is read."""
+        """Wait, but no longer than the client stays connected, as seen once its body is read."""
         if self._more:
             await asyncio.sleep(seconds)
         elif not self.gone:
@@ -119,7 +119,7 @@ class _Request:
                     await self.until_gone()
 
     async def until_gone(self) -> None:
-        """Wait until the client has gone."""
+        """Wait until the client has disconnected."""
         while not self.gone:
             await self._next()
 
@@ -133,7 +133,7 @@ class _Request:
 
 
 class _Cut:
-    """Passes half of an answer's body on, or half of the first piece of one without a length; no more than that."""
+    """Passes on half of an answer's body, or of its first piece if it has no length, and nothing more."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -178,7 +178,7 @@ def _answer(fault: Fault, called: Called) -> Response:
 
 
 async def _break(called: Called, scope: Scope, request: _Request, *, reset: bool) -> None:
-    """End the connection; what is written of an answer goes out first, unless it is reset."""
+    """Close the connection after what is written of an answer, or reset it at once."""
     transport: asyncio.Transport = scope[TRANSPORT]
     called.broken = f"The connection was {'reset' if reset else 'closed'} by fault {called.fault}."
     if reset:

@@ -1,4 +1,4 @@
-"""The faults of a test server: which calls fail on purpose, how, and whether the work behind them is done."""
+"""The faults of a test server: which calls fail on purpose, how, and whether their work is done."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FaultKind(StrEnum):
     STATUS_500 = "status_500"
     """500 with a page of HTML, as proxies answer."""
     STATUS_503 = "status_503"
-    """503 with such a page and Retry-After."""
+    """503 with a page of HTML and Retry-After."""
     DELAY = "delay"
     """The call's own answer, `seconds` late."""
     DISCONNECT = "disconnect"
@@ -32,14 +32,14 @@ class FaultKind(StrEnum):
     TRUNCATE = "truncate"
     """Half of the answer's body, then the connection is closed."""
     EXPIRED_SESSION = "expired_session"
-    """What a session of MagnetMail that is over gets, or a token of REST; other interfaces have neither."""
+    """The answer for an expired MagnetMail session or REST token; other interfaces have neither."""
     LOCKED_LOGIN = "locked_login"
-    """What a locked login gets; of MagnetMail, `Authenticate` alone tells."""
+    """The answer for a locked login; in MagnetMail from `Authenticate` alone."""
 
 
-# What a delayed or cut answer is, somebody has worked out.
+# Delaying or cutting an answer needs the call's work.
 _WORK_DONE = {FaultKind.DELAY, FaultKind.TRUNCATE}
-# The contracts look at sessions and logins before they do anything.
+# The contracts check sessions and logins first.
 _NEVER_DONE = {FaultKind.EXPIRED_SESSION, FaultKind.LOCKED_LOGIN}
 _SECONDS = {FaultKind.DELAY: 2.0, FaultKind.STATUS_503: 1.0}
 
@@ -67,7 +67,7 @@ class Wanted(Protocol):
 
 @dataclass(eq=False)
 class Fault:
-    """A fault with what came of it."""
+    """A fault and its counts."""
 
     number: int
     wanted: Wanted
@@ -90,7 +90,7 @@ class Fault:
         return self.kind in _WORK_DONE if self.wanted.work_done is None else self.wanted.work_done
 
     def due(self, called: Called) -> bool:
-        """Count a call, if it fits; return whether it is to fail."""
+        """Count a matching call; return whether it fails."""
         wanted = self.wanted
         if self.applied == wanted.times or not _fits(wanted, called):
             return False
@@ -113,7 +113,7 @@ def _fits(wanted: Wanted, called: Called) -> bool:
 
 
 class Faults:
-    """The faults that tests have put in. Any thread may call."""
+    """The faults set by tests. Thread-safe."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -121,26 +121,26 @@ class Faults:
         self._lock = Lock()
 
     def __bool__(self) -> bool:
-        """Return whether there is any."""
+        """Return whether any fault is set."""
         return bool(self._faults)
 
     def add(self, wanted: Wanted) -> Fault:
-        """Put in a fault. Raises InvalidError for one that no call could meet."""
+        """Add a fault. Raises InvalidError if no call could match it."""
         _check(wanted)
         with self._lock:
             if len(self._faults) >= MOST_FAULTS:
-                raise InvalidError(f"There are {MOST_FAULTS} faults. Remove some.")
+                raise InvalidError(f"The limit of {MOST_FAULTS} faults is reached. Remove some.")
             fault = Fault(next(self._numbers), wanted)
             self._faults.append(fault)
             return fault
 
     def all(self) -> list[Fault]:
-        """Return them, also those that are used up, the oldest first."""
+        """Return all faults, including used-up ones, oldest first."""
         with self._lock:
             return list(self._faults)
 
     def remove(self, number: int) -> bool:
-        """Remove a fault; return whether there was one."""
+        """Remove a fault; return whether it existed."""
         with self._lock:
             kept = [fault for fault in self._faults if fault.number != number]
             found, self._faults = len(kept) < len(self._faults), kept
@@ -152,7 +152,7 @@ class Faults:
             self._faults = []
 
     def due(self, called: Called) -> Fault | None:
-        """Return the fault of a call: the oldest of those whose turn it is; all that fit have counted it."""
+        """Return the oldest fault due for a call, None without one; all matching faults count the call."""
         with self._lock:
             due = [fault for fault in self._faults if fault.due(called)]
             if not due:
@@ -162,7 +162,7 @@ class Faults:
 
 
 def _check(wanted: Wanted) -> None:
-    """Raise InvalidError for a fault that no call could meet."""
+    """Raise InvalidError if no call could match a fault."""
     name = wanted.operation
     if name is not None:
         there = interfaces_with(name, wanted.interface)

@@ -1,4 +1,4 @@
-"""The gate: requests wait in front of it while the records behind it are replaced."""
+"""The gate: holds requests back while the records are replaced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Seconds that requests under way may take before a reset gives them up, and seconds that this may take.
+# Seconds that requests under way get before a reset aborts them, and most seconds for aborting.
 PATIENCE = 2.0
 GIVING_UP = 10.0
 
@@ -31,7 +31,7 @@ class Gate:
         self._under_way: dict[asyncio.Task[None], _Passage] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # What was held back may be held back again.
+        # A released request may be held back again.
         while not self._open.is_set():
             await self._open.wait()
         passage = _Passage(receive, send)
@@ -47,14 +47,14 @@ class Gate:
                 raise
 
     async def hold(self) -> None:
-        """Hold requests back, and wait for those under way; give up those that take too long."""
+        """Hold requests back, and wait for those under way; abort those that take too long."""
         self._open.clear()
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=PATIENCE)
             for task in late:
                 self._under_way[task].give_up()
             if late:
-                # A thread that works for one of them must be over as well: it would meet the records half replaced.
+                # Their threads must have ended too: they would see half-replaced records.
                 _, late = await asyncio.wait(late, timeout=GIVING_UP)
             for task in late:
                 log.warning("a call under way did not end within %.0f s", PATIENCE + GIVING_UP)
@@ -69,7 +69,7 @@ class Gate:
 
 
 class _Passage:
-    """What one request receives and sends. Given up, it sees what it would see if its client had gone."""
+    """The messages of one request. An aborted request sees a disconnect."""
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -78,7 +78,7 @@ class _Passage:
         self._waiting: set[asyncio.Task[Any]] = set()
 
     def give_up(self) -> None:
-        """End what waits for the client, now and from now on."""
+        """Abort the request: pending and later receives get a disconnect."""
         self._given_up = True
         for task in self._waiting:
             task.cancel()

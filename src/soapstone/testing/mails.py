@@ -19,14 +19,14 @@ from soapstone.sending.messages.hyperlinks import links_of
 from soapstone.store.tables import deliveries
 
 MOST_SEARCHED = 10_000
-"""Mails that a search looks at, the newest ones."""
+"""Number of mails that a search covers, the newest ones."""
 _BATCH = 500
 _FOLD = re.compile("\n(?=[ \t])")
 
 
 @dataclass(frozen=True, kw_only=True)
 class WrittenMail:
-    """One mail. `number` is that of its recipient in the ledger, `recipient` the address of the envelope.
+    """One mail. `number` is its row in the ledger, `recipient` the address of the envelope.
 
     `links` are addresses and the texts that are shown for them.
     """
@@ -41,7 +41,7 @@ class WrittenMail:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A file of the folder. It gets its place there, and `written`, when its mail is handed over."""
+    """A file of the folder. `written` is the time at which its mail was sent."""
 
     written: int
     number: int
@@ -50,13 +50,13 @@ class _Entry:
 
 
 class WrittenMails:
-    """Reads the mail folder of the records that `product` gives, as it is now."""
+    """Reads the mail folder of the current `product`."""
 
     def __init__(self, product: Callable[[], Product]) -> None:
         self._product = product
 
     def find(self, to: str = "", subject: str = "", limit: int = 100) -> list[WrittenMail]:
-        """Return the newest mails in the order of writing: to this address, with this text in the subject, if given."""
+        """Return the newest mails in the order of writing, filtered by address and part of the subject."""
         newest = sorted(self._entries(), key=lambda entry: (entry.written, entry.number), reverse=True)
         found = list(islice(self._search(newest[:MOST_SEARCHED], to.casefold(), subject.casefold()), limit))
         return found[::-1]
@@ -66,7 +66,7 @@ class WrittenMails:
         return next(self._search(list(self._entries(number)), "", ""), None)
 
     def source(self, number: int) -> Path | None:
-        """Return where a mail lies."""
+        """Return the file of a mail; None if unknown."""
         return next((entry.path for entry in self._entries(number)), None)
 
     def _entries(self, only: int | None = None) -> Iterator[_Entry]:
@@ -117,7 +117,7 @@ def _account(product: Product, job_id: int) -> str:
 
 
 def _may_fit(path: Path, to: str, subject: str, recipient: str) -> bool:
-    """Look whether a mail could be one that is searched for: to parse the header of each takes milliseconds."""
+    """Return whether a mail may match, without parsing its header, which takes milliseconds."""
     if not to and not subject:
         return True
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""The records that a test server begins with: the demo account, whose upload is completed."""
+"""The initial records of a test server: the demo account, with its completed upload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from soapstone.store.database import Database
 from soapstone.store.timestamps import EPOCH
 
 RECORDED = Path(__file__).with_name("demo.sql")
-"""What schema, demo and worker make of empty records. To have them make it at each start took a third of its time."""
+"""The prepared initial records, as SQL. Creating them at each start took a third of its time."""
 
 _DIFFERENT = re.compile(r"<(\w+)>")
 

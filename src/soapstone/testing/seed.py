@@ -1,4 +1,4 @@
-"""The seed: a document of accounts, lists, people, messages and past jobs, made into records by the product's calls."""
+"""The seed: a document of accounts, lists, contacts, messages and past jobs, created through the product's API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST = 100_000
 
 
 class LoginSeed(Body):
-    """A login; without `lists` it sees all of them."""
+    """A login; without `lists` it sees all lists."""
 
     name: Name
     password: Annotated[str, Field(min_length=1, max_length=1000)]
@@ -57,7 +57,7 @@ class AttributeSeed(Body):
 class ContactSeed(Body):
     """A contact on a list: `state` is that of its subscription.
 
-    One that is suppressed or banned gets no mail, whatever its state. `fields` are those of the person, by their names
+    A suppressed or banned one gets no mail, whatever its state. `fields` are contact fields, by their names
     in the REST API; `attributes` are values by the names of the list's attributes.
     """
 
@@ -82,7 +82,7 @@ class MessageSeed(Body):
 
 
 class RejectedRowSeed(Body):
-    """A row that the import did not take: its line in the file, from 1, the reason, and its values."""
+    """A row that the import rejected: its line in the file, from 1, the reason, and its values."""
 
     line: Annotated[int, Field(ge=1)]
     reason: Literal[tuple(sorted(REJECTED))]  # type: ignore[valid-type]
@@ -90,9 +90,9 @@ class RejectedRowSeed(Body):
 
 
 class JobSeed(Body):
-    """An import of the past, by the first login of the account unless `login` names another one.
+    """A past import, by the first login of the account unless `login` names another one.
 
-    `counters` are numbers of rows by outcome. Those in `rejected_rows` are added to them.
+    `counters` are numbers of rows by outcome; `rejected_rows` are added to them.
     """
 
     state: Literal["completed", "failed", "cancelled"] = "completed"
@@ -104,7 +104,7 @@ class JobSeed(Body):
 
 
 class ListSeed(Body):
-    """A list. One that the account has under this number gets what the document adds to it."""
+    """A list. An existing one of this number is extended."""
 
     name: Name = "List"
     number: ChosenNumber | None = None
@@ -119,7 +119,7 @@ class ListSeed(Body):
 
 
 class AccountSeed(Body):
-    """An account. One of this name that is there gets what the document adds to it."""
+    """An account. An existing one of this name is extended."""
 
     name: Name
     time_zone: str | None = None
@@ -129,20 +129,20 @@ class AccountSeed(Body):
 
 
 class Seed(Body):
-    """Records that are added to those that are there."""
+    """Records that are added to existing ones."""
 
     accounts: list[AccountSeed] = Field(default_factory=list, max_length=1000)
 
 
 class Made(Body):
-    """Something that was made, or was there: its name (the address of a contact) and its number."""
+    """A created or existing record: its name (the address of a contact) and its number."""
 
     name: str
     number: int
 
 
 class MadeList(Made):
-    """A list with what was made on it, in the order of the document."""
+    """A list with the records created on it, in the order of the document."""
 
     attributes: list[Made]
     contacts: list[Made]
@@ -151,20 +151,20 @@ class MadeList(Made):
 
 
 class MadeAccount(Made):
-    """An account with what was made in it, in the order of the document."""
+    """An account with the records created in it, in the order of the document."""
 
     lists: list[MadeList]
     logins: list[Made]
 
 
 class Planted(Body):
-    """What a seed made."""
+    """The records created by a seed."""
 
     accounts: list[MadeAccount]
 
 
 def plant(product: Product, seed: Seed) -> Planted:
-    """Make the records of a seed. Raises UnusableSeed; what comes before that place in the document is made then."""
+    """Create the records of a seed. Raises UnusableSeed; earlier records of the document stay."""
     return Planted(accounts=[_account(product, each, f"accounts.{n}") for n, each in enumerate(seed.accounts)])
 
 
@@ -293,7 +293,7 @@ def _job(product: Product, account: Account, contact_list: ContactList, login: L
         # Jobs that really ran have begun, and counted.
         values: dict[str, Any] = {"started_at": now(), "counters": counters, "checkpoint": checkpoint, "attempt": 1}
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
-        told = [{"job_id": job_id, **row.model_dump()} for row in given.rejected_rows]
-        if told:
-            connection.execute(insert(rejected_rows), told)
+        rows_rejected = [{"job_id": job_id, **row.model_dump()} for row in given.rejected_rows]
+        if rows_rejected:
+            connection.execute(insert(rejected_rows), rows_rejected)
     return Made(name=given.label, number=job_id)

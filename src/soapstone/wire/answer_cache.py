@@ -1,4 +1,4 @@
-"""Answers given again: a client that polls asks the same thing until something changes."""
+"""A cache of answers for polling clients, which repeat the same request until something changes."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from soapstone.wire.call import Answer
 from soapstone.wire.envelope import SOAP_11
 
 LARGEST_BODY = 8192
-"""Bytes of a request body that is looked up; polls are far smaller."""
+"""Bytes of the largest request body that is cached; polls are far smaller."""
 LIFETIME = 5.0
-"""Seconds for which an answer is given again: what ends by time alone, as a session, is noticed so late at most."""
+"""Lifetime of a cached answer in seconds; expiry by time alone, as of a session, is noticed this late."""
 MOST_ANSWERS = 4096
 
 
 @dataclass
 class What:
-    """What a call was, as far as it became known."""
+    """The known facts about a call."""
 
     soap_version: str = SOAP_11.name
     operation: str = ""
@@ -42,7 +42,7 @@ class Remembered:
 class AnswerMemory:
     """Answers by a keyed digest of the whole request, so that no credentials are kept.
 
-    An answer is good while the token that was current before it was worked out is still current.
+    An answer is valid while the token from before its computation is still current.
     """
 
     def __init__(self, operations: Collection[str]) -> None:
@@ -59,7 +59,7 @@ class AnswerMemory:
         return digest.digest()
 
     def get(self, key: bytes, token: Hashable) -> Remembered | None:
-        """Return the answer to the same request, unless something may have changed since."""
+        """Return the cached answer to the same request; None if something may have changed since."""
         found = self._answers.get(key)
         if found is None:
             return None
@@ -73,7 +73,7 @@ class AnswerMemory:
         self._answers.clear()
 
     def put(self, key: bytes, token: Hashable, answer: Answer, what: What) -> None:
-        """Remember an answer to an operation that may be answered again; `token` is from before the work began."""
+        """Cache the answer of a repeatable operation; `token` is from before the work began."""
         if what.operation not in self.operations or answer.status != 200:
             return
         until = time.monotonic() + LIFETIME

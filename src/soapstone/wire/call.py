@@ -1,8 +1,8 @@
 """One SOAP call from the first byte to the answer.
 
-The event loop parses; everything of the product runs in a worker thread. A small call takes one trip to a thread, for
-authorising, handling and writing together. Credentials come first: a call that is refused gets that answer whatever
-else is wrong with its body, however the body was cut into pieces.
+The event loop parses; the product's code runs in a worker thread. A small call takes one trip to a thread, for
+authorising, handling and writing together. Credentials come first: a refused call gets that answer whatever
+else is wrong with its body, and however the body is split into pieces.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 BLOCK = 1024 * 1024
-"""Bytes of spooled content that are gathered before a thread writes them."""
+"""Bytes of spooled content collected before a thread writes them."""
 
 _POLITE_DRAIN = 64 * 1024 * 1024
 _TOO_LONG = ReadFault("Maximum request length exceeded.")
@@ -38,14 +38,14 @@ _log = logging.getLogger(__name__)
 
 
 class Disconnected(Exception):
-    """The client went away."""
+    """The client disconnected."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer. `fault` is the text of the fault in it; `close` ends the connection, with body left unread.
 
-    `retry_seconds` is the number of seconds after which the call may be made again; 0 says nothing.
+    `retry_seconds` is the number of seconds for Retry-After; 0 for none.
     """
 
     status: int
@@ -57,8 +57,8 @@ class Answer:
 
 
 async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
-    """Run work in a thread, in the context of the caller. When the task is cancelled, the work is still waited for."""
-    # What is logged there says which request it is about.
+    """Run work in a thread, in the caller's context. A cancelled task still waits for the work."""
+    # The context carries the request's log fields.
     future = asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
     try:
         return await asyncio.shield(future)
@@ -66,12 +66,12 @@ async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
         await asyncio.wait([future])
         raise
     finally:
-        # What failed holds this frame by its exception, and with it all that the call has read.
+        # The exception's traceback references this frame, and with it the call's data.
         del future
 
 
 class Call:
-    """The state of one call. After `run`, `operation_name`, `version` and the caller tell what it was."""
+    """The state of one call. After `run`, `operation_name`, `version` and the caller identify it."""
 
     def __init__(
         self,
@@ -129,33 +129,33 @@ class Call:
         return Caller(self._peer, self._base_url, self.version.name)
 
     async def run(self, receive: Receive, announced: int | None, waits_for_leave: bool) -> Answer:
-        """Receive and answer. `announced` is the Content-Length; `waits_for_leave`: the client sent Expect.
+        """Receive and answer. `announced` is the Content-Length; `waits_for_leave` is set for `Expect: 100-continue`.
 
-        Raises Disconnected. Uploads that nobody kept are discarded in any case.
+        Raises Disconnected. Uploads that the product did not keep are always discarded.
         """
         try:
             too_long = announced is not None and announced > self._max_body
             if too_long:
                 self._error = _TOO_LONG
-            # One that waits for leave to send gets none. Others get some time to see the answer.
+            # A client that waits for 100-continue gets none. Others get some time to see the answer.
             if not (too_long and waits_for_leave):
                 await self._receive(receive)
             if self._error is not _TOO_LONG:
                 answer = await self._conclude()
                 return replace(answer, close=True) if self._given_up else answer
-            # The same for every cutting of the body, so in the assumed version.
+            # In the assumed version, so that the answer does not depend on how the body is split.
             return _refusal(_TOO_LONG, self._negotiation.assumed, close=True)
         finally:
             self._reader.close()
             self._turn.end()
-            # It holds this call by its traceback.
+            # Its traceback references this call.
             self._error = None
             if self._uploads:
                 await in_thread(self._executor, self._discard)
 
     async def _receive(self, receive: Receive) -> None:
-        """Read the body to its end, also when its answer is known already: a client that is cut off while it sends
-        sees a reset instead of the answer. Of a body that is too long, `_POLITE_DRAIN` bytes more are taken."""
+        """Read the body to its end, even if its answer is known: a client that is cut off while it sends
+        sees a reset instead of the answer. Of a body that is too long, `_POLITE_DRAIN` more bytes are read."""
         limit = _POLITE_DRAIN if self._error is _TOO_LONG else self._max_body
         while True:
             message = await receive()
@@ -173,7 +173,7 @@ class Call:
                 await self._feed(body, more)
             else:
                 await pace(len(body))
-            # What the call keeps is not held until its client has sent the rest.
+            # Release the call's data before the client has sent the rest.
             if not more or self._given_up:
                 return
 
@@ -201,7 +201,7 @@ class Call:
                 return
 
     async def _guarded(self, work: Callable[[], None]) -> None:
-        """Do a part of the call in a thread; what it raises becomes the answer, once the body is received."""
+        """Run a part of the call in a thread; its exception becomes the answer, once the body is received."""
         try:
             await in_thread(self._executor, work)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""A contract: its operations with their request and answer types, and all that is worked out from them, once.
+"""A contract: its operations with their request and answer types, and everything derived from them.
 
 An operation is declared by its request class, whose name is the operation's name::
 
@@ -152,7 +152,7 @@ class Contract:
         return tuple(found)
 
     def handlers(self, *tables: Mapping[str, _Handler]) -> dict[str, _Handler]:
-        """Merge tables of handlers by operation. Raises TypeError for a name that is there twice or not declared."""
+        """Merge tables of handlers by operation. Raises TypeError for a duplicate or undeclared name."""
         merged: dict[str, _Handler] = {}
         for table in tables:
             if wrong := table.keys() - (self.operations_by_name.keys() - merged.keys()):

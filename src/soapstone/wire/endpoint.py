@@ -36,11 +36,11 @@ _KEY_HEADERS = (b"content-type", b"soapaction", b"content-encoding")
 """Headers that an answer depends on, besides the body and the peer."""
 
 FAULT_CHARACTERS = 300
-"""How much of a fault text a call record keeps: it may quote what the caller wrote."""
+"""Characters of a fault text that a call record keeps: it may quote the caller's input."""
 
 _HOST = "\ufdd0host\ufdd0"
 _URL = "\ufdd0url\ufdd0"
-"""Stand for the request's own host and URL in pages that are made once. No document can hold these characters."""
+"""Placeholders for the request's host and URL in cached pages. No document can hold these characters."""
 
 _FOREIGN = Answer(
     403,
@@ -55,15 +55,15 @@ class Endpoint:
     """The app for exactly one path.
 
     `max_body` bounds a request body, `max_member` all of its content that is not spooled; both in bytes.
-    `origins` tells where calls come from, and which pages of other sites may call (lk-7); telling browsers so is left
-    to a middleware. `on_call` is told of every SOAP call, on the event loop. `threads` bounds how many calls are in
+    `origins` says where calls come from, and which pages of other sites may call (lk-7); a middleware sends the
+    CORS headers. `on_call` receives every SOAP call, on the event loop. `threads` bounds how many calls are in
     the product at once.
 
-    `repeatable` names operations whose answer depends on the records alone: the same request gets the same answer
-    again for some seconds, while `freshness` gives the same token. It is called on the event loop and must not wait;
-    None says that there is no telling.
+    `repeatable` names operations whose answer depends on the records alone: the same request gets a cached answer
+    for some seconds, while `freshness` returns the same token. It is called on the event loop and must not block;
+    None means unknown.
 
-    `prefill` is what the test forms of the help pages hold when they are opened. Endpoints of one process share
+    `prefill` holds the initial values of the help pages' test forms. Endpoints of one process share
     `large_calls`.
     """
 
@@ -99,7 +99,7 @@ class Endpoint:
         self._large_calls = large_calls or LargeCalls()
 
     def forget(self) -> None:
-        """Give no answer again: what depends on the time is looked at anew. Called on the event loop."""
+        """Clear the answer cache, after the clock was set. Called on the event loop."""
         self._memory.clear()
 
     def close(self) -> None:
@@ -127,7 +127,7 @@ class Endpoint:
     # --- GET -----------------------------------------------------------------------------------------------------
 
     def _document(self, scope: Scope, base_url: str) -> tuple[str, str, str]:
-        """(media type, text, content security policy) of what a query asks for (asmx-2)."""
+        """Return media type, text and content security policy for a query (asmx-2)."""
         query = bytes(scope.get("query_string", b"")).decode("latin-1")
         url = escape_attribute(base_url + self.contract.path)
         if query.lower() == "wsdl":
@@ -209,7 +209,7 @@ class Endpoint:
     async def _call(
         self, what: What, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive
     ) -> Answer:
-        """Work a call out, and say in `what` as much of it as became known. Raises Disconnected."""
+        """Answer a call, and fill `what` as far as known. Raises Disconnected."""
         action = headers.get(b"soapaction")
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         negotiation = negotiate(self.contract, content_type, None if action is None else action.decode("latin-1"))
@@ -236,7 +236,7 @@ class Endpoint:
             what.caller_name, what.account_id = call.caller_name, call.account_id
 
     async def _drain(self, receive: Receive) -> None:
-        """Take the rest of a body that nobody reads, within the limit."""
+        """Read and discard the rest of a body, within the limit."""
         total = 0
         while total <= self._max_body:
             message = await receive()

@@ -17,7 +17,7 @@ class SoapVersion:
 
     @property
     def head(self) -> str:
-        """The answer up to and with the Body tag."""
+        """The answer up to and including the Body tag."""
         return (
             f'{DECLARATION}<soap:Envelope xmlns:soap="{self.namespace}" xmlns:xsi="{XSI}" xmlns:xsd="{XSD}"><soap:Body>'
         )

@@ -1,6 +1,6 @@
 """The test form of a help page: fields for a request, from which its script builds the envelope and posts it (asmx-29).
 
-The form itself opens no way into the server: what it posts is an ordinary SOAP call.
+The form gives no extra access: it posts ordinary SOAP calls.
 """
 
 import json
@@ -20,10 +20,10 @@ _BOOLEANS = ("true", "false")
 
 @dataclass(frozen=True)
 class Prefill:
-    """What a contract's forms hold when they are opened.
+    """The initial values of a contract's test forms.
 
     A field is named by the path of its element within header or body, such as `WSUser/UserName`. `values` are known
-    from the start. `kept` tells which elements of an answer of `kept_from` fill which fields from then on, in the tab
+    from the start. `kept` maps elements of an answer of `kept_from` to fields that they fill from then on, in the tab
     that got the answer.
     """
 
@@ -97,7 +97,7 @@ def _field(member: Member, kind: ScalarType | EnumType, path: str, value: str) -
     elif kind.name == "anyType":
         control = f'<input {name} value="{shown}" data-type="xsd:string" spellcheck="false">'
     elif "password" in member.name.lower():
-        # Not for those who look over one's shoulder; and no browser shall keep it.
+        # Hidden on the screen, and not stored by browsers.
         control = f'<input {name} value="{shown}" type="password" autocomplete="new-password">'
     else:
         control = f'<input {name} value="{shown}" spellcheck="false">'

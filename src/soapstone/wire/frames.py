@@ -1,7 +1,7 @@
 """The reader's stack: one frame per open element that the declaration knows (asmx-15 to asmx-17, mm-7).
 
-A frame puts its value into a `Place`: a dictionary under a key, or a list. Elements that no frame asks for are skipped
-by the reader.
+A frame puts its value into a `Place`: a dictionary under a key, or a list. The reader skips elements that no frame
+wants.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ Attributes = dict[str, str]
 Place = Callable[[Any], None]
 
 ELEMENT_COST = 100
-"""What an element that is kept counts against the limit of kept data, in bytes, besides its text."""
+"""Bytes that a kept element counts against the limit of kept data, besides its text."""
 
 
 class Source(Protocol):
-    """What frames ask of the reader."""
+    """The interface of the reader for frames."""
 
     def position(self) -> tuple[int, int]:
         """Line and column in the raw request, counted from 1 (asmx-22)."""
         ...
 
     def keep(self, size: int) -> None:
-        """Count data that stays in memory. Raises ReadFault when the request holds too much of it."""
+        """Count bytes that stay in memory. Raises ReadFault if the request keeps too many."""
         ...
 
     def keep_text(self, text: str) -> None:
-        """Count text that stays in memory, by what it takes there at most."""
+        """Count text that stays in memory, by its largest possible size there."""
         ...
 
     def join_text(self, joined: bool) -> None:
-        """Have text in large pieces, or at once with its exact position."""
+        """Deliver text in large pieces (`joined`), or at once with its exact position."""
         ...
 
     def spool(self, place: Place) -> SpooledContent:
@@ -76,7 +76,7 @@ class TextFrame(Frame):
 
 
 class StructFrame(Frame):
-    """Collects the members of a struct; order is free, the first of a repeated member counts (asmx-15)."""
+    """Collects the members of a struct in any order; the first of a repeated member counts (asmx-15)."""
 
     __slots__ = ("place", "plan", "values")
 
@@ -149,7 +149,7 @@ class ScalarFrame(TextFrame):
 
 
 class NilFrame(TextFrame):
-    """A value type that is nil: its text does not count, and an empty text is no value (asmx-16)."""
+    """A value type that is nil: text is ignored, and an empty text is no value (asmx-16)."""
 
     __slots__ = ("convert", "place")
 
@@ -196,7 +196,7 @@ class ArrayFrame(Frame):
         reader.keep_text(data)
 
     def _end_loose(self, reader: Source) -> str:
-        """Return the text so far, which counts no longer."""
+        """Return the text so far, and stop counting it as kept."""
         if len(self.loose) > 1:
             reader.join_text(False)
         text = "".join(self.loose)
@@ -241,7 +241,7 @@ class SpoolFrame(TextFrame):
         self.content.complete = True
 
     def _take(self, decode: Callable[..., bytes], *data: str) -> None:
-        """Pass on what is decoded. The runtime took a text that is no base64 for malformed XML."""
+        """Pass decoded data on. The runtime treated invalid base64 as malformed XML."""
         try:
             self.content.append(decode(*data))
         except ValueRefused as refused:
@@ -263,7 +263,7 @@ class SpooledContent:
             self.size += len(data)
 
     def take(self) -> bytes:
-        """Return all that is waiting, as one block."""
+        """Return all waiting content, as one block."""
         data = b"".join(self.blocks)
         self.blocks = []
         self.size = 0
@@ -271,7 +271,7 @@ class SpooledContent:
 
 
 def open_value(member: MemberPlan, reader: Source, place: Place, attributes: Attributes) -> Frame | None:
-    """Return the frame of a value; None when it is nil, which is then already placed."""
+    """Return the frame of a value; None if it is nil, which is then already placed."""
     reader.keep(ELEMENT_COST)
     nil = bool(attributes) and (is_nil(attributes) if not member.nillable else _nil(reader, attributes))
     if nil and member.may_be_null:
@@ -302,7 +302,7 @@ def open_value(member: MemberPlan, reader: Source, place: Place, attributes: Att
 
 
 def _open_array(member: MemberPlan, reader: Source, values: dict[str, Any], attributes: Attributes) -> Frame | None:
-    """Return a wrapped array; when its element repeats, the items of all are collected (mm-7)."""
+    """Return the frame of a wrapped array; if its element repeats, the items of all are collected (mm-7)."""
     reader.keep(ELEMENT_COST)
     if attributes and is_nil(attributes):
         values.setdefault(member.name, None)
@@ -319,8 +319,7 @@ def is_nil(attributes: Attributes) -> bool:
 
 
 def _nil(reader: Source, attributes: Attributes) -> bool:
-    """Return as `is_nil`, where null is foreseen: anything but a boolean is then refused, though nothing at all is
-    not."""
+    """Return as `is_nil`, where null is declared: text other than a boolean is refused. Raises ValueFault."""
     text = attributes.get(NIL, "")
     try:
         return bool(text) and bool(READERS["boolean"](text))
@@ -329,6 +328,5 @@ def _nil(reader: Source, attributes: Attributes) -> bool:
 
 
 def _local(qualified: str) -> str:
-    """Return the local part of a prefixed name; clients differ in prefixes, and no two of our types differ only in
-    those."""
+    """Return the local part of a prefixed name; prefixes vary by client, and our types differ in local parts."""
     return qualified.strip().rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""Handlers of a contract's operations: each stands in a module of its theme, which ends in a table `HANDLERS`."""
+"""Handlers of a contract's operations: modules by theme, each with a table `HANDLERS`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Handler = Callable[[Any, Any], Any]
 class HandlerModules:
     """The handlers in some modules of a package, by operation.
 
-    A module is loaded when a call asks for an operation that the modules before it do not have: a server answers its
+    A module is loaded on the first call of an operation that the modules before it lack: a server answers its
     first polls without most of them.
     """
 
@@ -33,7 +33,7 @@ class HandlerModules:
         return self._contract.handlers(*map(self._table, self._modules))
 
     def _get(self, operation: str) -> Handler | None:
-        """Return the handler of an operation; None for one that has none."""
+        """Return the handler of an operation; None if it has none."""
         return next((table[operation] for table in map(self._table, self._modules) if operation in table), None)
 
     def _table(self, module: str) -> dict[str, Handler]:

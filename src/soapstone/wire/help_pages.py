@@ -21,7 +21,7 @@ def _hash(text: str) -> str:
 POLICY = f"default-src 'none'; style-src {_hash(_STYLE)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 """The content security policy of a page."""
 FORM_POLICY = f"{POLICY}; script-src {_hash(SCRIPT)}; connect-src 'self'"
-"""That of a page with a test form: its one script may run, and may call this server."""
+"""The policy of a page with a test form: its one script may run, and may call this server."""
 
 
 def _page(title: str, body: str) -> str:
@@ -33,7 +33,7 @@ def _page(title: str, body: str) -> str:
 
 
 def index_page(contract: Contract) -> str:
-    """Return the operations with their descriptions, and the way to the service description."""
+    """Return the page with the operations, their descriptions, and a link to the service description."""
     rows = "".join(
         f'<dt><a href="?op={escape(operation.name)}">{escape(operation.name)}</a></dt>\n'
         f"<dd>{escape(operation.description)}</dd>\n"
@@ -48,7 +48,7 @@ def index_page(contract: Contract) -> str:
 
 
 def operation_page(contract: Contract, operation: Operation, host: str, prefill: Prefill | None) -> str:
-    """Return description, test form and the four sample blocks of one operation; without prefill a note and no form."""
+    """Return the page of one operation: description, test form (a note without prefill), four samples."""
     test = (
         "<p>A form to try this operation is offered only to requests that come from the local machine.</p>\n"
         if prefill is None
@@ -81,5 +81,5 @@ def unrecognized_page(method: str) -> str:
 
 
 def error_page(message: str) -> str:
-    """Return a short page for a request that is refused before it is looked at."""
+    """Return a short page for a request that is refused unread."""
     return _page(message, f"<h1>{escape(message)}</h1>\n")

@@ -1,22 +1,22 @@
-"""Turns of the calls that keep much in memory, so that many at once do not fill it."""
+"""Limits on calls that keep much in memory, so that many at once do not fill it."""
 
 import asyncio
 import time
 
 TIERS = ((64 * 1024, 0), (1024 * 1024, 16), (0, 1))
-"""Bytes that a call may keep, and how many calls at once may keep that much; 0 stands for no bound."""
+"""Bytes that a call may keep, and the number of calls that may keep that much at once; 0 means no bound."""
 SMALL = TIERS[0][0]
-"""Bytes that every call may keep."""
+"""Bytes that any call may keep without a turn."""
 RETRY_SECONDS = 5
-"""When a call that did not get its turn may be made again."""
+"""Seconds for Retry-After of a call that got no turn."""
 PATIENCE = 60.0
-"""Seconds that a call waits for its turn, and that it may hold it at least."""
+"""Seconds that a call waits for its turn, and may hold it at least."""
 SLOWEST = 50_000
-"""Bytes a second that a call must bring while it holds a turn that others wait for, on the whole."""
+"""Average bytes per second that a call must send while others wait for its turn."""
 
 
 class Busy(Exception):
-    """The turn of a call did not come in time, or is over; the message says so."""
+    """A call got no turn in time, or lost it; the message says which."""
 
 
 class LargeCalls:
@@ -27,12 +27,12 @@ class LargeCalls:
         self.waiting = 0
 
     def turn(self) -> "Turn":
-        """Return the turn of one call. A small call waits for nothing."""
+        """Return the turn of one call. A small call never waits."""
         return Turn(self)
 
 
 class Turn:
-    """How much one call may keep now. It is to be ended."""
+    """The amount that one call may keep now. Call `end` afterwards."""
 
     def __init__(self, large_calls: LargeCalls) -> None:
         self._calls = large_calls
@@ -40,10 +40,10 @@ class Turn:
         self._began = time.monotonic()
 
     async def hold(self, kept: int, received: int) -> None:
-        """Wait until the call may keep so many bytes. `received` is all that came in of it. Raises Busy.
+        """Wait until the call may keep `kept` bytes; `received` is the number received. Raises Busy.
 
-        Turns are taken from the smallest to the largest, and a holder of the largest waits for none: all come to an
-        end. The client waits too: what it sends is not read meanwhile. A call that comes slowly loses its turn when
+        Turns are taken from the smallest to the largest, and a holder of the largest waits for none: no deadlock.
+        The client waits too, since its data is not read meanwhile. A slow call loses its turn if
         others wait.
         """
         if self._tier and self._calls.waiting and time.monotonic() - self._began > PATIENCE + received / SLOWEST:
@@ -60,7 +60,7 @@ class Turn:
             self._began = time.monotonic()
 
     def end(self) -> None:
-        """Let others have their turn."""
+        """Release the turn."""
         while self._tier:
             self._tier -= 1
             self._calls.turns[self._tier].release()

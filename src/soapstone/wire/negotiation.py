@@ -1,4 +1,4 @@
-"""What the HTTP headers of a call say: media type, charset, action, and the version assumed (asmx-6 to asmx-12)."""
+"""The HTTP headers of a call: media type, charset, action, and the assumed version (asmx-6 to asmx-12)."""
 
 import codecs
 import re
@@ -9,16 +9,16 @@ from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import SOAP_11, SOAP_12, SoapVersion
 from soapstone.wire.faults import ClientFault, unknown_action
 
-# What the runtime takes off both ends of a media type's parameter, paired or not.
+# Characters that the runtime strips from both ends of a media type's parameter, paired or not.
 _AROUND = " \t\"'"
 _PARAMETER = re.compile(r';\s*([^\s=;"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 
 
 @dataclass(frozen=True)
 class Negotiation:
-    """`assumed` is the version until the envelope shows its own. `action` is what was sent, unquoted and decoded.
+    """`assumed` is the version until the envelope shows its own. `action` is as sent, unquoted and decoded.
 
-    `operation` is known when the action names one; `fault` is what a SOAP 1.1 call gets when it does not.
+    `operation` is set if the action names one; otherwise `fault` is the answer to a SOAP 1.1 call.
     """
 
     assumed: SoapVersion
@@ -30,7 +30,7 @@ class Negotiation:
 
 
 def negotiate(contract: Contract, content_type: str, soap_action: str | None) -> Negotiation | None:
-    """Return None for a media type that is not SOAP (asmx-11)."""
+    """Read the headers; None for a media type that is not SOAP (asmx-11)."""
     media, _, rest = content_type.partition(";")
     media = media.strip().lower()
     if media not in (SOAP_11.media_type, SOAP_12.media_type):
@@ -52,20 +52,19 @@ def negotiate(contract: Contract, content_type: str, soap_action: str | None) ->
 
 
 def _unquote(text: str) -> str:
-    """Quotes go only when both are there (asmx-7)."""
+    """Remove quotes only if both are there (asmx-7)."""
     return text[1:-1] if len(text) >= 2 and text[0] == text[-1] == '"' else text
 
 
-# What Python counts among the encodings of text and nobody writes documents in; decoding punycode takes the square of
-# its length.
+# Text encodings of Python that are no charsets of documents; decoding punycode takes quadratic time in
+# the length.
 _NO_CHARSETS = frozenset(
     {"ascii", "idna", "mbcs", "oem", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 )
 
 
 def _charset(name: str | None) -> str | None:
-    """Return a charset that Python knows, by its own name. Any other, and US-ASCII, which UTF-8 contains, count as
-    none."""
+    """Return Python's name of a charset; None for unknown ones, and for US-ASCII, a part of UTF-8."""
     if not name:
         return None
     try:

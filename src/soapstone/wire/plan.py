@@ -21,7 +21,7 @@ Convert = Callable[[str], Any]
 
 
 class MemberPlan:
-    """One member: what kind of value its element holds and how the text becomes one.
+    """The plan of one member: the kind of its value, and how to read it.
 
     Exactly one of `convert`, `struct`, `item`, `spool` and `any` says how: a text, a struct, a wrapped array of such
     items, an upload, or a value that names its own type. `flat`: the element repeats and the values are collected.
@@ -58,7 +58,7 @@ class MemberPlan:
 
 
 class StructPlan:
-    """One struct: its members by element name, and what stands for those that are left out."""
+    """The plan of one struct: its members by element name, and the values of absent ones."""
 
     def __init__(self, plans: "Plans", kind: StructType) -> None:
         self.cls = kind.cls
@@ -80,11 +80,11 @@ class StructPlan:
 
     @cached_property
     def derived(self) -> "dict[str, StructPlan]":
-        """The types that may stand in under xsi:type, by name."""
+        """The types allowed as xsi:type, by name."""
         return {other.name: self.plans.struct(other) for other in self.plans.contract.derived(self.kind)}
 
     def build(self, values: dict[str, Any]) -> Struct:
-        """Return the struct of the values read; `values` becomes part of it, so later changes to it show."""
+        """Return the struct of the values read; it shares the dictionary `values`."""
         made = self.cls.__new__(self.cls)
         for name, value in self._constants.items():
             if name not in values:
@@ -117,8 +117,7 @@ class Plans:
     @classmethod
     @cache
     def of(cls, contract: Contract) -> "Plans":
-        """Return the prepared plans of a contract, the same ones each time. Raises TypeError for a wrong
-        declaration."""
+        """Return the prepared plans of a contract, cached. Raises TypeError for a wrong declaration."""
         plans = cls(contract)
         plans.prepare()
         return plans
@@ -147,5 +146,5 @@ class Plans:
 
     @cached_property
     def types_of_any(self) -> dict[str, StructPlan]:
-        """The contract's structs by name: what `xsi:type` may name in a member of any type."""
+        """The contract's structs by name, as `xsi:type` may name them in a member of any type."""
         return {kind.name: self.struct(kind) for kind in self.contract.types if isinstance(kind, StructType)}

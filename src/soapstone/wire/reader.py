@@ -1,7 +1,7 @@
 """A request read as it arrives: envelope, header, routing, body, by a push parser (asmx-6 to asmx-17, asmx-22).
 
-No document type, bounded depth, attributes, unfinished markup and kept data; only spooled members may be of any size,
-and their content waits in `spools` until the endpoint takes it.
+Document types are refused; depth, attributes, unfinished markup and kept data are bounded. Only spooled members may
+be of any size; their content waits in `spools` until the endpoint takes it.
 """
 
 import codecs
@@ -21,11 +21,11 @@ from soapstone.wire.types import Struct
 PIECE = 64 * 1024
 """Bytes given to the parser at a time."""
 EARLY_PIECE = 4 * 1024
-"""The same while the caller is not known: little is parsed behind the header."""
+"""The same before the caller is known, so that little is parsed behind the header."""
 MAX_EARLY = 64 * 1024
-"""Bytes of a request before the end of its header, and of a whole request that has no header to know its caller by.
+"""Bytes of a request up to the end of its header, or of a whole request without a header.
 
-Never more; a header that ends in the last `EARLY_PIECE` of them may be refused as well, as the pieces fall.
+Never more; a header that ends in the last `EARLY_PIECE` of them may be refused too, depending on the pieces.
 """
 MAX_STALL = 256 * 1024
 """Bytes of one unfinished token: the parser rescans it with every piece, so the work would grow with the square.
@@ -38,8 +38,8 @@ MAX_NAMES = 10_000
 """Different names of elements and attributes, and different prefixes: the parser remembers every one."""
 
 
-# Bytes that are not of the charset become what no XML may hold, so that the parser refuses them where they stand, after
-# what comes before them, however the body was cut.
+# Bytes outside the charset become a character that XML forbids, so that the parser refuses them at their place, after
+# everything before them, however the body is split.
 _AS_NUL = "soapstone.wire.nul"
 
 
@@ -58,8 +58,8 @@ class UnsupportedMedia(Exception):
 class Reader:
     """One request. `feed` it pieces, then `finish`; both raise Fault, MalformedXml or UnsupportedMedia.
 
-    `operation`, `version` and `header` are there as soon as they are read; `ready` tells that the operation is known
-    and the header complete; `request` is there after `finish`. Little is kept until `trust` says that the caller is
+    `operation`, `version` and `header` are set as soon as they are read; `ready` says that the operation is known
+    and the header complete; `request` is set after `finish`. Little is kept until `trust` says that the caller is
     known.
     """
 
@@ -108,7 +108,7 @@ class Reader:
             piece, self._start_of_body = self._start_of_body, b""
             self._open(piece)
         if self._held or len(piece) < self._stalled:
-            # The parser is inside a long token and would scan it all again for every few bytes.
+            # The parser is inside a long token and would rescan it for every few bytes.
             self._held += piece
             if len(self._held) < self._stalled:
                 return
@@ -135,9 +135,9 @@ class Reader:
         self._parse(bytes(self._held) + piece, True)
 
     def close(self) -> None:
-        """Let go of the parser, which holds this reader."""
+        """Drop the parser, which references this reader."""
         parser, self._parser = self._parser, None
-        self._skip = 1  # text that the parser still holds has no place to go
+        self._skip = 1  # ignore text that the parser still holds
         if parser is not None:
             parser.StartElementHandler = None
             parser.EndElementHandler = None
@@ -147,7 +147,7 @@ class Reader:
             parser.CommentHandler = None
             parser.ProcessingInstructionHandler = None
             parser.StartNamespaceDeclHandler = None
-        self._frame = Frame()  # those of the envelope hold this reader
+        self._frame = Frame()  # frames of the envelope reference this reader
 
     def _open(self, start: bytes) -> None:
         """Make the parser for the encoding: BOM, then charset, then what the XML itself says (asmx-12)."""
@@ -168,7 +168,7 @@ class Reader:
             decode = codecs.getincrementaldecoder(charset)(_AS_NUL).decode
             self._recode = lambda data, final: decode(data, final).encode("utf-8", _AS_NUL)
         parser = expat.ParserCreate(encoding, SEPARATOR, intern=self._names)
-        # Newer parsers put events off to save rescans, which `feed` does as well, but not by the bytes received.
+        # Newer parsers defer events to save rescans; `feed` does so too, but not by the bytes received.
         set_deferral = getattr(parser, "SetReparseDeferralEnabled", None)
         if set_deferral is not None:
             set_deferral(False)
@@ -192,11 +192,11 @@ class Reader:
                 piece = self._recode(piece, final)
             parser.Parse(piece, final)
         except expat.ExpatError as error:
-            # Text that is held back comes before the error, as it does when a piece ends there.
+            # Deliver buffered text before the error, as if a piece ended there.
             parser.buffer_text = False
             raise MalformedXml(str(error)) from None
         except (ValueError, LookupError) as error:
-            # Bytes that are not of the charset, or an encoding in the XML declaration that is not known.
+            # Bytes outside the charset, or an unknown encoding in the XML declaration.
             raise MalformedXml(str(error)) from None
         if len(self._names) > MAX_NAMES or len(self._prefixes) > MAX_NAMES:
             raise MalformedXml("the markup has too many different names")
@@ -205,7 +205,7 @@ class Reader:
             if self._unspooled > 4 * self._max_kept:
                 raise ReadFault("The request is too long.")
         progress = parser.CurrentByteIndex
-        # It is -1 while a parser that cannot be told otherwise puts events off (Debian's for Python 3.11): no progress.
+        # It is -1 while a parser without that switch defers events (Debian's for Python 3.11): no progress.
         if progress > self._progress:
             self._progress = progress
             self._stalled = 0
@@ -332,7 +332,7 @@ class Reader:
         return StructFrame(self.plans.struct(struct_type(self.operation.request)), place)
 
     def require_operation(self) -> Operation:
-        """Return the operation. Raises a fault while nothing has named one."""
+        """Return the operation. Raises a fault if none is named."""
         if self.operation is None:
             raise unroutable(self.negotiation.action)
         return self.operation
@@ -353,8 +353,7 @@ def _check_declaration(version: str, encoding: str | None, standalone: int) -> N
 
 
 def _must_understand(version: SoapVersion, attributes: Attributes) -> bool:
-    """Return whether a header block must be understood. Whom it is aimed at did not count for the runtime (fault
-    table)."""
+    """Return whether a header block must be understood. The runtime ignored its target (fault table)."""
     if not attributes:
         return False
     return attributes.get(f"{version.namespace}{SEPARATOR}mustUnderstand", "").strip() in ("1", "true")
@@ -397,7 +396,7 @@ class _EnvelopeFrame(_RootFrame):
             self._expect_body()
 
     def _expect_body(self) -> None:
-        """Before the Body nothing may stand but one Header."""
+        """Refuse anything before the Body except one Header."""
         if not self.seen_body:
             raise ReadFault("Request format is invalid: Missing required soap:Body element.")
 

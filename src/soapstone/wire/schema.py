@@ -1,4 +1,4 @@
-"""What the declared classes mean: types and members, worked out once per class from the annotations.
+"""The schema of declared classes: types and members, derived once per class from the annotations.
 
 `struct_type(cls)` is the entry. The result is immutable and shared by the reader, the writer, the WSDL and the help
 pages.
@@ -52,7 +52,7 @@ class EnumType:
         return self.cls.__name__
 
     def zero(self) -> Any:
-        """Return the first value: what a missing member counts as (mm-6)."""
+        """Return the first value, which stands for a missing member (mm-6)."""
         return next(iter(self.cls))
 
 
@@ -73,7 +73,7 @@ class ArrayType:
 
 
 class StructType:
-    """A struct: its own members, and those of its base before them."""
+    """A struct: the members of its base, then its own."""
 
     reference = True
 
@@ -143,10 +143,10 @@ class Member:
     absent: Callable[[], Any] = lambda: None
     """The value of a member that the wire leaves out (asmx-15)."""
     written_default: Callable[[], Any] | None = None
-    """The default that the class declares. It is for those who make a struct; the wire knows nothing of it."""
+    """The default declared by the class, for code that creates a struct; not used on the wire."""
 
     def default(self) -> Any:
-        """Return the value of a member that the maker of a struct leaves out."""
+        """Return the value of a member that is not given to the constructor."""
         return (self.written_default or self.absent)()
 
 

@@ -1,4 +1,4 @@
-"""What an endpoint asks of the product, and what it tells about each call."""
+"""The interface between an endpoint and the product, and the record of each call."""
 
 import datetime
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from soapstone.wire.types import Struct
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls: peer address, base URL of the request as the client saw it (`https://host`), SOAP version."""
+    """The caller: peer address, base URL of the request as the client saw it (`https://host`), SOAP version."""
 
     peer: str
     base_url: str
@@ -19,13 +19,13 @@ class Caller:
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One SOAP call that was answered or broken off (status 499). Holds no credentials and no values."""
+    """One SOAP call, answered or broken off (status 499). Holds no credentials and no values."""
 
     time: datetime.datetime
     """Start of the call, aware, UTC."""
     contract: str
     operation: str
-    """Empty when the call named none."""
+    """Empty if the call named none."""
     soap_version: str
     status: int
     fault: str
@@ -34,7 +34,7 @@ class CallRecord:
     peer: str
     caller_name: str
     account_id: int | None
-    """The account whose login called; None for a call that was not let in."""
+    """The account of the calling login; None for an unauthorised call."""
 
 
 class Service(Protocol):
@@ -44,17 +44,17 @@ class Service(Protocol):
         """Check the credentials as soon as the header is complete; the result is passed on. Raises Fault."""
 
     def handle(self, operation: Operation, context: Any, request: Struct, caller: Caller) -> Any:
-        """Do the work: the bare result, or the response struct when the operation declares one. Raises Fault."""
+        """Do the work; return the bare result, or the response struct if the operation declares one. Raises Fault."""
 
     def internal_error(self, error: Exception) -> str:
         """Return the message of the fault for an unexpected exception, which itself goes to the log.
 
-        An exception with an attribute `retry_seconds` says that the product cannot answer for now: the call may be
-        made again after so many seconds.
+        An exception with an attribute `retry_seconds` means a temporary failure: the call may be
+        repeated after that many seconds.
         """
 
     def caller_name(self, context: Any) -> str:
-        """Return how a call record names the caller."""
+        """Return the caller's name for call records."""
 
     def account_id(self, context: Any) -> int | None:
-        """Return the account of the login that calls; None for a call of no known login."""
+        """Return the account of the calling login; None without a known login."""

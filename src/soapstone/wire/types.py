@@ -26,16 +26,16 @@ T = TypeVar("T")
 
 
 class Upload(Protocol):
-    """Where the content of a spooled member goes. All methods are called in worker threads."""
+    """The destination of a spooled member's content. All methods are called in worker threads."""
 
     def write(self, data: bytes) -> None:
         """Take the next block, at most about 1 MiB."""
 
     def close(self) -> None:
-        """End the content: all of it has been received."""
+        """End the content, which is complete."""
 
     def discard(self) -> None:
-        """Forget the content. May be called again, and does nothing once the product has kept the upload."""
+        """Discard the content. Idempotent; does nothing once the product has kept the upload."""
 
 
 class Primitive:
@@ -65,7 +65,7 @@ class NillableMark:
 
 
 class IgnoredMark:
-    """Mark of a request member whose content counts for nothing, whatever it is."""
+    """Mark of a request member whose content is ignored."""
 
 
 class FlatMark:
@@ -120,8 +120,7 @@ _members: "dict[type[Struct], dict[str, Member]]" = {}
 
 
 def _members_of(cls: "type[Struct]") -> "dict[str, Member]":
-    """Return the members of a class by name. The schema describes the classes of this module, so it is imported
-    late."""
+    """Return the members of a class by name. Imports the schema late, since it imports this module."""
     from soapstone.wire.schema import struct_type
 
     return _members.setdefault(cls, struct_type(cls).all_members_by_name)
@@ -169,7 +168,7 @@ class Struct:
         return type(other) is type(self) and other.__dict__ == self.__dict__
 
     def __repr__(self) -> str:
-        # Requests and headers end up in logs; what is secret on the wire must not.
+        # Requests and headers may be logged; secrets must not.
         shown = ", ".join(
             f"{name}={'…' if any(part in name.lower() for part in _SECRET) else repr(value)}"
             for name, value in self.__dict__.items()

@@ -1,4 +1,4 @@
-"""Text of a value and back: how each built-in type is read (asmx-16, asmx-17) and written (asmx-18)."""
+"""Reading (asmx-16, asmx-17) and writing (asmx-18) the text of each built-in type."""
 
 import base64
 import binascii
@@ -99,7 +99,7 @@ _DATE_FORMS = tuple(
 
 
 def _date_time(text: str) -> datetime.datetime:
-    """Any XML Schema date or time form. A written zone makes the value aware, in UTC; a bare time is of today."""
+    """Read any XML Schema date or time. With a zone the value is aware, in UTC; a bare time is today's."""
     stripped = text.strip(_SPACE)
     if len(stripped) <= LONGEST_DATE:
         for form in _DATE_FORMS:
@@ -113,7 +113,7 @@ def _date_time(text: str) -> datetime.datetime:
 
 
 def _from_parts(parts: dict[str, str | None]) -> datetime.datetime:
-    """Raise ValueError for a day or time that does not exist."""
+    """Build the value. Raises ValueError for a day or time that does not exist."""
     today = now()
     if "year" in parts or "month" in parts or "day" in parts:
         # Without a year: a day of a month is one of the leap year 1904, a month or a day alone is of this year.
@@ -173,7 +173,7 @@ READERS_OF_ANY: dict[str, Callable[[str], Any]] = READERS | {
 
 
 def enum_reader(cls: type[Enumeration]) -> Callable[[str], Enumeration]:
-    """Exact wire values only (asmx-17)."""
+    """Return a reader that takes exact wire values only (asmx-17)."""
     values = {str(member.value): member for member in cls}
 
     def read(text: str) -> Enumeration:
@@ -188,13 +188,13 @@ def enum_reader(cls: type[Enumeration]) -> Callable[[str], Enumeration]:
 
 
 def _excerpt(text: str) -> str:
-    """Return what a fault quotes of a refused value."""
+    """Return the part of a refused value that a fault quotes."""
     return text if len(text) <= 200 else text[:200] + "..."
 
 
 class Base64Decoder:
-    """Decodes base64 in pieces, as lenient as the runtime: white space may stand anywhere, padding may be missing, and
-    behind it more padding may follow. Raises ValueRefused for anything else."""
+    """Decodes base64 in pieces, as lenient as the runtime: white space is allowed anywhere, padding may be missing, and
+    more padding may follow it. Raises ValueRefused for anything else."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -215,7 +215,7 @@ class Base64Decoder:
         return _decoded(data[:whole]) if whole else b""
 
     def finish(self) -> bytes:
-        """Return what the characters behind the last whole group of four still hold."""
+        """Return the bytes of an incomplete last group of four."""
         rest, self._rest = self._rest, b""
         if len(rest) < 2:
             return _decoded(rest + b"AAA")[:0] if rest else b""
@@ -236,7 +236,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def escape(text: str) -> str:
-    """Text content; line ends stay as they are, as the runtime wrote them.
+    """Escape text content; line ends stay unchanged, as the runtime wrote them.
 
     Characters that XML 1.0 forbids become U+FFFD: strict clients refuse the whole answer otherwise.
     """
@@ -246,7 +246,7 @@ def escape(text: str) -> str:
 
 
 def escape_attribute(text: str) -> str:
-    """Attribute content in double quotes."""
+    """Escape attribute content for double quotes."""
     text = escape(text).replace('"', "&quot;")
     return text.replace("\r", "&#xD;").replace("\n", "&#xA;").replace("\t", "&#x9;")
 

@@ -1,6 +1,6 @@
 """Values to XML: one writer per struct, compiled once, building plain strings (asmx-18).
 
-Schema order, value types always, None left out or nil as declared, never an unknown element.
+Members come in schema order: value types always, None left out or nil as declared, never an unknown element.
 """
 
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def _compile_member(member: Member) -> Write:
 
 
 def _compile_element(member: Member) -> Write:
-    """Return the writer of an element whose value is there."""
+    """Return the writer of an element with a value."""
     kind = member.type
     if isinstance(kind, StructType):
         return _compile_struct_element(member.name, kind)
@@ -188,7 +188,7 @@ def _compile_any_element(name: str) -> Write:
 
 
 def _enclose(head: str, tail: str, empty: str, write: Write, value: Any, out: list[str]) -> None:
-    """Content in its element, which is `<x />` when there is none."""
+    """Write content in its element, or `<x />` without content."""
     at = len(out)
     out.append(head + ">")
     write(value, out)

@@ -51,7 +51,7 @@ class Lines:
 
 
 def _attributes(attributes: dict[str, str]) -> str:
-    """Python names to XML ones: a trailing underscore is dropped, two in the middle stand for a colon."""
+    """Convert Python names to XML: drop a trailing underscore, turn two in the middle into a colon."""
     return "".join(f" {name.rstrip('_').replace('__', ':')}={quoteattr(value)}" for name, value in attributes.items())
 
 
@@ -200,7 +200,7 @@ def _binding(lines: Lines, contract: Contract, prefix: str, suffix: str) -> None
 
 
 def discovery(contract: Contract, url: str) -> str:
-    """Return the discovery document: where the description is, and one entry per port (asmx-28)."""
+    """Return the discovery document: the address of the description, and one entry per port (asmx-28)."""
     lines = Lines()
     lines.open(
         "discovery",

@@ -1,4 +1,4 @@
-"""The documents that go back (lk-88, lk-89): compact XML with a declaration."""
+"""Answer documents (lk-88, lk-89): compact XML with a declaration."""
 
 from __future__ import annotations
 

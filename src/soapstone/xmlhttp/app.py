@@ -34,31 +34,31 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 # A document in UTF-16: both orders of bytes, with and without a byte order mark.
 UTF_16_STARTS = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<")
 
-# So much more is taken of a body that is too large, so that a client that sends all first can read the refusal.
+# Bytes still read of a body that is too large, so that a client that sends everything first can read the refusal.
 DRAIN = 16 << 20
 
-# Calls that are in the product at once. More threads than callers may wait with a password (MOST_WAITING).
+# Concurrent calls of the product: more threads than callers that may wait for a password check (MOST_WAITING).
 THREADS = 16
 
 
 class Disconnected(Exception):
-    """The client went away in the middle of its request."""
+    """The client disconnected during its request."""
 
 
 class Reader(Protocol):
-    """What takes the body."""
+    """The interface of body readers."""
 
     def feed(self, data: bytes) -> None:
-        """Return the next bytes."""
+        """Take the next bytes."""
 
     def close(self) -> None:
-        """There are no more."""
+        """End the body."""
 
 
 class XmlOverHttp:
-    """Takes the calls. `max_body` is the largest body in bytes; nothing of a call that is refused is kept.
+    """Answers the calls. `max_body` is the largest body in bytes; nothing of a refused call is kept.
 
-    `large_calls` are the turns that calls share with those of the contracts.
+    `large_calls` is shared with the contracts.
     """
 
     def __init__(self, product: Product, large_calls: LargeCalls, *, max_body: int) -> None:
@@ -160,7 +160,7 @@ class XmlOverHttp:
             if parts is not None:
                 parts.release()
             turn.end()
-            # What was kept by an accepted send stays.
+            # An upload kept by an accepted send stays.
             for upload in uploads:
                 upload.discard()
 
@@ -174,14 +174,14 @@ class _Body:
         self._waits = waits
         self.size = 0
         self._more = True
-        # Taken already, and not yet given to a reader.
+        # Received, but not yet given to a reader.
         self._ahead = b""
 
     def too_large(self) -> CallError:
         return CallError(413, "InvalidArgument", f"The request is larger than {self._limit} bytes.")
 
     async def begins_as_xml(self) -> bool:
-        """Look whether the body begins with `<`, whatever its media type says. Raises as `next` does.
+        """Return whether the body begins with `<`, whatever its media type. Raises as `next` does.
 
         White space before it is removed, up to `EARLY` bytes: a parser takes none before an XML declaration.
         """
@@ -195,8 +195,7 @@ class _Body:
         return found
 
     async def next(self) -> bytes:
-        """Return the next bytes; none at the end. Raises CallError over the limit, Disconnected when the client is
-        gone."""
+        """Return the next bytes; empty at the end. Raises CallError over the limit, and Disconnected."""
         if self._ahead:
             ahead, self._ahead = self._ahead, b""
             return ahead
@@ -209,10 +208,10 @@ class _Body:
         return b""
 
     async def drain(self) -> bool:
-        """Take and forget the rest; False when that is too much, or when the client is gone.
+        """Read and discard the rest; False if it is too much, or the client disconnected.
 
-        A client that is cut off while it sends sees a reset instead of the answer. One that waits for leave to send
-        gets none, so nothing is taken before the first piece was.
+        A client that is cut off while it sends sees a reset instead of the answer. One that waits for 100-continue
+        gets none, so nothing is read before its first piece.
         """
         if self._waits and not self.size:
             return not self._more

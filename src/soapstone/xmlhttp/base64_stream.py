@@ -28,6 +28,6 @@ class Base64Stream:
         self._write(binascii.a2b_base64(data, strict_mode=True))
 
     def close(self) -> None:
-        """There is no more text."""
+        """End the text."""
         if self._rest:
             raise ValueError("the last group is not complete")

@@ -1,4 +1,4 @@
-"""The two calls: from a request that was read to a send that was accepted (lk-86 to lk-91)."""
+"""The two calls: turn a parsed request into an accepted send (lk-86 to lk-91)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRUTH = {"true": True, "1": True, "false": False, "0": False}
 
 
 def logon(product: Product, name: str, password: str, peer: str | None) -> Identity:
-    """Return who calls; the checks and texts are those of WSUser (lk-10 to lk-13). Raises SoapstoneError."""
+    """Authenticate the caller, with the checks and texts of WSUser (lk-10 to lk-13). Raises SoapstoneError."""
     if not name:
         raise InvalidLogonError
     identity = product.logons.identify(name, password, peer)
@@ -36,7 +36,7 @@ def logon(product: Product, name: str, password: str, peer: str | None) -> Ident
 def submit(
     product: Product, call: str, request: RequestReader, upload: ReceivedUpload | None, file_name: str
 ) -> dict[str, str | int]:
-    """Start the send that was asked for; the members of its answer (lk-88). Raises SoapstoneError."""
+    """Submit the send; return the members of its answer (lk-88). Raises SoapstoneError."""
     ticket = _submit(product, call, request, upload, file_name)
     return {
         "StatusID": ticket.job.id,

@@ -12,7 +12,7 @@ from soapstone.errors import InvalidError
 from soapstone.product import ReceivedUpload
 from soapstone.xmlhttp.request import EARLY, TOO_LATE, RequestReader
 
-# The parser reports every broken body as a warning; the refusal says it already.
+# The parser logs every broken body as a warning; the refusal says the same.
 logging.getLogger("python_multipart.multipart").setLevel(logging.ERROR)
 
 # Bytes within which the credentials must come, with all parts before them.
@@ -20,9 +20,9 @@ EARLY_PARTS = 2 * EARLY
 
 
 class PartsReader:
-    """Reads the parts as they come in. Parts of other names are ignored. Everything raises InvalidError.
+    """Reads the parts as they arrive. Parts of other names are ignored. All methods raise InvalidError.
 
-    `upload` and `file_name` are those of part `file`, once it has begun. A reader is to be released.
+    `upload` and `file_name` are those of part `file`, once it has begun. Call `release` afterwards.
     """
 
     def __init__(self, boundary: bytes, request: RequestReader, new_upload: Callable[[], ReceivedUpload]) -> None:
@@ -64,7 +64,7 @@ class PartsReader:
                 self._parser.write(piece)
             except FormParserError:
                 raise InvalidError("The body is not correct multipart/form-data.") from None
-            # Parts of other names cost time, which strangers do not get without end.
+            # Parts of other names cost time, which is limited before the logon.
             self._fed += len(piece)
             if self._fed > EARLY_PARTS and self._request.identity is None:
                 raise InvalidError(TOO_LATE)
@@ -77,7 +77,7 @@ class PartsReader:
             raise InvalidError("The body ends before its last part does.")
 
     def release(self) -> None:
-        """Let go of the parser, which holds this reader."""
+        """Drop the parser, which references this reader."""
         self._parser.callbacks = {}
 
     def _begin(self) -> None:

@@ -1,7 +1,7 @@
-"""The paths of the calls, and how their processes are called."""
+"""The paths of the calls, and the names of their processes."""
 
 from __future__ import annotations
 
-# Name of a call → how its processes are called (lk-84).
+# Name of a call → name of its processes (lk-84).
 PROCESS_TYPES = {"SendToList": "Send to List", "SendToFile": "Send to File"}
 PATHS = {f"/xml/{call}": call for call in PROCESS_TYPES}

@@ -1,11 +1,11 @@
-"""Refusals: why a call is not carried out, as status, code and sentence (lk-89)."""
+"""Refusals of calls: status, code and sentence (lk-89)."""
 
 from __future__ import annotations
 
 from soapstone.accounts.logon import AddressProhibitedError, InvalidLogonError, LoginLockedError
 from soapstone.errors import ForbiddenError, InvalidError, NotFoundError, SoapstoneError, UnavailableError
 
-# Errors of all faces, by status and code here; the codes are those of the SOAP side (lk-11, lk-18).
+# Error class → status and code; the codes are those of the SOAP side (lk-11, lk-18).
 ANSWERS: dict[type[SoapstoneError], tuple[int, str]] = {
     InvalidError: (400, "InvalidArgument"),
     NotFoundError: (404, "NotFound"),
@@ -18,7 +18,7 @@ ANSWERS: dict[type[SoapstoneError], tuple[int, str]] = {
 
 
 class CallError(SoapstoneError):
-    """The call is refused. The sentence comes without the code; `status` is that of the HTTP answer."""
+    """A refused call. The sentence excludes the code; `status` is that of the HTTP answer."""
 
     def __init__(self, status: int, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -32,7 +32,7 @@ class CallError(SoapstoneError):
 
 
 def refusal(error: SoapstoneError) -> CallError:
-    """Return the error as this interface tells it."""
+    """Return the error in the form of this interface."""
     if isinstance(error, CallError):
         return error
     status, code = next((ANSWERS[kind] for kind in type(error).__mro__ if kind in ANSWERS), ANSWERS[InvalidError])
@@ -40,12 +40,12 @@ def refusal(error: SoapstoneError) -> CallError:
 
 
 def not_found(kind: str, number: int) -> NotFoundError:
-    """There is no such thing for this user (lk-18, lk-19)."""
+    """Return the error for something unknown to this user (lk-18, lk-19)."""
     return NotFoundError(f"{kind} {number} does not exist or is not accessible.")
 
 
 def internal_error(
     status: int = 500, sentence: str = "The server met an internal error; its log has the details."
 ) -> CallError:
-    """Return a fault of ours; the log has the details."""
+    """Return the error for a failure of the server; the log has the details."""
     return CallError(status, "InternalError", sentence)

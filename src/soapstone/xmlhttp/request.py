@@ -1,4 +1,4 @@
-"""The request document, read as it comes in."""
+"""The request document, parsed as it arrives."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from soapstone.errors import InvalidError
 from soapstone.product import ReceivedUpload
 from soapstone.xmlhttp.base64_stream import Base64Stream
 
-# Bounds of what is kept or followed: levels, bytes that the text of all members takes together, bytes of one unfinished
-# token (expat reads such a token again with every piece that comes in).
+# Bounds of the document: levels, bytes of the text of all members together, bytes of one unfinished
+# token (expat rescans it with every piece that arrives).
 DEPTH = 32
 TEXT_SIZE = 16 << 20
 TOKEN_SIZE = 256 << 10
 # Different names of elements and attributes: the parser remembers every one.
 NAMES = 10_000
-# Bytes within which the credentials must come, and how many of them are parsed at a time.
+# Bytes within which the credentials must come, and bytes parsed at a time until then.
 EARLY = 64 << 10
 EARLY_PIECE = 4 << 10
 TOO_LATE = f"UserName and Password must come before File, within the first {EARLY} bytes."
@@ -34,10 +34,10 @@ _CHARSETS = frozenset({"utf-8", "utf-16", "iso-8859-1"})
 class RequestReader:
     """Reads one request of a call ("SendToList", "SendToFile").
 
-    `logon` is called with name and password as soon as both are there; it raises an error or says who calls. Only after
-    it the content of `<File>` is decoded, straight into an upload that `new_upload` makes. Name and password must come
-    within the first `EARLY` bytes. Element order is free but for that; of repeated members the first counts; unknown
-    ones are ignored (lk-85). Everything raises InvalidError. A reader is to be released.
+    `logon` is called with name and password as soon as both are read; it raises an error or returns the caller. Then
+    the content of `<File>` is decoded, straight into an upload from `new_upload`. Name and password must come
+    within the first `EARLY` bytes. Otherwise element order is free; of repeated members the first counts; unknown
+    ones are ignored (lk-85). All methods raise InvalidError. Call `release` afterwards.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class RequestReader:
         self._new_upload = new_upload
         self._depth = 0
         self._in_message = False
-        # Where the text under way goes, and the depth of its element.
+        # The destination of the current text, and the depth of its element.
         self._text: list[str] = []
         self._text_depth = 0
         self.kept = 0
         self._base64: Base64Stream | None = None
-        # Bytes that the parser has, those of them after the last thing that it understood, and those it has not yet.
+        # Bytes given to the parser, those of them in an unfinished token, and those not given yet.
         self._fed = self._open = 0
         self._held = bytearray()
         self._names: dict[str, str] = {}
@@ -89,7 +89,7 @@ class RequestReader:
                     continue
             self._held += data[at : at + left]
             at += left
-            # The parser would read all of an unfinished tag again for every few bytes.
+            # The parser would rescan an unfinished tag for every few bytes.
             if len(self._held) >= self._open:
                 self._parse_held()
 
@@ -105,7 +105,7 @@ class RequestReader:
             raise InvalidError("The request has too many different names.")
 
     def release(self) -> None:
-        """Let go of the parser. It holds this reader, and the reader holds it: both would stay for a while."""
+        """Drop the parser, which references this reader: the cycle would stay in memory for a while."""
         self._parser.StartDoctypeDeclHandler = None
         self._parser.StartElementHandler = None
         self._parser.EndElementHandler = None
@@ -127,7 +127,7 @@ class RequestReader:
                 f"The request is not well-formed XML: {expat.ErrorString(error.code)}, {place}."
             ) from None
         except (ValueError, LookupError):
-            # The parser's own: everything that its handlers raise is of our own.
+            # Raised by the parser itself: its handlers raise our own errors.
             raise InvalidError("The request is in an encoding that is not known here.") from None
 
     def _refuse_doctype(self, *_: object) -> None:
@@ -195,7 +195,7 @@ class RequestReader:
         self.upload.write(data)
 
     def _decode(self, text: str | None) -> None:
-        """Return a piece of the file's content, or None at its end."""
+        """Decode a piece of the file's content; None ends it."""
         assert self._base64 is not None  # noqa: S101 - asked by the callers
         try:
             if text is None:
