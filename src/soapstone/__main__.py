@@ -8,12 +8,12 @@ import sys
 
 def main() -> None:
     """Run the command line."""
-    # Nothing that is loaded becomes garbage: to look for some would take a tenth of the time.
+    # Loading creates no garbage: collecting it would take a tenth of the time.
     gc.disable()
     if sys.argv[1:2] == ["serve"] and "--test" in sys.argv:
         from soapstone.testing.command import run
 
-        # A test server begins without the other commands, whose parts take a while to load.
+        # A test server starts without the other commands, which are slow to load.
         run(sys.argv[2:])
     from soapstone.cli import main as run_command
 

@@ -1,4 +1,4 @@
-"""What a server says when it has begun to serve."""
+"""The message that a server prints once it serves."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NO_PUBLIC_URL = (
 
 
 def announce(base: str, settings: Settings, *, demo: bool, smtp_unused: bool = False) -> None:
-    """Print where everything is; with the demo account also its credentials and commands to paste.
+    """Print all URLs; with the demo account also its credentials and commands to paste.
 
-    `smtp_unused`: an SMTP server is set up and gets no mail, because of the demo account.
+    `smtp_unused`: an SMTP server is configured but gets no mail because of the demo account.
     """
     lines = [
         "",
@@ -46,7 +46,7 @@ def announce(base: str, settings: Settings, *, demo: bool, smtp_unused: bool = F
 
 
 def _commands(base: str) -> list[str]:
-    """Commands to paste in another terminal, when the examples lie in the working folder, as in a checkout."""
+    """Return commands to paste, if the examples are in the working folder, as in a checkout."""
     folder = Path("examples")
     if not folder.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""A bound on the bodies of requests to pages: their forms are small."""
+"""A size limit for requests to pages, whose forms are small."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 FORM_BYTES = 16 * 1024
-"""The largest body of a request to a page, in bytes: more than any form has, also that of a mail program."""
+"""The largest body of a request to a page, in bytes: larger than any form, including those of mail programs."""
 
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods whose requests have no body that an app would read: it reads on only to see whether the client goes."""
+"""Methods whose body no app reads: apps call `receive` only to notice a disconnect."""
 
 
 class BodyLimit:
-    """An app of pages. Raises HTTPException 413 inside it when it reads a body of more than `FORM_BYTES`.
+    """Limits bodies for an app of pages: raises HTTPException 413 inside it beyond `FORM_BYTES`.
 
-    No more of such a body is read, and nothing at all when its announced length is larger. An app that does not want
-    the body is told of a disconnect instead.
+    The rest is not read, nor anything if the announced length is larger. An app that does not want
+    the body receives a disconnect instead.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -76,7 +76,7 @@ TlsCert = Annotated[str | None, typer.Option(help="File with the certificate and
 TlsKey = Annotated[str | None, typer.Option(help="File with the key of the certificate, PEM, without a password.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
 
-# How long a worker waits for the one before it to end.
+# How long a worker waits for the previous one to end.
 LOCK_PATIENCE = 60.0
 
 
@@ -177,7 +177,7 @@ def worker(
 @app.command("settings")
 def show_settings(
     check: Annotated[
-        bool, typer.Option("--check", help="Only tell whether a server could start with them: exit code 0, or 1.")
+        bool, typer.Option("--check", help="Only check whether a server could start with them: exit code 0, or 1.")
     ] = False,
     as_json: Json = False,
     data: Data = None,
@@ -227,12 +227,12 @@ def show_dkim(as_json: Json = False) -> None:
 
 @app.command()
 def version() -> None:
-    """Tell the version."""
+    """Show the version."""
     console.print(installed_version("soapstone"))
 
 
 def main() -> None:
-    """Run the command line. What it writes, in whatever folder, nobody else of this machine can read."""
+    """Run the command line. Other users of this machine cannot read the files that it writes."""
     os.umask(0o077)
     app()
 
@@ -262,7 +262,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
         if sentence := refusal(product, demo=demo, loopback=is_loopback(host)):
             stop(sentence)
         if not is_loopback(host):
-            # Another process may make the demo in these records while they are served.
+            # Another process may create the demo in these records while they are served.
             product.logons.refuse_published()
         if demo:
             prepare_demo(product)
@@ -286,11 +286,11 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
 
 
 def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
+    """Return arguments and environment of a worker with these settings; passwords stay out of the arguments."""
     arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
-    # The worker checks all settings as well: it has to see the same ones.
+    # The worker checks all settings too, so it must get the same ones.
     variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
-    # A file may say something else than the flags or the demo.
+    # A file may differ from the flags or the demo.
     files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
     return arguments, files | {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
 

@@ -1,4 +1,4 @@
-"""The clock: the one module that asks the system for the time of day."""
+"""The clock: the only module that reads the system's time of day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 @dataclass
 class Shift:
-    """How far a clock is ahead of the system's."""
+    """The offset of a clock from the system's."""
 
     ahead: timedelta = timedelta(0)
 
@@ -20,7 +20,7 @@ def _ask_system() -> datetime:
     return datetime.now(UTC)
 
 
-# Servers of one process may each have a clock of their own: a thread takes over that of the code that starts it.
+# Servers in one process may each have a clock of their own: a thread inherits that of its starter.
 _system: ContextVar[Callable[[], datetime]] = ContextVar("system_clock", default=_ask_system)
 _shift: ContextVar[Shift | None] = ContextVar("shift", default=None)
 
@@ -38,7 +38,7 @@ def system_now() -> datetime:
 
 @contextmanager
 def clock(read: Callable[[], datetime]) -> Iterator[None]:
-    """Take the system's current instant from `read` in this context: for simulations with a time of their own."""
+    """Read the system's current instant from `read` in this context, for simulations."""
     token = _system.set(read)
     try:
         yield
@@ -48,7 +48,7 @@ def clock(read: Callable[[], datetime]) -> Iterator[None]:
 
 @contextmanager
 def shifted(shift: Shift) -> Iterator[None]:
-    """Move what `now` returns in this context, as far as `shift` says at the moment."""
+    """Move what `now` returns in this context by the current value of `shift`."""
     token = _shift.set(shift)
     try:
         yield

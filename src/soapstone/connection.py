@@ -1,4 +1,4 @@
-"""One client connection: bounds on the head of a request, on the pace of its client, and on connections in all."""
+"""One client connection: limits on request heads, on slow clients, and on connections in total."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
 
 MAX_HEAD = 64 * 1024
-"""Bytes of request line and headers, or of what a chunked body has beside its content. A guard, not an exact limit:
+"""Bytes of request line and headers, or of a chunked body's framing. A guard, not an exact limit:
 they are counted by received pieces."""
 LEAST_BODY = 1000
 """Bytes of a body that must come within `Patience.body` seconds."""
 MAX_UNREAD = 16 * 1024 * 1024
-"""Bytes of a body that are still taken after the answer, so that a client that sends all first can read it."""
+"""Bytes of a body still read after the answer, so that a client that sends everything first can read it."""
 MAX_PIPELINED = 16
-"""Requests that wait behind one that is not answered yet. A client that sends more has its connection closed."""
+"""Pipelined requests behind an unanswered one. The connection is closed on more."""
 
 TRANSPORT = "soapstone.transport"
-"""Where the scope of a request holds the transport of its connection."""
+"""Key of the connection's transport in a request's scope."""
 
 _BUSY_HEAD = (
     f"HTTP/1.1 503 Service Unavailable\r\nretry-after: {RETRY_SECONDS}\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -35,8 +35,8 @@ _BUSY_HEAD = (
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds that a client has: for the whole head of a request; for each `LEAST_BODY` bytes of its body; and to take
-    something of an answer that waits for it."""
+    """Timeouts of a client, in seconds: for the head of a request, for each `LEAST_BODY` bytes of its body, and to read
+    some of a waiting answer."""
 
     head: float
     body: float
@@ -44,7 +44,7 @@ class Patience:
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol. `check` is to be called about once a second."""
+    """uvicorn's protocol with limits. Call `check` about once a second."""
 
     def __init__(self, *arguments: Any, limits: ConnectionLimits, patience: Patience, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -52,19 +52,19 @@ class Connection(HttpToolsProtocol):
         self._patience = patience
         self._peer = ""
         self._admitted = True
-        # The part of a request that the client is sending; neither of them: it is answered, or there is none.
+        # The part of a request that the client is sending; neither: it is answered, or none has begun.
         self._in_head = True
         self._in_body = False
         self._head_size = 0
         self._unread = 0
-        # Bytes of a chunked body since the last that are content: of what describes a chunk, or of trailers.
+        # Bytes of a chunked body's framing or trailers since its last content.
         self._beside = 0
-        # What was received last, and whether the parser reads a head that only frames the body that follows.
+        # The last received bytes, and whether the parser reads a synthetic head that only frames the body.
         self._data = b""
         self._reframing = False
         # Requests without a whole answer, the next to be answered first.
         self._unanswered: deque[RequestResponseCycle] = deque()
-        # Of the head, or of the last `LEAST_BODY` bytes of the body: when it began, and what came of it.
+        # Start time and received bytes of the head, or of the last `LEAST_BODY` bytes of the body.
         self._since = self._now = self.loop.time()
         self._came = 0
         self._unsent = 0
@@ -87,13 +87,13 @@ class Connection(HttpToolsProtocol):
         else:
             self._limits.remove_surplus(self)
         super().connection_lost(exc)
-        # uvicorn tells the last one only, and those before it would go on to write.
+        # uvicorn notifies only the last request, and earlier ones would go on writing.
         for cycle in self._unanswered:
             cycle.disconnected = True
             cycle.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes of the client."""
+        """Take bytes from the client."""
         self._now = self.loop.time()
         if self._in_body:
             self._beside += len(data)
@@ -106,7 +106,7 @@ class Connection(HttpToolsProtocol):
         self._data = data
         super().data_received(data)
         if self._in_head:
-            # A head that begins behind the end of a body is counted from the next piece on.
+            # A head that begins right after a body is counted from the next piece on.
             self._head_size += len(data) if in_head else 0
             if self._head_size > MAX_HEAD:
                 self._end(b"431 Request Header Fields Too Large")
@@ -115,7 +115,7 @@ class Connection(HttpToolsProtocol):
             if self._unread > MAX_UNREAD:
                 self._end(b"413 Content Too Large")
         if self._in_body and self._beside > MAX_HEAD:
-            # The parser keeps a trailer until it is whole.
+            # The parser buffers an incomplete trailer.
             self._end(b"431 Request Header Fields Too Large")
 
     def on_message_begin(self) -> None:
@@ -123,7 +123,7 @@ class Connection(HttpToolsProtocol):
         if self._reframing:
             return
         if len(self.pipeline) >= MAX_PIPELINED:
-            # The parser ends here, and uvicorn answers 400 and closes.
+            # Stops the parser; uvicorn answers 400 and closes.
             raise ValueError("too many requests at once")
         if not self._in_head:
             self._begin_head()
@@ -135,7 +135,7 @@ class Connection(HttpToolsProtocol):
             super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, or a trailer of a chunked body: nothing reads those, and they would pile up."""
+        """Take a header; drop a trailer of a chunked body, as nothing reads it."""
         if self._in_head:
             super().on_header(name, value)
 
@@ -158,28 +158,28 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End the body; it is still to come where the client offers another protocol."""
+        """End the body, unless it follows an offer of another protocol."""
         if self.parser.should_upgrade():
             return
         self._in_body = False
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on after the answer was written. The head of the next request may have begun meanwhile."""
+        """Continue after the answer is written. The head of the next request may have begun."""
         self._since = self.loop.time()
         self._unanswered.popleft()
         super().on_response_complete()
 
     def resume_writing(self) -> None:
-        """Note that the client has taken a part of the answer."""
+        """Note that the client has read a part of the answer."""
         self._taken = self.loop.time()
         super().resume_writing()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Pass over the offer of another protocol (RFC 9110, section 7.8), as Java's HttpClient makes one.
+        """Ignore the offer of another protocol (RFC 9110 7.8), as Java's HttpClient sends it.
 
-        The parser takes all that follows the head for that protocol. So another one reads it, behind a head that frames
-        the body alone.
+        The parser would treat everything after the head as that protocol. So a new one reads it, after a head that only
+        frames the body.
         """
         offer = sys.exception()
         assert isinstance(offer, HttpParserUpgrade)  # noqa: S101 - uvicorn calls this where it catches one
@@ -187,7 +187,7 @@ class Connection(HttpToolsProtocol):
         names = (b"content-length", b"transfer-encoding")
         framing = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name in names]
         self.parser = HttpRequestParser(self)
-        # As uvicorn has it for its own.
+        # As uvicorn sets up its own.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self._reframing = True
         self._data = b"POST / HTTP/1.1\r\n" + b"".join(framing) + b"\r\n" + rest
@@ -195,11 +195,11 @@ class Connection(HttpToolsProtocol):
 
     @property
     def sending(self) -> str:
-        """What the client is sending: "head" (also before it begins), "body", or nothing."""
+        """What the client is sending: "head" (even before it begins), "body", or "" for nothing."""
         return "head" if self._in_head else "body" if self._in_body else ""
 
     def check(self) -> None:
-        """Give up a client that stands still, if it is the client that we wait for."""
+        """Close the connection of an idle client that we are waiting for."""
         now = self.loop.time()
         unsent = self.transport.get_write_buffer_size()
         if unsent == 0 or unsent < self._unsent:
@@ -231,7 +231,7 @@ class Connection(HttpToolsProtocol):
         self._since = self._now
 
     def _end(self, status: bytes) -> None:
-        """Answer without the app, if it has not begun to, and close; the app is told of a disconnect."""
+        """Answer in place of the app, if it has not begun to, and close; the app receives a disconnect."""
         if self.transport.is_closing():
             return
         cycle = self.cycle

@@ -1,4 +1,4 @@
-"""How many connections the web process serves at once, in all and from one client address."""
+"""Limits on concurrent connections of the web process, in total and per client address."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = "/healthz"
-"""The path that is answered while the limits are reached."""
+"""The path that is answered even beyond the limits."""
 SURPLUS = 16
-"""Connections beyond the limits that are open at once. Each gets one answer: 503, or that of a health check."""
+"""Open connections beyond the limits. Each gets one answer: 503, or that of a health check."""
 RETRY_SECONDS = 5
 BUSY = "The server has too many connections. Try again later.\n"
 _DRAIN = 64 * 1024
@@ -36,8 +36,8 @@ class ConnectionLimits:
     """Counts connections.
 
     `total` bounds all of them, `per_address` those of one client address; an IPv6 address counts with its /64 network.
-    Loopback addresses and the addresses or networks of `trusted_proxies` have no bound of their own. Behind such a
-    proxy the requests under way are counted instead, by the client address that the proxy names.
+    Loopback addresses and `trusted_proxies` (addresses or networks) have no limit of their own. Behind such a
+    proxy, requests under way are counted instead, by the client address that the proxy sends.
     """
 
     def __init__(self, total: int, per_address: int, trusted_proxies: Sequence[str] = ()) -> None:
@@ -50,7 +50,7 @@ class ConnectionLimits:
         self._surplus: dict[SurplusConnection, None] = {}
 
     def admit(self, peer: str) -> bool:
-        """Count a connection; return False, and do not count it, when it is beyond a limit."""
+        """Count a connection; return False, without counting it, if it is beyond a limit."""
         if self._open >= self._total or not self._enter(peer):
             return False
         self._open += 1
@@ -62,7 +62,7 @@ class ConnectionLimits:
         self._leave(peer)
 
     def add_surplus(self, connection: SurplusConnection) -> None:
-        """Let a connection beyond the limits wait for its request; the oldest such one makes room for it."""
+        """Let a connection beyond the limits wait for its request, dropping the oldest one if too many wait."""
         self._surplus[connection] = None
         if len(self._surplus) > SURPLUS:
             oldest = next(iter(self._surplus))
@@ -85,7 +85,7 @@ class ConnectionLimits:
         return answer
 
     def per_client(self, app: App) -> App:
-        """Return the app with a bound on the requests of one client behind trusted proxies."""
+        """Return the app with a limit on requests per client behind trusted proxies."""
         if not self._trusted:
             return app
 
@@ -120,7 +120,7 @@ class ConnectionLimits:
                 del self._by_address[key]
 
     def _key(self, address: str) -> Hashable | None:
-        """Return what an address is counted under; None for one without a bound of its own."""
+        """Return the key under which an address is counted; None for one without a limit."""
         try:
             found = ip_address(address)
         except ValueError:
@@ -134,7 +134,7 @@ class ConnectionLimits:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer 503 and close. A small body is taken first: a client that is cut off while it sends sees a reset."""
+    """Answer 503 and close. A small body is read first: a client that is cut off while it sends sees a reset."""
     taken = 0
     while taken <= _DRAIN:
         message = await receive()

@@ -1,4 +1,4 @@
-"""The demo account: made at first start with `--demo`, its past made by real jobs."""
+"""The demo account: created at the first start with `--demo`, with a past made by real jobs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ACCOUNT = "DEMO"
 LOGIN = "demo"
 PASSWORD = "demo"  # noqa: S105 - published on purpose, and only served on loopback addresses
 
-# Two of these rows are no good: line 6 has no address, line 11 belongs to a role.
+# Two of these rows are rejected: line 6 has no address, line 11 belongs to a role.
 PEOPLE = """\
 Email,First_Name,Last_Name,City,Favourite colour,Post
 ada@example.com,Ada,Lovelace,London,green,on
@@ -36,18 +36,17 @@ WELCOME = (
 
 
 def demo_settings(settings: Settings, base: str) -> Settings:
-    """Return the settings of a server with the demo account, which people reach at `base` unless the settings say
-    otherwise.
+    """Return the settings of a server with the demo account; its public URL is `base` unless set.
 
-    Its mail goes to the folder: the demo people have not asked for any.
+    Its mail goes to the folder, never to an SMTP server.
     """
     return settings.changed(smtp_url="", public_url=settings.public_url or base)
 
 
 def refusal(product: Product, *, demo: bool, loopback: bool) -> str | None:
-    """Return why a server may not serve these records, or not so, in a sentence with the remedy; None when it may.
+    """Return why a server may not serve these records this way, with the remedy; None if it may.
 
-    The password of the demo login is published: it never stands beside other accounts, nor on the network.
+    The password of the demo login is published: it must not coexist with other accounts, nor be on the network.
     """
     if demo:
         others = _others(product)
@@ -68,7 +67,7 @@ def refusal(product: Product, *, demo: bool, loopback: bool) -> str | None:
 
 
 def _others(product: Product) -> list[str]:
-    """Return names of the accounts that are neither the demo's nor below it."""
+    """Return the names of accounts that are neither the demo's nor below it."""
     held = product.accounts.demo_login()
     own = set() if held is None else {held[0].id}
     others = []
@@ -82,10 +81,10 @@ def _others(product: Product) -> list[str]:
 
 
 def prepare_demo(product: Product, *, sends: bool = True) -> bool:
-    """Make the demo account unless it is there; True when it was made now.
+    """Create the demo account unless it exists; return whether it was created.
 
     A list with contacts and two profile attributes, one upload with two rejected rows and one Send to List: the worker
-    runs both jobs, like any others. Without `sends` there is no message and no mail of the past. On a second list are
+    runs both jobs, like any others. Without `sends`, it has no message and no past mail. A second list holds
     the addresses of the mail simulator.
     """
     # Other servers need none of these at their start.

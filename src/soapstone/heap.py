@@ -1,4 +1,4 @@
-"""Memory that the process gives back to the system (glibc; elsewhere the allocator stays as it is)."""
+"""Returning freed memory to the system (glibc only)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _M_ARENA_MAX = -8
 
 
 def limit_heap() -> None:
-    """Let freed memory go back to the system. To be called before there are threads.
+    """Let freed memory return to the system. Call this before the first thread starts.
 
-    Every thread would have a heap of its own, which keeps what many requests at once have needed.
+    Otherwise every thread has a heap of its own, which keeps the memory of load peaks.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return
     mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
-    # What is set does not grow by itself, as the defaults of both thresholds do.
+    # Set thresholds stay fixed; the defaults of both grow.
     mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
     mallopt(_M_TRIM_THRESHOLD, 256 * 1024)
     mallopt(_M_ARENA_MAX, 2)

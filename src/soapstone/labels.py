@@ -1,4 +1,4 @@
-"""What pages and the terminal say of jobs and belongs to no closed set: see soapstone.vocabulary for those."""
+"""Labels of jobs in the console and terminal; those of closed sets are in soapstone.vocabulary."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.rows import ImportOutcome
 
-# Counters of jobs and how they are called behind a number, in the order in which pages show them.
+# Counters of jobs → text after the number, in the order of pages.
 COUNTERS: Mapping[str, str] = {
     "rows": "rows read",
     **{each: each.label for each in (*DeliveryState, *ImportOutcome)},
     "repaired": "with an address that was repaired",
 }
 
-# What a job that is under way is doing.
+# Activities of running jobs.
 LOOKING = "looking through the file"
 MERGING = "merging"
 COMPARING = "comparing"
@@ -22,7 +22,7 @@ LEAVING = "members leaving"
 # The steps of a send, counted from its end: a Send to File has one more at its beginning.
 SEND_STEPS = {4: "reading the file", 3: "choosing recipients", 2: "building mails", 1: "handing over"}
 
-# What a send keeps about the link to unsubscribe (`sending.unsubscribe_link`).
+# A send's note on the unsubscribe link (`sending.unsubscribe_link`).
 UNSUBSCRIBE = {
     "none": "The sender chose to send these mails without a link to unsubscribe.",
     "missing": "These mails have no link to unsubscribe.",
@@ -50,7 +50,7 @@ FIGURES = {
 
 
 def counter(name: str) -> str:
-    """Return a counter, to be read after its number."""
+    """Return the label of a counter, to be read after its number."""
     return COUNTERS.get(name, plain(name))
 
 

@@ -22,13 +22,13 @@ from soapstone.store import private, schema
 from soapstone.store.database import Database
 
 HOST = "127.0.0.1"
-# Seconds until the web server and the worker must have begun.
+# Seconds until the web server and the worker must be ready.
 PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
 class LocalServer:
-    """A server that runs: `base` is its URL, without a slash at the end."""
+    """A running server; `base` is its URL, without a trailing slash."""
 
     base: str
     product: Product
@@ -36,11 +36,11 @@ class LocalServer:
 
 @contextmanager
 def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots: int = 4) -> Iterator[LocalServer]:
-    """Serve until the block ends; `slots` jobs run at once. An empty database is set up.
+    """Serve until the block ends, with `slots` concurrent jobs. An empty database is set up.
 
-    Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError when another worker serves the records or ours does not begin.
+    Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError if another worker serves the records or ours does not start.
     """
-    # The test server takes parts of this module, and begins without the worker's.
+    # Imported late: the test server uses this module without them.
     from soapstone.runners import maintenance, runners
 
     with listen(HOST, port) as listener:
@@ -71,9 +71,9 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
 
 @contextmanager
 def serving(app: App, listener: socket.socket, settings: Settings, *, grace: int = 10) -> Iterator[None]:
-    """Serve the app in a thread until the block ends, which begins when the server is ready.
+    """Serve the app in a thread until the block ends, which starts once the server is ready.
 
-    Calls under way have `grace` seconds then.
+    At the end, calls under way get `grace` seconds.
     """
     ready: Future[None] = Future()
     web = WebServer(app, settings, ready=lambda: ready.set_result(None), grace=grace)
@@ -98,7 +98,7 @@ def serving(app: App, listener: socket.socket, settings: Settings, *, grace: int
 
 @contextmanager
 def working(worker: Worker) -> Iterator[None]:
-    """Let the worker run in a thread until the block ends."""
+    """Run the worker in a thread until the block ends."""
     thread = threading.Thread(target=copy_context().run, args=(worker.run,), name="worker")
     thread.start()
     try:
@@ -109,9 +109,9 @@ def working(worker: Worker) -> Iterator[None]:
 
 
 def wait_for_worker(worker: Worker, database: Database) -> None:
-    """Wait for the worker's first heartbeat, with which the server calls itself ready."""
+    """Wait for the worker's first heartbeat, which makes the server ready. Raises RuntimeError."""
     end = time.monotonic() + PATIENCE
     while all(each.worker != worker.name for each in Heartbeats(database).all()):
         if time.monotonic() > end:
-            raise RuntimeError("The worker does not begin; the log may tell why.")
+            raise RuntimeError("The worker does not start; the log may say why.")
         time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""What the lines of the log say of the request or job that they belong to."""
+"""Log fields of the current request or job."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _bound: ContextVar[Mapping[str, object]] = ContextVar("bound", default=MappingPr
 
 
 def bind(**fields: object) -> None:
-    """Add these fields to all further lines of this thread or task, and of those that it begins with its context."""
+    """Add fields to all further log lines of this thread or task, and of those started in its context."""
     _bound.set({**_bound.get(), **fields})
 
 
 def bound() -> Mapping[str, object]:
-    """Return the fields that were added."""
+    """Return the added fields."""
     return _bound.get()

@@ -14,19 +14,19 @@ from soapstone.log_context import bound
 
 log = logging.getLogger(__name__)
 
-# What tells the lines of a request or job from others, in the order of a line.
+# Fields that identify a request or job, in the order of a line.
 CONTEXT = ("interface", "request_id", "job")
-# Attributes of every record, and uvicorn's own with codes that colour a terminal.
+# Attributes of every record, and uvicorn's own with terminal colours.
 _NOT_TOLD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
-# Characters of a value that is written without quotes.
+# Characters of values written without quotes.
 _PLAIN = frozenset("!#$%&()*+,-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
 
 def configure_logs(form: str = "text", level: str = "info") -> None:
     """Send the logs of this process to standard error. `form` is "text" or "json", `level` a level's name.
 
-    The level is that of this program's own loggers. Those of libraries tell warnings at least: at lower levels they
-    would tell what they read and write, addresses and credentials too.
+    The level applies to this program's own loggers. Libraries log from warnings on: at lower levels they
+    would log their data, including addresses and credentials.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(form))
@@ -43,7 +43,7 @@ def configure_logs(form: str = "text", level: str = "info") -> None:
 
 
 class LineFormatter(logging.Formatter):
-    """Formats records. Text from outside cannot forge a line: what does not print is escaped.
+    """Formats records. Input cannot forge a line, since unprintable characters are escaped.
 
     In text a line is `TIME [LEVEL] LOGGER: EVENT NAME=VALUE …`; the lines of a stack trace follow, indented. In JSON
     it is one object, with the stack trace as its member `exception`.
@@ -59,7 +59,7 @@ class LineFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds")[:-6] + "Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            # Some end with a line break.
+            # Some traces end with a line break.
             "event": record.getMessage().strip(),
             **{name: value for name, value in record.__dict__.items() if name not in _NOT_TOLD},
             **{name: known[name] for name in CONTEXT if name in known},

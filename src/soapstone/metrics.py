@@ -1,4 +1,4 @@
-"""Metrics: figures of this process and of the records, for monitors that read the format of Prometheus."""
+"""Metrics of this process and of the records, in the format of Prometheus."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from soapstone.vocabulary.rows import ImportOutcome
 
 log = logging.getLogger(__name__)
 
-# Seconds for which figures of the records are given again.
+# Seconds for which figures of the records are cached.
 FRESH = 5.0
 # Upper bounds of the duration of a call, in seconds. Most answers to polls take less than the first.
 DURATIONS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0)
 UNKNOWN = "unknown"
-# The codes at the beginning of fault texts. Any other text counts as "other": it may be what the caller wrote.
+# The codes at the beginning of fault texts. Other text counts as "other": it may be the caller's input.
 FAULT_CODES = frozenset(
     {
         "AccessDenied",
@@ -51,16 +51,16 @@ FAULT_CODES = frozenset(
         "ProhibitedIPAddress",
     }
 )
-# Counters of imports and updates that say what became of a row, and those of sends that say how a mail ended.
+# Counters of row outcomes (imports, updates) and of final mail states (sends).
 ROWS = frozenset(ImportOutcome)
 MAILS = frozenset({"handed", "failed", "bounced", "skipped"})
 
 
 class Metrics:
-    """The figures. Those of calls are added on the event loop; `page` is called in any thread.
+    """The metrics. Calls are counted on the event loop; `page` is thread-safe.
 
-    `operations` has the names of all operations by contract: labels are of these sets, whatever callers write. `token`
-    is what monitors show.
+    `operations` holds the operations by contract, which bound the labels. `token`
+    is the monitors' credential.
     """
 
     def __init__(self, database: Database, operations: Mapping[str, Collection[str]], token: str) -> None:
@@ -91,7 +91,7 @@ class Metrics:
         self._requests.labels(interface, f"{status // 100}xx").inc()
 
     def add_call(self, contract: str, operation: str, seconds: float, fault: str) -> None:
-        """Count a call. `fault` is the text of its fault, empty for none."""
+        """Count a call. `fault` is its fault text, empty for none."""
         if operation not in self._operations[contract]:
             operation = UNKNOWN
         self._seconds.labels(contract, operation).observe(seconds)
@@ -110,7 +110,7 @@ class Metrics:
 
 
 class _RecordsCollector(Collector):
-    """Figures of the records, looked at again when they are some seconds old: many monitors cost what one does."""
+    """Metrics of the records, cached for some seconds, so that many monitors cost no more than one."""
 
     def __init__(self, database: Database) -> None:
         self._activity = Activity(database)
@@ -120,11 +120,11 @@ class _RecordsCollector(Collector):
         self._until = 0.0
 
     def describe(self) -> Iterable[Metric]:
-        """Tell no names: the registry would collect for them."""
+        """Return nothing: otherwise the registry would collect all figures to get their names."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Return the figures; without the records only that they cannot be read."""
+        """Yield the figures; only `soapstone_records_up` if the records cannot be read."""
         with self._lock:
             if time.monotonic() >= self._until:
                 self._known = list(self._look())

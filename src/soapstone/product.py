@@ -1,4 +1,4 @@
-"""The product: every room on one set of records."""
+"""The product: all services on one set of records."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 
 class _Room:
-    """A room that is opened when it is first asked for; its module is loaded then.
+    """A service that is imported and opened on first use.
 
     A server answers its first calls without most of them.
     """
@@ -89,7 +89,7 @@ def _room(module: str, parts: Callable[[Product], tuple[object, ...]] = lambda i
 
 
 class Product:
-    """What the contracts, the console and the command line call."""
+    """The services that contracts, console and command line call."""
 
     settings: Settings
     database: Database
@@ -140,7 +140,7 @@ class Product:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        # Held while a room is opened: threads share them.
+        # Held while a service is opened: threads share them.
         self.opening = RLock()
         self.blobs = Blobs(settings.blobs)
         self.accounts = Accounts(database)
@@ -156,14 +156,14 @@ class Product:
 
     @classmethod
     def open(cls, settings: Settings, database: Database) -> Product:
-        """Open the rooms on these records."""
+        """Open the product on these records."""
         return cls(settings, database)
 
     def subscriptions(self, base: str = "") -> Subscriptions:
-        """Single subscriptions. Their letters hold links to this server, which people reach at the URL of the settings.
+        """Return single subscriptions. Links in their mails begin with the public URL of the settings.
 
-        Without it, `base`, where a request says that it has reached the server, counts on this machine alone: a caller
-        that chose any other host would choose where the links of other people's mails lead.
+        Without it, `base`, the host of the request, is used only if it is this machine: a caller
+        that chose another host would choose the target of links in other people's mails.
         """
         from soapstone.contacts.subscriptions import Subscriptions
         from soapstone.sending.confirmations import SubscriptionMails
@@ -181,14 +181,14 @@ class Product:
 
     @cached_property
     def spam_scanner(self) -> SpamScanner | None:
-        """The spam scanner of the settings; None without one. Raises InvalidError."""
+        """The configured spam scanner; None without one. Raises InvalidError."""
         from soapstone.sending.mail.spamd import SpamScanner
 
         return SpamScanner(self.settings.spamd_url) if self.settings.spamd_url else None
 
     @cached_property
     def links(self) -> Links | None:
-        """The links of mails; None while the server does not know the URL at which people reach it."""
+        """The links of mails; None without a public URL."""
         from soapstone.sending.signed_links import Links
 
         if not self.settings.public_url:
@@ -201,8 +201,7 @@ ReceivedUpload = Upload
 
 
 def received(upload: object) -> ReceivedUpload:
-    """Return the blob behind an upload that the wire layer took in; the endpoints are given `Blobs.new` to make
-    them."""
+    """Return the blob behind an upload of the wire layer, whose endpoints create them by `Blobs.new`."""
     if not isinstance(upload, Upload):
         raise TypeError(f"not an upload of this product: {type(upload).__name__}")
     return upload

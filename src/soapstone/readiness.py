@@ -1,4 +1,4 @@
-"""Whether this installation can do its work now, and what is missing if not."""
+"""Readiness: whether this installation can work now, and if not, why."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from soapstone.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
-# What anybody may read; the log has the reason.
+# Public texts; the log has the reason.
 DATABASE = "No change can be stored in the database."
 FOLDER = "No file can be stored in the data folder."
 WORKER = (
@@ -26,7 +26,7 @@ FAILING = "The worker ends again and again: jobs do not get on."
 
 
 class Readiness:
-    """Looks at the database, the data folder and the workers. `supervisor` is that of this server's own worker."""
+    """Checks the database, the data folder and the workers. `supervisor` runs this server's own worker."""
 
     def __init__(self, product: Product, supervisor: Supervisor | None = None) -> None:
         self._product = product
@@ -34,8 +34,7 @@ class Readiness:
         self._heartbeats = Heartbeats(product.database)
 
     def missing(self) -> dict[str, str]:
-        """Return a sentence under each of `database`, `folder` and `worker` that is missing; takes about a second at
-        most."""
+        """Return a sentence for each of `database`, `folder` and `worker` that fails; takes about a second at most."""
         checks: dict[str, tuple[Callable[[], str | None], str]] = {
             "database": (self._database, DATABASE),
             "folder": (self._folder, FOLDER),
@@ -44,7 +43,7 @@ class Readiness:
         missing: dict[str, str] = {}
         for name, (check, sentence) in checks.items():
             if name == "worker" and "database" in missing:
-                # It has the heartbeats.
+                # The heartbeats are in the database.
                 continue
             try:
                 found = check()

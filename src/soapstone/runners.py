@@ -1,4 +1,4 @@
-"""What a worker does: the rooms' runners by kind of job, and its maintenance."""
+"""The work of a worker: runners by kind of job, and maintenance."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ UNUSABLE_SETTINGS = (InvalidSmtpUrl, InvalidError)
 
 
 def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
-    """Kind of job → its runner. Raises UNUSABLE_SETTINGS.
+    """Return the runners by kind of job. Raises UNUSABLE_SETTINGS.
 
-    With `simulates`, and always where the demo's login is, addresses of the mail simulator behave as it says.
+    With `simulates`, and always with the demo's login, the mail simulator handles its addresses.
     """
     settings = product.settings
     simulates = simulates or product.accounts.demo_login() is not None
@@ -53,8 +53,7 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
 
 
 def maintenance(product: Product) -> list[Callable[[], object]]:
-    """Return what is done now and then: input files past their time go, and what dead runs left, old sessions and
-    failures."""
+    """Return the periodic tasks: remove expired input files, leftovers of dead runs, old sessions and failures."""
 
     def sweep_inputs() -> None:
         product.jobs.forget_inputs(now() - timedelta(days=product.settings.retention_days))
@@ -82,7 +81,7 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:
-    """Return the SMTP server of the settings; None when mail goes to the folder. Raises InvalidSmtpUrl."""
+    """Return the configured SMTP server; None if mail goes to the folder. Raises InvalidSmtpUrl."""
     if not settings.smtp_url:
         return None
     return SmtpServer(
@@ -102,7 +101,7 @@ def _retries(settings: Settings) -> Retries:
 
 
 def dkim_signer(settings: Settings) -> DkimSigner | None:
-    """Return the signer with the keys of the settings; None when mails go unsigned. Raises InvalidError."""
+    """Return the signer with the configured keys; None if mails go unsigned. Raises InvalidError."""
     if not settings.dkim_key:
         if settings.dkim_second_key:
             raise InvalidError("SOAPSTONE_DKIM_SECOND_KEY is set, and SOAPSTONE_DKIM_KEY is not set.")
@@ -114,5 +113,5 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 
 def stationery(product: Product) -> Stationery:
-    """Return links and signature of all mails, as far as they are set up. Raises InvalidError."""
+    """Return links and signer of all mails, as far as configured. Raises InvalidError."""
     return Stationery(links=product.links, signer=dkim_signer(product.settings))

@@ -1,4 +1,4 @@
-"""The server put together: every contract, the console and the worker on one set of records."""
+"""The web server: all contracts, REST and the console on one set of records."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-# Seconds by which answers come late that ask to try again.
+# Delay of answers with Retry-After, in seconds.
 REFUSAL_PAUSE = 1.0
 # In lower case.
 LISTRAK_PATH = "/v31/integrationservice.asmx"
-# The calls that clients poll with: their answers depend on the records alone.
+# The polling operations, whose answers depend on the records alone.
 POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "GetLegacyProcessStatus")
 
 
 class LateApp:
-    """An app that is made, in a thread, when it is first called, unless it was loaded before."""
+    """An app that is created on its first call, in a thread, unless loaded before."""
 
     def __init__(self, make: Callable[[], App]) -> None:
         self._make = make
@@ -72,7 +72,7 @@ class LateApp:
         self._making = Lock()
 
     def load(self) -> App:
-        """Return the app; make it at the first time."""
+        """Return the app, created on first use."""
         with self._making:
             if self._app is None:
                 self._app = self._make()
@@ -84,7 +84,7 @@ class LateApp:
 
 
 class Application:
-    """The ASGI app of one web process: picks the room by the path."""
+    """The ASGI app of one web process: dispatches by path."""
 
     def __init__(
         self,
@@ -95,9 +95,9 @@ class Application:
         lazy: bool = False,
         repeatable: Collection[str] = POLLS,
     ) -> None:
-        """With `lazy` what a call needs is loaded when it is first called: in a test server it may never be.
+        """With `lazy`, apps are loaded on their first call: a test server may not need them all.
 
-        `repeatable` are operations that may be given the same answer again while the records are as they were.
+        `repeatable` operations may be answered from a cache while the records are unchanged.
         """
         self._repeatable = repeatable
         self._readiness = Readiness(product, supervisor)
@@ -117,7 +117,7 @@ class Application:
         self._magnetmail = self._endpoint("magnetmail", MAGNETMAIL, service, prefill)
         self._listrak = LateApp(self._make_listrak)
         self._xml = LateApp(self._make_xml)
-        # A server of the contracts alone need not hold it in memory.
+        # A server of the contracts alone does not load it.
         self._rest = LateApp(self._make_rest)
         self._subscriber = LateApp(self._make_subscriber)
         self._console = LateApp(partial(self._make_console, demo=demo))
@@ -130,7 +130,7 @@ class Application:
         if scope["type"] == "http":
             interface, app = self._room(str(scope["path"]))
             request_id = self._origins.request_id(scope) or secrets.token_hex(8)
-            # The server runs each request in a task of its own: all of its lines in the log say these.
+            # Each request runs in a task of its own, whose log lines get these fields.
             log_context.bind(interface=interface, request_id=request_id)
             await app(scope, receive, self._answering(send, interface, request_id))
         elif scope["type"] == "lifespan":
@@ -185,12 +185,12 @@ class Application:
         return console(self._product, self._calls, demo=demo)
 
     def forget(self) -> None:
-        """Give no answer again that was given before: the clock was set. Called on the event loop."""
+        """Clear the answer caches, after the clock was set. Called on the event loop."""
         for endpoint in self._endpoints:
             endpoint.forget()
 
     def close(self) -> None:
-        """Wait for the calls under way; end the threads, and let go of the records."""
+        """Wait for the calls under way, end the threads, and close the records."""
         for endpoint in self._endpoints:
             endpoint.close()
         if self._xml_calls is not None:
@@ -198,7 +198,7 @@ class Application:
         self._watch.close()
 
     def _room(self, path: str) -> tuple[str, App]:
-        """Return the name of an interface, as logs and metrics have it, and its app."""
+        """Return the interface's name, for logs and metrics, and its app."""
         lower = path.lower()
         for prefix, interface, app in (
             (MAGNETMAIL.path.lower(), "magnetmail", self._magnetmail),
@@ -217,13 +217,13 @@ class Application:
         if path == "/readyz":
             return "health", self._ready
         if path == "/metrics":
-            return "metrics", self._tell_metrics
+            return "metrics", self._send_metrics
         return "console", self._console
 
     def _answering(self, send: Send, interface: str, request_id: str) -> Send:
-        """Send answers with the id of their request, and those that ask to try again later a moment late.
+        """Send answers with their request's id; delay those with Retry-After.
 
-        Callers in a flood that try again at once would keep the server busy with refusals, and others waiting.
+        Clients that retry at once would keep the server busy with refusals.
         """
 
         async def answer(message: MutableMapping[str, Any]) -> None:
@@ -239,7 +239,7 @@ class Application:
         return answer
 
     def _add_call(self, interface: str, call: CallRecord) -> None:
-        """Take a SOAP call that was just answered. Called on the event loop."""
+        """Record an answered SOAP call. Called on the event loop."""
         if self._metrics is not None:
             self._metrics.add_call(interface, call.operation, call.seconds, call.fault)
         self._calls.add(call)
@@ -257,8 +257,8 @@ class Application:
         if self._metrics is not None:
             self._metrics.add_call("xml", PATHS.get(scope["path"], ""), perf_counter() - began, fault)
 
-    async def _tell_metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with the figures, whoever has the token of the settings."""
+    async def _send_metrics(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the metrics if the request has the configured token."""
         if self._metrics is None:
             response: Response = PlainTextResponse("Metrics are off. SOAPSTONE_METRICS_TOKEN turns them on.\n", 404)
         elif scope["method"] not in ("GET", "HEAD"):
@@ -272,7 +272,7 @@ class Application:
         await response(scope, receive, send)
 
     def _shared(self, app: App) -> App:
-        """Return the app, telling browsers that pages of the allowed origins may call it (lk-7)."""
+        """Return the app with CORS headers for the allowed origins (lk-7)."""
         allowed = self._product.settings.allowed_origins
         if not allowed:
             return app
@@ -293,7 +293,7 @@ class Application:
 
 
 class WebServer(uvicorn.Server):
-    """uvicorn, telling when it has begun to serve. Slow clients and too many connections are given up."""
+    """uvicorn with a callback at its start, and limits on slow clients and connections."""
 
     def __init__(
         self,
@@ -304,7 +304,7 @@ class WebServer(uvicorn.Server):
         tls: ssl.SSLContext | None = None,
         grace: int = 10,
     ) -> None:
-        """Give calls under way `grace` seconds at the end of the server."""
+        """Give calls under way `grace` seconds at shutdown."""
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )
@@ -314,12 +314,12 @@ class WebServer(uvicorn.Server):
                 limits.per_client(app),
                 # uvicorn calls it as it would call the class.
                 http=partial(Connection, limits=limits, patience=patience),  # type: ignore[arg-type]
-                # A connection that is upgraded would leave these bounds.
+                # An upgraded connection would escape these limits.
                 ws="none",
                 loop="uvloop",
                 log_config=None,
                 access_log=False,
-                # Proxies are believed by the rooms, for the addresses that the operator names.
+                # The apps evaluate proxy headers, from trusted proxies only.
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=grace,
@@ -329,7 +329,7 @@ class WebServer(uvicorn.Server):
         self._ready = ready
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second."""
+        """Called ten times a second."""
         if counter % 10 == 0:
             check_all(self.server_state.connections)
         return await super().on_tick(counter)
@@ -341,7 +341,7 @@ class WebServer(uvicorn.Server):
 
 
 class PortTaken(SoapstoneError):
-    """The address is not to be had; the message says what to do."""
+    """The address cannot be bound; the message names the remedy."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -365,7 +365,7 @@ def listen(host: str, port: int) -> socket.socket:
 def _metrics(product: Product) -> Metrics:
     from soapstone.listrak.operations import CONTRACT
 
-    # Only servers that have a monitor hold the library in memory.
+    # Only servers with a monitor load the library.
     from soapstone.metrics import Metrics
 
     operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": CONTRACT.operations_by_name}
@@ -389,7 +389,7 @@ def serve(
     tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until a signal ends it."""
-    # Uvicorn raises SIGTERM again when it is done: by default that ends the process before the callers have cleaned up.
+    # uvicorn raises SIGTERM again at its end, which by default ends the process before the callers' cleanup.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
         WebServer(app, settings, ready=ready, tls=tls).run(sockets=list(listeners))

@@ -25,24 +25,24 @@ DATABASES = ("sqlite", "postgresql")
 # What Kubernetes sets for a service named soapstone, in all containers of its namespace; links of Docker do the same.
 _SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
 
-# What is better kept in a file that `SOAPSTONE_…_FILE` names: environments are shown to many, and inherited.
+# Secrets that `SOAPSTONE_…_FILE` may name a file for: environments are widely visible, and inherited.
 SECRETS = ("database_url", "smtp_url", "secret_key", "metrics_token", "admin_password")
-# Bytes of such a file.
+# Most bytes of such a file.
 LARGEST_SECRET = 64 << 10
 
-# Characters of a token that is not to be guessed.
+# Fewest characters of a token that cannot be guessed.
 SHORTEST_TOKEN = 20
 
 
 class UnusableSetting(SoapstoneError):
-    """Settings have values that they cannot have, or there are no such settings; a line for each says which and why."""
+    """Settings are invalid or unknown; the message has one line for each, with the reason."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of a setting. `read` makes its value of what is given; raises ValueError, whose message says why.
+    """The definition of a setting. `read` parses its value; raises ValueError with the reason.
 
-    No field of pydantic's, which takes a tenth of a server's start to load.
+    Not a pydantic field: loading pydantic takes a tenth of a server's start.
     """
 
     default: Any
@@ -57,7 +57,7 @@ def _setting(default: Any, description: str, read: Callable[[Any], Any] = str) -
 def _number(
     kind: type[float], *, above: float | None = None, least: float | None = None, most: float | None = None
 ) -> Callable[[Any], float]:
-    """Read numbers of this kind within these bounds."""
+    """Return a reader of numbers of this kind within these bounds."""
     bounds = (
         (above, operator.gt, "greater than"),
         (least, operator.ge, "greater than or equal to"),
@@ -80,7 +80,7 @@ def _number(
     return read
 
 
-# Larger ones are no times that a clock or a calendar can count.
+# Larger values overflow clocks or calendars.
 _seconds = _number(float, above=0, most=86_400)
 _minutes = _number(int, above=0, most=525_600)
 
@@ -148,7 +148,7 @@ def _host(given: str) -> str:
 
 
 def _listed(given: Any) -> list[str]:
-    """Return a list, also as an environment variable has it."""
+    """Return a list, also from the text of an environment variable."""
     if isinstance(given, str):
         if not given.lstrip().startswith("["):
             return [one.strip() for one in given.split(",") if one.strip()]
@@ -182,14 +182,14 @@ def _token(given: str) -> str:
 
 
 class Settings:
-    """What an operator may set. Flags of the command line win over environment variables, these over the defaults."""
+    """The operator's settings. Command-line flags win over environment variables, these over defaults."""
 
-    data_dir: Path = _setting(Path("./data"), "Folder of everything that this server keeps.", _folder)
+    data_dir: Path = _setting(Path("./data"), "Folder for all files of this server.", _folder)
     database_url: str = _setting("", "Database; empty means a SQLite file in the data folder.", _database)
     public_url: str = _setting(
-        "", "URL at which people reach this server; links in mails begin with it, without it there are none.", _url
+        "", "Public URL of this server, with which links in mails begin; without it mails have no links.", _url
     )
-    trusted_proxies: list[str] = _setting([], "Addresses of proxies whose X-Forwarded headers are believed.", _networks)
+    trusted_proxies: list[str] = _setting([], "Addresses of proxies whose X-Forwarded headers are trusted.", _networks)
     tls_cert: str = _setting("", "File with the certificate and its chain, PEM; empty means no TLS.")
     tls_key: str = _setting("", "File with the key of the certificate, PEM, without a password.")
     allowed_origins: list[str] = _setting(
@@ -198,18 +198,18 @@ class Settings:
     max_upload_bytes: int = _setting(2 << 30, "Largest request body, in bytes.", _number(int, above=0, most=1 << 50))
     head_seconds: float = _setting(20, "How long the head of a request may take.", _seconds)
     body_seconds: float = _setting(
-        30, "A request is given up when its body brings less than 1,000 bytes in this time.", _seconds
+        30, "A request is aborted if less than 1,000 bytes of its body arrive in this time.", _seconds
     )
     answer_seconds: float = _setting(
-        60, "A connection is closed when its client takes nothing of an answer for so long.", _seconds
+        60, "A connection is closed if its client reads nothing of an answer for this long.", _seconds
     )
     max_connections: int = _setting(
-        500, "Connections of all clients at once; more are answered 503.", _number(int, above=0)
+        500, "Concurrent connections of all clients; more are answered 503.", _number(int, above=0)
     )
     max_connections_per_address: int = _setting(
         100,
-        "Connections of one client address at once, or of one IPv6 /64 network; "
-        "loopback addresses and trusted proxies have no such bound.",
+        "Concurrent connections of one client address, or of one IPv6 /64 network; "
+        "loopback addresses and trusted proxies have no such limit.",
         _number(int, above=0),
     )
     session_minutes: int = _setting(
@@ -222,26 +222,24 @@ class Settings:
         _number(int, above=0),
     )
     lock_minutes: int = _setting(15, "How long failures are remembered and a lock lasts.", _minutes)
-    smtp_url: str = _setting(
-        "", "SMTP server that mail is handed to, smtp://… or smtps://…; empty means a folder of files."
-    )
+    smtp_url: str = _setting("", "SMTP server for outgoing mail, smtp://… or smtps://…; empty means a folder of files.")
     smtp_connections: int = _setting(
         8, "Connections to the SMTP server that a worker opens.", _number(int, above=0, most=200)
     )
-    smtp_rate: float = _setting(0, "Most mails per second that a worker hands over; 0 means no limit.", _rate)
+    smtp_rate: float = _setting(0, "Most mails per second that a worker sends; 0 means no limit.", _rate)
     smtp_domain_rate: float = _setting(0, "Most mails per second to recipients of one domain; 0 means no limit.", _rate)
     smtp_timeout_seconds: float = _setting(
         300, "How long the SMTP server may take for the envelope of a mail; twice as long for its content.", _seconds
     )
     smtp_retry_seconds: float = _setting(
-        60, "A recipient that is refused for now is tried again after this time, then twice as long.", _seconds
+        60, "Delay of the first retry of a deferred recipient; doubled for each further one.", _seconds
     )
     smtp_retry_hours: float = _setting(
         24,
-        "A recipient that is refused for now, again and again, is given up after this time.",
+        "A recipient that stays deferred is given up after this time.",
         _number(float, above=0, most=8_760),
     )
-    smtp_hostname: str = _setting("", "Name by which the SMTP server is greeted; empty means this machine's.", _host)
+    smtp_hostname: str = _setting("", "Host name in EHLO; empty means this machine's.", _host)
     dkim_key: str = _setting("", "File with the RSA or ed25519 key that mails are signed with, PEM; empty means none.")
     dkim_domain: str = _setting("", "Domain that signs; mails from other domains go unsigned.")
     dkim_selector: str = _setting("", "Selector of the key in that domain.")
@@ -249,12 +247,8 @@ class Settings:
         "", "File with a second key, of the other kind, for a second signature; empty means none."
     )
     dkim_second_selector: str = _setting("", "Selector of the second key in the same domain.")
-    spamd_url: str = _setting(
-        "", "SpamAssassin's spamd, spamd://host:port, that gives messages their score; empty means none."
-    )
-    secret_key: str = _setting(
-        "", "Key that links in mails are signed with; empty means one that is kept in the database."
-    )
+    spamd_url: str = _setting("", "SpamAssassin's spamd that scores messages, spamd://host:port; empty means none.")
+    secret_key: str = _setting("", "Key that signs links in mails; empty means one kept in the database.")
     retention_days: int = _setting(
         30,
         "How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
@@ -267,15 +261,15 @@ class Settings:
     )
     mail_retention_days: int = _setting(
         0,
-        "How long mails of sends that are over stay in the mail folder; 0: for ever.",
+        "How long mails of finished sends stay in the mail folder; 0: for ever.",
         _number(int, least=0, most=36_500),
     )
     log_format: Literal["text", "json"] = _setting(
-        "text", "Form of the lines of the log, text or json.", _one_of("text", "json")
+        "text", "Format of log lines: text or json.", _one_of("text", "json")
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
-        "Least level of the lines of the log: debug, info, warning or error.",
+        "Lowest level of log lines: debug, info, warning or error.",
         _one_of("debug", "info", "warning", "error"),
     )
     metrics_token: str = _setting(
@@ -283,14 +277,14 @@ class Settings:
     )
     admin_login: str = _setting(
         "",
-        "Login of the first account, LOGIN or ACCOUNT/LOGIN; a server makes both where there is no account "
-        "yet. The account is named like the login unless it is named.",
+        "Login of the first account, LOGIN or ACCOUNT/LOGIN; a server creates both if it has no account "
+        "yet. Without ACCOUNT the account is named like the login.",
         _login,
     )
-    admin_password: str = _setting("", "Password of that login; it counts only when the login is made.")
+    admin_password: str = _setting("", "Password of that login; used only to create it.")
 
     def __init__(self, **given: Any) -> None:
-        """Take what is not `given` from the environment. Raises UnusableSetting, whose message names no value."""
+        """Read settings that are not `given` from the environment. Raises UnusableSetting, without values."""
         if unknown := given.keys() - SETTINGS.keys():
             raise TypeError(f"no settings: {', '.join(sorted(unknown))}")
         variables = {name.upper(): value for name, value in os.environ.items()}
@@ -306,7 +300,7 @@ class Settings:
             raise UnusableSetting("\n".join(faults))
 
     def changed(self, **values: Any) -> Settings:
-        """Return these settings with other values for some."""
+        """Return a copy of these settings with some values changed."""
         return Settings(**vars(self) | values)
 
     @property
@@ -328,12 +322,12 @@ class Settings:
 
     @property
     def mail(self) -> Path:
-        """Folder that mail is handed over to while no SMTP server is configured."""
+        """Folder of sent mails while no SMTP server is configured."""
         return self.data_dir / "mail"
 
     @property
     def drafts(self) -> Path:
-        """Folder of mails that are built but not yet handed over; on the same file system as `mail`."""
+        """Folder of mails built but not yet sent; on the same file system as `mail`."""
         return self.data_dir / "drafts"
 
     @property
@@ -346,13 +340,13 @@ class Settings:
         except ValueError:
             return "***"
         if parts.password is None:
-            # A URL that cannot be used may have it anywhere.
+            # An invalid URL may have it anywhere.
             return self.smtp_url if parts.username else "***"
         return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
 
     @property
     def worker_lock(self) -> Path:
-        """The worker's lock."""
+        """The worker's lock file."""
         return self.data_dir / "worker.lock"
 
 
@@ -361,8 +355,7 @@ SETTINGS: dict[str, Setting] = {name: each for name, each in vars(Settings).item
 
 
 def read_settings(**flags: Any) -> Settings:
-    """Return the settings of the environment under these flags. Raises UnusableSetting, which names all that is
-    wrong."""
+    """Return the settings of flags and environment. Raises UnusableSetting, which names every fault."""
     faults = [_unknown(name) for name, value in sorted(os.environ.items()) if _is_misspelt(name, value)]
     given = dict(flags)
     for name in SECRETS:
@@ -391,9 +384,9 @@ def source_of(name: str) -> str:
 
 
 def _from_file(name: str) -> str | None:
-    """Return the secret in the file that its variable names, without the line's end; None when no file is named.
+    """Return the secret in the file that its variable names, without the line end; None if no file is named.
 
-    Raises ValueError when the file cannot give one; its message says why.
+    Raises ValueError with the reason if the file is unusable.
     """
     if source_of(name) != "file":
         return None
@@ -415,7 +408,7 @@ def _from_file(name: str) -> str | None:
 
 
 def _is_misspelt(name: str, value: str) -> bool:
-    """Return whether a variable looks like a setting and is none."""
+    """Return whether a variable is an unknown setting."""
     upper = name.upper()
     own = upper.removeprefix(PREFIX).lower()
     if not upper.startswith(PREFIX) or own in SETTINGS or own.removesuffix("_file") in SECRETS:

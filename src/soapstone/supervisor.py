@@ -14,26 +14,26 @@ from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
-# A worker that ends by itself sooner than this, in seconds, is not restarted at once; one that was killed always is.
+# A worker that exits by itself within these seconds is restarted with a delay; a killed one is restarted at once.
 SHORT_LIFE = 2.0
 LONGEST_PAUSE = 10.0
-# A worker that ends by itself so many times within so many seconds does no work to speak of.
+# A worker that exits by itself this many times within these seconds counts as failing.
 MOST_ENDS = 3
 ENDS_SECONDS = 120.0
 
 
 class Supervisor:
-    """Starts `soapstone worker` with these arguments and starts it again whenever it ends, until `stop`.
+    """Runs `soapstone worker` with these arguments and restarts it whenever it ends, until `stop`.
 
-    The worker holds the other end of a pipe as its standard input: when this process dies, however it dies, the worker
-    reads the end of the pipe and stops too.
+    The worker's standard input is the other end of a pipe: however this process dies, the worker
+    reads its end and stops too.
     """
 
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
         self._command = [sys.executable, "-m", "soapstone", "worker", "--supervised", *arguments]
         self._environment = {**os.environ, **environment}
         self._stop = threading.Event()
-        # When the last workers ended, on the monotonic clock.
+        # Times at which the last workers ended, on the monotonic clock.
         self._ends: deque[float] = deque(maxlen=MOST_ENDS)
         self._process: subprocess.Popen[bytes] | None = None
         self._thread = threading.Thread(target=self._watch, name="supervisor")
@@ -44,12 +44,12 @@ class Supervisor:
 
     @property
     def fails(self) -> bool:
-        """Whether the worker has ended again and again lately."""
+        """Whether the worker has ended repeatedly of late."""
         ends = list(self._ends)
         return len(ends) == MOST_ENDS and time.monotonic() - ends[0] < ENDS_SECONDS
 
     def stop(self, timeout: float = 30.0) -> None:
-        """Let the worker finish the chunks under way, then end it."""
+        """Let the worker finish its current chunks, then end it; kill it after `timeout` seconds."""
         self._stop.set()
         process = self._process
         if process is not None and process.poll() is None:

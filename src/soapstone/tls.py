@@ -1,4 +1,4 @@
-"""The server's own TLS: a context of the certificate and key that the settings name."""
+"""The server's TLS context, from the configured certificate and key."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from soapstone.errors import InvalidError
 
 
 def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
-    """TLS 1.2 and newer with these PEM files; None when there are none. Raises InvalidError."""
+    """Return a context for TLS 1.2 and newer with these PEM files; None without files. Raises InvalidError."""
     if not certificate and not key:
         return None
     if not certificate or not key:
@@ -33,5 +33,5 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext | None:
     except ssl.SSLError as trouble:
         if trouble.reason == "KEY_VALUES_MISMATCH":
             raise InvalidError(f"The key in {key} is not that of the certificate in {certificate}.") from None
-        raise InvalidError(f"There is no certificate in {certificate} or no key in {key}, in PEM format.") from None
+        raise InvalidError(f"{certificate} holds no certificate, or {key} no key, in PEM format.") from None
     return context

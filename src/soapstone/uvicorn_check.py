@@ -1,4 +1,4 @@
-"""A rehearsal at the start: does this uvicorn still have what `Connection` builds on?"""
+"""A self-test at startup: checks that this uvicorn has the internals that `Connection` relies on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PIECE = b"x" * 100_000
 
 
 def check_uvicorn() -> None:
-    """Serve a few requests without a network. Raises SoapstoneError when one of the bounds does not hold."""
+    """Serve a few requests without a network. Raises SoapstoneError if a limit does not hold."""
     try:
         asyncio.run(_rehearse())
     except Exception as trouble:
@@ -30,7 +30,7 @@ def check_uvicorn() -> None:
 
 
 class _Transport(asyncio.Transport):
-    """Keeps what is written."""
+    """A transport that keeps written bytes."""
 
     def __init__(self) -> None:
         super().__init__()

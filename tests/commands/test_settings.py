@@ -120,7 +120,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert len(output.splitlines()) == 6
         for words in (
             "it is no folder",
-            "There is no certificate in",
+            "holds no certificate, or",
             "SOAPSTONE_SMTP_URL",
             "SOAPSTONE_SPAMD_URL",
             "nowhere.pem cannot be read",
