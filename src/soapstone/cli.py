@@ -76,7 +76,7 @@ TlsCert = Annotated[str | None, typer.Option(help="File with the certificate and
 TlsKey = Annotated[str | None, typer.Option(help="File with the key of the certificate, PEM, without a password.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
 
-# How long a worker waits for the previous one to end.
+# How long a worker waits for the one before it to end.
 LOCK_PATIENCE = 60.0
 
 
@@ -108,15 +108,13 @@ def serve(
     ] = False,
     workers: Workers = 4,
     test: Annotated[
-        bool, typer.Option("--test", help="A test server: new records in a temporary folder, steered under /_test/.")
+        bool, typer.Option("--test", help="A test server: new records in a temporary folder, controlled under /_test/.")
     ] = False,
     test_on_any_address: Annotated[
         bool,
         typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container."),
     ] = False,
-    seed: Annotated[
-        Path | None, typer.Option(help="With --test: a YAML or JSON file of records that are there from the start.")
-    ] = None,
+    seed: Annotated[Path | None, typer.Option(help="With --test: a YAML or JSON file of initial records.")] = None,
 ) -> None:
     """Serve both contracts, the console and the worker."""
     if test or test_on_any_address or seed:
@@ -177,7 +175,7 @@ def worker(
 @app.command("settings")
 def show_settings(
     check: Annotated[
-        bool, typer.Option("--check", help="Only check whether a server could start with them: exit code 0, or 1.")
+        bool, typer.Option("--check", help="Only check whether a server can start with them: exit code 0 or 1.")
     ] = False,
     as_json: Json = False,
     data: Data = None,
@@ -190,7 +188,7 @@ def show_settings(
         console.print("All settings can be used.")
         return
     flags = {name for name, given in (("data_dir", data), ("database_url", database)) if given is not None}
-    # Passwords stay out of what may be shown to others.
+    # Passwords stay out of the output.
     safe = {"database_url": settings.database_url and settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
     safe |= {
         name: "***" if getattr(settings, name) else "" for name in ("secret_key", "metrics_token", "admin_password")
@@ -227,12 +225,12 @@ def show_dkim(as_json: Json = False) -> None:
 
 @app.command()
 def version() -> None:
-    """Show the version."""
+    """Print the version."""
     console.print(installed_version("soapstone"))
 
 
 def main() -> None:
-    """Run the command line. Other users of this machine cannot read the files that it writes."""
+    """Run the command line. All files that it writes are private to this user."""
     os.umask(0o077)
     app()
 
@@ -262,7 +260,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
         if sentence := refusal(product, demo=demo, loopback=is_loopback(host)):
             stop(sentence)
         if not is_loopback(host):
-            # Another process may create the demo in these records while they are served.
+            # Another process may make the demo in these records while they are served.
             product.logons.refuse_published()
         if demo:
             prepare_demo(product)
@@ -286,11 +284,11 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
 
 
 def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
-    """Return arguments and environment of a worker with these settings; passwords stay out of the arguments."""
+    """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
     arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
-    # The worker checks all settings too, so it must get the same ones.
+    # The worker checks all settings as well: it has to see the same ones.
     variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
-    # A file may differ from the flags or the demo.
+    # A file must not override the flags or the demo.
     files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
     return arguments, files | {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
 
@@ -300,7 +298,7 @@ def _make_first_account(product: Product) -> None:
     name, _, login = settings.admin_login.partition("/")
     login = login or name
     if product.accounts.create_first(name, login, settings.admin_password, time_zone=settings.time_zone):
-        log.info("account %s with login %s is made", name.upper(), login)
+        log.info("account %s with login %s was created", name.upper(), login)
 
 
 def _stop_with_parent(running: Worker) -> None:

@@ -1,4 +1,4 @@
-"""Labels of jobs in the console and terminal; those of closed sets are in soapstone.vocabulary."""
+"""Texts about jobs on pages and in the terminal, beside the closed sets of soapstone.vocabulary."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.rows import ImportOutcome
 
-# Counters of jobs → text after the number, in the order of pages.
+# Counters of jobs and their labels behind a number, in the order of the pages.
 COUNTERS: Mapping[str, str] = {
     "rows": "rows read",
     **{each: each.label for each in (*DeliveryState, *ImportOutcome)},
     "repaired": "with an address that was repaired",
 }
 
-# Activities of running jobs.
-LOOKING = "looking through the file"
+# What a job that is under way is doing.
+LOOKING = "scanning the file"
 MERGING = "merging"
 COMPARING = "comparing"
-LEAVING = "members leaving"
+LEAVING = "removing members"
 # The steps of a send, counted from its end: a Send to File has one more at its beginning.
-SEND_STEPS = {4: "reading the file", 3: "choosing recipients", 2: "building mails", 1: "handing over"}
+SEND_STEPS = {4: "reading the file", 3: "choosing recipients", 2: "building mails", 1: "sending"}
 
-# A send's note on the unsubscribe link (`sending.unsubscribe_link`).
+# What a send keeps about the link to unsubscribe (`sending.unsubscribe_link`).
 UNSUBSCRIBE = {
     "none": "The sender chose to send these mails without a link to unsubscribe.",
     "missing": "These mails have no link to unsubscribe.",
@@ -50,7 +50,7 @@ FIGURES = {
 
 
 def counter(name: str) -> str:
-    """Return the label of a counter, to be read after its number."""
+    """Return a counter's label, which follows its number."""
     return COUNTERS.get(name, plain(name))
 
 

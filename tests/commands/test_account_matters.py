@@ -181,6 +181,6 @@ def test_doubles_are_told_of_and_merged_on_request(run: Run, tmp_path: Path) -> 
     assert 'soapstone account merge-doubles --account "ACME"' in told
     assert "undone" in run("account", "merge-doubles", code=1).output
     merged = run("account", "merge-doubles", "--yes").output
-    assert merged.startswith("Contact 1 ann@bücher.example has taken over 3 ann@xn--bcher-kva.example.")
+    assert merged.startswith("Merged into contact 1 ann@bücher.example: 3 ann@xn--bcher-kva.example.")
     assert "no doubles" in run("account", "merge-doubles").output
     assert "doubles" not in run("db", "check").output

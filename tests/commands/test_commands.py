@@ -288,13 +288,13 @@ def test_the_records_of_dkim_keys(run: Run, tmp_path: Path, monkeypatch: pytest.
 
 # A command that makes something → what it says, without the number.
 MAKING = {
-    ("list", "create", "Old"): "List {} (Old) is there.",
-    ("event", "add", "Bought", "--list", "1"): "Event {} (Bought) is there.",
-    ("attribute", "add", "Colour", "--list", "1"): "Attribute {} (Colour) is there.",
-    ("campaign", "add", "Spring", "--list", "1"): "Campaign {} (Spring) is there.",
-    ("category", "add", "Shops"): "Category {} (Shops) is there.",
-    ("category", "add", "Receipts", "--messages"): "Category {} (Receipts) is there.",
-    ("occasion", "add", "Fair"): "Occasion {} (Fair) is there.",
+    ("list", "create", "Old"): "List {} (Old) was created.",
+    ("event", "add", "Bought", "--list", "1"): "Event {} (Bought) was created.",
+    ("attribute", "add", "Colour", "--list", "1"): "Attribute {} (Colour) was created.",
+    ("campaign", "add", "Spring", "--list", "1"): "Campaign {} (Spring) was created.",
+    ("category", "add", "Shops"): "Category {} (Shops) was created.",
+    ("category", "add", "Receipts", "--messages"): "Category {} (Receipts) was created.",
+    ("occasion", "add", "Fair"): "Occasion {} (Fair) was created.",
     ("search", "save", "Ms", "Last_Name=M*"): "Search {} (Ms) is saved.",
     ("message", "add", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
     ("message", "add", "--subject", "Hello", "--list", "1", "--transactional"): "Message {} is saved.",

@@ -123,7 +123,7 @@ def test_an_attribute_with_the_name_of_a_field_is_told(product: Product, run: Ru
     number = product.profiles.add_attribute(1, 1, header, "Company")
     rows = "Email,company\nann@example.org,Acme\n"
     output = run(rows, "--list", "1").output
-    assert "Filled as fields of the contact, not as attributes of the same name: company.\n" in output
+    assert "Used as contact fields, not as attributes of the same name: company.\n" in output
     assert member(product) == {"company": "Acme"}
     run(rows, "--list", "1", "--map", "1=Email", "--map", f"2=attribute:{number}")
     assert member(product) == {"company": "Acme", "Company": "Acme"}
@@ -166,7 +166,7 @@ def test_somebody_at_a_terminal_is_asked(product: Product, tmp_path: Path) -> No
                 shown += block
         os.close(ours)
     assert process.returncode == 0, shown
-    assert b"These columns are no field and no attribute: Shoe size, Hat." in shown
+    assert b"These columns match no field or attribute: Shoe size, Hat." in shown
     assert member(product) == {"first_name": "Ann", "Shoe size": "38", "Hat": "M"}
 
 

@@ -320,7 +320,7 @@ def test_files_of_other_products_resubscribe_nobody(product: Product, run: Run) 
 def test_columns_that_may_mean_something_else_are_told_apart(run: Run) -> None:
     """A plain "Status" or "State" is not called an opt-out: that depends on the values."""
     output = run("people.csv", "Email,State,Opt Out\na@example.org,CA,\n", "--list", "1").output
-    assert "Read for opt-outs: Opt Out.\nRead for opt-outs if the values say who gets no mail: State.\n" in output
+    assert "Read for opt-outs: Opt Out.\nOpt-out columns if their values say so: State.\n" in output
 
 
 @pytest.mark.parametrize(("mark", "option"), [("\t", r"\t"), (";", ";")])

@@ -162,7 +162,7 @@ def test_ctrl_c_ends_the_watching_and_not_the_job(office: Office) -> None:
         code, output = rest(process)
     assert (code, output) == (
         130,
-        f"No longer watched. Job {number} goes on; to end it: soapstone jobs cancel {number}\n",
+        f"Stopped watching. Job {number} goes on; to end it: soapstone jobs cancel {number}\n",
     )
     assert office.state(number) == "queued"
     office.work()
@@ -306,7 +306,7 @@ def test_ctrl_c_in_an_import_that_the_servers_worker_does_ends_the_watching(
 
 PROGRESS = [
     # (done and rows, what is told)
-    (Progress(read=0, done=0, rows=None, rate=0.0, seconds_left=None), "looking through the file"),
+    (Progress(read=0, done=0, rows=None, rate=0.0, seconds_left=None), "scanning the file"),
     (
         Progress(read=1234567, done=0, rows=None, rate=0.0, seconds_left=None),
         "looking through the file, 1,234,567 rows read",
@@ -430,7 +430,7 @@ def test_a_reader_who_has_seen_enough_ends_it_quietly(office: Office) -> None:
 def test_jobs_that_are_no_imports(office: Office) -> None:
     with office.product.database.write(durable=True) as connection:
         number = office.product.jobs.add(connection, account_id=office.account.id, kind="send_to_list", steps=3)
-    assert office.run("jobs", "rejects", str(number), code=1) == f"Job {number} is no import.\n"
+    assert office.run("jobs", "rejects", str(number), code=1) == f"Job {number} is not an import.\n"
     assert "step 0 of 3" in office.run("jobs", "list")
     assert "Rows read" not in office.run("jobs", "show", str(number))
 

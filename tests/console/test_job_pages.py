@@ -148,7 +148,7 @@ def test_an_import_goes_through_its_phases(
     monkeypatch.setattr(Run, "chunk", watched)
     Worker(product.database, product.blobs, runners(product), idle=0.01).run(until=lambda: read(product, job).over)
     phases = list(dict.fromkeys(phase for phase, _ in seen))
-    assert phases == ["looking through the file", "merging", "members leaving"]
+    assert phases == ["scanning the file", "merging", "removing members"]
     assert seen[-1][1] == "2 of 2 rows"
     view = views.of(read(product, job))
     assert (view.state, view.phase, view.facts, view.share) == ("completed", "", ["2 of 2 rows"], 100)

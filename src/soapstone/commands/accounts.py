@@ -40,9 +40,9 @@ def create(
     name: str,
     login: Annotated[str, typer.Option("--login", help="Name of the account's first login.")],
     password_file: PasswordFile = None,
-    time_zone: Annotated[str | None, typer.Option(help="Zone of the account's wall-clock times.")] = None,
-    identifier: Annotated[Identifier, typer.Option(help="What makes a contact unique.")] = Identifier.EMAIL,
-    parent: Annotated[str | None, typer.Option(help="The account that this one belongs to.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="The account's time zone.")] = None,
+    identifier: Annotated[Identifier, typer.Option(help="What identifies a contact.")] = Identifier.EMAIL,
+    parent: Annotated[str | None, typer.Option(help="The parent account.")] = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -50,11 +50,11 @@ def create(
     with opened(settings_of(data, database)) as product:
         secret = _password(password_file)
         if product.accounts.has_login(login):
-            stop(f"There is a login {login} already.")
+            stop(f"Login {login} exists already.")
         zone = time_zone or product.settings.time_zone
         account = product.accounts.create(name, time_zone=zone, identifier=identifier, parent=parent)
         product.accounts.add_login(account, login, secret)
-        console.print(f"Account {account.name} with login {login} is there.")
+        console.print(f"Account {account.name} with login {login} was created.")
 
 
 @app.command("list")
@@ -78,7 +78,7 @@ def login(
     name: str,
     account: AccountName = None,
     password_file: PasswordFile = None,
-    lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
+    lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; repeatable.")] = None,
     api: Annotated[bool, typer.Option(help="May call the APIs.")] = True,
     analytics: Annotated[bool, typer.Option(help="May see reports.")] = True,
     to_console: Annotated[bool, typer.Option("--console/--no-console", help="May use the console.")] = True,
@@ -104,18 +104,18 @@ def login(
             may_choose_numbers=choose_numbers,
             lists=lists or None,
         )
-        console.print(f"Login {name} works for account {owner.name}.")
+        console.print(f"Login {name} was added to account {owner.name}.")
 
 
 @app.command()
 def change(
-    unsubscribe_type: Annotated[UnsubscribeType | None, typer.Option(help="What an unsubscribe is about.")] = None,
+    unsubscribe_type: Annotated[UnsubscribeType | None, typer.Option(help="What an unsubscribe applies to.")] = None,
     identifier: Annotated[
-        Identifier | None, typer.Option(help="What makes a contact unique; only without contacts.")
+        Identifier | None, typer.Option(help="What identifies a contact; only before the first one.")
     ] = None,
-    time_zone: Annotated[str | None, typer.Option(help="Zone of the account's wall-clock times.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="The account's time zone.")] = None,
     labels: Annotated[
-        list[str] | None, typer.Option("--label", help="FIELD=LABEL, such as custom1=Size; may be repeated.")
+        list[str] | None, typer.Option("--label", help="FIELD=LABEL, such as custom1=Size; repeatable.")
     ] = None,
     account: AccountName = None,
     data: Data = None,
@@ -130,39 +130,39 @@ def change(
         given = {name: value for name, value in values.items() if value is not None}
         changed = product.accounts.change(owner, **given)
         console.print(
-            f"Account {changed.name}: unsubscribes are about {changed.unsubscribe_type}, contacts are identified by "
-            f"{changed.identifier}, times are those of {changed.time_zone}."
+            f"Account {changed.name}: unsubscribes apply to {changed.unsubscribe_type}, contacts are identified by "
+            f"{changed.identifier}, the time zone is {changed.time_zone}."
         )
 
 
 @app.command()
 def merge_doubles(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Merge the contacts of one mailbox into the oldest of them. The others are deleted.
+    """Merge contacts that share a mailbox into the oldest one, and delete the others.
 
-    On each list unsubscribed goes before waiting, and waiting before subscribed. Values of the oldest contact stay,
-    missing ones come from the others. Opt-outs, shut channels, events and ledgers are kept.
+    On each list unsubscribed overrides waiting, which overrides subscribed. The oldest contact's values stay; the
+    others fill gaps. Opt-outs, shut channels, events and ledgers are kept.
     """
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         count = product.doubles.counts().get(owner.name, 0)
         if not count:
-            console.print(f"Account {owner.name} has no doubles.")
+            console.print(f"Account {owner.name} has no duplicates.")
             return
         if not yes:
-            typer.confirm(f"Merge the {count} doubles of account {owner.name}? This cannot be undone.", abort=True)
+            typer.confirm(f"Merge the {count} duplicates of account {owner.name}? This cannot be undone.", abort=True)
         for mailbox in product.doubles.merge(owner):
             others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
-            typer.echo(printable(f"Contact {mailbox.contact_id} {mailbox.email} has taken over {others}."))
+            typer.echo(printable(f"Merged into contact {mailbox.contact_id} {mailbox.email}: {others}."))
 
 
 @app.command()
 def logins(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
-    """List the logins of an account, with what they may do."""
+    """List an account's logins with their permissions."""
     table = Table("Login", "Name", "APIs", "Reports", "Console", "Numbers", "Disabled", "Lists")
     with opened(settings_of(data, database)) as product:
         found = product.accounts.logins(account_of(product, account))
@@ -187,13 +187,13 @@ def permit(
     choose_numbers: Annotated[
         bool | None, typer.Option("--choose-numbers/--no-choose-numbers", help="May choose numbers by REST.")
     ] = None,
-    lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; may be repeated.")] = None,
+    lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; repeatable.")] = None,
     all_lists: Annotated[bool, typer.Option("--all-lists", help="All lists of the account.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Change what a login may do and see. A right that is taken away counts at once."""
+    """Change a login's permissions. Revocations take effect at once."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         for list_id in lists or ():
@@ -215,7 +215,7 @@ def permit(
 
 @app.command()
 def disable_login(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Disable a login: it may do nothing, and its sessions end. Its tokens count again when it is enabled."""
+    """Disable a login and end its sessions. Its tokens work again when it is enabled."""
     with opened(settings_of(data, database)) as product:
         _change(product, account, login, disabled=True)
         console.print(f"Login {login} is disabled.")
@@ -223,7 +223,7 @@ def disable_login(login: str, account: AccountName = None, data: Data = None, da
 
 @app.command()
 def enable_login(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Enable a login that was disabled."""
+    """Enable a disabled login."""
     with opened(settings_of(data, database)) as product:
         _change(product, account, login, disabled=False)
         console.print(f"Login {login} is enabled.")
@@ -232,12 +232,12 @@ def enable_login(login: str, account: AccountName = None, data: Data = None, dat
 @app.command()
 def delete_login(
     login: str,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask first.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Delete a login, with its sessions and tokens. Its jobs go on, and what it made stays."""
+    """Delete a login, with its sessions and tokens. Its jobs go on; what it created stays."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if not yes:
@@ -246,12 +246,12 @@ def delete_login(
             stop(f"There is no login {login} in account {owner.name}.")
         console.print(f"Login {login} is deleted.")
         if not product.accounts.logins(owner):
-            console.print(f"Account {owner.name} has no login any more. Add one: soapstone account login NAME")
+            console.print(f"Account {owner.name} has no login left. Add one: soapstone account login NAME")
 
 
 @app.command()
 def audit(
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most so many entries, the last ones.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most this many of the newest entries.")] = 100,
     account: AccountName = None,
     as_json: Json = False,
     data: Data = None,
@@ -285,12 +285,14 @@ def password(login: str, password_file: PasswordFile = None, data: Data = None, 
 
 @app.command()
 def addresses(
-    networks: Annotated[list[str] | None, typer.Argument(help="Networks, such as 192.0.2.0/24; none lifts it.")] = None,
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Networks, such as 192.0.2.0/24; none allows all.")
+    ] = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Restrict from where an account's logins may come."""
+    """Restrict the networks that may call an account."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         try:

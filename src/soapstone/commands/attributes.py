@@ -33,19 +33,19 @@ ListId = Annotated[int, typer.Option("--list", help="The list.")]
 def add(
     name: str,
     list_id: ListId,
-    kind: Annotated[AttributeKind, typer.Option(help="What values it takes.")] = AttributeKind.TEXT,
+    kind: Annotated[AttributeKind, typer.Option(help="Kind of its values.")] = AttributeKind.TEXT,
     max_length: Annotated[int, typer.Option(min=0, help="Longest text in characters; 0 for no limit.")] = 0,
-    header: Annotated[str, typer.Option(help="Name of its header, which is made if it is not there.")] = "Profile",
+    header: Annotated[str, typer.Option(help="Name of its header, created if missing.")] = "Profile",
     number: ChosenNumber = None,
     header_number: Annotated[
         int | None,
-        typer.Option(min=1, max=LARGEST_CHOSEN, help="Number of the header, if it is made."),
+        typer.Option(min=1, max=LARGEST_CHOSEN, help="Number of the header, if created."),
     ] = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Make a profile attribute of a list."""
+    """Create a profile attribute of a list."""
     draft = AttributeDraft(name=name, kind=kind, max_length=max_length, number=number)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
@@ -54,11 +54,11 @@ def add(
         if known is None:
             profiles.add_header(owner.id, here.id, header, attributes=[draft], number=header_number)
         elif header_number is not None and header_number != known.id:
-            stop(f"The list has the header {known.name} already: its number is {known.id}.")
+            stop(f"The list already has header {known.id} ({known.name}).")
         else:
             profiles.add_attribute(owner.id, here.id, known.id, name, kind=kind, max_length=max_length, number=number)
         made = next(each for each in profiles.attributes(here.id) if each.name == name.strip())
-        console.print(f"Attribute {made.id} ({made.name}) is there.")
+        console.print(f"Attribute {made.id} ({made.name}) was created.")
 
 
 @app.command("list")

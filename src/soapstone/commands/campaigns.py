@@ -35,11 +35,11 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Make a campaign of a list."""
+    """Create a campaign of a list."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         made = product.campaigns.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
-        console.print(f"Campaign {made.id} ({made.name}) is there.")
+        console.print(f"Campaign {made.id} ({made.name}) was created.")
 
 
 @app.command("list")
@@ -64,19 +64,19 @@ def list_(
 def rename(
     campaign: int, name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
 ) -> None:
-    """Give a campaign another name."""
+    """Rename a campaign."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if not product.campaigns.rename(owner.id, campaign, name):
             stop(f"There is no campaign {campaign} in account {owner.name}.")
-        console.print(f"Campaign {campaign} is {name.strip()} now.")
+        console.print(f"Campaign {campaign} is now {name.strip()}.")
 
 
 @app.command()
 def delete(campaign: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Delete a campaign; its messages belong to none from then on."""
+    """Delete a campaign; its messages are kept."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if not product.campaigns.delete(owner.id, campaign):
             stop(f"There is no campaign {campaign} in account {owner.name}.")
-        console.print(f"Campaign {campaign} is gone.")
+        console.print(f"Campaign {campaign} was deleted.")

@@ -22,7 +22,7 @@ from soapstone.commands.json_output import Json, print_all
 
 app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
 
-OfMessages = Annotated[bool, typer.Option("--messages", help="Categories of messages instead of lists.")]
+OfMessages = Annotated[bool, typer.Option("--messages", help="Use categories of messages, not lists.")]
 
 
 @app.command()
@@ -34,12 +34,12 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Make a category."""
+    """Create a category."""
     with opened(settings_of(data, database)) as product:
         owner, rooms = account_of(product, account), product.categories
         add: Any = rooms.add_message_category if messages else rooms.add_list_category
         made = add(owner.id, name, number=number)
-        console.print(f"Category {made.id} ({made.name}) is there.")
+        console.print(f"Category {made.id} ({made.name}) was created.")
 
 
 @app.command("list")
@@ -86,12 +86,12 @@ def put(
 @app.command()
 def use(
     category: int,
-    active: Annotated[bool, typer.Option("--active/--inactive", help="Whether it is in use.")] = True,
+    active: Annotated[bool, typer.Option("--active/--inactive", help="Whether it is active.")] = True,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Take a category of lists into use, or out of it."""
+    """Activate or deactivate a list category."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if not product.categories.change_list_category(owner.id, category, active=active):
@@ -107,9 +107,9 @@ def delete(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Delete a category; what is in it has none from then on."""
+    """Delete a category; its lists or messages are kept."""
     with opened(settings_of(data, database)) as product:
         owner, rooms = account_of(product, account), product.categories
         if not (rooms.delete_message_category if messages else rooms.delete_list_category)(owner.id, category):
             stop(f"There is no category {category} in account {owner.name}.")
-        console.print(f"Category {category} is gone.")
+        console.print(f"Category {category} was deleted.")

@@ -15,11 +15,11 @@ NEW = "+"
 
 
 def ask(headings: Headings, plan: Plan) -> Plan:
-    """Ask somebody at a terminal what the import does with unused columns; return the plan with the answers.
+    """Ask at the terminal what to do with unused columns; return the plan with the answers.
 
     Ends the command when the answer is to stop. Raises InvalidError for attributes that cannot be made.
     """
-    _say(f"These columns are no field and no attribute: {', '.join(shortened(plan.unused.values()))}.")
+    _say(f"These columns match no field or attribute: {', '.join(shortened(plan.unused.values()))}.")
     choices = {LEAVE: "leave them out", MAKE: "make attributes", EACH: "ask for each", STOP: "stop"}
     if not headings.can_make:
         del choices[MAKE]

@@ -1,4 +1,4 @@
-"""What all commands share: opening the records, naming an account, ending with one line."""
+"""Shared by all commands: open the records, find an account, end with one line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from soapstone.store.high_water_mark import Mark
 from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.store.transient_errors import RecordsDamaged, RecordsUnavailable, driver_words, translated
 
-# What a terminal would obey: escape sequences begin with such a character. The last are no characters of any text.
+# Control characters, which begin a terminal's escape sequences, and lone surrogates.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -42,7 +42,7 @@ def printable(text: str) -> str:
 
 
 class _Console(Console):
-    """Prints texts that people have chosen as they are: never as markup, emoji or controls."""
+    """Prints user text literally: never as markup, emoji or control characters."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(printable(text), **options)
@@ -51,9 +51,9 @@ class _Console(Console):
 # A pipe has no width of its own; tables there are not folded to a terminal's.
 console = _Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
-Data = Annotated[Path | None, typer.Option("--data", help="Folder of everything that the server keeps.")]
+Data = Annotated[Path | None, typer.Option("--data", help="The server's data folder.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
-AccountName = Annotated[str | None, typer.Option("--account", help="The account; may be left out when there is one.")]
+AccountName = Annotated[str | None, typer.Option("--account", help="The account; optional if there is only one.")]
 
 NAME_FOLDER = "Name another folder with --data or SOAPSTONE_DATA_DIR."
 
@@ -64,7 +64,7 @@ ChosenNumber = Annotated[
         "--number",
         min=1,
         max=LARGEST_CHOSEN,
-        help="Its number, where an old program has it written in; the next one else.",
+        help="Fixed number, for old programs; by default the next one.",
     ),
 ]
 
@@ -84,7 +84,7 @@ def stop(sentence: str) -> NoReturn:
 
 
 class Commands(TyperGroup):
-    """Commands that end with one line for what cannot be done."""
+    """Commands that report an error in one line."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -107,8 +107,7 @@ def _sentence(error: SoapstoneError) -> str:
 
 
 def settings_of(data: Path | None = None, database: str | None = None, **others: Any) -> Settings:
-    """Return the settings, flags before environment variables before defaults. Each useless one has a line in the
-    end."""
+    """Return the settings, flags before environment variables before defaults. Each invalid one ends with a line."""
     given = {"data_dir": data, "database_url": database, **others}
     return read_settings(**{name: value for name, value in given.items() if value is not None})
 
@@ -137,10 +136,9 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
 
 @contextmanager
 def database_of(settings: Settings, *, waits: bool = False, makes: bool = False) -> Iterator[Database]:
-    """Yield the settings' database, as it stands. Nobody else of this machine can read what the data folder holds.
+    """Yield the settings' database, as it stands. The data folder is private to this user.
 
-    Neither the folder nor the records are made unless the command `makes` them. What makes the records unusable ends
-    the command with one line.
+    Creates folder and records only with `makes`. Unusable records end the command with one line.
     """
     try:
         if makes:
@@ -167,9 +165,9 @@ def database_of(settings: Settings, *, waits: bool = False, makes: bool = False)
 
 
 def check_there(settings: Settings, database: Database) -> None:
-    """End the command when there are no records. Nothing is made: not even SQLite's file, by being opened."""
+    """End the command if no records exist. Create nothing, not even SQLite's file by opening it."""
     path = database.path
-    make = "To make new ones there: soapstone db upgrade, or start the server."
+    make = "To create them: soapstone db upgrade, or start the server."
     if path is None:
         if schema.version(database) is None:
             stop(
@@ -217,12 +215,12 @@ def write_bytes(pieces: Iterable[bytes]) -> None:
             output.write(piece)
             output.flush()
     except BrokenPipeError:
-        # What Python still holds back for the pipe goes nowhere.
+        # Discard what Python still buffers for the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def text_of(file: str) -> str:
-    """Return what is in a text file in UTF-8, or in standard input for `-`; a mark at its beginning does not count."""
+    """Return a text file in UTF-8, or standard input for `-`, without a byte order mark."""
     try:
         raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return raw.decode("utf-8-sig")
@@ -241,7 +239,7 @@ def account_of(product: Product, name: str | None) -> Account:
     if len(accounts) == 1:
         return accounts[0]
     if not accounts:
-        stop("There is no account yet. Make one: soapstone account create NAME --login LOGIN")
+        stop("No account exists yet. Create one: soapstone account create NAME --login LOGIN")
     stop(f"Say which account with --account: {', '.join(account.name for account in accounts)}")
 
 

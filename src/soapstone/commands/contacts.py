@@ -1,4 +1,4 @@
-"""`soapstone contact …`: all that is known of one person, and deleting it."""
+"""`soapstone contact …`: export and delete a person's data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.store import private
 
-app = typer.Typer(no_args_is_help=True, help="One person: all that is known of it, and deleting it.")
+app = typer.Typer(no_args_is_help=True, help="Export and delete a person's data.")
 
 Person = Annotated[str, typer.Argument(help="The number of the contact, or an e-mail address.")]
 
@@ -21,18 +21,20 @@ Person = Annotated[str, typer.Argument(help="The number of the contact, or an e-
 @app.command()
 def export(
     person: Person,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to; standard output without it.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; by default standard output.")
+    ] = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Write all that the records and the mail folder hold of a person, as JSON."""
+    """Write all data about a person from the records and the mail folder as JSON."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         try:
             found = product.dossiers.of(owner, _who(person))
         except NotFoundError:
-            stop(f"Nothing is known of {person} in account {owner.name}.")
+            stop(f"Account {owner.name} has no data about {person}.")
         told = f"contact {', '.join(str(each['id']) for each in found['contacts'])} with all that is known of it"
         product.audit.add(owner.id, COMMAND_LINE, AuditAction.EXPORT, told)
     text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
@@ -49,12 +51,12 @@ def export(
 @app.command()
 def delete(
     person: Person,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Delete a person with all that is known of it. Files do not bring the address back."""
+    """Delete a person and all data about it. Imports do not bring the address back."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if not yes and not typer.confirm(f"Delete {person} in account {owner.name} for good?"):
@@ -62,9 +64,9 @@ def delete(
         try:
             gone = product.erasure.delete(owner, _who(person), COMMAND_LINE)
         except NotFoundError:
-            stop(f"Nothing is known of {person} in account {owner.name}.")
+            stop(f"Account {owner.name} has no data about {person}.")
         except ConflictError as send:
-            stop(f"Send {send} has a mail for this person and is not over. Wait for its end, or cancel it.")
+            stop(f"Send {send} has a mail for this person. Wait until it ends, or cancel it.")
         console.print(
             f"Deleted: {len(gone.contact_ids)} contacts. Emptied: {gone.deliveries} rows of ledgers, "
             f"{gone.rejects} rejected rows. Removed: {gone.mails} mails, {gone.files} uploaded files.",

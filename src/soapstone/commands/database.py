@@ -1,4 +1,4 @@
-"""`soapstone db …`: the database's schema, its backups and their return."""
+"""`soapstone db …`: the database's schema, backups and restores."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _opened(data: Path | None, url: str | None, *, makes: bool = False) -> Itera
 
 @app.command()
 def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
-    """Bring the schema to this version, after a backup; without records make new ones."""
+    """Upgrade the schema after a backup; create records if none exist."""
     with _opened(data, database, makes=True) as opened:
         schema.upgrade(opened)
         console.print(f"The schema is {schema.version(opened)}.")
@@ -39,7 +39,7 @@ def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
 
 @app.command()
 def check(as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Tell whether this version knows the schema, and how many contacts share a mailbox with an older one."""
+    """Check that this version knows the schema, and count contacts that share an older one's mailbox."""
     with _opened(data, database) as opened:
         schema.check(opened)
         doubles = Doubles(opened).counts()
@@ -49,7 +49,7 @@ def check(as_json: Json = False, data: Data = None, database: DatabaseUrl = None
         console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
         for account, count in doubles.items():
             console.print(
-                f"Doubles in account {account}: {count}, contacts whose mailbox an older contact has. "
+                f"Duplicates in account {account}: {count} contacts share an older one's mailbox. "
                 f'Merge them: soapstone account merge-doubles --account "{account}"',
                 soft_wrap=True,
             )
@@ -57,7 +57,7 @@ def check(as_json: Json = False, data: Data = None, database: DatabaseUrl = None
 
 @app.command()
 def backup(
-    target: Annotated[Path | None, typer.Argument(help="Where to; beside the database by default.")] = None,
+    target: Annotated[Path | None, typer.Argument(help="File to write; beside the database by default.")] = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -80,7 +80,7 @@ def restore(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Put a backup in the place of a SQLite database; the old one is kept. No server may run."""
+    """Replace a SQLite database with a backup; the old one is kept. Stop the server first."""
     settings = settings_of(data, database)
     with _alone(settings, makes=True) as opened:
         mark = Mark.of(opened, settings.data_dir)
@@ -90,31 +90,31 @@ def restore(
         if not backup.is_file():
             stop(f"There is no file {backup}.")
         if path.exists() and backup.samefile(path):
-            stop(f"{backup} is the database itself. Where a backup was put in its place, run: soapstone db restored")
+            stop(f"{backup} is the database itself. If you copied a backup there, run: soapstone db restored")
         opened.close()
         taken_up, kept = restore_file(path, backup, mark, settings)
         console.print(f"Restored {path} from {backup}.", soft_wrap=True)
         if kept is not None:
-            console.print(f"The records that were there are kept in {kept}.", soft_wrap=True)
+            console.print(f"The old records are kept in {kept}.", soft_wrap=True)
         _tell(taken_up)
 
 
 @app.command()
 def restored(data: Data = None, database: DatabaseUrl = None) -> None:
-    """Take up records that were put back by other means, such as pg_restore. No server may run."""
+    """Prepare records restored by other means, such as pg_restore. Stop the server first."""
     settings = settings_of(data, database)
     with _alone(settings) as opened:
         mark = Mark.of(opened, settings.data_dir)
         schema.upgrade(opened)
         taken_up = take_up(opened, mark.numbers)
         mark.replace(opened)
-        console.print("The records are taken up.")
+        console.print("The records are ready to serve.")
         _tell(taken_up)
 
 
 @contextmanager
 def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
-    """Yield the database, which no worker and no other process with a SQLite file may use."""
+    """Yield the database, used by no worker and, with SQLite, by no other process."""
     with database_of(settings, makes=makes) as opened:
         # The records may have come to a new machine by other means.
         if sentence := folder_fault(settings.data_dir):
@@ -125,7 +125,7 @@ def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
             stop("A worker serves this database: stop the server first.")
         try:
             if opened.path is not None:
-                # What this process has open counts as well.
+                # Connections of this process count as well.
                 opened.engine.dispose()
                 check_alone(opened.path)
             yield opened
@@ -134,8 +134,8 @@ def _alone(settings: Settings, *, makes: bool = False) -> Iterator[Database]:
 
 
 def _tell(taken_up: TakenUp) -> None:
-    console.print(f"Numbers go on far behind those of the backup. New links have key {taken_up.key}.")
+    console.print(f"Numbers continue far above the backup's. New links use key {taken_up.key}.")
     if taken_up.paused:
         numbers = ", ".join(map(str, taken_up.paused))
-        console.print(f"Sends that are not over in the backup are paused: {numbers}.", soft_wrap=True)
+        console.print(f"Unfinished sends of the backup are paused: {numbers}.", soft_wrap=True)
         console.print("Their mails may have been sent since. To go on: soapstone send resume NUMBER")

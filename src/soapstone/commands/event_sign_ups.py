@@ -1,4 +1,4 @@
-"""`soapstone occasion …`: what people can sign up for, and who did."""
+"""`soapstone occasion …`: events and their sign-ups."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, own, print_all
 
-app = typer.Typer(no_args_is_help=True, help="Events that people sign up for.")
+app = typer.Typer(no_args_is_help=True, help="Events and their sign-ups.")
 
 
 @app.command()
@@ -31,10 +31,10 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Make an occasion; people can sign up at once."""
+    """Create an occasion, open for sign-ups."""
     with opened(settings_of(data, database)) as product:
         made = product.occasions.add(account_of(product, account).id, name, number=number)
-        console.print(f"Occasion {made.id} ({made.name}) is there.")
+        console.print(f"Occasion {made.id} ({made.name}) was created.")
 
 
 @app.command("list")
@@ -56,12 +56,12 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
 @app.command()
 def close(
     occasion: int,
-    reopen: Annotated[bool, typer.Option("--open", help="Let people sign up again.")] = False,
+    reopen: Annotated[bool, typer.Option("--open", help="Reopen the sign-ups.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Let nobody sign up any more."""
+    """Close the sign-ups of an occasion."""
     with opened(settings_of(data, database)) as product:
         if not product.occasions.open(account_of(product, account).id, occasion, reopen):
             stop(f"There is no occasion {occasion}.")
@@ -72,7 +72,7 @@ def close(
 def people(
     occasion: int, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
 ) -> None:
-    """List who signed up."""
+    """List the sign-ups of an occasion."""
     table = Table("Number", "E-mail", "First name", "Last name", "Reference", "Live")
     with opened(settings_of(data, database)) as product:
         found = product.occasions.get(account_of(product, account).id, occasion)

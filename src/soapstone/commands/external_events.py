@@ -35,11 +35,11 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Make an event of a list."""
+    """Create an event of a list."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         made = product.external_events.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
-        console.print(f"Event {made.id} ({made.name}) is there.")
+        console.print(f"Event {made.id} ({made.name}) was created.")
 
 
 @app.command("list")
@@ -68,7 +68,7 @@ def block(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Block an event, so that it is not raised any more."""
+    """Block an event from being raised."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if product.external_events.change(owner.id, event, active=active) is None:

@@ -1,4 +1,4 @@
-"""The table of an HTML page as CSV: many programs of the web export people so, and name the file `.xls`."""
+"""The table of an HTML page as CSV: many web programs export contacts so, in a file named `.xls`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from soapstone.sending.messages.html_reader import HIDDEN, EndTag, HtmlReader, S
 
 # A page is held in memory, and takes about ten times its size.
 MOST_BYTES = 64 << 20
-# What a cell may span, as in browsers, and how many cells spans may add to all rows.
+# The widest span of a cell, as in browsers, and the most cells that spans may add in all.
 MOST_SPAN = 1000
 MOST_ADDED = 1_000_000
 PIECE_ROWS = 1000
@@ -26,7 +26,7 @@ PIECE_ROWS = 1000
 # How a page names its charset: `<meta charset=…>`, `content="text/html; charset=…"`.
 _CHARSET = re.compile(rb"charset=[\"']?([A-Za-z0-9_.:-]{1,40})", re.IGNORECASE)
 _CHARSET_BYTES = 4096
-# Between these a cell has separate words.
+# Tags that separate words within a cell.
 _BREAKS = frozenset({"br", "div", "li", "p"})
 
 
@@ -47,17 +47,17 @@ def as_csv(path: Path, encoding: str = "") -> Iterator[bytes]:
     """Yield the table with most cells as CSV in UTF-8 with commas and double quotes, piece by piece.
 
     Line n is row n of the table. White space within a cell is one space, and an empty row makes a blank line. Without
-    `encoding`, a name of imports.charsets, the page names it or its bytes tell. Raises UnreadableError.
+    `encoding`, a name of imports.charsets, it is detected from the page. Raises UnreadableError.
     """
     tables = list(_tables(_text(path, encoding)))
     if not any(table.rows for table in tables):
-        raise UnreadableError("The file is an HTML page without a table. Save the people as CSV.")
+        raise UnreadableError("The file is an HTML page without a table. Save it as CSV.")
     rows = max(tables, key=lambda table: sum(map(len, table.rows))).rows
     for first in range(0, len(rows), PIECE_ROWS):
         piece = io.StringIO()
         writer = csv.writer(piece, lineterminator="\n")
         writer.writerows(row if any(row) else [] for row in rows[first : first + PIECE_ROWS])
-        # Bytes that were no text are none in the CSV either, so the import rejects their rows.
+        # Invalid bytes stay invalid in the CSV, so the import rejects their rows.
         yield piece.getvalue().encode("utf-8", "surrogateescape")
 
 

@@ -49,70 +49,62 @@ def import_(
         ),
     ],
     list_id: Annotated[int | None, typer.Option("--list", help="The list that the contacts join.")] = None,
-    no_list: Annotated[bool, typer.Option("--no-list", help="Store the contacts and put them on no list.")] = False,
+    no_list: Annotated[bool, typer.Option("--no-list", help="Store the contacts without a list.")] = False,
     account: AccountName = None,
     columns: Annotated[
-        list[str] | None, typer.Option("--map", help="COLUMN=FIELD, columns from 1; else the header line names fields.")
+        list[str] | None,
+        typer.Option("--map", help="COLUMN=FIELD, columns from 1; by default the header names fields."),
     ] = None,
     header: Annotated[bool, typer.Option(help="Whether the first line is a header.")] = True,
     delimiter: Annotated[
         str,
-        typer.Option(help=r"Between two fields; \t for a tab. By default the file tells: comma, semicolon, tab, bar."),
+        typer.Option(help=r"Field delimiter; \t for a tab. By default detected: comma, semicolon, tab or bar."),
     ] = "",
-    qualifier: Annotated[str, typer.Option(help="Around a field; empty for none.")] = '"',
+    qualifier: Annotated[str, typer.Option(help="Quote around a field; empty for none.")] = '"',
     skip: Annotated[int, typer.Option(min=0, max=MOST_SKIPPED, help="Lines above the header, such as a title.")] = 0,
     encoding: Annotated[
         str,
-        typer.Option(help="Such as utf-8, utf-16, windows-1252, mac-roman, cp850, shift_jis; auto finds out."),
+        typer.Option(help="Such as utf-8, utf-16, windows-1252, mac-roman, cp850, shift_jis; auto detects it."),
     ] = "auto",
     sheet: Annotated[str, typer.Option(help="The sheet of a spreadsheet; the first by default.")] = "",
     on_existing: Annotated[
         Known | None,
         typer.Option(
-            help="Contacts that are known: overwrite takes all values of the file (the default), update those that are "
-            "not blank, append fills what is empty, keep leaves them as they are."
+            help="Known contacts: overwrite takes all values of the file (the default), update those that are not "
+            "blank, append fills empty fields, keep changes nothing."
         ),
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Leave contacts that are known as they are: --on-existing keep.")
-    ] = False,
-    members_only: Annotated[
-        bool, typer.Option("--members-only", help="Change those who are on the list; nobody joins it.")
-    ] = False,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Members that are not in the file leave the list.")
-    ] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Unsubscribe those in the file from the list.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave known contacts unchanged: --on-existing keep.")] = False,
+    members_only: Annotated[bool, typer.Option("--members-only", help="Change members only; add none.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Members not in the file leave the list.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Unsubscribe the file's contacts from the list.")] = False,
     clear: Annotated[bool, typer.Option("--clear", help="With --remove: empty their profile attributes too.")] = False,
     opt_outs: Annotated[
         Literal["respect", "ignore"],
         typer.Option(
             "--opt-outs",
-            help="Columns that say who gets no mail: respect imports these contacts as unsubscribed, ignore does not "
-            "read the columns.",
+            help="Opt-out columns: respect imports their contacts as unsubscribed, ignore skips the columns.",
         ),
     ] = "respect",
     make_attributes: Annotated[
-        bool, typer.Option("--make-attributes", help="Make profile attributes for columns that nothing would use.")
+        bool, typer.Option("--make-attributes", help="Create profile attributes for unused columns.")
     ] = False,
     split_names: Annotated[
         bool, typer.Option("--split-names", help="Fill first and last name from a column of whole names.")
     ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop, and store nothing, when a column of the file would not be used.")
-    ] = False,
-    roles: Annotated[bool, typer.Option("--roles", help="Take addresses such as info@ too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop and store nothing if a column is unused.")] = False,
+    roles: Annotated[bool, typer.Option("--roles", help="Accept role addresses, such as info@.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and count; store nothing.")] = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Import a file of contacts into a list and watch it; exit code 1 unless it was completed."""
+    """Import a file of contacts into a list and watch it; exit code 1 unless it completes."""
     if no_list == (list_id is not None):
         stop("Say which list with --list, or --no-list.")
     if keep and on_existing not in (None, "keep"):
         stop(f"--keep and --on-existing {on_existing} exclude each other.")
     if make_attributes and (no_list or remove):
-        stop("--make-attributes needs a list, and goes without --remove.")
+        stop("--make-attributes needs a list and excludes --remove.")
     action = _action(members_only=members_only, remove=remove, clear=clear)
     given = _Form(delimiter.replace(r"\t", "\t"), qualifier, "" if encoding == "auto" else encoding, skip)
     with opened(settings_of(data, database)) as product:
@@ -162,7 +154,7 @@ def import_(
                 identified_by="account",
                 replace=replace,
                 dry_run=dry_run,
-                # Those who are on the list already may be changed and removed.
+                # Existing members may be changed and removed.
                 reject_roles=action == "add" and not roles,
                 source="File",
                 repair=True,
@@ -187,7 +179,7 @@ def import_(
 
 @dataclass(frozen=True)
 class _Form:
-    """How the text is written, as in ImportSpec; an empty delimiter is found out."""
+    """The text's format, as in ImportSpec; an empty delimiter is detected."""
 
     delimiter: str
     qualifier: str
@@ -197,7 +189,7 @@ class _Form:
 
 def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
     if clear and not remove:
-        stop("--clear goes with --remove.")
+        stop("--clear needs --remove.")
     if remove and members_only:
         stop("--remove and --members-only exclude each other.")
     if remove:
@@ -206,14 +198,14 @@ def _action(*, members_only: bool, remove: bool, clear: bool) -> Action:
 
 
 def _copy(file: Path, sheet: str, form: _Form, upload: Upload) -> _Form:
-    """Write the file's text to the upload; the form that it has there.
+    """Write the file's text to the upload; return its format there.
 
     A workbook or an HTML table becomes CSV. Raises InvalidError for one that cannot be read, for `sheet` without a
     workbook, and for an unknown encoding.
     """
     is_workbook, what = is_spreadsheet(file), kind(beginning_of(file))
     if sheet and not is_workbook and what != "excel_xml":
-        raise InvalidError(f"--sheet is for spreadsheets, and {file.name} is none.")
+        raise InvalidError(f"--sheet is for spreadsheets; {file.name} is not one.")
     check_form(form.delimiter or ",", form.qualifier, form.encoding, form.skip)
     if is_workbook:
         pieces = as_csv(file, sheet)
@@ -234,7 +226,7 @@ def _copy(file: Path, sheet: str, form: _Form, upload: Upload) -> _Form:
 
 
 def _hint(names: list[str]) -> str:
-    """Return what else may be wrong with a file that has one column: its delimiter."""
+    """Return a hint about the delimiter for a file with one column."""
     if len(names) != 1:
         return ""
     found = next((option for mark, option in _DELIMITERS.items() if mark in names[0]), None)
@@ -242,7 +234,7 @@ def _hint(names: list[str]) -> str:
 
 
 def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
-    """Return the columns that may say who gets no mail, by their headings or by the --map options."""
+    """Describe the opt-out columns, found by heading or --map."""
     headings = dict(enumerate(names))
     for given in maps:
         position, _, name = given.partition("=")
@@ -251,9 +243,9 @@ def _opt_outs(names: list[str], maps: list[str]) -> tuple[OptOut, ...]:
     found = opt_outs_of(headings)
     doubtful = [column.heading for column in found if Reader(column.heading).doubtful]
     if sure := [column.heading for column in found if column.heading not in doubtful]:
-        console.print(f"Read for opt-outs: {', '.join(sure)}.")
+        console.print(f"Opt-out columns: {', '.join(sure)}.")
     if doubtful:
-        console.print(f"Read for opt-outs if the values say who gets no mail: {', '.join(doubtful)}.")
+        console.print(f"Opt-out columns if their values say so: {', '.join(doubtful)}.")
     return found
 
 
@@ -272,14 +264,14 @@ def _mapped(maps: list[str]) -> dict[int, str]:
 
 
 def _asks() -> bool:
-    """Return whether somebody sits at a terminal and can answer."""
+    """Return whether the command can ask at a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _tell(plan: Plan, *, dry_run: bool) -> None:
     """Say which columns are not used, and which attributes are made."""
     if plan.doubled:
-        console.print(f"Filled as fields of the contact, not as attributes of the same name: {_names(plan.doubled)}.")
+        console.print(f"Used as contact fields, not as attributes of the same name: {_names(plan.doubled)}.")
     if plan.new:
         console.print(f"{'Would make' if dry_run else 'Makes'} attributes: {_names(plan.new.values())}.")
     if plan.unused:

@@ -1,4 +1,4 @@
-"""Doing a job from the command line: by the server's worker, or by this process when no worker lives."""
+"""Running a job from the command line: by the server's worker, or by this process if no worker runs."""
 
 from __future__ import annotations
 
@@ -27,12 +27,11 @@ def work_off(product: Product, job: Job) -> Job:
 
 
 def watched(product: Product, number: int) -> Job:
-    """Return the job when it is over, done by somebody else. An interruption ends the watching only, with exit code
-    130."""
+    """Return the job when another worker has ended it. An interruption stops only the watching, with exit code 130."""
     try:
         return follow(product, number)
     except KeyboardInterrupt:
-        typer.echo(f"No longer watched. Job {number} goes on; to end it: soapstone jobs cancel {number}")
+        typer.echo(f"Stopped watching. Job {number} goes on; to end it: soapstone jobs cancel {number}")
         raise typer.Exit(INTERRUPTED) from None
 
 

@@ -1,4 +1,4 @@
-"""`soapstone jobs …`: looking at jobs, watching them, ending and retrying them."""
+"""`soapstone jobs …`: show, watch, cancel and retry jobs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def list_(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """List the newest jobs with how far they are."""
+    """List the newest jobs with their progress."""
     table = Table("Job", "Kind", "List", "State", "Progress", "Submitted (UTC)", "Label")
     with opened(settings_of(data, database)) as product:
         owner, views = account_of(product, account), JobViews(product)
@@ -65,7 +65,7 @@ def list_(
 
 @app.command()
 def show(number: int, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Show one job: how far it is, its counters and its life."""
+    """Show one job: progress, counters and events."""
     with opened(settings_of(data, database)) as product:
         job = job_of(product, number)
         if as_json:
@@ -112,7 +112,7 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
 
 @app.command()
 def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Watch a job until it is over; exit code 1 unless it was completed, 130 when the watching was interrupted."""
+    """Watch a job until it ends; exit code 1 unless it completes, 130 if interrupted."""
     with opened(settings_of(data, database)) as product:
         job_of(product, number)
         if watched(product, number).state != "completed":
@@ -121,7 +121,7 @@ def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
 
 @app.command()
 def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Ask a job to end; what it has done stays done."""
+    """Cancel a job; finished work is kept."""
     with opened(settings_of(data, database)) as product:
         job = job_of(product, number)
         if not product.jobs.cancel(None, number):
@@ -134,7 +134,7 @@ def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None
 
 @app.command()
 def retry(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Queue a failed job again; it goes on where it stood."""
+    """Retry a failed job from where it stopped."""
     with opened(settings_of(data, database)) as product:
         job = job_of(product, number)
         if not product.jobs.retry(None, number):
@@ -150,5 +150,5 @@ def rejects(number: int, data: Data = None, database: DatabaseUrl = None) -> Non
     with opened(settings_of(data, database)) as product:
         job = job_of(product, number)
         if not is_import(job):
-            stop(f"Job {number} is no import.")
+            stop(f"Job {number} is not an import.")
         write_bytes(rejects_file(product.imports, product.profiles, job))

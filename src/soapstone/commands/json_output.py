@@ -1,4 +1,4 @@
-"""`--json`: what a command would print for people, as JSON for programs, in the shapes of the REST API."""
+"""`--json`: a command's output as JSON, in the shapes of the REST API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from soapstone.commands.common import write_bytes
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-# Characters that JSON leaves as they are and that a terminal would obey.
+# Control characters that JSON does not escape.
 _CONTROLS = re.compile("[\x7f-\x9f]")
 
 
@@ -37,7 +37,7 @@ def print_all(found: Iterable[Any], shape: Callable[[Any], object]) -> None:
 
 
 def own(model: type[BaseModel]) -> Callable[[Any], BaseModel]:
-    """Return what makes a model of a record with attributes of the same names."""
+    """Return a function that builds a model from a record's attributes of the same names."""
     return lambda found: model(**{name: getattr(found, name) for name in model.model_fields})
 
 

@@ -29,9 +29,7 @@ from soapstone.sending.messages.message import Draft
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
 
-_REMOVAL_LINK = typer.Option(
-    "--removal-link/--no-removal-link", help="Whether mails whose message has no link to unsubscribe get one."
-)
+_REMOVAL_LINK = typer.Option("--removal-link/--no-removal-link", help="Add a link to unsubscribe to mails without one.")
 
 
 @app.command()
@@ -51,7 +49,7 @@ def create(
         owner = account_of(product, account)
         settings = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
         made = product.lists.create(owner.id, name, settings=settings, number=number)
-        console.print(f"List {made.id} ({made.name}) is there.")
+        console.print(f"List {made.id} ({made.name}) was created.")
 
 
 @app.command()
@@ -65,14 +63,14 @@ def edit(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Change what is given of a list."""
+    """Change the given settings of a list."""
     _check_sender(from_address or "")
     if name is not None and not name.strip():
         stop("The list needs a name.")
     given: dict[str, Any] = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
     settings = {key: value for key, value in given.items() if value is not None}
     if name is None and not settings:
-        stop("Nothing was said that is to change.")
+        stop("Nothing to change: give an option.")
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         found = list_of(product, owner, list_id)
@@ -118,7 +116,7 @@ def suppress(
 
 @app.command("message")
 def message(
-    list_id: Annotated[int, typer.Option("--list", help="The list that the message is for.")],
+    list_id: Annotated[int, typer.Option("--list", help="The message's list.")],
     subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
     html: Annotated[Path | None, typer.Option(help="File with the HTML body.")] = None,
     text: Annotated[Path | None, typer.Option(help="File with the plain text body.")] = None,
@@ -127,7 +125,7 @@ def message(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Save a message for a list and tell its number."""
+    """Save a message for a list and print its number."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         found = product.lists.get(owner.id, list_id)

@@ -1,4 +1,4 @@
-"""`soapstone mapping …`: which object of another system stands for which one of the account."""
+"""`soapstone mapping …`: objects of another system and their counterparts here."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from rich.table import Table
 from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
 from soapstone.commands.json_output import Json, own, print_all
 
-app = typer.Typer(no_args_is_help=True, help="Objects of the membership system Personify and what they stand for.")
+app = typer.Typer(no_args_is_help=True, help="Objects of the membership system Personify and their counterparts here.")
 
 
 @app.command()
 def add(
-    object_type: Annotated[str, typer.Argument(help="Kind of the object over there.")],
-    identifier: Annotated[str, typer.Argument(help="Its name over there.")],
+    object_type: Annotated[str, typer.Argument(help="Kind of the object in Personify.")],
+    identifier: Annotated[str, typer.Argument(help="Its name in Personify.")],
     own_id: Annotated[int, typer.Argument(help="Number of the object here.")],
     own_type: Annotated[str, typer.Option(help="Kind of the object here.")] = "Group",
     own_name: Annotated[str, typer.Option(help="Its name here.")] = "",
@@ -24,7 +24,7 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Keep a mapping."""
+    """Create a mapping."""
     with opened(settings_of(data, database)) as product:
         made = product.mappings.add(
             account_of(product, account).id,
@@ -34,7 +34,7 @@ def add(
             own_id=own_id,
             own_name=own_name,
         )
-        console.print(f"Mapping {made.id} is there.")
+        console.print(f"Mapping {made.id} was created.")
 
 
 @app.command("list")
@@ -57,8 +57,8 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
 
 @app.command()
 def delete(mapping: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Forget a mapping."""
+    """Delete a mapping."""
     with opened(settings_of(data, database)) as product:
         if not product.mappings.delete(account_of(product, account).id, mapping):
             stop(f"There is no mapping {mapping}.")
-        console.print(f"Mapping {mapping} is gone.")
+        console.print(f"Mapping {mapping} was deleted.")

@@ -30,7 +30,7 @@ from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.vocabulary.messages import MessageKind
 
-app = typer.Typer(no_args_is_help=True, help="Stored messages, to be sent once or often.")
+app = typer.Typer(no_args_is_help=True, help="Stored messages.")
 
 # Option → what it says. Left out, an option changes nothing.
 Subject = Annotated[str | None, typer.Option(help="Subject; may hold merge fields.")]
@@ -43,23 +43,23 @@ FromAddress = Annotated[str | None, typer.Option(help="Sender's address; the lis
 ReplyAddress = Annotated[str | None, typer.Option(help="Address for replies.")]
 ToName = Annotated[str | None, typer.Option(help="Recipient's name; may hold merge fields.")]
 Charset = Annotated[str | None, typer.Option(help="Character set of the mails: utf-8 or iso-8859-1.")]
-Name = Annotated[str | None, typer.Option(help="What the message is called here.")]
-Campaign = Annotated[int | None, typer.Option(help="The campaign that it belongs to; 0 for none.")]
-Category = Annotated[int | None, typer.Option(help="The category of messages that it belongs to; 0 for none.")]
+Name = Annotated[str | None, typer.Option(help="The message's internal name.")]
+Campaign = Annotated[int | None, typer.Option(help="Its campaign; 0 for none.")]
+Category = Annotated[int | None, typer.Option(help="Its message category; 0 for none.")]
 
 
 @app.command()
 def add(
     subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
-    list_id: Annotated[int | None, typer.Option("--list", help="The list that the message is for.")] = None,
+    list_id: Annotated[int | None, typer.Option("--list", help="The message's list.")] = None,
     magnetmail: Annotated[
-        bool, typer.Option("--magnetmail", help="A message that MagnetMail's calls use; it has a name and no list.")
+        bool, typer.Option("--magnetmail", help="A message for MagnetMail's calls, with a name and no list.")
     ] = False,
     html: Html = None,
     text: PlainText = None,
     name: Name = None,
     transactional: Annotated[
-        bool, typer.Option("--transactional", help="A message to single people, such as a receipt.")
+        bool, typer.Option("--transactional", help="A message to one person, such as a receipt.")
     ] = False,
     from_name: FromName = None,
     from_address: FromAddress = None,
@@ -73,7 +73,7 @@ def add(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Save a message for a list, or for MagnetMail's calls, and tell its number."""
+    """Save a message for a list, or for MagnetMail's calls, and print its number."""
     if magnetmail == (list_id is not None):
         stop("Say which list with --list, or --magnetmail.")
     if magnetmail and (transactional or not (name or "").strip()):
@@ -100,11 +100,11 @@ def add(
 
 @app.command("list")
 def list_(
-    list_id: Annotated[int | None, typer.Option("--list", help="Only those of this list.")] = None,
+    list_id: Annotated[int | None, typer.Option("--list", help="Only of this list.")] = None,
     transactional: Annotated[
-        bool | None, typer.Option("--transactional/--saved", help="Only those of this kind; all by default.")
+        bool | None, typer.Option("--transactional/--saved", help="Only of this kind; all by default.")
     ] = None,
-    archived: Annotated[bool, typer.Option("--archived", help="Those in the archive instead.")] = False,
+    archived: Annotated[bool, typer.Option("--archived", help="Show the archived ones instead.")] = False,
     account: AccountName = None,
     as_json: Json = False,
     data: Data = None,
@@ -184,14 +184,14 @@ def edit(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Change what is given of a message; one that waits to be sent, or is being sent, stays as it is."""
+    """Change the given parts of a message, unless it is queued or being sent."""
     given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         found = message_of(product, owner, message)
         traits = _traits(product, owner, found.list_id, name, campaign, category)
         if not given and not traits:
-            stop("Nothing was said that is to change.")
+            stop("Nothing to change: give an option.")
         changed = product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
         if changed is None:
             stop(f"There is no message {message} in account {owner.name}.")
@@ -202,18 +202,20 @@ def edit(
 @app.command()
 def preview(
     message: int,
-    to: Annotated[str, typer.Option(help="Address of the recipient; nobody in particular by default.")] = "",
-    list_id: Annotated[int | None, typer.Option("--list", help="As sent to this list; the message's own else.")] = None,
-    fields: Annotated[
-        list[str] | None, typer.Option("--field", help="NAME=VALUE, a further merge value; may be repeated.")
+    to: Annotated[str, typer.Option(help="Address of the recipient; none by default.")] = "",
+    list_id: Annotated[
+        int | None, typer.Option("--list", help="Preview for this list; by default the message's own.")
     ] = None,
-    html: Annotated[bool, typer.Option("--html", help="The HTML body instead of the text.")] = False,
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", help="NAME=VALUE, an extra merge value; repeatable.")
+    ] = None,
+    html: Annotated[bool, typer.Option("--html", help="Show the HTML body, not the text.")] = False,
     account: AccountName = None,
     as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Show a message as a recipient would get it; nothing is sent."""
+    """Show a message as a recipient gets it; nothing is sent."""
     to = repaired(to)
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
@@ -244,12 +246,12 @@ def preview(
 @app.command()
 def archive(
     message: int,
-    undo: Annotated[bool, typer.Option("--undo", help="Take it out of the archive again.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Restore it from the archive.")] = False,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Put a message into the archive; it can still be sent."""
+    """Archive a message; it can still be sent."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         product.messages.mark(owner.id, message_of(product, owner, message).id, archived=not undo)
@@ -257,7 +259,7 @@ def archive(
 
 
 def message_of(product: Product, owner: Account, number: int) -> Message:
-    """Return the account's stored message of that number; those that were made for a send count as none."""
+    """Return the account's stored message of that number; copies made for sends are ignored."""
     found = product.messages.get(owner.id, number)
     if found is None or found.kind == "send":
         stop(f"There is no message {number} in account {owner.name}.")
@@ -265,10 +267,10 @@ def message_of(product: Product, owner: Account, number: int) -> Message:
 
 
 def warn_of_unknown_fields(product: Product, message: Message) -> None:
-    """Name the merge fields that the account does not know, on standard error."""
+    """Warn of unknown merge fields on standard error."""
     if unknown := product.messages.unknown_fields(message.account_id, message):
         told = f"Warning: the account has no contact field, link or profile attribute for {', '.join(unknown)}. "
-        typer.echo(printable(f"{told}Only a file that is sent to, or --field, can bring a value."), err=True)
+        typer.echo(printable(f"{told}Only a send's file or --field can supply a value."), err=True)
 
 
 def merge_values(given: Sequence[str]) -> dict[str, str]:
@@ -315,7 +317,7 @@ def _body(file: str | None) -> str | None:
 def _traits(
     product: Product, owner: Account, list_id: int | None, name: str | None, campaign: int | None, category: int | None
 ) -> Mapping[str, Any]:
-    """Return what was given of a message beside its text; numbers are those of things that are there."""
+    """Return the given options of a message besides its text; their numbers exist."""
     traits: dict[str, Any] = {}
     if name is not None:
         traits["name"] = name

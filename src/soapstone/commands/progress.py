@@ -24,7 +24,7 @@ from soapstone.product import Product
 
 # Seconds between the first two looks at a job, and the longest pause, to which the pauses grow.
 FIRST_PACE, PACE = 0.01, 0.25
-# Seconds between two lines where nothing can be drawn over: in a file, a pipe, a log.
+# Seconds between two lines in a file, a pipe or a log.
 LINE_PACE = 5.0
 ENDS = {"completed": "is completed", "failed": "has failed", "cancelled": "was cancelled"}
 # Exit code of a command that was interrupted, as shells give it.
@@ -32,15 +32,15 @@ INTERRUPTED = 130
 
 
 def found(product: Product, number: int) -> Job:
-    """Return the job of that number; ends the command when there is none."""
+    """Return the job of that number; end the command if it does not exist."""
     job = product.jobs.get(None, number)
     return job if job is not None else stop(f"There is no job {number}.")
 
 
 def follow(product: Product, number: int) -> Job:
-    """Show a job's progress until it is over, and then what became of it. KeyboardInterrupt passes.
+    """Show a job's progress until it ends, and then its result. KeyboardInterrupt passes.
 
-    In a terminal the figures move in their place; elsewhere a line is printed every few seconds, when there is news.
+    A terminal redraws the figures in place; elsewhere a line is printed every few seconds, if they changed.
     """
     views = JobViews(product)
     in_place = console.is_terminal and not console.is_dumb_terminal
@@ -89,7 +89,7 @@ class _InPlace:
         self._live.stop()
 
     def show(self, view: JobView) -> None:
-        """Show how far the job is now."""
+        """Show the job's progress."""
         began = view.job.started_at
         grid = Table.grid(padding=(0, 1))
         grid.add_row(
@@ -101,7 +101,7 @@ class _InPlace:
 
 
 class _Lines:
-    """A line when the job's state or phase has changed, else every few seconds; none where nothing has changed."""
+    """A line at each change of the job's state or phase, else every few seconds if anything changed."""
 
     def __init__(self) -> None:
         self._at = 0.0
@@ -115,7 +115,7 @@ class _Lines:
         pass
 
     def show(self, view: JobView) -> None:
-        """Print how far the job is now, if it is time for that. The end is told by a sentence of its own."""
+        """Print the job's progress if it is due. The end has its own sentence."""
         line, stage = "; ".join(filter(None, (_line(view), view.counted))), (view.state, view.phase)
         due = time.monotonic() >= self._at + LINE_PACE
         if view.job.over or line == self._line or not (due or stage != self._stage):
@@ -125,7 +125,7 @@ class _Lines:
 
 
 def advance(view: JobView) -> str:
-    """Return how far the job is in one line, and why it waits if it was hindered."""
+    """Return the job's progress in one line, and why it waits after an error."""
     return ", ".join([*view.facts, *([view.job.error] if view.job.error and not view.job.over else [])])
 
 
@@ -134,7 +134,7 @@ def _line(view: JobView) -> str:
 
 
 def tell_end(product: Product, view: JobView) -> None:
-    """Say what became of a job that is over."""
+    """Print the result of an ended job."""
     job = view.job
     parts = [f"Job {job.id} {ENDS[job.state]}"]
     if is_import(job):
@@ -151,7 +151,7 @@ def tell_end(product: Product, view: JobView) -> None:
         if line:
             typer.echo(printable(line))
     if meaningless := job.checkpoint.get("meaningless"):
-        typer.echo(printable(f"Not used: {', '.join(meaningless)} (the values do not say who gets no mail)."))
+        typer.echo(printable(f"Not used: {', '.join(meaningless)} (the values are no opt-outs)."))
     if is_import(job) and rejected:
         typer.echo(f"Rejected rows with their reasons: soapstone jobs rejects {job.id}")
     if view.can_be_retried:

@@ -1,4 +1,4 @@
-"""Taking up records that were put back from a backup, so that nothing is handed out a second time."""
+"""Preparing restored records, so that no number is given out twice."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TakenUp:
-    """What came of it: the number of the new key of links, and the sends that were not over in the backup."""
+    """The number of the new key of links, and the backup's unfinished sends."""
 
     key: int
     paused: list[int]
 
 
 def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
-    """Make sure that the records may be served: a schema that this version knows, and numbers that go on.
+    """Make sure that the records may be served: a known schema, and numbers that continue.
 
     New records are set up, old ones only with `upgrade`. A backup in which nothing is older than the mark is taken up.
     Raises ConflictError for other records than those that were served last, and for a schema of another version.
@@ -60,15 +60,15 @@ def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
         # Numbers of records that were removed are in names of files that are still there.
         taken_up = take_up(database, known)
         mark.replace(database)
-        log.warning("the records are a copy: numbers go on far behind it, links have key %d", taken_up.key)
+        log.warning("the records are a copy: numbers continue far above it, links use key %d", taken_up.key)
         if taken_up.paused:
-            log.warning("sends that were not over in the copy are paused: %s", taken_up.paused)
+            log.warning("unfinished sends of the copy are paused: %s", taken_up.paused)
 
 
 def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
-    """Let numbers go on behind all that may have been handed out since the backup, `known` among them.
+    """Let numbers continue above all that may be in use since the backup, `known` among them.
 
-    Sessions end, and sends that are not over are paused: their mails may have been sent since.
+    Ends sessions and pauses unfinished sends: their mails may have been sent since.
     """
     with database.write(durable=True) as connection:
         before = handed_out(connection)
@@ -92,7 +92,7 @@ def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
 
 
 def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[TakenUp, Path | None]:
-    """Put a backup in the place of the SQLite database `path`, which no other process uses; the old one is kept.
+    """Replace the SQLite database `path`, which no other process uses, with a backup; keep the old one.
 
     The new file takes the old one's place by one rename, when all is done. People who were deleted since the backup are
     deleted in it again. Returns where the old one is kept.
@@ -127,7 +127,7 @@ def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[T
 
 
 def _delete_again(path: Path, restored: Database, settings: Settings) -> None:
-    """Delete from restored records who was deleted in those at `path`, as far as they can be read."""
+    """Delete from restored records the people deleted in those at `path`, if readable."""
     if not path.exists():
         return
     replaced = Database(f"sqlite:///{path}")
@@ -135,7 +135,7 @@ def _delete_again(path: Path, restored: Database, settings: Settings) -> None:
         with replaced.read() as connection:
             secret, rows = erased_addresses.export(connection)
     except (DatabaseError, RecordsDamaged):
-        log.warning("%s cannot be read: who was deleted since the backup is not known", path)
+        log.warning("%s cannot be read: deletions since the backup are unknown", path)
         return
     finally:
         replaced.close()
@@ -166,7 +166,7 @@ def check_alone(path: Path) -> None:
 
 
 def _known(path: Path, mark: Mark) -> dict[str, int]:
-    """Return the numbers that are known to have been handed out, by the mark and by the records that are replaced."""
+    """Return the highest numbers in use, by the mark and by the replaced records."""
     known = mark.numbers
     if not path.exists():
         return known
@@ -176,7 +176,7 @@ def _known(path: Path, mark: Mark) -> dict[str, int]:
             for name, number in handed_out(connection).items():
                 known[name] = max(number, known.get(name, 0))
     except (DatabaseError, RecordsDamaged):
-        log.warning("%s cannot be read: the numbers that it has handed out are not known", path)
+        log.warning("%s cannot be read: the numbers in use are unknown", path)
     finally:
         database.close()
     return known
@@ -198,7 +198,7 @@ def _copy(backup: Path, target: Path) -> None:
 
 
 def _put_aside(path: Path) -> Path | None:
-    """Give the database file a second name, so that it is kept when another one takes its place."""
+    """Keep the database file under a second name before another one replaces it."""
     if not path.exists():
         return None
     kept = schema.beside(path, "replaced")

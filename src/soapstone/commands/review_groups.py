@@ -21,7 +21,7 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, print_all
 
-app = typer.Typer(no_args_is_help=True, help="Who gets a list's messages for review.")
+app = typer.Typer(no_args_is_help=True, help="Review groups of lists.")
 
 ListId = Annotated[int, typer.Option("--list", help="The list.")]
 
@@ -61,4 +61,4 @@ def remove(
     with opened(settings_of(data, database)) as product:
         if not product.review_groups.remove(list_of(product, account_of(product, account), list_id).id, address):
             stop(f"{address} does not review list {list_id}.")
-        console.print(f"{address} reviews list {list_id} no more.")
+        console.print(f"{address} no longer reviews list {list_id}.")

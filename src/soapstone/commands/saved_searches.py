@@ -1,4 +1,4 @@
-"""`soapstone search …`: searches for contacts, and those that were given a name."""
+"""`soapstone search …`: contact searches, also saved ones."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from soapstone.contacts.search import Example
 
 app = typer.Typer(no_args_is_help=True, help="Searches for contacts.")
 
-Criteria = Annotated[list[str], typer.Argument(help="FIELD=VALUE, as Last_Name=Mil*; * stands for any text.")]
+Criteria = Annotated[list[str], typer.Argument(help="FIELD=VALUE, such as Last_Name=Mil*; * matches any text.")]
 
 
 @app.command()
 def find(
     criteria: Criteria,
-    limit: Annotated[int, typer.Option(min=1, max=2000, help="Most contacts to show.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=2000, help="Maximum number of contacts.")] = 100,
     account: AccountName = None,
     as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Show the contacts for whom all of it holds."""
+    """Show the contacts that match all conditions."""
     table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
@@ -62,7 +62,7 @@ def save(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Give a search a name."""
+    """Save a search."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
@@ -89,11 +89,11 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
 
 @app.command()
 def delete(name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Forget a saved search."""
+    """Delete a saved search."""
     with opened(settings_of(data, database)) as product:
         if not product.saved_searches.delete(account_of(product, account).id, name):
             stop(f"There is no search {name}.")
-        console.print(f"Search {name} is gone.")
+        console.print(f"Search {name} was deleted.")
 
 
 def _values(criteria: Sequence[str]) -> dict[str, str]:

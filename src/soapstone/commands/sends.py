@@ -1,4 +1,4 @@
-"""`soapstone send …`: sending stored messages, and following the sends.
+"""`soapstone send …`: send stored messages and follow the sends.
 
 Commands that mail people are called `to-…`. Those that may mail many ask first.
 """
@@ -53,7 +53,7 @@ from soapstone.sending.supplied_file import FileForm, SuppliedFile
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
 from soapstone.vocabulary.jobs import SENDS
 
-app = typer.Typer(no_args_is_help=True, help="Sending stored messages, and what became of each recipient.")
+app = typer.Typer(no_args_is_help=True, help="Send stored messages and follow their delivery.")
 
 # Recipients that are read at once, and bytes of a file.
 ROWS = 1000
@@ -64,17 +64,15 @@ At = Annotated[
     str, typer.Option(help="When, such as 2030-12-24T10:00; in the account's time zone unless it names another.")
 ]
 ListId = Annotated[int | None, typer.Option("--list", help="The list; the message's own by default.")]
-NoUnsubscribe = Annotated[
-    bool, typer.Option("--no-unsubscribe", help="The mails need no link to unsubscribe; without it they must have one.")
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Send without a question, as scripts do.")]
+NoUnsubscribe = Annotated[bool, typer.Option("--no-unsubscribe", help="Allow mails without a link to unsubscribe.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation, for scripts.")]
 
 
 @app.command("list")
 def list_(
-    list_id: Annotated[int | None, typer.Option("--list", help="Only those of this list.")] = None,
+    list_id: Annotated[int | None, typer.Option("--list", help="Only of this list.")] = None,
     tests: Annotated[
-        bool, typer.Option("--tests", help="Also tests, reviews, and the server's own mails, such as confirmations.")
+        bool, typer.Option("--tests", help="Include tests, reviews, and the server's own mails, such as confirmations.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     as_json: Json = False,
@@ -82,7 +80,7 @@ def list_(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """List the newest sends with how far they are; nothing is sent."""
+    """List the newest sends with their progress."""
     table = Table("Send", "Purpose", "Message", "List", "State", "Counted", "Submitted (UTC)", "Due (UTC)")
     with opened(settings_of(data, database)) as product:
         owner, views = account_of(product, account), JobViews(product)
@@ -117,8 +115,8 @@ def to_list(
         list[str] | None,
         typer.Option(
             "--where",
-            help="Only to members with this profile: ATTRIBUTE=VALUE, also !=, ~ (contains), >, >=, <, <=; may be "
-            "repeated, and all must be met.",
+            help="Only to members with this profile: ATTRIBUTE=VALUE, also !=, ~ (contains), >, >=, <, <=; "
+            "repeatable, all must match.",
         ),
     ] = None,
     at: At = "",
@@ -152,10 +150,8 @@ def to_list(
 @app.command("to-groups")
 def to_groups(
     message: MessageNumber,
-    groups: Annotated[list[int], typer.Argument(help="Numbers of the lists, in their order.")],
-    allow_repeat: Annotated[
-        bool, typer.Option("--allow-repeat", help="Also to those who have had the message.")
-    ] = False,
+    groups: Annotated[list[int], typer.Argument(help="Numbers of the lists, in order.")],
+    allow_repeat: Annotated[bool, typer.Option("--allow-repeat", help="Send again to earlier recipients.")] = False,
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
     yes: Yes = False,
@@ -163,7 +159,7 @@ def to_groups(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Send a message to several lists: a send for each, and one mail to a person who is on several of them."""
+    """Send a message to several lists: one send for each list, one mail for each person."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
@@ -191,15 +187,15 @@ def to_addresses(
     emails: Annotated[list[str], typer.Argument(metavar="ADDRESSES...", help="The recipients.")],
     list_id: ListId = None,
     fields: Annotated[
-        list[str] | None, typer.Option("--field", help="NAME=VALUE, a further merge value; may be repeated.")
+        list[str] | None, typer.Option("--field", help="NAME=VALUE, an extra merge value; repeatable.")
     ] = None,
-    test: Annotated[bool, typer.Option("--test", help="For a look at it: these mails count in no figure.")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send as a test: the mails count in no figure.")] = False,
     at: At = "",
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Send a message to single addresses in the name of a list, on it or not."""
+    """Send a message to single addresses for a list; they need not be members."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
@@ -227,8 +223,8 @@ def to_file(
     ],
     list_id: ListId = None,
     header: Annotated[bool, typer.Option(help="Whether the first line names the columns.")] = True,
-    delimiter: Annotated[str, typer.Option(help=r"Between two fields; \t for a tab.")] = ",",
-    qualifier: Annotated[str, typer.Option(help="Around a field; empty for none.")] = '"',
+    delimiter: Annotated[str, typer.Option(help=r"Field delimiter; \t for a tab.")] = ",",
+    qualifier: Annotated[str, typer.Option(help="Quote around a field; empty for none.")] = '"',
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
     yes: Yes = False,
@@ -236,7 +232,7 @@ def to_file(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Send a message to the people in a file in the name of a list; it subscribes nobody."""
+    """Send a message to the people in a file for a list, without subscribing them."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         stored = message_of(product, owner, message)
@@ -270,22 +266,22 @@ def to_file(
 @app.command()
 def status(
     number: int,
-    recipients: Annotated[bool, typer.Option("--recipients", help="The rows of the ledger too.")] = False,
+    recipients: Annotated[bool, typer.Option("--recipients", help="Show each recipient.")] = False,
     states: Annotated[
-        list[DeliveryState] | None, typer.Option("--state", help="Only rows in this state; may be repeated.")
+        list[DeliveryState] | None, typer.Option("--state", help="Only rows in this state; repeatable.")
     ] = None,
     reasons: Annotated[
-        list[SkipReason] | None, typer.Option("--reason", help="Only rows skipped for this reason; may be repeated.")
+        list[SkipReason] | None, typer.Option("--reason", help="Only rows skipped for this reason; repeatable.")
     ] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="All rows, as CSV in UTF-8 and nothing else.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="Most rows of the table.")] = 100,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print only the rows, all of them, as CSV in UTF-8.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum rows of the table.")] = 100,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON for programs; with --recipients all rows and nothing else.")
+        bool, typer.Option("--json", help="Print JSON for programs; with --recipients only the rows, all of them.")
     ] = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Show what became of a send: its state, its counts, and of each recipient the state with its reason."""
+    """Show a send: its state, its counts, and each recipient's state and reason."""
     with opened(settings_of(data, database)) as product:
         job = _send(product, number)
         if as_csv:
@@ -316,15 +312,13 @@ def status(
         for reason in sorted(skipped):
             console.print(f"  {skipped[reason]:,} {reason}: {SkipReason(reason).meaning}", soft_wrap=True)
         if recipients:
-            table = Table(
-                "Address", "State", "Why", "Server's reply", "Attempts", "Handed over (UTC)", "Next try (UTC)"
-            )
+            table = Table("Address", "State", "Why", "Server's reply", "Attempts", "Sent (UTC)", "Next try (UTC)")
             some = _recipients(product, job, states or (), reasons or (), limit + 1)
             for row, _ in zip(some, range(limit), strict=False):
                 table.add_row(*_cells(row))
             console.print(table)
             if next(some, None) is not None:
-                console.print(f"There are more: --limit, or all of them by --csv (these are {limit:,}).")
+                console.print(f"These are {limit:,}: show more with --limit, or all with --csv.")
 
 
 @app.command("retry-failed")
@@ -333,13 +327,13 @@ def retry_failed(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Send once more to the people that a finished send could not reach, as a send of its own."""
+    """Retry the failed recipients of a finished send in a new send."""
     with opened(settings_of(data, database)) as product:
         job = _send(product, number)
         if not job.over:
             stop(f"Send {number} is not over.")
         if not product.reports.counts(number).get("failed"):
-            stop(f"Nobody failed in send {number}.")
+            stop(f"Send {number} has no failed recipients.")
         owner = product.accounts.get(job.account_id)
         ticket = product.sends.to_failed(account=owner, login=None, job=job) if owner is not None else None
         if ticket is None:
@@ -349,27 +343,27 @@ def retry_failed(
 
 @app.command()
 def pause(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Let a send rest, after the mails under way, until it is resumed."""
+    """Pause a send, after the mails under way, until it is resumed."""
     with opened(settings_of(data, database)) as product:
         job = _send(product, number)
         if not product.jobs.pause(None, number):
-            stop(f"Send {number} is over." if job.over else f"Send {number} rests already.")
-        console.print(f"Send {number} rests after the work under way. To go on: soapstone send resume {number}")
+            stop(f"Send {number} is over." if job.over else f"Send {number} is already paused.")
+        console.print(f"Send {number} pauses after the work under way. To go on: soapstone send resume {number}")
 
 
 @app.command()
 def resume(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Let a send that rests go on where it stood."""
+    """Resume a paused send."""
     with opened(settings_of(data, database)) as product:
         _send(product, number)
         if not product.jobs.pause(None, number, paused=False):
-            stop(f"Send {number} does not rest.")
-        console.print(f"Send {number} goes on.")
+            stop(f"Send {number} is not paused.")
+        console.print(f"Send {number} is resumed.")
 
 
 @app.command()
 def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
-    """End a send; mails that are handed over stay so."""
+    """Cancel a send; mails already sent stay sent."""
     with opened(settings_of(data, database)) as product:
         _send(product, number)
     jobs.cancel(number, data, database)
@@ -382,7 +376,7 @@ def _ask(yes: bool, message: Message, recipients: str, moment: datetime | None) 
     when = f" at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment and moment > now() else ""
     what = f'message {message.id}, "{message.subject}", to {recipients}{when}'
     if not sys.stdin.isatty():
-        stop(f"This would send {what}. There is no terminal to ask at: add --yes to send it.")
+        stop(f"This would send {what}. Without a terminal, add --yes to send it.")
     typer.confirm(printable(f"Send {what}?"), abort=True)
 
 
@@ -394,13 +388,13 @@ def _tell(ticket: SendTicket) -> None:
     job = ticket.job
     when = f" for {job.due_at:%Y-%m-%d %H:%M:%S} UTC" if job.due_at > now() else ""
     console.print(
-        f"Send {job.id} is queued{when}. How far it is: soapstone send status {job.id}", soft_wrap=True, highlight=False
+        f"Send {job.id} is queued{when}. Progress: soapstone send status {job.id}", soft_wrap=True, highlight=False
     )
 
 
 def _send(product: Product, number: int) -> Job:
     job = found(product, number)
-    return job if job.kind in SENDS else stop(f"Job {number} is no send.")
+    return job if job.kind in SENDS else stop(f"Job {number} is not a send.")
 
 
 def _list(product: Product, owner: Account, message: Message, number: int | None) -> ContactList:
@@ -415,7 +409,7 @@ def _moment(owner: Account, text: str) -> datetime | None:
         moment = datetime.fromisoformat(text.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=owner.zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        stop(f"{text} is no time such as 2030-12-24T10:00.")
+        stop(f"{text} is not a time such as 2030-12-24T10:00.")
 
 
 def _recipients(

@@ -1,4 +1,4 @@
-"""What servers, workers and `soapstone settings --check` look at before anything begins: everything that is set."""
+"""The checks of all settings that servers, workers and `soapstone settings --check` make first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from soapstone.store.database import Database
 
 
 def check_settings(settings: Settings) -> None:
-    """End the command unless all settings can be used; each that cannot has a line."""
+    """End the command unless all settings can be used, with a line for each that cannot."""
     if found := list(faults(settings)):
         stop("\n".join(found))
 
@@ -47,7 +47,7 @@ def faults(settings: Settings) -> Iterator[str]:
 
 
 def _check_database(settings: Settings) -> None:
-    """Raise InvalidError for a database that cannot be opened here, whatever it holds. Nothing is made."""
+    """Raise InvalidError for a database that cannot be opened here. Create nothing."""
     database = Database(settings.database)
     database.close()
     folder = None if database.path is None else database.path.parent.absolute()

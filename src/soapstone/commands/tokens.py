@@ -1,4 +1,4 @@
-"""`soapstone token …`: keys of programs to the REST API."""
+"""`soapstone token …`: tokens for the REST API."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of
 from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
-app = typer.Typer(no_args_is_help=True, help="Keys of programs to the REST API.")
+app = typer.Typer(no_args_is_help=True, help="Tokens for the REST API.")
 
 
 @app.command()
 def create(login: str, name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
-    """Make a token that acts for a login, and tell it; it is told only now."""
+    """Create a token for a login and print it; it is shown only once."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         _, secret = product.tokens.add(owner, _login(product, owner, login), name)
@@ -46,12 +46,12 @@ def list_(
 def revoke(
     login: str, token: int, account: AccountName = None, data: Data = None, database: DatabaseUrl = None
 ) -> None:
-    """End a token."""
+    """Revoke a token."""
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if not product.tokens.revoke(_login(product, owner, login).id, token):
             stop(f"Login {login} has no token {token}.")
-        console.print(f"Token {token} is no more.")
+        console.print(f"Token {token} was revoked.")
 
 
 def _login(product: Product, owner: Account, name: str) -> Login:
