@@ -36,7 +36,7 @@ class AccountHead(BaseModel):
 
 
 class AccountOut(AccountHead):
-    """An account, and the login that asks."""
+    """An account and the calling login."""
 
     login: str
     all_lists: bool
@@ -46,7 +46,7 @@ class AccountOut(AccountHead):
 
 
 class TokenIn(Body):
-    """A token that is to be made: what it is for."""
+    """A new token: what it is for."""
 
     name: Name
 
@@ -66,7 +66,7 @@ class TokenOut(BaseModel):
 
 
 class NewToken(TokenOut):
-    """A token with its secret, which is told only now."""
+    """A token with its secret, which is shown only once."""
 
     token: str
 
@@ -92,7 +92,7 @@ def list_tokens(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> P
 
 @router.post("/tokens", status_code=201, response_model=NewToken)
 def create_token(given: TokenIn, caller: Calling, once: Making) -> Response:
-    """Make a token for the login. The same request with the same key is refused: the secret is told only once."""
+    """Create a token for the login. Repeating a key is refused: the secret is shown only once."""
 
     def make() -> tuple[Token, str]:
         return caller.product.tokens.add(caller.account, caller.login, given.name, by=caller.login.actor)
@@ -101,12 +101,12 @@ def create_token(given: TokenIn, caller: Calling, once: Making) -> Response:
         given,
         make,
         lambda made: NewToken(**TokenOut.of(made[0]).model_dump(), token=made[1]),
-        told_once=lambda made: f"Token {made[0].id} was made by this request. Its secret is told only once.",
+        told_once=lambda made: f"Token {made[0].id} was created by this request. Its secret is shown only once.",
     )
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
 def delete_token(token_id: Number, caller: Calling) -> None:
-    """End a token of the login."""
+    """Revoke a token of the login."""
     if not caller.product.tokens.revoke(caller.login.id, token_id, by=caller.login.actor):
         raise not_found("token")

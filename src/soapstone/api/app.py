@@ -82,7 +82,7 @@ def rest(product: Product) -> FastAPI:
 
 @cache
 def _routes() -> list[BaseRoute]:
-    """Return all operations, which know no product. FastAPI takes 0.1 s to analyse them: once in a process."""
+    """Return all operations, independent of a product: FastAPI takes 0.1 s to analyse them, once a process."""
     router = APIRouter(generate_unique_id_function=operation_id, strict_content_type=True)
     for room in ROOMS:
         router.include_router(room.router, prefix=PREFIX, responses=RESPONSES)

@@ -1,4 +1,4 @@
-"""Who calls: a Bearer token, or login and password by Basic."""
+"""Authentication: a Bearer token, or login and password by Basic."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# Seconds between two looks whether a caller still may have what lasts.
+# Seconds between two checks of a long answer's caller.
 CHECK = 2.0
 LOCKED = "Too many failed logon attempts. The login is locked for a while."
 UNKNOWN = "A valid token, or login and password, is needed."
@@ -64,7 +64,7 @@ _basic = _Basic(auto_error=False, description="Login and password.")
 class Caller:
     """A login that may call, from the address `peer`; `base_url` is where the request reached the server.
 
-    `again` finds out with the same credentials who calls now: what lasts asks it now and then. Raises SoapstoneError.
+    `again` checks the same credentials anew, as long answers do now and then. Raises SoapstoneError.
     """
 
     product: Product
@@ -82,7 +82,7 @@ class Caller:
         return found
 
     def require_all_lists(self) -> None:
-        """Raise ForbiddenError for a login that sees only some lists: people and settings are the whole account's."""
+        """Raise ForbiddenError for a login that sees only some lists: contacts and settings belong to the account."""
         require_all_lists(self.login)
 
 
@@ -110,7 +110,7 @@ async def admit(scope: dict[str, Any]) -> None:
         try:
             await run_in_threadpool(caller, request, bearer, basic)
         except SoapstoneError as refused:
-            # Of what is raised while a body is read, only this kind passes through the framework.
+            # Only this kind of error passes through the framework while a body is read.
             raise translated(refused) from None
         except RecordsUnavailable as error:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -137,10 +137,10 @@ def _identify(
 
 
 def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Iterable[T]) -> Iterator[T]:
-    """Pass on the pieces of a long answer while the caller may have them, which is looked at every few seconds.
+    """Yield the pieces of a long answer; check every few seconds that the caller still may have them.
 
-    `check` raises an error for a caller that may not. The answer then breaks off, so that the client sees that it is
-    not whole.
+    `check` raises an error for a caller that may not. The answer then breaks off, so the client sees that it is
+    incomplete.
     """
     checked = time.monotonic()
     for piece in pieces:
@@ -153,7 +153,7 @@ def while_allowed(caller: Caller, check: Callable[[Caller], object], pieces: Ite
 def _identity(
     product: Product, bearer: HTTPAuthorizationCredentials | None, basic: HTTPBasicCredentials | None, peer: str
 ) -> Identity:
-    """Return who has these credentials and may call from there. Raises SoapstoneError."""
+    """Return the login of these credentials if it may call from there. Raises SoapstoneError."""
     identity = None
     try:
         if bearer is not None:
@@ -181,9 +181,9 @@ Calling = Annotated[Caller, Depends(caller)]
 
 
 class OwnPages:
-    """An app that pages of other sites may not change anything with (lk-7): they are refused before a body is read.
+    """An app that refuses changes from pages of other sites (lk-7), before a body is read.
 
-    It takes cookies out of requests: no login of this interface uses them.
+    It drops cookies from requests: this interface uses none.
     """
 
     def __init__(self, app: ASGIApp, *, origins: Origins) -> None:

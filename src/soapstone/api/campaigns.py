@@ -17,7 +17,7 @@ router = APIRouter()
 
 
 class CampaignOut(BaseModel):
-    """A campaign of a list, and how many messages belong to it."""
+    """A campaign of a list, with its number of messages."""
 
     id: int
     list_id: int
@@ -34,7 +34,7 @@ def list_campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
 
 @router.post("/lists/{list_id}/campaigns", tags=["campaigns"], status_code=201, response_model=CampaignOut)
 def create_campaign(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
-    """Make a campaign."""
+    """Create a campaign."""
     here = caller.list(list_id)
 
     def make() -> Campaign:
@@ -45,7 +45,7 @@ def create_campaign(list_id: Number, given: Named, caller: Calling, once: Making
 
 @router.delete("/lists/{list_id}/campaigns/{campaign_id}", tags=["campaigns"], status_code=204)
 def delete_campaign(list_id: Number, campaign_id: Number, caller: Calling) -> None:
-    """Delete a campaign; its messages belong to none from then on."""
+    """Delete a campaign; its messages are kept."""
     known = {each.id for each in caller.product.campaigns.all(caller.list(list_id).id)}
     if campaign_id not in known or not caller.product.campaigns.delete(caller.account.id, campaign_id):
         raise not_found("campaign")

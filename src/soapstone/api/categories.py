@@ -27,7 +27,7 @@ Of = Annotated[Literal["lists", "messages"], Query(description="Categories of li
 
 
 class CategoryOut(BaseModel):
-    """A category; one of lists that is not active is out of use."""
+    """A category. An inactive list category is out of use."""
 
     id: int
     name: str
@@ -53,7 +53,7 @@ def list_categories(caller: Calling, of: Of = "lists", limit: Limit = 100, curso
 
 @router.post("/categories", tags=["categories"], status_code=201, response_model=CategoryOut)
 def create_category(given: Named, caller: Calling, once: Making, of: Of = "lists") -> Response:
-    """Make a category."""
+    """Create a category."""
     caller.require_all_lists()
     rooms = caller.product.categories
     add: Any = rooms.add_list_category if of == "lists" else rooms.add_message_category
@@ -66,7 +66,7 @@ def create_category(given: Named, caller: Calling, once: Making, of: Of = "lists
 
 @router.delete("/categories/{category_id}", tags=["categories"], status_code=204)
 def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> None:
-    """Delete a category; what is in it has none from then on."""
+    """Delete a category; its lists or messages are kept."""
     caller.require_all_lists()
     rooms = caller.product.categories
     delete = rooms.delete_list_category if of == "lists" else rooms.delete_message_category

@@ -1,4 +1,4 @@
-"""Contacts: the people of the account."""
+"""Contacts of the account."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ router = APIRouter(prefix="/contacts", tags=["contacts"])
 
 Done = TypeVar("Done")
 
-Wanted = Annotated[str | None, Query(max_length=255, description="Whole value; * stands for any text.")]
+Wanted = Annotated[str | None, Query(max_length=255, description="Whole value; * matches any text.")]
 
 
 class ContactOut(BaseModel):
-    """A person. `fields` holds the fields that are not empty; `channels_shut` those on which nothing is sent."""
+    """A contact. `fields` holds the non-empty fields, `channels_shut` the suppressed channels."""
 
     id: int
     email: str
@@ -55,7 +55,7 @@ class ContactOut(BaseModel):
 
     @classmethod
     def of(cls, person: Recipient) -> ContactOut:
-        """Return the person as it is shown."""
+        """Return the contact as it is shown."""
         plain = ("email", "custom_id", "text_only")
         return cls(
             id=person.id,
@@ -71,7 +71,7 @@ class ContactOut(BaseModel):
 
 
 class ContactChange(Body):
-    """What is to change of a person; what is left out stays. `fields` are names of fields with their values."""
+    """Changes of a contact; members left out stay. `fields` maps field names to values."""
 
     email: Annotated[Text, Repaired] | None = None
     custom_id: Text | None = None
@@ -80,7 +80,7 @@ class ContactChange(Body):
 
 
 class ContactIn(ContactChange):
-    """A person who is to be added, and the lists to put it on."""
+    """A new contact and the lists to add it to."""
 
     lists: list[Annotated[int, Field(ge=1, le=LARGEST)]] = Field(default_factory=list)
 
@@ -92,21 +92,21 @@ def list_contacts(
     custom_id: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     last_name: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     company: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
-    list_id: Annotated[int | None, Query(ge=1, le=LARGEST, description="Those on this list.")] = None,
-    state: Annotated[MembershipState | None, Query(description="Their state on the list.")] = None,
+    list_id: Annotated[int | None, Query(ge=1, le=LARGEST, description="Only members of this list.")] = None,
+    state: Annotated[MembershipState | None, Query(description="Only members in this state.")] = None,
     updated_since: Moment | None = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[ContactOut]:
-    """Return people by number; all that is given must match, letter case of values aside.
+    """List contacts by number. All filters must match; letter case does not matter.
 
-    A page may hold fewer people than `limit`, or nobody, while there are more: the last page is the one without `next`.
+    A page may have fewer items than `limit`, even none: only the last page has no `next`.
     """
     caller.require_all_lists()
     if list_id is not None:
         caller.list(list_id)
     elif state is not None:
-        raise InvalidError("A state is one on a list: list_id is missing.")
+        raise InvalidError("state needs list_id.")
     values = {"email": email, "custom_id": custom_id, "last_name": last_name, "company": company}
     example = Example(values={name: value for name, value in values.items() if value})
     chosen = Walk(list_id=list_id, state=state, updated_since=updated_since, after=marked(cursor, 0))
@@ -116,7 +116,7 @@ def list_contacts(
 
 @router.post("", status_code=201, response_model=ContactOut)
 def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
-    """Add a person who is not there yet."""
+    """Create a contact."""
     caller.require_all_lists()
     values = _values(given)
 
@@ -128,14 +128,14 @@ def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
 
 @router.get("/{contact_id}")
 def get_contact(contact_id: Number, caller: Calling) -> ContactOut:
-    """Return one person."""
+    """Return one contact."""
     caller.require_all_lists()
     return _shown(caller, contact_id)
 
 
 @router.patch("/{contact_id}")
 def change_contact(contact_id: Number, given: ContactChange, caller: Calling) -> ContactOut:
-    """Change some fields of a person."""
+    """Change some fields of a contact."""
     caller.require_all_lists()
     values = _values(given)
     if not caller.product.recipients.change(caller.account, contact_id, values):
@@ -145,7 +145,7 @@ def change_contact(contact_id: Number, given: ContactChange, caller: Calling) ->
 
 @router.get("/{contact_id}/lists")
 def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
-    """Return numbers of the lists that a person is on."""
+    """Return the numbers of a contact's lists."""
     caller.require_all_lists()
     _shown(caller, contact_id)
     return caller.product.recipients.lists_of(caller.account.id, contact_id)
@@ -153,9 +153,9 @@ def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
 
 @router.delete("/{contact_id}", status_code=204)
 def delete_contact(contact_id: Number, caller: Calling) -> None:
-    """Delete a person with all that is known of it: files do not bring the address back.
+    """Delete a contact and all data about it; imports do not bring the address back.
 
-    409 while a send that is not over has a mail for the person.
+    409 while an unfinished send has a mail for the contact.
     """
     caller.require_all_lists()
     caller.product.erasure.delete(caller.account, contact_id, caller.login.actor)
@@ -163,7 +163,7 @@ def delete_contact(contact_id: Number, caller: Calling) -> None:
 
 @router.get("/{contact_id}/export")
 def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
-    """Return all that the records and the mail folder hold of a person."""
+    """Return all data about a contact from the records and the mail folder."""
     caller.require_all_lists()
     found = caller.product.dossiers.of(caller.account, contact_id)
     told = f"contact {contact_id} with all that is known of it"
@@ -180,6 +180,6 @@ def _shown(caller: Caller, contact_id: int) -> ContactOut:
 
 def _values(given: ContactChange) -> dict[str, Any]:
     if unknown := sorted(given.fields.keys() - set(SEARCHABLE) | (given.fields.keys() & {"email", "custom_id"})):
-        raise InvalidError(f"Contacts have no field {unknown[0]} here.")
+        raise InvalidError(f"Contacts have no field {unknown[0]}.")
     plain = given.model_dump(include={"email", "custom_id", "text_only"}, exclude_none=True)
     return {name: value for name, value in {**given.fields, **plain}.items() if name in FIELDS}

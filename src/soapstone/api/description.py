@@ -1,4 +1,4 @@
-"""The description of the REST API: what many operations share stands in it once, under a name.
+"""The description of the REST API: each part that operations share stands in it once, under a name.
 
 Generators of clients make a type of each schema that stands by itself, so that the same refusal written out for every
 operation, or the same closed set of texts for every parameter, is hundreds of types.
@@ -21,7 +21,7 @@ from soapstone.lists.profile_filter import Comparison, Join
 from soapstone.sending.messages.unsubscribe_link import Choice
 
 _PROBLEM = "Problem"
-# Closed sets that are no part of the vocabulary, by the names that clients know them by.
+# Closed sets outside the vocabulary, by the names that clients use.
 _SETS: dict[str, tuple[str, ...]] = {
     "BlockedRows": ("keep", "skip"),
     "CategoryKind": ("lists", "messages"),
@@ -38,7 +38,7 @@ _SETS: dict[str, tuple[str, ...]] = {
     "StoredMessageKind": get_args(Kind),
     "UnsubscribeLink": get_args(Choice),
 }
-# A request that makes sense, by the name of its schema.
+# An example request, by the name of its schema.
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ContactIn": {"email": "ada@example.com", "fields": {"first_name": "Ada", "city": "London"}, "lists": [1]},
     "ListIn": {"name": "Newsletter"},
@@ -54,23 +54,23 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "SuppressionIn": {"email": "ada@example.com", "kind": "suppressed"},
 }
 TAGS = {
-    "account": "The account, its tokens, its logins and what they did.",
+    "account": "The account, its tokens, logins and audit log.",
     "lists": "Contact lists, their members and subscriptions.",
-    "external events": "What calls and imports raise for a contact of a list.",
+    "external events": "Events that calls and imports raise for a list's contacts.",
     "campaigns": "Campaigns of a list.",
-    "review group": "Who gets the review copies of a list's messages.",
+    "review group": "Addresses that get review copies of a list's messages.",
     "profile": "The profile attributes of a list.",
-    "contacts": "The people of the account.",
+    "contacts": "The contacts of the account.",
     "categories": "Categories of lists and of messages.",
-    "searches": "Saved searches for people.",
-    "mappings": "Which object of another system stands for which one of the account.",
-    "occasions": "What people sign up for.",
+    "searches": "Saved searches for contacts.",
+    "mappings": "Objects of another system and their counterparts here.",
+    "occasions": "Events and their sign-ups.",
     "suppressions": "Addresses that get no mail.",
-    "imports": "Files of people, and the outcome of each row.",
-    "jobs": "Long work: how far it is, stopping and retrying it.",
+    "imports": "Imports of contact files, and the outcome of each row.",
+    "jobs": "Background work: progress, cancelling, retrying.",
     "exports": "Lists as files.",
     "messages": "Stored messages.",
-    "sends": "Messages on their way, and the ledger of their recipients.",
+    "sends": "Sends, and the ledger of their recipients.",
 }
 
 
@@ -87,7 +87,7 @@ class Described(FastAPI):
         super().__init__(openapi_tags=tags, generate_unique_id_function=operation_id, **options)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the description, made when it is first asked for."""
+        """Return the description, built at the first request."""
         if self.openapi_schema is None:
             made = super().openapi()
             _share_refusals(made)
@@ -121,7 +121,7 @@ def _response(status: HTTPStatus) -> str:
 
 
 def _share_sets(document: dict[str, Any]) -> None:
-    # A set that is open elsewhere has no values here.
+    # An open set has no values here.
     names = {values: name for name, values in _SETS.items() if values}
     used: dict[str, Any] = {}
     for schema in list(_having("enum", document)):
@@ -135,7 +135,8 @@ def _share_sets(document: dict[str, Any]) -> None:
 
 
 def _tell_quotes(document: dict[str, Any]) -> None:
-    """Say in words that a default is a quote: openapi-python-client 0.29 puts a backslash before it, and sends both."""
+    """Describe in words a default that is a quote: openapi-python-client 0.29 puts a backslash before it, and sends
+    both."""
     for schema in _having("default", document):
         if schema["default"] == '"':
             del schema["default"]

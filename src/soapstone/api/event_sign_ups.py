@@ -26,7 +26,7 @@ router = APIRouter()
 
 
 class OccasionOut(BaseModel):
-    """Something that people sign up for."""
+    """An event with sign-ups."""
 
     id: int
     name: str
@@ -54,14 +54,14 @@ class SignUpOut(BaseModel):
 
 @router.get("/occasions", tags=["occasions"])
 def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
-    """Return what people can sign up for, by number."""
+    """List the events with sign-ups, by number."""
     found = caller.product.occasions.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
 
 
 @router.post("/occasions", tags=["occasions"], status_code=201, response_model=OccasionOut)
 def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
-    """Make an occasion; people can sign up at once."""
+    """Create an event, open for sign-ups."""
     caller.require_all_lists()
     return once(
         given,
@@ -72,7 +72,7 @@ def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
 
 @router.patch("/occasions/{occasion_id}", tags=["occasions"])
 def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling) -> OccasionOut:
-    """Let people sign up, or not."""
+    """Open or close the sign-ups."""
     caller.require_all_lists()
     caller.product.occasions.open(caller.account.id, occasion_id, given.open)
     found = caller.product.occasions.get(caller.account.id, occasion_id)
@@ -83,7 +83,7 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
 
 @router.get("/occasions/{occasion_id}/sign-ups", tags=["occasions"])
 def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
-    """Return who signed up, by number."""
+    """List the sign-ups by number."""
     caller.require_all_lists()
     found = caller.product.occasions.get(caller.account.id, occasion_id)
     if found is None:

@@ -1,4 +1,4 @@
-"""Exports: everybody on a list as CSV or NDJSON, streamed in short transactions, in flat memory."""
+"""Exports: the members of a list as CSV or NDJSON, streamed in short transactions, in flat memory."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def export_list(
     caller: Calling,
     form: Annotated[Literal["csv", "ndjson"], Query()] = "csv",
     state: Annotated[MembershipState | None, Query()] = None,
-    fields: Annotated[bool, Query(description="With the fields of the people.")] = False,
-    profile: Annotated[bool, Query(description="With the values of the list's profile attributes.")] = False,
+    fields: Annotated[bool, Query(description="Include the contact fields.")] = False,
+    profile: Annotated[bool, Query(description="Include the list's profile values.")] = False,
 ) -> Response:
-    """Return the people on a list. Who joins or leaves meanwhile may be in it or not; nobody is in it twice."""
+    """Export the members of a list, each once. Those who join or leave meanwhile may be missing."""
     found = caller.list(list_id)
     told = f"members of list {found.id} as {form}"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)

@@ -17,7 +17,7 @@ router = APIRouter()
 
 
 class EventOut(BaseModel):
-    """An external event of a list; one that is not active cannot be raised."""
+    """An external event of a list; an inactive one cannot be raised."""
 
     id: int
     list_id: int
@@ -28,7 +28,7 @@ class EventOut(BaseModel):
 
 
 class EventChange(Body):
-    """What is to change of an event; what is left out stays."""
+    """Changes of an event; members left out stay."""
 
     name: Name | None = None
     active: bool | None = None
@@ -42,7 +42,7 @@ def list_external_events(list_id: Number, caller: Calling) -> list[EventOut]:
 
 @router.post("/lists/{list_id}/external-events", tags=["external events"], status_code=201, response_model=EventOut)
 def create_external_event(list_id: Number, given: Named, caller: Calling, once: Making) -> Response:
-    """Make an external event."""
+    """Create an external event."""
     here = caller.list(list_id)
 
     def make() -> ExternalEvent:
@@ -53,7 +53,7 @@ def create_external_event(list_id: Number, given: Named, caller: Calling, once: 
 
 @router.patch("/lists/{list_id}/external-events/{event_id}", tags=["external events"])
 def change_external_event(list_id: Number, event_id: Number, given: EventChange, caller: Calling) -> EventOut:
-    """Give an event another name, block it, or make it active."""
+    """Rename, block or activate an event."""
     here = caller.list(list_id)
     known = caller.product.external_events.get(caller.account.id, event_id)
     if known is None or known.list_id != here.id:

@@ -1,4 +1,4 @@
-"""Creating something with an `Idempotency-Key`: asked again, the same request has the same answer."""
+"""Creation with an `Idempotency-Key`: a repeated request gets the same answer."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Made = TypeVar("Made")
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 
-# Whoever would guess a password by the digest of its request pays 16 MiB a guess, about as for a hashed password.
+# Guessing a password from its request's digest costs 16 MiB a guess, about as for a hashed password.
 _SLOWLY: dict[str, Any] = {"n": 1 << 14, "r": 8, "p": 1}
 
 
 class Once:
-    """Makes what a request asks for, once for each key."""
+    """Creates what a request asks for, once for each key."""
 
     def __init__(self, request: Request, caller: Calling, key: Key = None) -> None:
         self._request = request
@@ -46,11 +46,12 @@ class Once:
         told_once: Callable[[Made], str] | None = None,
         secret: bool = False,
     ) -> Response:
-        """Make something and show it, or give the answer that the same request had.
+        """Create something and show it, or repeat the answer of the same request.
 
         `given` tells requests apart, by a slow digest if it holds a secret. A refusal by `make` says that nothing was
         made: the request may be made again with its key. Any other fault, also of `show`, may have come after the
-        commit, so it is the answer to the key from then on. `told_once` says why an answer is not repeated.
+        commit, so it is the answer to the key from then on. `told_once` is the refusal of a request whose answer must
+        not be repeated.
 
         Raises InvalidError for a key of another request, ConflictError for one whose request is still being answered
         and for a number that is taken, and ForbiddenError for one that the login may not choose.
@@ -88,11 +89,11 @@ class Once:
         return Response(body, status, media_type="application/json")
 
     def _failed(self, key: str) -> None:
-        detail = "The server met an internal error when this was asked first. What was asked for may have been made."
+        detail = "The first request met an internal error of the server. It may have taken effect."
         try:
             self._caller.product.answers.end(self._caller.login, key, _problem(500, detail))
         except Exception:
-            # The key stays that of a request that is being answered.
+            # The key stays in the state "being answered".
             log.exception("the answer to an idempotency key cannot be kept")
 
     def _digest(self, key: str, given: BaseModel | bytes, secret: bool) -> str:

@@ -1,4 +1,4 @@
-"""Imports: a file comes in as it is, or as a part of a form, and becomes a job; and what became of its rows."""
+"""Imports: a file, by itself or as part of a form, becomes a job; outcomes of its rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ router = APIRouter(tags=["imports"])
 
 REJECTS = 1000
 # Programs name a file as the machine that they run on does: CSV is application/vnd.ms-excel where Excel is installed.
-# So its content tells what it is, and only bodies that are surely no file are refused by their media type.
+# So its content decides, and a media type is refused only if its body cannot be a file.
 MEDIA = re.compile(r"(?:text/.+|multipart/form-data|application/(?!x-www-form-urlencoded|json|.*\+json).+)?", re.ASCII)
 FORM: dict[str, Any] = {
     "title": "ImportForm",
@@ -52,8 +52,8 @@ FORM: dict[str, Any] = {
 FILE: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file as it is, also packed by gzip or zip, or a form whose part `file` it is. "
-        "text/csv and text/plain do as well. The body may be packed on its way: Content-Encoding gzip.",
+        "description": "The file itself, also packed by gzip or zip, or a form with the file as part `file`. text/csv "
+        "and text/plain are accepted too. The body may have Content-Encoding gzip.",
         "content": {
             # Generators of clients know these two; the media types of `MEDIA` are taken as well.
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},
@@ -72,30 +72,30 @@ class How(BaseModel):
     action: Action = "add"
     on_existing: Known = "overwrite"
     columns: Annotated[str, AfterValidator(storable)] = Field(
-        "", max_length=4000, description="Fields of the columns, commas between them; empty: the first row names them."
+        "", max_length=4000, description="Fields of the columns, separated by commas; empty: the first row names them."
     )
     header: bool | None = Field(None, description="Whether the first row is a heading. Without columns it is.")
     default: list[Annotated[str, Field(max_length=2000), AfterValidator(storable)]] = Field(
         default_factory=list,
         max_length=100,
-        description="FIELD=VALUE: what rows without a value in a column have there.",
+        description="FIELD=VALUE: the value of rows that have none in a column.",
     )
-    delimiter: Short = Field("", description="Empty: the file tells whether it is a comma, a semicolon, a tab or `|`.")
+    delimiter: Short = Field("", description="Empty: detected (comma, semicolon, tab or `|`).")
     qualifier: Short = '"'
-    encoding: Charset = Field("", description="Such as `windows-1252` or `shift_jis`. Empty: the file tells.")
+    encoding: Charset = Field("", description="Such as `windows-1252` or `shift_jis`. Empty: detected.")
     charset: Charset = Field(
-        "", description="The same as `encoding`. So is the charset of the Content-Type when neither is given."
+        "", description="The same as `encoding`. Without both, the charset of the Content-Type counts."
     )
     skip: int = Field(0, ge=0, le=MOST_SKIPPED, description="Lines above the first row, such as a title.")
-    blocked: Literal["keep", "skip"] = Field("keep", description="Rows of people who are suppressed or have left.")
+    blocked: Literal["keep", "skip"] = Field(
+        "keep", description="What to do with rows of suppressed or unsubscribed people."
+    )
     identified_by: Literal["account", "email"] = "account"
     reject_roles: bool = Field(False, description="Refuse addresses such as info@.")
     opt_outs: Literal["respect", "ignore"] = Field(
-        "respect", description="Columns that say who gets no mail: import these people as unsubscribed, or do not read."
+        "respect", description="Opt-out columns: import these people as unsubscribed, or skip the columns."
     )
-    make_attributes: bool = Field(
-        False, description="Make profile attributes for columns that nothing would use. Needs a list."
-    )
+    make_attributes: bool = Field(False, description="Create profile attributes for unused columns. Needs a list.")
     split_names: bool = Field(False, description="Fill first and last name from a column of whole names.")
     mode: Literal["normal", "replace", "dry_run"] = "normal"
     label: Annotated[str, AfterValidator(storable)] = Field("", max_length=255)
@@ -103,7 +103,7 @@ class How(BaseModel):
     def spec(
         self, caller: Caller, found: ContactList | None, upload: ReceivedUpload, charset: str
     ) -> tuple[ImportSpec, Mapping[int, str]]:
-        """Return the import that is asked for, and the attributes that it makes, by column. Raises InvalidError.
+        """Return the requested import and the attributes that it creates, by column. Raises InvalidError.
 
         `charset` is that of the file's Content-Type.
         """
@@ -153,10 +153,10 @@ class How(BaseModel):
         told: list[str],
         opt_outs: tuple[OptOut, ...],
     ) -> Plan:
-        """Return what the columns are for: those that the caller names, else those that the first row names."""
+        """Return the plan of the columns that the caller names, or else the first row."""
         removes = "remove" in self.action
         if self.make_attributes and (found is None or removes):
-            raise InvalidError("Only an import that adds people to a list, or changes its members, makes attributes.")
+            raise InvalidError("Only an import that adds people to a list, or changes its members, creates attributes.")
         headings = Headings(
             None if found is None else caller.product.profiles.attributes(found.id),
             may_make=not removes,
@@ -176,7 +176,7 @@ class How(BaseModel):
 
     def _encoding(self, charset: str) -> str:
         if self.encoding and self.charset and self.encoding != self.charset:
-            raise InvalidError("encoding and charset say the same thing: give one of them.")
+            raise InvalidError("encoding and charset mean the same: give one of them.")
         return self.encoding or self.charset or charset
 
     def _with_defaults(self, columns: Iterable[Column], headings: Headings) -> tuple[Column, ...]:
@@ -185,18 +185,18 @@ class How(BaseModel):
             name, equals, value = given.partition("=")
             column = headings.target(name)
             if not equals or column is None or column in defaults:
-                raise InvalidError(f"A default is FIELD=VALUE, with a field that exists, once for each: not {given}.")
+                raise InvalidError(f"A default is FIELD=VALUE with an existing field, once for each, not {given}.")
             defaults[column] = value
         served = tuple(replace(column, default=defaults.pop(column.target, "")) for column in columns)
         if defaults:
-            raise InvalidError(f"The file has no column {next(iter(defaults))} that a default could serve.")
+            raise InvalidError(f"The file has no column {next(iter(defaults))} for a default.")
         return served
 
 
 class OutcomeOut(BaseModel):
-    """What became of a row, by its first physical line. `text` says why a row was not taken. `contact_id` is whom it is
-    about, `number` his number on the list; `email` is his address now, or the row's own when it is about nobody. Whom
-    the caller does not see is nobody."""
+    """The outcome of a row, by its first physical line; `text` says why it was rejected. `contact_id` is the row's
+    contact, `number` the contact's list number, `email` their current address. Without a contact that the caller sees,
+    `email` is the row's own."""
 
     line: int
     outcome: str
@@ -218,7 +218,7 @@ class OutcomeOut(BaseModel):
 
 @router.post("/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
 async def create_import(request: Request, caller: Calling, how: Annotated[How, Query()], once: Making) -> Response:
-    """Start an import that stores people and puts them on no list."""
+    """Start an import of contacts without a list."""
     caller.require_all_lists()
     return await _start(request, caller, None, how, once)
 
@@ -227,7 +227,7 @@ async def create_import(request: Request, caller: Calling, how: Annotated[How, Q
 async def create_list_import(
     list_id: Number, request: Request, caller: Calling, how: Annotated[How, Query()], once: Making
 ) -> Response:
-    """Start an import into a list. Profile attributes are named by their names or as `attribute:N`."""
+    """Start an import into a list. Profile attributes are given by name or as `attribute:N`."""
     return await _start(request, caller, await run_in_threadpool(caller.list, list_id), how, once)
 
 
@@ -259,11 +259,11 @@ async def _start(request: Request, caller: Caller, found: ContactList | None, ho
 def list_import_outcomes(
     job_id: Number,
     caller: Calling,
-    outcome: Annotated[list[ImportOutcome], Query(description="Those that are wanted; none: all.")] = [],  # noqa: B006
+    outcome: Annotated[list[ImportOutcome], Query(description="Outcomes to return; none: all.")] = [],  # noqa: B006
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[OutcomeOut]:
-    """Return what became of each row, in the order of the file, as far as the import is."""
+    """Return the outcome of each row so far, in file order."""
     _import(caller, job_id)
     after = marked(cursor, 0)
     rows = caller.product.imports.outcomes(
@@ -281,7 +281,7 @@ def list_import_outcomes(
 def get_import_rejects(
     job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv"
 ) -> Response:
-    """Return the rows that were not taken: line, reason in words, and their fields."""
+    """Return the rejected rows: line, reason in words, and fields."""
     job = _import(caller, job_id)
     told = f"rejected rows of job {job.id} as {form}"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)
@@ -310,7 +310,7 @@ def _import(caller: Caller, job_id: int) -> Job:
 
 
 async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple[str, str, str]:
-    """Take the file in; a digest of it and its charset, its name and its charset. Raises SoapstoneError."""
+    """Store the file; return a digest of it and its charset, its name and its charset. Raises SoapstoneError."""
     media, charset = _content_type(request.headers.get("content-type", ""))
     digest, size, name = hashlib.sha256(), 0, ""
 
@@ -322,7 +322,7 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
         try:
             form = await request.form(max_files=1, max_fields=0)
         except (MultiPartException, KeyError):
-            raise InvalidError("The form has no part `file`, or more than that.") from None
+            raise InvalidError("The form must have one part `file` and no other.") from None
         nonlocal name, charset
         try:
             file = form.get("file")
@@ -337,7 +337,7 @@ async def _receive(request: Request, upload: ReceivedUpload, most: int) -> tuple
 
     if not MEDIA.fullmatch(media):
         raise ProblemError(
-            415, f"A file comes as text/csv, application/octet-stream or multipart/form-data, and not as {media[:100]}."
+            415, f"A file must be text/csv, application/octet-stream or multipart/form-data, not {media[:100]}."
         )
     async with aclosing(blocks()) as file_blocks:
         async for block in file_blocks:

@@ -1,4 +1,4 @@
-"""Jobs: how far they are, stopping and retrying them, and watching them as they move."""
+"""Jobs: progress, cancelling, retrying and watching."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ from soapstone.vocabulary.jobs import IMPORTS, JobKind, JobState
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
-# Seconds between two looks at a job that is watched, and after which a watcher is told that all is well.
+# Seconds between two reads of a watched job, and between two keep-alive comments.
 LOOK, COMFORT = 0.5, 15.0
-# Events are told at once, also by a proxy such as nginx.
+# Events pass at once, also through a proxy such as nginx.
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
 class MisfitsOut(BaseModel):
-    """Values of a file that one attribute could not take: they were left out, or `cut` where they were too long. `line`
-    is the first line with one."""
+    """Values that did not fit an attribute: left out, or `cut` if too long. `line` is the first such line."""
 
     attribute_id: int
     attribute: str
@@ -46,7 +45,7 @@ class MisfitsOut(BaseModel):
 
 
 class SurplusOut(BaseModel):
-    """Rows of a file with values beyond its last heading, which were left out. `line` is the first line of one."""
+    """Rows with values beyond the last heading, which were left out. `line` is the first such row's line."""
 
     rows: int
     line: int
@@ -56,8 +55,8 @@ class JobOut(BaseModel):
     """A job. `progress` of an import has rows read and done, rate (rows a second) and seconds left, as far as known.
 
     `unused_columns` are headings of an import's file that nothing uses, 100 at most. Its `counters.repaired` are rows
-    with addresses such as `Ann <ann@x.example>`, `misfits` values that their attributes could not take, and
-    `surplus` rows with values beyond the last heading, null when there are none.
+    with addresses such as `Ann <ann@x.example>`, `misfits` values that did not fit their attributes, and
+    `surplus` rows with values beyond the last heading, null without any.
     """
 
     id: int
@@ -106,7 +105,7 @@ def list_jobs(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[JobOut]:
-    """Return jobs of the lists that the login may see, oldest first."""
+    """List the jobs of lists that the login may see, oldest first."""
     if list_id is not None:
         caller.list(list_id)
     else:
@@ -137,7 +136,7 @@ def get_job(job_id: Number, caller: Calling) -> JobOut:
 
 @router.post("/{job_id}/cancel", status_code=202)
 def cancel_job(job_id: Number, caller: Calling) -> JobOut:
-    """End a job after the work under way; what is done stays."""
+    """Cancel a job after the work under way; finished work is kept."""
     find(caller, job_id)
     if not caller.product.jobs.cancel([caller.account.id], job_id):
         raise ConflictError("The job is over.")
@@ -146,10 +145,10 @@ def cancel_job(job_id: Number, caller: Calling) -> JobOut:
 
 @router.post("/{job_id}/retry", status_code=202)
 def retry_job(job_id: Number, caller: Calling) -> JobOut:
-    """Queue a failed job again, from where it stood."""
+    """Retry a failed job from where it stopped."""
     find(caller, job_id)
     if not caller.product.jobs.retry([caller.account.id], job_id):
-        raise ConflictError("Only a job that failed can be retried, while its file is there.")
+        raise ConflictError("Only a failed job can be retried, while its file exists.")
     return JobOut.of(caller.product, find(caller, job_id))
 
 
@@ -158,17 +157,16 @@ def retry_job(job_id: Number, caller: Calling) -> JobOut:
     response_class=StreamingResponse,
     responses={
         200: {"content": {"text/event-stream": PLAIN}, "description": "Server-sent events"},
-        204: {"description": "The job is over, and its end was told"},
+        204: {"description": "The job has ended, and its end was sent"},
     },
 )
 async def watch_job(
     job_id: Number, caller: Calling, last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=100)] = None
 ) -> Response:
-    """Return the job as it moves, one server-sent event `job` for each change; the stream ends with the job.
+    """Stream a job: one server-sent event `job` for each change, until the job ends.
 
-    The id of an event stands for what it said: with Last-Event-ID an unchanged job is not told again, and when it is
-    over the answer is 204, so that an EventSource does not come again. The stream ends within seconds when its login,
-    token or password could not open it any more.
+    With Last-Event-ID an unchanged job is not sent again, and after its end the answer is 204, so that an EventSource
+    stops reconnecting. The stream ends within seconds after its login, token or password becomes invalid.
     """
     job = await run_in_threadpool(find, caller, job_id)
     if job.over and last == _mark(job):
@@ -185,12 +183,12 @@ def find(caller: Caller, job_id: int) -> Job:
 
 
 def asked(caller: Caller, job_id: int) -> Job:
-    """Return a job that the login may see, as somebody is to see it who asks how far it is. Raises NotFoundError."""
+    """Return a job that the login may see, with its progress. Raises NotFoundError."""
     return caller.product.jobs.asked(find(caller, job_id))
 
 
 def _mark(job: Job) -> str:
-    # Not the sum of the counters: what one loses another may gain.
+    # Not the sum of the counters: one may lose what another gains.
     counted = crc32(repr((sorted(job.counters.items()), job.paused, job.error)).encode())
     return f"{job.attempt}-{job.step}-{counted:x}-{job.checkpoint.get('read', 0)}-{job.state}"
 

@@ -1,4 +1,4 @@
-"""How large a request may be. No body is read before the credentials were checked."""
+"""Limits of request sizes. No body is read before the credentials were checked."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from soapstone.body_limit import SAFE_METHODS
 from soapstone.http.compression import GzipBody
 from soapstone.http.draining import pace
 
-# The largest body of a request but for files that are imported.
+# The largest body of a request, except files to import.
 JSON_BYTES = 1 << 20
-# What is taken and forgotten of a body that is too large, so that a client that sends all first can read the refusal.
+# Bytes read and dropped of a body that is too large: a client that sends all first can then read the refusal.
 DRAIN = 16 << 20
-# Files are streamed, to whom the caller is known, up to a limit of their own.
+# Files of known callers are streamed, up to a limit of their own.
 FILES = re.compile(r"/api/v1/(?:lists/[0-9]+/)?imports")
 
 
 REFUSALS = {
-    400: "The body is damaged: it is no whole gzip stream.",
-    413: "Unpacked, the body is too many times as large as it came in.",
+    400: "The body is damaged: it is not a complete gzip stream.",
+    413: "The body's compression ratio is too high.",
 }
 
 
@@ -66,7 +66,7 @@ class Limited:
             if size <= limit:
                 return message
             if started or scope["method"] in SAFE_METHODS:
-                # Only a stream that looks whether its client goes reads on; it ends, as if the client had gone.
+                # Only a stream that watches for its client's disconnect reads on; it ends as if the client had gone.
                 return {"type": "http.disconnect"}
             while message["type"] == "http.request" and message.get("more_body") and size <= limit + DRAIN:
                 message = await receive()

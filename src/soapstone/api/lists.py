@@ -1,4 +1,4 @@
-"""Lists: making, changing, deleting, and the people on them."""
+"""Lists: creating, changing, deleting, and their members."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ Attribute = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
 
 
 class ListOut(BaseModel):
-    """A list. `members` counts everybody on it, `subscribed` those who get its mail.
+    """A list. `members` counts all members, `subscribed` those who get its mail.
 
-    With `removal_link` mails whose message has no link to unsubscribe get one.
+    `removal_link` adds a link to unsubscribe to mails without one.
     """
 
     id: int
@@ -71,7 +71,7 @@ class ListOut(BaseModel):
 
 
 class ListIn(Numbered):
-    """A list that is to be made."""
+    """A new list."""
 
     name: Name
     from_name: Text = ""
@@ -82,7 +82,7 @@ class ListIn(Numbered):
 
 
 class ListChange(Body):
-    """What is to change of a list; what is left out stays. A `category_id` of null takes it out of its category."""
+    """Changes of a list; members left out stay. A `category_id` of null takes it out of its category."""
 
     name: Name | None = None
     from_name: Text | None = None
@@ -118,15 +118,15 @@ class KnownMemberOut(MemberOut):
 
 
 class MemberChange(Body):
-    """What is to change of a member's profile: attribute number → value, null or blank for none."""
+    """Changes of a member's profile: attribute number → value, null or blank for none."""
 
     profile: dict[Attribute, Text | None]
 
 
 class SubscriptionIn(Body):
-    """An address that is to be subscribed. `profile` is attribute number → value.
+    """An address to subscribe. `profile` is attribute number → value.
 
-    `override` brings back who is unsubscribed: only when the person asked for it.
+    `override` resubscribes an unsubscribed address: only at the person's request.
     """
 
     email: Email
@@ -136,13 +136,13 @@ class SubscriptionIn(Body):
 
 
 class SubscriptionOut(BaseModel):
-    """What became of it: the outcome in a word, and as a sentence about the address."""
+    """The outcome of a subscription: as a word, and as a sentence about the address."""
 
     outcome: str
     text: str
 
 
-# SubscriptionOutcome → HTTP status of a subscription that did not come about.
+# SubscriptionOutcome → HTTP status of a refused subscription.
 REFUSALS = {
     SubscriptionOutcome.INVALID: 422,
     SubscriptionOutcome.BANNED: 409,
@@ -160,7 +160,7 @@ def list_lists(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Pa
 
 @router.post("", status_code=201, response_model=ListOut)
 def create_list(given: ListIn, caller: Calling, once: Making) -> Response:
-    """Make a list. Names are there once."""
+    """Create a list. Names are unique."""
     settings = _settings(given.model_dump())
     _check_category(caller, given.category_id)
 
@@ -213,10 +213,10 @@ def change_list(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
 
 @router.delete("/{list_id}", status_code=204)
 def delete_list(list_id: Number, caller: Calling) -> None:
-    """Delete a list with its memberships; the people stay."""
+    """Delete a list with its memberships; the contacts are kept."""
     caller.list(list_id)
     if not caller.product.lists.delete(caller.account.id, list_id):
-        raise ConflictError("Work on this list is not over.")
+        raise ConflictError("The list has unfinished jobs.")
 
 
 @router.get("/{list_id}/members")
@@ -227,7 +227,7 @@ def list_members(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[MemberOut]:
-    """List the people on a list, by contact."""
+    """List the members of a list, by contact."""
     found = caller.list(list_id)
     return page(
         cursor,
@@ -240,7 +240,7 @@ def list_members(
 
 @router.get("/{list_id}/members/{contact_id}")
 def get_member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMemberOut:
-    """Return one person on a list, with its profile."""
+    """Return one member of a list, with its profile."""
     here = caller.list(list_id)
     found = caller.product.members.get(here.id, contact_id)
     if found is None:
@@ -252,7 +252,7 @@ def get_member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMem
 
 @router.patch("/{list_id}/members/{contact_id}")
 def change_member(list_id: Number, contact_id: Number, given: MemberChange, caller: Calling) -> KnownMemberOut:
-    """Change values of a person's profile on a list, all of them or nothing; what is left out stays."""
+    """Change values of a member's profile, all or nothing; values left out stay."""
     here = caller.list(list_id)
     values = {int(number): value or "" for number, value in given.profile.items()}
     if not caller.product.subscriptions().set_profile(caller.account, here, contact_id, values):
@@ -262,7 +262,8 @@ def change_member(list_id: Number, contact_id: Number, given: MemberChange, call
 
 @router.post("/{list_id}/subscriptions", response_model=SubscriptionOut)
 def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Making) -> Response:
-    """Subscribe an address, or change the profile of a subscriber. A list with double opt-in asks newcomers first."""
+    """Subscribe an address, or change the profile of a subscriber. A list with double opt-in asks new subscribers to
+    confirm."""
     found = caller.list(list_id)
     values = {int(number): value for number, value in given.profile.items()}
 
@@ -284,7 +285,7 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
 
 @router.delete("/{list_id}/subscriptions/{email:path}", status_code=204)
 def unsubscribe(list_id: Number, email: Email, caller: Calling) -> None:
-    """Unsubscribe an address; also when it is unsubscribed already."""
+    """Unsubscribe an address; repeating it is allowed."""
     outcome = caller.product.subscriptions().unsubscribe(caller.account, caller.list(list_id), email)
     if outcome is SubscriptionOutcome.ABSENT:
         raise not_found("subscription")

@@ -25,7 +25,7 @@ Lists = Annotated[list[Annotated[int, Field(ge=1, le=LARGEST)]], Field(max_lengt
 
 
 class LoginOut(BaseModel):
-    """A login; without `all_lists` it sees the lists that it was granted. A disabled one may do nothing."""
+    """A login; without `all_lists` it sees only granted lists. A disabled one is refused everywhere."""
 
     id: int
     name: str
@@ -44,7 +44,7 @@ class LoginOut(BaseModel):
 
 
 class LoginIn(Body):
-    """A login that is to be made; without `lists` it sees all of them."""
+    """A new login; without `lists` it sees all lists."""
 
     name: Name
     password: Annotated[str, Field(min_length=8, max_length=1000)]
@@ -56,7 +56,7 @@ class LoginIn(Body):
 
 
 class LoginChange(Body):
-    """What is to change of a login; `lists` are all that it sees from then on, `all_lists` lets it see everything."""
+    """Changes of a login; `lists` replaces its granted lists, `all_lists` lets it see everything."""
 
     may_call_api: bool | None = None
     may_see_analytics: bool | None = None
@@ -68,7 +68,7 @@ class LoginChange(Body):
 
 
 class AuditEntryOut(BaseModel):
-    """Who did what, when and from where. `login_id` is null, and `login_name` empty, for the command line.
+    """An audit entry: who did what, when and from where. `login_id` is null, `login_name` empty for the command line.
 
     `action` is one of logon, lock, rights, export and send.
     """
@@ -83,7 +83,7 @@ class AuditEntryOut(BaseModel):
 
 
 class ChildIn(Body):
-    """A child account that is to be made."""
+    """A new child account."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")]
     identifier: OneOf[Identifier] = Identifier.EMAIL
@@ -98,7 +98,7 @@ class ChildOut(BaseModel):
 
 
 class AccountChange(Body):
-    """What is to change of the account; what is left out stays."""
+    """Changes of the account; members left out stay."""
 
     time_zone: Text | None = None
     unsubscribe_type: OneOf[UnsubscribeType] | None = None
@@ -130,7 +130,7 @@ def list_children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
 
 @router.post("/account/children", status_code=201, response_model=ChildOut)
 def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
-    """Make a child account; sessions of this account may name it."""
+    """Create a child account; sessions of this account may name it."""
     caller.require_all_lists()
 
     def make() -> Account:
@@ -144,21 +144,21 @@ def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
                 by=caller.login.actor,
             )
         except NameTakenError:
-            raise ConflictError("There is an account of that name already.") from None
+            raise ConflictError("An account of that name exists already.") from None
 
     return once(given, make, lambda made: ChildOut(**own(made, ChildOut)))
 
 
 @router.get("/account/networks")
 def get_networks(caller: Calling) -> Networks:
-    """Return the networks from which the account may be called; none when it is from anywhere."""
+    """Return the networks that may call the account; none allows all."""
     caller.require_all_lists()
     return Networks(networks=caller.product.accounts.networks(caller.account))
 
 
 @router.put("/account/networks")
 def replace_networks(given: Networks, caller: Calling) -> Networks:
-    """Restrict from where the account may be called; the caller must be in one of the networks."""
+    """Restrict the networks that may call the account; the caller must be in one of them."""
     caller.require_all_lists()
     try:
         networks = canonical(given.networks)
@@ -182,7 +182,7 @@ def list_logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> P
 
 @router.post("/logins", status_code=201, response_model=LoginOut)
 def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
-    """Make a login. It cannot have a permission that the caller lacks."""
+    """Create a login. It cannot have a permission that the caller lacks."""
     caller.require_all_lists()
     _may_give(caller, given)
 
@@ -200,20 +200,20 @@ def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
                 by=caller.login.actor,
             )
         except NameTakenError:
-            raise ConflictError("There is a login of that name already.") from None
+            raise ConflictError("A login of that name exists already.") from None
 
     return once(given, make, lambda made: LoginOut.of(made, given.lists or []), secret=True)
 
 
 @router.patch("/logins/{name:path}")
 def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
-    """Change what another login may do, or disable it. It cannot have a permission that the caller lacks.
+    """Change another login's permissions, or disable it. It cannot have a permission that the caller lacks.
 
-    A right that is taken away counts at once: sessions end with it.
+    A revoked permission takes effect at once and ends sessions.
     """
     caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
-        raise ConflictError("A login does not change its own permissions.")
+        raise ConflictError("A login cannot change its own permissions.")
     _may_give(caller, given)
     if given.disabled is False:
         _may_enable(caller, name)
@@ -228,17 +228,17 @@ def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
 
 @router.delete("/logins/{name:path}", status_code=204)
 def delete_login(name: Name, caller: Calling) -> None:
-    """Delete another login, with its sessions and tokens. Its jobs go on, and what it made stays."""
+    """Delete another login, with its sessions and tokens. Its jobs go on; what it created stays."""
     caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
-        raise ConflictError("A login does not delete itself.")
+        raise ConflictError("A login cannot delete itself.")
     if not caller.product.accounts.delete_login(caller.account, name, by=caller.login.actor):
         raise not_found("login")
 
 
 @router.get("/account/audit")
 def list_audit_entries(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntryOut]:
-    """Logons, locks, changed rights, exports and sends of the account, oldest first, of the last year."""
+    """List the last year's logons, locks, changed rights, exports and sends of the account, oldest first."""
     caller.require_all_lists()
     return page(
         cursor,

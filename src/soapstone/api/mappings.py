@@ -1,4 +1,4 @@
-"""Which object of another system stands for which one of the account."""
+"""Objects of another system and their counterparts here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ router = APIRouter()
 
 
 class MappingIn(Body):
-    """Which object of another system stands for which one here."""
+    """A new mapping of an object of another system to one here."""
 
     object_type: Name
     identifier: Name
@@ -51,7 +51,7 @@ class MappingOut(BaseModel):
 
 @router.get("/mappings", tags=["mappings"])
 def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[MappingOut]:
-    """List the mappings by number, those to lists as far as the login sees them."""
+    """List the mappings by number, without those to lists that the login does not see."""
     return page(
         cursor,
         limit,
@@ -65,10 +65,10 @@ def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
 
 @router.post("/mappings", tags=["mappings"], status_code=201, response_model=MappingOut)
 def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
-    """Keep a mapping."""
+    """Create a mapping."""
     caller.require_all_lists()
     if not 0 < given.own_id <= LARGEST_ID:
-        raise InvalidError("own_id is the number of something here.")
+        raise InvalidError("own_id must be the number of an object here.")
     return once(
         given,
         lambda: caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id),
@@ -78,7 +78,7 @@ def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
 
 @router.delete("/mappings/{mapping_id}", tags=["mappings"], status_code=204)
 def delete_mapping(mapping_id: Number, caller: Calling) -> None:
-    """Forget a mapping."""
+    """Delete a mapping."""
     caller.require_all_lists()
     if not caller.product.mappings.delete(caller.account.id, mapping_id):
         raise not_found("mapping")

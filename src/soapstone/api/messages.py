@@ -1,4 +1,4 @@
-"""Stored messages: making, reading, changing, and how a recipient would read them."""
+"""Stored messages: creating, reading, changing and previewing."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class MessageOut(MessageHead):
     """A stored message, whole.
 
     `unknown_fields` warns of merge fields that no contact field, link or profile attribute of the account has. A send
-    may still bring their values along.
+    may still supply their values.
     """
 
     html: str
@@ -94,9 +94,9 @@ class MessageOut(MessageHead):
 
 
 class MessageIn(Numbered):
-    """A message that is to be stored for a list. What it lacks can follow; the list has defaults for the sender.
+    """A new message for a list. Missing parts can follow; the list has defaults for the sender.
 
-    One of kind `magnetmail` is what the calls of that contract see. It has no list, and a name of its own.
+    Kind `magnetmail` is for that contract's calls. It has no list, and a unique name.
     """
 
     list_id: Id | None = None
@@ -115,7 +115,7 @@ class MessageIn(Numbered):
 
 
 class MessageChange(Body):
-    """What is to change of a message; what is left out stays. Null takes a message out of its campaign or category."""
+    """Changes of a message; members left out stay. Null takes a message out of its campaign or category."""
 
     name: Short | None = None
     subject: Text | None = None
@@ -132,7 +132,7 @@ class MessageChange(Body):
 
 
 class PreviewIn(Body):
-    """Who is to read the message: an address, known or not, with further merge values. `list_id`: as sent there."""
+    """The reader of a preview: an address, known or not, with extra merge values. `list_id`: as sent there."""
 
     email: Annotated[str, Field(max_length=254), AfterValidator(storable), Repaired] = ""
     list_id: Id | None = None
@@ -140,7 +140,7 @@ class PreviewIn(Body):
 
 
 class PreviewOut(BaseModel):
-    """The message as the recipient would read it. Its links are placeholders; `html` is null without an HTML body."""
+    """The message as the recipient reads it. Its links are placeholders; `html` is null without an HTML body."""
 
     from_name: str
     from_address: str
@@ -165,7 +165,7 @@ def list_messages(
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[MessageHead]:
-    """List the stored messages of a list or, for who sees all lists, of the account, by number."""
+    """List the stored messages of a list or, for logins that see all lists, of the account, by number."""
     if list_id is not None:
         caller.list(list_id)
     else:
@@ -205,7 +205,7 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
                 number=given.number,
             )
         except NameTakenError:
-            raise ConflictError("There is a message of that name already.") from None
+            raise ConflictError("A message of that name exists already.") from None
 
     return once(given, made, lambda saved: MessageOut.shown(caller.product, saved))
 
@@ -218,7 +218,7 @@ def get_message(message_id: Number, caller: Calling) -> MessageOut:
 
 @router.patch("/{message_id}")
 def change_message(message_id: Number, given: MessageChange, caller: Calling) -> MessageOut:
-    """Change a message, unless it waits to be sent or is being sent."""
+    """Change a message, unless it is queued or being sent."""
     found = find(caller, message_id)
     values = {
         name: value
@@ -230,9 +230,9 @@ def change_message(message_id: Number, given: MessageChange, caller: Calling) ->
     try:
         changed = caller.product.messages.edit(caller.account.id, message_id, draft, traits=traits)
     except MessageInQueueError:
-        raise ConflictError("The message waits to be sent, or is being sent.") from None
+        raise ConflictError("The message is queued or being sent.") from None
     except NameTakenError:
-        raise ConflictError("There is a message of that name already.") from None
+        raise ConflictError("A message of that name exists already.") from None
     if changed is None:
         raise not_found("message")
     return MessageOut.shown(caller.product, changed)
@@ -240,7 +240,7 @@ def change_message(message_id: Number, given: MessageChange, caller: Calling) ->
 
 @router.post("/{message_id}/preview")
 def preview_message(message_id: Number, given: PreviewIn, caller: Calling) -> PreviewOut:
-    """Return a message as a recipient would read it. Nothing is sent."""
+    """Return a message as a recipient reads it. Nothing is sent."""
     found = find(caller, message_id)
     number = given.list_id if given.list_id is not None else found.list_id
     contact_list = None if number is None else caller.list(number)
@@ -284,8 +284,8 @@ def _list_of(caller: Caller, given: MessageIn) -> int | None:
 
 
 def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is given of a message beside its text. Raises InvalidError for a campaign or category that is
-    none."""
+    """Return the given members of a message besides its text. Raises InvalidError for an unknown campaign or
+    category."""
     campaign, category = given.get("campaign_id"), given.get("category_id")
     if campaign is not None and campaign not in {each.id for each in caller.product.campaigns.all(list_id or 0)}:
         raise InvalidError(f"The list has no campaign {campaign}.")

@@ -29,7 +29,7 @@ INTERNAL = "The server met an internal error. Its log has the details."
 
 
 class Problem(BaseModel):
-    """What was wrong: `detail` is a sentence; `errors` tells for a malformed request which part is wrong and why."""
+    """What was wrong: `detail` is a sentence; `errors` says which parts of a malformed request are wrong and why."""
 
     type: str = "about:blank"
     title: str
@@ -39,7 +39,7 @@ class Problem(BaseModel):
 
 
 class ProblemError(SoapstoneError):
-    """A request cannot be done, by the rules of HTTP; the sentence is for whoever asked."""
+    """A refusal by the rules of HTTP; its message is a sentence for the caller."""
 
     def __init__(self, status: int, detail: str, **headers: str) -> None:
         super().__init__(detail)
@@ -48,11 +48,11 @@ class ProblemError(SoapstoneError):
 
 
 def not_found(what: str) -> NotFoundError:
-    """Return nothing of that number that the caller may see."""
+    """Return the error for a number that does not exist or that the caller may not see."""
     return NotFoundError(f"There is no such {what}.")
 
 
-# Errors of all faces, by what is said of them here.
+# Errors of the product → HTTP status.
 STATUSES: dict[type[SoapstoneError], int] = {
     NotFoundError: 404,
     ForbiddenError: 403,
@@ -71,13 +71,13 @@ def translated(error: SoapstoneError) -> HTTPException:
     return HTTPException(status, str(error), retry)
 
 
-# The refusals that any operation may answer: `description` writes them out.
+# The refusals of any operation, for `description`.
 REFUSALS = (400, 401, 403, 404, 409, 413, 415, 422, 503)
 RESPONSES: dict[int | str, dict[str, Any]] = {status: {"description": HTTPStatus(status).phrase} for status in REFUSALS}
 
 
 def answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
-    """Return the answer that tells of a problem."""
+    """Return a problem's answer."""
     problem = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, **more)
     body = json.dumps(problem.model_dump(exclude_defaults=True) | {"title": problem.title, "status": status})
     return Response(body, status, headers, MEDIA_TYPE)

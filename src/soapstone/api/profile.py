@@ -18,7 +18,7 @@ router = APIRouter()
 
 
 class AttributeIn(Numbered):
-    """A profile attribute that is to be made; position 0 is the last one, max_length 0 no limit."""
+    """A new profile attribute; position 0 puts it last, max_length 0 sets no limit."""
 
     name: Name
     kind: OneOf[AttributeKind] = AttributeKind.TEXT
@@ -27,7 +27,7 @@ class AttributeIn(Numbered):
 
 
 class HeaderIn(Numbered):
-    """A profile header that is to be made, with its attributes."""
+    """A new profile header with its attributes."""
 
     name: Name
     position: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -74,7 +74,7 @@ def get_profile(list_id: Number, caller: Calling) -> list[HeaderOut]:
 
 @router.post("/lists/{list_id}/profile", tags=["profile"], status_code=201, response_model=HeaderOut)
 def create_profile_header(list_id: Number, given: HeaderIn, caller: Calling, once: Making) -> Response:
-    """Make a profile header with its attributes, all of them or nothing."""
+    """Create a profile header with its attributes, all or nothing."""
     drafts = [AttributeDraft(**each.model_dump()) for each in given.attributes]
     here = caller.list(list_id)
 

@@ -15,7 +15,7 @@ router = APIRouter()
 
 
 class Reviewer(Body):
-    """An address that is to get review copies."""
+    """An address that gets review copies."""
 
     email: Email
 
@@ -28,10 +28,10 @@ def list_reviewers(list_id: Number, caller: Calling) -> list[str]:
 
 @router.post("/lists/{list_id}/review-group", tags=["review group"], response_model=list[str])
 def add_reviewer(list_id: Number, given: Reviewer, caller: Calling, once: Making) -> Response:
-    """Put an address into the review group; all of it."""
+    """Add an address to the review group; return the whole group."""
     here = caller.list(list_id)
     if not is_address(given.email):
-        raise InvalidError("The address is no e-mail address.")
+        raise InvalidError("The address is not an e-mail address.")
     return once(
         given,
         lambda: caller.product.review_groups.add(caller.account.id, here.id, given.email),

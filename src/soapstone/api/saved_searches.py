@@ -27,7 +27,7 @@ router = APIRouter()
 
 
 class SearchIn(Numbered):
-    """A search that is to be saved: field → example value, `*` standing for any text."""
+    """A new saved search: field → example value, `*` matching any text."""
 
     name: Name
     criteria: dict[Text, Text]
@@ -65,7 +65,7 @@ def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
 
 @router.delete("/searches/{search_id}", tags=["searches"], status_code=204)
 def delete_search(search_id: Number, caller: Calling) -> None:
-    """Forget a saved search."""
+    """Delete a saved search."""
     caller.require_all_lists()
     saved = caller.product.saved_searches
     known = {each.id: each.name for each in saved.all(caller.account.id)}

@@ -1,4 +1,4 @@
-"""Sends: whom a stored message goes to and when, and what became of each recipient."""
+"""Sends of stored messages, and the ledger of their recipients."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
 router = APIRouter(prefix="/sends", tags=["sends"])
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
-# Years that any zone has and both databases hold.
+# Years that both databases hold in any time zone.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9990
 
 
 def _written(value: Any) -> Any:
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
-        raise ValueError("is no time such as 2030-12-24T10:00:00+01:00")
+        raise ValueError("is not a time such as 2030-12-24T10:00:00+01:00")
     if not _FIRST_YEAR < int(value[:4]) < _LAST_YEAR:
         raise ValueError("is too far away")
     return value
@@ -66,32 +66,32 @@ class ToList(Body):
 
 
 class ToGroups(Body):
-    """Several lists, a send for each; who is on several of them gets one mail, who has had the message before none."""
+    """Several lists, a send for each. A person on several of them gets one mail; earlier recipients get none."""
 
     kind: Literal["groups"]
     list_ids: Annotated[list[Id], Field(min_length=1, max_length=100)]
-    allow_repeat: bool = Field(default=False, description="Also to those who have had the message.")
+    allow_repeat: bool = Field(default=False, description="Send again to earlier recipients.")
 
 
 class ToAddresses(Body):
-    """Single addresses, in the name of a list, on it or not. Mails for a test count in no figure."""
+    """Single addresses for a list; they need not be members. Test mails count in no figure."""
 
     kind: Literal["addresses"]
     list_id: Id
     emails: Annotated[list[Email], Field(min_length=1, max_length=1000)]
-    fields: Fields = Field(default_factory=dict, description="Further merge values.")
+    fields: Fields = Field(default_factory=dict, description="Extra merge values.")
     test: bool = False
 
 
 class SendIn(Body):
-    """A send that is to be made. Without `at`, or with one that is past, it begins at once."""
+    """A new send. Without `at`, or with a past one, it begins at once."""
 
     message_id: Id
     to: Annotated[ToList | ToGroups | ToAddresses, Field(discriminator="kind")]
     at: Moment | None = None
     unsubscribe: Choice = Field(
         default="link",
-        description="To lists: mails need a visible link to unsubscribe, or with `none` they need no such link.",
+        description="To lists: mails need a visible link to unsubscribe, unless this is `none`.",
     )
 
 
@@ -140,7 +140,7 @@ class SendOut(SendHead):
 
 
 class Sends(BaseModel):
-    """The sends that were made, in order: one, or one for each group."""
+    """The created sends, in order: one, or one for each group."""
 
     sends: list[SendHead]
 
@@ -148,7 +148,7 @@ class Sends(BaseModel):
 class RecipientOut(BaseModel):
     """One recipient; `reason` says why one was skipped, `reply` what the SMTP server said last.
 
-    `doubts` counts attempts of which nobody knows the end: with one, the recipient may have the mail twice.
+    `doubts` counts attempts with an unknown result: with one, the recipient may have the mail twice.
     """
 
     id: int
@@ -173,12 +173,12 @@ def list_sends(
     caller: Calling,
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     tests: Annotated[
-        bool, Query(description="Also tests, reviews, and the server's own mails, such as confirmations.")
+        bool, Query(description="Include tests, reviews, and the server's own mails, such as confirmations.")
     ] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[SendHead]:
-    """Return sends of a list or, for who sees all lists, of the account, by number."""
+    """List the sends of a list or, for logins that see all lists, of the account, by number."""
     if list_id is not None:
         caller.list(list_id)
     else:
@@ -200,7 +200,7 @@ def list_sends(
 
 @router.post("", status_code=202, response_model=Sends)
 def create_send(given: SendIn, caller: Calling, once: Making) -> Response:
-    """Send a stored message. Everything is on disk when the answer comes."""
+    """Send a stored message. The answer comes after everything is on disk."""
     return once(given, lambda: _submitted(caller, given), lambda made: _shown(caller, made), status=202)
 
 
@@ -215,16 +215,14 @@ def get_send(send_id: Number, caller: Calling) -> SendOut:
 def list_send_recipients(
     send_id: Number,
     caller: Calling,
-    state: Annotated[
-        list[DeliveryState] | None, Query(description="Only those in this state; may be repeated.")
-    ] = None,
+    state: Annotated[list[DeliveryState] | None, Query(description="Only those in this state; repeatable.")] = None,
     reason: Annotated[
-        list[SkipReason] | None, Query(description="Only those that were skipped for it; may be repeated.")
+        list[SkipReason] | None, Query(description="Only those skipped for this reason; repeatable.")
     ] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[RecipientOut]:
-    """List the ledger of a send: what became of each recipient."""
+    """List the ledger of a send: the state of each recipient."""
     _find(caller, send_id)
     return page(
         cursor,
@@ -245,14 +243,14 @@ def list_send_recipients(
 
 @router.post("/{send_id}/retry", status_code=202, response_model=Sends)
 def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
-    """Send once more to those whom a send that is over could not reach: a send of its own."""
+    """Retry the failed recipients of a finished send in a new send."""
 
     def made() -> list[SendTicket]:
         record = _find(caller, send_id)
         if not record.job.over:
-            raise ConflictError("The send is not over.")
+            raise ConflictError("The send has not ended.")
         if not caller.product.reports.counts(send_id).get("failed"):
-            raise ConflictError("Nobody failed in this send.")
+            raise ConflictError("The send has no failed recipients.")
         ticket = caller.product.sends.to_failed(account=caller.account, login=caller.login, job=record.job)
         if ticket is None:
             raise not_found("send")
@@ -263,25 +261,25 @@ def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
 
 @router.post("/{send_id}/pause", status_code=202)
 def pause_send(send_id: Number, caller: Calling) -> SendOut:
-    """Let a send rest after the mails under way."""
+    """Pause a send after the mails under way."""
     _find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id):
-        raise ConflictError("The send is over, or rests already.")
+        raise ConflictError("The send is over or already paused.")
     return _whole(caller, send_id)
 
 
 @router.post("/{send_id}/resume", status_code=202)
 def resume_send(send_id: Number, caller: Calling) -> SendOut:
-    """Let a send that rests go on where it stood."""
+    """Resume a paused send."""
     _find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id, paused=False):
-        raise ConflictError("The send does not rest.")
+        raise ConflictError("The send is not paused.")
     return _whole(caller, send_id)
 
 
 @router.post("/{send_id}/cancel", status_code=202)
 def cancel_send(send_id: Number, caller: Calling) -> SendOut:
-    """End a send after the mails under way; those that are handed over stay so."""
+    """Cancel a send after the mails under way; mails already sent stay sent."""
     _find(caller, send_id)
     if not caller.product.jobs.cancel([caller.account.id], send_id):
         raise ConflictError("The send is over.")
@@ -323,7 +321,7 @@ def _submitted(caller: Caller, given: SendIn) -> list[SendTicket]:
 
 
 def _to_lists(send: Callable[[], Made]) -> Made:
-    """Do `send`; a missing link to unsubscribe is refused with how there can be one. Raises InvalidError."""
+    """Do `send`; the refusal of a missing link to unsubscribe says how to add one. Raises InvalidError."""
     try:
         return send()
     except NoUnsubscribeLinkError as trouble:

@@ -29,7 +29,7 @@ router = APIRouter()
 
 
 class SuppressionIn(Body):
-    """An address to which nothing is to be sent, in the whole account."""
+    """An address to suppress in the whole account."""
 
     email: Email
     kind: OneOf[SuppressionKind] = SuppressionKind.SUPPRESSED
@@ -44,7 +44,7 @@ class Suppressed(BaseModel):
 
 
 class SuppressionOut(BaseModel):
-    """Whether that is new."""
+    """Whether the entry is new."""
 
     email: str
     kind: str
@@ -55,7 +55,7 @@ class SuppressionOut(BaseModel):
 def list_suppressions(
     caller: Calling, email: Address | None = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Suppressed]:
-    """List the addresses to which nothing is sent in the whole account, by address; or what holds for one of them."""
+    """List the account-wide suppressions by address, or those of one address."""
     caller.require_all_lists()
     return page(
         cursor,
@@ -69,10 +69,10 @@ def list_suppressions(
 
 @router.post("/suppressions", tags=["suppressions"], status_code=201, response_model=SuppressionOut)
 def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> Response:
-    """Suppress or ban an address in the whole account; for both contracts nothing is sent there any more."""
+    """Suppress or ban an address in the whole account, for both contracts."""
     caller.require_all_lists()
     if not is_address(given.email):
-        raise InvalidError("The address is no e-mail address.")
+        raise InvalidError("The address is not an e-mail address.")
     return once(
         given,
         lambda: caller.product.suppressions.add(caller.account.id, given.email, kind=given.kind),
@@ -82,7 +82,7 @@ def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> R
 
 @router.delete("/suppressions", tags=["suppressions"], status_code=204)
 def delete_suppression(caller: Calling, email: Address, kind: SuppressionKind | None = None) -> None:
-    """Take a suppression of the whole account back, or both kinds. Who left, or shut a channel, stays so."""
+    """Lift an account-wide suppression, or both kinds. Unsubscribes and shut channels stay."""
     caller.require_all_lists()
     if not caller.product.suppressions.remove(caller.account.id, email, kind=kind):
         raise not_found("suppression")

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 Row = TypeVar("Row")
 Thing = TypeVar("Thing", bound="_Numbered")
 Choice = TypeVar("Choice")
-# What tells where a page ends: a number, or texts.
+# The mark of a page's end: a number, or texts.
 Mark = TypeVar("Mark", int, tuple[str, str])
 
 _MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
@@ -43,32 +43,32 @@ def storable(text: str) -> str:
 
 Text = Annotated[str, Field(max_length=10_000), AfterValidator(storable)]
 Name = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)]
-# What is given as an address is taken as files are: `Ann <ann@x.example>` is ann@x.example.
+# Addresses are read as in files: `Ann <ann@x.example>` is ann@x.example.
 Repaired = AfterValidator(repaired)
 Email = Annotated[str, Field(min_length=3, max_length=254), AfterValidator(storable), Repaired]
 Number = Annotated[int, Path(ge=1, le=LARGEST)]
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most items of a page.")]
-Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the page before.")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum items of a page.")]
+Cursor = Annotated[str | None, Query(max_length=500, description="`next` of the previous page.")]
 
 
 def _written_out(value: object) -> object:
-    # A number would be taken for seconds since 1970.
+    # A number would count as seconds since 1970.
     if isinstance(value, str) and not _MOMENT.fullmatch(value):
-        raise ValueError("is no time with its zone, such as 2026-01-31T08:00:00Z")
+        raise ValueError("is not a time with a zone, such as 2026-01-31T08:00:00Z")
     return value
 
 
 Moment = Annotated[
     AwareDatetime,
     BeforeValidator(_written_out),
-    Query(description="A time with its zone, such as 2026-01-31T08:00:00Z."),
+    Query(description="A time with a zone, such as 2026-01-31T08:00:00Z."),
 ]
 Address = Annotated[
     str, Query(min_length=3, max_length=254, description="An e-mail address."), AfterValidator(storable), Repaired
 ]
 
 
-# A body of text that is no JSON, for the description.
+# A text body that is not JSON, for the description.
 PLAIN: dict[str, Any] = {"schema": {"type": "string"}}
 
 
@@ -77,13 +77,13 @@ OneOf = Annotated[Choice, Field(strict=False)]
 
 
 class Body(BaseModel):
-    """A request: nothing unknown in it, no value of another type."""
+    """A request body: no unknown members, no values of other types."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class Numbered(Body):
-    """Something that is to be made. Without `number` it gets the next one; to choose one needs `may_choose_numbers`."""
+    """Something to create. Without `number` it gets the next one; choosing one needs `may_choose_numbers`."""
 
     number: Annotated[int, Field(ge=1, le=LARGEST_CHOSEN)] | None = None
 
@@ -93,7 +93,7 @@ class Numbered(Body):
 
 
 class Named(Numbered):
-    """Something that is to be made: its name."""
+    """Something to create: its name."""
 
     name: Name
 
@@ -106,7 +106,7 @@ class Page(BaseModel, Generic[Item]):
 
 
 def own(found: object, model: type[BaseModel]) -> dict[str, Any]:
-    """Return what an object has of a model's fields."""
+    """Return a model's fields from an object."""
     return {name: getattr(found, name) for name in model.model_fields}
 
 
@@ -118,8 +118,8 @@ def page(
     show: Callable[[Row], Item],
     first: Mark = 0,  # type: ignore[assignment]
 ) -> Page[Item]:
-    """Return one page: `read(after, limit)` reads rows behind a mark, which `mark` tells of a row; before all is
-    `first`."""
+    """Return one page: `read(after, limit)` reads rows behind a mark, `mark` returns the mark of a row, `first` is
+    before all."""
     rows = read(marked(cursor, first), limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
@@ -134,7 +134,7 @@ class _Numbered(Protocol):
 
 
 def paged(cursor: str | None, limit: int, found: Sequence[Thing], show: Callable[[Thing], Item]) -> Page[Item]:
-    """Return one page of few things that are at hand, by number."""
+    """Return one page of a short list in memory, by number."""
     return page(
         cursor,
         limit,
@@ -164,7 +164,7 @@ def marked(cursor: str | None, first: Mark) -> Mark:
     else:
         fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST
     if not fits:
-        raise ProblemError(400, "The cursor is none of ours.")
+        raise ProblemError(400, "The cursor is not valid.")
     return cast("Mark", value)
 
 
