@@ -21,7 +21,7 @@ import typer.main
 from soapstone import vocabulary
 from soapstone.cli import app
 from soapstone.contacts.fields import FIELDS
-from soapstone.imports.columns import HEADINGS, WHOLE_NAMES
+from soapstone.imports.headings import HEADINGS, WHOLE_NAMES
 from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
 from soapstone.magnetmail import operations as magnetmail

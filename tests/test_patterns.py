@@ -99,7 +99,7 @@ TEXTS: dict[str, Worst] = {
     "imports.file_kinds _TABLE": repeated("|<table|", "|<|", meet="search"),
     "imports.layout _ADDRESS": repeated("|a|", "|<|", "|@|", "a<|a|@", "a@|a|<", "|a<|", "|a@|"),
     "imports.layout _SEPARATOR": repeated("|\ufeff|", "sep=;|;|a", 'sep="|"|'),
-    "imports.opt_outs _JOINTS": repeated("|_|", "|_a|", meet="sub"),
+    "imports.opt_out_columns _JOINTS": repeated("|_|", "|_a|", meet="sub"),
     "imports.opt_outs _LIKE_TIME": repeated("|1|", "|1/|", meet="match"),
     "imports.opt_outs _TIME": repeated(
         "2024-02-29T10:00:00.|1|x", "2024-02-29| |x", "2024-02-29Z| |x", bound=LONGEST_TIME
@@ -130,7 +130,9 @@ TEXTS: dict[str, Worst] = {
     "sending.messages.html_reader _COMMENT_END": repeated("|-|", "|--!|", meet="search"),
     "sending.messages.html_reader _MARKUP": repeated("|a|", "<|a|", "|<|", "|<!-|", "|</|", meet="search"),
     "sending.messages.html_reader _REFERENCE": repeated("|&|", "&|a|", "&#|1|", "|&a|", "&#x|f|", meet="findall"),
-    "sending.messages.html_reader _SCRIPT_MARKS": repeated("|<!-|", "<!--|-|", "|<script|", "|-|", "|<!--|", meet="findall"),
+    "sending.messages.html_reader _SCRIPT_MARKS": repeated(
+        "|<!-|", "<!--|-|", "|<script|", "|-|", "|<!--|", meet="findall"
+    ),
     "sending.messages.html_reader _TEXT_ENDS": repeated("|</|", "|</title|", "|</xmp|", meet="search"),
     "sending.messages.hyperlinks _IN_TEXT": repeated(
         "|h|", "|https:/|", "https://|a|", "\ufdd0|1|", "|\ufdd01|", meet="findall"

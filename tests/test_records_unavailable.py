@@ -48,7 +48,7 @@ class Site:
         self.list: ContactList = product.lists.create(
             self.account.id, "News", settings={"from_address": "news@example.com", "removal_link": True}
         )
-        self.contact = product.recipients.add(self.account, {"email": "bob@example.com"}, [self.list.id])
+        self.contact = product.contacts.add(self.account, {"email": "bob@example.com"}, [self.list.id])
         draft = Draft(subject="Hello", plain="Hello")
         ticket = product.sends.to_list(account=self.account, login=None, contact_list=self.list, message=draft)
         work(product.database, product.blobs, **runners(product))
@@ -99,7 +99,7 @@ class Site:
         return self.ask("POST", self.unsubscribe, data={"List-Unsubscribe": "One-Click"})
 
     def subscribed(self) -> bool:
-        found = self.product.recipients.get(self.account.id, self.contact)
+        found = self.product.contacts.get(self.account.id, self.contact)
         (member,) = self.product.members.page(self.list.id)
         return found is not None and not found.unsubscribed and member.state == "subscribed"
 
@@ -247,14 +247,14 @@ def test_a_key_is_free_again_that_was_taken_before_the_fault(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     fault = locked(site.database)
-    real = type(site.product.recipients).add
+    real = type(site.product.contacts).add
 
     def hindered(*given: Any, **more: Any) -> int:
         fault.__enter__()
         return real(*given, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(site.product.recipients), "add", hindered)
+        patch.setattr(type(site.product.contacts), "add", hindered)
         assert site.rest(**{"Idempotency-Key": "one"}).status_code == 503
     fault.__exit__(None, None, None)
     assert [site.rest(**{"Idempotency-Key": "one"}).status_code for _ in range(2)] == [201, 201]

@@ -24,16 +24,16 @@ from soapstone.store.transient_errors import RecordsUnavailable as RecordsUnavai
 
 if TYPE_CHECKING:
     from soapstone.accounts.audit import Audit
-    from soapstone.accounts.idempotency_keys import Answers
+    from soapstone.accounts.idempotency_keys import IdempotencyKeys
     from soapstone.accounts.link_keys import LinkKeys
     from soapstone.accounts.object_mappings import Mappings
     from soapstone.accounts.tokens import Tokens
     from soapstone.contacts.channels import Channels
     from soapstone.contacts.complaints import Complaints
-    from soapstone.contacts.contact_tokens import EmailKeys
-    from soapstone.contacts.contacts import Recipients
-    from soapstone.contacts.duplicates import Doubles
-    from soapstone.contacts.event_sign_ups import Occasions
+    from soapstone.contacts.contact_tokens import ContactTokens
+    from soapstone.contacts.contacts import Contacts
+    from soapstone.contacts.duplicates import Duplicates
+    from soapstone.contacts.event_sign_ups import EventSignUps
     from soapstone.contacts.history import History
     from soapstone.contacts.members import Members
     from soapstone.contacts.saved_searches import SavedSearches
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from soapstone.personal_data.dossier import Dossiers
     from soapstone.personal_data.erasure import Erasure
     from soapstone.sending.confirmations import Invitations
-    from soapstone.sending.link_actions import Replies
+    from soapstone.sending.link_actions import LinkActions
     from soapstone.sending.mail.sample import Samples
     from soapstone.sending.mail.spamd import SpamScanner
     from soapstone.sending.messages.messages import Messages
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from soapstone.sending.reports import SendReports
     from soapstone.sending.sends import Sends
     from soapstone.sending.signed_links import Links
-    from soapstone.store.page_marks import Pages
+    from soapstone.store.page_marks import PageMarks
 
 
 class _Room:
@@ -98,16 +98,16 @@ class Product:
 
     tokens: Tokens = _room("accounts.tokens")
     audit: Audit = _room("accounts.audit")
-    answers: Answers = _room("accounts.idempotency_keys")
+    idempotency_keys: IdempotencyKeys = _room("accounts.idempotency_keys")
     members: Members = _room("contacts.members")
-    pages: Pages = _room("store.page_marks", lambda _: ())
+    page_marks: PageMarks = _room("store.page_marks", lambda _: ())
     profiles: Profiles = _room("lists.profiles")
     categories: Categories = _room("lists.categories")
     channels: Channels = _room("contacts.channels")
     history: History = _room("contacts.history")
     mappings: Mappings = _room("accounts.object_mappings")
-    occasions: Occasions = _room("contacts.event_sign_ups")
-    recipients: Recipients = _room("contacts.contacts")
+    event_sign_ups: EventSignUps = _room("contacts.event_sign_ups")
+    contacts: Contacts = _room("contacts.contacts")
     saved_searches: SavedSearches = _room("contacts.saved_searches")
     search: Search = _room("contacts.search")
     unsubscribes: Unsubscribes = _room("contacts.unsubscribes")
@@ -115,7 +115,7 @@ class Product:
     campaigns: Campaigns = _room("lists.campaigns")
     review_groups: ReviewGroups = _room("lists.review_groups")
     complaints: Complaints = _room("contacts.complaints")
-    doubles: Doubles = _room("contacts.duplicates")
+    duplicates: Duplicates = _room("contacts.duplicates")
     suppressions: Suppressions = _room("contacts.suppressions")
     erasure: Erasure = _room(
         "personal_data.erasure", lambda its: (its.database, its.settings.blobs, its.settings.mail, its.settings.drafts)
@@ -132,9 +132,9 @@ class Product:
     )
     reports: SendReports = _room("sending.reports")
     invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
-    email_keys: EmailKeys = _room("contacts.contact_tokens", lambda its: (its._keys,))
+    contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its._keys,))
     samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))
-    replies: Replies = _room("sending.link_actions", lambda its: (its.database, lambda: its.links))
+    link_actions: LinkActions = _room("sending.link_actions", lambda its: (its.database, lambda: its.links))
     previews: Previews = _room("sending.messages.preview", lambda its: (its.database, bool(its.settings.public_url)))
 
     def __init__(self, settings: Settings, database: Database) -> None:

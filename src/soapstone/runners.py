@@ -14,7 +14,7 @@ from soapstone.jobs.run import Runner
 from soapstone.lists.attribute_removal import run_attribute_removal
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
-from soapstone.sending.mail.builder import Stationery
+from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.mail.dkim import DkimKey, DkimSigner
 from soapstone.sending.runner import SendRunner
 from soapstone.sending.simulator import Simulator
@@ -73,7 +73,7 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
         sweep_inputs,
         sender.sweep,
         product.lists.purge,
-        product.answers.sweep,
+        product.idempotency_keys.sweep,
         product.logons.sweep,
         product.sessions.sweep,
         product.audit.sweep,
@@ -112,6 +112,6 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
     return DkimSigner(settings.dkim_domain, keys)
 
 
-def stationery(product: Product) -> Stationery:
+def stationery(product: Product) -> MailOptions:
     """Return links and signer of all mails, as far as configured. Raises InvalidError."""
-    return Stationery(links=product.links, signer=dkim_signer(product.settings))
+    return MailOptions(links=product.links, signer=dkim_signer(product.settings))

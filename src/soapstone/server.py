@@ -35,7 +35,7 @@ from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.readiness import Readiness
 from soapstone.settings import Settings
-from soapstone.store.change_token import Watch
+from soapstone.store.change_token import ChangeToken
 from soapstone.supervisor import Supervisor
 from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import CallRecord, Endpoint
@@ -104,7 +104,7 @@ class Application:
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
-        self._watch = Watch(product.database.path)
+        self._watch = ChangeToken(product.database.path)
         self._endpoints: list[Endpoint] = []
         self._xml_calls: XmlOverHttp | None = None
         self._large_calls = LargeCalls()
@@ -329,7 +329,7 @@ class WebServer(uvicorn.Server):
         self._ready = ready
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second."""
+        """Act ten times a second."""
         if counter % 10 == 0:
             check_all(self.server_state.connections)
         return await super().on_tick(counter)

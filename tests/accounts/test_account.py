@@ -31,7 +31,7 @@ def test_what_a_deleted_login_made_keeps_its_number(product: Product, account: A
     for purpose in ("magnetmail", "console"):
         Sessions(product.database, purpose, timedelta(hours=1)).open(identity)
     product.tokens.add(account, login, "program")
-    product.answers.begin(login, "key", "hash")
+    product.idempotency_keys.begin(login, "key", "hash")
     group = product.categories.add_list_category(account.id, "Clubs", login_id=login.id)
 
     with product.database.write(durable=True) as connection:

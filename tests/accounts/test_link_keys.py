@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 
 from soapstone.accounts.link_keys import LinkKey, LinkKeys, begin_key
 from soapstone.accounts.secrets import Secrets
-from soapstone.contacts.contact_tokens import EmailKeys
+from soapstone.contacts.contact_tokens import ContactTokens
 from soapstone.sending.confirmations import Invitation, Invitations
 from soapstone.sending.signed_links import Links
 from soapstone.store import schema
@@ -42,17 +42,17 @@ def test_links_are_signed_with_the_key_of_their_number(number: int) -> None:
 def test_email_keys_and_confirmations_follow_the_contact(contact: int, known: bool) -> None:
     """lk-53, lk-63."""
     old = LinkKeys.single("old")
-    assert EmailKeys(KEYS).read(EmailKeys(old).make(contact)) == (contact if known else None)
+    assert ContactTokens(KEYS).read(ContactTokens(old).make(contact)) == (contact if known else None)
     token = Invitations(old).make(Invitation(1, contact))
     assert (Invitations(KEYS).read(token) is not None) is known
     new = LinkKeys.single("new")
-    assert (EmailKeys(KEYS).read(EmailKeys(new).make(contact)) is not None) is (contact >= 2000)
+    assert (ContactTokens(KEYS).read(ContactTokens(new).make(contact)) is not None) is (contact >= 2000)
     assert (Invitations(KEYS).read(Invitations(new).make(Invitation(1, contact))) is not None) is (contact >= 2000)
 
 
 def test_a_number_that_no_key_covers_is_not_signed() -> None:
     with pytest.raises(LookupError):
-        EmailKeys(KEYS).make(21)
+        ContactTokens(KEYS).make(21)
 
 
 @pytest.mark.parametrize("secret", ["", "the operator's"])

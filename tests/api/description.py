@@ -38,7 +38,7 @@ def described_for_a_login(product: Product) -> Any:
     product.accounts.add_login(account, "described", "secret")
     for name in ("One", "Two"):
         made = product.lists.create(account.id, name)
-        product.recipients.add(account, {"email": f"{name}@example.com"}, [made.id])
+        product.contacts.add(account, {"email": f"{name}@example.com"}, [made.id])
     schema = described(product)
     # No token: it would be among those that are revoked.
     basic = base64.b64encode(b"described:secret").decode()

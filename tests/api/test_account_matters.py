@@ -66,9 +66,9 @@ def test_pages_of_logins_and_sign_ups(product: Product, api: httpx.Client) -> No
     party = api.post("/occasions", json={"name": "Party"}).json()["id"]
     account = product.accounts.named("ACME")
     assert account is not None
-    occasion = product.occasions.get(account.id, party)
+    occasion = product.event_sign_ups.get(account.id, party)
     assert occasion is not None
-    product.occasions.sign_up(occasion, [{"email": f"p{n}@example.com"} for n in range(5)], live=True)
+    product.event_sign_ups.sign_up(occasion, [{"email": f"p{n}@example.com"} for n in range(5)], live=True)
     found = all_pages(api, f"/occasions/{party}/sign-ups")
     assert [each["email"] for each in found] == [f"p{n}@example.com" for n in range(5)]
 

@@ -189,9 +189,9 @@ def test_a_mail_under_way_holds_the_deletion_up(life: Life, product: Product) ->
 
 def test_others_with_the_address_keep_theirs(api: httpx.Client, product: Product, run_jobs: Callable[[], None]) -> None:
     account = product.accounts.create("BY ID", time_zone="UTC", identifier="custom_id")
-    ids = [product.recipients.add(account, {"email": HER, "custom_id": name}) for name in ("a", "b")]
+    ids = [product.contacts.add(account, {"email": HER, "custom_id": name}) for name in ("a", "b")]
     product.erasure.delete(account, ids[0], COMMAND_LINE)
-    assert product.recipients.find(account, email=HER) == ids[1]
+    assert product.contacts.find(account, email=HER) == ids[1]
     assert product.suppressions.page(account.id, HER) == []
     product.erasure.delete(account, ids[1], COMMAND_LINE)
     assert [each.kind for each in product.suppressions.page(account.id, HER)] == ["suppressed"]
@@ -236,9 +236,9 @@ def test_a_row_that_is_rejected_later_keeps_nothing_of_the_person(life: Life, pr
 
 def test_who_is_back_by_a_restore_is_deleted_again(life: Life, product: Product) -> None:
     life.api.delete(f"/contacts/{life.id}")
-    number = product.recipients.add(life.account, {"email": HER})
+    number = product.contacts.add(life.account, {"email": HER})
     assert product.erasure.repeat(life.account, COMMAND_LINE) == 1
-    assert product.recipients.get(life.account.id, number) is None
+    assert product.contacts.get(life.account.id, number) is None
 
 
 @pytest.mark.parametrize("state", ["chosen", "built", "handing", "deferred", "uncertain"])
@@ -280,7 +280,7 @@ def test_an_address_without_a_contact_is_deleted_again(life: Life, product: Prod
     assert product.erasure.repeat(life.account, COMMAND_LINE) == 0
     assert "x@example.com" not in everything(product.database)
     assert "rest@example.com" in everything(product.database)
-    assert product.recipients.get(life.account.id, life.id) is not None
+    assert product.contacts.get(life.account.id, life.id) is not None
 
 
 def test_rows_and_mails_go_when_their_time_is_over(life: Life, product: Product) -> None:

@@ -113,11 +113,11 @@ def test_a_fault_after_the_commit(
 
 def test_somebody_who_is_gone_at_once(api: httpx.Client, made: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that comes after the commit lets go of nothing."""
-    from soapstone.contacts.contacts import Recipients
+    from soapstone.contacts.contacts import Contacts
 
     keyed, body = key(), {"email": "bob@example.com"}
     with monkeypatch.context() as patched:
-        patched.setattr(Recipients, "get", lambda *_: None)
+        patched.setattr(Contacts, "get", lambda *_: None)
         assert api.post("/contacts", json=body, headers=keyed).status_code == 500
     assert api.post("/contacts", json=body, headers=keyed).status_code == 500
 
@@ -130,7 +130,7 @@ def test_a_request_that_was_broken_off(product: Product, api: httpx.Client, made
         values: dict[str, Any] = {"status": None, "answer": None, "created_at": now() - timedelta(hours=23)}
         connection.execute(update(idempotent_answers).values(**values))
     assert api.post("/lists", json={"name": "Others"}, headers=keyed).status_code == 409
-    product.answers.sweep()
+    product.idempotency_keys.sweep()
     with product.database.write() as connection:
         assert connection.execute(select(table.id)).all()
         connection.execute(update(idempotent_answers).values(created_at=now() - timedelta(hours=25)))

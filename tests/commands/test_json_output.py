@@ -79,7 +79,7 @@ def filled(served: LocalServed) -> Iterator[httpx.Client]:
             ("tokens", {"name": "a \x9b program"}),
         ):
             assert api.post(address, json=body).is_success, address
-        occasions = served.product.occasions
+        occasions = served.product.event_sign_ups
         (picnic,) = occasions.all(1)
         person = {"email": "ada@example.com", "first_name": "Ada", "last_name": "", "reference": "", "answers": []}
         occasions.sign_up(picnic, [person], live=True)

@@ -100,7 +100,7 @@ class Work:
     def send(self, *names: str) -> None:
         """Add people and send them all a message."""
         for name in names:
-            self.product.recipients.add(self.account, {"email": f"{name}@example.com"}, [self.list.id])
+            self.product.contacts.add(self.account, {"email": f"{name}@example.com"}, [self.list.id])
         self.submit()
         worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.005)
         worker.run(until=lambda: all(job.over or job.paused for job in self.product.jobs.find()))
@@ -135,7 +135,7 @@ class Work:
         links = self.product.links
         assert links is not None
         number = links.read("unsubscribe", token)
-        sent = None if number is None else self.product.replies.find(number)
+        sent = None if number is None else self.product.link_actions.find(number)
         return None if sent is None else sent.email
 
     def contact(self, name: str) -> int:
@@ -158,12 +158,12 @@ def test_nothing_is_handed_out_again_after_a_restore(site: Site) -> None:
         work = Work(product)
         work.send("ann")
         known = work.tokens()["ann"]
-        known_key = product.email_keys.make(work.contact("ann"))
+        known_key = product.contact_tokens.make(work.contact("ann"))
         known_invitation = product.invitations.make(Invitation(work.list.id, work.contact("ann")))
         site.copy()
         work.send("bob", "cat")
         lost = work.tokens()
-        lost_key = product.email_keys.make(work.contact("bob"))
+        lost_key = product.contact_tokens.make(work.contact("bob"))
         lost_invitation = product.invitations.make(Invitation(work.list.id, work.contact("bob")))
         handed_out, mails = work.numbers(), work.mails()
     site.put_back()
@@ -191,9 +191,9 @@ def test_nothing_is_handed_out_again_after_a_restore(site: Site) -> None:
         assert {name: work.whose(token) for name, token in new_tokens.items()} == {
             name: f"{name}@example.com" for name in new_tokens
         }
-        assert product.email_keys.read(known_key) == work.contact("ann")
-        assert product.email_keys.read(lost_key) is None
-        assert product.email_keys.read(product.email_keys.make(work.contact("dan"))) == work.contact("dan")
+        assert product.contact_tokens.read(known_key) == work.contact("ann")
+        assert product.contact_tokens.read(lost_key) is None
+        assert product.contact_tokens.read(product.contact_tokens.make(work.contact("dan"))) == work.contact("dan")
         invitations = product.invitations
         assert invitations.read(known_invitation) is not None
         assert invitations.read(lost_invitation) is None
@@ -282,12 +282,12 @@ def numbers_of(site: Site) -> dict[str, set[int]]:
 def test_who_was_deleted_since_the_backup_is_deleted_in_it(alone: Site) -> None:
     with opened(alone.settings) as product:
         account = product.accounts.all()[0]
-        product.recipients.add(account, {"email": "gone@example.com"})
+        product.contacts.add(account, {"email": "gone@example.com"})
     alone.copy()
     assert "Deleted: 1 contacts." in alone.run("contact", "delete", "gone@example.com", "--yes")
     alone.run("db", "restore", str(alone.backup))
     with opened(alone.settings) as product:
-        assert product.recipients.find(account, email="gone@example.com") is None
+        assert product.contacts.find(account, email="gone@example.com") is None
         assert [each.kind for each in product.suppressions.page(account.id, "gone@example.com")] == ["suppressed"]
 
 

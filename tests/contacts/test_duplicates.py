@@ -10,8 +10,8 @@ from sqlalchemy import insert, select, update
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import UNTOLD, Changes
 from soapstone.contacts.channels import Channels
-from soapstone.contacts.contacts import RecipientExistsError, Recipients
-from soapstone.contacts.duplicates import Doubles, Mailbox
+from soapstone.contacts.contacts import Contacts, RecipientExistsError
+from soapstone.contacts.duplicates import Duplicates, Mailbox
 from soapstone.contacts.mailboxes import sharing
 from soapstone.contacts.subscriptions import SubscriptionOutcome, Subscriptions
 from soapstone.contacts.suppressions import Suppressions
@@ -124,7 +124,7 @@ def test_an_unsubscribe_from_everything_holds_for_all(place: Place) -> None:
 
 def test_who_left_a_group_as_one_contact_comes_back_as_another(place: Place) -> None:
     """lk-64, mm-80, mm-81"""
-    recipients = Recipients(place.database)
+    recipients = Contacts(place.database)
     place.join(place.second, "unsubscribed")
     with place.changes.begin(place.account) as change:
         change.opt_out(place.third, OptOutKind.LIST, place.list.id)
@@ -144,7 +144,7 @@ def test_channels_are_shut_for_all_of_them(place: Place) -> None:
 
 def test_a_double_is_edited_and_may_go_its_own_way(place: Place) -> None:
     """lk-64, mm-72, mm-74: its address is nobody else's, although an older contact has the mailbox."""
-    recipients = Recipients(place.database)
+    recipients = Contacts(place.database)
     assert recipients.edit(place.account, place.second, {"email": SECOND, "first_name": "Ann"})
     with pytest.raises(RecipientExistsError):
         recipients.add(place.account, {"email": THIRD})
@@ -155,7 +155,7 @@ def test_a_double_is_edited_and_may_go_its_own_way(place: Place) -> None:
     # The oldest leaves the mailbox to the next one.
     assert recipients.edit(place.account, place.oldest, {"email": "ann@example.com"})
     assert recipients.find(place.account, email=OLDEST) == place.second
-    assert Doubles(place.database).counts() == {}
+    assert Duplicates(place.database).counts() == {}
 
 
 def test_merging_keeps_what_all_of_them_want(place: Place) -> None:
@@ -172,11 +172,11 @@ def test_merging_keeps_what_all_of_them_want(place: Place) -> None:
         change.join(others[1], place.oldest)
         change.opt_out(place.third, OptOutKind.LIST, others[1])
         change.opt_out(place.third, OptOutKind.MESSAGE_CATEGORY, 5)
-    assert Doubles(place.database).counts() == {"ACME": 2}
-    assert list(Doubles(place.database).merge(place.account)) == [
+    assert Duplicates(place.database).counts() == {"ACME": 2}
+    assert list(Duplicates(place.database).merge(place.account)) == [
         Mailbox(contact_id=place.oldest, email=OLDEST, others={place.second: SECOND, place.third: THIRD})
     ]
-    assert Doubles(place.database).counts() == {}
+    assert Duplicates(place.database).counts() == {}
     with place.database.read() as connection:
         rows = connection.execute(select(contacts).order_by(contacts.c.id)).mappings().all()
         assert [row["id"] for row in rows] == [place.other, place.oldest]
@@ -206,7 +206,7 @@ def test_merging_an_unsubscribe_from_everything_ends_all_subscriptions(place: Pl
     """lk-64, mm-120"""
     place.join(place.oldest)
     Unsubscribes(place.database).add(place.account, place.second)
-    list(Doubles(place.database).merge(place.account))
+    list(Duplicates(place.database).merge(place.account))
     assert place.states() == {place.oldest: "unsubscribed"}
 
 
@@ -217,10 +217,10 @@ def test_nothing_is_merged_while_a_job_chooses_contacts(place: Place) -> None:
             connection, account_id=place.account.id, kind="send", request={"audience": {"kind": "people"}}
         )
     with pytest.raises(ConflictError, match=rf"still use contact numbers: {waiting}\."):
-        list(Doubles(database).merge(place.account))
-    assert Doubles(database).counts() == {"ACME": 2}
+        list(Duplicates(database).merge(place.account))
+    assert Duplicates(database).counts() == {"ACME": 2}
     assert jobs.cancel([place.account.id], waiting)
-    assert len(list(Doubles(database).merge(place.account))) == 1
+    assert len(list(Duplicates(database).merge(place.account))) == 1
 
 
 def test_people_who_share_an_address_by_right_are_never_merged(database: Database) -> None:
@@ -234,7 +234,7 @@ def test_people_who_share_an_address_by_right_are_never_merged(database: Databas
             update(contacts).where(contacts.c.id == both[0]).values(unsubscribed_at=change.moment)
         )
         assert not change.opted_out(both[1], 1)
-    assert list(Doubles(database).merge(account)) == []
+    assert list(Duplicates(database).merge(account)) == []
 
 
 def test_merging_keeps_what_a_person_may_have_written(database: Database, account: Account) -> None:
@@ -244,7 +244,7 @@ def test_merging_keeps_what_a_person_may_have_written(database: Database, accoun
         change.join(place.list.id, place.oldest, profile={"1": "<b>", "2": "<i>"}, form_values={"2": "<i>"})
         theirs = {"1": "<a>", "3": "<p>", "4": "<u>"}
         change.join(place.list.id, place.second, profile=theirs, form_values={"1": "<a>", "3": "<p>"})
-    list(Doubles(database).merge(account))
+    list(Duplicates(database).merge(account))
     with place.changes.begin(account) as change:
         member = change.membership(place.list.id, place.oldest)
     assert member is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from soapstone.accounts.account import Account, Accounts
-from soapstone.contacts.contacts import Recipients
+from soapstone.contacts.contacts import Contacts
 from soapstone.contacts.saved_searches import SavedSearches
 from soapstone.contacts.search import Example, Search
 from soapstone.errors import InvalidError
@@ -28,7 +28,7 @@ def searched(request: pytest.FixtureRequest, database: Database) -> Account:
     for account in (theirs, ours):
         for number, (email, fields) in enumerate(PEOPLE.items()):
             identified = {"custom_id": f"none-{number}"} if request.param == "custom_id" else {}
-            Recipients(database).add(account, {**identified, "email": email, **_given(fields)}, [])
+            Contacts(database).add(account, {**identified, "email": email, **_given(fields)}, [])
     return ours
 
 

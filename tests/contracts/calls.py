@@ -130,11 +130,11 @@ class Ground:
         made = product.lists.create(account.id, f"List {name}", settings=settings)
         header = product.profiles.add_header(account.id, made.id, name, attributes=[AttributeDraft(name=f"Of {name}")])
         bare_header = product.profiles.add_header(account.id, made.id, f"bare {name}")
-        contact = product.recipients.add(account, {"email": email, "custom_id": name, "last_name": name}, [made.id])
-        product.recipients.add(account, {"email": f"waits-{email}"}, [made.id])
+        contact = product.contacts.add(account, {"email": email, "custom_id": name, "last_name": name}, [made.id])
+        product.contacts.add(account, {"email": f"waits-{email}"}, [made.id])
         product.subscriptions().unsubscribe(account, made, f"waits-{email}")
         product.suppressions.add(account.id, f"shut-{email}")
-        product.recipients.add(account, {"email": f"shut-{email}"}, [made.id])
+        product.contacts.add(account, {"email": f"shut-{email}"}, [made.id])
         with Changes(product.database).begin(account) as change:
             change.log("complained", contact, made.id)
         draft = Draft(subject=f"About {name}", plain=f"Hello https://{name}.example.com/")
@@ -190,11 +190,11 @@ class Ground:
             stored=stored.id,
             search=product.saved_searches.add(account.id, name, {"email": "*@example.com"}).id,
             mapping=mapping.id,
-            occasion=product.occasions.add(account.id, f"Party {name}").id,
+            occasion=product.event_sign_ups.add(account.id, f"Party {name}").id,
             public_id=sent.message.public_id,
             mail=next(each.name for each in product.settings.mail.glob(f"{sent.job.id:08}-*.eml")),
             email=email,
-            email_key=product.email_keys.make(contact),
+            email_key=product.contact_tokens.make(contact),
         )
 
 

@@ -136,6 +136,12 @@ def test_every_handler_takes_the_request_of_its_operation(name: str, contract: C
         assert contract.operations_by_name[operation].request in (get_args(taken) or (taken,)), operation
 
 
+def test_every_module_with_handlers_is_one_of_its_contract(name: str) -> None:
+    service = {"magnetmail": magnetmail, "listrak": listrak}[name]
+    files = Path(service.__file__ or "").parent.glob("*.py")
+    assert {path.stem for path in files if "\nHANDLERS: " in path.read_text()} == set(service.HANDLERS.modules)
+
+
 def test_mm_2_operations_without_a_session_are_those_without_a_header() -> None:
     declared = CONTRACT.operations_by_name
     assert {each for each in declared if not declared[each].header} == magnetmail.OPEN_HANDLERS.keys()

@@ -9,17 +9,8 @@ from tests.imports.headings_of_products import FILES, ProductFile
 
 from soapstone.contacts.fields import FIELDS
 from soapstone.errors import InvalidError
-from soapstone.imports.columns import (
-    HEADINGS,
-    LONGEST_TOLD,
-    MOST_NEW,
-    MOST_TOLD,
-    WHOLE_NAMES,
-    Headings,
-    Plan,
-    heading_column,
-    plain_heading,
-)
+from soapstone.imports.columns import LONGEST_TOLD, MOST_NEW, MOST_TOLD, Headings, Plan, heading_column, plain_heading
+from soapstone.imports.headings import HEADINGS, WHOLE_NAMES
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.rows import name_parts
 from soapstone.imports.spec import CONTACT_COLUMNS

@@ -14,7 +14,8 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.errors import InvalidError
-from soapstone.imports.opt_outs import COLUMNS, MEANINGS, Reader, is_opt_out, time_of
+from soapstone.imports.opt_out_columns import COLUMNS, MEANINGS
+from soapstone.imports.opt_outs import Reader, is_opt_out, time_of
 from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList, Lists

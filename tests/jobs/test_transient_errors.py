@@ -21,7 +21,7 @@ from soapstone.lists.lists import Lists
 from soapstone.store import transient_errors
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.transient_errors import hindrance
+from soapstone.store.transient_errors import transient_error
 
 
 def add(database: Database, account: Account, list_id: int | None = None) -> int:
@@ -172,13 +172,13 @@ def test_what_sqlite_says(tmp_path: Path) -> None:
         (sqlite_full(), transient_errors.DISK_FULL),
         (sqlite_locked(tmp_path), transient_errors.LOCKED),
     ):
-        assert hindrance(error) == words
-        assert hindrance(OperationalError("UPDATE", {}, error)) == words
+        assert transient_error(error) == words
+        assert transient_error(OperationalError("UPDATE", {}, error)) == words
         # From another process it comes without its code.
-        assert hindrance(pickle.loads(pickle.dumps(type(error)(*error.args)))) == words
+        assert transient_error(pickle.loads(pickle.dumps(type(error)(*error.args)))) == words
     with pytest.raises(sqlite3.OperationalError) as caught:
         sqlite3.connect(tmp_path / "no" / "where")
-    assert hindrance(caught.value) == transient_errors.NOT_OPENED
+    assert transient_error(caught.value) == transient_errors.NOT_OPENED
 
 
 def test_what_postgresql_says() -> None:
@@ -189,7 +189,7 @@ def test_what_postgresql_says() -> None:
         (psycopg.errors.TooManyConnections("too many clients"), transient_errors.ALL_TAKEN),
         (psycopg.OperationalError("the connection is lost"), transient_errors.NO_ANSWER),
     ):
-        assert hindrance(OperationalError("UPDATE", {}, error)) == words
+        assert transient_error(OperationalError("UPDATE", {}, error)) == words
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_what_postgresql_says() -> None:
     ids=repr,
 )
 def test_faults_of_the_program_are_no_hindrances(error: Exception) -> None:
-    assert hindrance(error) is None
+    assert transient_error(error) is None
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EMFILE, errno.EIO, errno.EFBIG, errno.EROFS])
@@ -216,6 +216,6 @@ def test_what_the_system_says(number: int) -> None:
         except OSError as cause:
             raise RuntimeError("a stage could not be written") from cause
     except RuntimeError as error:
-        words = hindrance(error)
+        words = transient_error(error)
     assert words is not None
     assert words.endswith(".")

@@ -14,7 +14,7 @@ import pytest
 import zeep.exceptions
 
 from soapstone.accounts.link_keys import LinkKeys
-from soapstone.contacts.contact_tokens import EmailKeys
+from soapstone.contacts.contact_tokens import ContactTokens
 from soapstone.lists.external_events import ExternalEvents
 from soapstone.product import Product
 from soapstone.settings import Settings
@@ -211,14 +211,14 @@ def test_the_email_key(desk: Desk, records: Product) -> None:
     assert news is not None
     person = records.subscriptions().find(demo, news, email)
     assert person is not None
-    key = records.email_keys.make(person.contact_id)
+    key = records.contact_tokens.make(person.contact_id)
     found = desk.listrak.GetContactByEmailKey(desk.list, key)
     assert found["EmailAddress"] == email
     for other in (
         key[:-1] + ("A" if key[-1] != "A" else "B"),
         "",
         "ü",
-        EmailKeys(LinkKeys.single("another")).make(person.contact_id),
+        ContactTokens(LinkKeys.single("another")).make(person.contact_id),
     ):
         assert desk.listrak.GetContactByEmailKey(desk.list, other) is None
     desk.unsubscribe(email)

@@ -13,7 +13,7 @@ from tests.postgresql import Databases
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.contacts.changes import Changes
-from soapstone.contacts.contacts import Recipients
+from soapstone.contacts.contacts import Contacts
 from soapstone.contacts.members import Members
 from soapstone.contacts.search import Example, Search, Walk
 from soapstone.contacts.unsubscribes import Unsubscribes
@@ -127,7 +127,7 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
         if statement.startswith(("SELECT", "UPDATE", "DELETE")):
             asked.append((statement, parameters))
 
-    recipients = Recipients(database)
+    recipients = Contacts(database)
     number = recipients.add(account, {"email": "ann@example.com"}, [made.id])
     recipients.edit(account, number, {"email": "ann@example.com", "city": "Rome"})
     recipients.get(account.id, number)

@@ -40,7 +40,7 @@ def event(served: Any) -> Any:
     records = Product.open(Settings(data_dir=served.data), database)
     account = records.accounts.named("DEMO")
     assert account is not None
-    yield records.occasions.add(account.id, "Dinner").id
+    yield records.event_sign_ups.add(account.id, "Dinner").id
     database.close()
 
 

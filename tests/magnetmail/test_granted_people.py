@@ -90,7 +90,7 @@ def test_people_without_a_list_need_all_lists(product: Product, account: Account
     entry = call("UploadListInitialQueue", Job=job)
     status = call("GetUploadInitialQueueJobStatus", initialQueueId=entry.InitialQueueId)
     assert (status.JobId, status.errorMessage) == (0, sentence)
-    assert product.recipients.find(account, email="ann@example.com") is None
+    assert product.contacts.find(account, email="ann@example.com") is None
     assert not product.jobs.find(account_id=account.id, kinds=("import", "trial_import"))
 
 
@@ -98,16 +98,16 @@ def test_a_taken_address_does_not_say_whose(
     product: Product, account: Account, mine: int, other: int, call: Call
 ) -> None:
     """mm-72, mm-75: 1005, with the number of a person who is visible and 0 for another."""
-    seen = product.recipients.add(account, {"email": "seen@example.com"}, [mine])
-    hidden = product.recipients.add(account, {"email": "hidden@example.com", "city": "Oslo"}, [other])
+    seen = product.contacts.add(account, {"email": "seen@example.com"}, [mine])
+    hidden = product.contacts.add(account, {"email": "hidden@example.com", "city": "Oslo"}, [other])
     for email, number in (("seen@example.com", seen), ("hidden@example.com", 0)):
         answer = call("addRecipient", email=email, Groups=[mine])
         assert (answer.error, answer.id, answer.msg) == (1005, number, "RECIPIENT_EXISTS")
     answer = call("editRecipient", recipient_id=seen, email="hidden@example.com")
     assert (answer.error, answer.id) == (1005, 0)
-    assert product.recipients.lists_of(account.id, hidden) == [other]
+    assert product.contacts.lists_of(account.id, hidden) == [other]
     # Who knows the address may put it onto a list of its own, and sees the person then.
-    product.recipients.change_groups(account, hidden, [mine], [], cause=Cause())
+    product.contacts.change_groups(account, hidden, [mine], [], cause=Cause())
     assert call("getRecipientDetails", recipient_id=hidden).city == "Oslo"
 
 
@@ -115,7 +115,7 @@ def test_a_visible_person_is_not_seen_through_other_lists(
     product: Product, account: Account, mine: int, other: int, call: Call
 ) -> None:
     """mm-76, mm-82, mm-86, mm-109, mm-118: neither lists, confirmations, mails nor complaints of these."""
-    person = product.recipients.add(account, {"email": "ann@example.com"}, [mine, other])
+    person = product.contacts.add(account, {"email": "ann@example.com"}, [mine, other])
     with Changes(product.database).begin(account) as change:
         change.move(other, person, MembershipState.UNCONFIRMED)
         change.log("complained", person, other)
@@ -135,7 +135,7 @@ def test_a_visible_person_is_not_seen_through_other_lists(
     assert [each.Id for each in call("getRecipientGroups", recipient=types.Recipient(id=str(person)))] == [mine]
     assert [each.group_name for each in call("getSpamComplaints")] == ["Mine"]
     # A membership that has ended shows nobody any more.
-    product.recipients.change_groups(account, person, [], [mine], cause=Cause())
+    product.contacts.change_groups(account, person, [], [mine], cause=Cause())
     assert call("getRecipientDetails", recipient_id=person) is None
     assert call("getSpamComplaints") == []
 
@@ -144,7 +144,7 @@ def test_messages_of_other_lists_have_no_name_in_unsubscribes(
     product: Product, account: Account, mine: int, other: int, call: Call
 ) -> None:
     """mm-116: the record of a visible person is shown, the message of a hidden list is not."""
-    person = product.recipients.add(account, {"email": "ann@example.com"}, [mine, other])
+    person = product.contacts.add(account, {"email": "ann@example.com"}, [mine, other])
     hidden = product.messages.save(account.id, other, Draft(subject="Secret"))
     product.unsubscribes.add(account, person, cause=Cause(message_id=hidden.id))
     (row,) = call("getUnsubscribes")
@@ -159,7 +159,7 @@ def test_messages_of_other_accounts_have_no_name_in_unsubscribes(
     """mm-116, mm-122: a call may name any number as the message that it goes back to."""
     stranger = product.accounts.create("OTHER", time_zone="UTC")
     product.accounts.add_login(account, "all", "secret")
-    person = product.recipients.add(account, {"email": "ann@example.com"}, [mine])
+    person = product.contacts.add(account, {"email": "ann@example.com"}, [mine])
     theirs = product.lists.create(stranger.id, "Theirs").id
     for hidden in (
         product.messages.save(stranger.id, theirs, Draft(subject="Secret")),
@@ -173,8 +173,8 @@ def test_messages_of_other_accounts_have_no_name_in_unsubscribes(
 
 def test_a_wish_is_recorded_as_a_whole(product: Product, account: Account, mine: int, other: int, call: Call) -> None:
     """mm-120: a visible person who wants no mail at all gets none of hidden lists either."""
-    person = product.recipients.add(account, {"email": "ann@example.com"}, [mine, other])
-    stranger = product.recipients.add(account, {"email": "bob@example.com"}, [other])
+    person = product.contacts.add(account, {"email": "ann@example.com"}, [mine, other])
+    stranger = product.contacts.add(account, {"email": "bob@example.com"}, [other])
     rows = [types.Unsubscribe(RecipientId=number) for number in (person, stranger)]
     done = call("unsubscribeRecipients", unsubscribes=rows)
     assert [bool(each.Id) for each in done] == [True, False]
@@ -185,7 +185,7 @@ def test_pages_of_one_login_are_not_those_of_another(
     product: Product, account: Account, mine: int, other: int, call: Call
 ) -> None:
     """mm-36: where a page ends depends on who is visible."""
-    people = [product.recipients.add(account, {"email": f"p{n}@example.com"}, [(mine, other)[n % 2]]) for n in range(8)]
+    people = [product.contacts.add(account, {"email": f"p{n}@example.com"}, [(mine, other)[n % 2]]) for n in range(8)]
     product.accounts.add_login(account, "all", "secret")
     found: dict[Call, list[int]] = {caller(product, "all"): [], call: []}
     for number in (1, 2, 3, 4):
@@ -206,7 +206,7 @@ def test_a_permission_that_is_taken_away_ends_with_the_session(
 
 def test_a_deleted_list_shows_nobody(product: Product, account: Account, mine: int, call: Call) -> None:
     """lk-44: also before its memberships are removed."""
-    person = product.recipients.add(account, {"email": "ann@example.com"}, [mine])
+    person = product.contacts.add(account, {"email": "ann@example.com"}, [mine])
     assert call("getRecipientDetails", recipient_id=person) is not None
     assert product.lists.delete(account.id, mine)
     assert call("getRecipientDetails", recipient_id=person) is None
@@ -229,7 +229,7 @@ def test_granted_lists_in_a_child_account(product: Product, account: Account, be
     """mm-15, mm-16: a login of the parent may work in a child only when it sees all lists."""
     child = product.accounts.create("CHILD", time_zone="UTC", parent=account.name)
     made = product.lists.create(child.id, "Of the child")
-    person = product.recipients.add(child, {"email": "ann@example.com"}, [made.id])
+    person = product.contacts.add(child, {"email": "ann@example.com"}, [made.id])
     product.accounts.add_login(account, "all", "secret")
     assert caller(product, "all", "CHILD")("getRecipientDetails", recipient_id=person) is not None
     denied = "[AccessDenied] This session may not use account CHILD."

@@ -383,7 +383,7 @@ def sign_up(magnetmail: Any, event: int, *people: dict[str, Any], **members: Any
 
 def test_event_sign_up(magnetmail: Any, records: Product, demo: Any, served: Any) -> None:
     """mm-127, mm-128"""
-    party = records.occasions.add(demo.id, "Party")
+    party = records.event_sign_ups.add(demo.id, "Party")
     email = address()
     ann = {"EmailAddress": email, "FirstName": "Ann", "ClientReferenceId": "r1"}
     answer = sign_up(magnetmail, party.id, ann, {**ann, "EmailAddress": address()})
@@ -394,7 +394,7 @@ def test_event_sign_up(magnetmail: Any, records: Product, demo: Any, served: Any
         (False, True),
     ]
     assert len({each["RMSignupReferenceId"] for each in rows}) == 1
-    kept = records.occasions.signed_up(party)
+    kept = records.event_sign_ups.signed_up(party)
     assert (kept[0].email, kept[0].reference, kept[0].live) == (email, "r1", True)
     unknown = sign_up(magnetmail, 987654, ann)
     assert (unknown["ResultCode"], unknown["ResultFailureReasonCode"]) == (1, "NOT_FOUND")
@@ -402,10 +402,10 @@ def test_event_sign_up(magnetmail: Any, records: Product, demo: Any, served: Any
     card = {"CreditCardInfo": {"CardNumber": secret, "CardName": "Ann"}}
     refused = sign_up(magnetmail, party.id, ann, PaymentInfo=card)
     assert (refused["ResultCode"], refused["ResultFailureReasonCode"]) == (1, "PAYMENT_NOT_SUPPORTED")
-    assert len(records.occasions.signed_up(party)) == 2
+    assert len(records.event_sign_ups.signed_up(party)) == 2
     assert secret not in served.log()
     assert secret.encode() not in (served.data / "soapstone.sqlite-wal").read_bytes()
-    records.occasions.open(demo.id, party.id, False)
+    records.event_sign_ups.open(demo.id, party.id, False)
     assert sign_up(magnetmail, party.id, ann)["ResultCode"] == 1
 
 

@@ -24,7 +24,7 @@ from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
 from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.delivery import FolderDelivery
-from soapstone.sending.link_actions import Replies
+from soapstone.sending.link_actions import LinkActions
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
 from soapstone.sending.runner import SendRunner
@@ -65,7 +65,7 @@ class Scene:
 
     def click(self) -> None:
         """Follow the link in ann's mail."""
-        replies = Replies(self.office.database, lambda: LINKS)
+        replies = LinkActions(self.office.database, lambda: LINKS)
         row = next(row for row in self.office.rows(self.ticket) if row.contact_id == self.ann)
         sent = replies.find(row.id)
         assert sent is not None

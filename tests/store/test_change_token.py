@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 from soapstone.accounts.account import Accounts
-from soapstone.store.change_token import Watch
+from soapstone.store.change_token import ChangeToken
 from soapstone.store.database import Database
 
 
 def test_the_token_changes_with_every_commit(database: Database) -> None:
-    watch = Watch(database.path)
+    watch = ChangeToken(database.path)
     if database.kind == "postgresql":
         assert watch.token() is None
         watch.close()

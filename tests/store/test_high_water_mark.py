@@ -16,15 +16,15 @@ from soapstone.errors import ConflictError
 from soapstone.jobs.queue import Jobs
 from soapstone.store import schema
 from soapstone.store.database import Database
-from soapstone.store.high_water_mark import Mark
+from soapstone.store.high_water_mark import HighWaterMark
 from soapstone.store.numbers import raise_beyond
 from soapstone.store.tables import job_events, jobs, secrets
 
 
 @pytest.fixture
-def mark(database: Database, tmp_path: Path) -> Mark:
+def mark(database: Database, tmp_path: Path) -> HighWaterMark:
     """The mark of the database."""
-    return Mark.of(database, tmp_path)
+    return HighWaterMark.of(database, tmp_path)
 
 
 def add_job(database: Database, account: Account) -> None:
@@ -32,12 +32,12 @@ def add_job(database: Database, account: Account) -> None:
         Jobs(database).add(connection, account_id=account.id, kind="import")
 
 
-def test_records_without_a_mark_are_served(database: Database, mark: Mark) -> None:
+def test_records_without_a_mark_are_served(database: Database, mark: HighWaterMark) -> None:
     mark.check(database)
     assert mark.numbers == {}
 
 
-def test_records_that_go_on_are_served(database: Database, account: Account, mark: Mark) -> None:
+def test_records_that_go_on_are_served(database: Database, account: Account, mark: HighWaterMark) -> None:
     """Rows may go, and a sequence may be ahead of the rows."""
     add_job(database, account)
     mark.update(database)
@@ -59,7 +59,7 @@ def test_older_records_are_refused(tmp_path: Path, sqlite_template: Path) -> Non
     path = tmp_path / "soapstone.sqlite"
     shutil.copy(sqlite_template, path)
     database = Database(f"sqlite:///{path}")
-    mark = Mark.of(database, tmp_path)
+    mark = HighWaterMark.of(database, tmp_path)
     with database.write() as connection:
         raise_beyond(connection, {})
     mark.update(database)
@@ -72,7 +72,9 @@ def test_older_records_are_refused(tmp_path: Path, sqlite_template: Path) -> Non
     database.close()
 
 
-def test_other_records_are_refused_and_leave_the_mark(database: Database, account: Account, mark: Mark) -> None:
+def test_other_records_are_refused_and_leave_the_mark(
+    database: Database, account: Account, mark: HighWaterMark
+) -> None:
     mark.update(database)
     with database.write() as connection:
         connection.execute(update(secrets).where(secrets.c.name == "records").values(value="others"))
@@ -83,7 +85,7 @@ def test_other_records_are_refused_and_leave_the_mark(database: Database, accoun
         mark.check(database)
 
 
-def test_records_of_a_schema_before_the_mark_are_older(tmp_path: Path, database: Database, mark: Mark) -> None:
+def test_records_of_a_schema_before_the_mark_are_older(tmp_path: Path, database: Database, mark: HighWaterMark) -> None:
     mark.update(database)
     with database.write() as connection:
         connection.execute(secrets.delete().where(secrets.c.name == "records"))
@@ -92,7 +94,9 @@ def test_records_of_a_schema_before_the_mark_are_older(tmp_path: Path, database:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"records": 1}', '{"records": "a", "numbers": {"job": null}}'])
-def test_a_mark_that_cannot_be_read_is_made_anew(database: Database, mark: Mark, tmp_path: Path, content: str) -> None:
+def test_a_mark_that_cannot_be_read_is_made_anew(
+    database: Database, mark: HighWaterMark, tmp_path: Path, content: str
+) -> None:
     mark.update(database)
     (path,) = tmp_path.glob("*.mark")
     path.write_text(content)
@@ -101,7 +105,7 @@ def test_a_mark_that_cannot_be_read_is_made_anew(database: Database, mark: Mark,
     assert json.loads(path.read_text())["numbers"] == mark.numbers != {}
 
 
-def test_the_mark_is_kept_from_beginning_to_end(database: Database, account: Account, mark: Mark) -> None:
+def test_the_mark_is_kept_from_beginning_to_end(database: Database, account: Account, mark: HighWaterMark) -> None:
     before = set(threading.enumerate())
     with mark.kept(database):
         add_job(database, account)
@@ -112,13 +116,13 @@ def test_the_mark_is_kept_from_beginning_to_end(database: Database, account: Acc
 def test_a_mark_that_cannot_be_written_hinders_nothing(
     database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lost = Mark(tmp_path / "nowhere" / "soapstone.mark")
+    lost = HighWaterMark(tmp_path / "nowhere" / "soapstone.mark")
     with lost.kept(database):
         pass
     assert "cannot be brought up to date" in caplog.text
 
 
-def test_only_the_owner_reads_a_mark(database: Database, mark: Mark, tmp_path: Path) -> None:
+def test_only_the_owner_reads_a_mark(database: Database, mark: HighWaterMark, tmp_path: Path) -> None:
     mark.update(database)
     (path,) = tmp_path.glob("*.mark")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

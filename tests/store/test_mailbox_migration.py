@@ -11,7 +11,7 @@ from alembic import command
 from sqlalchemy import make_url, text
 
 from soapstone.addresses import address_key
-from soapstone.contacts.duplicates import Doubles
+from soapstone.contacts.duplicates import Duplicates
 from soapstone.store import schema
 from soapstone.store.database import Database
 
@@ -92,7 +92,7 @@ def test_the_oldest_contact_of_a_mailbox_has_it_and_none_is_merged(old: Database
         (7, "éva@example.com", None, 6),
         (8, "zoe@xn--mnchen-3ya.example", "zoe@xn--mnchen-3ya.example", None),
     ]
-    assert Doubles(old).counts() == {"A1": 4}
+    assert Duplicates(old).counts() == {"A1": 4}
     with old.read() as connection:
         kept = connection.execute(text("SELECT email FROM contact ORDER BY id")).scalars().all()
     assert kept == emails

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soapstone.store import page_marks
-from soapstone.store.page_marks import Pages
+from soapstone.store.page_marks import PageMarks
 
 
 class Rows:
@@ -26,14 +26,14 @@ class Rows:
 
 @given(st.integers(0, 30), st.integers(1, 7), st.lists(st.integers(-1, 12)))
 def test_a_page_is_a_slice(count: int, size: int, numbers: list[int]) -> None:
-    held, rows = Pages(), Rows(count)
+    held, rows = PageMarks(), Rows(count)
     for number in numbers:
         first = (max(number, 1) - 1) * size
         assert held.get("q", number, size, rows.read, lambda row: row) == rows.rows[first : first + size]
 
 
 def test_in_order_nothing_is_counted_for() -> None:
-    held, rows = Pages(), Rows(100)
+    held, rows = PageMarks(), Rows(100)
     for number in range(1, 12):
         held.get("q", number, 10, rows.read, lambda row: row)
     assert rows.skipped == 0
@@ -42,7 +42,7 @@ def test_in_order_nothing_is_counted_for() -> None:
 
 
 def test_who_leaves_between_pages_takes_nobody_along() -> None:
-    held, rows = Pages(), Rows(20)
+    held, rows = PageMarks(), Rows(20)
     assert held.get("q", 1, 10, rows.read, lambda row: row)[-1] == 10
     rows.rows = rows.rows[5:]
     assert held.get("q", 2, 10, rows.read, lambda row: row) == list(range(11, 21))
@@ -50,7 +50,7 @@ def test_who_leaves_between_pages_takes_nobody_along() -> None:
 
 def test_little_is_remembered(monkeypatch: Any) -> None:
     monkeypatch.setattr(page_marks, "REMEMBERED", 3)
-    held, rows = Pages(), Rows(100)
+    held, rows = PageMarks(), Rows(100)
     for number in range(1, 8):
         held.get("q", number, 10, rows.read, lambda row: row)
     held.get("q", 2, 10, rows.read, lambda row: row)

@@ -61,3 +61,10 @@ def test_a_backup_is_a_whole_database(sqlite_template: Path, tmp_path: Path) -> 
     assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert copy.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.NEWEST,)
     copy.close()
+
+
+def test_the_template_of_a_migration_imports_what_there_is() -> None:
+    template = (Path(schema.__file__).parent / "migrations" / "script.py.mako").read_text()
+    imports = [line for line in template.splitlines() if line.startswith(("import ", "from "))]
+    assert len(imports) == 3
+    exec("\n".join(imports), {})

@@ -149,7 +149,7 @@ def test_suppressions_of_one_address(product: Product, account: Account) -> None
 
 def test_an_address_that_is_suppressed_and_shut_at_once(product: Product, account: Account) -> None:
     """A change of people suppresses an address, while others suppress it by itself."""
-    product.recipients.add(account, {"email": "ann@example.com"})
+    product.contacts.add(account, {"email": "ann@example.com"})
     halves = iter([True, False] * THREADS)
     lock = threading.Lock()
 
@@ -184,7 +184,7 @@ def test_saved_searches_of_one_name(product: Product, account: Account) -> None:
 
 def test_an_idempotency_key_is_taken_by_one_request(product: Product, account: Account) -> None:
     login = product.accounts.add_login(account, "ann", "secret")
-    work = lambda: product.answers.begin(login, "key", "hash")  # noqa: E731
+    work = lambda: product.idempotency_keys.begin(login, "key", "hash")  # noqa: E731
     assert outcomes(product.database, work) == {None: 1, ConflictError: THREADS - 1}
 
 
@@ -206,5 +206,5 @@ def test_headers_and_attributes_of_one_name(product: Product, account: Account) 
 def test_people_of_one_address(product: Product, account: Account) -> None:
     from soapstone.contacts.contacts import RecipientExistsError
 
-    work = lambda: product.recipients.add(account, {"email": "ann@example.com"})  # noqa: E731
+    work = lambda: product.contacts.add(account, {"email": "ann@example.com"})  # noqa: E731
     assert outcomes(product.database, work) == {"made": 1, RecipientExistsError: THREADS - 1}

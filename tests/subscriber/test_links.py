@@ -52,7 +52,7 @@ class Post:
         settings = {"from_address": "news@example.com", "removal_link": True, "browser_link": True}
         self.list = product.lists.create(self.account.id, "News", settings=settings)
         for name in ("ann", "bob"):
-            product.recipients.add(self.account, {"email": f"{name}@example.com", "first_name": name}, [self.list.id])
+            product.contacts.add(self.account, {"email": f"{name}@example.com", "first_name": name}, [self.list.id])
         draft = Draft(subject="Hello", html="<p>Dear {{ First_Name }}</p>")
         product.sends.to_list(account=self.account, login=None, contact_list=self.list, message=draft)
         worker = Worker(product.database, product.blobs, runners(product), idle=0.005)

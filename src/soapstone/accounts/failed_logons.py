@@ -45,7 +45,7 @@ class Attempt:
     rows: Sequence[int]
 
 
-class Failures:
+class FailedLogons:
     """Counts of failed logons. `limit` failures within a time lock a count until the same time after the last one.
 
     While the database cannot be written, for example on a full disk, failures are counted in memory.

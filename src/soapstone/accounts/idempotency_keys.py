@@ -29,7 +29,7 @@ class Answer:
     body: str
 
 
-class Answers:
+class IdempotencyKeys:
     """Stores answers by login and key."""
 
     def __init__(self, database: Database) -> None:

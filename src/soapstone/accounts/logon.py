@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row, select
 
 from soapstone.accounts.account import Account, Accounts, Login
 from soapstone.accounts.audit import Audit, AuditAction
-from soapstone.accounts.failed_logons import Count, CountReached, Failures
+from soapstone.accounts.failed_logons import Count, CountReached, FailedLogons
 from soapstone.accounts.known_addresses import KnownAddresses
 from soapstone.accounts.passwords import PasswordCheck
 from soapstone.accounts.secrets import Secrets
@@ -150,7 +150,7 @@ class Logons:
         self._database = database
         self._accounts = Accounts(database)
         self._passwords = PasswordCheck()
-        self._failures = Failures(database, lock)
+        self._failures = FailedLogons(database, lock)
         self._addresses = KnownAddresses(database)
         self._audit = Audit(database)
         self._limit = failures

@@ -26,7 +26,7 @@ from soapstone.api.values import (
     marked,
     storable,
 )
-from soapstone.contacts.contacts import FIELDS, Recipient
+from soapstone.contacts.contacts import FIELDS, Contact
 from soapstone.contacts.search import SEARCHABLE, Example, Walk
 from soapstone.errors import InvalidError
 from soapstone.vocabulary.contacts import MembershipState
@@ -54,7 +54,7 @@ class ContactOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, person: Recipient) -> ContactOut:
+    def of(cls, person: Contact) -> ContactOut:
         """Return the contact as it is shown."""
         plain = ("email", "custom_id", "text_only")
         return cls(
@@ -121,7 +121,7 @@ def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
     values = _values(given)
 
     def made() -> int:
-        return caller.product.recipients.add(caller.account, values, given.lists)
+        return caller.product.contacts.add(caller.account, values, given.lists)
 
     return once(given, made, lambda number: _shown(caller, number))
 
@@ -138,7 +138,7 @@ def change_contact(contact_id: Number, given: ContactChange, caller: Calling) ->
     """Change some fields of a contact."""
     caller.require_all_lists()
     values = _values(given)
-    if not caller.product.recipients.change(caller.account, contact_id, values):
+    if not caller.product.contacts.change(caller.account, contact_id, values):
         raise not_found("contact")
     return _shown(caller, contact_id)
 
@@ -148,7 +148,7 @@ def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
     """Return the numbers of a contact's lists."""
     caller.require_all_lists()
     _shown(caller, contact_id)
-    return caller.product.recipients.lists_of(caller.account.id, contact_id)
+    return caller.product.contacts.lists_of(caller.account.id, contact_id)
 
 
 @router.delete("/{contact_id}", status_code=204)
@@ -172,7 +172,7 @@ def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
 
 
 def _shown(caller: Caller, contact_id: int) -> ContactOut:
-    person = caller.product.recipients.get(caller.account.id, contact_id)
+    person = caller.product.contacts.get(caller.account.id, contact_id)
     if person is None:
         raise not_found("contact")
     return ContactOut.of(person)

@@ -55,7 +55,7 @@ class SignUpOut(BaseModel):
 @router.get("/occasions", tags=["occasions"])
 def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
     """List the events with sign-ups, by number."""
-    found = caller.product.occasions.all(caller.account.id)
+    found = caller.product.event_sign_ups.all(caller.account.id)
     return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
 
 
@@ -65,7 +65,7 @@ def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
     caller.require_all_lists()
     return once(
         given,
-        lambda: caller.product.occasions.add(caller.account.id, given.name, number=given.number),
+        lambda: caller.product.event_sign_ups.add(caller.account.id, given.name, number=given.number),
         lambda made: OccasionOut(**own(made, OccasionOut)),
     )
 
@@ -74,8 +74,8 @@ def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
 def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling) -> OccasionOut:
     """Open or close the sign-ups."""
     caller.require_all_lists()
-    caller.product.occasions.open(caller.account.id, occasion_id, given.open)
-    found = caller.product.occasions.get(caller.account.id, occasion_id)
+    caller.product.event_sign_ups.open(caller.account.id, occasion_id, given.open)
+    found = caller.product.event_sign_ups.get(caller.account.id, occasion_id)
     if found is None:
         raise not_found("occasion")
     return OccasionOut(**own(found, OccasionOut))
@@ -85,13 +85,13 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
 def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
     """List the sign-ups by number."""
     caller.require_all_lists()
-    found = caller.product.occasions.get(caller.account.id, occasion_id)
+    found = caller.product.event_sign_ups.get(caller.account.id, occasion_id)
     if found is None:
         raise not_found("occasion")
     return page(
         cursor,
         limit,
-        lambda after, most: caller.product.occasions.signed_up(found, after=after, limit=most),
+        lambda after, most: caller.product.event_sign_ups.signed_up(found, after=after, limit=most),
         lambda each: each.id,
         lambda each: SignUpOut(**own(each, SignUpOut)),
     )

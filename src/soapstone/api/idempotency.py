@@ -60,7 +60,7 @@ class Once:
             raise ForbiddenError("This login may not choose numbers.")
         if self._key is None:
             return Response(to_json(show(make())), status, media_type="application/json")
-        answers, login, key = self._caller.product.answers, self._caller.login, self._key
+        answers, login, key = self._caller.product.idempotency_keys, self._caller.login, self._key
         before = answers.begin(login, key, self._digest(key, given, secret))
         if before is not None:
             media = "application/json" if before.status < 400 else MEDIA_TYPE
@@ -91,7 +91,7 @@ class Once:
     def _failed(self, key: str) -> None:
         detail = "The first request met an internal error of the server. It may have taken effect."
         try:
-            self._caller.product.answers.end(self._caller.login, key, _problem(500, detail))
+            self._caller.product.idempotency_keys.end(self._caller.login, key, _problem(500, detail))
         except Exception:
             # The key stays in the state "being answered".
             log.exception("the answer to an idempotency key cannot be kept")

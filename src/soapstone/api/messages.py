@@ -266,7 +266,7 @@ def find(caller: Caller, message_id: int) -> Message:
 
 def _contact(caller: Caller, email: str) -> int | None:
     """Return the contact of that address, if the login sees it."""
-    return caller.product.recipients.find(caller.account, email=email, login=caller.login) if email.strip() else None
+    return caller.product.contacts.find(caller.account, email=email, login=caller.login) if email.strip() else None
 
 
 def _list_of(caller: Caller, given: MessageIn) -> int | None:

@@ -149,13 +149,13 @@ def merge_doubles(
     """
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
-        count = product.doubles.counts().get(owner.name, 0)
+        count = product.duplicates.counts().get(owner.name, 0)
         if not count:
             console.print(f"Account {owner.name} has no duplicates.")
             return
         if not yes:
             typer.confirm(f"Merge the {count} duplicates of account {owner.name}? This cannot be undone.", abort=True)
-        for mailbox in product.doubles.merge(owner):
+        for mailbox in product.duplicates.merge(owner):
             others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
             typer.echo(printable(f"Merged into contact {mailbox.contact_id} {mailbox.email}: {others}."))
 

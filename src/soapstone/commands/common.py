@@ -28,7 +28,7 @@ from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLinkError
 from soapstone.settings import Settings, read_settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.high_water_mark import Mark
+from soapstone.store.high_water_mark import HighWaterMark
 from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.store.transient_errors import RecordsDamaged, RecordsUnavailable, driver_words, translated
 
@@ -124,7 +124,7 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
         if not settings.data_dir.is_dir():
             # Files of jobs would lie where no worker looks for them.
             stop(f"There is no folder {settings.data_dir.absolute()}. {NAME_FOLDER}")
-        mark = Mark.of(database, settings.data_dir)
+        mark = HighWaterMark.of(database, settings.data_dir)
         prepare(database, mark, upgrade=upgrade)
         if serves:
             database.check_writable()

@@ -13,12 +13,12 @@ from soapstone.commands.common import Data, DatabaseUrl, console, database_of, f
 from soapstone.commands.json_output import Json, print_json
 from soapstone.commands.restore import TakenUp, check_alone, take_up
 from soapstone.commands.restore import restore as restore_file
-from soapstone.contacts.duplicates import Doubles
+from soapstone.contacts.duplicates import Duplicates
 from soapstone.jobs.lock import WorkerLock
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.high_water_mark import Mark
+from soapstone.store.high_water_mark import HighWaterMark
 
 app = typer.Typer(no_args_is_help=True, help="The database's schema and backups.")
 
@@ -42,7 +42,7 @@ def check(as_json: Json = False, data: Data = None, database: DatabaseUrl = None
     """Check that this version knows the schema, and count contacts that share an older one's mailbox."""
     with _opened(data, database) as opened:
         schema.check(opened)
-        doubles = Doubles(opened).counts()
+        doubles = Duplicates(opened).counts()
         if as_json:
             print_json({"schema": schema.version(opened), "doubles": doubles})
             return
@@ -83,7 +83,7 @@ def restore(
     """Replace a SQLite database with a backup; the old one is kept. Stop the server first."""
     settings = settings_of(data, database)
     with _alone(settings, makes=True) as opened:
-        mark = Mark.of(opened, settings.data_dir)
+        mark = HighWaterMark.of(opened, settings.data_dir)
         if opened.path is None:
             stop("PostgreSQL has its own tools for this: pg_restore. Run after it: soapstone db restored")
         path = opened.path.resolve()
@@ -104,7 +104,7 @@ def restored(data: Data = None, database: DatabaseUrl = None) -> None:
     """Prepare records restored by other means, such as pg_restore. Stop the server first."""
     settings = settings_of(data, database)
     with _alone(settings) as opened:
-        mark = Mark.of(opened, settings.data_dir)
+        mark = HighWaterMark.of(opened, settings.data_dir)
         schema.upgrade(opened)
         taken_up = take_up(opened, mark.numbers)
         mark.replace(opened)

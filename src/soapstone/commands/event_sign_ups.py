@@ -33,7 +33,7 @@ def add(
 ) -> None:
     """Create an occasion, open for sign-ups."""
     with opened(settings_of(data, database)) as product:
-        made = product.occasions.add(account_of(product, account).id, name, number=number)
+        made = product.event_sign_ups.add(account_of(product, account).id, name, number=number)
         console.print(f"Occasion {made.id} ({made.name}) was created.")
 
 
@@ -42,7 +42,7 @@ def list_(account: AccountName = None, as_json: Json = False, data: Data = None,
     """List the occasions."""
     table = Table("Occasion", "Name", "Open")
     with opened(settings_of(data, database)) as product:
-        found = product.occasions.all(account_of(product, account).id)
+        found = product.event_sign_ups.all(account_of(product, account).id)
         if as_json:
             from soapstone.api.event_sign_ups import OccasionOut
 
@@ -63,7 +63,7 @@ def close(
 ) -> None:
     """Close the sign-ups of an occasion."""
     with opened(settings_of(data, database)) as product:
-        if not product.occasions.open(account_of(product, account).id, occasion, reopen):
+        if not product.event_sign_ups.open(account_of(product, account).id, occasion, reopen):
             stop(f"There is no occasion {occasion}.")
         console.print(f"Occasion {occasion} is {'open' if reopen else 'closed'}.")
 
@@ -75,10 +75,10 @@ def people(
     """List the sign-ups of an occasion."""
     table = Table("Number", "E-mail", "First name", "Last name", "Reference", "Live")
     with opened(settings_of(data, database)) as product:
-        found = product.occasions.get(account_of(product, account).id, occasion)
+        found = product.event_sign_ups.get(account_of(product, account).id, occasion)
         if found is None:
             stop(f"There is no occasion {occasion}.")
-        signed_up = product.occasions.signed_up(found)
+        signed_up = product.event_sign_ups.signed_up(found)
         if as_json:
             from soapstone.api.event_sign_ups import SignUpOut
 

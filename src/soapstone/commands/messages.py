@@ -226,7 +226,7 @@ def preview(
             found,
             contact_list,
             email=to,
-            contact_id=product.recipients.find(owner, email=to) if to else None,
+            contact_id=product.contacts.find(owner, email=to) if to else None,
             fields=merge_values(fields or ()),
         )
     if as_json:

@@ -23,7 +23,7 @@ from soapstone.personal_data.erasure import Erasure
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
-from soapstone.store.high_water_mark import Mark
+from soapstone.store.high_water_mark import HighWaterMark
 from soapstone.store.numbers import handed_out, raise_beyond
 from soapstone.store.tables import jobs, secrets, sessions
 from soapstone.store.transient_errors import RecordsDamaged
@@ -40,7 +40,7 @@ class TakenUp:
     paused: list[int]
 
 
-def prepare(database: Database, mark: Mark, *, upgrade: bool) -> None:
+def prepare(database: Database, mark: HighWaterMark, *, upgrade: bool) -> None:
     """Make sure that the records may be served: a known schema, and numbers that continue.
 
     New records are set up, old ones only with `upgrade`. A backup in which nothing is older than the mark is taken up.
@@ -91,7 +91,7 @@ def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
     return TakenUp(key, paused)
 
 
-def restore(path: Path, backup: Path, mark: Mark, settings: Settings) -> tuple[TakenUp, Path | None]:
+def restore(path: Path, backup: Path, mark: HighWaterMark, settings: Settings) -> tuple[TakenUp, Path | None]:
     """Replace the SQLite database `path`, which no other process uses, with a backup; keep the old one.
 
     The new file takes the old one's place by one rename, when all is done. People who were deleted since the backup are
@@ -165,7 +165,7 @@ def check_alone(path: Path) -> None:
             log.warning("%s cannot be read", path)
 
 
-def _known(path: Path, mark: Mark) -> dict[str, int]:
+def _known(path: Path, mark: HighWaterMark) -> dict[str, int]:
     """Return the highest numbers in use, by the mark and by the replaced records."""
     known = mark.numbers
     if not path.exists():

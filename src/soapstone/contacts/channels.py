@@ -13,7 +13,7 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_granted_list, of_visible_person, require_all_lists
 from soapstone.addresses import is_address
 from soapstone.contacts.changes import Change, Changes
-from soapstone.contacts.contacts import FIELDS, Recipient, complete, suppress
+from soapstone.contacts.contacts import FIELDS, Contact, complete, suppress
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships, suppressions
 
@@ -75,7 +75,7 @@ class Channels:
         since_from: datetime | None = None,
         since_before: datetime | None = None,
         login: Login | None = None,
-    ) -> list[Recipient]:
+    ) -> list[Contact]:
         """Return contacts with a shut channel, by number: of a list, or for 0 all that the login sees."""
         blocked = (
             select(func.min(suppressions.c.created_at))

@@ -12,7 +12,7 @@ from soapstone.accounts.link_keys import LinkKey, LinkKeys
 NUMBER_BYTES, TAG_BYTES = 8, 16
 
 
-class EmailKeys:
+class ContactTokens:
     """Makes and reads the keys: the contact's masked number, and an unforgeable tag.
 
     Both derive from the installation's keys, so that no e-mail key needs to be stored.

@@ -50,7 +50,7 @@ class UnknownListError(InvalidError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipient:
+class Contact:
     """A contact. `fields` has the columns of FIELDS; `waiting` means unconfirmed on any list (mm-76).
 
     `channels_shut` holds the shut ones of email, fax and sms; email also if the address is suppressed or banned in the
@@ -67,21 +67,21 @@ class Recipient:
     updated_at: datetime
 
 
-class Recipients:
+class Contacts:
     """All contacts of one installation. Calls of a `login` do not find contacts that it does not see (`visibility`)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._changes = Changes(database)
 
-    def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Recipient | None:
+    def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Contact | None:
         """Return the account's contact with this number."""
         found = self.many(account_id, [contact_id], login=login)
         return found[0] if found else None
 
-    def many(self, account_id: int, contact_ids: Sequence[int], *, login: Login | None = None) -> list[Recipient]:
+    def many(self, account_id: int, contact_ids: Sequence[int], *, login: Login | None = None) -> list[Contact]:
         """Return the contacts with these numbers, in this order; unknown numbers are left out."""
-        found: dict[int, Recipient] = {}
+        found: dict[int, Contact] = {}
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), BATCH):
                 some = contact_ids[start : start + BATCH]
@@ -240,7 +240,7 @@ class Recipients:
 
 def complete(
     connection: Connection, account_id: int, rows: Sequence[RowMapping], *, login: Login | None = None
-) -> list[Recipient]:
+) -> list[Contact]:
     """Build the contacts of some rows, with suppressions of their addresses and the lists that the login sees."""
     keys = {row["email_key"] for row in rows if row["email_key"]}
     blocked: dict[str, datetime] = {}
@@ -268,7 +268,7 @@ def complete(
             since.append(blocked[row["email_key"]])
         moments = [moment for moment in since if moment is not None]
         people.append(
-            Recipient(
+            Contact(
                 id=row["id"],
                 fields={name: row[name] for name in FIELDS},
                 unsubscribed=row["unsubscribed_at"] is not None,

@@ -39,7 +39,7 @@ class Mailbox:
     others: Mapping[int, str]
 
 
-class Doubles:
+class Duplicates:
     """The duplicates of all accounts."""
 
     def __init__(self, database: Database) -> None:

@@ -42,7 +42,7 @@ class SignUp:
     created_at: datetime
 
 
-class Occasions:
+class EventSignUps:
     """All occasions of one installation."""
 
     def __init__(self, database: Database) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, String, and_, exists, false, func, literal
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_granted_list, of_visible_person
 from soapstone.addresses import address_pattern
-from soapstone.contacts.contacts import Recipient, complete
+from soapstone.contacts.contacts import Contact, complete
 from soapstone.store.database import Database
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
 
@@ -77,7 +77,7 @@ class Search:
         after: int | None = None,
         offset: int = 0,
         limit: int = 2000,
-    ) -> list[Recipient]:
+    ) -> list[Contact]:
         """Return matching contacts that the login sees, by number, after `after`.
 
         Indexes find addresses and custom ids, also by their beginnings (`ann*`); custom ids as given, in lower and in
@@ -89,9 +89,7 @@ class Search:
         with self._database.read() as connection:
             return complete(connection, account.id, connection.execute(query).mappings().all(), login=login)
 
-    def walk(
-        self, account: Account, example: Example, chosen: Walk, *, limit: int
-    ) -> tuple[list[Recipient], int | None]:
+    def walk(self, account: Account, example: Example, chosen: Walk, *, limit: int) -> tuple[list[Contact], int | None]:
         """Return matching contacts by number, and the contact after which to go on; None at the end.
 
         One step scans at most `WALK` contacts, so that none lasts long: it may find few or none, and yet not be the

@@ -18,7 +18,7 @@ from soapstone.imports.archives import unpacked
 from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
 from soapstone.imports.file_kinds import beginning_of, check_kind
-from soapstone.imports.opt_outs import Meaning
+from soapstone.imports.opt_out_columns import Meaning
 from soapstone.imports.records import Dialect, Place, Records, behind
 from soapstone.imports.rows import Checked, Rows
 from soapstone.imports.spec import ImportSpec

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from soapstone.address_repair import repaired
 from soapstone.addresses import address_keys, invalid, roles
-from soapstone.imports.opt_outs import OUT, STRENGTH, Meaning, Reader, time_of
+from soapstone.imports.opt_out_columns import OUT, STRENGTH, Meaning
+from soapstone.imports.opt_outs import Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.profile_values import emptied, fits, is_cut, stored
 from soapstone.lists.profiles import ProfileAttribute

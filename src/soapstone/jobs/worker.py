@@ -26,7 +26,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, LeaseLost, Paused, Run, Runner, Snooze, Stopped
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.transient_errors import hindrance
+from soapstone.store.transient_errors import transient_error
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ class Worker:
                     if self._turn(until):
                         break
                 except Exception as error:
-                    if (reason := hindrance(error)) is None:
+                    if (reason := transient_error(error)) is None:
                         raise
                     log.warning("cannot claim a job, trying again: %s", reason, exc_info=True)
                     self._stop.wait(1)
@@ -220,7 +220,7 @@ class Worker:
 
     def _after(self, error: Exception, run: Run, job: Job) -> Callable[[], None]:
         """Return the function that ends the attempt after this error: release after a transient one, else fail."""
-        reason = hindrance(error)
+        reason = transient_error(error)
         if reason is None:
             log.error("job %d failed by a fault of the server", job.id, exc_info=error)
             return partial(run.fail, "The server met an internal error; its log has the details.")
@@ -246,7 +246,7 @@ class Worker:
             except LeaseLost:
                 raise
             except Exception as error:
-                if (reason := hindrance(error)) is None:
+                if (reason := transient_error(error)) is None:
                     raise
                 log.warning("the end of job %d is not stored yet: %s", job.id, reason)
                 if self._stop.wait(backoff(failures, self._shortest_wait, LONGEST_WAIT_TO_STORE)):

@@ -87,7 +87,7 @@ def report_admin_contact_feedback_loop(
     """Complaints of all lists of the caller within the range (lk-34, lk-112)."""
     lists = [each.id for each in call.product.lists.all(call.account.id, call.login)]
     start, end = call.range_start(request.StartDate), call.range_end(request.EndDate)
-    found = call.product.pages.get(
+    found = call.product.page_marks.get(
         ("complaints", call.account.id, call.login.id, start, end),
         request.Page,
         PAGE_ROWS,
@@ -118,7 +118,7 @@ def _subscribed(
     call: Call, found: ContactList, page: int, start: Moment, end: Moment
 ) -> list[WSContactSubscriptionInfo]:
     query: Hashable = ("subscribed", found.id, start, end)
-    members = call.product.pages.get(
+    members = call.product.page_marks.get(
         query,
         page,
         PAGE_ROWS,
@@ -153,7 +153,7 @@ def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Mome
             RemovalDate=call.wall_clock(row.removed_at),
             RemovalMethod=row.removed_by,
         )
-        for row in call.product.pages.get(
+        for row in call.product.page_marks.get(
             ("removed", found.id, start, end),
             page,
             PAGE_ROWS,

@@ -98,7 +98,7 @@ def get_contact(call: Call, request: GetContact) -> GetContactResponse:
 def get_contact_by_email_key(call: Call, request: GetContactByEmailKey) -> GetContactByEmailKeyResponse:
     """Return a subscribed contact by the key in its mails; nil for anybody else (lk-19, lk-62, lk-63)."""
     found, person = call.find_list(request.ListID), None
-    contact_id = call.product.email_keys.read(request.EmailKey or "")
+    contact_id = call.product.contact_tokens.read(request.EmailKey or "")
     if found is not None and contact_id is not None:
         person = call.product.subscriptions().find_number(call.account, found, contact_id)
     return GetContactByEmailKeyResponse(WSContact=_wire(found, person))

@@ -29,7 +29,7 @@ def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupR
     if given.PaymentInfo is not None and given.PaymentInfo.CreditCardInfo is not None:
         return _refused("PAYMENT_NOT_SUPPORTED", "Card data is not taken here. Sign up without it.")
     whole = 0 < given.EventId < NUMBERS and given.EventId == int(given.EventId)
-    occasion = call.product.occasions.get(call.account.id, int(given.EventId)) if whole else None
+    occasion = call.product.event_sign_ups.get(call.account.id, int(given.EventId)) if whole else None
     if occasion is None:
         return _refused("NOT_FOUND", "There is no such event.")
     if not occasion.open:
@@ -40,7 +40,9 @@ def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupR
     for person in people:
         if not is_address((person.EmailAddress or "").strip()):
             return _refused("INVALID_ARGUMENT", "The e-mail address of a registrant is missing or none.")
-    made = call.product.occasions.sign_up(occasion, [_person(each) for each in people], live=given.IsSignupModeLive)
+    made = call.product.event_sign_ups.sign_up(
+        occasion, [_person(each) for each in people], live=given.IsSignupModeLive
+    )
     return EventSignupResult(
         PaidItemAPISignupValidationStatusResult=[],
         RegistrantSignupResult=[

@@ -80,7 +80,7 @@ def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipi
     if found is None:
         return GroupRecipients(recipients=[])
     size = request.pageCount if 0 < request.pageCount <= LARGEST_PAGE else LARGEST_PAGE
-    members = call.product.pages.get(
+    members = call.product.page_marks.get(
         ("members", found.id),
         request.pageNumber,
         size,

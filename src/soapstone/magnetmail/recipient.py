@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from soapstone.contacts.contacts import Recipient as Person
+from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.fields import CUSTOM_FIELDS
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.types import Recipient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from soapstone.contacts.contacts import Recipient as Person
+from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.history import together
 from soapstone.contacts.search import Example
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
@@ -85,9 +85,7 @@ def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> l
         found = together(added, changed)
     people = {
         person.id: person
-        for person in call.product.recipients.many(
-            call.account.id, [each.contact_id for each in found], login=call.login
-        )
+        for person in call.product.contacts.many(call.account.id, [each.contact_id for each in found], login=call.login)
     }
     return [
         subscription(
@@ -101,7 +99,7 @@ def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> l
 
 
 def _page(call: Call, example: Example, page: int, size: int) -> Sequence[Person]:
-    return call.product.pages.get(
+    return call.product.page_marks.get(
         ("search", call.account.id, call.sight, example.key),
         page,
         size,

@@ -30,7 +30,7 @@ from soapstone.sending.mail.builder import NO_LINKS
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.content import LINK_KEYS, Content
 from soapstone.sending.messages.message import Draft, Message
-from soapstone.sending.sends import Notice
+from soapstone.sending.notices import Notice
 from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
 from soapstone.wire.types import Struct
 
@@ -261,7 +261,7 @@ def _addresses(given: str | None) -> list[str]:
 
 
 def _people(call: Call, kind: recipient_type, named: Sequence[str]) -> _Found:
-    recipients, account = call.product.recipients, call.account
+    recipients, account = call.product.contacts, call.account
     numbers: list[int] = []
     missing: list[str] = []
     for name in dict.fromkeys(named):

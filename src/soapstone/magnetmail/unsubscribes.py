@@ -50,7 +50,7 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
         return UnsubscribeTrackingResults(Count=0, data=[])
     size = criteria.PageSize if 0 < criteria.PageSize <= LARGEST_PAGE else LARGEST_PAGE
     unsubscribes, account_id = call.product.unsubscribes, call.account.id
-    rows = call.product.pages.get(
+    rows = call.product.page_marks.get(
         (
             "unsubscribes",
             account_id,
@@ -128,7 +128,7 @@ def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datet
     at_from, at_before = call.range(start, end)
     rows = call.product.unsubscribes.page(call.account.id, kind, at_from=at_from, at_before=at_before, login=call.login)
     numbers = list(dict.fromkeys(row.contact_id for row in rows))
-    people = {person.id: person for person in call.product.recipients.many(call.account.id, numbers, login=call.login)}
+    people = {person.id: person for person in call.product.contacts.many(call.account.id, numbers, login=call.login)}
     return [
         recp_unsubscribe(
             recipient=wire(call, people[row.contact_id]),

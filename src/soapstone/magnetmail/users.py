@@ -41,7 +41,7 @@ def get_user_details(call: Call, request: getUserDetails) -> User:
         dynamic_content_permission=False,
         rss_permission=False,
         FilterOutGroupsOnSend=True,
-        event_permission=bool(product.occasions.all(account.id)),
+        event_permission=bool(product.event_sign_ups.all(account.id)),
         enable_ignore_dedupe=True,
         messageCategory=bool(product.categories.message_categories(account.id)),
         email_notification_permission=False,

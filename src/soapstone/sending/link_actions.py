@@ -13,7 +13,7 @@ from soapstone.contacts.unsubscribes import from_everything
 from soapstone.errors import SoapstoneError
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
-from soapstone.sending.mail.builder import MailBuilder, Stationery
+from soapstone.sending.mail.builder import MailBuilder, MailOptions
 from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.signed_links import Links
 from soapstone.store.database import Database
@@ -34,7 +34,7 @@ class Sent:
     sender: str
 
 
-class Replies:
+class LinkActions:
     """Carries out the actions of links. `delivery_id`, from the link, is the recipient's row in the ledger."""
 
     def __init__(self, database: Database, links: Callable[[], Links | None]) -> None:
@@ -93,7 +93,7 @@ class Replies:
         if job is None:
             return None
         try:
-            builder = MailBuilder(self._database, job, sent.message_id, Stationery(links=self._links()))
+            builder = MailBuilder(self._database, job, sent.message_id, MailOptions(links=self._links()))
         except SoapstoneError:
             return None
         row = builder.one(delivery_id)

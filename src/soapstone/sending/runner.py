@@ -12,7 +12,7 @@ from soapstone.jobs.run import Run, Runner
 from soapstone.sending.audience import Rules
 from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.delivery import FolderTransport
-from soapstone.sending.mail.builder import MailBuilder, Stationery
+from soapstone.sending.mail.builder import MailBuilder, MailOptions
 from soapstone.sending.selection import Selection
 from soapstone.sending.sends import is_by_address, is_for_members
 from soapstone.sending.simulator import Simulator
@@ -37,7 +37,7 @@ class SendRunner:
         drafts: Path,
         *,
         server: SmtpServer | None = None,
-        stationery: Stationery | None = None,
+        stationery: MailOptions | None = None,
         simulator: Simulator | None = None,
     ) -> None:
         self._database = database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -21,10 +21,12 @@ from soapstone.lists.profile_filter import Term
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.mail.builder import SEEN_LISTS
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, LINK_SETTINGS, Content, ready_to_send
+from soapstone.sending.messages.known_fields import known_names
 from soapstone.sending.messages.message import Draft, InvalidMessage, Message, Traits
 from soapstone.sending.messages.messages import Messages, store
 from soapstone.sending.messages.template import merge_key
 from soapstone.sending.messages.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLinkError, check_link
+from soapstone.sending.notices import NOTICE_KEYS, Notice
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
@@ -38,24 +40,6 @@ log = logging.getLogger(__name__)
 
 # Steps of the jobs that send, by kind (lk-90).
 STEPS: Mapping[str, int] = {JobKind.SEND_TO_LIST: 3, JobKind.SEND_TO_FILE: 4, JobKind.SEND: 3}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Notice:
-    """A mail that reports on sends; not included in any figures (mm-106).
-
-    It goes out at `due_at`, or `after` some time once all of the sends have ended. Its draft may use NOTICE_KEYS; the
-    results are empty until the sends end.
-    """
-
-    draft: Draft
-    emails: Sequence[str]
-    due_at: datetime | None = None
-    after: timedelta | None = None
-
-
-# Merge keys of notices: name and number of the message, number of mails sent, and how the sends ended.
-NOTICE_KEYS = ("message", "message_number", "mails", "outcome")
 
 
 @dataclass(frozen=True)
@@ -593,9 +577,3 @@ def _record(
 
 def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
     return {body: list(names) for body, names in (links or {}).items()}
-
-
-def known_names(profiles: Profiles, list_id: int) -> set[str]:
-    """Return the merge keys of every recipient of a list: contact fields, profile attributes of the list, links."""
-    attributes = (merge_key(attribute.name) for attribute in profiles.attributes(list_id))
-    return {*CONTACT_KEYS, *LINK_KEYS, *attributes}

@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 
 
-class Watch:
+class ChangeToken:
     """Returns a token that changes with every commit of another connection, in microseconds, without waiting.
 
     SQLite only, by `PRAGMA data_version` on a connection that does nothing else; on PostgreSQL, where `path` is None,

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from soapstone.errors import InvalidError
 from soapstone.store import private
-from soapstone.store.read_cache import Recall
+from soapstone.store.read_cache import ReadCache
 from soapstone.store.transient_errors import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
 from soapstone.store.waiting import LONGEST_WAIT, STUCK, Waiting
 
@@ -82,7 +82,7 @@ class Database:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:
             raise InvalidError("PostgreSQL needs the package with its extra postgresql.") from None
-        self._recall = Recall(self.path)
+        self._recall = ReadCache(self.path)
         if self.path is not None:
             _configure_sqlite(self.engine)
         elif not waits:

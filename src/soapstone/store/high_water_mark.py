@@ -36,14 +36,14 @@ class _Content:
     numbers: Mapping[str, int]
 
 
-class Mark:
+class HighWaterMark:
     """The mark of one installation's database, in the file `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @classmethod
-    def of(cls, database: Database, folder: Path) -> Mark:
+    def of(cls, database: Database, folder: Path) -> HighWaterMark:
         """Return the mark beside a SQLite file; that of a PostgreSQL database is in the data folder."""
         if database.path is None:
             return cls(folder / "postgresql.mark")

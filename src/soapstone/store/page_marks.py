@@ -13,7 +13,7 @@ Row = TypeVar("Row")
 REMEMBERED = 10_000
 
 
-class Pages:
+class PageMarks:
     """Remembers the ends of pages, so that the next one begins there without counting all rows before it.
 
     A page out of order needs the count.

@@ -7,14 +7,14 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from soapstone.store.change_token import Watch
+from soapstone.store.change_token import ChangeToken
 
 T = TypeVar("T")
 
 MOST_VALUES = 1024
 
 
-class Recall:
+class ReadCache:
     """Caches values by their keys until the next commit of any connection; for any number of threads.
 
     `path` is the file of the database. On PostgreSQL, where it is None, nothing is cached: commits cannot be detected.
@@ -22,7 +22,7 @@ class Recall:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._watch: Watch | None = None
+        self._watch: ChangeToken | None = None
         self._token: int | None = None
         self._values: dict[Hashable, Any] = {}
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class Recall:
     def _current(self) -> int | None:
         """Return the present token; drop values of an older one."""
         if self._watch is None:
-            self._watch = Watch(self._path)
+            self._watch = ChangeToken(self._path)
             # Tokens of another watch are not comparable.
             self._token = None
         token = self._watch.token()

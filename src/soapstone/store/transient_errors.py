@@ -112,7 +112,7 @@ def translated(*kinds: type[Exception]) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, kinds or (SQLAlchemyError, sqlite3.Error)):
             raise
-        if (words := hindrance(error)) is not None:
+        if (words := transient_error(error)) is not None:
             raise RecordsUnavailable(words) from error
         if any(getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED for cause in _causes(error)):
             raise RecordsDamaged("The database file is damaged, or is no SQLite database.") from error
@@ -125,7 +125,7 @@ def driver_words(error: BaseException) -> str:
     return str(innermost).strip().partition("\n")[0]
 
 
-def hindrance(error: BaseException) -> str | None:
+def transient_error(error: BaseException) -> str | None:
     """Return a transient error's reason as a sentence; None for a fault of the program or of the job itself."""
     return next((words for cause in _causes(error) if (words := _words(cause))), None)
 

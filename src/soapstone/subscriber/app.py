@@ -90,7 +90,7 @@ def subscriber(product: Product) -> ASGIApp:
 
     def sent_by(purpose: str, token: str) -> tuple[int, Sent] | None:
         number = None if product.links is None else product.links.read(purpose, token)
-        sent = None if number is None else product.replies.find(number)
+        sent = None if number is None else product.link_actions.find(number)
         return None if number is None or sent is None else (number, sent)
 
     async def unsubscribe(request: Request) -> Response:
@@ -104,12 +104,12 @@ def subscriber(product: Product) -> ASGIApp:
         # Mail programs post this themselves for their own unsubscribe button.
         one_click = is_one_click(request.headers.get("content-type", ""), form)
         by = "Mail Header" if one_click else "Unsubscribe Link"
-        await run_in_threadpool(product.replies.unsubscribe, sent, by=by)
+        await run_in_threadpool(product.link_actions.unsubscribe, sent, by=by)
         return _page("You are unsubscribed", f"There will be no more mail of {sent.sender}.")
 
     def read(request: Request) -> Response:
         known = sent_by("browser", request.path_params["token"])
-        shown = None if known is None else product.replies.page(*known)
+        shown = None if known is None else product.link_actions.page(*known)
         if shown is None:
             return _page(*NOT_OURS, status=404)
         subject, html, text = shown

@@ -39,7 +39,7 @@ class Remembered:
     until: float
 
 
-class AnswerMemory:
+class AnswerCache:
     """Answers by a keyed digest of the whole request, so that no credentials are kept.
 
     An answer is valid while the token from before its computation is still current.

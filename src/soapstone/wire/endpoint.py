@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 from soapstone.clock import now
 from soapstone.http.client_address import FOREIGN, Origins, first_headers, is_local
 from soapstone.http.draining import pace
-from soapstone.wire.answer_cache import LARGEST_BODY, AnswerMemory, What
+from soapstone.wire.answer_cache import LARGEST_BODY, AnswerCache, What
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
 from soapstone.wire.envelope import SOAP_11, SOAP_12
@@ -94,7 +94,7 @@ class Endpoint:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
         self._prefill = prefill or Prefill()
         self._operation_pages: dict[tuple[str, bool], str] = {}
-        self._memory = AnswerMemory(repeatable)
+        self._memory = AnswerCache(repeatable)
         self._freshness = freshness
         self._large_calls = large_calls or LargeCalls()
 

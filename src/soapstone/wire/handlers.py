@@ -22,7 +22,7 @@ class HandlerModules:
     def __init__(self, contract: Contract, package: str, modules: Sequence[str]) -> None:
         self._contract = contract
         self._package = package
-        self._modules = modules
+        self.modules = modules
         self.get = cache(self._get)
 
     def all(self) -> dict[str, Handler]:
@@ -30,11 +30,11 @@ class HandlerModules:
 
         Raises TypeError for an operation that has two handlers or is not declared.
         """
-        return self._contract.handlers(*map(self._table, self._modules))
+        return self._contract.handlers(*map(self._table, self.modules))
 
     def _get(self, operation: str) -> Handler | None:
         """Return the handler of an operation; None if it has none."""
-        return next((table[operation] for table in map(self._table, self._modules) if operation in table), None)
+        return next((table[operation] for table in map(self._table, self.modules) if operation in table), None)
 
     def _table(self, module: str) -> dict[str, Handler]:
         table: dict[str, Handler] = import_module(f"{self._package}.{module}").HANDLERS

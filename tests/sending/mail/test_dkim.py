@@ -31,7 +31,7 @@ from tests.sending.smtp_trial import Sink
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.errors import InvalidError
 from soapstone.runners import dkim_signer
-from soapstone.sending.mail.builder import MailBuilder, Stationery
+from soapstone.sending.mail.builder import MailBuilder, MailOptions
 from soapstone.sending.mail.dkim import ONCE_AT_MOST, WHERE_PRESENT, DkimKey, DkimSigner
 from soapstone.sending.mail.mime import Mail
 from soapstone.sending.runner import SendRunner
@@ -322,7 +322,7 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
         server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"))
     else:
         mails = office.mail
-    stationery = Stationery(links=Links("https://lists.example", LinkKeys.single("key")), signer=BOTH)
+    stationery = MailOptions(links=Links("https://lists.example", LinkKeys.single("key")), signer=BOTH)
     office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, stationery=stationery)
     office.contact("ann@example.org", first_name="Zoë")
     office.contact("bob@example.org", first_name="Bob")
@@ -344,7 +344,7 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
 def test_mails_of_other_senders_go_unsigned_and_the_log_says_so_once(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=Stationery(signer=BOTH))
+    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=MailOptions(signer=BOTH))
     office.contact("ann@example.org")
     office.contact("bob@example.org")
     ticket = office.to_list(from_address="ann@example.net")
@@ -354,7 +354,7 @@ def test_mails_of_other_senders_go_unsigned_and_the_log_says_so_once(
     assert warnings(caplog) == [told]
     # A send that waited and goes on says it no more.
     job = replace(office.job(ticket), attempt=2)
-    MailBuilder(office.database, job, ticket.message.id, Stationery(signer=BOTH))
+    MailBuilder(office.database, job, ticket.message.id, MailOptions(signer=BOTH))
     assert warnings(caplog) == [told]
 
 

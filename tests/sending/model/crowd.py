@@ -12,13 +12,13 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.changes import Cause, Changes
 from soapstone.contacts.channels import Channels
-from soapstone.contacts.contacts import Recipients
+from soapstone.contacts.contacts import Contacts
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT, Suppressions
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import ContactList, Lists
-from soapstone.sending.link_actions import Replies
+from soapstone.sending.link_actions import LinkActions
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.sends import Sends
 from soapstone.sending.signed_links import Links
@@ -151,7 +151,7 @@ class Crowd:
             number = connection.execute(select(deliveries.c.id).where(mine)).scalar_one_or_none()
         if number is None:
             return
-        replies = Replies(self._database, lambda: LINKS)
+        replies = LinkActions(self._database, lambda: LINKS)
         sent = replies.find(number)
         assert sent is not None
         replies.unsubscribe(sent, by="Unsubscribe Link")
@@ -208,7 +208,7 @@ class Crowd:
         name, _, domain = old.partition("@")
         person.address = f"{name.partition('.')[0]}.{len(self._by_address)}@{domain}"
         self._by_address[person.address] = person
-        assert Recipients(self._database).change(self.account, person.contact_id, {"email": person.address})
+        assert Contacts(self._database).change(self.account, person.contact_id, {"email": person.address})
         person.against = {each for each in person.against if not each.endswith(f" {old}")}
         if person.shut:
             person.against.add(f"suppressed {WHOLE_ACCOUNT} {person.address}")

@@ -19,7 +19,7 @@ from tests.sending.model.world import BEGIN, Fault, Killed, Process, VirtualLoop
 from soapstone.clock import clock
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
-from soapstone.sending.mail.builder import Stationery
+from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.runner import SendRunner
 from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.sending.smtp.server import SmtpServer
@@ -136,7 +136,7 @@ class Trial:
         )
         folder = self._folder
         sender = SendRunner(
-            self.database, folder / "mail", folder / "drafts", server=server, stationery=Stationery(links=LINKS)
+            self.database, folder / "mail", folder / "drafts", server=server, stationery=MailOptions(links=LINKS)
         )
         self._runners = sender.runners
 

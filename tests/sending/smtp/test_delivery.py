@@ -22,7 +22,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import Lists
 from soapstone.lists.profile_filter import Term
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.mail.builder import Stationery
+from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.runner import SendRunner
@@ -51,7 +51,7 @@ class PostOffice:
             retries=Retries(first=timedelta(milliseconds=50)),
             local_hostname="client.example",
         )
-        stationery = Stationery(links=LINKS)
+        stationery = MailOptions(links=LINKS)
         office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, stationery=stationery)
 
     def arrived(self) -> dict[str, EmailMessage]:

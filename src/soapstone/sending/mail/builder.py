@@ -39,7 +39,7 @@ NO_LINKS = "The message has a link to this server, which does not know its addre
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stationery:
+class MailOptions:
     """The links and DKIM signer of all sends' mails; None for what is not configured."""
 
     links: Links | None = None
@@ -52,7 +52,7 @@ class MailBuilder:
     Values come from the supplied file, else from the contact, else from the profile of the list.
     """
 
-    def __init__(self, database: Database, job: Job, message_id: int, stationery: Stationery | None = None) -> None:
+    def __init__(self, database: Database, job: Job, message_id: int, stationery: MailOptions | None = None) -> None:
         message = Messages(database).get(job.account_id, message_id)
         contact_list = Lists(database).get(job.account_id, job.list_id) if job.list_id else None
         if message is None or (job.list_id and contact_list is None):
@@ -64,7 +64,7 @@ class MailBuilder:
         # Parts that the send replaces in a stored message.
         self._message: Message = replace(message, **job.request.get("instead", {}))
         self._list = contact_list
-        self._stationery = stationery or Stationery()
+        self._stationery = stationery or MailOptions()
         self._links = self._stationery.links
         self._signer = self._signing()
         settings: Mapping[str, Any] = contact_list.settings if contact_list else {}

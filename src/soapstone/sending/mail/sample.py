@@ -20,9 +20,9 @@ from soapstone.sending.messages.content import (
     ready_to_send,
     with_links,
 )
+from soapstone.sending.messages.known_fields import known_names
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.template import merge_key
-from soapstone.sending.sends import known_names
 from soapstone.sending.signed_links import Links
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts

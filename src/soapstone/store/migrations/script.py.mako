@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-from soapstone.store.instants import Instant
+from soapstone.store.timestamps import Instant
 ${imports if imports else ""}
 
 revision = ${repr(up_revision)}

@@ -1,0 +1,374 @@
+"""The columns in which files of list products say that a contact gets no mail: one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+# A row's statement about its contact. "waiting": has not confirmed the subscription. "left": gets no mail of the list.
+# "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.
+Meaning = Literal["", "waiting", "unclear", "left", "suppressed"]
+
+
+MEANINGS: tuple[Meaning, ...] = ("", "waiting", "unclear", "left", "suppressed")
+
+
+STRENGTH: Mapping[Meaning, int] = {meaning: strength for strength, meaning in enumerate(MEANINGS)}
+
+
+# The meanings that end a subscription, with their rank among the rows of one contact.
+OUT: Mapping[Meaning, int] = {"left": 1, "suppressed": 2}
+
+
+# Values of a column that are remembered with their meaning: most columns have few.
+KNOWN_VALUES = 10_000
+
+
+# The values of a column: words; yes for an opt-out; no for an opt-out; the time of an opt-out.
+Form = Literal["words", "flag", "consent", "time"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptOutColumn:
+    """One column of one product.
+
+    `yes` is the meaning of a set flag, a time, or a denied consent. `words` are the values of a column of words.
+    `ambiguous`: the heading also means other things.
+    """
+
+    product: str
+    headings: tuple[str, ...]
+    form: Form
+    source: str
+    yes: Meaning = "left"
+    words: Mapping[str, Meaning] = field(default_factory=dict)
+    ambiguous: bool = False
+
+
+def _words(
+    *, subscribed: Iterable[str] = (), waiting: Iterable[str] = (), left: Iterable[str], suppressed: Iterable[str] = ()
+) -> dict[str, Meaning]:
+    meanings: list[tuple[Iterable[str], Meaning]] = [
+        (subscribed, ""),
+        (waiting, "waiting"),
+        (left, "left"),
+        (suppressed, "suppressed"),
+    ]
+    return {plain(word): meaning for words, meaning in meanings for word in words}
+
+
+def plain(text: str) -> str:
+    """Return the comparable form of a heading or a value."""
+    return _JOINTS.sub("", text).lower()
+
+
+_JOINTS = re.compile(r"[\s_.\-\ufeff\u00a0]+")
+
+
+COLUMNS = (
+    OptOutColumn(
+        product="Soapstone",
+        headings=("subscription",),
+        form="words",
+        ambiguous=True,
+        words=_words(subscribed=["subscribed"], waiting=["waiting"], left=["unsubscribed"]),
+        source="src/soapstone/api/exports.py, docs/rest.md",
+    ),
+    OptOutColumn(
+        product="Soapstone",
+        headings=("suppression",),
+        form="words",
+        words=_words(left=["suppressed on the list"], suppressed=["suppressed", "banned"]),
+        source="src/soapstone/api/exports.py, docs/rest.md",
+    ),
+    OptOutColumn(
+        product="listmonk",
+        headings=("status",),
+        form="words",
+        ambiguous=True,
+        # "blacklisted" counts as the same.
+        words=_words(subscribed=["enabled"], left=["disabled"], suppressed=["blocklisted", "blacklisted"]),
+        source="github.com/knadh/listmonk cmd/subscribers.go (CSV heading), schema.sql (subscriber_status)",
+    ),
+    OptOutColumn(
+        product="Ghost",
+        headings=("subscribed_to_emails",),
+        form="consent",
+        source="github.com/TryGhost/Ghost core/server/services/members/exporter/query.js",
+    ),
+    OptOutColumn(
+        product="Mailchimp",
+        headings=("UNSUB_TIME",),
+        form="time",
+        source="github.com/TryGhost/migrate packages/mg-mailchimp-members (unsubscribed.csv)",
+    ),
+    OptOutColumn(
+        product="Mailchimp",
+        headings=("CLEAN_TIME",),
+        form="time",
+        yes="suppressed",
+        source="github.com/TryGhost/migrate packages/mg-mailchimp-members (cleaned.csv)",
+    ),
+    OptOutColumn(
+        product="Salesforce",
+        headings=("HasOptedOutOfEmail", "PersonHasOptedOutOfEmail", "Email Opt Out"),
+        form="flag",
+        source="Salesforce API field HasOptedOutOfEmail (boolean), as public connectors read it",
+    ),
+    OptOutColumn(
+        product="Salesforce",
+        headings=("IsEmailBounced", "EmailBouncedDate", "PersonEmailBouncedDate", "Email Bounced Date"),
+        form="flag",
+        yes="suppressed",
+        source="Salesforce API fields IsEmailBounced, EmailBouncedDate, as public connectors read them",
+    ),
+    OptOutColumn(
+        product="Salesforce Marketing Cloud",
+        headings=("Status",),
+        form="words",
+        ambiguous=True,
+        words=_words(subscribed=["Active"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced", "Held"]),
+        source="developer.salesforce.com/docs/marketing/marketing-cloud/guide/subscriberstatus.html",
+    ),
+    OptOutColumn(
+        product="HubSpot",
+        headings=("Unsubscribed from all email", "hs_email_optout"),
+        form="flag",
+        source="HubSpot contact property hs_email_optout, label and type bool (properties API, public fixtures)",
+    ),
+    OptOutColumn(
+        product="Mautic",
+        headings=("doNotEmail", "dnc", "Do not contact"),
+        form="words",
+        # Numbers are the reasons of DoNotContact; 1 and 0 also stand for yes and no.
+        words=_words(
+            subscribed=["0", "no", "false"],
+            left=["1", "3", "yes", "true", "unsubscribed", "manual", "manually unsubscribed"],
+            suppressed=["2", "bounced"],
+        ),
+        source="github.com/mautic/mautic LeadBundle ImportContactSubscriber.php (doNotEmail), Entity/DoNotContact.php",
+    ),
+    OptOutColumn(
+        product="Mautic",
+        headings=("dnc_preferences", "DNC Preferences"),
+        form="words",
+        words=_words(
+            # Of another channel than e-mail.
+            subscribed=[
+                f"DNC {reason}: {channel}"
+                for reason in ("Unsubscribed", "Bounced", "Manually Unsubscribed")
+                for channel in ("SMS", "Text Message", "Notification", "Web Notification", "Mobile Notification")
+            ],
+            left=["DNC Unsubscribed: Email", "DNC Manually Unsubscribed: Email"],
+            suppressed=["DNC Bounced: Email"],
+        ),
+        source="github.com/mautic/mautic LeadBundle Report (dnc_preferences) and its functional test",
+    ),
+    OptOutColumn(
+        product="Constant Contact",
+        headings=("Email status",),
+        form="words",
+        ambiguous=True,
+        # Blank: the contact was never set for mailings.
+        words=_words(
+            subscribed=["Active"],
+            waiting=["Awaiting Confirmation"],
+            left=["Unsubscribed", "No Permissions Set", "Not set", ""],
+        ),
+        source="community.constantcontact.com, Help understanding Email Status in exported contacts (m-p/410819)",
+    ),
+    OptOutColumn(
+        product="Constant Contact",
+        # A file with several addresses of a person has a status for each, blank if the address is missing.
+        headings=("Email status - home", "Email status - other", "Email status - work"),
+        form="words",
+        ambiguous=True,
+        words=_words(
+            subscribed=["Active"],
+            waiting=["Awaiting Confirmation"],
+            left=["Unsubscribed", "No Permissions Set", "Not set"],
+        ),
+        source="exports with the headings `Email address - other`, `Email status - other`; values as above",
+    ),
+    OptOutColumn(
+        product="Constant Contact",
+        headings=(
+            "Email permission status",
+            "Email permission status - home",
+            "Email permission status - other",
+            "Email permission status - work",
+        ),
+        form="words",
+        ambiguous=True,
+        words=_words(
+            subscribed=["Express", "Explicit", "Implied", "Implicit"],
+            waiting=["Awaiting Confirmation", "Pending confirmation"],
+            left=["Unsubscribed", "Temporary hold", "Temp hold", "No Permissions Set", "Not set"],
+        ),
+        source="exports with this heading; Constant Contact API v3, contact field permission_to_send",
+    ),
+    OptOutColumn(
+        product="Constant Contact Lead Gen & CRM",
+        headings=("Is Unsubscribed",),
+        form="flag",
+        source="knowledgebase.constantcontact.com, Formatting CSV files for import (article 50260)",
+    ),
+    OptOutColumn(
+        product="Brevo",
+        headings=("EMAIL_BLACKLISTED", "EMAIL_BLOCKLISTED", "BLACKLISTED", "BLOCKLISTED"),
+        form="flag",
+        yes="suppressed",
+        source="developers.brevo.com/reference (contact field emailBlacklisted)",
+    ),
+    OptOutColumn(
+        product="MailerLite",
+        headings=("Status",),
+        form="words",
+        ambiguous=True,
+        words=_words(
+            subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced", "Junk"]
+        ),
+        source="www.mailerlite.com/help/subscriber-statuses-explained",
+    ),
+    OptOutColumn(
+        product="ActiveCampaign",
+        headings=("Status",),
+        form="words",
+        ambiguous=True,
+        words=_words(subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced"]),
+        source="help.activecampaign.com/hc/en-us/articles/221073788",
+    ),
+    OptOutColumn(
+        product="Kit (ConvertKit)",
+        headings=("state", "status"),
+        form="words",
+        ambiguous=True,
+        # "inactive" is a subscriber who has not confirmed.
+        words=_words(
+            subscribed=["active"],
+            waiting=["inactive"],
+            left=["cancelled", "canceled"],
+            suppressed=["bounced", "complained"],
+        ),
+        source="Kit API, subscriber `state` (schema of Create a subscriber)",
+    ),
+    OptOutColumn(
+        product="Campaign Monitor",
+        headings=("State",),
+        form="words",
+        ambiguous=True,
+        words=_words(
+            subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced"]
+        ),
+        source="docs.zynk.com Campaign Monitor export",
+    ),
+    OptOutColumn(
+        product="Klaviyo",
+        headings=("Email Marketing Consent",),
+        form="words",
+        words=_words(
+            subscribed=["SUBSCRIBED", "Subscribe"], left=["UNSUBSCRIBED", "NEVER_SUBSCRIBED"], suppressed=["SUPPRESSED"]
+        ),
+        source="Klaviyo profile export (Email Marketing Consent); API profile consent enum",
+    ),
+    OptOutColumn(
+        product="Substack",
+        headings=("email_disabled",),
+        form="flag",
+        source="github.com/TryGhost/migrate packages/mg-substack-members-csv",
+    ),
+    OptOutColumn(
+        product="Shopify",
+        headings=("Accepts Email Marketing", "Accepts Marketing"),
+        form="consent",
+        source="Shopify customer CSV (Accepts Email Marketing: yes, no)",
+    ),
+    OptOutColumn(
+        product="MailUp",
+        headings=("OptOut_Date",),
+        form="time",
+        source="help.mailup.com, Export of unsubscribed recipients (page 37978139)",
+    ),
+    # beehiiv, Mailcoach and many others (github.com/TryGhost/migrate packages/mg-beehiiv-members).
+    OptOutColumn(
+        product="any",
+        headings=(
+            "unsubscribed_at",
+            "unsubscribed_on",
+            "unsubscribed_date",
+            "unsubscribe_date",
+            "unsubscribe_time",
+            "date_unsubscribed",
+            "opted_out_at",
+            "opt_out_at",
+            "opt_out_time",
+            "opt_out_date",
+        ),
+        form="time",
+        source="the heading says it",
+    ),
+    OptOutColumn(
+        product="any",
+        headings=("bounced_at", "cleaned_at", "complained_at", "blocklisted_at", "blacklisted_at", "suppressed_at"),
+        form="time",
+        yes="suppressed",
+        source="the heading says it",
+    ),
+    OptOutColumn(
+        product="any",
+        headings=(
+            "unsubscribed",
+            "is_unsubscribed",
+            "opt_out",
+            "opted_out",
+            "is_opt_out",
+            "is_opted_out",
+            "email_opt_out",
+            "email_opted_out",
+            "opt_out_email",
+            "opted_out_of_email",
+            "has_opted_out",
+            "do_not_mail",
+            "do_not_contact_by_email",
+            "no_mail",
+            "no_email",
+        ),
+        form="flag",
+        source="the heading says it",
+    ),
+    OptOutColumn(
+        product="any",
+        headings=("bounced", "hard_bounced", "complained", "suppressed", "is_blocklisted", "is_blacklisted", "banned"),
+        form="flag",
+        yes="suppressed",
+        source="the heading says it",
+    ),
+    OptOutColumn(
+        product="any",
+        headings=("subscribed", "is_subscribed", "opt_in", "opted_in", "email_opt_in", "email_consent"),
+        form="consent",
+        source="the heading says it",
+    ),
+    OptOutColumn(
+        product="any",
+        headings=("subscription_status", "subscriber_status", "email_subscription_status"),
+        form="words",
+        words=_words(
+            subscribed=["subscribed", "active", "confirmed", "enabled"],
+            waiting=["unconfirmed", "pending", "waiting"],
+            left=["unsubscribed", "opted out", "disabled", "inactive", "cancelled"],
+            suppressed=["cleaned", "bounced", "complained", "blocklisted", "blacklisted", "suppressed", "banned"],
+        ),
+        source="the heading says it; the values are those of the products above and of Mailchimp's API",
+    ),
+)
+
+
+# Values that can mean nothing else, whatever the column. "subscribed" and the like prove nothing.
+TELLING: Mapping[str, Meaning] = _words(
+    waiting=["unconfirmed"],
+    left=["unsubscribed", "opted out"],
+    suppressed=["blocklisted", "blacklisted", "bounced", "hard bounced", "cleaned", "complained", "spam complaint"],
+)
