@@ -197,5 +197,5 @@ def test_lk_13_the_three_codes_are_in_no_other_text() -> None:
         found += [(path.relative_to(SOURCE).as_posix(), code) for text in texts for code in CODES if code in text]
     # Metrics count faults by their codes; their page is for monitors and has no answer of a client.
     assert sorted(place for place in set(found) if place[0] != "metrics.py") == [
-        (place, code) for place in ("listrak/call.py", "xmlhttp/call.py") for code in sorted(CODES)
+        (place, code) for place in ("listrak/call.py", "xmlhttp/refusal.py") for code in sorted(CODES)
     ]

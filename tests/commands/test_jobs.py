@@ -299,7 +299,7 @@ def test_ctrl_c_in_an_import_that_the_servers_worker_does_ends_the_watching(
         process.send_signal(signal.SIGINT)
         code, output = rest(process)
     lock.release()
-    assert (code, output) == (130, "No longer watched. Job 1 goes on; to end it: soapstone jobs cancel 1\n")
+    assert (code, output) == (130, "Stopped watching. Job 1 goes on; to end it: soapstone jobs cancel 1\n")
     assert office.state(1) == "queued"
     database.close()
 
@@ -309,14 +309,14 @@ PROGRESS = [
     (Progress(read=0, done=0, rows=None, rate=0.0, seconds_left=None), "scanning the file"),
     (
         Progress(read=1234567, done=0, rows=None, rate=0.0, seconds_left=None),
-        "looking through the file, 1,234,567 rows read",
+        "scanning the file, 1,234,567 rows read",
     ),
     (Progress(read=5000, done=0, rows=5000, rate=0.0, seconds_left=None), "merging, 0 of 5,000 rows"),
     (
         Progress(read=5000000, done=1000000, rows=5000000, rate=43210.9, seconds_left=93.4),
         "merging, 1,000,000 of 5,000,000 rows, 43,211 rows/s, 1 min 33 s left",
     ),
-    (Progress(read=7, done=7, rows=7, rate=9.0, seconds_left=0.0), "members leaving, 7 of 7 rows"),
+    (Progress(read=7, done=7, rows=7, rate=9.0, seconds_left=0.0), "removing members, 7 of 7 rows"),
 ]
 
 

@@ -65,10 +65,10 @@ def reject(product: Product, job: Job, count: int) -> None:
 
 
 PROGRESS = [
-    (Progress(read=0, done=0, rows=None, rate=0.0, seconds_left=None), "running · looking through the file", None),
+    (Progress(read=0, done=0, rows=None, rate=0.0, seconds_left=None), "running · scanning the file", None),
     (
         Progress(read=1_500_000, done=0, rows=None, rate=0.0, seconds_left=None),
-        "running · looking through the file · 1,500,000 rows read",
+        "running · scanning the file · 1,500,000 rows read",
         None,
     ),
     (
@@ -81,7 +81,7 @@ PROGRESS = [
         "running · merging · 9 of 10 rows · 0.5 rows/s · under 1 s left",
         90,
     ),
-    (Progress(read=10, done=10, rows=10, rate=9.0, seconds_left=0.0), "running · members leaving · 10 of 10 rows", 99),
+    (Progress(read=10, done=10, rows=10, rate=9.0, seconds_left=0.0), "running · removing members · 10 of 10 rows", 99),
 ]
 
 
