@@ -35,6 +35,7 @@ from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
 from soapstone.testing.records import make_records
 from soapstone.testing.transitions import Transitions
+from soapstone.vocabulary.jobs import JobKind
 
 if TYPE_CHECKING:
     from soapstone.testing.mails import WrittenMails
@@ -43,16 +44,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONTROL = "/_test/"
-# Kinds of jobs that its worker runs.
-JOB_KINDS = (
-    "import",
-    "trial_import",
-    "attribute_update",
-    "attribute_removal",
-    "send_to_list",
-    "send_to_file",
-    "send",
-)
+# Kinds of jobs that its worker runs: all but entries of the upload queue, which are imported by jobs of their own.
+JOB_KINDS = [kind for kind in JobKind if kind is not JobKind.UPLOAD_ENTRY]
 # Seconds between two looks of the worker for jobs.
 IDLE = 0.02
 # Seconds that calls under way have at the end, as at a reset: containers are killed after ten.
