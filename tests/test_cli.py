@@ -111,7 +111,7 @@ def test_a_server_makes_the_first_account_from_files(tmp_path: Path, database_ur
     served = Served(tmp_path / "data", demo=False, admin_login="acme/ann", **settings)
     try:
         served.settle(database_url)
-        assert "account ACME with login ann is made" in served.log()
+        assert "account ACME with login ann was created" in served.log()
         assert "long secret" not in served.log()
     finally:
         served.stop()

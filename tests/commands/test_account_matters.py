@@ -85,7 +85,7 @@ def test_a_login_is_deleted(run: Run, tmp_path: Path) -> None:
     assert "no login bob" in run("account", "delete-login", "bob", "--yes", code=1).output
     assert "no login bob" in run("token", "create", "bob", "shop", code=1).output
     assert "bob" not in run("account", "logins").output
-    assert "has no login any more" in run("account", "delete-login", "ann", "--yes").output
+    assert "has no login left" in run("account", "delete-login", "ann", "--yes").output
 
 
 def test_the_audit_trail(run: Run) -> None:
@@ -168,7 +168,7 @@ def test_doubles_are_told_of_and_merged_on_request(run: Run, tmp_path: Path) -> 
     people.write_text("Email\nann@bücher.example\nbob@example.com\n", encoding="utf-8")
     run("import", str(people), "--list", "1")
     assert "doubles" not in run("db", "check").output
-    assert "no doubles" in run("account", "merge-doubles").output
+    assert "no duplicates" in run("account", "merge-doubles").output
     connection = sqlite3.connect(data / "soapstone.sqlite")
     connection.execute(
         "INSERT INTO contact (account_id, email, email_key, double_of, created_at, updated_at)"
@@ -177,10 +177,10 @@ def test_doubles_are_told_of_and_merged_on_request(run: Run, tmp_path: Path) -> 
     connection.commit()
     connection.close()
     told = run("db", "check").output
-    assert "Doubles in account ACME: 1" in told
+    assert "Duplicates in account ACME: 1" in told
     assert 'soapstone account merge-doubles --account "ACME"' in told
     assert "undone" in run("account", "merge-doubles", code=1).output
     merged = run("account", "merge-doubles", "--yes").output
     assert merged.startswith("Merged into contact 1 ann@bücher.example: 3 ann@xn--bcher-kva.example.")
-    assert "no doubles" in run("account", "merge-doubles").output
+    assert "no duplicates" in run("account", "merge-doubles").output
     assert "doubles" not in run("db", "check").output

@@ -320,7 +320,7 @@ def test_files_of_other_products_resubscribe_nobody(product: Product, run: Run) 
 def test_columns_that_may_mean_something_else_are_told_apart(run: Run) -> None:
     """A plain "Status" or "State" is not called an opt-out: that depends on the values."""
     output = run("people.csv", "Email,State,Opt Out\na@example.org,CA,\n", "--list", "1").output
-    assert "Read for opt-outs: Opt Out.\nOpt-out columns if their values say so: State.\n" in output
+    assert "Opt-out columns: Opt Out.\nOpt-out columns if their values say so: State.\n" in output
 
 
 @pytest.mark.parametrize(("mark", "option"), [("\t", r"\t"), (";", ";")])
@@ -328,7 +328,7 @@ def test_a_file_with_another_delimiter_is_told_by_its_header(run: Run, mark: str
     rows = f"Email{mark}Opt Out\na@example.org{mark}1\n"
     output = run("people.csv", rows, "--list", "1", "--delimiter", ",", code=1).output
     assert f"The header is one column: perhaps it needs --delimiter '{option}'." in " ".join(output.split())
-    assert "Read for opt-outs" not in output
+    assert "Opt-out columns" not in output
     assert "1 imported as unsubscribed" in run("people.csv", rows, "--list", "1", "--delimiter", option).output
 
 

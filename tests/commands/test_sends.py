@@ -210,7 +210,7 @@ def test_a_send_to_a_list_with_a_filter_at_its_time(run: Run, data: Path) -> Non
     assert "ATTRIBUTE=VALUE" in run("send", "to-list", "1", "--where", "Shoe", code=1).output
     assert "time" in run("send", "to-list", "1", "--at", "tomorrow", code=1).output
     assert "no message 9" in run("send", "to-list", "9", code=1).output
-    assert "is no send" in run("send", "status", "1", code=1).output
+    assert "is not a send" in run("send", "status", "1", code=1).output
 
 
 def test_groups_get_one_mail_each_person_and_addresses_what_they_are_sent(run: Run, data: Path, tmp_path: Path) -> None:
@@ -247,11 +247,11 @@ def test_resting_going_on_and_ending(run: Run, data: Path) -> None:
     run("send", "pause", number)
     assert "paused" in run("send", "status", number).output
     assert "paused" in run("jobs", "show", number).output
-    assert "rests already" in run("send", "pause", number, code=1).output
+    assert "is already paused" in run("send", "pause", number, code=1).output
     work(data)
     assert not list((data / "mail").glob("*.eml"))
     run("send", "resume", number)
-    assert "does not rest" in run("send", "resume", number, code=1).output
+    assert "is not paused" in run("send", "resume", number, code=1).output
     work(data)
     assert len(list((data / "mail").glob("*.eml"))) == 3
     later = run(
@@ -261,7 +261,7 @@ def test_resting_going_on_and_ending(run: Run, data: Path) -> None:
     run("send", "cancel", later)
     assert "cancelled" in run("send", "status", later).output
     assert "over already" in run("send", "cancel", later, code=1).output
-    assert "is no send" in run("send", "pause", "1", code=1).output
+    assert "is not a send" in run("send", "pause", "1", code=1).output
 
 
 def test_those_who_failed_are_tried_again_and_nobody_else(run: Run, data: Path) -> None:
