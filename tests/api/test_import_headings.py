@@ -133,7 +133,7 @@ def test_attributes_that_cannot_be_made(api: httpx.Client, made: int, imported: 
     # Without the address nothing is made either.
     assert "Accepted are: Email" in refused(api, made, "Size,Name\n1,Ann\n", make_attributes=True)
     for action in ("remove", "remove_with_profile"):
-        assert "makes attributes" in refused(api, made, "Email,Hat\n", make_attributes=True, action=action)
+        assert "creates attributes" in refused(api, made, "Email,Hat\n", make_attributes=True, action=action)
     answer = api.post("/imports", params={"make_attributes": True}, content=b"Email,Hat\n", headers=CSV)
     assert answer.status_code == 422
     imported("Email,Hat\na@example.com,M\n", make_attributes=True, mode="dry_run")

@@ -170,7 +170,7 @@ def test_nothing_is_handed_out_again_after_a_restore(site: Site) -> None:
     refusal = site.refusal()
     assert "older" in refusal
     assert "soapstone db restored" in refusal
-    assert "links have key 2" in site.run("db", "restored").replace("New links", "links")
+    assert "links use key 2" in site.run("db", "restored").replace("New links", "links")
     with opened(site.settings) as product:
         work = Work(product)
         before = work.numbers()
