@@ -1,4 +1,4 @@
-"""The console's app: its addresses, and what stands behind them."""
+"""The console's app and its routes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from soapstone.product import Product, RecordsUnavailable
 log = logging.getLogger(__name__)
 
 TITLES = {
-    404: ("Nothing is here", "There is no such page, or your login may not see it."),
+    404: ("Nothing is here", "This page does not exist, or your login may not see it."),
     405: ("Not like that", "This address does not take such a request."),
     413: ("Too much", "The form holds more than any form of this server asks for."),
     503: ("Not now", RecordsUnavailable.sentence),

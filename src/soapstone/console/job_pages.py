@@ -41,7 +41,7 @@ class JobPages:
         return self._index(request, identity, "jobs.html")
 
     def index_live(self, request: Request, identity: Identity) -> Response:
-        """Return the part of the list that moves."""
+        """Return the part of the list that updates itself."""
         return self._index(request, identity, "jobs_live.html")
 
     def page(self, request: Request, identity: Identity) -> Response:
@@ -64,7 +64,7 @@ class JobPages:
         return self._renderer.page(request, "job.html", identity, **values)
 
     def live(self, request: Request, identity: Identity) -> Response:
-        """Return the part of it that moves."""
+        """Return the part that updates itself."""
         job = self._job(request, identity)
         # Buttons and rows change with the end of the job, and they stand outside of this part.
         headers = {"X-Page-Changed": "yes"} if job.over else None

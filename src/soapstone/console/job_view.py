@@ -22,7 +22,7 @@ class JobView:
     """What is told of a job; texts are "" when there is nothing to say.
 
     `state` is the job's own, or one of "cancelling", "paused" and, while the work under way ends, "pausing". `phase` is
-    what a running job is doing. `share` is how much is done, in percent; None while there is no telling.
+    what a running job is doing. `share` is how much is done, in percent; None while unknown.
 
     Of an import: `read` rows were read, `done` rows have their outcome, `rows` are in the file (None while unknown);
     `left` says how much longer it will take. All are 0, None or "" of other jobs.
@@ -61,7 +61,7 @@ class JobView:
 
     @property
     def advance(self) -> str:
-        """How far the job is: rows of an import, steps of anything else."""
+        """The job's progress: rows of an import, steps of anything else."""
         if not is_import(self.job):
             return f"step {self.job.step} of {self.job.steps}"
         if self.rows is not None:
@@ -70,7 +70,7 @@ class JobView:
 
     @property
     def facts(self) -> list[str]:
-        """What is said of the job in one line, behind its state."""
+        """The job's facts in one line, after its state."""
         rate = "" if self.job.over else self.rate
         return list(filter(None, (self.phase, self.advance, rate, f"{self.left} left" if self.left else "")))
 

@@ -1,4 +1,4 @@
-"""The way in: the login form, the session cookie, and who stands before a page."""
+"""Login form, session cookie, current user."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LoginPages:
         self._demo = demo
 
     def signed_in(self, page: Page) -> Callable[[Request], Response]:
-        """Return the page for those who are logged in; everybody else is sent to the login form."""
+        """Return the page for those who are logged in; others are sent to the login form."""
 
         def guarded(request: Request) -> Response:
             identity = self._known(request)
@@ -93,7 +93,7 @@ class LoginPages:
             return self._form(request, name=name, problem=REFUSALS.get(type(refusal), WRONG), next_path=next_path)
         if not identity.login.may_use_console:
             return self._form(request, name=name, problem="This login may not use the console.", next_path=next_path)
-        # A session that the browser had before is nobody's any more.
+        # End the browser's earlier session.
         self._sessions.close(request.scope["session_token"])
         response = RedirectResponse(next_path if _OWN_PATH.fullmatch(next_path) else "/", 303)
         token = self._sessions.open(identity)

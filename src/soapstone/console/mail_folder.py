@@ -1,4 +1,4 @@
-"""The mail folder: what was handed over while no mail server is configured."""
+"""The mail folder: mails sent while no mail server is configured."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Overview:
         return self._renderer.page(request, "overview.html", identity, **self._values(identity))
 
     def live(self, request: Request, identity: Identity) -> Response:
-        """Return the part of it that moves."""
+        """Return the part that updates itself."""
         return self._renderer.page(request, "overview_live.html", identity, **self._values(identity))
 
     def _values(self, identity: Identity) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Turns templates into answers: every value is escaped, every time is given in the account's zone."""
+"""Renders templates: every value is escaped, every time is in the account's zone."""
 
 from __future__ import annotations
 
