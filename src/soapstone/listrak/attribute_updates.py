@@ -1,4 +1,4 @@
-"""Setting one attribute for everybody who is subscribed to a list."""
+"""Set one attribute for all subscribers of a list."""
 
 from __future__ import annotations
 

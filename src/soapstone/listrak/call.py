@@ -1,4 +1,4 @@
-"""A call that was let in: who asks, how dates are read and written, and what errors look like."""
+"""An authenticated call: its login, its dates and its errors."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Call:
         return self.product.lists.get(self.account.id, list_id, self.login)
 
     def require_list(self, list_id: int) -> ContactList:
-        """Return the list, or the Fault that says that there is none (lk-19)."""
+        """Return the list. Fault for an unknown one (lk-19)."""
         found = self.find_list(list_id)
         if found is None:
             raise Fault(not_found(list_id))
@@ -125,10 +125,10 @@ def not_found(list_id: int) -> str:
 
 
 def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool, base_url: str = "") -> Call:
-    """Let a caller in, or raise the Fault that says why not (lk-10 to lk-13)."""
+    """Authenticate a caller. Raises the Fault that says why not (lk-10 to lk-13)."""
     try:
         if header is None or not header.UserName:
-            # Nobody in particular, so nobody to lock out: it stays this refusal, however often (lk-12).
+            # No login to lock out: the refusal stays the same, however often (lk-12).
             raise InvalidLogonError
         identity = product.logons.identify(header.UserName, header.Password or "", peer)
     except LogonsBusyError as busy:

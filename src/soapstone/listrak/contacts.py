@@ -1,4 +1,4 @@
-"""Single contacts of a list: what becomes of a call is told by an enumeration (lk-20)."""
+"""Single contacts of a list: a call's result is a member of an enumeration (lk-20)."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def set_contact(call: Call, request: SetContact) -> SubscribeContactResult:
 
 
 def update_contact(call: Call, request: UpdateContact) -> SubscribeContactResult:
-    """Change the profile of a subscriber; nobody is subscribed by it (lk-57)."""
+    """Change the profile of a subscriber, without subscribing anyone (lk-57)."""
     contact, found = _asked(call, request.WSContact)
     return SUBSCRIBING[
         call.product.subscriptions().update(

@@ -1,4 +1,4 @@
-"""What became of the rows of an import, row by row."""
+"""The results of an import, row by row."""
 
 from __future__ import annotations
 

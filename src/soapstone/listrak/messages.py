@@ -1,4 +1,4 @@
-"""Messages: those that wait to be sent, and what became of those that were."""
+"""Messages: stored ones, and the status of sent ones."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def get_message_analytics_information(
             CampaignName=campaigns[list_id].get(message.campaign_id, "") if message.campaign_id is not None else "",
             GoogleAnalyticsCampaignContent=str(message.extras.get("analytics_content", "")),
             GoogleAnalyticsCampaignName=str(message.extras.get("analytics_name", "")),
-            # There is no analytics service of our own.
+            # This server has no analytics service.
             ListrakAnalyticsCampaignName="",
             ListrakAnalyticsModuleName="",
             ListrakAnalyticsVersion="",

@@ -1,4 +1,4 @@
-"""A call that was let in: who asks, and for which account."""
+"""An authenticated call: its login and account."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Call:
 
     @property
     def login(self) -> Login:
-        """Who asks."""
+        """The calling login."""
         return self.identity.login
 
     @property

@@ -1,4 +1,4 @@
-"""The queue in front of the uploads: an upload with explicit mappings, and what became of it (mm-62 to mm-65)."""
+"""The initial queue: uploads with explicit mappings, and their results (mm-62 to mm-65)."""
 
 from __future__ import annotations
 

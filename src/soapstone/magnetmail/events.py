@@ -21,7 +21,7 @@ NUMBERS = 1 << 53
 
 
 def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupResult:
-    """Sign people up, all of them or nobody; card data is refused and kept nowhere (mm-127)."""
+    """Sign people up, all or none; card data is refused and kept nowhere (mm-127)."""
     given = request.SignUp
     if given is None:
         raise Fault("[InvalidRequest] SignUp is missing.")

@@ -57,7 +57,7 @@ def get_saved_searches(call: Call, request: getSavedSearches) -> list[MagnetMail
 
 
 def run_saved_search(call: Call, request: runSavedSearch) -> list[Recipient]:
-    """Return everybody whom a saved search finds; nobody for an unknown one (mm-83, mm-84)."""
+    """Return the recipients that a saved search finds; none for an unknown one (mm-83, mm-84)."""
     saved = call.product.saved_searches.named(call.account.id, request.search_name or "")
     found: list[Recipient] = []
     page = 0

@@ -1,4 +1,4 @@
-"""What became of a mail to one recipient, in the contract's words (mm-86)."""
+"""The status of a mail to one recipient, in the contract's words (mm-86)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Letting callers in: Authenticate, and the session header of later calls (mm-8 to mm-17)."""
+"""Authentication: Authenticate, and the session header of later calls (mm-8 to mm-17)."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ TYPES = {channels: kind for kind, channels in CHANNELS.items()}
 
 
 def upload_suppression_list(call: Call, request: uploadSuppressionList) -> RecipientSuppressionResult:
-    """Shut channels for people; who is unknown is stored (mm-124, mm-125)."""
+    """Shut channels for people; unknown ones are created (mm-124, mm-125)."""
     given = request.suppressionlist
     if given is None:
         raise Fault("[InvalidRequest] suppressionlist is missing.")
