@@ -331,6 +331,6 @@ def test_attributes(ready: Run) -> None:
         ["3", "Born", "date", "", "1", "Person"],
     ]
     assert "already" in ready("attribute", "add", "SIZE", "--list", "1", code=1).output
-    assert "number is 900" in ready("attribute", "add", "X", "--list", "1", "--header-number", "7", code=1).output
+    assert "header 900" in ready("attribute", "add", "X", "--list", "1", "--header-number", "7", code=1).output
     assert "--kind" in ready("attribute", "add", "X", "--list", "1", "--kind", "colour", code=2).output
     assert "no list 7" in ready("attribute", "list", "--list", "7", code=1).output

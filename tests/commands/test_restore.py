@@ -259,7 +259,7 @@ def test_sends_that_were_not_over_wait_and_sessions_end(site: Site) -> None:
         assert (job.over, job.paused) == (False, True)
         with product.database.read() as connection:
             assert connection.execute(select(sessions.c.id)).all() == []
-    assert "goes on" in site.run("send", "resume", str(waiting))
+    assert "is resumed" in site.run("send", "resume", str(waiting))
 
 
 # --- SQLite: the command that puts the file in its place -------------------------------------------------------------
