@@ -253,7 +253,7 @@ REFUSED = {
     "removing and changing": ("people.csv", ROWS, ["--list", "1", "--remove", "--members-only"], "exclude"),
     "clearing without removing": ("people.csv", ROWS, ["--list", "1", "--clear"], "--remove"),
     "two answers": ("people.csv", ROWS, ["--list", "1", "--keep", "--on-existing", "append"], "exclude"),
-    "a sheet of a text": ("people.csv", ROWS, ["--list", "1", "--sheet", "x"], "is none"),
+    "a sheet of a text": ("people.csv", ROWS, ["--list", "1", "--sheet", "x"], "is not one"),
     "an unknown sheet": ("people.xlsx", xlsx({"P": CELLS}), ["--list", "1", "--sheet", "x"], "workbook has: P"),
     "a broken workbook": ("people.xlsx", xlsx({"P": CELLS})[:500], ["--list", "1"], "broken"),
     "a workbook with a password": ("people.xlsx", encrypted(), ["--list", "1"], "password"),

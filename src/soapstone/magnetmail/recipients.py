@@ -34,7 +34,7 @@ def add_recipient(call: Call, request: addRecipient) -> saveResult:
             return _refused("addRecipient", NOT_FOUND, f"Group {number} does not exist.")
     fields = columns(request, COLUMNS) | {"text_only": request.text_only}
     try:
-        made = call.product.recipients.add(call.account, fields, groups, login=call.login)
+        made = call.product.contacts.add(call.account, fields, groups, login=call.login)
     except SoapstoneError as error:
         return _refusal("addRecipient", error, request.email)
     return _saved(made, "Recipient added successfully")
@@ -44,7 +44,7 @@ def edit_recipient(call: Call, request: editRecipient) -> saveResult:
     """Replace all fields of a recipient; groups stay (mm-74, mm-75)."""
     fields = columns(request, COLUMNS) | {"text_only": request.text_only}
     try:
-        if not call.product.recipients.edit(call.account, request.recipient_id, fields, login=call.login):
+        if not call.product.contacts.edit(call.account, request.recipient_id, fields, login=call.login):
             return _refused("editRecipient", NOT_FOUND, f"Recipient {request.recipient_id} does not exist.")
     except SoapstoneError as error:
         return _refusal("editRecipient", error, request.email)
@@ -53,7 +53,7 @@ def edit_recipient(call: Call, request: editRecipient) -> saveResult:
 
 def get_recipient_details(call: Call, request: getRecipientDetails) -> Recipient | None:
     """Return a recipient by number; nothing for an unknown one (mm-24)."""
-    person = call.product.recipients.get(call.account.id, request.recipient_id, login=call.login)
+    person = call.product.contacts.get(call.account.id, request.recipient_id, login=call.login)
     return None if person is None else wire(call, person)
 
 
@@ -62,7 +62,7 @@ def get_recipient_groups(call: Call, request: getRecipientGroups) -> list[Recipi
     contact_id = _named(call, request.recipient)
     if contact_id is None:
         return []
-    mine = set(call.product.recipients.lists_of(call.account.id, contact_id))
+    mine = set(call.product.contacts.lists_of(call.account.id, contact_id))
     return [
         RecipientGroup(
             Id=group.id,
@@ -84,14 +84,14 @@ def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
     if not joined | left <= {group.id for group in call.groups}:
         return False
     cause = Cause(message_id=request.message_id or None)
-    return call.product.recipients.change_groups(
+    return call.product.contacts.change_groups(
         call.account, request.recipient_id, joined, left, cause=cause, login=call.login
     )
 
 
 def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient_history | None:
     """Return the mails to a recipient; nothing for an unknown one (mm-24, mm-86)."""
-    if call.product.recipients.get(call.account.id, request.recipient_id, login=call.login) is None:
+    if call.product.contacts.get(call.account.id, request.recipient_id, login=call.login) is None:
         return None
     mails = [
         email_history(
@@ -113,9 +113,9 @@ def _named(call: Call, given: Recipient | None) -> int | None:
     number = (given.id or "").strip()
     if number:
         known = number.isascii() and number.isdigit() and len(number) < 19
-        person = call.product.recipients.get(call.account.id, int(number), login=call.login) if known else None
+        person = call.product.contacts.get(call.account.id, int(number), login=call.login) if known else None
         return None if person is None else person.id
-    return call.product.recipients.find(
+    return call.product.contacts.find(
         call.account, email=given.email or "", custom_id=given.Custom_Id or "", login=call.login
     )
 
