@@ -98,6 +98,13 @@ def test_the_node_lock_names_no_registry() -> None:
         assert not place or package["integrity"].startswith("sha512-"), place
 
 
+def test_no_module_is_long() -> None:
+    """A module of more than 500 lines holds more than one noun. Tables and migrations are lists."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / "src").rglob("*.py")}
+    long = {path.relative_to(ROOT / "src/soapstone").as_posix() for path, length in lengths.items() if length > 500}
+    assert long <= {"store/tables.py"}
+
+
 def test_no_file_is_large() -> None:
     assert [path for path in tracked() if path.stat().st_size >= 1_000_000] == []
 

@@ -22,7 +22,8 @@ from soapstone.lists.lists import ContactList, Lists
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.messages import Messages
 from soapstone.sending.runner import SendRunner
-from soapstone.sending.sends import Sends, SendTicket
+from soapstone.sending.send_records import SendTicket
+from soapstone.sending.sends import Sends
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database

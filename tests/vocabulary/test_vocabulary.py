@@ -17,7 +17,7 @@ from soapstone.magnetmail import uploads, users
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.audience import RANKS
-from soapstone.sending.sends import STEPS
+from soapstone.sending.send_records import STEPS
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.testing.seed import JobSeed

@@ -21,7 +21,7 @@ from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.lists.profile_filter import Comparison, Join, Term
 from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLinkError
 from soapstone.sending.reports import DeliveryRecord, SendRecord, SendReports
-from soapstone.sending.sends import SendTicket
+from soapstone.sending.send_records import SendTicket
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
 
 router = APIRouter(prefix="/sends", tags=["sends"])

@@ -48,7 +48,7 @@ from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Message
 from soapstone.sending.messages.unsubscribe_link import Choice
 from soapstone.sending.reports import DeliveryRecord
-from soapstone.sending.sends import SendTicket
+from soapstone.sending.send_records import SendTicket
 from soapstone.sending.supplied_file import FileForm, SuppliedFile
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
 from soapstone.vocabulary.jobs import SENDS

@@ -68,6 +68,10 @@ class Matching:
         )
         self.statement = self._statement()
 
+    def has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
+        """Return the condition that a matched row has one of the outcomes."""
+        return self.table.c.outcome.in_([CODES[outcome] for outcome in outcomes])
+
     def match(self, staged: Any) -> ColumnElement[Any]:
         """Return the contact of a row; of several, the oldest, members of the list first."""
         mine = contacts.c.account_id == self._account.id

@@ -11,39 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     Connection,
     and_,
     case,
-    cast,
     delete,
-    exists,
     func,
     insert,
     literal,
     null,
-    or_,
     select,
     text,
-    type_coerce,
     update,
 )
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
-from soapstone.contacts.suppressions import WHOLE_ACCOUNT
 from soapstone.imports.matching import Matching
+from soapstone.imports.opt_out_merge import OptOutMerge
 from soapstone.imports.outcomes import CODES, NAMES, NEW, UNCONFIRMED, UNSUBSCRIBED
 from soapstone.imports.profile_json import Documents
-from soapstone.imports.rows import EVENTS, OPT_OUT, OPTED_OUT_AT
+from soapstone.imports.rows import EVENTS
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.external_events import active_events, numbers
 from soapstone.store.numbers import LARGEST
-from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, suppressions
-from soapstone.store.unique import insert_into
+from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
 # Only rows with these outcomes change a known contact's fields or profile, and only the next ones add memberships.
@@ -59,8 +53,6 @@ JOINED = (ImportOutcome.ADDED, ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATE
 LEFT = (ImportOutcome.STILL_UNSUBSCRIBED, ImportOutcome.STILL_UNSUBSCRIBED_UPDATED, *UNSUBSCRIBED)
 # Contacts that join with any of these outcomes are not subscribed.
 COMING = (*LEFT, *UNCONFIRMED)
-# Known contacts that get no mail from now on.
-ENDED = (ImportOutcome.IMPORTED_UNSUBSCRIBED, ImportOutcome.IMPORTED_UNSUBSCRIBED_UPDATED)
 # Only rows of contacts that are subscribed after them may raise external events (lk-71, lk-120).
 RAISING = (*JOINED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 # KiB of SQLite's page cache for an import: each chunk walks indexes from end to end, so three times as much gained
@@ -110,6 +102,7 @@ class Merge:
         self._unique = account.identifier == "email"
         self._matching = Matching(account, list_id, spec, stage, doubles=doubles)
         self._matched = self._matching.table
+        self._opt_outs = OptOutMerge(account, list_id, spec, stage, self._matching)
 
     @contextmanager
     def prepared(self, connection: Connection) -> Iterator[None]:
@@ -252,18 +245,18 @@ class Merge:
             self._change_contacts(connection, moment)
         out = not outcomes.isdisjoint(UNSUBSCRIBED)
         if out:
-            self._suppress(connection, moment)
+            self._opt_outs.suppress(connection, moment)
         if self._list_id is None:
             if out:
-                self._opt_out(connection, moment)
+                self._opt_outs.unsubscribe_everywhere(connection, moment)
             return
         confirmed = coming = 0
         if self._spec.removes:
-            self._unsubscribe(connection, moment, (ImportOutcome.REMOVED,))
+            self._opt_outs.unsubscribe(connection, moment, (ImportOutcome.REMOVED,))
         else:
             confirmed = self._change_memberships(connection, outcomes)
             if out:
-                self._unsubscribe(connection, moment, UNSUBSCRIBED)
+                self._opt_outs.unsubscribe(connection, moment, UNSUBSCRIBED)
             coming = sum(counted.get((outcome, None), 0) for outcome in COMING)
             self._add_memberships(connection, new_members, moment, coming)
             if self._rows.has_events:
@@ -385,7 +378,7 @@ class Merge:
         if coming:
             left = self._has(LEFT)
             columns["state"] = case((left, "unsubscribed"), (self._has(UNCONFIRMED), "waiting"), else_="subscribed")
-            stamp = self._since(moment)
+            stamp = self._opt_outs.since(moment)
             columns |= {"removed_at": case((left, stamp)), "removed_by": case((left, "Import"), else_="")}
         source: Any = matched
         if self._rows.has_profile:
@@ -415,120 +408,6 @@ class Merge:
         if rows:
             connection.execute(insert(contact_events), rows)
 
-    def _unsubscribe(self, connection: Connection, moment: datetime, outcomes: tuple[str, ...]) -> None:
-        """End the memberships, unless ended already, of the contacts of rows with these outcomes."""
-        stage, matched, member = self._stage, self._matched, memberships.c
-        ending = [self._has(outcomes), matched.c.membership.in_(("subscribed", "waiting"))]
-        told = select(
-            literal(self._account.id),
-            matched.c.contact_id,
-            literal(self._list_id),
-            literal("unsubscribed"),
-            literal(moment, contact_events.c.at.type),
-            literal("Import"),
-        ).where(*ending)
-        names = ["account_id", "contact_id", "list_id", "kind", "at", "by"]
-        connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
-        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
-        if self._rows.has_opt_outs:
-            ending.append(matched.c.n == stage.c.n)
-        connection.execute(
-            update(memberships)
-            .where(*here, *ending)
-            .values(state="unsubscribed", removed_at=self._since(moment), removed_by="Import")
-        )
-        if self._spec.action == "remove_with_profile":
-            connection.execute(update(memberships).where(*here).values(profile={}, form_values=null()))
-
-    def _since(self, moment: datetime) -> ColumnElement[Any]:
-        """Return the time of a row's opt-out: as the file says, else now."""
-        instant = memberships.c.removed_at.type
-        now = literal(moment, instant)
-        if not self._rows.has_opt_outs:
-            return now
-        told = cast(func.nullif(self._stage.c[OPTED_OUT_AT], ""), BigInteger)
-        return func.coalesce(type_coerce(told, instant), now)
-
-    def _opt_out(self, connection: Connection, moment: datetime) -> None:
-        """Unsubscribe contacts from everything, including all their lists: the file concerns no list."""
-        stage, matched, member, event = self._stage, self._matched, memberships.c, contact_events.c
-        people = select(matched.c.contact_id).where(self._has(ENDED))
-        theirs = (
-            member.contact_id.in_(people),
-            member.state.in_(("subscribed", "waiting")),
-            member.list_id.in_(
-                select(lists.c.id).where(lists.c.account_id == self._account.id, lists.c.deleted_at.is_(None))
-            ),
-        )
-        # Locked until the transaction ends, so that the count is exact.
-        held = select(member.list_id, member.state).where(*theirs).order_by(member.list_id, member.contact_id)
-        ending = held.with_for_update().subquery()
-        counted = connection.execute(
-            select(ending.c.list_id, func.sum(case((ending.c.state == "subscribed", 1), else_=0)))
-            .group_by(ending.c.list_id)
-            .order_by(ending.c.list_id)
-        ).all()
-        stamp = literal(moment, event.at.type)
-        common: list[Any] = [literal(self._account.id), literal("unsubscribed"), stamp, literal("Import")]
-        names = ["account_id", "kind", "at", "by", "contact_id"]
-        known = select(*common, contacts.c.id).where(
-            contacts.c.id.in_(people),
-            or_(contacts.c.unsubscribed_at.is_(None), exists().where(member.contact_id == contacts.c.id, *theirs[1:])),
-        )
-        connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
-        connection.execute(
-            update(contacts)
-            .where(contacts.c.id == matched.c.contact_id, matched.c.n == stage.c.n, self._has(UNSUBSCRIBED))
-            .where(contacts.c.unsubscribed_at.is_(None))
-            .values(unsubscribed_at=self._since(moment), updated_at=moment)
-        )
-        if not counted:
-            return
-        cause = contact_events.alias().c
-        whole = (
-            select(func.max(cause.id))
-            .where(cause.contact_id == member.contact_id, cause.list_id.is_(None), cause.kind == "unsubscribed")
-            .scalar_subquery()
-        )
-        told = select(*common, member.contact_id, member.list_id, whole).where(*theirs)
-        told = told.order_by(member.contact_id, member.list_id)
-        connection.execute(
-            insert(contact_events).from_select([*names, "list_id", "part_of"], told, include_defaults=False)
-        )
-        connection.execute(
-            update(memberships)
-            .where(member.contact_id == matched.c.contact_id, matched.c.n == stage.c.n, self._has(ENDED), *theirs[1:])
-            .values(state="unsubscribed", removed_at=self._since(moment), removed_by="Import")
-        )
-        for list_id, subscribed in counted:
-            connection.execute(
-                update(lists).where(lists.c.id == list_id).values(subscribed=lists.c.subscribed - int(subscribed))
-            )
-
-    def _suppress(self, connection: Connection, moment: datetime) -> None:
-        """Suppress in the whole account the addresses that the file says must get no mail at all."""
-        stage, matched = self._stage, self._matched
-        # The row's address and the contact's: they may differ if a custom id is the key.
-        for address in (contacts.c.email_key, self._matching.email_key(stage)):
-            columns: dict[str, Any] = {
-                "account_id": literal(self._account.id),
-                "list_id": literal(WHOLE_ACCOUNT),
-                "kind": literal("suppressed"),
-                "email_key": address,
-                "created_at": literal(moment, suppressions.c.created_at.type),
-            }
-            query = (
-                select(*columns.values())
-                .distinct()
-                .join_from(matched, stage, matched.c.n == stage.c.n)
-                .join(contacts, contacts.c.id == matched.c.contact_id)
-                .where(self._has(UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
-            )
-            adding = insert_into(suppressions, connection.dialect.name).from_select(
-                list(columns), query, include_defaults=False
-            )
-            connection.execute(adding.on_conflict_do_nothing())
-
     def _mark(self, connection: Connection) -> None:
         """Mark members in the file, which stay when an import replaces the others."""
         matched, member = self._matched, memberships.c
@@ -543,4 +422,4 @@ class Merge:
         )
 
     def _has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
-        return self._matched.c.outcome.in_([CODES[outcome] for outcome in outcomes])
+        return self._matching.has(outcomes)

@@ -25,7 +25,7 @@ from soapstone.listrak.types import WSMessage, WSProfileFilter
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import CHARSETS, Draft, Message, Traits
-from soapstone.sending.sends import SendTicket
+from soapstone.sending.send_records import SendTicket
 from soapstone.vocabulary.deliveries import Purpose
 from soapstone.wire.faults import Fault
 

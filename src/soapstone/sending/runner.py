@@ -14,7 +14,7 @@ from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.delivery import FolderTransport
 from soapstone.sending.mail.builder import MailBuilder, MailOptions
 from soapstone.sending.selection import Selection
-from soapstone.sending.sends import is_by_address, is_for_members
+from soapstone.sending.send_records import is_by_address, is_for_members
 from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp.delivery import SmtpTransport
 from soapstone.sending.smtp.server import SmtpServer

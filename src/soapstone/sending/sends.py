@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection
 
 from soapstone.accounts.account import Account, Login
-from soapstone.accounts.audit import COMMAND_LINE, AuditAction, record
-from soapstone.accounts.visibility import seen_lists
 from soapstone.errors import InvalidError
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
@@ -27,27 +25,23 @@ from soapstone.sending.messages.messages import Messages, store
 from soapstone.sending.messages.template import merge_key
 from soapstone.sending.messages.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLinkError, check_link
 from soapstone.sending.notices import NOTICE_KEYS, Notice
+from soapstone.sending.send_records import (
+    STEPS,
+    SendTicket,
+    add_send,
+    attempts,
+    audit_send,
+    is_for_members,
+    seen_lists_of,
+)
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
-from soapstone.store.tables import jobs, messages, sends
 from soapstone.vocabulary.deliveries import Purpose
 from soapstone.vocabulary.jobs import SENDS, JobKind
 from soapstone.vocabulary.messages import MessageKind
 
 log = logging.getLogger(__name__)
-
-
-# Steps of the jobs that send, by kind (lk-90).
-STEPS: Mapping[str, int] = {JobKind.SEND_TO_LIST: 3, JobKind.SEND_TO_FILE: 4, JobKind.SEND: 3}
-
-
-@dataclass(frozen=True)
-class SendTicket:
-    """An accepted send: its job and its message (whose number is the MsgID, lk-88)."""
-
-    job: Job
-    message: Message
 
 
 class Sends:
@@ -340,8 +334,8 @@ class Sends:
                 request[name] = job.request[name]
         with self._database.write(durable=True) as connection:
             rules = {"reach": job.request.get("rules", {}).get("reach", []), "members": is_for_members(job)}
-            request |= _sight(connection, login)
-            request["rules"] = rules | {"after": self._attempts(connection, job, message_id)}
+            request |= seen_lists_of(connection, login)
+            request["rules"] = rules | {"after": attempts(connection, job, message_id)}
             number = self._jobs.add(
                 connection,
                 account_id=account.id,
@@ -352,38 +346,12 @@ class Sends:
                 request={"message_id": message_id, **request},
                 label=job.label,
             )
-            _record(connection, account, login, number, message_id, job.list_id, Purpose.FAILED)
-            _note(
-                connection,
-                number,
-                account.id,
-                message_id,
-                None,
-                job.list_id,
-                Purpose.FAILED,
-                bool(request.get("is_test")),
-            )
-        found = self._jobs.get([account.id], number)
+            audit_send(connection, account, login, number, message_id, job.list_id, Purpose.FAILED)
+            is_test = bool(request.get("is_test"))
+            add_send(connection, number, account.id, message_id, None, job.list_id, Purpose.FAILED, is_test)
         message = Messages(self._database).get(account.id, message_id)
-        assert found is not None  # noqa: S101 - it was just committed
         assert message is not None  # noqa: S101 - messages of sends stay
-        return SendTicket(found, message)
-
-    def _attempts(self, connection: Connection, job: Job, message_id: int) -> list[int]:
-        """Return the original send and every retry derived from it, oldest first.
-
-        No other retry can be created until the caller's transaction ends.
-        """
-        of_message = (sends.c.account_id == job.account_id) & (sends.c.message_id == message_id)
-        query = select(jobs.c.id, jobs.c.request).join(sends, sends.c.job_id == jobs.c.id).where(of_message)
-        connection.execute(select(messages.c.id).where(messages.c.id == message_id).with_for_update())
-        found = connection.execute(query.order_by(jobs.c.id)).all()
-        first: dict[int, int] = {}
-        for row in found:
-            # A retry has a higher number than what it retries.
-            before = _retried(row.request) or row.id
-            first[row.id] = first.get(before, before)
-        return [number for number in first if first[number] == first.get(job.id)]
+        return self._ticket(number, message)
 
     def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
         draft = ready_to_send(Draft.of(message), contact_list)
@@ -493,7 +461,7 @@ class Sends:
         **job: Any,
     ) -> int:
         list_id = contact_list.id if contact_list else None
-        request = {**request, **_sight(connection, login)}
+        request = {**request, **seen_lists_of(connection, login)}
         number = self._jobs.add(
             connection,
             account_id=account.id,
@@ -506,8 +474,8 @@ class Sends:
         )
         is_test = bool(request.get("is_test", False))
         if purpose != "letter":
-            _record(connection, account, login, number, message.id, list_id, purpose)
-        _note(connection, number, account.id, message.id, source_id, list_id, purpose, is_test)
+            audit_send(connection, account, login, number, message.id, list_id, purpose)
+        add_send(connection, number, account.id, message.id, source_id, list_id, purpose, is_test)
         if request.get(REQUEST) == MISSING:
             log.warning("the mails of send %d to list %s have no link to unsubscribe", number, list_id)
         return number
@@ -516,63 +484,6 @@ class Sends:
         job = self._jobs.get([message.account_id], job_id)
         assert job is not None  # noqa: S101 - it was just committed
         return SendTicket(job, message)
-
-
-def is_for_members(job: Job) -> bool:
-    """Return whether a send goes to list members only, so that a contact removed from the list gets no mail."""
-    audience = job.request.get("audience", {"kind": "members" if job.kind == JobKind.SEND_TO_LIST else ""})
-    return bool(audience["kind"] == "members" or job.request.get("rules", {}).get("members"))
-
-
-def is_by_address(job: Job) -> bool:
-    """Return whether a send looks its recipients up by address instead of by number."""
-    kind = job.request.get("audience", {}).get("kind", "")
-    return job.kind == JobKind.SEND_TO_FILE or kind in ("addresses", "notice", "failures")
-
-
-def _retried(request: Mapping[str, Any]) -> int | None:
-    """Return the number of the send that this send retries; None if it is no retry."""
-    audience: Mapping[str, Any] = request.get("audience", {})
-    return audience.get("job_id")
-
-
-def _note(
-    connection: Connection,
-    job_id: int,
-    account_id: int,
-    message_id: int,
-    source_id: int | None,
-    list_id: int | None,
-    purpose: Purpose,
-    is_test: bool,
-) -> None:
-    values: dict[str, Any] = {
-        "job_id": job_id,
-        "account_id": account_id,
-        "message_id": message_id,
-        "source_id": source_id,
-    }
-    values |= {"list_id": list_id, "purpose": purpose, "is_test": is_test}
-    connection.execute(insert(sends).values(**values))
-
-
-def _sight(connection: Connection, login: Login | None) -> dict[str, Any]:
-    """Return the lists of a login that sees only some contacts: its mails must not hold fields of others."""
-    lists = seen_lists(connection, login)
-    return {} if lists is None else {SEEN_LISTS: lists}
-
-
-def _record(
-    connection: Connection,
-    account: Account,
-    login: Login | None,
-    job_id: int,
-    message_id: int,
-    list_id: int | None,
-    purpose: Purpose,
-) -> None:
-    summary = f"send {job_id} ({purpose}) of message {message_id}" + (f" to list {list_id}" if list_id else "")
-    record(connection, account.id, login.actor if login else COMMAND_LINE, AuditAction.SEND, summary)
 
 
 def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:

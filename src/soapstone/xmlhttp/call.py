@@ -12,7 +12,7 @@ from soapstone.accounts.logon import (
 from soapstone.errors import ForbiddenError, InvalidError
 from soapstone.product import Product, ReceivedUpload
 from soapstone.sending.messages.message import Draft, Message
-from soapstone.sending.sends import SendTicket
+from soapstone.sending.send_records import SendTicket
 from soapstone.sending.supplied_file import FileForm
 from soapstone.xmlhttp.paths import PROCESS_TYPES
 from soapstone.xmlhttp.refusal import not_found

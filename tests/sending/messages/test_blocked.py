@@ -22,7 +22,7 @@ from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft, Message
-from soapstone.sending.sends import SendTicket
+from soapstone.sending.send_records import SendTicket
 from soapstone.sending.supplied_file import FileForm
 from soapstone.settings import Settings
 from soapstone.store.database import Database

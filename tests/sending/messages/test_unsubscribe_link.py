@@ -11,7 +11,8 @@ import pytest
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.messages.unsubscribe_link import NoUnsubscribeLinkError
-from soapstone.sending.sends import Sends, SendTicket
+from soapstone.sending.send_records import SendTicket
+from soapstone.sending.sends import Sends
 from soapstone.sending.supplied_file import FileForm
 
 LINK = "{{ unsubscribe_link }}"

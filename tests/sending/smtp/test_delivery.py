@@ -26,7 +26,7 @@ from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.runner import SendRunner
-from soapstone.sending.sends import SendTicket
+from soapstone.sending.send_records import SendTicket
 from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.sending.smtp.retries import Retries
