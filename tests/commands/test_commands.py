@@ -143,9 +143,9 @@ def test_refused_imports_keep_nothing(ready: Run, tmp_path: Path, arguments: lis
 def test_messages_and_suppression(ready: Run, tmp_path: Path) -> None:
     body = tmp_path / "body.html"
     body.write_text("<p>Hello {{ First_Name }}</p>")
-    assert "Message 1" in ready("list", "message", "--list", "1", "--subject", "Hi", "--html", str(body)).output
+    assert "Message 1" in ready("message", "add", "--list", "1", "--subject", "Hi", "--html", str(body)).output
     assert (
-        "Cannot read" in ready("list", "message", "--list", "1", "--subject", "x", "--html", "nowhere", code=1).output
+        "Cannot read" in ready("message", "add", "--list", "1", "--subject", "x", "--html", "nowhere", code=1).output
     )
     assert "suppressed" in ready("list", "suppress", "ann@example.org").output
     assert "banned" in ready("list", "suppress", "ann@example.org", "--ban", "--list", "1").output
@@ -207,7 +207,7 @@ def test_a_setting_that_cannot_be_used(
     "words",
     [
         ("account", "password", "ann", "--password-file"),
-        ("list", "message", "--list", "1", "--subject", "Hello", "--html"),
+        ("message", "add", "--list", "1", "--subject", "Hello", "--html"),
         ("message", "add", "--list", "1", "--subject", "Hello", "--text"),
     ],
 )
@@ -299,7 +299,6 @@ MAKING = {
     ("message", "add", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
     ("message", "add", "--subject", "Hello", "--list", "1", "--transactional"): "Message {} is saved.",
     ("message", "add", "--subject", "Hello", "--magnetmail", "--name", "Ms"): "Message {} is saved.",
-    ("list", "message", "--subject", "Hello", "--list", "1"): "Message {} is saved.",
 }
 
 

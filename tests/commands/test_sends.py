@@ -165,7 +165,7 @@ def test_mistakes_are_told_before_anything_is_stored(run: Run, tmp_path: Path) -
     assert "profile attribute for Shoe." in run("message", "edit", "1", "--to-name", "{{ Shoe }}").output
     assert "profile attribute for Shoe." in run("message", "show", "1").output
     run("message", "edit", "1", "--subject", "x", "--to-name", "", "--text", "-", given="{{ Nonsense }}")
-    old = ("list", "message", "--list", "1", "--subject", "{{ Nonsense }} {{ Shoe }}")
+    old = ("message", "add", "--list", "1", "--subject", "{{ Nonsense }} {{ Shoe }}")
     assert "profile attribute for Nonsense, Shoe." in run(*old).output
     assert "Nonsense" in run("message", "preview", "1", code=1).output
     assert "Nonsense" in run("send", "to-list", "1", "--yes", code=1).output

@@ -1,8 +1,7 @@
-"""`soapstone list …`: lists and their saved messages."""
+"""`soapstone list …`: lists."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,12 +19,9 @@ from soapstone.commands.common import (
     opened,
     settings_of,
     stop,
-    text_of,
 )
 from soapstone.commands.json_output import Json, print_all
-from soapstone.commands.messages import warn_of_unknown_fields
 from soapstone.sending.mail.mailbox import is_mailbox
-from soapstone.sending.messages.message import Draft
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
 
@@ -112,33 +108,6 @@ def suppress(
         kind = "banned" if ban else "suppressed"
         product.suppressions.add(owner.id, address, kind=kind, list_id=list_id)
         console.print(f"{address} is {kind}.")
-
-
-@app.command("message")
-def message(
-    list_id: Annotated[int, typer.Option("--list", help="The message's list.")],
-    subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
-    html: Annotated[Path | None, typer.Option(help="File with the HTML body.")] = None,
-    text: Annotated[Path | None, typer.Option(help="File with the plain text body.")] = None,
-    number: ChosenNumber = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
-    """Save a message for a list and print its number."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = product.lists.get(owner.id, list_id)
-        if found is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
-        draft = Draft(
-            subject=subject,
-            html=text_of(str(html)) if html else "",
-            plain=text_of(str(text)) if text else "",
-        )
-        saved = product.messages.save(owner.id, found.id, draft, number=number)
-        console.print(f"Message {saved.id} is saved.")
-        warn_of_unknown_fields(product, saved)
 
 
 def _check_sender(address: str) -> None:
