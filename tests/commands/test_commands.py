@@ -144,9 +144,7 @@ def test_messages_and_suppression(ready: Run, tmp_path: Path) -> None:
     body = tmp_path / "body.html"
     body.write_text("<p>Hello {{ First_Name }}</p>")
     assert "Message 1" in ready("message", "add", "--list", "1", "--subject", "Hi", "--html", str(body)).output
-    assert (
-        "Cannot read" in ready("message", "add", "--list", "1", "--subject", "x", "--html", "nowhere", code=1).output
-    )
+    assert "Cannot read" in ready("message", "add", "--list", "1", "--subject", "x", "--html", "nowhere", code=1).output
     assert "suppressed" in ready("list", "suppress", "ann@example.org").output
     assert "banned" in ready("list", "suppress", "ann@example.org", "--ban", "--list", "1").output
     assert "not an e-mail" in ready("list", "suppress", "ann", code=1).output

@@ -366,4 +366,13 @@ def test_no_way_of_sending_is_forgotten() -> None:
     from soapstone.sending.sends import Sends
 
     ways = {name for name in vars(Sends) if not name.startswith("_")}
-    assert ways == {"to_list", "to_members", "to_file", "to_groups", "to_people", "to_addresses", "to_failed", "letter"}
+    assert ways == {
+        "to_list",
+        "to_members",
+        "to_file",
+        "to_groups",
+        "to_people",
+        "to_addresses",
+        "to_failed",
+        "to_subscriber",
+    }
