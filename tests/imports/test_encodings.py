@@ -136,6 +136,7 @@ def test_a_copy_holds_the_same_text(tmp_path: Path, text: str, form: tuple[bytes
 @example(b"\n\0a", (codecs.BOM_UTF16_LE, "utf-16-le"))
 @example(b"\x00\xd8", (codecs.BOM_UTF16_LE, "utf-16-le"))
 @example(b"\xd8\x00\xd8", (codecs.BOM_UTF16_BE, "utf-16-be"))
+@example(b"\xff\xfea\0", (codecs.BOM_UTF16_LE, "utf-16-le"))
 def test_what_is_no_text_is_none_in_the_copy(tmp_path: Path, data: bytes, form: tuple[bytes, str]) -> None:
     """A row with half a character is told, like a row in any other encoding."""
     _, copy = found(tmp_path, form[0] + data)
@@ -145,7 +146,8 @@ def test_what_is_no_text_is_none_in_the_copy(tmp_path: Path, data: bytes, form: 
         with pytest.raises(UnicodeDecodeError):
             copy.decode()
     else:
-        assert copy.decode() == text
+        # Programs that join files leave several marks at the beginning.
+        assert copy.decode() == text.lstrip("\ufeff")
 
 
 def test_only_utf_16_is_copied(tmp_path: Path) -> None:
