@@ -74,6 +74,7 @@ bench:
 
 soak:
 	@requirements/install.sh dev
+	$(TEST) -q -m "not interop" --hypothesis-profile=random $$(grep -rl "from hypothesis import" tests --include="test_*.py")
 	@found=; for script in bench/soak/*.py; do \
 		[ -f "$$script" ] || continue; \
 		found=yes; echo "== $$script"; .venv/bin/python "$$script" || exit 1; \

@@ -45,8 +45,10 @@ from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 
 # Machines are busy, and tests tell what is right, not how fast it is.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+settings.register_profile("same", deadline=None, derandomize=True)
+# Other examples each time: `make soak`, or `make test PYTEST="--hypothesis-profile=random"`.
+settings.register_profile("random", deadline=None)
+settings.load_profile("same")
 
 # Bytes that a memory file system must have free to hold the files of a whole run.
 _ROOM = 4 << 30
