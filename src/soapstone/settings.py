@@ -7,6 +7,7 @@ import math
 import operator
 import os
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import ip_network
@@ -293,7 +294,8 @@ class Settings:
             variable = f"{PREFIX}{name.upper()}"
             value = given.get(name, variables.get(variable, setting))
             try:
-                setattr(self, name, setting.default if value is setting else setting.read(value))
+                # A list of its own: the settings of two servers in one process share nothing.
+                setattr(self, name, copy(setting.default) if value is setting else setting.read(value))
             except ValueError as trouble:
                 faults.append(f"{variable} cannot be used: {trouble}.")
         if faults:

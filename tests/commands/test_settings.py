@@ -276,3 +276,8 @@ def test_a_first_password_that_no_login_could_have_is_refused(tmp_path: Path, mo
     assert result.exit_code == 1
     assert "SOAPSTONE_ADMIN_PASSWORD cannot be used: a password has at most 1000 characters." in result.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_settings_share_no_list() -> None:
+    read_settings().trusted_proxies.append("192.0.2.7")
+    assert read_settings().trusted_proxies == []
