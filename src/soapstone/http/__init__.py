@@ -1,1 +1,1 @@
-"""Plain HTTP that SOAP, REST and console share: client addresses, compression, bodies that nobody reads."""
+"""Plain HTTP that SOAP, REST and console share: client addresses, compression, unread bodies, file names."""

@@ -90,7 +90,7 @@ class ImportOutcome(Labelled):
     # Rows that were not taken: the meaning is the reason that people read.
     DUPLICATE = "duplicate", 10, "duplicate in the file", "Another row about the same contact counts."
     INVALID_ADDRESS = "invalid_address", 11, "with an invalid address", "The e-mail address is malformed."
-    MISSING_KEY = "missing_key", 12, "without address or custom id", "The row does not say whom it is about."
+    MISSING_KEY = "missing_key", 12, "without address or custom id", "The row has no identifier."
     ROLE_ADDRESS = (
         "role_address",
         13,
