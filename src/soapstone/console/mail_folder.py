@@ -77,7 +77,7 @@ class MailFolder:
         return letters
 
     def path(self, sees: Callable[[int], bool], name: str) -> Path | None:
-        """Return where the mail of that name lies; None when there is none. `sees` says whether a job is for the
+        """Return the path of the mail of that name, or None. `sees` says whether a job is for the
         reader."""
         match = NAME.fullmatch(name)
         if match is None or not sees(int(match[1])):

@@ -186,7 +186,7 @@ def _host_of(url: str) -> str:
 
 
 def _address(text: str) -> _Address | None:
-    """Return the address; None if the text is none. IPv4 inside IPv6 becomes IPv4."""
+    """Return the address of a text, or None. IPv4 inside IPv6 becomes IPv4."""
     return _parsed(text) if len(text) <= _LONGEST_ADDRESS else None
 
 

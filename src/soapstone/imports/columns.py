@@ -1,7 +1,7 @@
 """The columns of a file by their headings: the field of the contact, or attribute of the list, that each one fills.
 
-`HEADINGS` is the table of all interfaces. Only letters and digits of a heading count, ignoring letter case and accents:
-`First Name`, `first_name` and `FirstName` are one heading, and so are `Prénom` and `prenom`.
+`headings.HEADINGS` is the table of all interfaces. Only letters and digits of a heading count, ignoring letter case and
+accents: `First Name`, `first_name` and `FirstName` are one heading, and so are `Prénom` and `prenom`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Opt-outs: the columns of other products' files that say that a contact gets no mail, and how to read them.
 
-`COLUMNS` is the table: product, heading, values, source. Headings and values compare without letter case, spaces,
+The table of columns is `opt_out_columns.COLUMNS`. Headings and values compare without letter case, spaces,
 underscores, hyphens and dots.
 
 A heading that also means other things ("Status", "State") counts only if the file's values prove it: all of them belong
