@@ -32,10 +32,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contacts": {"jobs", "store", "accounts", "addresses", "lists"},
     "imports": {"jobs", "store", "accounts", "addresses", "address_repair", "lists", "contacts"},
     # A supplied file is read as an import file is.
-    "sending": {"jobs", "store", "accounts", "addresses", "lists", "contacts", "imports"},
-    "tracking": {"jobs", "store"},
+    "sending": {"jobs", "store", "accounts", "addresses", "lists", "contacts", "imports", "tracking"},
+    # Bounces and complaints change contacts.
+    "tracking": {"jobs", "store", "accounts", "addresses", "lists", "contacts"},
     # One person in all of these.
-    "personal_data": {"jobs", "store", "accounts", "addresses", "lists", "contacts", "imports", "sending"},
+    "personal_data": {"jobs", "store", *ROOMS - {"personal_data"}},
     # What an operator may set. Rooms get the values handed to them.
     "settings": set(),
     # The rooms, opened on one set of records: what the contracts call.

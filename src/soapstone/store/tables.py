@@ -32,12 +32,30 @@ from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.jobs import ENDED, JobState
 from soapstone.vocabulary.labelled import Labelled
 from soapstone.vocabulary.messages import MessageKind
+from soapstone.vocabulary.tracking import BounceClass, MailEventKind
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
 # Lookup keys use byte-order collation on both databases, so that prefix searches can use the index, and an import walks
 # it from end to end.
 Key = Text().with_variant(TEXT(collation="C"), "postgresql")
+
+# Figures that are kept of a send, and of a link in a send. Openers, readers and clickers are mails that were opened,
+# read and clicked at least once, repeat clickers those that were clicked at least twice.
+SEND_FIGURES = (
+    "sent",
+    "bounced",
+    "opens",
+    "openers",
+    "readers",
+    "clicks",
+    "clickers",
+    "repeat_clickers",
+    "complaints",
+    "machine_opens",
+    "machine_clicks",
+)
+LINK_FIGURES = ("clicks", "clickers", "machine_clicks")
 
 # Migrations create the tables. The condition of an index is given for SQLite alone: PostgreSQL's is the same, and its
 # option would load PostgreSQL's drivers in every server.
@@ -360,6 +378,14 @@ contact_events = _table(
     _one_of("kind", ContactEventKind),
     Index("ix_contact_event_contact_id_id", "contact_id", "id"),
     Index("ix_contact_event_account_id_kind_at", "account_id", "kind", "at"),
+    # Who left because of a message.
+    Index(
+        "ix_contact_event_message_id",
+        "message_id",
+        "kind",
+        "id",
+        sqlite_where=text("message_id IS NOT NULL"),
+    ),
 )
 
 # Opt-outs of categories of messages and of lists (mm-120), and of lists that the contact left (mm-80). An unsubscribe
@@ -713,6 +739,153 @@ deliveries = _table(
         "next_try_at",
         sqlite_where=text("next_try_at IS NOT NULL"),
     ),
+)
+
+# The links of sent messages that lead through this server; a row is never deleted, because mails that are out name it
+# by message and position.
+tracked_links = _table(
+    "tracked_link",
+    _id(),
+    _account(),
+    Column("message_id", Id, ForeignKey("message.id"), nullable=False),
+    # From 1, in the order of the HTML text, then of the plain text.
+    Column("position", Integer, nullable=False),
+    # "html" or "plain".
+    Column("body", Text, nullable=False),
+    # The author's URL, with its merge fields; `target` has the analytics parameters, too.
+    Column("url", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    _text("label"),
+    _text("description"),
+    _flag("is_dynamic"),
+    UniqueConstraint("message_id", "position"),
+)
+
+# What became of mails, in the order in which it was recorded. Each kind is numbered without gaps within its message
+# (test mails apart), so that any page of a report is one range of keys. Dates ascend with the numbers.
+mail_events = Table(
+    "mail_event",
+    metadata,
+    Column("message_id", Id, ForeignKey("message.id"), primary_key=True, autoincrement=False),
+    Column("is_test", Boolean, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("number", Id, primary_key=True, autoincrement=False),
+    _account(),
+    Column("at", Instant, nullable=False),
+    Column("job_id", Id, nullable=False),
+    # NULL if the list's mails are tracked without persons.
+    Column("delivery_id", Id),
+    # The number within the account; NULL for test mails and for mails to addresses that are no contacts.
+    Column("account_number", Id),
+    # When the same mail had such an event before, and the number among first events, if this is one.
+    Column("previous_at", Instant),
+    Column("first_number", Id),
+    # The link of a click, and the number of the click among those of the link.
+    Column("link_id", Id),
+    Column("link_number", Id),
+    _one_of("kind", MailEventKind),
+    Index(
+        "ix_mail_event_account_id_kind",
+        "account_id",
+        "kind",
+        "account_number",
+        unique=True,
+        sqlite_where=text("account_number IS NOT NULL"),
+    ),
+    Index(
+        "ix_mail_event_first_number",
+        "message_id",
+        "is_test",
+        "kind",
+        "first_number",
+        unique=True,
+        sqlite_where=text("first_number IS NOT NULL"),
+    ),
+    Index(
+        "ix_mail_event_link_id",
+        "link_id",
+        "kind",
+        "link_number",
+        unique=True,
+        sqlite_where=text("link_number IS NOT NULL"),
+    ),
+    Index("ix_mail_event_delivery_id", "delivery_id", "kind"),
+    sqlite_with_rowid=False,
+)
+
+# The last numbers and dates of `mail_event`: `scope` is "message", "test", "account", "link" or "test link", `kind` the
+# event's kind, or "first …".
+event_counters = Table(
+    "event_counter",
+    metadata,
+    Column("scope", Text, primary_key=True),
+    Column("scope_id", Id, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("last", BigInteger, nullable=False),
+    Column("last_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What recipients did with their mails so far; a mail without any activity has no row.
+delivery_activities = Table(
+    "delivery_activity",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("delivery.id"), primary_key=True, autoincrement=False),
+    _account(),
+    Column("opened_at", Instant),
+    Column("last_opened_at", Instant),
+    Column("read_at", Instant),
+    Column("last_read_at", Instant),
+    Column("clicked_at", Instant),
+    Column("last_clicked_at", Instant),
+    _count("opens"),
+    _count("clicks"),
+)
+
+# The bounce of a mail: the first one, if the mail came back more than once.
+bounces = Table(
+    "bounce",
+    metadata,
+    Column("delivery_id", Id, ForeignKey("delivery.id"), primary_key=True, autoincrement=False),
+    _account(),
+    Column("at", Instant, nullable=False),
+    Column("class", Text, nullable=False),
+    # The reason by the name that the Listrak contract gives it (lk-111).
+    _text("reason"),
+    # The enhanced status code or the reply code, and the server's words.
+    _text("code"),
+    _text("detail"),
+    # Bounces of this contact on this list, this one included.
+    Column("contact_bounces", Integer, nullable=False, server_default=text("1")),
+    _one_of("class", BounceClass),
+)
+
+# Figures of each send.
+send_figures = Table(
+    "send_figure",
+    metadata,
+    Column("job_id", Id, ForeignKey("job.id"), primary_key=True, autoincrement=False),
+    _account(),
+    *(_count(name) for name in SEND_FIGURES),
+)
+
+# Figures of each link in each send.
+link_figures = Table(
+    "link_figure",
+    metadata,
+    Column("link_id", Id, ForeignKey("tracked_link.id"), primary_key=True, autoincrement=False),
+    Column("job_id", Id, ForeignKey("job.id"), primary_key=True, autoincrement=False),
+    _account(),
+    *(_count(name) for name in LINK_FIGURES),
+)
+
+# How far the recorder has read each segment of each process's spool.
+spool_positions = Table(
+    "spool_position",
+    metadata,
+    Column("spool", Text, primary_key=True),
+    Column("segment", Text, primary_key=True),
+    Column("position", BigInteger, nullable=False),
 )
 
 # Heartbeats of workers. A worker deletes its row when it ends.

@@ -1,0 +1,1 @@
+"""What becomes of sent mails: events, bounces, links, figures, and their reports."""

@@ -1,0 +1,116 @@
+"""Figures of sends and of links, kept with every event, so that no report counts events."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select
+
+from soapstone.store.database import Database
+from soapstone.store.tables import LINK_FIGURES, SEND_FIGURES, link_figures, send_figures
+from soapstone.store.unique import insert_into
+
+
+@dataclass(frozen=True, kw_only=True)
+class SendFigures:
+    """Figures of a send, or the sums of several sends.
+
+    `opens` and `clicks` count events; `openers`, `readers` and `clickers` count mails, `repeat_clickers` those that
+    were clicked at least twice. `sent` includes mails that the server refused for good, and so does `bounced`.
+    """
+
+    sent: int = 0
+    bounced: int = 0
+    opens: int = 0
+    openers: int = 0
+    readers: int = 0
+    clicks: int = 0
+    clickers: int = 0
+    repeat_clickers: int = 0
+    complaints: int = 0
+    machine_opens: int = 0
+    machine_clicks: int = 0
+
+    @property
+    def delivered(self) -> int:
+        """Mails that were sent and have not come back (lk-108)."""
+        return self.sent - self.bounced
+
+    def __add__(self, other: SendFigures) -> SendFigures:
+        return SendFigures(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinkFigures:
+    """Clicks on a link, and mails in which it was clicked at least once."""
+
+    clicks: int = 0
+    clickers: int = 0
+    machine_clicks: int = 0
+
+
+class FigureChanges:
+    """Additions to figures, collected during a transaction and stored at its end."""
+
+    def __init__(self) -> None:
+        self._sends: dict[tuple[int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(SEND_FIGURES, 0))
+        self._links: dict[tuple[int, int, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(LINK_FIGURES, 0))
+
+    def of_send(self, account_id: int, job_id: int, **amounts: int) -> None:
+        """Add to figures of a send."""
+        _add(self._sends[account_id, job_id], amounts)
+
+    def of_link(self, account_id: int, job_id: int, link_id: int, **amounts: int) -> None:
+        """Add to figures of a link in a send."""
+        _add(self._links[account_id, job_id, link_id], amounts)
+
+    def store(self, connection: Connection) -> None:
+        """Store the additions."""
+        for (account_id, job_id), amounts in sorted(self._sends.items()):
+            _store(connection, send_figures, {"job_id": job_id}, account_id, amounts)
+        for (account_id, job_id, link_id), amounts in sorted(self._links.items()):
+            _store(connection, link_figures, {"link_id": link_id, "job_id": job_id}, account_id, amounts)
+
+
+def of_sends(database: Database, job_ids: Collection[int]) -> dict[int, SendFigures]:
+    """Return the figures of each of these sends; a send without any event has zeros."""
+    found = {job_id: SendFigures() for job_id in job_ids}
+    query = select(send_figures).where(send_figures.c.job_id.in_(job_ids))
+    with database.read() as connection:
+        for row in connection.execute(query).mappings():
+            found[row["job_id"]] = SendFigures(**{name: row[name] for name in SEND_FIGURES})
+    return found
+
+
+def total(figures: Collection[SendFigures]) -> SendFigures:
+    """Return the sum of figures."""
+    return sum(figures, SendFigures())
+
+
+def of_links(database: Database, link_ids: Collection[int], job_ids: Collection[int]) -> dict[int, LinkFigures]:
+    """Return the figures of each link, summed over these sends."""
+    found = {link_id: LinkFigures() for link_id in link_ids}
+    table = link_figures.c
+    sums = [func.sum(table[name]).label(name) for name in LINK_FIGURES]
+    query = select(table.link_id, *sums).where(table.link_id.in_(link_ids), table.job_id.in_(job_ids))
+    with database.read() as connection:
+        for row in connection.execute(query.group_by(table.link_id)).mappings():
+            found[row["link_id"]] = LinkFigures(**{name: int(row[name]) for name in LINK_FIGURES})
+    return found
+
+
+def _add(figures: dict[str, int], amounts: Mapping[str, int]) -> None:
+    for name, amount in amounts.items():
+        figures[name] += amount
+
+
+def _store(
+    connection: Connection, table: Table, key: Mapping[str, int], account_id: int, amounts: Mapping[str, int]
+) -> None:
+    adding: Any = insert_into(table, connection.dialect.name).values(account_id=account_id, **key, **amounts)
+    changed = {name: table.c[name] + adding.excluded[name] for name, amount in amounts.items() if amount}
+    if changed:
+        connection.execute(adding.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed))
