@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from soapstone.sending.sends import Sends
     from soapstone.sending.signed_links import Links
     from soapstone.store.page_marks import PageMarks
+    from soapstone.tracking.reports import EventReports
 
 
 class _Room:
@@ -131,6 +132,7 @@ class Product:
         "sending.sends", lambda its: (its.database, its.blobs, its.jobs, bool(its.settings.public_url))
     )
     reports: SendReports = _room("sending.reports")
+    event_reports: EventReports = _room("tracking.reports")
     invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
     contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its._keys,))
     samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,35 @@ from soapstone.sending.smtp.retries import Retries, after
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
 from soapstone.store.transient_errors import RecordsUnavailable
+from soapstone.tracking.bounce_classes import of_reply
+from soapstone.tracking.recording import FinalResult, record_results
 
 # Mails built, and mails sent, in one chunk.
 BUILD_MAILS = 250
 SEND_MAILS = 250
 # Phases of a checkpoint: building and sending.
 _PHASES = ("build", "hand")
+
+
+_Step = Callable[[Chunk, Sequence[Row[Any]]], None]
+
+
+def _nothing(chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+    """Do nothing before or after a move."""
+
+
+def _note_failed(failed: Mapping[int, str], chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+    """Note the mails of a batch that cannot be built."""
+    ledger.fail(chunk, failed)
+
+
+def _record_sent(chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+    """Record the mails of a batch that were sent."""
+    query = select(deliveries.c.id).where(
+        deliveries.c.id.in_([row.id for row in batch]), deliveries.c.state == "handed"
+    )
+    sent = chunk.connection.execute(query.order_by(deliveries.c.id)).scalars()
+    record_results(chunk.connection, [FinalResult(delivery_id=number) for number in sent])
 
 
 class FolderTransport:
@@ -143,7 +167,7 @@ class FolderDelivery:
                     self._outbox.build(row.id, self._builder.content_for(row))
                 except MergedTooLarge as error:
                     failed[row.id] = str(error)
-            self._move("chosen", "built", batch, before=lambda chunk, _, failed=failed: ledger.fail(chunk, failed))
+            self._move("chosen", "built", batch, before=partial(_note_failed, failed))
         first = self._run.job.checkpoint["first"]
         ledger.step(self._run, self._run.job.steps - 1, "hand", place=first - 1)
 
@@ -151,7 +175,7 @@ class FolderDelivery:
         while batch := self._built(SEND_MAILS):
             self._outbox.settle([row.id for row in batch])
             # Within the fenced transaction, so that a job that was cancelled or taken over sends nothing.
-            self._move("built", "handed", batch, before=self._send_batch, handed_at=now())
+            self._move("built", "handed", batch, before=self._send_batch, after=_record_sent, handed_at=now())
             self._may_be_done = False
 
     def _send_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
@@ -194,6 +218,8 @@ class FolderDelivery:
         values = {"reply": reply, "attempts": standing.attempts, "next_try_at": standing.next_try_at}
         mine = deliveries.c.id == row.id
         chunk.count(**{standing.state: ledger.move(chunk, mine, row.state, standing.state, **values)})
+        if standing.state == "failed":
+            record_results(chunk.connection, [FinalResult(delivery_id=row.id, refusal=of_reply(reply))])
 
     def _try_again(self) -> None:
         """Retry the mails that are due. Raises Snooze if others are due later."""
@@ -210,6 +236,7 @@ class FolderDelivery:
                         values = {"attempts": row.attempts + 1, "reply": ACCEPTED, "next_try_at": None}
                         mine = deliveries.c.id == row.id
                         ledger.move(chunk, mine, row.state, "handed", handed_at=now(), **values)
+                        record_results(chunk.connection, [FinalResult(delivery_id=row.id)])
                         chunk.count(handed=1)
                 self._outbox.close()
         query = select(func.min(deliveries.c.next_try_at)).where(deliveries.c.job_id == self._run.job.id)
@@ -222,10 +249,18 @@ class FolderDelivery:
         return self._builder.built(self._place, self._run.job.checkpoint["last"], limit)
 
     def _move(
-        self, old: str, new: str, batch: Sequence[Row[Any]], *, before: Any = lambda chunk, batch: None, **values: Any
+        self,
+        old: str,
+        new: str,
+        batch: Sequence[Row[Any]],
+        *,
+        before: _Step = _nothing,
+        after: _Step = _nothing,
+        **values: Any,
     ) -> None:
         with self._run.chunk() as chunk:
             before(chunk, batch)
             these = ledger.within(self._run.job.id, self._place, batch[-1].id)
             chunk.count(**{new: ledger.move(chunk, these, old, new, **values)})
+            after(chunk, batch)
             chunk.checkpoint = {**chunk.checkpoint, "place": batch[-1].id}

@@ -29,6 +29,8 @@ from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.retries import Retries, after
 from soapstone.sending.smtp.scheduling import Progress
 from soapstone.store.tables import deliveries
+from soapstone.tracking.bounce_classes import of_reply
+from soapstone.tracking.recording import FinalResult, record_results
 
 # Checkpoint keys while the server accepts nothing: since when, time of the last try, and how often in a row the
 # send has gone back to the queue.
@@ -184,14 +186,20 @@ def _record(
 ) -> None:
     """Write the results of mails; `at_once` is as in `after`."""
     values = []
+    final: list[FinalResult] = []
     for row, outcome, _ in results:
         standing = after(row, outcome, retries, moment, at_once=at_once)
+        if standing.state == "handed":
+            final.append(FinalResult(delivery_id=row.id))
+        elif standing.state == "failed":
+            final.append(FinalResult(delivery_id=row.id, refusal=of_reply(standing.reply)))
         if standing.state != "chosen":
             chunk.count(**{standing.state: 1})
         sent_at = moment if standing.state == "handed" else None
         values.append(dict(zip(_GIVEN, (row.id, *standing, sent_at), strict=True)))
     if values:
         chunk.connection.execute(_RECORD, values)
+    record_results(chunk.connection, final)
 
 
 def _uncount(chunk: Chunk, rows: Sequence[Row[Any]]) -> None:
