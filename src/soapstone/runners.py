@@ -23,6 +23,7 @@ from soapstone.sending.smtp.retries import Retries
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import InvalidSmtpUrl, SmtpAddress
 from soapstone.settings import Settings
+from soapstone.tracking.retention import EventRetention
 from soapstone.vocabulary.jobs import IMPORTS, JobKind
 
 # Settings that no worker can use; the text is a sentence for the operator.
@@ -68,8 +69,10 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
         row_days=settings.row_retention_days,
         mail_days=settings.mail_retention_days,
     )
+    events = EventRetention(product.database, settings.event_retention_days)
     return [
         retention.sweep,
+        events.sweep,
         sweep_inputs,
         sender.sweep,
         product.lists.purge,

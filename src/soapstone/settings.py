@@ -265,6 +265,11 @@ class Settings:
         "How long mails of finished sends stay in the mail folder; 0: for ever.",
         _number(int, least=0, most=36_500),
     )
+    event_retention_days: int = _setting(
+        400,
+        "How long opens, reads and clicks of single mails are kept; 0: for ever. Figures stay.",
+        _number(int, least=0, most=36_500),
+    )
     log_format: Literal["text", "json"] = _setting(
         "text", "Format of log lines: text or json.", _one_of("text", "json")
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,11 @@ from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.runners import maintenance
 from soapstone.store.database import Database
-from soapstone.store.tables import deliveries, import_parts, jobs, metadata, rejected_rows
+from soapstone.store.tables import contact_events, deliveries, import_parts, jobs, metadata, rejected_rows
+from soapstone.tracking import figures
+from soapstone.tracking.bounce_classes import of_reply
+from soapstone.tracking.recording import Act, record_acts, record_bounces
+from soapstone.vocabulary.tracking import MailEventKind
 
 HER = "Erin.Moss@example.com"
 OLD = "erin.old@example.com"
@@ -272,6 +277,33 @@ def test_a_contact_with_the_address_of_a_deleted_person_is_skipped_by_a_send_und
         remember(connection, life.account.id, {HER.lower()}, now())
     life.run_jobs()
     assert life.api.get(f"/sends/{send}").json()["recipients"] == {"skipped": 1}
+
+
+def test_figures_of_mails_stay_without_the_person(life: Life, product: Product) -> None:
+    """What she did with a mail stays as events of nobody; the server's words and her departure go."""
+    send = life.sends[0]
+    with product.database.read() as connection:
+        mine = (deliveries.c.job_id == send) & (deliveries.c.contact_id == life.id)
+        mail = connection.execute(select(deliveries).where(mine)).one()
+    bounce = of_reply(f"550 5.1.1 <{HER}>: user unknown")
+    with product.database.write() as connection:
+        record_acts(connection, [Act(kind=MailEventKind.CLICK, delivery_id=mail.id)])
+        record_bounces(connection, {mail.id: bounce})
+        left = {"account_id": life.account.id, "contact_id": life.id, "list_id": life.list, "kind": "unsubscribed"}
+        connection.execute(insert(contact_events).values(**left, at=now(), message_id=mail.message_id))
+    dossier = life.api.get(f"/contacts/{life.id}/export").json()["mails"]
+    told = next(each for each in dossier if each["send"] == send)
+    assert told["bounce"]["detail"] == f"550 5.1.1 <{HER}>: user unknown"
+    assert [event["kind"] for event in told["events"]] == ["sent", "open", "read", "click", "bounce"]
+    before = figures.of_sends(product.database, [send])[send]
+
+    assert life.api.delete(f"/contacts/{life.id}").status_code == 204
+
+    after = figures.of_sends(product.database, [send])[send]
+    assert after == replace(before, erased_departures=1)
+    assert HER.lower() not in everything(product.database)
+    events = product.event_reports.of_message(life.account.id, mail.message_id, MailEventKind.CLICK).events
+    assert [(event.email, event.contact_id, event.contact_number) for event in events] == [("", None, 0)]
 
 
 def test_an_address_without_a_contact_is_deleted_again(life: Life, product: Product) -> None:

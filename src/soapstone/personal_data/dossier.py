@@ -20,11 +20,13 @@ from soapstone.sending.folder.outbox import mail_files
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     PERSON_FIELDS,
+    bounces,
     contact_events,
     contacts,
     import_parts,
     jobs,
     lists,
+    mail_events,
     memberships,
     messages,
     object_mappings,
@@ -35,7 +37,9 @@ from soapstone.store.tables import (
     saved_searches,
     sign_ups,
     suppressions,
+    tracked_links,
 )
+from soapstone.vocabulary.tracking import MailEventKind
 
 
 class Dossiers:
@@ -95,8 +99,31 @@ class Dossiers:
             "reason": row.reason,
             "reply": row.reply,
             "handed_at": _shown(row.handed_at),
+            "bounce": _bounce(connection, row.id),
+            "events": _events(connection, row.id),
             "content": [path.read_bytes().decode("utf-8", "replace") for path in files],
         }
+
+
+def _bounce(connection: Connection, delivery_id: int) -> dict[str, Any] | None:
+    names = ("at", "class", "reason", "code", "detail")
+    query = select(*(bounces.c[name] for name in names)).where(bounces.c.delivery_id == delivery_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else {name: _shown(row[name]) for name in names}
+
+
+def _events(connection: Connection, delivery_id: int) -> list[dict[str, Any]]:
+    """Return what the recipient of a mail did, with the URL of a click."""
+    event = mail_events.c
+    query = (
+        select(event.kind, event.at, tracked_links.c.url)
+        .join(tracked_links, tracked_links.c.id == event.link_id, isouter=True)
+        .where(event.delivery_id == delivery_id)
+    )
+    order = [kind.value for kind in MailEventKind]
+    # A click proves an open, which has the same date then.
+    rows = sorted(connection.execute(query), key=lambda row: (row.at, order.index(row.kind)))
+    return [{"kind": row.kind, "at": _shown(row.at)} | ({"url": row.url} if row.url else {}) for row in rows]
 
 
 def _contacts(connection: Connection, traces: Traces) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from soapstone.personal_data.traces import NOBODY, Traces, some
 from soapstone.sending.folder.outbox import mail_files
 from soapstone.store.database import Database
 from soapstone.store.tables import (
+    bounces,
     contact_events,
     contacts,
     deliveries,
@@ -36,9 +37,12 @@ from soapstone.store.tables import (
     rejected_rows,
     review_addresses,
     saved_searches,
+    sends,
     sign_ups,
     suppressions,
 )
+from soapstone.tracking.figures import FigureChanges
+from soapstone.vocabulary.contacts import ContactEventKind
 
 # A mail in one of these states may still go out while its send is not over.
 UNDER_WAY = ("chosen", "built", "handing", "deferred", "uncertain")
@@ -192,12 +196,30 @@ def _erase_contact(change: Change, contact_id: int) -> None:
     rows = connection.execute(select(memberships).where(memberships.c.contact_id == contact_id)).all()
     for row in rows:
         change.count(row.list_id, members=-1, subscribed=-int(row.state == "subscribed"))
+    _keep_departures(connection, change.account.id, contact_id)
     for table in (memberships, contact_events, opt_outs):
         connection.execute(delete(table).where(table.c.contact_id == contact_id))
     stands_for_it = (object_mappings.c.own_id == contact_id) & object_mappings.c.own_type.in_(PERSON_TYPES)
     connection.execute(delete(object_mappings).where(object_mappings.c.account_id == change.account.id, stands_for_it))
     connection.execute(update(contacts).where(contacts.c.double_of == contact_id).values(double_of=None))
     connection.execute(delete(contacts).where(contacts.c.id == contact_id))
+
+
+def _keep_departures(connection: Connection, account_id: int, contact_id: int) -> None:
+    """Keep the figures of messages because of which the contact left."""
+    event = contact_events.c
+    query = select(event.message_id, event.list_id).where(
+        event.contact_id == contact_id, event.message_id.is_not(None), event.kind == ContactEventKind.UNSUBSCRIBED.value
+    )
+    changes = FigureChanges()
+    for message_id, list_id in sorted({(row.message_id, row.list_id or 0) for row in connection.execute(query)}):
+        sent = select(sends.c.job_id).where(sends.c.message_id == message_id, ~sends.c.is_test)
+        # An unsubscribe from everything concerns no single list.
+        of_list = sent.where(sends.c.list_id == list_id) if list_id else sent
+        job_id = connection.execute(of_list.order_by(sends.c.job_id.desc()).limit(1)).scalar_one_or_none()
+        if job_id is not None:
+            changes.of_send(account_id, job_id, erased_departures=1)
+    changes.store(connection)
 
 
 def _erase_addresses(connection: Connection, traces: Traces) -> int:
@@ -238,6 +260,8 @@ def _erase_ledger(connection: Connection, ledger: Sequence[Any]) -> None:
             of_job[row.state] = of_job.get(row.state, 0) - 1
             of_job["skipped"] = of_job.get("skipped", 0) + 1
         connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(**values))
+        # Servers repeat the address in their words.
+        connection.execute(update(bounces).where(bounces.c.delivery_id == row.id).values(detail=""))
     for job_id, amounts in moved.items():
         counters = dict(connection.execute(select(jobs.c.counters).where(jobs.c.id == job_id)).scalar_one())
         for state, amount in amounts.items():

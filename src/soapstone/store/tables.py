@@ -41,7 +41,8 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 Key = Text().with_variant(TEXT(collation="C"), "postgresql")
 
 # Figures that are kept of a send, and of a link in a send. Openers, readers and clickers are mails that were opened,
-# read and clicked at least once, repeat clickers those that were clicked at least twice.
+# read and clicked at least once, repeat clickers those that were clicked at least twice. Erased departures are people
+# who left because of the message and were erased since.
 SEND_FIGURES = (
     "sent",
     "bounced",
@@ -54,6 +55,7 @@ SEND_FIGURES = (
     "complaints",
     "machine_opens",
     "machine_clicks",
+    "erased_departures",
 )
 LINK_FIGURES = ("clicks", "clickers", "machine_clicks")
 

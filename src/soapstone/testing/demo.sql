@@ -46,6 +46,20 @@ CREATE TABLE audit_entry (
 	CONSTRAINT fk_audit_entry_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
 	CONSTRAINT fk_audit_entry_login_id FOREIGN KEY(login_id) REFERENCES login (id)
 );
+CREATE TABLE bounce (
+	delivery_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	class TEXT NOT NULL, 
+	reason TEXT DEFAULT '' NOT NULL, 
+	code TEXT DEFAULT '' NOT NULL, 
+	detail TEXT DEFAULT '' NOT NULL, 
+	contact_bounces INTEGER DEFAULT 1 NOT NULL, 
+	CONSTRAINT pk_bounce PRIMARY KEY (delivery_id), 
+	CONSTRAINT ck_bounce_ck_bounce_class CHECK (class IN ('user', 'domain', 'hard', 'full', 'size', 'block', 'content', 'transient', 'unknown')), 
+	CONSTRAINT fk_bounce_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_bounce_delivery_id FOREIGN KEY(delivery_id) REFERENCES delivery (id)
+);
 CREATE TABLE campaign (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	account_id INTEGER NOT NULL, 
@@ -158,6 +172,21 @@ CREATE TABLE delivery (
 	CONSTRAINT fk_delivery_job_id FOREIGN KEY(job_id) REFERENCES job (id), 
 	CONSTRAINT fk_delivery_message_id FOREIGN KEY(message_id) REFERENCES message (id)
 );
+CREATE TABLE delivery_activity (
+	delivery_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	opened_at BIGINT, 
+	last_opened_at BIGINT, 
+	read_at BIGINT, 
+	last_read_at BIGINT, 
+	clicked_at BIGINT, 
+	last_clicked_at BIGINT, 
+	opens BIGINT DEFAULT 0 NOT NULL, 
+	clicks BIGINT DEFAULT 0 NOT NULL, 
+	CONSTRAINT pk_delivery_activity PRIMARY KEY (delivery_id), 
+	CONSTRAINT fk_delivery_activity_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_delivery_activity_delivery_id FOREIGN KEY(delivery_id) REFERENCES delivery (id)
+);
 CREATE TABLE erased_address (
 	account_id INTEGER NOT NULL, 
 	address_hash TEXT NOT NULL, 
@@ -165,6 +194,17 @@ CREATE TABLE erased_address (
 	CONSTRAINT pk_erased_address PRIMARY KEY (account_id, address_hash), 
 	CONSTRAINT fk_erased_address_account_id FOREIGN KEY(account_id) REFERENCES account (id)
 );
+CREATE TABLE event_counter (
+	scope TEXT NOT NULL, 
+	scope_id INTEGER NOT NULL, 
+	kind TEXT NOT NULL, 
+	last BIGINT NOT NULL, 
+	last_at BIGINT NOT NULL, 
+	CONSTRAINT pk_event_counter PRIMARY KEY (scope, scope_id, kind)
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE external_event (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	account_id INTEGER NOT NULL, 
@@ -247,6 +287,18 @@ CREATE TABLE job_event (
 	at BIGINT NOT NULL, 
 	CONSTRAINT fk_job_event_job_id FOREIGN KEY(job_id) REFERENCES job (id)
 );
+CREATE TABLE link_figure (
+	link_id INTEGER NOT NULL, 
+	job_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	clicks BIGINT DEFAULT 0 NOT NULL, 
+	clickers BIGINT DEFAULT 0 NOT NULL, 
+	machine_clicks BIGINT DEFAULT 0 NOT NULL, 
+	CONSTRAINT pk_link_figure PRIMARY KEY (link_id, job_id), 
+	CONSTRAINT fk_link_figure_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_link_figure_job_id FOREIGN KEY(job_id) REFERENCES job (id), 
+	CONSTRAINT fk_link_figure_link_id FOREIGN KEY(link_id) REFERENCES tracked_link (id)
+);
 CREATE TABLE link_key (
 	number INTEGER NOT NULL, 
 	salt TEXT DEFAULT '' NOT NULL, 
@@ -306,6 +358,28 @@ CREATE TABLE logon_failure (
 	count_key TEXT NOT NULL, 
 	failed_at BIGINT NOT NULL
 );
+CREATE TABLE mail_event (
+	message_id INTEGER NOT NULL, 
+	is_test BOOLEAN NOT NULL, 
+	kind TEXT NOT NULL, 
+	number INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	job_id INTEGER NOT NULL, 
+	delivery_id INTEGER, 
+	account_number INTEGER, 
+	previous_at BIGINT, 
+	first_number INTEGER, 
+	link_id INTEGER, 
+	link_number INTEGER, 
+	CONSTRAINT pk_mail_event PRIMARY KEY (message_id, is_test, kind, number), 
+	CONSTRAINT ck_mail_event_ck_mail_event_kind CHECK (kind IN ('sent', 'bounce', 'open', 'read', 'click', 'machine_open', 'machine_click')), 
+	CONSTRAINT fk_mail_event_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_mail_event_message_id FOREIGN KEY(message_id) REFERENCES message (id)
+)
+ WITHOUT ROWID
+
+;
 CREATE TABLE membership (
 	list_id INTEGER NOT NULL, 
 	contact_id INTEGER NOT NULL, 
@@ -470,6 +544,25 @@ CREATE TABLE send (
 	CONSTRAINT fk_send_job_id FOREIGN KEY(job_id) REFERENCES job (id), 
 	CONSTRAINT fk_send_message_id FOREIGN KEY(message_id) REFERENCES message (id)
 );
+CREATE TABLE send_figure (
+	job_id INTEGER NOT NULL, 
+	account_id INTEGER NOT NULL, 
+	sent BIGINT DEFAULT 0 NOT NULL, 
+	bounced BIGINT DEFAULT 0 NOT NULL, 
+	opens BIGINT DEFAULT 0 NOT NULL, 
+	openers BIGINT DEFAULT 0 NOT NULL, 
+	readers BIGINT DEFAULT 0 NOT NULL, 
+	clicks BIGINT DEFAULT 0 NOT NULL, 
+	clickers BIGINT DEFAULT 0 NOT NULL, 
+	repeat_clickers BIGINT DEFAULT 0 NOT NULL, 
+	complaints BIGINT DEFAULT 0 NOT NULL, 
+	machine_opens BIGINT DEFAULT 0 NOT NULL, 
+	machine_clicks BIGINT DEFAULT 0 NOT NULL, 
+	erased_departures BIGINT DEFAULT 0 NOT NULL, 
+	CONSTRAINT pk_send_figure PRIMARY KEY (job_id), 
+	CONSTRAINT fk_send_figure_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_send_figure_job_id FOREIGN KEY(job_id) REFERENCES job (id)
+);
 CREATE TABLE session (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	token_hash TEXT NOT NULL, 
@@ -495,6 +588,12 @@ CREATE TABLE sign_up (
 	CONSTRAINT fk_sign_up_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
 	CONSTRAINT fk_sign_up_occasion_id FOREIGN KEY(occasion_id) REFERENCES occasion (id)
 );
+CREATE TABLE spool_position (
+	spool TEXT NOT NULL, 
+	segment TEXT NOT NULL, 
+	position BIGINT NOT NULL, 
+	CONSTRAINT pk_spool_position PRIMARY KEY (spool, segment)
+);
 CREATE TABLE suppression (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	account_id INTEGER NOT NULL, 
@@ -506,6 +605,21 @@ CREATE TABLE suppression (
 	CONSTRAINT fk_suppression_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
 	CONSTRAINT uq_suppression_account_id_email_key_kind_list_id UNIQUE (account_id, email_key, kind, list_id)
 );
+CREATE TABLE tracked_link (
+	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
+	account_id INTEGER NOT NULL, 
+	message_id INTEGER NOT NULL, 
+	position INTEGER NOT NULL, 
+	body TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	label TEXT DEFAULT '' NOT NULL, 
+	description TEXT DEFAULT '' NOT NULL, 
+	is_dynamic BOOLEAN DEFAULT 0 NOT NULL, 
+	CONSTRAINT fk_tracked_link_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
+	CONSTRAINT fk_tracked_link_message_id FOREIGN KEY(message_id) REFERENCES message (id), 
+	CONSTRAINT uq_tracked_link_message_id_position UNIQUE (message_id, position)
+);
 CREATE TABLE worker (
 	name TEXT NOT NULL, 
 	began_at BIGINT NOT NULL, 
@@ -513,7 +627,7 @@ CREATE TABLE worker (
 	CONSTRAINT pk_worker PRIMARY KEY (name)
 );
 INSERT INTO "account" VALUES (1, 'DEMO', NULL, 'email', '<zone>', 14, <micros>, 'all', '{}');
-INSERT INTO "alembic_version" VALUES ('0016');
+INSERT INTO "alembic_version" VALUES ('0017');
 INSERT INTO "audit_entry" VALUES (1, 1, NULL, '', 'rights', 'account DEMO is created', '', <micros>);
 INSERT INTO "audit_entry" VALUES (2, 1, NULL, '', 'rights', 'login demo is added: may_call_api=True, may_see_analytics=True, may_use_console=True, may_choose_numbers=False, lists=all', '', <micros>);
 INSERT INTO "contact" VALUES (1, 1, 'refused@simulator.example', 'refused@simulator.example', 'refused@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
@@ -592,6 +706,7 @@ CREATE INDEX ix_contact_account_id_email_key ON contact (account_id, email_key) 
 CREATE INDEX ix_contact_account_id_id ON contact (account_id, id);
 CREATE INDEX ix_contact_event_account_id_kind_at ON contact_event (account_id, kind, at);
 CREATE INDEX ix_contact_event_contact_id_id ON contact_event (contact_id, id);
+CREATE INDEX ix_contact_event_message_id ON contact_event (message_id, kind, id) WHERE message_id IS NOT NULL;
 CREATE INDEX ix_delivery_contact_id ON delivery (contact_id);
 CREATE INDEX ix_delivery_due ON delivery (job_id, next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX ix_delivery_job_id_email_key ON delivery (job_id, email_key);
@@ -607,6 +722,10 @@ CREATE INDEX ix_list_category_account_id ON list_category (account_id);
 CREATE INDEX ix_login_account_id ON login (account_id);
 CREATE INDEX ix_logon_failure_count_key ON logon_failure (count_key);
 CREATE INDEX ix_logon_failure_failed_at ON logon_failure (failed_at);
+CREATE UNIQUE INDEX ix_mail_event_account_id_kind ON mail_event (account_id, kind, account_number) WHERE account_number IS NOT NULL;
+CREATE INDEX ix_mail_event_delivery_id ON mail_event (delivery_id, kind);
+CREATE UNIQUE INDEX ix_mail_event_first_number ON mail_event (message_id, is_test, kind, first_number) WHERE first_number IS NOT NULL;
+CREATE UNIQUE INDEX ix_mail_event_link_id ON mail_event (link_id, kind, link_number) WHERE link_number IS NOT NULL;
 CREATE INDEX ix_membership_contact_id ON membership (contact_id);
 CREATE INDEX ix_membership_list_id_removed_at ON membership (list_id, removed_at, contact_id) WHERE removed_at IS NOT NULL;
 CREATE INDEX ix_message_account_id ON message (account_id);

@@ -20,6 +20,7 @@ class SendFigures:
 
     `opens` and `clicks` count events; `openers`, `readers` and `clickers` count mails, `repeat_clickers` those that
     were clicked at least twice. `sent` includes mails that the server refused for good, and so does `bounced`.
+    `erased_departures` are people who left because of the message and were erased since.
     """
 
     sent: int = 0
@@ -33,6 +34,7 @@ class SendFigures:
     complaints: int = 0
     machine_opens: int = 0
     machine_clicks: int = 0
+    erased_departures: int = 0
 
     @property
     def delivered(self) -> int:

@@ -264,7 +264,12 @@ def _numbers(
     scope, scope_id, kind = counter
     key = (event_counters.c.scope == scope, event_counters.c.scope_id == scope_id, event_counters.c.kind == kind)
     last = connection.execute(select(event_counters.c.last).where(*key)).scalar_one_or_none() or 0
-    low, high = 1, last
+    # Retention deletes from the lowest number.
+    lowest = select(func.min(numbers)).where(*these, numbers.is_not(None))
+    low: int | None = connection.execute(lowest).scalar_one_or_none() if last else None
+    if low is None:
+        return 1, 0
+    high = last
     if period.start is not None:
         low = _first_from(connection, these, numbers, period.start, low, last)
     if period.end is not None:
@@ -288,10 +293,8 @@ def _first_from(
     while low < high:
         middle = (low + high) // 2
         at = connection.execute(select(mail_events.c.at).where(*these, numbers == middle)).scalar_one_or_none()
-        if at is None:
-            # Retention has deleted the event.
-            low = middle + 1
-        elif at < moment:
+        if at is None or at < moment:
+            # Without a date retention has just deleted it.
             low = middle + 1
         else:
             high = middle

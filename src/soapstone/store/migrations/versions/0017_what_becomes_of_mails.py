@@ -25,6 +25,7 @@ SEND_FIGURES = (
     "complaints",
     "machine_opens",
     "machine_clicks",
+    "erased_departures",
 )
 LINK_FIGURES = ("clicks", "clickers", "machine_clicks")
 
