@@ -23,6 +23,8 @@ class Waiting:
 
     def __init__(self) -> None:
         self._since: dict[int, float] = {}
+        # Since when somebody waits, and when a writer had its turn last.
+        self._busy_since = 0.0
         self._moved = 0.0
         self._names = itertools.count()
         self._lock = threading.Lock()
@@ -37,7 +39,10 @@ class Waiting:
             me = next(self._names)
             if self._full():
                 raise RecordsUnavailable(LOCKED)
-            self._since[me] = time.monotonic()
+            moment = time.monotonic()
+            if not self._since:
+                self._busy_since = moment
+            self._since[me] = moment
         try:
             yield me
         finally:
@@ -72,4 +77,5 @@ class Waiting:
         return len(self._since) >= MOST_WAITING and self._stuck()
 
     def _stuck(self) -> bool:
-        return time.monotonic() - max(self._moved, next(iter(self._since.values()))) > STUCK
+        # Not since the oldest present one came: others may have waited for as long before it, and given up.
+        return time.monotonic() - max(self._moved, self._busy_since) > STUCK
