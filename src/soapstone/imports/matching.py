@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    FromClause,
     Integer,
     MetaData,
     Table,
@@ -23,11 +24,13 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
 )
 from sqlalchemy import Column as TableColumn
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
+from soapstone.imports.lookups import Lookups
 from soapstone.imports.opt_out_columns import OUT
 from soapstone.imports.outcomes import CODES, NEW
 from soapstone.imports.profile_json import Documents
@@ -52,8 +55,11 @@ class Matching:
         self._stage, self._rows = stage.table, stage.rows
         self._documents = Documents(stage.kind)
         self._sqlite = stage.kind == "sqlite"
+        self._lookups = Lookups(stage.kind)
         self._unique = account.identifier == "email"
         self._doubles = doubles
+        # The contacts as the statement finds them.
+        self._person: FromClause = contacts
         self.table = Table(
             "import_matched",
             MetaData(),
@@ -85,36 +91,59 @@ class Matching:
                 # Or SQLite chooses the unique index for this, and scans all contacts of the account.
                 repeatable = func.likely(repeatable)
             condition = and_(mine, contacts.c.email_key == staged.c.key, repeatable)
-        first = select(func.min(contacts.c.id)).where(condition).correlate(staged)
+        # Not the number itself: PostgreSQL would look for the lowest one by going through them all in their order.
+        oldest = func.min(contacts.c.id if self._sqlite else contacts.c.id + 0)
+        first = select(oldest).where(condition).correlate(staged)
         if self._list_id is None or (self._unique and not self._doubles):
             return first.scalar_subquery()
-        on_list = and_(memberships.c.contact_id == contacts.c.id, memberships.c.list_id == self._list_id)
-        members = [first.join(memberships, on_list)]
+        members = [self._members(first)]
         if self._doubles:
             double = and_(mine, contacts.c.email_key == staged.c.key, contacts.c.double_of.is_not(None))
-            others = select(func.min(contacts.c.id)).where(double, contacts.c.unique_email.is_(None)).correlate(staged)
-            members.append(others.join(memberships, on_list))
+            others = select(oldest).where(double, contacts.c.unique_email.is_(None)).correlate(staged)
+            members.append(self._members(others))
         return func.coalesce(*(member.scalar_subquery() for member in members), first.scalar_subquery())
+
+    def _members(self, query: Any) -> Any:
+        """Return a query of contacts for those that are on the list, whatever their state."""
+        member = memberships.c
+        here = and_(member.contact_id == contacts.c.id, member.list_id == self._list_id)
+        if self._sqlite:
+            return query.join(memberships, here)
+        # A value, which PostgreSQL looks up; a join it might do by going through the list.
+        return query.where(select(member.contact_id).where(here).correlate(contacts).scalar_subquery().is_not(None))
 
     def _statement(self) -> Any:
         """Return the statement that matches every row of the stage."""
-        staged = self._stage.alias("staged")
+        staged: Any = self._stage.alias("staged")
         source: Any
         if self._unique and self._rows.key == "email" and not self._doubles:
-            contact_id: ColumnElement[Any] = contacts.c.id
             mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
-            source = staged.outerjoin(contacts, mine)
+            if self._sqlite:
+                source = staged.outerjoin(contacts, mine)
+            else:
+                # A query of its own, so that PostgreSQL looks each row up: see Lookups.
+                names = {"id", "email_key", "unsubscribed_at", *self._rows.columns}
+                query = select(*(contacts.c[name] for name in sorted(names))).where(mine).correlate(staged)
+                self._person = query.offset(0).lateral("person")
+                source = staged.outerjoin(self._person, true())
+            contact_id: ColumnElement[Any] = self._person.c.id
         else:
             # Computed once for each row, not at each use.
-            found = select(staged.c.n, self.match(staged).label("contact_id")).cte("found").prefix_with("MATERIALIZED")
+            match = self.match(staged).label("contact_id")
+            taken = [staged.c.n] if self._sqlite else list(staged.c)
+            found = select(*taken, match).cte("found").prefix_with("MATERIALIZED")
             contact_id = found.c.contact_id
-            source = staged.join(found, found.c.n == staged.c.n).outerjoin(contacts, contacts.c.id == contact_id)
+            if self._sqlite:
+                source = staged.join(found, found.c.n == staged.c.n)
+            else:
+                # All of the row, so that nothing is joined with the rows found, which have no index.
+                source = staged = found
+            source = source.outerjoin(contacts, self._lookups.same(contacts.c.id, contact_id))
         state: ColumnElement[Any] = null()
         if self._list_id is not None:
-            member = and_(memberships.c.list_id == self._list_id, memberships.c.contact_id == contact_id)
-            source = source.outerjoin(memberships, member)
+            source = source.outerjoin(memberships, self._member(contact_id))
             state = memberships.c.state
-        known = contacts.c.id.is_not(None)
+        known = self._person.c.id.is_not(None)
         left: ColumnElement[bool] = false()
         if self._list_id is not None and not self._spec.removes:
             left = and_(known, self._opted_out(contact_id))
@@ -228,7 +257,7 @@ class Matching:
             and_(opt_outs.c.kind == "list_category", opt_outs.c.target_id == category),
         )
         found = exists(select(literal(1)).where(opt_outs.c.contact_id == contact_id, against))
-        left = or_(contacts.c.unsubscribed_at.is_not(None), found)
+        left = or_(self._person.c.unsubscribed_at.is_not(None), found)
         if not self._doubles:
             return left
         # An opt-out of one contact holds for all of its mailbox (lk-64).
@@ -240,8 +269,15 @@ class Matching:
             exists(select(literal(1)).where(here, memberships.c.state == "unsubscribed").correlate(other)),
         )
         oldest = func.coalesce(contacts.c.double_of, contacts.c.id)
-        mailbox = and_(other.c.account_id == self._account.id, or_(other.c.id == oldest, other.c.double_of == oldest))
-        return or_(left, exists(select(other.c.id).where(mailbox, theirs).correlate(contacts)))
+        # Two look-ups: PostgreSQL would find either by going through the whole account.
+        mine = other.c.account_id == self._account.id
+        mailbox = [other.c.id == oldest, and_(mine, other.c.double_of == oldest)]
+        return or_(left, *(exists(select(other.c.id).where(each, theirs).correlate(contacts)) for each in mailbox))
+
+    def _member(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        """Return the condition that a membership is the contact's on the list."""
+        member = memberships.c
+        return self._lookups.both((member.list_id, member.contact_id), (self._list_id, contact_id))
 
     def _is(self, kind: str, staged: Any, lists: tuple[int, ...] | None = None) -> ColumnElement[bool]:
         """Return whether the row's address, or the contact's, is blocked for this list, or for `lists`."""
@@ -251,14 +287,14 @@ class Matching:
                 suppressions.c.account_id == self._account.id,
                 suppressions.c.kind == kind,
                 suppressions.c.list_id.in_(lists or (WHOLE_ACCOUNT, self._list_id or WHOLE_ACCOUNT)),
-                suppressions.c.email_key.in_((self.email_key(staged), contacts.c.email_key)),
+                suppressions.c.email_key.in_((self.email_key(staged), self._person.c.email_key)),
                 suppressions.c.email_key != "",
             )
-            .correlate(staged, contacts)
+            .correlate(staged, self._person)
         )
 
     def _record_changed(self, staged: Any) -> ColumnElement[bool]:
-        old, columns = contacts.c, self._rows.columns
+        old, columns = self._person.c, self._rows.columns
         if self._spec.known == "keep" or not columns:
             return false()
         if self._spec.known == "append":

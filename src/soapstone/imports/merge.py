@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    and_,
     case,
     delete,
     func,
@@ -22,11 +21,13 @@ from sqlalchemy import (
     null,
     select,
     text,
+    true,
     update,
 )
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
+from soapstone.imports.lookups import Lookups
 from soapstone.imports.matching import Matching
 from soapstone.imports.opt_out_merge import OptOutMerge
 from soapstone.imports.outcomes import CODES, NAMES, NEW, UNCONFIRMED, UNSUBSCRIBED
@@ -60,9 +61,10 @@ RAISING = (*JOINED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 CACHE_KIB = 16 << 10
 COPY_BLOCK = 256 << 10
 # PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
-# hashing all contacts costs more as they grow, with memory for one chunk.
+# hashing all contacts costs more as they grow, with memory for one chunk. The costs that it thinks of are no reason to
+# compile its plans.
 _WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
-PLAN = "SELECT set_config('work_mem', '32MB', true)" + "".join(
+PLAN = "SELECT set_config('work_mem', '32MB', true), set_config('jit', 'off', true)" + "".join(
     f", set_config('enable_{way}', 'off', true)" for way in _WAYS
 )
 
@@ -99,6 +101,7 @@ class Merge:
         self._stage, self._rows = stage.table, stage.rows
         self._sqlite = stage.kind == "sqlite"
         self._documents = Documents(stage.kind)
+        self._lookups = Lookups(stage.kind)
         self._unique = account.identifier == "email"
         self._matching = Matching(account, list_id, spec, stage, doubles=doubles)
         self._matched = self._matching.table
@@ -178,17 +181,17 @@ class Merge:
         if not self._spec.dry_run:
             self._store(connection, counted, new_members, moment)
         result = select(stage.c.row, matched.c.outcome, func.coalesce(matched.c.contact_id, 0)).join(
-            matched, matched.c.n == stage.c.n
+            matched, self._staged()
         )
         refused = []
         reasons = {outcome for outcome, _ in counted if outcome in REJECTED}
         if reasons - {ImportOutcome.DELETED}:
             codes = [CODES[outcome] for outcome in REJECTED if outcome != ImportOutcome.DELETED]
-            query = select(stage.c.row, matched.c.outcome, stage.c.fields).join(matched, matched.c.n == stage.c.n)
+            query = select(stage.c.row, matched.c.outcome, stage.c.fields).join(matched, self._staged())
             found = connection.execute(query.where(matched.c.outcome.in_(codes)).order_by(stage.c.row))
             refused = [(row, NAMES[code], fields) for row, code, fields in found]
         if ImportOutcome.DELETED in reasons:
-            query = select(stage.c.row).join(matched, matched.c.n == stage.c.n)
+            query = select(stage.c.row).join(matched, self._staged())
             deleted = connection.execute(query.where(matched.c.outcome == CODES[ImportOutcome.DELETED])).scalars()
             # Nothing of these rows is stored.
             refused += [(row, ImportOutcome.DELETED, []) for row in deleted]
@@ -223,17 +226,15 @@ class Merge:
 
         An import that adds need not: it never relies on a state that another transaction may have changed since.
         """
-        held = (
-            select(memberships.c.contact_id)
-            .where(
-                memberships.c.list_id == self._list_id,
-                memberships.c.contact_id.in_(select(self._matching.match(self._stage)).select_from(self._stage)),
-            )
-            .order_by(memberships.c.contact_id)
-            .with_for_update()
-            .subquery()
+        # One by one, in the order of contacts.
+        contact_id = self._matching.match(self._stage).label("contact_id")
+        found = (
+            select(contact_id).select_from(self._stage).order_by(contact_id).cte("found").prefix_with("MATERIALIZED")
         )
-        connection.execute(select(func.count()).select_from(held))
+        member = memberships.c
+        here = (member.list_id == self._list_id, member.contact_id == found.c.contact_id)
+        held = select(member.contact_id).where(*here).correlate(found).with_for_update().lateral("held")
+        connection.execute(select(func.count()).select_from(found.join(held, true())))
 
     def _store(
         self, connection: Connection, counted: Counter[tuple[str, str | None]], new_members: int, moment: datetime
@@ -282,7 +283,7 @@ class Merge:
         columns["unique_email"] = columns["email_key"] if self._unique else null()
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
-        query = select(*columns.values()).join_from(matched, stage, matched.c.n == stage.c.n)
+        query = select(*columns.values()).join_from(matched, stage, self._staged())
         query = query.where(self._has(NEW)).order_by(matched.c.n)
         connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
 
@@ -303,7 +304,7 @@ class Merge:
         connection.execute(update(matched).where(matched.c.n == numbers.c.n).values(contact_id=numbers.c.id))
 
     def _change_contacts(self, connection: Connection, moment: datetime) -> None:
-        stage, matched = self._stage, self._matched
+        matched = self._matched
         values: dict[str, Any] = {name: self._matching.new_value(name) for name in self._rows.columns}
         if "email" in values:
             # The address is not the key here; its comparable form changes with it.
@@ -312,8 +313,8 @@ class Merge:
             connection.execute(
                 update(contacts)
                 .where(
-                    contacts.c.id == matched.c.contact_id,
-                    matched.c.n == stage.c.n,
+                    self._lookups.same(contacts.c.id, matched.c.contact_id),
+                    self._staged(),
                     matched.c.record_changed,
                     self._has(CHANGED),
                 )
@@ -323,13 +324,13 @@ class Merge:
     def _change_memberships(self, connection: Connection, outcomes: set[str]) -> int:
         """Change profiles, and subscribe unconfirmed members; return the number of these."""
         stage, matched, member = self._stage, self._matched, memberships.c
-        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
+        here = self._membership(matched.c.contact_id)
         if self._rows.has_blocks and self._spec.known in ("update", "overwrite"):
             self._forget_form_values(connection)
         if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
             connection.execute(
                 update(memberships)
-                .where(*here, matched.c.n == stage.c.n, matched.c.profile_changed, self._has(CHANGED))
+                .where(here, self._staged(), matched.c.profile_changed, self._has(CHANGED))
                 .values(profile=self._matching.new_profile(stage.c.profile))
             )
         if outcomes.isdisjoint((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)):
@@ -339,7 +340,7 @@ class Merge:
             member.state == "waiting",
             self._has((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)),
         ]
-        return connection.execute(update(memberships).where(*here, *waited).values(state="subscribed")).rowcount
+        return connection.execute(update(memberships).where(here, *waited).values(state="subscribed")).rowcount
 
     def _forget_form_values(self, connection: Connection) -> None:
         """Mark content blocks in rows as the sender's from now on, even if equal.
@@ -347,9 +348,9 @@ class Merge:
         Few members have written any.
         """
         stage, matched, member = self._stage, self._matched, memberships.c
-        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
+        here = self._membership(matched.c.contact_id)
         kept = select(member.contact_id, member.form_values, stage.c.profile)
-        kept = kept.join_from(matched, stage, matched.c.n == stage.c.n).join(memberships, and_(*here))
+        kept = kept.join_from(matched, stage, self._staged()).join(memberships, here)
         named = self._has((*CHANGED, ImportOutcome.UNCHANGED, ImportOutcome.JOINED, ImportOutcome.STILL_UNSUBSCRIBED))
         for row in connection.execute(kept.where(member.form_values.is_not(None), named)).all():
             marks = {name: value for name, value in row.form_values.items() if name not in row.profile}
@@ -384,7 +385,7 @@ class Merge:
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
         if self._rows.has_profile or self._rows.has_opt_outs:
-            source = matched.join(stage, matched.c.n == stage.c.n)
+            source = matched.join(stage, self._staged())
         query = select(*columns.values()).select_from(source)
         query = query.where(self._has((*JOINED, *COMING)), matched.c.membership.is_(None)).order_by(matched.c.n)
         connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
@@ -393,7 +394,7 @@ class Merge:
     def _raise_events(self, connection: Connection, moment: datetime) -> None:
         """Raise the external events in rows that are active events of the list (lk-51, lk-71)."""
         stage, matched = self._stage, self._matched
-        query = select(matched.c.contact_id, stage.c[EVENTS]).join(stage, stage.c.n == matched.c.n)
+        query = select(matched.c.contact_id, stage.c[EVENTS]).join(stage, self._staged())
         asked = connection.execute(query.where(self._has(RAISING), stage.c[EVENTS] != "").order_by(stage.c.row)).all()
         wanted = [(contact_id, numbers(text)) for contact_id, text in asked]
         assert self._list_id is not None  # noqa: S101 - asked for only with a list
@@ -410,16 +411,22 @@ class Merge:
 
     def _mark(self, connection: Connection) -> None:
         """Mark members in the file, which stay when an import replaces the others."""
-        matched, member = self._matched, memberships.c
+        matched = self._matched
         connection.execute(
             update(memberships)
             .where(
-                member.list_id == self._list_id,
-                member.contact_id == matched.c.contact_id,
+                self._membership(matched.c.contact_id),
                 matched.c.membership.is_not(None),
             )
             .values(last_job=self._job_id)
         )
+
+    def _staged(self) -> ColumnElement[bool]:
+        return self._lookups.same(self._stage.c.n, self._matched.c.n)
+
+    def _membership(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        member = memberships.c
+        return self._lookups.both((member.list_id, member.contact_id), (self._list_id, contact_id))
 
     def _has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
         return self._matching.has(outcomes)

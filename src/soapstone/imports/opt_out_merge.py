@@ -18,12 +18,14 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
     type_coerce,
     update,
 )
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
+from soapstone.imports.lookups import Lookups
 from soapstone.imports.matching import Matching
 from soapstone.imports.outcomes import UNSUBSCRIBED
 from soapstone.imports.rows import OPT_OUT, OPTED_OUT_AT
@@ -46,10 +48,13 @@ class OptOutMerge:
         self._account, self._list_id, self._spec = account, list_id, spec
         self._stage, self._rows = stage.table, stage.rows
         self._matching, self._matched = matching, matching.table
+        self._lookups = Lookups(stage.kind)
+        self._sqlite = stage.kind == "sqlite"
+        self._staged = self._lookups.same(self._stage.c.n, self._matched.c.n)
 
     def unsubscribe(self, connection: Connection, moment: datetime, outcomes: tuple[str, ...]) -> None:
         """End the memberships, unless ended already, of the contacts of rows with these outcomes."""
-        stage, matched, member = self._stage, self._matched, memberships.c
+        matched, member = self._matched, memberships.c
         ending = [self._matching.has(outcomes), matched.c.membership.in_(("subscribed", "waiting"))]
         told = select(
             literal(self._account.id),
@@ -61,16 +66,16 @@ class OptOutMerge:
         ).where(*ending)
         names = ["account_id", "contact_id", "list_id", "kind", "at", "by"]
         connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
-        here = [member.list_id == self._list_id, member.contact_id == matched.c.contact_id]
+        here = self._lookups.both((member.list_id, member.contact_id), (self._list_id, matched.c.contact_id))
         if self._rows.has_opt_outs:
-            ending.append(matched.c.n == stage.c.n)
+            ending.append(self._staged)
         connection.execute(
             update(memberships)
-            .where(*here, *ending)
+            .where(here, *ending)
             .values(state="unsubscribed", removed_at=self.since(moment), removed_by="Import")
         )
         if self._spec.action == "remove_with_profile":
-            connection.execute(update(memberships).where(*here).values(profile={}, form_values=null()))
+            connection.execute(update(memberships).where(here).values(profile={}, form_values=null()))
 
     def since(self, moment: datetime) -> ColumnElement[Any]:
         """Return the time of a row's opt-out: as the file says, else now."""
@@ -83,18 +88,18 @@ class OptOutMerge:
 
     def unsubscribe_everywhere(self, connection: Connection, moment: datetime) -> None:
         """Unsubscribe contacts from everything, including all their lists: the file concerns no list."""
-        stage, matched, member, event = self._stage, self._matched, memberships.c, contact_events.c
-        people = select(matched.c.contact_id).where(self._matching.has(ENDED))
-        theirs = (
-            member.contact_id.in_(people),
-            member.state.in_(("subscribed", "waiting")),
-            member.list_id.in_(
-                select(lists.c.id).where(lists.c.account_id == self._account.id, lists.c.deleted_at.is_(None))
-            ),
-        )
+        matched, member, event = self._matched, memberships.c, contact_events.c
+        ended = self._matching.has(ENDED)
+        people = (self._lookups.same(member.contact_id, matched.c.contact_id), ended)
+        present = select(lists.c.id).where(lists.c.account_id == self._account.id, lists.c.deleted_at.is_(None))
+        on_lists: ColumnElement[bool] = member.list_id.in_(present)
+        if not self._sqlite:
+            # Or PostgreSQL may go through the lists member by member.
+            on_lists = on_lists.is_(true())
+        on = (member.state.in_(("subscribed", "waiting")), on_lists)
         # Locked until the transaction ends, so that the count is exact.
-        held = select(member.list_id, member.state).where(*theirs).order_by(member.list_id, member.contact_id)
-        ending = held.with_for_update().subquery()
+        held = select(member.list_id, member.state).where(*people, *on).order_by(member.list_id, member.contact_id)
+        ending = held.with_for_update(of=memberships).subquery()
         counted = connection.execute(
             select(ending.c.list_id, func.sum(case((ending.c.state == "subscribed", 1), else_=0)))
             .group_by(ending.c.list_id)
@@ -104,13 +109,15 @@ class OptOutMerge:
         common: list[Any] = [literal(self._account.id), literal("unsubscribed"), stamp, literal("Import")]
         names = ["account_id", "kind", "at", "by", "contact_id"]
         known = select(*common, contacts.c.id).where(
-            contacts.c.id.in_(people),
-            or_(contacts.c.unsubscribed_at.is_(None), exists().where(member.contact_id == contacts.c.id, *theirs[1:])),
+            self._lookups.same(contacts.c.id, matched.c.contact_id),
+            ended,
+            or_(contacts.c.unsubscribed_at.is_(None), exists().where(member.contact_id == contacts.c.id, *on)),
         )
         connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
         connection.execute(
             update(contacts)
-            .where(contacts.c.id == matched.c.contact_id, matched.c.n == stage.c.n, self._matching.has(UNSUBSCRIBED))
+            .where(self._lookups.same(contacts.c.id, matched.c.contact_id), self._staged)
+            .where(self._matching.has(UNSUBSCRIBED))
             .where(contacts.c.unsubscribed_at.is_(None))
             .values(unsubscribed_at=self.since(moment), updated_at=moment)
         )
@@ -122,19 +129,14 @@ class OptOutMerge:
             .where(cause.contact_id == member.contact_id, cause.list_id.is_(None), cause.kind == "unsubscribed")
             .scalar_subquery()
         )
-        told = select(*common, member.contact_id, member.list_id, whole).where(*theirs)
+        told = select(*common, member.contact_id, member.list_id, whole).where(*people, *on)
         told = told.order_by(member.contact_id, member.list_id)
         connection.execute(
             insert(contact_events).from_select([*names, "list_id", "part_of"], told, include_defaults=False)
         )
         connection.execute(
             update(memberships)
-            .where(
-                member.contact_id == matched.c.contact_id,
-                matched.c.n == stage.c.n,
-                self._matching.has(ENDED),
-                *theirs[1:],
-            )
+            .where(*people, self._staged, *on)
             .values(state="unsubscribed", removed_at=self.since(moment), removed_by="Import")
         )
         for list_id, subscribed in counted:
@@ -157,8 +159,8 @@ class OptOutMerge:
             query = (
                 select(*columns.values())
                 .distinct()
-                .join_from(matched, stage, matched.c.n == stage.c.n)
-                .join(contacts, contacts.c.id == matched.c.contact_id)
+                .join_from(matched, stage, self._staged)
+                .join(contacts, self._lookups.same(contacts.c.id, matched.c.contact_id))
                 .where(self._matching.has(UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
             )
             adding = insert_into(suppressions, connection.dialect.name).from_select(
