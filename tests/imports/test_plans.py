@@ -46,8 +46,15 @@ def database_url(postgresql_databases: Databases) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("people", ["by address", "by custom id", "with double mailboxes"])
-@pytest.mark.parametrize("analyzed", ["empty", "with one member"])
+@pytest.mark.parametrize(
+    ("people", "analyzed"),
+    [
+        ("by address", "empty"),
+        ("by address", "with one member"),
+        ("by custom id", "empty"),
+        ("with double mailboxes", "empty"),
+    ],
+)
 @pytest.mark.parametrize("case", CASES)
 def test_no_step_goes_through_a_list_or_an_account_for_each_row(
     database: Database, run_file: Callable[..., Job], case: str, analyzed: str, people: str
