@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import insert
 from tests.sending.conftest import Office
 
-from soapstone.store.tables import deliveries
+from soapstone.store.tables import deliveries, tracked_links
 from soapstone.tracking import figures
-from soapstone.tracking.recording import Act, record_acts
+from soapstone.tracking.recording import Act, AnonymousAct, record_acts
 from soapstone.tracking.reports import EventReports, MailEvent, Period
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -49,7 +51,7 @@ def test_a_range_has_the_first_open_of_each_mail_within_it(office: Office, sent:
             dates.append(record_acts(connection, acts))
     reports = EventReports(office.database)
 
-    def opens(period: Period, **how: bool) -> list[MailEvent]:
+    def opens(period: Period, **how: Any) -> list[MailEvent]:
         page = reports.of_message(office.account.id, message, MailEventKind.OPEN, period=period, **how)
         assert page.total == len(page.events)
         return page.events
@@ -89,3 +91,38 @@ def test_pages_in_any_order(office: Office, sent: tuple[int, int, list[int]]) ->
     assert page(8) == whole[8:12]
     job_ids = {row.job_id for row in office.database.engine.connect().execute(deliveries.select())}
     assert page(8, job_ids=job_ids) == whole[8:12]
+
+
+def test_clicks_on_one_link_in_real_and_in_test_mails(office: Office, sent: tuple[int, int, list[int]]) -> None:
+    """mm-108: a message has figures of its own for its tests; both number their clicks from 1."""
+    message, job, numbers = sent
+    with office.database.write() as connection:
+        values = {"account_id": office.account.id, "message_id": message, "position": 1, "body": "html"}
+        values |= {"url": "https://example.com", "target": "https://example.com"}
+        link = connection.execute(insert(tracked_links).values(**values).returning(tracked_links.c.id)).scalar_one()
+        click = {"kind": MailEventKind.CLICK, "link_id": link}
+        record_acts(connection, [Act(**click, delivery_id=number) for number in numbers[:2]])
+        test = AnonymousAct(**click, account_id=office.account.id, message_id=message, job_id=job, is_test=True)
+        record_acts(connection, [test, Act(**click, delivery_id=numbers[2])])
+    reports = EventReports(office.database)
+    real = reports.of_link(office.account.id, link)
+    assert (real.total, [event.delivery_id for event in real.events]) == (3, numbers[:3])
+    assert [event.delivery_id for event in reports.of_link(office.account.id, link, offset=1).events] == numbers[1:3]
+    assert [event.delivery_id for event in reports.of_link(office.account.id, link, is_test=True).events] == [None]
+    assert reports.of_link(office.account.id, link, job_ids=[]).total == 0
+
+
+def test_opens_without_a_person_are_nobodys_first(office: Office, sent: tuple[int, int, list[int]]) -> None:
+    """lk-107"""
+    message, job, numbers = sent
+    act: dict[str, Any] = {"account_id": office.account.id, "message_id": message, "job_id": job, "is_test": False}
+    with office.database.write() as connection:
+        at = record_acts(
+            connection,
+            [AnonymousAct(kind=MailEventKind.OPEN, **act), Act(kind=MailEventKind.OPEN, delivery_id=numbers[0])],
+        )
+    for period in (Period(), Period(start=at)):
+        page = EventReports(office.database).of_message(
+            office.account.id, message, MailEventKind.OPEN, first=True, period=period
+        )
+        assert [event.delivery_id for event in page.events] == [numbers[0]]

@@ -806,6 +806,7 @@ mail_events = Table(
     Index(
         "ix_mail_event_link_id",
         "link_id",
+        "is_test",
         "kind",
         "link_number",
         unique=True,

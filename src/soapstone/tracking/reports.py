@@ -145,21 +145,32 @@ class EventReports:
                 numbers, counter = event.number, kind.value
                 if first:
                     these.append(or_(event.previous_at.is_(None), event.previous_at < period.start))
+                    # Opens without a person are no recipient's first.
+                    these.append(event.delivery_id.is_not(None))
             narrowed = jobs is not None or (first and period.start is not None)
             low, high = _numbers(connection, (*scope, counter), these[:3], numbers, period)
             return _page(connection, these, numbers, low, high, offset, limit, narrowed=narrowed)
 
     def of_link(
-        self, account_id: int, link_id: int, *, is_test: bool = False, offset: int = 0, limit: int = 2500
+        self,
+        account_id: int,
+        link_id: int,
+        *,
+        is_test: bool = False,
+        job_ids: Collection[int] | None = None,
+        offset: int = 0,
+        limit: int = 2500,
     ) -> EventPage:
-        """Return the clicks on a link by date."""
+        """Return the clicks on a link by date; `is_test` and `job_ids` as for `of_message`."""
         event = mail_events.c
         kind = MailEventKind.CLICK.value
-        these = [event.link_id == link_id, event.kind == kind, event.account_id == account_id]
+        these = [event.link_id == link_id, event.is_test == is_test, event.kind == kind, event.account_id == account_id]
+        narrowing = [] if job_ids is None else [event.job_id.in_(job_ids)]
         with self._database.read() as connection:
             counter = ("test link" if is_test else "link", link_id, kind)
-            low, high = _numbers(connection, counter, these, event.link_number, ANY_TIME)
-            return _page(connection, [*these, event.is_test == is_test], event.link_number, low, high, offset, limit)
+            numbers = event.link_number
+            low, high = _numbers(connection, counter, these, numbers, ANY_TIME)
+            return _page(connection, [*these, *narrowing], numbers, low, high, offset, limit, narrowed=bool(narrowing))
 
     def of_account(
         self,

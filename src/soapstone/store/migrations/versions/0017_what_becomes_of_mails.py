@@ -113,7 +113,7 @@ def upgrade() -> None:
     )
     _unique("ix_mail_event_account_id_kind", ["account_id", "kind", "account_number"], "account_number IS NOT NULL")
     _unique("ix_mail_event_first_number", ["message_id", "is_test", "kind", "first_number"], "first_number IS NOT NULL")
-    _unique("ix_mail_event_link_id", ["link_id", "kind", "link_number"], "link_number IS NOT NULL")
+    _unique("ix_mail_event_link_id", ["link_id", "is_test", "kind", "link_number"], "link_number IS NOT NULL")
     op.create_index("ix_mail_event_delivery_id", "mail_event", ["delivery_id", "kind"])
     op.create_table(
         "event_counter",
