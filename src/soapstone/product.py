@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from soapstone.contacts.event_sign_ups import EventSignUps
     from soapstone.contacts.history import History
     from soapstone.contacts.members import Members
+    from soapstone.contacts.removals import Removals
     from soapstone.contacts.saved_searches import SavedSearches
     from soapstone.contacts.search import Search
     from soapstone.contacts.subscriptions import Subscriptions
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from soapstone.sending.sends import Sends
     from soapstone.sending.signed_links import Links
     from soapstone.store.page_marks import PageMarks
+    from soapstone.tracking.contact_messages import ContactMessages
     from soapstone.tracking.reports import EventReports
 
 
@@ -116,6 +118,7 @@ class Product:
     campaigns: Campaigns = _room("lists.campaigns")
     review_groups: ReviewGroups = _room("lists.review_groups")
     complaints: Complaints = _room("contacts.complaints")
+    removals: Removals = _room("contacts.removals")
     duplicates: Duplicates = _room("contacts.duplicates")
     suppressions: Suppressions = _room("contacts.suppressions")
     erasure: Erasure = _room(
@@ -133,6 +136,7 @@ class Product:
     )
     reports: SendReports = _room("sending.reports")
     event_reports: EventReports = _room("tracking.reports")
+    contact_messages: ContactMessages = _room("tracking.contact_messages")
     invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
     contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its._keys,))
     samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))

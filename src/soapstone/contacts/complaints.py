@@ -11,13 +11,13 @@ from sqlalchemy import func, literal, select, tuple_
 from soapstone.contacts.changes import Cause, Change
 from soapstone.contacts.contacts import suppress
 from soapstone.store.database import Database
-from soapstone.store.tables import contact_events, contacts, lists, memberships, messages
+from soapstone.store.tables import campaigns, contact_events, contacts, lists, memberships, messages
 from soapstone.vocabulary.contacts import MembershipState
 
 
 @dataclass(frozen=True, kw_only=True)
 class Complaint:
-    """A complaint about a message; `number` is the contact's number on the list, 0 for none."""
+    """A complaint about a message of a campaign, if any; `number` is the contact's number on the list, 0 for none."""
 
     id: int
     at: datetime
@@ -25,6 +25,8 @@ class Complaint:
     list_name: str
     message_id: int
     subject: str
+    campaign_id: int
+    campaign_name: str
     number: int
     email: str
     provider: str
@@ -69,6 +71,8 @@ class Complaints:
                 lists.c.name.label("list_name"),
                 func.coalesce(event.message_id, 0).label("message_id"),
                 func.coalesce(messages.c.subject, "").label("subject"),
+                func.coalesce(campaigns.c.id, 0).label("campaign_id"),
+                func.coalesce(campaigns.c.name, "").label("campaign_name"),
                 func.coalesce(member.number, 0).label("number"),
                 contacts.c.email,
                 func.coalesce(event.detail["provider"].as_string(), "").label("provider"),
@@ -84,6 +88,7 @@ class Complaints:
                 (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
                 isouter=True,
             )
+            .join(campaigns, campaigns.c.id == messages.c.campaign_id, isouter=True)
             .where(event.account_id == account_id, event.kind == "complained", event.list_id.in_(list_ids))
             .order_by(event.at, event.id)
             .offset(offset)

@@ -76,6 +76,10 @@ class Call:
             return NO_DATE
         return moment.astimezone(self.account.zone).replace(tzinfo=None, microsecond=0)
 
+    def date_text(self, moment: datetime.datetime) -> str:
+        """Return the same where the contract declares a date as text (lk-22)."""
+        return self.wall_clock(moment).isoformat()
+
     def range_start(self, given: datetime.datetime | None) -> datetime.datetime | None:
         """Return the instant at which a range begins; None when that end is open (lk-23 to lk-25)."""
         return self._instant(given, fold=0)

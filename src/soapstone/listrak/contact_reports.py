@@ -100,8 +100,8 @@ def report_admin_contact_feedback_loop(
         WSFeedbackLoopListing(
             ListID=row.list_id,
             ListName=row.list_name,
-            CampaignID=0,
-            CampaignName="",
+            CampaignID=row.campaign_id,
+            CampaignName=row.campaign_name,
             MessageID=row.message_id,
             MessageSubject=row.subject,
             ContactID=str(row.number),

@@ -29,6 +29,9 @@ HANDLERS = HandlerModules(
         "import_detail",
         "contacts",
         "contact_reports",
+        "list_message_reports",
+        "message_reports",
+        "link_reports",
         "sends",
         "transactional",
         "lists",
@@ -37,6 +40,8 @@ HANDLERS = HandlerModules(
         "attribute_updates",
         "collections",
         "spam_score",
+        "location_reports",
+        "conversation_reports",
     ),
 )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
@@ -65,6 +66,16 @@ class Departure:
     message_id: int
     list_id: int | None
     at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentMessage:
+    """A message whose sends to a list began, the first of them at `begun_at`: all real ones, or all tests."""
+
+    id: int
+    subject: str
+    begun_at: datetime
+    job_ids: tuple[int, ...]
 
 
 class SendReports:
@@ -138,6 +149,49 @@ class SendReports:
                 for row in connection.execute(query)
                 if row.counters.get("handed")
             ]
+
+    def begun(
+        self,
+        account_id: int,
+        list_id: int,
+        *,
+        begun_from: datetime | None = None,
+        begun_before: datetime | None = None,
+        tests: bool = False,
+    ) -> list[SentMessage]:
+        """Return the messages that a list was sent first within a range, by that date, then by number (lk-106).
+
+        Test sends count only with `tests`, and only of messages that have no real send at all.
+        """
+        send, other = sends.c, sends.alias()
+        real = select(other.c.job_id).where(other.c.message_id == send.message_id, ~other.c.is_test).exists()
+        begun_at = func.min(jobs.c.started_at)
+        mine = (send.account_id == account_id) & (send.list_id == list_id) & jobs.c.started_at.is_not(None)
+        mine &= or_(~send.is_test, ~real) if tests else ~send.is_test
+        joined = sends.join(jobs, jobs.c.id == send.job_id)
+        of_messages = select(send.message_id, begun_at.label("begun_at")).select_from(joined).where(mine)
+        of_messages = of_messages.group_by(send.message_id)
+        if begun_from is not None:
+            of_messages = of_messages.having(begun_at >= begun_from)
+        if begun_before is not None:
+            of_messages = of_messages.having(begun_at < begun_before)
+        first = of_messages.subquery()
+        query = (
+            select(send.message_id, send.job_id, messages.c.subject, first.c.begun_at)
+            .select_from(joined)
+            .join(first, first.c.message_id == send.message_id)
+            .join(messages, messages.c.id == send.message_id)
+            .where(mine)
+            .order_by(first.c.begun_at, send.message_id, send.job_id)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [
+            SentMessage(id=number, subject=subject, begun_at=begun, job_ids=tuple(row.job_id for row in of_message))
+            for (number, subject, begun), of_message in groupby(
+                rows, lambda row: (row.message_id, row.subject, row.begun_at)
+            )
+        ]
 
     def counts(self, job_id: int) -> dict[str, int]:
         """Return the number of recipients of a send by state; empty states are left out."""

@@ -1,0 +1,81 @@
+"""Reports of the links of messages, and of the clicks on one link."""
+
+from __future__ import annotations
+
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
+from soapstone.listrak.operations import (
+    ReportContactLinkClick,
+    ReportContactLinkClickResponse,
+    ReportMessageLinkClick,
+    ReportMessageLinkClickResponse,
+)
+from soapstone.listrak.percent import percent
+from soapstone.listrak.sent_message import SentMessage, clicked_sends, find_message, offset, plain
+from soapstone.listrak.types import WSContactLinkClick, WSMessageLink
+from soapstone.tracking import figures
+from soapstone.tracking.reports import Period
+
+# The part of the mail that a link is in → its type (lk-111).
+TYPES = {"html": "HTML", "plain": "Text"}
+
+
+def report_message_link_click(call: Call, request: ReportMessageLinkClick) -> ReportMessageLinkClickResponse:
+    """Return the links of a message in their order, with their clicks (lk-108, lk-111)."""
+    rows, failure = plain(call, request, _links)
+    return ReportMessageLinkClickResponse(ReportMessageLinkClickResult=rows, WSException=failure)
+
+
+def report_contact_link_click(call: Call, request: ReportContactLinkClick) -> ReportContactLinkClickResponse:
+    """Return the clicks on a link; one of a message that the login does not see is unknown (lk-19)."""
+    link = call.product.event_reports.links_by_id(call.account.id, [request.LinkID]).get(request.LinkID)
+    message = find_message(call, link.message_id) if link else None
+    if link is None or message is None:
+        sentence = f"[NotFound] Link {request.LinkID} does not exist or is not accessible."
+        failure = call.failure("ReportContactLinkClick", sentence)
+        return ReportContactLinkClickResponse(ReportContactLinkClickResult=None, WSException=failure)
+    found = call.product.event_reports.of_link(
+        call.account.id,
+        link.id,
+        is_test=message.is_test,
+        job_ids=clicked_sends(call, message),
+        offset=offset(request.Page),
+        limit=PAGE_ROWS,
+    )
+    rows = [
+        WSContactLinkClick(
+            LinkID=link.id,
+            ContactID=str(each.contact_number),
+            EmailAddress=each.email,
+            LinkURL=link.url,
+            ClickDate=call.date_text(each.at),
+        )
+        for each in found.events
+    ]
+    return ReportContactLinkClickResponse(ReportContactLinkClickResult=rows, WSException=None)
+
+
+def _links(call: Call, message: SentMessage, page: int, period: Period) -> list[WSMessageLink]:
+    database, before = call.product.database, offset(page)
+    links = call.product.event_reports.links(call.account.id, message.id)[before : before + PAGE_ROWS]
+    clicks = figures.of_links(database, [each.id for each in links], message.job_ids)
+    # Read after those of the links, which are part of them: so no share is more than the whole.
+    whole = figures.total(figures.of_sends(database, message.job_ids).values()).clicks
+    return [
+        WSMessageLink(
+            MsgID=message.id,
+            LinkID=each.id,
+            LinkURL=each.url,
+            LinkType=TYPES[each.body],
+            ClickCount=clicks[each.id].clicks,
+            ClickerCount=clicks[each.id].clickers,
+            ClickPercent=percent(clicks[each.id].clicks, whole),
+            LinkDescription=each.description,
+        )
+        for each in links
+    ]
+
+
+HANDLERS: Handlers = {
+    "ReportMessageLinkClick": report_message_link_click,
+    "ReportContactLinkClick": report_contact_link_click,
+}
