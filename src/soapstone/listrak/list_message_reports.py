@@ -107,7 +107,7 @@ def _counted(call: Call, messages: list[SentMessage]) -> Iterator[tuple[SentMess
 def _activities(call: Call, found: ContactList, messages: list[SentMessage]) -> Iterator[WSMessageActivity]:
     removed = call.product.removals.counts(call.account.id, found.id, [each.id for each in messages])
     for message, counted in _counted(call, messages):
-        left, whole = removed.get(message.id, 0), counted.delivered
+        left, whole = removed.get(message.id, 0) + counted.erased_departures, counted.delivered
         yield WSMessageActivity(
             ListID=found.id,
             MsgID=message.id,
