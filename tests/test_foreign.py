@@ -14,6 +14,9 @@ from tests.conftest import locally_served
 
 from soapstone.accounts.account import Accounts
 from soapstone.listrak import service as listrak
+from soapstone.listrak.operations.conversation_reports import CONVERSATION_REPORTS
+from soapstone.listrak.operations.location_reports import LOCATION_REPORTS
+from soapstone.listrak.operations.message_reports import MESSAGE_REPORTS
 from soapstone.magnetmail import service as magnetmail
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.store.tables import metadata
@@ -48,6 +51,9 @@ MESSAGE = (
     "<FromEmailAddress>a@foreign.example</FromEmailAddress></WSMessage>"
 )
 TRIGGER = IMPORT.replace("fileMappings", "TriggerFileMappings").replace("WSFileMappings", "WSTriggerFileMappings")
+PAGE_OF_MESSAGE = "<MsgID>{number}</MsgID><Page>1</Page>"
+PAGE_OF_CONVERSATION = "<ConversationID>{number}</ConversationID><Page>1</Page>"
+SENT_MESSAGES = "<ListID>{number}</ListID><IncludeTestMessages>true</IncludeTestMessages>"
 LISTING = "<archived>all</archived><hidden>all</hidden><hasFax>all</hasFax><hasEmail>all</hasEmail>"
 CALLS = {
     (MM, "addGroup"): "<group_name>group {number}</group_name><categoryId>{number}</categoryId>",
@@ -148,6 +154,14 @@ CALLS = {
     (LK, "ReportListContactHygiene"): PAGE,
     (LK, "ReportRangeListContactHygiene"): PAGE,
     (LK, "ReportAdminContactFeedbackLoop"): "<Page>1</Page>",
+    **{(LK, each.name): PAGE_OF_MESSAGE for each in (*MESSAGE_REPORTS, *LOCATION_REPORTS)},
+    **{(LK, each.name): PAGE_OF_CONVERSATION for each in CONVERSATION_REPORTS},
+    (LK, "ReportListMessageActivity"): SENT_MESSAGES,
+    (LK, "ReportListMessageDelivery"): SENT_MESSAGES,
+    (LK, "ReportListConversationActivity"): "<ListID>{number}</ListID>",
+    (LK, "ReportListConversationDelivery"): "<ListID>{number}</ListID>",
+    (LK, "ReportContactLinkClick"): "<LinkID>{number}</LinkID><Page>1</Page>",
+    (LK, "ReportContactMessageActivity"): PAGE + "<EmailAddress>ada@example.com</EmailAddress>",
     (LK, "SendListMessage"): MESSAGE,
     (LK, "SendListMessageWithProfileFilter"): MESSAGE,
     (LK, "ScheduleSendListMessage"): MESSAGE + "<SendDateTime>2020-01-01T00:00:00</SendDateTime>",

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import insert
+
 from soapstone.accounts.account import Account, Login
 from soapstone.clock import now
-from soapstone.contacts.changes import Changes
+from soapstone.contacts.changes import Cause, Changes
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.worker import Worker
 from soapstone.listrak import service as listrak
@@ -22,7 +24,14 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft, Traits
+from soapstone.sending.reports import SENT
+from soapstone.sending.send_records import SendTicket
+from soapstone.store.tables import tracked_links
+from soapstone.tracking.bounce_classes import of_reply
+from soapstone.tracking.recording import Act, record_acts, record_bounces
+from soapstone.vocabulary.contacts import MembershipState
 from soapstone.vocabulary.messages import MessageKind
+from soapstone.vocabulary.tracking import MailEventKind
 from soapstone.wire.faults import Fault
 from soapstone.wire.service import Caller
 
@@ -54,6 +63,7 @@ class Things:
     message_category: int = NOBODY
     transactional: int = NOBODY
     sent: int = NOBODY
+    link: int = NOBODY
     send: int = NOBODY
     waiting: int = NOBODY
     stored: int = NOBODY
@@ -162,6 +172,7 @@ class Ground:
         product.sends.to_list(account=account, login=None, contact_list=made, message=message)
         product.sends.to_groups(account=account, login=None, groups=[made], message=stored)
         work(product)
+        link = self._acted(account, made.id, sent, name)
         waiting = product.sends.to_members(
             account=account, login=None, contact_list=made, message=message, due_at=datetime(2099, 1, 1, tzinfo=UTC)
         )
@@ -185,6 +196,7 @@ class Ground:
             message_category=product.categories.add_message_category(account.id, f"Letters {name}").id,
             transactional=transactional.id,
             sent=sent.message.id,
+            link=link,
             send=sent.job.id,
             waiting=waiting.job.id,
             stored=stored.id,
@@ -196,6 +208,24 @@ class Ground:
             email=email,
             email_key=product.contact_tokens.make(contact),
         )
+
+    def _acted(self, account: Account, list_id: int, sent: SendTicket, name: str) -> int:
+        """Everything that can become of a sent mail; the number of the link that was clicked."""
+        product = self.product
+        (row, *_) = product.reports.recipients(account.id, job_id=sent.job.id, states=SENT)
+        url = f"https://{name}.example.com/"
+        values = {"account_id": account.id, "message_id": sent.message.id, "position": 1, "body": "plain"}
+        with product.database.write() as connection:
+            query = insert(tracked_links).values(**values, url=url, target=url).returning(tracked_links.c.id)
+            link = int(connection.execute(query).scalar_one())
+            record_acts(connection, [Act(kind=MailEventKind.CLICK, delivery_id=row.id, link_id=link)])
+            record_bounces(connection, {row.id: of_reply(f"550 5.1.1 {name}")})
+        with Changes(product.database).begin(account) as change:
+            leaver = change.add(email=f"left-{name}@example.com")
+            change.join(list_id, leaver)
+            cause = Cause(message_id=sent.message.id)
+            change.move(list_id, leaver, MembershipState.UNSUBSCRIBED, cause=cause)
+        return link
 
 
 def work(product: Product) -> None:
@@ -416,6 +446,63 @@ LISTRAK_CALLS: dict[str, tuple[Members, Expected]] = {
         zero,
     ),
     "GetMessageAnalyticsInformation": (lambda it, ground: {"MsgIDs": [it.sent]}, empty),
+    **dict.fromkeys(
+        (
+            "ReportMessageContactSent",
+            "ReportMessageContactOpen",
+            "ReportMessageContactRead",
+            "ReportMessageContactClick",
+            "ReportMessageContactPassalong",
+            "ReportMessageContactBounces",
+            "ReportMessageContactActivity",
+            "ReportMessageContactRemoval",
+            "ReportMessageLinkClick",
+            "ReportMessageLocationClick",
+            "ReportMessageLocationOpen",
+            "ReportMessageLocationRead",
+            "ReportMessageLocationContactClick",
+            "ReportMessageLocationContactOpen",
+            "ReportMessageLocationContactRead",
+        ),
+        (lambda it, ground: {"MsgID": it.sent}, in_band),
+    ),
+    **dict.fromkeys(
+        (
+            "ReportRangeMessageContactOpen",
+            "ReportRangeMessageContactRead",
+            "ReportRangeMessageContactClick",
+            "ReportRangeMessageContactPassalong",
+            "ReportRangeMessageContactBounces",
+            "ReportRangeMessageContactRemoval",
+        ),
+        (lambda it, ground: {"MsgID": it.sent}, empty),
+    ),
+    **dict.fromkeys(
+        (
+            "ReportListMessageActivity",
+            "ReportListMessageDelivery",
+            "ReportListConversationActivity",
+            "ReportListConversationDelivery",
+        ),
+        (LIST, in_band),
+    ),
+    "ReportContactLinkClick": (lambda it, ground: {"LinkID": it.link}, in_band),
+    "ReportContactMessageActivity": (lambda it, ground: {"ListID": it.list, "EmailAddress": it.email}, in_band),
+    # No list has a conversation (lk-123), so that every number is unknown.
+    **dict.fromkeys(
+        (
+            "ReportConversationContactDelivery",
+            "ReportConversationContactRemoval",
+            "ReportConversationContactOpen",
+            "ReportConversationContactRead",
+            "ReportConversationContactBounce",
+            "ReportConversationLinkClick",
+            "ReportConversationLocationContactOpen",
+            "ReportConversationLocationContactRead",
+            "ReportConversationLocationContactClick",
+        ),
+        (lambda it, ground: {"ConversationID": NOBODY}, in_band),
+    ),
     "GetSpamScore": (only("WSMessage", "TestEmail"), no_object),
 }
 # They name nothing of an account.

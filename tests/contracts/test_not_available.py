@@ -76,7 +76,7 @@ def waiting(name: str, contract: Contract) -> list[str]:
 
 
 # Declared and not available yet. Whoever adds a handler takes its operation out.
-WAITING = {
+WAITING: dict[str, set[str]] = {
     "magnetmail": {
         "getOverallTracking",
         "getDetailedTracking",
@@ -86,44 +86,7 @@ WAITING = {
         "GetMessageSentTracking",
         "GetMessageOpenTracking",
     },
-    "listrak": {
-        "ReportMessageContactSent",
-        "ReportMessageContactOpen",
-        "ReportRangeMessageContactOpen",
-        "ReportMessageContactRead",
-        "ReportRangeMessageContactRead",
-        "ReportMessageContactClick",
-        "ReportRangeMessageContactClick",
-        "ReportMessageContactPassalong",
-        "ReportRangeMessageContactPassalong",
-        "ReportMessageContactBounces",
-        "ReportRangeMessageContactBounces",
-        "ReportListMessageActivity",
-        "ReportListMessageDelivery",
-        "ReportMessageLinkClick",
-        "ReportContactLinkClick",
-        "ReportMessageLocationClick",
-        "ReportMessageLocationOpen",
-        "ReportMessageLocationRead",
-        "ReportMessageLocationContactClick",
-        "ReportMessageLocationContactOpen",
-        "ReportMessageLocationContactRead",
-        "ReportMessageContactActivity",
-        "ReportRangeMessageContactRemoval",
-        "ReportMessageContactRemoval",
-        "ReportContactMessageActivity",
-        "ReportListConversationActivity",
-        "ReportListConversationDelivery",
-        "ReportConversationContactDelivery",
-        "ReportConversationContactRemoval",
-        "ReportConversationContactOpen",
-        "ReportConversationContactRead",
-        "ReportConversationLinkClick",
-        "ReportConversationContactBounce",
-        "ReportConversationLocationContactOpen",
-        "ReportConversationLocationContactRead",
-        "ReportConversationLocationContactClick",
-    },
+    "listrak": set(),
 }
 
 
