@@ -12,9 +12,20 @@ from sqlalchemy import insert, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_key
+from soapstone.clock import now
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft
-from soapstone.store.tables import accounts, contacts, deliveries, jobs, memberships, messages, sends, tracked_links
+from soapstone.store.tables import (
+    accounts,
+    contact_events,
+    contacts,
+    deliveries,
+    jobs,
+    memberships,
+    messages,
+    sends,
+    tracked_links,
+)
 from soapstone.tracking.recording import FinalResult, record_results
 from soapstone.vocabulary.messages import MessageKind
 
@@ -114,6 +125,17 @@ class Mailings:
                 record_results(connection, [FinalResult(delivery_id=each) for each in numbers])
             subject = connection.execute(select(messages.c.subject).where(messages.c.id == number)).scalar_one()
         return Mailing(job_id, number, subject, tuple(people), numbers)
+
+    def all_leave(self, mailing: Mailing, list_id: int) -> None:
+        """Unsubscribe all recipients of a send because of it, by two statements."""
+        contact_ids = [each.contact_id for each in mailing.people]
+        left = {"removed_at": now(), "removed_by": "Unsubscribe Link", "state": "unsubscribed"}
+        event = {"account_id": self.account.id, "list_id": list_id, "kind": "unsubscribed", "at": left["removed_at"]}
+        event |= {"by": left["removed_by"], "message_id": mailing.message, "detail": {}}
+        with self.database.write() as connection:
+            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(contact_ids)
+            connection.execute(update(memberships).where(here).values(**left))
+            connection.execute(insert(contact_events), [{**event, "contact_id": each} for each in contact_ids])
 
     def link(self, message: int, position: int, body: str = "html", description: str = "") -> tuple[int, str]:
         """Store a link of a message; its number and URL."""

@@ -141,7 +141,7 @@ def test_lk_31_pages_of_2500(raw: Raw, mailings: Mailings) -> None:
     bounce = of_reply("550 5.1.1 no such user")
     with mailings.database.write() as connection:
         record_bounces(connection, dict.fromkeys(mailing.deliveries, bounce))
-    leave(mailings, mailing, list_id, *range(PAGE - 1))
+    mailings.all_leave(mailing, list_id)
     kinds = ("Sent", "Open", "Read", "Click", "Bounces", "Activity", "Removal")
     reports = [f"ReportMessageContact{kind}" for kind in kinds]
     reports += [f"ReportRangeMessageContact{kind}" for kind in ("Open", "Read", "Click", "Bounces", "Removal")]
@@ -158,7 +158,7 @@ def test_lk_31_pages_of_2500(raw: Raw, mailings: Mailings) -> None:
             act(mailings, None, ("click", more.deliveries[0], link))
             with mailings.database.write() as connection:
                 record_bounces(connection, {more.deliveries[0]: bounce})
-            leave(mailings, more, list_id, 0)
+            mailings.all_leave(more, list_id)
             sent.append(people[place - 1])
         expected = [each.email for each in sent]
         for operation in reports:
