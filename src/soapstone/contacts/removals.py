@@ -29,7 +29,7 @@ class Removal:
 
 
 class Removals:
-    """Reads the removals that messages caused; people are counted, not events (lk-112, mm-112)."""
+    """Reads the removals that messages caused; people are counted, not events (lk-112)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

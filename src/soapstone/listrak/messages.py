@@ -24,6 +24,7 @@ from soapstone.listrak.types import (
 )
 from soapstone.sending.messages.message import Message
 from soapstone.sending.reports import SendRecord
+from soapstone.tracking import figures
 from soapstone.vocabulary.messages import MessageKind
 from soapstone.wire.faults import Fault
 
@@ -81,7 +82,7 @@ def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatu
         MsgID=request.MsgID,
         DeliveryType=DELIVERY_TYPES.get(sends[0].purpose, MessageDeliveryType.List),
         MessageStatus=flag,
-        SentCount=sum(each.sent for each in sends),
+        SentCount=figures.total(figures.of_sends(call.product.database, [each.job.id for each in sends]).values()).sent,
         StartTime=call.wall_clock(min(each.job.started_at or each.job.due_at for each in sends)),
         EndTime=call.wall_clock(max(ends)) if flag is SentFlag.Sent else NO_DATE,
     )
