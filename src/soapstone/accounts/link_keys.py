@@ -23,11 +23,12 @@ _ALL = range(1 << 63)
 
 @dataclass(frozen=True)
 class LinkKey:
-    """A key, and the numbers of deliveries and contacts that it signs."""
+    """A key, the numbers of deliveries and contacts that it signs, and its own number."""
 
     value: str
     deliveries: range = _ALL
     contacts: range = _ALL
+    number: int = 1
 
 
 class LinkKeys:
@@ -53,6 +54,7 @@ class LinkKeys:
                     _derived(secret, row.salt),
                     deliveries=_numbers(row.first_delivery, row.last_delivery),
                     contacts=_numbers(row.first_contact, row.last_contact),
+                    number=row.number,
                 )
                 for row in rows
             ]

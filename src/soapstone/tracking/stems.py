@@ -1,0 +1,121 @@
+"""Stems: the signed name of one mail, which its tracked links, pixel and bounce address share.
+
+A stem has 32 letters and digits of base32 in lower case: 1 octet with the key's number, 4 with the message's, 6 with
+the delivery's, and 9 of an HMAC-SHA-256. Mail servers and readers may change its case. It says that a mail is one of
+ours, and nothing more: what must stay secret takes the signature of `sending/signed_links.py`, made with other keys.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+
+from soapstone.accounts.link_keys import LinkKeys
+
+# Characters of a stem.
+LENGTH = 32
+# Most characters of the address that a signed target leads to.
+LONGEST_TARGET = 2_000
+
+_STEM = re.compile(rf"[A-Za-z2-7]{{{LENGTH}}}")
+_SIGNATURE = 9
+# Base64url without padding, the point, 8 octets of an HMAC as hexadecimal digits; then what a mail reader took into the
+# link, which begins with no letter or digit.
+_LONGEST_ENCODED = 4 * LONGEST_TARGET // 3 + 3
+_TARGET = re.compile(rf"([A-Za-z0-9_-]{{1,{_LONGEST_ENCODED}}})\.([0-9a-f]{{16}})(?:[^A-Za-z0-9].*)?", re.S)
+_ADDRESS = re.compile(r"https?://[!-~]+", re.I)
+
+
+@dataclass(frozen=True)
+class Stem:
+    """The mail that a stem names. `delivery_id` is 0 in mails that are tracked without persons."""
+
+    message_id: int
+    delivery_id: int
+
+
+@dataclass(frozen=True)
+class _Key:
+    number: int
+    deliveries: range
+    stems: bytes
+    targets: bytes
+
+
+class Stems:
+    """Makes and reads the stems of one installation, and the targets of links whose address has merge fields."""
+
+    def __init__(self, keys: LinkKeys) -> None:
+        # Newest first. The purpose goes into the key, so that no signature is good for two purposes.
+        self._keys = [
+            _Key(key.number % 256, key.deliveries, _derived(key.value, "stem"), _derived(key.value, "target"))
+            for key in keys.all
+        ]
+
+    def make(self, message_id: int, delivery_id: int) -> str:
+        """Return the stem of a mail. Raises LookupError if no key signs for this delivery."""
+        for key in self._keys:
+            # Mails without persons are signed with the newest key.
+            if not delivery_id or delivery_id in key.deliveries:
+                break
+        else:
+            raise LookupError(f"no key signs for delivery {delivery_id}")
+        numbers = b"%c%b%b" % (key.number, message_id.to_bytes(4, "big"), delivery_id.to_bytes(6, "big"))
+        return b32encode(numbers + hmac.digest(key.stems, numbers, "sha256")[:_SIGNATURE]).decode().lower()
+
+    def read(self, text: str) -> Stem | None:
+        """Return the mail that a stem names, in whatever case it is written; None for what was not made here."""
+        found = self._opened(text)
+        return found[1] if found else None
+
+    def sign_target(self, stem: str, position: int, target: str) -> str:
+        """Return the last segment of a link's path: it holds the target, for this link of this mail alone.
+
+        `target` is an absolute URL of http or https in ASCII. Raises ValueError for anything else, so that nothing else
+        is ever signed, and LookupError for a stem that was not made here.
+        """
+        if len(target) > LONGEST_TARGET or not _ADDRESS.fullmatch(target):
+            raise ValueError(f"links do not lead to {target[:200]!r}")
+        found = self._opened(stem)
+        if found is None:
+            raise LookupError(f"no stem of this server: {stem!r}")
+        encoded = urlsafe_b64encode(target.encode()).decode().rstrip("=")
+        return f"{encoded}.{_signature(found[0], stem, position, encoded)}"
+
+    def read_target(self, stem: str, position: int, segment: str) -> str | None:
+        """Return the target in a last segment that `sign_target` made for this link; None for any other.
+
+        Characters after the signature are ignored unless they begin with a letter or digit: mail readers take `!` or
+        `)` behind an address into the link.
+        """
+        match, found = _TARGET.fullmatch(segment), self._opened(stem)
+        if match is None or found is None:
+            return None
+        encoded, signature = match.groups()
+        if not hmac.compare_digest(signature, _signature(found[0], stem, position, encoded)):
+            return None
+        return urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+
+    def _opened(self, text: str) -> tuple[_Key, Stem] | None:
+        if not _STEM.fullmatch(text):
+            return None
+        octets = b32decode(text.upper())
+        numbers, signature = octets[:-_SIGNATURE], octets[-_SIGNATURE:]
+        stem = Stem(int.from_bytes(numbers[1:5], "big"), int.from_bytes(numbers[5:], "big"))
+        for key in self._keys:
+            # A key that ended with a restore has signed for no delivery after it.
+            if key.number != numbers[0] or (stem.delivery_id and stem.delivery_id not in key.deliveries):
+                continue
+            if hmac.compare_digest(hmac.digest(key.stems, numbers, "sha256")[:_SIGNATURE], signature):
+                return key, stem
+        return None
+
+
+def _derived(key: str, purpose: str) -> bytes:
+    return hmac.digest(key.encode(), f"soapstone tracking {purpose}".encode(), "sha256")
+
+
+def _signature(key: _Key, stem: str, position: int, encoded: str) -> str:
+    return hmac.digest(key.targets, f"{stem.lower()}/{position}/{encoded}".encode(), "sha256")[:8].hex()
