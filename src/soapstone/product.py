@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from soapstone.store.page_marks import PageMarks
     from soapstone.tracking.contact_messages import ContactMessages
     from soapstone.tracking.reports import EventReports
+    from soapstone.tracking.stems import Stems
 
 
 class _Room:
@@ -140,7 +141,9 @@ class Product:
     invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
     contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its._keys,))
     samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))
-    link_actions: LinkActions = _room("sending.link_actions", lambda its: (its.database, lambda: its.links))
+    link_actions: LinkActions = _room(
+        "sending.link_actions", lambda its: (its.database, lambda: its.links, lambda: its.stems)
+    )
     previews: Previews = _room("sending.messages.preview", lambda its: (its.database, bool(its.settings.public_url)))
 
     def __init__(self, settings: Settings, database: Database) -> None:
@@ -200,6 +203,13 @@ class Product:
         if not self.settings.public_url:
             return None
         return Links(self.settings.public_url, self._keys)
+
+    @cached_property
+    def stems(self) -> Stems:
+        """The stems of mails."""
+        from soapstone.tracking.stems import Stems
+
+        return Stems(self._keys)
 
 
 # The blob behind a spooled member of a request.

@@ -116,5 +116,5 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 
 def stationery(product: Product) -> MailOptions:
-    """Return links and signer of all mails, as far as configured. Raises InvalidError."""
-    return MailOptions(links=product.links, signer=dkim_signer(product.settings))
+    """Return links, stems and signer of all mails, as far as configured. Raises InvalidError."""
+    return MailOptions(links=product.links, signer=dkim_signer(product.settings), stems=product.stems)

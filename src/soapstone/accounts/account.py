@@ -28,6 +28,7 @@ from soapstone.store.tables import (
 )
 from soapstone.store.unique import looks_again
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
+from soapstone.vocabulary.tracking import TrackingMode
 
 # Purpose of a session → the right that its login needs.
 SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
@@ -37,7 +38,8 @@ RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console", "may_choose_nu
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """A customer. `identifier` is one of Identifier (mm-53), `unsubscribe_type` one of UnsubscribeType (mm-120).
+    """A customer. `identifier` is one of Identifier (mm-53), `unsubscribe_type` one of UnsubscribeType (mm-120),
+    `tracking` one of TrackingMode.
 
     `field_labels` are the account's own names of contact fields, by column.
     """
@@ -49,6 +51,7 @@ class Account:
     identifier: str
     time_zone: str
     unsubscribe_type: str
+    tracking: str
     field_labels: Mapping[str, str]
 
     @property
@@ -338,14 +341,16 @@ class Accounts:
             return networks_of(connection, account.id)
 
     def change(self, account: Account, **values: Any) -> Account:
-        """Change settings of an account: `time_zone`, `unsubscribe_type`, `field_labels`, and `identifier` while it has
-        no contacts. Raises InvalidError for invalid values."""
-        if unknown := values.keys() - {"time_zone", "unsubscribe_type", "field_labels", "identifier"}:
+        """Change settings of an account: `time_zone`, `unsubscribe_type`, `tracking`, `field_labels`, and `identifier`
+        while it has no contacts. Raises InvalidError for invalid values."""
+        if unknown := values.keys() - {"time_zone", "unsubscribe_type", "tracking", "field_labels", "identifier"}:
             raise TypeError(f"no settings of an account: {sorted(unknown)}")
         if "time_zone" in values:
             _check_zone(values["time_zone"])
         if values.get("unsubscribe_type", "all") not in tuple(UnsubscribeType):
             raise InvalidError(f"An unsubscribe is about one of {', '.join(UnsubscribeType)}.")
+        if values.get("tracking", "full") not in tuple(TrackingMode):
+            raise InvalidError(f"Mails are tracked in one of these ways: {', '.join(TrackingMode)}.")
         if values.get("identifier", "email") not in tuple(Identifier):
             raise InvalidError("Contacts are identified by email or custom_id.")
         with self._database.write() as connection:
@@ -412,6 +417,7 @@ def _account(row: Row[Any]) -> Account:
         identifier=row.identifier,
         time_zone=row.time_zone,
         unsubscribe_type=row.unsubscribe_type,
+        tracking=row.tracking,
         field_labels=row.field_labels,
     )
 

@@ -132,6 +132,8 @@ def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
     if number and all(each.id != number for each in call.product.campaigns.all(found.id)):
         raise Fault(f"[NotFound] Campaign {number} does not exist or is not accessible.")
     extras = {name: getattr(asked, member) or "" for member, name in EXTRAS.items() if getattr(asked, member)}
+    # A message that other programs make has none, and is tracked as its list says.
+    extras["tracking"] = bool(asked.EnableTracking)
     return Traits(campaign_id=number or None, extras=extras, login_id=call.login.id)
 
 

@@ -31,7 +31,8 @@ class _AtWork(Exception):
 @dataclass(frozen=True, kw_only=True)
 class ContactList:
     """One list. `settings` belongs to the contract that wrote it, except `from_name` and `from_address`, the default
-    sender of its messages. `members` counts all members, `subscribed` those that get its mail."""
+    sender of its messages. `members` counts all members, `subscribed` those that get its mail. `tracking` is one of
+    TrackingMode, or empty for that of the account."""
 
     id: int
     account_id: int
@@ -45,6 +46,7 @@ class ContactList:
     updated_at: datetime | None
     updated_by: int | None
     category_id: int | None
+    tracking: str
 
     @property
     def from_name(self) -> str:
@@ -84,6 +86,7 @@ class Lists:
         login_id: int | None = None,
         unique_name: bool = False,
         category_id: int | None = None,
+        tracking: str = "",
         number: int | None = None,
     ) -> ContactList:
         """Create a list, visible and not on the subscription page (mm-91).
@@ -101,7 +104,7 @@ class Lists:
                 if name.casefold() in {other.casefold() for other in names}:
                     raise NameTakenError(f"There is a list named {name} already.")
             values = {"account_id": account_id, "name": name, "settings": dict(settings or {}), "created_at": now()}
-            values["category_id"] = category_id
+            values |= {"category_id": category_id, "tracking": tracking}
             made = add_row(connection, lists, values, number)
             if login_id is not None:
                 connection.execute(insert(granted_lists).values(login_id=login_id, list_id=made["id"]))

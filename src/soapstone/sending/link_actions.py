@@ -18,6 +18,7 @@ from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.signed_links import Links
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs
+from soapstone.tracking.stems import Stems
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
 
@@ -35,11 +36,17 @@ class Sent:
 
 
 class LinkActions:
-    """Carries out the actions of links. `delivery_id`, from the link, is the recipient's row in the ledger."""
+    """Carries out the actions of links. `delivery_id`, from the link, is the recipient's row in the ledger.
 
-    def __init__(self, database: Database, links: Callable[[], Links | None]) -> None:
+    `stems` are those of the mails; without them the pages of mails are not tracked.
+    """
+
+    def __init__(
+        self, database: Database, links: Callable[[], Links | None], stems: Callable[[], Stems | None] = lambda: None
+    ) -> None:
         self._database = database
         self._links = links
+        self._stems = stems
 
     def find(self, delivery_id: int) -> Sent | None:
         """Return the mail that a link belongs to; None if it, or its list, was deleted."""
@@ -93,7 +100,8 @@ class LinkActions:
         if job is None:
             return None
         try:
-            builder = MailBuilder(self._database, job, sent.message_id, MailOptions(links=self._links()))
+            options = MailOptions(links=self._links(), stems=self._stems())
+            builder = MailBuilder(self._database, job, sent.message_id, options, record_links=False)
         except SoapstoneError:
             return None
         row = builder.one(delivery_id)

@@ -21,7 +21,7 @@ class Links:
     """Creates and reads links. `base` is this server's public URL, `keys` are the signing keys."""
 
     def __init__(self, base: str, keys: LinkKeys) -> None:
-        self._base = base.rstrip("/")
+        self.base = base.rstrip("/")
         # `Signer` derives its key anew for each signature, which takes longer than the signature itself.
         self._keys = [
             (
@@ -35,13 +35,13 @@ class Links:
         """Return the link of this purpose for one recipient of a send."""
         number = str(delivery_id)
         key = next(keys[purpose] for numbers, keys in self._keys if delivery_id in numbers)
-        return f"{self._base}/{PATHS[purpose]}/{number}.{_signature(key, number)}"
+        return f"{self.base}/{PATHS[purpose]}/{number}.{_signature(key, number)}"
 
     def held_by(self, text: str) -> bool:
         """Return whether the text holds a link made here, copied from a sent mail (mm-99)."""
         paths = "|".join(PATHS.values())
         purposes = {path: purpose for purpose, path in PATHS.items()}
-        found = re.finditer(rf"{re.escape(self._base)}/({paths})/([\w.-]*[\w-])", text)
+        found = re.finditer(rf"{re.escape(self.base)}/({paths})/([\w.-]*[\w-])", text)
         return any(self.read(purposes[match[1]], match[2]) is not None for match in found)
 
     def read(self, purpose: str, token: str) -> int | None:

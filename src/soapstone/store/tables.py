@@ -32,7 +32,7 @@ from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.jobs import ENDED, JobState
 from soapstone.vocabulary.labelled import Labelled
 from soapstone.vocabulary.messages import MessageKind
-from soapstone.vocabulary.tracking import BounceClass, MailEventKind
+from soapstone.vocabulary.tracking import BounceClass, MailEventKind, TrackingMode
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -123,6 +123,8 @@ accounts = _table(
     _text("unsubscribe_type", "all"),
     # The account's own names of contact fields, column → label.
     _document("field_labels"),
+    # How much is recorded of its mails' recipients.
+    _text("tracking", TrackingMode.FULL),
     _one_of("identifier", Identifier),
 )
 
@@ -219,6 +221,8 @@ lists = _table(
     Column("updated_by", Id),
     Column("deleted_at", Instant),
     Column("category_id", Id),
+    # One of TrackingMode; empty for that of the account.
+    _text("tracking"),
 )
 
 CUSTOM_FIELDS = tuple(f"custom{n}" for n in range(1, 31))

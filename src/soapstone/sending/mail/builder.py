@@ -18,6 +18,7 @@ from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.ledger import within
 from soapstone.sending.mail.dkim import DkimSigner
+from soapstone.sending.mail.mail_tracking import MailTracking
 from soapstone.sending.mail.mime import Head, ascii_domain, envelope
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, profile_value, with_links
 from soapstone.sending.messages.message import Message
@@ -28,6 +29,7 @@ from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp.connection import Envelope
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
+from soapstone.tracking.stems import Stems
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +42,32 @@ NO_LINKS = "The message has a link to this server, which does not know its addre
 
 @dataclass(frozen=True, kw_only=True)
 class MailOptions:
-    """The links and DKIM signer of all sends' mails; None for what is not configured."""
+    """The links, stems and DKIM signer of all sends' mails; None for what is not configured.
+
+    Without links or stems no mail is tracked.
+    """
 
     links: Links | None = None
     signer: DkimSigner | None = None
+    stems: Stems | None = None
 
 
 class MailBuilder:
     """The message of a send, compiled once, and the values of its recipients.
 
-    Values come from the supplied file, else from the contact, else from the profile of the list.
+    Values come from the supplied file, else from the contact, else from the profile of the list. With `record_links`,
+    as for a send, links that the message did not have before are recorded.
     """
 
-    def __init__(self, database: Database, job: Job, message_id: int, stationery: MailOptions | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        job: Job,
+        message_id: int,
+        stationery: MailOptions | None = None,
+        *,
+        record_links: bool = True,
+    ) -> None:
         message = Messages(database).get(job.account_id, message_id)
         contact_list = Lists(database).get(job.account_id, job.list_id) if job.list_id else None
         if message is None or (job.list_id and contact_list is None):
@@ -72,8 +87,12 @@ class MailBuilder:
         further: Mapping[str, Any] = job.request.get("links", {})
         # The message with the links added by this send.
         shown = with_links(self._message, settings, further) if self._links else self._message
-        self.content = Content(shown, has_links=True)
-        self._plain, self._html = self.content.bodies(shown.charset)
+        self._tracking = self._tracked(shown, record_links)
+        if self._tracking:
+            self.content = Content(self._tracking.message, tracked=True)
+        else:
+            self.content = Content(shown, has_links=True)
+        self._plain, self._html = self.content.bodies(shown.charset, self._tracking.gap if self._tracking else "")
         wanted = self.content.names.keys()
         self._linked = {key: purpose for key, purpose in LINK_KEYS.items() if key in wanted}
         if self._linked and self._links is None:
@@ -150,8 +169,14 @@ class MailBuilder:
 
         Raises MergedTooLarge.
         """
-        rendered = self.content.render(self._values(row))
-        return rendered.subject, rendered.html, rendered.plain
+        values, tracking = self._values(row), self._tracking
+        if tracking is None:
+            rendered = self.content.render(values)
+            return rendered.subject, rendered.html, rendered.plain
+        stem = tracking.stem(row.id)
+        rendered = self.content.render(values, tracking.address_of(stem))
+        html = rendered.html and rendered.html.replace(tracking.gap, stem)
+        return rendered.subject, html, rendered.plain.replace(tracking.gap, stem)
 
     def message_uid(self, delivery_id: int) -> str:
         """Return the Message-ID of a recipient's mail: the same for every attempt."""
@@ -167,6 +192,12 @@ class MailBuilder:
             told = "job %d: mails from %s are not signed, since the DKIM key is of %s"
             log.warning(told, self._job.id, ascii_domain(sender), signer.domain)
         return None
+
+    def _tracked(self, message: Message, record: bool) -> MailTracking | None:
+        links, stems = self._links, self._stationery.stems
+        if links is None or stems is None:
+            return None
+        return MailTracking.of_send(self._database, self._job, message, self._list, links.base, stems, record=record)
 
     def _key(self, delivery_id: int) -> str:
         return f"{self._message.public_id}.{delivery_id}"
@@ -207,7 +238,8 @@ class MailBuilder:
         values = self._values(row)
         if email != row.email:
             values["email"] = email
-        merged = self.content.merge(values)
+        stem = self._tracking.stem(row.id) if self._tracking else ""
+        merged = self.content.merge(values, self._tracking.address_of(stem) if self._tracking else None)
         unsubscribe = ""
         if self._links is not None and self._one_click:
             made = "unsubscribe_link" in self._linked
@@ -226,8 +258,8 @@ class MailBuilder:
             unsubscribe=unsubscribe,
             charset=self._message.charset,
         )
-        html = self._html.write(merged.html) if self._html is not None and merged.html is not None else None
-        return head.around(self._plain.write(merged.plain), html)
+        html = self._html.write(merged.html, stem) if self._html is not None and merged.html is not None else None
+        return head.around(self._plain.write(merged.plain, stem), html)
 
     def _values(self, row: Row[Any]) -> dict[str, str]:
         values = {"email": row.email}

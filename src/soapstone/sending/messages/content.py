@@ -29,7 +29,7 @@ from soapstone.sending.messages.message import (
     Parts,
 )
 from soapstone.sending.messages.plain_text import plain_template, text_and_markup
-from soapstone.sending.messages.template import Allowance, TagCount, Template, merge_key
+from soapstone.sending.messages.template import AddressOf, Allowance, TagCount, Template, merge_key
 from soapstone.vocabulary.attributes import AttributeKind
 
 Written = TypeVar("Written", Message, Draft)
@@ -94,23 +94,28 @@ class Merged:
 class Content:
     """The compiled parts of a message; `names` holds all merge keys that they use, with the name as written.
 
-    `has_links` says that `with_links` made it, whose links may exceed the size limits. Raises InvalidMessage for
-    an invalid template, one with forbidden expressions, and a message that is too large.
+    `has_links` says that `with_links` made it, whose links may exceed the size limits; `tracked` that it was checked
+    before its links were rewritten. Raises InvalidMessage for an invalid template, one with forbidden expressions, and
+    a message that is too large.
     """
 
-    def __init__(self, message: Parts, *, has_links: bool = False) -> None:
-        check_size(message, room=has_links)
+    def __init__(self, message: Parts, *, has_links: bool = False, tracked: bool = False) -> None:
+        if not tracked:
+            check_size(message, room=has_links)
         self._subject = Template(message.subject, "subject")
         self._from_name = Template(message.from_name, "sender name")
         self._to_name = Template(message.to_name, "recipient name")
-        self._html = Template(message.html, "HTML body", markup=True) if message.html.strip() else None
+        self._html = None
+        if message.html.strip():
+            self._html = Template(message.html, "HTML body", markup=True, tracked=tracked)
         # Text made from the HTML body adds no names.
         plain, most = message.plain, MOST_MARKUP + has_links * ROOM_MARKUP
         if self._html and plain.strip():
-            check_markup(message.html, most)
+            if not tracked:
+                check_markup(message.html, most)
         elif self._html:
             plain = plain_template(message.html, most)
-        self._plain = Template(plain, "text body")
+        self._plain = Template(plain, "text body", tracked=tracked)
         parts = (self._subject, self._from_name, self._to_name, self._html, self._plain)
         self.names: dict[str, str] = {}
         for part in parts:
@@ -128,16 +133,16 @@ class Content:
             fields = "merge fields" if len(unknown) > 1 else "merge field"
             raise InvalidMessage(f"The message uses unknown {fields}: {', '.join(unknown)}.")
 
-    def bodies(self, charset: str) -> tuple[Body, Body | None]:
-        """Return the writers of text and HTML bodies (None without any) from merged pieces."""
-        html = Body("html", charset, self._html.fixed) if self._html else None
-        return Body("plain", charset, self._plain.fixed), html
+    def bodies(self, charset: str, stem: str = "") -> tuple[Body, Body | None]:
+        """Return the writers of text and HTML bodies (None without any) from merged pieces; `stem` as for `Body`."""
+        html = Body("html", charset, self._html.fixed, stem) if self._html else None
+        return Body("plain", charset, self._plain.fixed, stem), html
 
-    def merge(self, values: Mapping[str, str]) -> Merged:
+    def merge(self, values: Mapping[str, str], address_of: AddressOf | None = None) -> Merged:
         """Return the parts for one recipient; a key without a value stands for empty text.
 
-        A value that is Markup is HTML in the HTML body, and the text of that HTML in all other parts. Raises
-        MergedTooLarge.
+        `address_of` makes the addresses of tracked links that have merge fields. A value that is Markup is HTML in the
+        HTML body, and the text of that HTML in all other parts. Raises MergedTooLarge.
         """
         complete = {key: values.get(key, "") for key in self.names}
         if sum(map(len, complete.values())) > MOST_MERGED:
@@ -148,8 +153,8 @@ class Content:
             subject=self._subject.render(texts, allowance),
             from_name=self._from_name.render(texts, allowance),
             to_name=self._to_name.render(texts, allowance),
-            html=self._html.pieces(complete, allowance) if self._html else None,
-            plain=self._plain.pieces(texts, allowance),
+            html=self._html.pieces(complete, allowance, address_of) if self._html else None,
+            plain=self._plain.pieces(texts, allowance, address_of),
         )
         allowance.check()
         if (
@@ -160,9 +165,9 @@ class Content:
             raise MergedTooLarge(f"The subject or a name of the mail has more than {LONGEST_LINE:,} characters.")
         return merged
 
-    def render(self, values: Mapping[str, str]) -> Rendered:
+    def render(self, values: Mapping[str, str], address_of: AddressOf | None = None) -> Rendered:
         """Return the same with the bodies as whole texts."""
-        merged = self.merge(values)
+        merged = self.merge(values, address_of)
         html = None if merged.html is None else "".join(merged.html)
         return Rendered(
             subject=merged.subject,

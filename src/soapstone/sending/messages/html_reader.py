@@ -199,7 +199,7 @@ class HtmlReader(MarkedText):
             seen.add(name)
             value = {"closed": "double", "ended": "single"}.get(which or "", which or "name")
             start, end = match.span(value) if value != "name" else (position, position)
-            found.append(Attribute(name, self.marked(start, end, _decode_attribute), start, end))
+            found.append(Attribute(name, self.marked(start, end, decode_attribute), start, end))
         return (), -1
 
     def _end_of_text(self, name: str, position: int) -> int:
@@ -248,7 +248,8 @@ def _decode(text: str) -> str:
     return _REFERENCE.sub(_in_text, text) if "&" in text else text
 
 
-def _decode_attribute(text: str) -> str:
+def decode_attribute(text: str) -> str:
+    """Return the value of an attribute whose source this is, as browsers read it."""
     text = _with_line_feeds(text)
     return _REFERENCE.sub(_in_attribute, text) if "&" in text else text
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from soapstone.sending.messages.content import LINK_KEYS
 from soapstone.sending.messages.html_reader import EndTag, HtmlReader, StartTag, Text
+from soapstone.sending.messages.link_places import trimmed
 from soapstone.sending.messages.marked_text import MARK, MarkedText
 from soapstone.sending.messages.message import InvalidMessage, Parts
 from soapstone.sending.messages.template import names_in
@@ -17,7 +18,6 @@ from soapstone.sending.signed_links import Links
 
 _WEB = re.compile(rf"(?:https?|ftp)://.|{MARK.pattern}", re.IGNORECASE)
 _IN_TEXT = re.compile(rf'(?:(?:https?|ftp)://|mailto:)[^\s<>"]+|{MARK.pattern}', re.IGNORECASE)
-_AFTER_LINK = ".,;:!?'*)]}"
 
 # "web" leads to a page, "mail" to an address, "own" to a page of this server.
 Kind = Literal["web", "mail", "own"]
@@ -52,7 +52,7 @@ def links_of(html: str, plain: str) -> list[tuple[str, str]]:
             if _kind(reader, url, None):
                 found.setdefault(url, shown)
     for match in _IN_TEXT.finditer(text.marked()):
-        url = match[0].rstrip(_AFTER_LINK)
+        url = trimmed(match[0])
         found.setdefault(url, url)
     return list(found.items())
 
@@ -67,7 +67,7 @@ def _in_html(html: str, links: Links | None) -> Iterator[Hyperlink]:
 def _in_text(text: str, links: Links | None) -> Iterator[Hyperlink]:
     reader = MarkedText(text)
     for match in _IN_TEXT.finditer(reader.marked()):
-        found = match[0].rstrip(_AFTER_LINK)
+        found = trimmed(match[0])
         kind = _kind(reader, found, links)
         # A field of the recipient may be anything; in text only what the message itself makes a link of is one.
         if kind and (kind == "own" or not MARK.match(found)):

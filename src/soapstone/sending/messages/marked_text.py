@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable
+from copy import copy
+from typing import Self
 
 from soapstone.sending.messages.template import MergeTag, merge_tags
 
@@ -34,6 +36,20 @@ class MarkedText:
             position = tag.end
         # The source with the same places.
         self._filled = "".join((*pieces, source[position:].translate(UNUSED)))
+
+    @property
+    def filled(self) -> str:
+        """The source with FILL in place of each character of its merge tags."""
+        return self._filled
+
+    def part(self, start: int, end: int) -> Self:
+        """Return a part of the source, with places of its own. It begins and ends outside of merge tags."""
+        part = copy(self)
+        part.source, part._filled = self.source[start:end], self._filled[start:end]
+        tags = [self.merge_tags[number] for number in self.numbers(start, end)]
+        part.merge_tags = [tag._replace(start=tag.start - start, end=tag.end - start) for tag in tags]
+        part._starts = [tag.start for tag in part.merge_tags]
+        return part
 
     def marked(self, start: int = 0, end: int | None = None, change: Callable[[str], str] = str) -> str:
         """Return a part of the source with marks for its merge tags; `change` is done to the texts between them."""

@@ -97,9 +97,31 @@ FILTERS: dict[str, Callable[..., Any]] = {
 # A filter of our own for the text in which a condition searches; no template can name it.
 _SEARCHED = "searched text"
 
-# The name under which a template finds all values, and that of what the mail may cost, which no template can name.
+# The name under which a template finds all values, and those of what the mail may cost and of what makes its tracked
+# addresses, which no template can name.
 VALUES = "field"
 ALLOWANCE = "allowance of the mail"
+ADDRESS_OF = "tracked addresses of the mail"
+
+# Position of a link, its merged address, whether that is HTML → the address in the mail.
+AddressOf = Callable[[int, str, bool], str]
+
+# Around the address of a tracked link with merge fields. No author may use it.
+_TRACKED = "tracked_link"
+
+
+def tracked_address(written: str, position: int) -> str:
+    """Return an address with merge tags so that a template with `tracked` leads it through this server."""
+    return f"{{% filter {_TRACKED}({position}) %}}{written}{{% endfilter %}}"
+
+
+@pass_context
+def _tracked(context: Context, merged: str, position: int) -> str:
+    address_of: AddressOf | None = context.parent[ADDRESS_OF]
+    is_html = isinstance(merged, Markup)
+    address = merged if address_of is None else address_of(position, str(merged), is_html)
+    # In HTML it has nothing to escape, or is what was written.
+    return Markup(address) if is_html else address  # noqa: S704
 
 
 def merge_key(name: str) -> str:
@@ -122,6 +144,7 @@ def _environment(markup: bool) -> SandboxedEnvironment:
     environment.filters.clear()
     environment.filters.update(FILTERS)
     environment.filters[_SEARCHED] = _counted(str)
+    environment.filters[_TRACKED] = _tracked
     return environment
 
 
@@ -132,16 +155,17 @@ class Template:
     """A compiled template. `names` holds the keys (`merge_key`) of all values that it may use, `fixed` at least all
     pieces of its text that are the same for every recipient.
 
-    `part` names the text in sentences ("subject"); `markup` escapes values for HTML. Raises InvalidMessage.
+    `part` names the text in sentences ("subject"); `markup` escapes values for HTML. With `tracked` it may have
+    addresses of `tracked_address`. Raises InvalidMessage.
     """
 
-    def __init__(self, source: str, part: str, *, markup: bool = False) -> None:
+    def __init__(self, source: str, part: str, *, markup: bool = False, tracked: bool = False) -> None:
         environment = _ENVIRONMENTS[markup]
         if "\0" in source:
             raise InvalidMessage(f"The {part} holds a character that cannot be stored.")
         try:
             tree = environment.parse(source)
-            _check_body(tree.body)
+            _check_body(tree.body, tracked)
             names = _Names()
             names.visit(tree)
             code = environment.compile(tree)
@@ -158,17 +182,21 @@ class Template:
         self.fixed = frozenset(_texts(code))
         self._template = CompiledTemplate.from_code(environment, code, {})
         # A text that asks for nothing is merged once.
-        self._always = None if names.found else self._merge({}, Allowance())
+        differs = names.found or tree.find(nodes.FilterBlock) is not None
+        self._always = None if differs else self._merge({}, Allowance(), None)
         self._always_size = sum(map(len, self._always or ()))
 
-    def pieces(self, values: Mapping[str, str], allowance: Allowance | None = None) -> Sequence[str]:
+    def pieces(
+        self, values: Mapping[str, str], allowance: Allowance | None = None, address_of: AddressOf | None = None
+    ) -> Sequence[str]:
         """Return the text for one recipient, in pieces; `values` has an entry for every one of `names`.
 
-        Its cost is charged to the mail's allowance, which the caller checks last. Raises MergedTooLarge.
+        `address_of` makes the addresses of tracked links; without it they are those of the author. Its cost is charged
+        to the mail's allowance, which the caller checks last. Raises MergedTooLarge.
         """
         allowance = allowance or Allowance()
         if self._always is None:
-            return self._merge(values, allowance)
+            return self._merge(values, allowance, address_of)
         allowance.merged -= self._always_size
         return self._always
 
@@ -176,12 +204,13 @@ class Template:
         """Return the text for one recipient, like `pieces`."""
         return "".join(self.pieces(values, allowance))
 
-    def _merge(self, values: Mapping[str, str], allowance: Allowance) -> Sequence[str]:
+    def _merge(self, values: Mapping[str, str], allowance: Allowance, address_of: AddressOf | None) -> Sequence[str]:
         template = self._template
+        context = template.new_context({VALUES: values, ALLOWANCE: allowance, ADDRESS_OF: address_of})
         pieces: list[str] = []
         left = allowance.merged
         # Piece by piece: all of them may not fit into memory.
-        for piece in template.root_render_func(template.new_context({VALUES: values, ALLOWANCE: allowance})):
+        for piece in template.root_render_func(context):
             left -= len(piece)
             if left < 0:
                 break
@@ -316,7 +345,7 @@ def _line(error: Exception) -> str:
     return f", in line {line}" if line else ""
 
 
-def _check_body(body: Sequence[nodes.Node]) -> None:
+def _check_body(body: Sequence[nodes.Node], tracked: bool) -> None:
     for node in body:
         if isinstance(node, nodes.Output):
             for piece in node.nodes:
@@ -324,9 +353,11 @@ def _check_body(body: Sequence[nodes.Node]) -> None:
                     _check_text(piece)
         elif isinstance(node, nodes.If):
             _check_condition(node.test)
-            _check_body(node.body)
-            _check_body(node.elif_)
-            _check_body(node.else_)
+            _check_body(node.body, tracked)
+            _check_body(node.elif_, tracked)
+            _check_body(node.else_, tracked)
+        elif tracked and isinstance(node, nodes.FilterBlock) and node.filter.name == _TRACKED:
+            _check_body(node.body, tracked=False)
         else:
             raise _NotAllowed(node)
 
