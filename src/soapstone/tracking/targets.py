@@ -15,7 +15,7 @@ _DROPPED = str.maketrans("", "", "\t\n\r")
 _AROUND = "".join(map(chr, range(0x21)))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PARTS = re.compile(
-    r"(https?)://((?:[^/\\?#]*@)?)([^/\\?#@:]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{0,5})?([/\\][^?#]*)?(.*)", re.I
+    r"(https?)://([^/\\?#]*@)?(\[[0-9A-Fa-f:.]+\]|[^/\\?#@:]+)(:[0-9]{0,5})?([/\\][^?#]*)?((?:[?#].*)?)", re.I | re.S
 )
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]+\]")
 # All of ASCII that may stand in an address; browsers encode the others.
@@ -46,7 +46,7 @@ def web_target(url: str) -> str | None:
         return None
     try:
         after = quote((path or "").replace("\\", "/") + rest, safe=_SAFE)
-        found = f"{scheme.lower()}://{quote(user, safe=_SAFE)}{host.lower()}{port or ''}{after}"
+        found = f"{scheme.lower()}://{quote(user or '', safe=_SAFE)}{host.lower()}{port or ''}{after}"
     except UnicodeEncodeError:
         return None
     return found if len(found) <= LONGEST_TARGET else None

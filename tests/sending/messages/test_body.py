@@ -26,6 +26,10 @@ PIECES = st.one_of(
     st.sampled_from(["\n", "\r", "\r\n", "x" * 600, "x" * 600 + "\n", "\n--=", "_", "é\n" * 40, "Hello,\nyou\n\n"]),
 )
 
+# What stands for the stem of a mail, and a stem.
+GAP = "q7x4mzkd2vbn6gw3tjyr5hcs2laepfuo"
+STEM = "aebagbafaydqqcikbmga2dqpcaireeyu"
+
 
 def whole(subtype: str, text: str, charset: str) -> bytes:
     """The body of one mail, all at once: how every mail was written before."""
@@ -133,3 +137,20 @@ def test_short_headers_are_those_of_the_standard_library(text: str, header: str,
     expected = Header(text, charset, maxlinelen=76, header_name=header).encode(linesep="\r\n")
     if text:
         assert _encoded(header, text, charset) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    pieces=st.lists(PIECES | st.just(GAP) | st.just(f"https://t.example/c/{GAP}/1"), max_size=12),
+    fixed=st.sets(st.integers(0, 11)),
+    charset=st.sampled_from(CHARSETS),
+    shift=st.integers(0, 80),
+)
+def test_stems_are_joined_into_encoded_lines(pieces: list[str], fixed: set[int], charset: str, shift: int) -> None:
+    """Wherever quoted-printable breaks a line: each mail is as if its text were encoded for itself."""
+    pieces = [*pieces, "é" + "x" * shift + GAP + "\n", "y\n" + "é" + "x" * shift + GAP + "\nz"]
+    shared = [piece for number, piece in enumerate(pieces) if number in fixed]
+    body = Body("html", charset, [*shared, pieces[-1]], GAP)
+    for stem in (STEM, STEM[::-1], STEM):
+        text = "".join(pieces).replace(GAP, stem)
+        assert body.write(pieces, stem) == whole("html", text, charset)

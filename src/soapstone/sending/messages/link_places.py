@@ -28,7 +28,7 @@ class LinkPlace(NamedTuple):
 
     `url` is the address with its merge tags, decoded; `address` has marks in their place, `names` the merge keys that
     it uses, and `hosts` are those that its author wrote. `text`, `images` (text that stands for them) and `title` are
-    its words, with merge tags. With `off` its author leaves it untracked.
+    its words, with merge tags; `shown` is the text with marks. With `off` its author leaves it untracked.
     """
 
     start: int
@@ -37,6 +37,7 @@ class LinkPlace(NamedTuple):
     address: str
     names: frozenset[str]
     hosts: frozenset[str]
+    shown: str = ""
     text: str = ""
     images: str = ""
     title: str = ""
@@ -100,6 +101,7 @@ def places_in_html(reader: HtmlReader) -> tuple[list[LinkPlace], list[Replacemen
                         place._replace(
                             start=each.start + offset,
                             end=each.end + offset,
+                            shown=" ".join(text.split()),
                             text=_words(part, text),
                             images=_words(part, images),
                             title=title,
@@ -122,7 +124,7 @@ def _whole(reader: MarkedText, start: int, end: int) -> int:
     for number in reader.numbers(start, end):
         tag = reader.merge_tags[number]
         # A minus sign takes white space away that stands outside of the part.
-        if tag.block == "raw" or tag.text[2:3] == "-" or tag.text[-3:-2] == "-":
+        if tag.block == "raw" or tag.text[2:3] == "-" or tag.text.rstrip()[-3:-2] == "-":
             return outermost if depth else tag.start
         if tag.block == "if":
             outermost = outermost if depth else tag.start

@@ -121,7 +121,7 @@ class TrackedMessage:
             target = place.url if followed else None
         else:
             target = self._rules.target(place.address)
-        if target is None or (body == "html" and self._rules.would_warn(place.text)):
+        if target is None or (body == "html" and self._rules.would_warn(place.shown)):
             return
         self._places.append((body, place))
         self.links.append(
