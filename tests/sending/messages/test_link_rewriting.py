@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,11 @@ PIXELS += f'<img src="{BASE}/r/{STEM}.gif" width="1" height="1" alt="">'
 
 def message(html: str = "", plain: str = "") -> Message:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    texts = dict.fromkeys(("name", "public_id", "subject", "from_name", "from_address", "reply_address", "to_name"), "")
-    flags = dict.fromkeys(("archived", "hidden", "has_own_links"), False)
-    none = dict.fromkeys(("list_id", "campaign_id", "category_id", "login_id"))
+    texts: Any = dict.fromkeys(
+        ("name", "public_id", "subject", "from_name", "from_address", "reply_address", "to_name"), ""
+    )
+    flags: Any = dict.fromkeys(("archived", "hidden", "has_own_links"), False)
+    none: Any = dict.fromkeys(("list_id", "campaign_id", "category_id", "login_id"))
     return Message(
         id=7, account_id=1, kind=MessageKind.SEND, html=html, plain=plain, charset="utf-8", extras={},
         created_at=moment, updated_at=moment, **texts, **flags, **none,
@@ -131,7 +134,7 @@ def test_what_is_no_tracked_link(html: str) -> None:
 
 def test_links_of_the_server_stay() -> None:
     html = '<a href="{{ Unsubscribe_Link }}">x</a><a href="{{ browser_link }}">x</a>'
-    links = {"unsubscribe_link": "https://shop.example/u/1", "browser_link": "https://shop.example/m/1"}
+    links: Any = {"unsubscribe_link": "https://shop.example/u/1", "browser_link": "https://shop.example/m/1"}
     assert html_of(html, **links) == Content(message(html)).render(links).html
 
 
@@ -422,16 +425,12 @@ def body(seed: int) -> tuple[str, str, list[tuple[str, str]]]:
     html = "".join(pieces)
     if chance.random() < 0.6:
         html = f"<html><body>{html}</body></html>"
-    lines = [
-        chance.choice(
-            [
-                lambda: f"See {address('text')}{chance.choice(['', '.', ', and', ')', '!', '>'])}",
-                lambda: "Hello {{ First_Name }}, é",
-                lambda: "",
-            ]
-        )()
-        for _ in range(chance.randrange(6))
-    ]
+    lines = []
+    for _ in range(chance.randrange(6)):
+        after = chance.choice(["", ".", ", and", ")", "!", ">"])
+        lines.append(chance.choice(["Hello {{ First_Name }}, é", "", f"See {address('text')}{after}"]))
+        if not lines[-1].startswith("See"):
+            addresses.pop()
     return html, "\n".join([*lines, "-"]), addresses
 
 
@@ -444,7 +443,7 @@ def filled(source: str, addresses: Sequence[tuple[str, str]]) -> str:
 @pytest.mark.parametrize("seed", range(200))
 def test_mails_differ_in_addresses_and_pixels_only(seed: int) -> None:
     html, plain, addresses = body(seed)
-    values = {"first_name": "Zoë & <b>", "email": "zoe@example.org"}
+    values: Any = {"first_name": "Zoë & <b>", "email": "zoe@example.org"}
     untracked = Content(message(filled(html, addresses), filled(plain, addresses))).render(values)
     mail, links = tracked(filled(html, addresses), filled(plain, addresses), **values)
     assert len(links) == len(addresses)
