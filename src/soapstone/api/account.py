@@ -26,6 +26,7 @@ class AccountHead(BaseModel):
     identifier: str
     time_zone: str
     unsubscribe_type: str
+    tracking: str
     field_labels: dict[str, str]
 
     @classmethod

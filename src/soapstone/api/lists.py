@@ -38,15 +38,24 @@ router = APIRouter(prefix="/lists", tags=["lists"])
 
 # Settings of a list that are on or off.
 SWITCHES = ("double_opt_in", "removal_link")
+# Other settings of a list that a request may hold, and columns.
+SETTINGS = ("from_name", "from_address", *SWITCHES, "untracked_domains", "track_visible_urls")
+COLUMNS = ("visible", "on_subscription_page", "tracking")
 
 CategoryId = Annotated[int, Field(ge=1, le=LARGEST)]
+Tracking = Literal["", "full", "figures", "off"]
+Domains = Annotated[
+    list[Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]], Field(max_length=1000)
+]
 Attribute = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,14}$")]
 
 
 class ListOut(BaseModel):
     """A list. `members` counts all members, `subscribed` those who get its mail.
 
-    `removal_link` adds a link to unsubscribe to mails without one.
+    `removal_link` adds a link to unsubscribe to mails without one. `tracking` is how much is recorded of its mails'
+    recipients, empty for what the account says. Links to `untracked_domains` are not tracked, nor with
+    `track_visible_urls` of false links whose text is an address; null tracks them if the domains have one owner.
     """
 
     id: int
@@ -55,6 +64,9 @@ class ListOut(BaseModel):
     from_address: str
     double_opt_in: bool
     removal_link: bool
+    tracking: str
+    untracked_domains: list[str]
+    track_visible_urls: bool | None
     visible: bool
     on_subscription_page: bool
     category_id: int | None
@@ -66,8 +78,10 @@ class ListOut(BaseModel):
     @classmethod
     def of(cls, found: ContactList) -> ListOut:
         """Return the list as it is shown."""
-        settings = {name: bool(found.settings.get(name)) for name in SWITCHES}
-        return cls(**{name: getattr(found, name) for name in cls.model_fields if name not in SWITCHES}, **settings)
+        settings: dict[str, Any] = {name: bool(found.settings.get(name)) for name in SWITCHES}
+        settings["untracked_domains"] = list(found.settings.get("untracked_domains", []))
+        settings["track_visible_urls"] = found.settings.get("track_visible_urls")
+        return cls(**{name: getattr(found, name) for name in cls.model_fields if name not in settings}, **settings)
 
 
 class ListIn(Numbered):
@@ -78,17 +92,24 @@ class ListIn(Numbered):
     from_address: Text = ""
     double_opt_in: bool = False
     removal_link: bool = True
+    tracking: Tracking = ""
+    untracked_domains: Domains = Field(default_factory=list)
+    track_visible_urls: bool | None = None
     category_id: CategoryId | None = None
 
 
 class ListChange(Body):
-    """Changes of a list; members left out stay. A `category_id` of null takes it out of its category."""
+    """Changes of a list; members left out stay. A `category_id` of null takes it out of its category, and
+    `track_visible_urls` of null brings the usual rule back."""
 
     name: Name | None = None
     from_name: Text | None = None
     from_address: Text | None = None
     double_opt_in: bool | None = None
     removal_link: bool | None = None
+    tracking: Tracking | None = None
+    untracked_domains: Domains | None = None
+    track_visible_urls: bool | None = None
     visible: bool | None = None
     on_subscription_page: bool | None = None
     category_id: CategoryId | None = None
@@ -173,6 +194,7 @@ def create_list(given: ListIn, caller: Calling, once: Making) -> Response:
             login_id=login_id,
             unique_name=True,
             category_id=given.category_id,
+            tracking=given.tracking,
             number=given.number,
         )
 
@@ -194,10 +216,12 @@ def change_list(list_id: Number, given: ListChange, caller: Calling) -> ListOut:
     values = given.model_dump(exclude_none=True)
     if given.name is not None and not given.name.strip():
         raise InvalidError("The list needs a name.")
-    columns: dict[str, Any] = {name: values[name] for name in ("visible", "on_subscription_page") if name in values}
+    columns: dict[str, Any] = {name: values[name] for name in COLUMNS if name in values}
     if "category_id" in given.model_fields_set:
         _check_category(caller, given.category_id)
         columns["category_id"] = given.category_id
+    if "track_visible_urls" in given.model_fields_set:
+        values["track_visible_urls"] = given.track_visible_urls
     changed = caller.product.lists.change(
         caller.account.id,
         list_id,
@@ -297,7 +321,9 @@ def _check_category(caller: Caller, category_id: int | None) -> None:
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    settings: dict[str, Any] = {name: given[name] for name in ("from_name", "from_address", *SWITCHES) if name in given}
+    settings: dict[str, Any] = {name: given[name] for name in SETTINGS if name in given}
+    if "untracked_domains" in settings:
+        settings["untracked_domains"] = sorted({domain.lower() for domain in settings["untracked_domains"]})
     if settings.get("from_address") and not is_mailbox(settings["from_address"]):
         raise InvalidError("from_address is not an e-mail address.")
     return settings

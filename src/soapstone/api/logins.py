@@ -18,6 +18,7 @@ from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, OneOf, Page, Text, own, page, paged
 from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NameTakenError
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
+from soapstone.vocabulary.tracking import TrackingMode
 
 router = APIRouter(tags=["account"])
 
@@ -102,6 +103,7 @@ class AccountChange(Body):
 
     time_zone: Text | None = None
     unsubscribe_type: OneOf[UnsubscribeType] | None = None
+    tracking: OneOf[TrackingMode] | None = None
     field_labels: dict[Text, Text] | None = None
 
 

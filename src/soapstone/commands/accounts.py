@@ -27,6 +27,7 @@ from soapstone.commands.json_output import Json, own, print_all
 from soapstone.contacts.fields import field_column
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
+from soapstone.vocabulary.tracking import TrackingMode
 
 app = typer.Typer(no_args_is_help=True, help="Accounts and logins.")
 
@@ -114,6 +115,9 @@ def change(
         Identifier | None, typer.Option(help="What identifies a contact; only before the first one.")
     ] = None,
     time_zone: Annotated[str | None, typer.Option(help="The account's time zone.")] = None,
+    tracking: Annotated[
+        TrackingMode | None, typer.Option(help="How much is recorded of its mails' recipients.")
+    ] = None,
     labels: Annotated[
         list[str] | None, typer.Option("--label", help="FIELD=LABEL, such as custom1=Size; repeatable.")
     ] = None,
@@ -123,6 +127,7 @@ def change(
 ) -> None:
     """Change settings of an account."""
     values: dict[str, Any] = {"unsubscribe_type": unsubscribe_type, "identifier": identifier, "time_zone": time_zone}
+    values["tracking"] = tracking
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         if labels:
@@ -131,7 +136,7 @@ def change(
         changed = product.accounts.change(owner, **given)
         console.print(
             f"Account {changed.name}: unsubscribes apply to {changed.unsubscribe_type}, contacts are identified by "
-            f"{changed.identifier}, the time zone is {changed.time_zone}."
+            f"{changed.identifier}, the time zone is {changed.time_zone}, tracking is {changed.tracking}."
         )
 
 

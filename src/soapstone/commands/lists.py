@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -22,10 +23,27 @@ from soapstone.commands.common import (
 )
 from soapstone.commands.json_output import Json, print_all
 from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.vocabulary.tracking import TrackingMode
 
 app = typer.Typer(no_args_is_help=True, help="Lists of contacts.")
 
 _REMOVAL_LINK = typer.Option("--removal-link/--no-removal-link", help="Add a link to unsubscribe to mails without one.")
+
+_TRACKING = typer.Option(help="How much is recorded of its mails' recipients.")
+
+
+class ListTracking(StrEnum):
+    """One of TrackingMode, or that of the account."""
+
+    ACCOUNT = "account"
+    FULL = TrackingMode.FULL.value
+    FIGURES = TrackingMode.FIGURES.value
+    OFF = TrackingMode.OFF.value
+
+    @property
+    def column(self) -> str:
+        """The value as it is stored."""
+        return "" if self is ListTracking.ACCOUNT else self.value
 
 
 @app.command()
@@ -34,6 +52,7 @@ def create(
     from_name: Annotated[str, typer.Option(help="Default sender's name.")] = "",
     from_address: Annotated[str, typer.Option(help="Default sender's address.")] = "",
     removal_link: Annotated[bool, _REMOVAL_LINK] = True,
+    tracking: Annotated[ListTracking, _TRACKING] = ListTracking.ACCOUNT,
     number: ChosenNumber = None,
     account: AccountName = None,
     data: Data = None,
@@ -44,7 +63,7 @@ def create(
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         settings = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
-        made = product.lists.create(owner.id, name, settings=settings, number=number)
+        made = product.lists.create(owner.id, name, settings=settings, tracking=tracking.column, number=number)
         console.print(f"List {made.id} ({made.name}) was created.")
 
 
@@ -55,6 +74,7 @@ def edit(
     from_name: Annotated[str | None, typer.Option(help="Default sender's name; empty for none.")] = None,
     from_address: Annotated[str | None, typer.Option(help="Default sender's address; empty for none.")] = None,
     removal_link: Annotated[bool | None, _REMOVAL_LINK] = None,
+    tracking: Annotated[ListTracking | None, _TRACKING] = None,
     account: AccountName = None,
     data: Data = None,
     database: DatabaseUrl = None,
@@ -65,12 +85,16 @@ def edit(
         stop("The list needs a name.")
     given: dict[str, Any] = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
     settings = {key: value for key, value in given.items() if value is not None}
-    if name is None and not settings:
+    columns: dict[str, Any] = {}
+    if tracking is not None:
+        columns["tracking"] = tracking.column
+    if name is None and not settings and not columns:
         stop("Nothing to change: give an option.")
     with opened(settings_of(data, database)) as product:
         owner = account_of(product, account)
         found = list_of(product, owner, list_id)
-        product.lists.change(owner.id, found.id, name=name.strip() if name is not None else None, settings=settings)
+        new_name = name.strip() if name is not None else None
+        product.lists.change(owner.id, found.id, name=new_name, settings=settings, **columns)
         console.print(f"List {found.id} is changed.")
 
 

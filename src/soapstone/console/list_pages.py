@@ -44,6 +44,7 @@ class ListPages:
             "list.html",
             identity,
             list=found,
+            account_tracking=identity.account.tracking,
             list_names={found.id: found.name},
             totals=self._product.lists.totals(found),
             attributes=self._product.profiles.attributes(found.id),

@@ -16,6 +16,7 @@ from soapstone.accounts.logon import Identity
 from soapstone.console.number_format import number, size, span
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
+from soapstone.vocabulary.tracking import TrackingMode
 
 
 class Renderer:
@@ -34,7 +35,9 @@ class Renderer:
             "size": size,
             "span": span,
         }
-        self._templates.globals |= {each.__name__: each for each in (AttributeKind, DeliveryState, SkipReason)}
+        self._templates.globals |= {
+            each.__name__: each for each in (AttributeKind, DeliveryState, SkipReason, TrackingMode)
+        }
         self._templates.globals["version"] = version("soapstone")
 
     def page(
