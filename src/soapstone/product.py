@@ -138,6 +138,7 @@ class Product:
     reports: SendReports = _room("sending.reports")
     event_reports: EventReports = _room("tracking.reports")
     contact_messages: ContactMessages = _room("tracking.contact_messages")
+    stems: Stems = _room("tracking.stems", lambda its: (its._keys,))
     invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
     contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its._keys,))
     samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))
@@ -203,13 +204,6 @@ class Product:
         if not self.settings.public_url:
             return None
         return Links(self.settings.public_url, self._keys)
-
-    @cached_property
-    def stems(self) -> Stems:
-        """The stems of mails."""
-        from soapstone.tracking.stems import Stems
-
-        return Stems(self._keys)
 
 
 # The blob behind a spooled member of a request.

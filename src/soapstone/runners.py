@@ -117,4 +117,5 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 def stationery(product: Product) -> MailOptions:
     """Return links, stems and signer of all mails, as far as configured. Raises InvalidError."""
-    return MailOptions(links=product.links, signer=dkim_signer(product.settings), stems=product.stems)
+    stems = product.stems if product.links else None
+    return MailOptions(links=product.links, signer=dkim_signer(product.settings), stems=stems)

@@ -131,6 +131,28 @@ def test_lists(rest: httpx.Client) -> None:
     assert rest.get(f"/lists/{number}").status_code == 404
 
 
+def test_tracking_of_lists(rest: httpx.Client) -> None:
+    made = rest.post("/lists", json={"name": str(uuid4()), "untracked_domains": ["B.example", "a.example"]}).json()
+    path = f"/lists/{made['id']}"
+    members = ("tracking", "untracked_domains", "track_visible_urls")
+    assert [made[name] for name in members] == ["", ["a.example", "b.example"], None]
+    changed = rest.patch(path, json={"tracking": "figures", "untracked_domains": [], "track_visible_urls": False}).json()
+    assert [changed[name] for name in members] == ["figures", [], False]
+    assert rest.patch(path, json={"name": str(uuid4())}).json()["track_visible_urls"] is False
+    changed = rest.patch(path, json={"tracking": "", "track_visible_urls": None}).json()
+    assert [changed[name] for name in members] == ["", [], None]
+    for wrong in ({"tracking": "some"}, {"untracked_domains": ["https://a.example/"]}, {"track_visible_urls": "yes"}):
+        assert rest.patch(path, json=wrong).status_code == 422
+    assert rest.delete(path).status_code == 204
+
+
+def test_tracking_of_the_account(rest: httpx.Client) -> None:
+    assert rest.get("/account").json()["tracking"] == "full"
+    assert rest.patch("/account", json={"tracking": "off"}).json()["tracking"] == "off"
+    assert rest.patch("/account", json={"tracking": ""}).status_code == 422
+    assert rest.patch("/account", json={"tracking": "full"}).json()["tracking"] == "full"
+
+
 def test_contacts(rest: httpx.Client, made: int) -> None:
     email = f"{uuid4().hex}@example.com"
     added = rest.post("/contacts", json={"email": email, "fields": {"last_name": "Lee"}, "lists": [made]})

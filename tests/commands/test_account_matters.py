@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -45,6 +47,22 @@ def test_settings_of_an_account(run: Run) -> None:
     assert "one of" in run("account", "change", "--unsubscribe-type", "some", code=2).output
     assert "time zone" in run("account", "change", "--time-zone", "Nowhere/Else", code=1).output
     assert "FIELD=LABEL" in run("account", "change", "--label", "Shoe=Size", code=1).output
+
+
+def test_tracking_of_accounts_and_lists(run: Run) -> None:
+    def of_list() -> str:
+        return str(json.loads(run("list", "list", "--json").output.splitlines()[0])["tracking"])
+
+    assert "tracking is figures" in run("account", "change", "--tracking", "figures").output
+    assert "one of" in run("account", "change", "--tracking", "some", code=2).output
+    assert of_list() == ""
+    run("list", "edit", "1", "--tracking", "off")
+    assert of_list() == "off"
+    run("list", "edit", "1", "--tracking", "account")
+    assert of_list() == ""
+    number = re.search(r"List (\d+)", run("list", "create", "Quiet", "--tracking", "figures").output)
+    assert number is not None
+    assert '"tracking": "figures"' in run("list", "list", "--json").output.replace('":"', '": "')
 
 
 def test_the_identifier_stays_once_there_are_contacts(run: Run, tmp_path: Path) -> None:

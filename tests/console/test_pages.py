@@ -240,6 +240,7 @@ def test_the_page_of_a_list(ann: Browser, acme: Customer) -> None:
     assert "Members 2" in seen
     assert "Subscribed 2" in seen
     assert "News news@example.com" in seen
+    assert "Tracking of its mails full, as its account says" in seen
     assert "Colour &lt;script&gt;" in seen
     assert "ada@example.com" in seen
     assert "There are no more members." in ann.read(f"/lists/{acme.contact_list.id}?page=2")

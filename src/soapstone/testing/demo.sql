@@ -680,7 +680,6 @@ INSERT INTO "profile_header" VALUES (1, 1, 1, 'Preferences', 1);
 INSERT INTO "rejected_row" VALUES (1, 6, 'invalid_address', '["this is not an address", "Nobody", "At all", "", "", ""]');
 INSERT INTO "rejected_row" VALUES (1, 11, 'role_address', '["info@example.com", "The", "Office", "", "", ""]');
 INSERT INTO "secret" VALUES ('records', lower(hex(randomblob(16))));
-INSERT INTO "secret" VALUES ('links', lower(hex(randomblob(16))));
 DELETE FROM sqlite_sequence;
 INSERT INTO "sqlite_sequence" VALUES ('message', 0);
 INSERT INTO "sqlite_sequence" VALUES ('delivery', 0);
