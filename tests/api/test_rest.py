@@ -136,7 +136,8 @@ def test_tracking_of_lists(rest: httpx.Client) -> None:
     path = f"/lists/{made['id']}"
     members = ("tracking", "untracked_domains", "track_visible_urls")
     assert [made[name] for name in members] == ["", ["a.example", "b.example"], None]
-    changed = rest.patch(path, json={"tracking": "figures", "untracked_domains": [], "track_visible_urls": False}).json()
+    given = {"tracking": "figures", "untracked_domains": [], "track_visible_urls": False}
+    changed = rest.patch(path, json=given).json()
     assert [changed[name] for name in members] == ["figures", [], False]
     assert rest.patch(path, json={"name": str(uuid4())}).json()["track_visible_urls"] is False
     changed = rest.patch(path, json={"tracking": "", "track_visible_urls": None}).json()
