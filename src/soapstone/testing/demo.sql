@@ -558,6 +558,7 @@ CREATE TABLE send_figure (
 	complaints BIGINT DEFAULT 0 NOT NULL, 
 	machine_opens BIGINT DEFAULT 0 NOT NULL, 
 	machine_clicks BIGINT DEFAULT 0 NOT NULL, 
+	erased_departures BIGINT DEFAULT 0 NOT NULL, 
 	CONSTRAINT pk_send_figure PRIMARY KEY (job_id), 
 	CONSTRAINT fk_send_figure_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
 	CONSTRAINT fk_send_figure_job_id FOREIGN KEY(job_id) REFERENCES job (id)
@@ -724,7 +725,7 @@ CREATE INDEX ix_logon_failure_failed_at ON logon_failure (failed_at);
 CREATE UNIQUE INDEX ix_mail_event_account_id_kind ON mail_event (account_id, kind, account_number) WHERE account_number IS NOT NULL;
 CREATE INDEX ix_mail_event_delivery_id ON mail_event (delivery_id, kind);
 CREATE UNIQUE INDEX ix_mail_event_first_number ON mail_event (message_id, is_test, kind, first_number) WHERE first_number IS NOT NULL;
-CREATE UNIQUE INDEX ix_mail_event_link_id ON mail_event (link_id, kind, link_number) WHERE link_number IS NOT NULL;
+CREATE UNIQUE INDEX ix_mail_event_link_id ON mail_event (link_id, is_test, kind, link_number) WHERE link_number IS NOT NULL;
 CREATE INDEX ix_membership_contact_id ON membership (contact_id);
 CREATE INDEX ix_membership_list_id_removed_at ON membership (list_id, removed_at, contact_id) WHERE removed_at IS NOT NULL;
 CREATE INDEX ix_message_account_id ON message (account_id);
