@@ -151,7 +151,7 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.runners import maintenance, runners
+    from soapstone.runners import maintenance, recorder, runners
 
     settings = settings_of(data, database)
     configure_logs(settings.log_format, settings.log_level)
@@ -169,7 +169,8 @@ def worker(
             signal.signal(number, lambda *_: running.stop())
         if supervised:
             threading.Thread(target=_stop_with_parent, args=(running,), daemon=True).start()
-        running.run()
+        with recorder(product).running():
+            running.run()
 
 
 @app.command("settings")

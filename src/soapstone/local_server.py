@@ -41,7 +41,7 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
     Raises PortTaken, UNUSABLE_SETTINGS, and RuntimeError if another worker serves the records or ours does not start.
     """
     # Imported late: the test server uses this module without them.
-    from soapstone.runners import maintenance, runners
+    from soapstone.runners import maintenance, recorder, runners
 
     with listen(HOST, port) as listener:
         base = f"http://{HOST}:{listener.getsockname()[1]}"
@@ -61,6 +61,7 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
                 closing(Application(product, demo=demo)) as application,
                 serving(application, listener, settings),
                 working(worker),
+                recorder(product).running(),
             ):
                 wait_for_worker(worker, database)
                 yield LocalServer(base, product)

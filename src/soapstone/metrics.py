@@ -83,6 +83,12 @@ class Metrics:
             ("contract", "operation", "code"),
             registry=self._registry,
         )
+        self._unrecorded = Counter(
+            "soapstone_unrecorded",
+            "Opens, reads and clicks that were answered and are not recorded.",
+            ("reason",),
+            registry=self._registry,
+        )
         ProcessCollector(registry=self._registry)
         self._registry.register(_RecordsCollector(database))
 
@@ -98,6 +104,10 @@ class Metrics:
         if fault:
             code = fault.partition("---> [")[2].partition("]")[0]
             self._faults.labels(contract, operation, code if code in FAULT_CODES else "other").inc()
+
+    def add_unrecorded(self, reason: str, count: int) -> None:
+        """Count opens, reads and clicks that are not recorded: "not written" to the spool, or "not held" as reads."""
+        self._unrecorded.labels(reason).inc(count)
 
     def may_be_read(self, authorization: bytes) -> bool:
         """Return whether a header `Authorization` holds the token."""

@@ -141,6 +141,8 @@ class Product:
     stems: Stems = _room("tracking.stems", lambda its: (its._keys,))
     invitations: Invitations = _room("sending.confirmations", lambda its: (its._keys,))
     contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its._keys,))
+    invitations: Invitations = _room("sending.confirmations", lambda its: (its.link_keys,))
+    contact_tokens: ContactTokens = _room("contacts.contact_tokens", lambda its: (its.link_keys,))
     samples: Samples = _room("sending.mail.sample", lambda its: (its.database, its.links))
     link_actions: LinkActions = _room(
         "sending.link_actions", lambda its: (its.database, lambda: its.links, lambda: its.stems)
@@ -184,7 +186,8 @@ class Product:
         return Subscriptions(self.database, SubscriptionMails(self.sends, self.invitations, known))
 
     @cached_property
-    def _keys(self) -> LinkKeys:
+    def link_keys(self) -> LinkKeys:
+        """The keys that sign links and stems."""
         from soapstone.accounts.link_keys import LinkKeys
 
         return LinkKeys.of(self.database, self.settings.secret_key)
@@ -203,7 +206,7 @@ class Product:
 
         if not self.settings.public_url:
             return None
-        return Links(self.settings.public_url, self._keys)
+        return Links(self.settings.public_url, self.link_keys)
 
 
 # The blob behind a spooled member of a request.

@@ -12,6 +12,7 @@ from soapstone.product import Product
 from soapstone.store import schema
 from soapstone.store.database import SPARE_BYTES
 from soapstone.supervisor import Supervisor
+from soapstone.tracking.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -22,22 +23,28 @@ WORKER = (
     f"No worker has sent a heartbeat in the last {LIVES.total_seconds():.0f} seconds: "
     "start one with soapstone serve or soapstone worker."
 )
+SPOOL = "Opens and clicks cannot be recorded: no file can be written in the data folder."
 FAILING = "The worker ends again and again: jobs do not get on."
 
 
 class Readiness:
-    """Checks the database, the data folder and the workers. `supervisor` runs this server's own worker."""
+    """Checks the database, the data folder, the workers and the spool. `supervisor` runs this server's own worker."""
 
-    def __init__(self, product: Product, supervisor: Supervisor | None = None) -> None:
+    def __init__(self, product: Product, supervisor: Supervisor | None = None, spool: Spool | None = None) -> None:
         self._product = product
         self._supervisor = supervisor
+        self._spool = spool
         self._heartbeats = Heartbeats(product.database)
 
     def missing(self) -> dict[str, str]:
-        """Return a sentence for each of `database`, `folder` and `worker` that fails; takes about a second at most."""
+        """Return a sentence for each of `database`, `folder`, `spool` and `worker` that fails.
+
+        It takes about a second at most.
+        """
         checks: dict[str, tuple[Callable[[], str | None], str]] = {
             "database": (self._database, DATABASE),
             "folder": (self._folder, FOLDER),
+            "spool": (self._spooling, SPOOL),
             "worker": (self._worker, WORKER),
         }
         missing: dict[str, str] = {}
@@ -67,6 +74,9 @@ class Readiness:
             if not os.access(folder, os.W_OK | os.X_OK):
                 return FOLDER
         return FOLDER if shutil.disk_usage(settings.blobs).free < SPARE_BYTES else None
+
+    def _spooling(self) -> str | None:
+        return SPOOL if self._spool is not None and self._spool.fails else None
 
     def _worker(self) -> str | None:
         if self._supervisor is not None and self._supervisor.fails:

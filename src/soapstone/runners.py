@@ -23,6 +23,7 @@ from soapstone.sending.smtp.retries import Retries
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.smtp.url import InvalidSmtpUrl, SmtpAddress
 from soapstone.settings import Settings
+from soapstone.tracking.recorder import Recorder
 from soapstone.tracking.retention import EventRetention
 from soapstone.vocabulary.jobs import IMPORTS, JobKind
 
@@ -81,6 +82,12 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
         product.sessions.sweep,
         product.audit.sweep,
     ]
+
+
+def recorder(product: Product) -> Recorder:
+    """Return what records the opens, reads and clicks that web processes spool."""
+    settings = product.settings
+    return Recorder(product.database, settings.spool, machine_seconds=settings.machine_click_seconds)
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:

@@ -37,6 +37,7 @@ from soapstone.readiness import Readiness
 from soapstone.settings import Settings
 from soapstone.store.change_token import ChangeToken
 from soapstone.supervisor import Supervisor
+from soapstone.tracking.spool import Spool
 from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.form import Prefill
@@ -94,13 +95,16 @@ class Application:
         supervisor: Supervisor | None = None,
         lazy: bool = False,
         repeatable: Collection[str] = POLLS,
+        read_seconds: float | None = None,
     ) -> None:
         """With `lazy`, apps are loaded on their first call: a test server may not need them all.
 
-        `repeatable` operations may be answered from a cache while the records are unchanged.
+        `repeatable` operations may be answered from a cache while the records are unchanged. A mail that is open for
+        `read_seconds` is read.
         """
         self._repeatable = repeatable
-        self._readiness = Readiness(product, supervisor)
+        self._spool = Spool(product.settings.spool, on_lost=partial(self._add_unrecorded, "not written"))
+        self._readiness = Readiness(product, supervisor, self._spool)
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
@@ -120,10 +124,12 @@ class Application:
         # A server of the contracts alone does not load it.
         self._rest = LateApp(self._make_rest)
         self._subscriber = LateApp(self._make_subscriber)
+        self._tracking = LateApp(self._make_tracking)
+        self._read_seconds = read_seconds
         self._console = LateApp(partial(self._make_console, demo=demo))
         self._lazy = lazy
         if not lazy:
-            for each in (service, self._listrak, self._xml, self._subscriber, self._console):
+            for each in (service, self._listrak, self._xml, self._subscriber, self._tracking, self._console):
                 each.load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -179,6 +185,21 @@ class Application:
 
         return subscriber(self._product)
 
+    def _make_tracking(self) -> App:
+        from soapstone.subscriber.tracking import MOST_HELD, READ_SECONDS, TrackingApp
+        from soapstone.tracking.stems import Stems
+
+        return TrackingApp(
+            self._product.database,
+            Stems(self._product.link_keys),
+            self._spool,
+            self._origins,
+            # The others stay free for those who call.
+            most_held=min(MOST_HELD, self._product.settings.max_connections // 2),
+            read_seconds=READ_SECONDS if self._read_seconds is None else self._read_seconds,
+            on_unheld=partial(self._add_unrecorded, "not held", 1),
+        )
+
     def _make_console(self, *, demo: bool) -> App:
         from soapstone.console.app import console
 
@@ -196,6 +217,7 @@ class Application:
         if self._xml_calls is not None:
             self._xml_calls.close()
         self._watch.close()
+        self._spool.close()
 
     def _room(self, path: str) -> tuple[str, App]:
         """Return the interface's name, for logs and metrics, and its app."""
@@ -212,6 +234,8 @@ class Application:
             return "rest", self._rest
         if path.startswith(("/confirm/", "/u/", "/m/")):
             return "links", self._subscriber
+        if path.startswith(("/c/", "/o/", "/r/")):
+            return "tracking", self._tracking
         if path == HEALTH:
             return "health", PlainTextResponse("ok\n")
         if path == "/readyz":
@@ -243,6 +267,11 @@ class Application:
         if self._metrics is not None:
             self._metrics.add_call(interface, call.operation, call.seconds, call.fault)
         self._calls.add(call)
+
+    def _add_unrecorded(self, reason: str, count: int) -> None:
+        """Count opens, reads and clicks that were answered and are not recorded. Called on the event loop."""
+        if self._metrics is not None:
+            self._metrics.add_unrecorded(reason, count)
 
     async def _call_xml(self, scope: Scope, receive: Receive, send: Send) -> None:
         began, status = perf_counter(), 499

@@ -249,6 +249,12 @@ class Settings:
     )
     dkim_second_selector: str = _setting("", "Selector of the second key in the same domain.")
     spamd_url: str = _setting("", "SpamAssassin's spamd that scores messages, spamd://host:port; empty means none.")
+    machine_click_seconds: float = _setting(
+        5,
+        "A click that comes less than this time after its mail was handed over is a scanner's; "
+        "0: no click is judged by its time.",
+        _number(float, least=0, most=86_400),
+    )
     secret_key: str = _setting("", "Key that signs links in mails; empty means one kept in the database.")
     retention_days: int = _setting(
         30,
@@ -336,6 +342,11 @@ class Settings:
     def drafts(self) -> Path:
         """Folder of mails built but not yet sent; on the same file system as `mail`."""
         return self.data_dir / "drafts"
+
+    @property
+    def spool(self) -> Path:
+        """Folder of opens and clicks that are not recorded yet."""
+        return self.data_dir / "spool"
 
     @property
     def safe_smtp_url(self) -> str:

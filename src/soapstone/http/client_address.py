@@ -43,9 +43,7 @@ class Origins:
 
         The client controls the base URL, so it may go into the answer to that client only.
         """
-        client = scope.get("client")
-        peer = str(client[0]) if client else ""
-        peer = str(_address(peer) or peer)
+        peer = _peer(scope)
         scheme = str(scope.get("scheme", "http"))
         # A request with two hosts has none (RFC 9112 3.2).
         hosts = header_lines(scope, b"host")
@@ -66,6 +64,11 @@ class Origins:
         if _PORT.search(host.rpartition("]")[2]) is None:
             host += self._port(scope, scheme, host.lower() if given else "", trusted=trusted)
         return peer, f"{scheme}://{host}"
+
+    def client(self, scope: Mapping[str, Any]) -> str:
+        """Return the address of the client alone, as `read` does."""
+        peer = _peer(scope)
+        return self._client_behind(peer, scope) if self._networks and self._trusts(_address(peer)) else peer
 
     def _port(self, scope: Mapping[str, Any], scheme: str, given: str, *, trusted: bool) -> str:
         """Return the port, with its colon, for a missing host or one without a port, which clients may omit."""
@@ -114,6 +117,12 @@ class Origins:
             if not self._trusts(address):
                 break
         return peer
+
+
+def _peer(scope: Mapping[str, Any]) -> str:
+    client = scope.get("client")
+    peer = str(client[0]) if client else ""
+    return str(_address(peer) or peer)
 
 
 def header_lines(scope: Mapping[str, Any], name: bytes) -> list[str]:

@@ -76,17 +76,17 @@ def subscriber(product: Product) -> ASGIApp:
     def confirm(request: Request) -> Response:
         it = found(request)
         if not isinstance(it, _Confirmation):
-            return _page(*it, status=404)
+            return page(*it, status=404)
         name = it.contact_list.name
         if request.method != "POST":
-            return _page("One more click", f"Do you want mail of {name}?", button="Yes, subscribe me")
+            return page("One more click", f"Do you want mail of {name}?", button="Yes, subscribe me")
         outcome = product.subscriptions().confirm(
             it.account, it.contact_list, it.invitation.contact_id, events=it.invitation.events
         )
         if outcome not in CONFIRMED:
-            return _page(*GONE, status=404)
+            return page(*GONE, status=404)
         title, text = CONFIRMED[outcome]
-        return _page(title, text.format(name))
+        return page(title, text.format(name))
 
     def sent_by(purpose: str, token: str) -> tuple[int, Sent] | None:
         number = None if product.links is None else product.links.read(purpose, token)
@@ -96,47 +96,50 @@ def subscriber(product: Product) -> ASGIApp:
     async def unsubscribe(request: Request) -> Response:
         known = await run_in_threadpool(sent_by, "unsubscribe", request.path_params["token"])
         if known is None:
-            return _page(*NOT_OURS, status=404)
+            return page(*NOT_OURS, status=404)
         _, sent = known
         if request.method != "POST":
-            return _page("Unsubscribe?", f"Do you want no more mail of {sent.sender}?", button="Unsubscribe me")
+            return page("Unsubscribe?", f"Do you want no more mail of {sent.sender}?", button="Unsubscribe me")
         form = await request.body()
         # Mail programs post this themselves for their own unsubscribe button.
         one_click = is_one_click(request.headers.get("content-type", ""), form)
         by = "Mail Header" if one_click else "Unsubscribe Link"
         await run_in_threadpool(product.link_actions.unsubscribe, sent, by=by)
-        return _page("You are unsubscribed", f"There will be no more mail of {sent.sender}.")
+        return page("You are unsubscribed", f"There will be no more mail of {sent.sender}.")
 
     def read(request: Request) -> Response:
         known = sent_by("browser", request.path_params["token"])
         shown = None if known is None else product.link_actions.page(*known)
         if shown is None:
-            return _page(*NOT_OURS, status=404)
+            return page(*NOT_OURS, status=404)
         subject, html, text = shown
         if html is None:
-            return _page(subject, text)
+            return page(subject, text)
         return HTMLResponse(html, headers={**HEADERS, "Content-Security-Policy": STRANGE})
 
     def too_large(request: Request, error: Exception) -> Response:
-        return _page(*TOO_LARGE, status=413)
+        return page(*TOO_LARGE, status=413)
 
     routes = [
         Route("/confirm/{token}", confirm, methods=["GET", "POST"]),
         Route("/u/{token}", unsubscribe, methods=["GET", "POST"]),
         Route("/m/{token}", read),
     ]
-    handlers: dict[Any, Any] = {413: too_large, RecordsUnavailable: _not_now}
+    handlers: dict[Any, Any] = {
+        413: too_large,
+        RecordsUnavailable: lambda request, error: not_now(request.url.path, request.method, error),
+    }
     # The client has disconnected, which is no fault of the server.
     handlers[ClientDisconnect] = lambda request, error: Response(status_code=400)
     return BodyLimit(Starlette(routes=routes, exception_handlers=handlers))
 
 
-def _not_now(request: Request, error: Exception) -> Response:
+def not_now(path: str, method: str, error: Exception) -> Response:
     """Return the page for an unavailable database; mail programs read its status alone."""
-    log.error("%s %s failed", request.method, request.url.path.split("/")[1], exc_info=error)
-    page = _page(*NOT_NOW, status=503)
-    page.headers["Retry-After"] = str(RecordsUnavailable.retry_seconds)
-    return page
+    log.error("%s %s failed", method, path.split("/")[1], exc_info=error)
+    answer = page(*NOT_NOW, status=503)
+    answer.headers["Retry-After"] = str(RecordsUnavailable.retry_seconds)
+    return answer
 
 
 def is_one_click(content_type: str, body: bytes) -> bool:
@@ -173,6 +176,7 @@ def _parameter(name: str, text: str) -> str:
     return ""
 
 
-def _page(title: str, text: str, *, button: str = "", status: int = 200) -> Response:
+def page(title: str, text: str, *, button: str = "", status: int = 200) -> Response:
+    """Return a page with a title and a text, and a form with this button."""
     body = _templates.get_template("page.html").render(title=title, text=text, button=button)
     return HTMLResponse(body, status, HEADERS)

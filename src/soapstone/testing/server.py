@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
 from soapstone.testing.records import make_records
 from soapstone.testing.transitions import Transitions
+from soapstone.tracking.recorder import Recorder
 from soapstone.vocabulary.jobs import JobKind
 
 if TYPE_CHECKING:
@@ -105,13 +106,14 @@ class TestServer:
 
     def start(self) -> None:
         """Begin to work on the jobs."""
-        self._working = working(self._worker())
+        self._working = ExitStack()
         with shifted(self.clock):
-            self._working.__enter__()
+            self._working.enter_context(working(self._worker()))
+            self._working.enter_context(self._recorder().running())
 
     def stop(self) -> None:
         """End the work and close the records."""
-        self._working.__exit__(None, None, None)
+        self._working.close()
         self._application.close()
         self._database.close()
 
@@ -162,7 +164,7 @@ class TestServer:
                 self._gate.release()
 
     def _closed(self, change: Callable[[], T]) -> T:
-        self._working.__exit__(None, None, None)
+        self._working.close()
         self._application.close()
         self._database.close()
         try:
@@ -205,6 +207,10 @@ class TestServer:
             idle=IDLE,
             gate=self.transitions,
         )
+
+    def _recorder(self) -> Recorder:
+        # Tests click at once, and do not wait long for what they did.
+        return Recorder(self._database, self._settings.spool, machine_seconds=0, pause=IDLE)
 
     def _late_runner(self, product: Product) -> Runner:
         """Return a runner for all kinds of jobs: a server answers its first call without what they need."""

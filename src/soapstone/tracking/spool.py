@@ -14,7 +14,8 @@ import logging
 import os
 import secrets
 import struct
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,8 @@ SEGMENT_SECONDS = 10.0
 ADDRESS_BYTES = 45
 AGENT_BYTES = 500
 SUFFIX = ".segment"
+# Seconds for which a failure shows.
+FAILURE_SECONDS = 10.0
 
 _HEAD = struct.Struct("<HI")
 # Time in microseconds, kind, message, delivery, link, and length of the address.
@@ -90,11 +93,16 @@ def read_records(data: bytes) -> Iterator[tuple[int, SpoolRecord]]:
 class Spool:
     """The spool of one web process: used on its event loop alone.
 
-    `trouble` says why the last records could not be written, None if they could; `lost` counts such records.
+    `on_lost` is called with the number of records that could not be written.
     """
 
     def __init__(
-        self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, segment_seconds: float = SEGMENT_SECONDS
+        self,
+        folder: Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+        on_lost: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._folder = folder
         self._segment_bytes = segment_bytes
@@ -109,8 +117,9 @@ class Spool:
         self._syncing = False
         # One thread, so that a segment is synced before it is closed.
         self._disk = ThreadPoolExecutor(1, "spool")
-        self.trouble: str | None = None
-        self.lost = 0
+        # Monotonic time of the last failure, unless records were written since.
+        self._failed: float | None = None
+        self._on_lost = on_lost
 
     def add(self, record: SpoolRecord) -> asyncio.Future[None]:
         """Return a future that is done when the record is written, or cannot be: it never fails.
@@ -123,6 +132,12 @@ class Spool:
             self._written = loop.create_future()
             loop.call_soon(self._flush, loop)
         return self._written
+
+    @property
+    def fails(self) -> bool:
+        """Whether records could not be written of late."""
+        failed = self._failed
+        return failed is not None and time.monotonic() - failed < FAILURE_SECONDS
 
     def close(self) -> None:
         """Write what waits, bring it to the disk, and end the segment."""
@@ -157,7 +172,7 @@ class Spool:
             return
         if written == len(data):
             self._size += written
-            self.trouble = None
+            self._failed = None
             return
         # The disk is full: whole records stay, and the rest of a torn one goes.
         whole, kept = 0, 0
@@ -173,10 +188,10 @@ class Spool:
         self._fail(OSError("it was written in part"), len(records) - kept)
 
     def _fail(self, error: OSError, lost: int) -> None:
-        self.lost += lost
-        if self.trouble is None:
+        self._on_lost(lost)
+        if self._failed is None:
             log.error("opens and clicks cannot be recorded, answers go out without: %s", error)
-        self.trouble = str(error)
+        self._failed = time.monotonic()
 
     def _begin_segment(self) -> int:
         private.make_folder(self._folder)
@@ -185,15 +200,17 @@ class Spool:
             path = self._folder / f"{self._name}-{self._number:08}{SUFFIX}"
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, private.FILE)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(file).st_nlink:
+                    break
+            except BlockingIOError:
+                # The recorder takes the empty file for one that a dead process left, and removes it.
+                pass
             except OSError:
                 os.close(file)
                 with suppress(OSError):
                     path.unlink()
                 raise
-            # A recorder may have taken the empty file for one that a dead process left, and removed it.
-            if os.fstat(file).st_nlink:
-                break
             os.close(file)
         self._file, self._size = file, 0
         self._disk.submit(private.sync, self._folder)

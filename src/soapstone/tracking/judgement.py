@@ -1,0 +1,102 @@
+"""The judgement of opens, reads and clicks: which of them are a program's, and which repeat one that counted.
+
+It remembers the last seconds alone, in hashed form where it is about addresses and agents.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from soapstone.tracking.machines import is_machine_address, is_machine_agent, network_of
+from soapstone.tracking.spool import SpoolRecord
+from soapstone.vocabulary.tracking import MailEventKind
+
+SECOND = 1_000_000
+# All times are in microseconds. Images that one client loads again within this time were one look at the mail.
+REPEAT = 10 * SECOND
+# So many links of one mail that one network follows within this time are followed by a program.
+MANY_LINKS = 3
+HASTE = 3 * SECOND
+# More clicks within twice that time are a program's, whatever their links.
+MOST_CLICKS = 60
+# A click on a mail that was handed over this short time before waits until its neighbours are known.
+FRESH = 600 * SECOND
+WAIT = 10 * SECOND
+
+_MACHINE = {
+    MailEventKind.OPEN: MailEventKind.MACHINE_OPEN,
+    MailEventKind.CLICK: MailEventKind.MACHINE_CLICK,
+}
+_Key = tuple[int, int, str]
+
+
+class Judgement:
+    """Judges the records of all spools, in about the order of their time.
+
+    A click within `machine_seconds` after its mail was handed over is a program's. 0 turns off all rules about time,
+    for tests that click at once.
+    """
+
+    def __init__(self, machine_seconds: float) -> None:
+        self._soon = int(machine_seconds * SECOND)
+        # When the last image counted, by message, delivery, kind and client.
+        self._images: dict[tuple[int, int, str, int], int] = {}
+        # Times and links of clicks, by message, delivery and network.
+        self._clicks: dict[_Key, deque[tuple[int, int]]] = {}
+
+    def see(self, record: SpoolRecord) -> None:
+        """Take note of a record before it is judged: its neighbours are judged by it."""
+        if record.kind is MailEventKind.CLICK and self._soon and record.delivery_id:
+            self._clicks.setdefault(_key(record), deque(maxlen=MOST_CLICKS + 1)).append((record.at, record.position))
+
+    def must_wait(self, record: SpoolRecord, handed_at: int | None, now: int) -> bool:
+        """Return whether a click cannot be judged yet. `handed_at` is None while the mail is being sent."""
+        if record.kind is not MailEventKind.CLICK or not self._soon or not record.delivery_id:
+            return False
+        fresh = handed_at is None or record.at - handed_at < FRESH
+        # A clock that was set back must not keep it waiting.
+        return fresh and 0 <= now - record.at < WAIT
+
+    def judge(self, record: SpoolRecord, handed_at: int | None) -> MailEventKind | None:
+        """Return the kind of event that a record becomes; None if it repeats another one or tells nothing."""
+        agent, address = record.agent.decode("latin-1"), record.address.decode("latin-1")
+        known = is_machine_agent(agent) or is_machine_address(address)
+        if record.kind is MailEventKind.CLICK:
+            # Browsers open links, and they have an agent. An image may come from a mail program without one.
+            machine = known or not agent or self._is_hasty(record, handed_at)
+            return _MACHINE[record.kind] if machine else record.kind
+        if self._repeats(record):
+            return None
+        return _MACHINE.get(record.kind) if known else record.kind
+
+    def forget(self, before: int) -> None:
+        """Forget what is too old to matter for records from this time on."""
+        self._images = {key: at for key, at in self._images.items() if at > before - REPEAT}
+        self._clicks = {key: found for key, found in self._clicks.items() if found[-1][0] >= before - HASTE}
+
+    def _repeats(self, record: SpoolRecord) -> bool:
+        key = (record.message_id, record.delivery_id, record.kind.value, hash((record.address, record.agent)))
+        before = self._images.get(key)
+        if before is not None and abs(record.at - before) < REPEAT:
+            return True
+        self._images[key] = record.at
+        return False
+
+    def _is_hasty(self, record: SpoolRecord, handed_at: int | None) -> bool:
+        if not self._soon or not record.delivery_id:
+            # Without a delivery many people may share a network.
+            return False
+        if handed_at is not None and record.at - handed_at < self._soon:
+            return True
+        near = sorted(each for each in self._clicks.get(_key(record), ()) if abs(each[0] - record.at) <= HASTE)
+        if len(near) > MOST_CLICKS:
+            return True
+        for first, _ in near:
+            links = {position for at, position in near if first <= at <= first + HASTE}
+            if first <= record.at <= first + HASTE and len(links) >= MANY_LINKS:
+                return True
+        return False
+
+
+def _key(record: SpoolRecord) -> _Key:
+    return record.message_id, record.delivery_id, network_of(record.address.decode("latin-1"))

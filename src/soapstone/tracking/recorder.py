@@ -1,0 +1,328 @@
+"""The recorder: brings opens, reads and clicks from the spool of all web processes into the records.
+
+It runs as a thread of the worker. Of several workers with one data folder only the holder of a lock records. Events and
+how far each segment was read are stored in one transaction, so that each record counts once, however a process ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import copy_context
+from datetime import timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import BigInteger, Connection, Row, delete, insert, select, tuple_, type_coerce, update
+
+from soapstone.backoff import backoff
+from soapstone.clock import now
+from soapstone.jobs.lock import WorkerLock
+from soapstone.store import private
+from soapstone.store.database import Database
+from soapstone.store.tables import deliveries, sends, spool_positions, tracked_links
+from soapstone.store.timestamps import EPOCH
+from soapstone.store.transient_errors import transient_error
+from soapstone.tracking.judgement import REPEAT, Judgement
+from soapstone.tracking.recording import BATCH, Act, AnonymousAct, record_acts
+from soapstone.tracking.spool import SUFFIX, SpoolRecord, read_records
+from soapstone.vocabulary.tracking import MailEventKind
+
+log = logging.getLogger(__name__)
+
+# Seconds between two rounds, and records in one transaction.
+PAUSE = 0.25
+MOST_RECORDS = 5_000
+# Records that are read ahead of the judgement, which looks some seconds ahead; and segments that are open.
+AHEAD = 50_000
+MOST_SEGMENTS = 64
+# Seconds between two attempts to become the recorder.
+LOCK_PAUSE = 2.0
+LONGEST_WAIT = 60.0
+# Numbers of deliveries and links that are remembered.
+MOST_KNOWN = 100_000
+
+_PIECE = 1 << 20
+_POSITION = spool_positions.c
+_K = TypeVar("_K")
+
+
+class _Segment:
+    """A segment under reading. `taken` is the end of the last record that the records hold."""
+
+    def __init__(self, path: Path, taken: int) -> None:
+        self.path = path
+        self.spool, _, self.number = path.name.removesuffix(SUFFIX).partition("-")
+        self.stored = taken > 0
+        self.taken = taken
+        # Records that were read and are not taken, each with the place of its end.
+        self.queue: deque[tuple[int, SpoolRecord]] = deque()
+        self.newest = 0
+        # Whether its writer is through with it, and whether it was read to its end then.
+        self.complete = False
+        self.exhausted = False
+        self._read = 0
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def read(self, most: int) -> Iterator[tuple[bool, SpoolRecord]]:
+        """Read about `most` further records into the queue; yield them, each with whether it was taken before."""
+        enough = len(self.queue) + most
+        while len(self.queue) < enough and not self.exhausted:
+            complete = self.complete or self._left()
+            data = os.pread(self._file, _PIECE, self._read)
+            end = 0
+            for end, record in read_records(data):
+                known = self._read + end <= self.taken
+                if not known:
+                    self.queue.append((self._read + end, record))
+                self.newest = record.at
+                yield known, record
+            self._read += end
+            if not end:
+                if complete and data:
+                    log.warning("%d bytes at the end of %s are no whole record", len(data), self.path.name)
+                self.exhausted = complete
+                return
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    def _left(self) -> bool:
+        """Return whether its writer has ended it, or has died; nothing is appended from then on."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        self.complete = True
+        return True
+
+
+class Recorder:
+    """Records what the web processes of one data folder have spooled."""
+
+    def __init__(self, database: Database, folder: Path, *, machine_seconds: float, pause: float = PAUSE) -> None:
+        self._database = database
+        self._folder = folder
+        self._machine_seconds = machine_seconds
+        self._pause = pause
+        self._stop = threading.Event()
+        self._forget()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Record in a thread until the block ends."""
+        self._stop.clear()
+        thread = threading.Thread(target=copy_context().run, args=(self.run,), name="recorder")
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def run(self) -> None:
+        """Record until stopped, whatever fails meanwhile: the spool keeps what is not recorded."""
+        lock, failures = WorkerLock(self._folder / "recorder.lock"), 0
+        held = False
+        try:
+            while not self._stop.is_set():
+                try:
+                    if not held:
+                        private.make_folder(self._folder)
+                        held = lock.acquire()
+                    busy = held and self.round()
+                    failures = 0
+                except Exception as error:
+                    failures += 1
+                    self._forget()
+                    reason = transient_error(error)
+                    log.error("opens and clicks wait in the spool: %s", reason or "a fault", exc_info=error)
+                    self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT))
+                    continue
+                if not busy:
+                    self._stop.wait(self._pause if held else LOCK_PAUSE)
+        finally:
+            self._forget()
+            lock.release()
+
+    def round(self) -> bool:
+        """Record what can be judged now, at most `MOST_RECORDS`; return whether more can be."""
+        self._find()
+        for segment in self._segments.values():
+            room = AHEAD - sum(len(each.queue) for each in self._segments.values())
+            for known, record in segment.read(room):
+                self._judgement.see(record)
+                if known:
+                    # Its successors are judged as if this recorder had taken it.
+                    self._judgement.judge(record, None)
+        taken = self._take()
+        self._remove_ended()
+        return taken >= MOST_RECORDS // 2
+
+    def _forget(self) -> None:
+        """Begin anew from what is stored, after an error or as another recorder may have worked since."""
+        for segment in getattr(self, "_segments", {}).values():
+            segment.close()
+        self._segments: dict[str, _Segment] = {}
+        self._judgement = Judgement(self._machine_seconds)
+        self._handed: dict[int, int] = {}
+        self._links: dict[tuple[int, int], int] = {}
+
+    def _find(self) -> None:
+        """Open segments that have appeared."""
+        with os.scandir(self._folder) as entries:
+            names = sorted(each.name for each in entries if each.name.endswith(SUFFIX))
+        new = [name for name in names if name not in self._segments][: MOST_SEGMENTS - len(self._segments)]
+        if not new:
+            return
+        spools = {name.partition("-")[0] for name in new}
+        stored: dict[str, int] = {}
+        with self._database.read() as connection:
+            for these in _pieces(spools):
+                for row in connection.execute(select(spool_positions).where(_POSITION.spool.in_(these))):
+                    stored[f"{row.spool}-{row.segment}{SUFFIX}"] = row.position
+        for name in new:
+            self._segments[name] = _Segment(self._folder / name, stored.get(name, 0))
+
+    def _take(self) -> int:
+        """Judge and record the next records of each segment; return their number."""
+        waiting = [segment for segment in self._segments.values() if segment.queue]
+        if not waiting:
+            return 0
+        share = max(MOST_RECORDS // len(waiting), 1)
+        moment = _microseconds_now()
+        self._learn(record for segment in waiting for _, record in islice(segment.queue, share))
+        found: list[SpoolRecord] = []
+        counts: dict[_Segment, int] = {}
+        for segment in waiting:
+            for _, record in islice(segment.queue, share):
+                if self._judgement.must_wait(record, self._handed.get(record.delivery_id), moment):
+                    break
+                found.append(record)
+                counts[segment] = counts.get(segment, 0) + 1
+        if found:
+            found.sort(key=lambda record: record.at)
+            self._store(found, {segment: segment.queue[count - 1][0] for segment, count in counts.items()})
+            for segment, count in counts.items():
+                segment.taken, segment.stored = segment.queue[count - 1][0], True
+                for _ in range(count):
+                    segment.queue.popleft()
+        oldest = min((segment.queue[0][1].at for segment in waiting if segment.queue), default=moment)
+        self._judgement.forget(min(oldest, moment))
+        return len(found)
+
+    def _store(self, records: Sequence[SpoolRecord], ends: Mapping[_Segment, int]) -> None:
+        judged = []
+        for record in records:
+            kind = self._judgement.judge(record, self._handed.get(record.delivery_id))
+            if kind is not None:
+                judged.append((kind, record))
+        with self._database.write() as connection:
+            for segment, end in ends.items():
+                _move(connection, segment, end)
+            newest = _newest_sends(connection, {record.message_id for _, record in judged if not record.delivery_id})
+            acts: list[Act | AnonymousAct] = []
+            for kind, record in judged:
+                link_id = self._links.get((record.message_id, record.position))
+                if record.kind is MailEventKind.CLICK and link_id is None:
+                    continue
+                if record.delivery_id:
+                    acts.append(Act(kind=kind, delivery_id=record.delivery_id, link_id=link_id))
+                elif (send := newest.get(record.message_id)) is not None:
+                    acts.append(
+                        AnonymousAct(
+                            kind=kind,
+                            account_id=send.account_id,
+                            message_id=record.message_id,
+                            job_id=send.job_id,
+                            is_test=send.is_test,
+                            link_id=link_id,
+                        )
+                    )
+            record_acts(connection, acts)
+
+    def _learn(self, records: Iterable[SpoolRecord]) -> None:
+        """Look up the links of clicks, and when their mails were handed over."""
+        clicks = [record for record in records if record.kind is MailEventKind.CLICK]
+        messages = {each.message_id for each in clicks if (each.message_id, each.position) not in self._links}
+        mails = {each.delivery_id for each in clicks if each.delivery_id and each.delivery_id not in self._handed}
+        if not self._machine_seconds:
+            mails.clear()
+        if not messages and not mails:
+            return
+        if len(self._handed) > MOST_KNOWN:
+            self._handed.clear()
+            mails = {each.delivery_id for each in clicks if each.delivery_id}
+        if len(self._links) > MOST_KNOWN:
+            self._links.clear()
+            messages = {each.message_id for each in clicks}
+        link, delivery = tracked_links.c, deliveries.c
+        with self._database.read() as connection:
+            for these in _pieces(messages):
+                query = select(link.message_id, link.position, link.id).where(link.message_id.in_(these))
+                self._links |= {(row.message_id, row.position): row.id for row in connection.execute(query)}
+            handed_at = type_coerce(delivery.handed_at, BigInteger)
+            for these in _pieces(mails):
+                times = select(delivery.id, handed_at).where(delivery.id.in_(these), delivery.handed_at.is_not(None))
+                self._handed |= {row[0]: row[1] for row in connection.execute(times)}
+
+    def _remove_ended(self) -> None:
+        """Remove segments whose records are stored and on the disk.
+
+        Their last seconds stay readable, so that a recorder that begins anew knows which images counted.
+        """
+        moment = _microseconds_now()
+        ended = [
+            segment
+            for segment in self._segments.values()
+            if segment.exhausted and not segment.queue and not 0 <= moment - segment.newest <= 2 * REPEAT
+        ]
+        if not ended:
+            return
+        self._database.settle()
+        for segment in ended:
+            segment.path.unlink(missing_ok=True)
+            segment.close()
+            del self._segments[segment.path.name]
+        # A file that came back after a power cut would be recorded again without its position.
+        private.sync(self._folder)
+        keys = [(segment.spool, segment.number) for segment in ended if segment.stored]
+        if keys:
+            with self._database.write() as connection:
+                connection.execute(delete(spool_positions).where(tuple_(_POSITION.spool, _POSITION.segment).in_(keys)))
+
+
+def _move(connection: Connection, segment: _Segment, end: int) -> None:
+    """Store how far a segment was read. Raises RuntimeError if another recorder has moved it meanwhile."""
+    if not segment.stored:
+        connection.execute(insert(spool_positions).values(spool=segment.spool, segment=segment.number, position=end))
+        return
+    here = (_POSITION.spool == segment.spool, _POSITION.segment == segment.number, _POSITION.position == segment.taken)
+    if connection.execute(update(spool_positions).where(*here).values(position=end)).rowcount != 1:
+        raise RuntimeError(f"another recorder reads {segment.path.name}")
+
+
+def _newest_sends(connection: Connection, message_ids: Collection[int]) -> dict[int, Row[Any]]:
+    """Return the newest send of each message; a test only if there is no other."""
+    found: dict[int, Row[Any]] = {}
+    for these in _pieces(message_ids):
+        query = select(sends.c.message_id, sends.c.account_id, sends.c.job_id, sends.c.is_test)
+        ordered = query.where(sends.c.message_id.in_(these)).order_by(sends.c.is_test.desc(), sends.c.job_id)
+        found |= {row.message_id: row for row in connection.execute(ordered)}
+    return found
+
+
+def _pieces(keys: Collection[_K]) -> Iterator[list[_K]]:
+    listed = list(keys)
+    return (listed[start : start + BATCH] for start in range(0, len(listed), BATCH))
+
+
+def _microseconds_now() -> int:
+    return (now() - EPOCH) // timedelta(microseconds=1)
