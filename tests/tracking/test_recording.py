@@ -137,10 +137,8 @@ def check(database: Database, model: Model, dates: Sequence[datetime]) -> None:
             ("first_number", first, (sent.message_id, sent.is_test)),
             ("link_number", each.link is not None, (each.link, sent.is_test)),
         ):
-            if wanted:
-                numbers[column, kind, *scope] += 1
-                wanted = numbers[column, kind, *scope]
-            assert getattr(row, column) == (wanted or None), (column, row)
+            numbers[column, kind, *scope] += wanted
+            assert getattr(row, column) == (numbers[column, kind, *scope] if wanted else None), (column, row)
     names = [column.name for column in send_figures.columns if column.name not in ("job_id", "account_id")]
     of_sends = {row.job_id: nonzero(row, names) for row in rows(database, send_figures)}
     assert of_sends == model.send_figures()

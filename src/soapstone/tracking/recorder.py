@@ -113,7 +113,11 @@ class Recorder:
         self._machine_seconds = machine_seconds
         self._pause = pause
         self._stop = threading.Event()
-        self._forget()
+        self._segments: dict[str, _Segment] = {}
+        self._judgement = Judgement(machine_seconds)
+        # When mails were handed over, in microseconds since 1970; and links by message and place.
+        self._handed: dict[int, int] = {}
+        self._links: dict[tuple[int, int], int] = {}
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -141,7 +145,7 @@ class Recorder:
                     failures = 0
                 except Exception as error:
                     failures += 1
-                    self._forget()
+                    self.close()
                     reason = transient_error(error)
                     log.error("opens and clicks wait in the spool: %s", reason or "a fault", exc_info=error)
                     self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT))
@@ -149,7 +153,7 @@ class Recorder:
                 if not busy:
                     self._stop.wait(self._pause if held else LOCK_PAUSE)
         finally:
-            self._forget()
+            self.close()
             lock.release()
 
     def round(self) -> bool:
@@ -166,14 +170,12 @@ class Recorder:
         self._remove_ended()
         return taken >= MOST_RECORDS // 2
 
-    def _forget(self) -> None:
-        """Begin anew from what is stored, after an error or as another recorder may have worked since."""
-        for segment in getattr(self, "_segments", {}).values():
+    def close(self) -> None:
+        """Close the segments. The next round begins anew with what is stored."""
+        for segment in self._segments.values():
             segment.close()
-        self._segments: dict[str, _Segment] = {}
+        self._segments.clear()
         self._judgement = Judgement(self._machine_seconds)
-        self._handed: dict[int, int] = {}
-        self._links: dict[tuple[int, int], int] = {}
 
     def _find(self) -> None:
         """Open segments that have appeared."""
