@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from soapstone.tracking.judgement import FRESH, REPEAT, SECOND, WAIT, Judgement
@@ -26,7 +28,7 @@ HANDED = 1_000_000 * SECOND
 LATER = HANDED + 3600 * SECOND
 
 
-def record(kind: Kind, at: int = LATER, *, agent: str = FIREFOX, **parts: object) -> SpoolRecord:
+def record(kind: Kind, at: int = LATER, *, agent: str = FIREFOX, **parts: Any) -> SpoolRecord:
     given = SpoolRecord(at, kind, 7, 1, 1 if kind is Kind.CLICK else 0, b"198.51.100.7", agent.encode())
     return given._replace(**parts)
 
@@ -107,8 +109,8 @@ def test_a_click_right_after_the_mail(after: float, kind: Kind) -> None:
     assert judged(record(Kind.OPEN, HANDED)) == [Kind.OPEN]
 
 
-def clicks(*times: tuple[float, int], **parts: object) -> list[SpoolRecord]:
-    return [record(Kind.CLICK, LATER + int(at * SECOND), position=position, **parts) for at, position in times]
+def clicks(*times: tuple[float, int]) -> list[SpoolRecord]:
+    return [record(Kind.CLICK, LATER + int(at * SECOND), position=position) for at, position in times]
 
 
 def test_three_links_within_three_seconds() -> None:

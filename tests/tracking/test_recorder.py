@@ -27,6 +27,7 @@ from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.tracking import figures
 from soapstone.tracking import recorder as recorder_module
 from soapstone.tracking.recorder import Recorder
+from soapstone.tracking.recording import record_acts
 from soapstone.tracking.spool import SUFFIX, Spool, SpoolRecord
 from soapstone.vocabulary.tracking import MailEventKind as Kind
 
@@ -247,7 +248,7 @@ def test_it_goes_on_after_failures_and_alone(
     database: Database, folder: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = [0]
-    real = recorder_module.record_acts
+    real = record_acts
 
     def flaky(*arguments: Any) -> Any:
         failures[0] += 1

@@ -132,11 +132,12 @@ def check(database: Database, model: Model, dates: Sequence[datetime]) -> None:
             sent.account_id,
         )
         assert row.previous_at == (dates[each.before] if each.before >= 0 else None)
-        for column, wanted, scope in (
+        scopes: tuple[tuple[str, bool, tuple[object, ...]], ...] = (
             ("account_number", counted, (sent.account_id,)),
             ("first_number", first, (sent.message_id, sent.is_test)),
             ("link_number", each.link is not None, (each.link, sent.is_test)),
-        ):
+        )
+        for column, wanted, scope in scopes:
             numbers[column, kind, *scope] += wanted
             assert getattr(row, column) == (numbers[column, kind, *scope] if wanted else None), (column, row)
     names = [column.name for column in send_figures.columns if column.name not in ("job_id", "account_id")]
