@@ -150,15 +150,15 @@ def check(database: Database, model: Model, dates: Sequence[datetime]) -> None:
     for mail in model.of:
         own = [each for each in model.events if each.delivery == mail and each.kind in PERSONAL]
         assert (mail in activities) == bool(own)
-        for kind, first, last in (
+        for kind, earliest, latest in (
             (Kind.OPEN, "opened_at", "last_opened_at"),
             (Kind.READ, "read_at", "last_read_at"),
             (Kind.CLICK, "clicked_at", "last_clicked_at"),
         ):
             batches = [each.batch for each in own if each.kind is kind]
             if mail in activities:
-                assert getattr(activities[mail], first) == (dates[batches[0]] if batches else None)
-                assert getattr(activities[mail], last) == (dates[batches[-1]] if batches else None)
+                assert getattr(activities[mail], earliest) == (dates[batches[0]] if batches else None)
+                assert getattr(activities[mail], latest) == (dates[batches[-1]] if batches else None)
                 if kind is not Kind.READ:
                     assert getattr(activities[mail], f"{kind.value}s") == len(batches)
 

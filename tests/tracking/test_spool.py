@@ -18,7 +18,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from soapstone.tracking import spool as spool_module
 from soapstone.tracking.spool import SUFFIX, Spool, SpoolRecord, read_records
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -238,7 +237,7 @@ def test_a_recorder_that_removes_the_new_file_first(tmp_path: Path, monkeypatch:
             raise BlockingIOError
         real(file, operation)
 
-    monkeypatch.setattr(spool_module.fcntl, "flock", lock)
+    monkeypatch.setattr(fcntl, "flock", lock)
     assert lost_of(tmp_path, [1]) == (0, False)
     monkeypatch.undo()
     assert found(tmp_path) == [record(1)]
