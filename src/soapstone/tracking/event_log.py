@@ -7,15 +7,17 @@ rows are locked until the commit, and the date is read under these locks: so dat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import count, repeat
+from typing import NamedTuple
 
-from sqlalchemy import Connection, insert, tuple_, update
+from sqlalchemy import Connection, tuple_, update
 
 from soapstone.clock import now
+from soapstone.store.bulk import insert_rows
 from soapstone.store.tables import event_counters, mail_events
+from soapstone.store.timestamps import EPOCH
 from soapstone.store.unique import insert_into
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -25,16 +27,31 @@ AHEAD = timedelta(milliseconds=500)
 
 # A counter: scope, number of the message, account or link, and kind.
 _Key = tuple[str, int, str]
+_COLUMNS = (
+    "account_id",
+    "message_id",
+    "is_test",
+    "kind",
+    "at",
+    "job_id",
+    "delivery_id",
+    "previous_at",
+    "link_id",
+    "number",
+    "account_number",
+    "first_number",
+    "link_number",
+)
 _KEY = tuple_(event_counters.c.scope, event_counters.c.scope_id, event_counters.c.kind)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event without its numbers and date.
 
     `delivery_id` is None for mails tracked without persons. `has_contact` is False for addresses that are no contacts.
     `is_first` marks the first event of its kind of a mail. An event that `repeats` an earlier one has its date as
-    `previous_at`, or None if that one is in the same batch. These matter for opens, reads and clicks only.
+    `previous_at`, in microseconds since 1970, or None if that one is in the same batch. These matter for opens, reads
+    and clicks only.
     """
 
     kind: MailEventKind
@@ -45,53 +62,54 @@ class NewEvent:
     delivery_id: int | None
     has_contact: bool
     link_id: int | None = None
-    previous_at: datetime | None = None
+    previous_at: int | None = None
     is_first: bool = False
     repeats: bool = False
 
     @property
-    def counters(self) -> dict[str, _Key]:
-        """The counters that number the event, by the column of the number."""
+    def counters(self) -> tuple[_Key | None, ...]:
+        """The counters that give `number`, `account_number`, `first_number` and `link_number`; None for no number."""
         scope = "test" if self.is_test else "message"
-        keys: dict[str, _Key] = {"number": (scope, self.message_id, self.kind)}
-        if self.has_contact and not self.is_test:
-            keys["account_number"] = ("account", self.account_id, self.kind)
-        if self.is_first:
-            keys["first_number"] = (scope, self.message_id, f"first {self.kind}")
-        if self.link_id is not None:
-            keys["link_number"] = ("test link" if self.is_test else "link", self.link_id, self.kind)
-        return keys
+        counted = self.has_contact and not self.is_test
+        link_scope = "test link" if self.is_test else "link"
+        return (
+            (scope, self.message_id, self.kind),
+            ("account", self.account_id, self.kind) if counted else None,
+            (scope, self.message_id, f"first {self.kind}") if self.is_first else None,
+            None if self.link_id is None else (link_scope, self.link_id, self.kind),
+        )
 
 
 def append(connection: Connection, events: Sequence[NewEvent]) -> datetime:
     """Store events in their order and return their date; the caller's transaction should end soon afterwards."""
     if not events:
         return now()
-    keys = [event.counters for event in events]
-    wanted = Counter(key for each in keys for key in each.values())
+    # Many events have the same counters.
+    groups = [(event.kind, event[1], event[2], event[4], event[6], event[7], event[9]) for event in events]
+    sizes = Counter(groups)
+    counters: dict[tuple[object, ...], tuple[_Key | None, ...]] = {}
+    for group, event in zip(groups, events, strict=True):
+        if group not in counters:
+            counters[group] = event.counters
+    wanted: Counter[_Key] = Counter()
+    for group, size in sizes.items():
+        for key in counters[group]:
+            if key is not None:
+                wanted[key] += size
     reached, at = _advance(connection, wanted)
-    taken: Counter[_Key] = Counter()
+    numbers: dict[_Key | None, Iterator[int | None]] = {key: count(last + 1) for key, last in reached.items()}
+    numbers[None] = repeat(None)
+    given = {group: tuple(numbers[key] for key in keys) for group, keys in counters.items()}
+    moment = (at - EPOCH) // timedelta(microseconds=1)
+    names = {kind: kind.value for kind in MailEventKind}
     rows = []
-    for event, numbered in zip(events, keys, strict=True):
-        row: dict[str, Any] = {
-            "account_id": event.account_id,
-            "message_id": event.message_id,
-            "is_test": event.is_test,
-            "kind": event.kind.value,
-            "at": at,
-            "job_id": event.job_id,
-            "delivery_id": event.delivery_id,
-            "previous_at": at if event.repeats and event.previous_at is None else event.previous_at,
-            "link_id": event.link_id,
-            "account_number": None,
-            "first_number": None,
-            "link_number": None,
-        }
-        for column, key in numbered.items():
-            taken[key] += 1
-            row[column] = reached[key] + taken[key]
-        rows.append(row)
-    connection.execute(insert(mail_events), rows)
+    for group, event in zip(groups, events, strict=True):
+        kind, account_id, message_id, job_id, is_test, delivery_id, _, link_id, previous_at, _, repeats = event
+        if repeats and previous_at is None:
+            previous_at = moment
+        plain = (account_id, message_id, is_test, names[kind], moment, job_id, delivery_id, previous_at, link_id)
+        rows.append((*plain, *map(next, given[group])))
+    insert_rows(connection, mail_events, _COLUMNS, rows)
     return at
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from soapstone.store.bulk import select_by_key, upsert_rows
 from soapstone.store.tables import bounces, deliveries, delivery_activities, mail_events, sends
-from soapstone.store.unique import insert_into
+from soapstone.store.timestamps import EPOCH
 from soapstone.tracking.bounce_classes import Bounce
 from soapstone.tracking.event_log import NewEvent, append
 from soapstone.tracking.figures import FigureChanges
@@ -21,12 +22,14 @@ from soapstone.vocabulary.tracking import MailEventKind
 BATCH = 500
 
 _DELIVERY = [deliveries.c[name] for name in ("id", "account_id", "message_id", "job_id", "contact_id", "is_test")]
-# The kinds of which a recipient's first event counts, and the columns that remember them.
-_DATES = {
-    MailEventKind.OPEN: ("opened_at", "last_opened_at"),
-    MailEventKind.READ: ("read_at", "last_read_at"),
-    MailEventKind.CLICK: ("clicked_at", "last_clicked_at"),
-}
+# The kinds of which a recipient's first event counts: each one proves those before it. The figures that count mails
+# with such an event, and the columns that remember them.
+_PERSONAL = (MailEventKind.OPEN, MailEventKind.READ, MailEventKind.CLICK)
+_PLACES = {kind: place for place, kind in enumerate(_PERSONAL)}
+_OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
+_PEOPLE = ("openers", "readers", "clickers")
+_DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
+_ACTIVITY = ("delivery_id", "account_id", *_DATES, "opens", "clicks")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
     MailEventKind.OPEN: "opens",
@@ -108,63 +111,110 @@ def record_acts(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> d
     A click proves that the mail was opened and read: it writes these events, too, where they are missing (lk-107). So
     does a read for an open. Acts on mails that do not exist any more are left out.
     """
-    rows = _deliveries(connection, [act.delivery_id for act in acts if isinstance(act, Act)])
-    batch = _Batch(rows, _activities(connection, rows), _clicked_links(connection, acts))
+    mails = _mails(connection, {act.delivery_id for act in acts if isinstance(act, Act)})
+    batch = _Batch(mails, _clicked_links(connection, acts))
     for act in acts:
         if isinstance(act, AnonymousAct):
             batch.add_anonymous(act)
-        elif act.delivery_id in rows:
+        elif act.delivery_id in mails:
             batch.add(act)
     return batch.store(connection)
+
+
+class _Mail:
+    """A mail, and what its recipient did so far: dates in microseconds since 1970."""
+
+    __slots__ = (
+        "account_id",
+        "clicks",
+        "first",
+        "id",
+        "is_test",
+        "job_id",
+        "known",
+        "last",
+        "message_id",
+        "new",
+        "opens",
+    )
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.id, self.account_id, self.message_id, self.job_id, contact_id, self.is_test = values
+        self.known = contact_id is not None
+        # By the places of _PERSONAL: dates of the first and the last event, and events of this batch.
+        self.first: list[int | None] = [None, None, None]
+        self.last: list[int | None] = [None, None, None]
+        self.new = [0, 0, 0]
+        self.opens = self.clicks = 0
+
+    def restore(self, values: tuple[Any, ...]) -> None:
+        """Take over what is stored."""
+        _, *dates, self.opens, self.clicks = values
+        self.first, self.last = dates[::2], dates[1::2]
+
+    def has(self, place: int) -> bool:
+        """Whether there was an event of the kind at this place."""
+        return self.first[place] is not None or self.new[place] > 0
+
+    def row(self, at: int) -> tuple[Any, ...]:
+        """Return the row of what its recipient did, with the events of this batch, whose date is `at`."""
+        dates: list[int | None] = []
+        for place, new in enumerate(self.new):
+            first, last = self.first[place], self.last[place]
+            dates += (at if first is None else first, at) if new else (first, last)
+        return (self.id, self.account_id, *dates, self.opens + self.new[_OPEN], self.clicks + self.new[_CLICK])
 
 
 class _Batch:
     """Acts that are recorded together: their events, figures, and the activities of the mails."""
 
-    def __init__(
-        self, rows: Mapping[int, Row[Any]], activities: Mapping[int, Row[Any]], clicked: set[tuple[int, int]]
-    ) -> None:
-        self._rows = rows
-        self._activities = activities
+    def __init__(self, mails: Mapping[int, _Mail], clicked: set[tuple[int, int]]) -> None:
+        self._mails = mails
         # Pairs of delivery and link that were clicked already.
         self._clicked = clicked
         self._events: list[NewEvent] = []
-        self._changes = FigureChanges()
-        # Events of this batch by delivery and kind.
-        self._counts: dict[int, Counter[MailEventKind]] = defaultdict(Counter)
+        # Additions to figures of sends by account, job and name; and to those of links, whose number is the third.
+        self._sends: Counter[tuple[int, int, str]] = Counter()
+        self._links: Counter[tuple[int, int, int, str]] = Counter()
 
     def add(self, act: Act) -> None:
         """Add an act of a known mail, and the events that it proves."""
-        row = self._rows[act.delivery_id]
-        if act.kind in (MailEventKind.CLICK, MailEventKind.READ) and not self._has(row.id, MailEventKind.OPEN):
-            self._add_event(MailEventKind.OPEN, row)
-        if act.kind is MailEventKind.CLICK and not self._has(row.id, MailEventKind.READ):
-            self._add_event(MailEventKind.READ, row)
-        self._add_event(act.kind, row, act.link_id)
-        if act.link_id is None:
-            return
-        if act.kind is MailEventKind.CLICK:
-            first = (row.id, act.link_id) not in self._clicked
-            self._clicked.add((row.id, act.link_id))
-            self._changes.of_link(row.account_id, row.job_id, act.link_id, clicks=1, clickers=int(first))
+        mail, kind, link_id = self._mails[act.delivery_id], act.kind, act.link_id
+        place = _PLACES.get(kind)
+        if place is None:
+            self._count(mail, _GROSS_FIGURES[kind])
+            self._events.append(self._event(kind, mail, link_id))
         else:
-            self._changes.of_link(row.account_id, row.job_id, act.link_id, machine_clicks=1)
+            for proved in range(place):
+                if not mail.has(proved):
+                    self._add_personal(proved, mail, None)
+            self._add_personal(place, mail, link_id)
+        if link_id is None:
+            return
+        link = (mail.account_id, mail.job_id, link_id)
+        if kind is not MailEventKind.CLICK:
+            self._links[*link, "machine_clicks"] += 1
+            return
+        self._links[*link, "clicks"] += 1
+        if (mail.id, link_id) not in self._clicked:
+            self._clicked.add((mail.id, link_id))
+            self._links[*link, "clickers"] += 1
 
     def add_anonymous(self, act: AnonymousAct) -> None:
         """Add an act without a person; reads are not counted then."""
-        if act.kind not in _GROSS_FIGURES:
+        name = _GROSS_FIGURES.get(act.kind)
+        if name is None:
             return
-        name = _GROSS_FIGURES[act.kind]
-        self._changes.of_send(act.account_id, act.job_id, **{name: 1})
+        self._sends[act.account_id, act.job_id, name] += 1
         if act.link_id is not None:
-            self._changes.of_link(act.account_id, act.job_id, act.link_id, **{name: 1})
+            self._links[act.account_id, act.job_id, act.link_id, name] += 1
         event = NewEvent(
-            kind=act.kind,
-            account_id=act.account_id,
-            message_id=act.message_id,
-            job_id=act.job_id,
-            is_test=act.is_test,
-            delivery_id=None,
+            act.kind,
+            act.account_id,
+            act.message_id,
+            act.job_id,
+            act.is_test,
+            None,
             has_contact=False,
             link_id=act.link_id,
         )
@@ -173,49 +223,53 @@ class _Batch:
     def store(self, connection: Connection) -> datetime:
         """Store the batch; return the date of its events."""
         at = append(connection, self._events)
-        if values := [self._activity(number, counts, at) for number, counts in sorted(self._counts.items())]:
-            adding: Any = insert_into(delivery_activities, connection.dialect.name)
-            changed = {name: adding.excluded[name] for name in values[0] if name not in ("delivery_id", "account_id")}
-            query = adding.on_conflict_do_update(index_elements=[delivery_activities.c.delivery_id], set_=changed)
-            connection.execute(query, values)
-        self._changes.store(connection)
+        moment = (at - EPOCH) // timedelta(microseconds=1)
+        changed = [mail.row(moment) for _, mail in sorted(self._mails.items()) if any(mail.new)]
+        upsert_rows(connection, delivery_activities, _ACTIVITY, changed)
+        changes = FigureChanges()
+        for (account_id, job_id, name), count in self._sends.items():
+            changes.of_send(account_id, job_id, **{name: count})
+        for (account_id, job_id, link_id, name), count in self._links.items():
+            changes.of_link(account_id, job_id, link_id, **{name: count})
+        changes.store(connection)
         return at
 
-    def _add_event(self, kind: MailEventKind, row: Row[Any], link_id: int | None = None) -> None:
-        if kind not in _DATES:
-            self._changes.of_send(row.account_id, row.job_id, **{_GROSS_FIGURES[kind]: 1})
-            self._events.append(_event(kind, row, link_id=link_id))
-            return
-        activity, before = self._activities.get(row.id), self._counts[row.id][kind]
-        previous = None if activity is None or before else getattr(activity, _DATES[kind][1])
-        repeats = bool(before) or previous is not None
-        first = int(not repeats)
-        if kind is MailEventKind.OPEN:
-            self._changes.of_send(row.account_id, row.job_id, opens=1, openers=first)
-        elif kind is MailEventKind.READ:
-            self._changes.of_send(row.account_id, row.job_id, readers=first)
-        else:
-            second = int((0 if activity is None else activity.clicks) + before == 1)
-            self._changes.of_send(row.account_id, row.job_id, clicks=1, clickers=first, repeat_clickers=second)
-        self._counts[row.id][kind] += 1
-        event = _event(kind, row, link_id=link_id, previous_at=previous, is_first=not repeats, repeats=repeats)
+    def _add_personal(self, place: int, mail: _Mail, link_id: int | None) -> None:
+        previous, new = mail.last[place], mail.new[place]
+        first = previous is None and not new
+        if first:
+            self._count(mail, _PEOPLE[place])
+        if place == _OPEN:
+            self._count(mail, "opens")
+        elif place == _CLICK:
+            self._count(mail, "clicks")
+            if mail.clicks + new == 1:
+                self._count(mail, "repeat_clickers")
+        mail.new[place] = new + 1
+        # The last event of this batch has its date, which is not known yet.
+        event = self._event(_PERSONAL[place], mail, link_id, None if new else previous, first)
         self._events.append(event)
 
-    def _has(self, delivery_id: int, kind: MailEventKind) -> bool:
-        activity = self._activities.get(delivery_id)
-        return self._counts[delivery_id][kind] > 0 or getattr(activity, _DATES[kind][0], None) is not None
+    def _count(self, mail: _Mail, name: str) -> None:
+        self._sends[mail.account_id, mail.job_id, name] += 1
 
-    def _activity(self, delivery_id: int, counts: Counter[MailEventKind], at: datetime) -> dict[str, Any]:
-        """Return the row of what a mail's recipient did so far."""
-        old = self._activities.get(delivery_id)
-        row: dict[str, Any] = {"delivery_id": delivery_id, "account_id": self._rows[delivery_id].account_id}
-        for kind, (first, last) in _DATES.items():
-            here = at if counts[kind] else None
-            row[first] = getattr(old, first, None) or here
-            row[last] = here or getattr(old, last, None)
-        row["opens"] = getattr(old, "opens", 0) + counts[MailEventKind.OPEN]
-        row["clicks"] = getattr(old, "clicks", 0) + counts[MailEventKind.CLICK]
-        return row
+    def _event(
+        self, kind: MailEventKind, mail: _Mail, link_id: int | None, previous_at: int | None = None, first: bool = True
+    ) -> NewEvent:
+        personal = kind in _PLACES
+        return NewEvent(
+            kind,
+            mail.account_id,
+            mail.message_id,
+            mail.job_id,
+            mail.is_test,
+            mail.id,
+            mail.known,
+            link_id,
+            previous_at,
+            personal and first,
+            personal and not first,
+        )
 
 
 def _event(kind: MailEventKind, row: Row[Any], **more: Any) -> NewEvent:
@@ -240,24 +294,24 @@ def _deliveries(connection: Connection, numbers: Iterable[int]) -> dict[int, Row
     return found
 
 
-def _activities(connection: Connection, numbers: Iterable[int]) -> dict[int, Row[Any]]:
-    found: dict[int, Row[Any]] = {}
-    for these in _pieces(numbers):
-        query = select(delivery_activities).where(delivery_activities.c.delivery_id.in_(these))
-        found |= {row.delivery_id: row for row in connection.execute(query)}
+def _mails(connection: Connection, numbers: Collection[int]) -> dict[int, _Mail]:
+    """Lock these deliveries, in one order; return them by number, with what their recipients did so far."""
+    lock = "ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    rows = select_by_key(connection, _DELIVERY, deliveries.c.id, numbers, also=lock)
+    found = {values[0]: _Mail(values) for values in rows}
+    columns = [delivery_activities.c[name] for name in ("delivery_id", *_DATES, "opens", "clicks")]
+    for values in select_by_key(connection, columns, delivery_activities.c.delivery_id, found.keys()):
+        found[values[0]].restore(values)
     return found
 
 
 def _clicked_links(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> set[tuple[int, int]]:
     """Return the pairs of delivery and link that were clicked before, of the deliveries with a click among the acts."""
-    event, found = mail_events.c, set[tuple[int, int]]()
-    clicking = [act.delivery_id for act in acts if isinstance(act, Act) and act.kind is MailEventKind.CLICK]
-    for these in _pieces(clicking):
-        query = select(event.delivery_id, event.link_id).where(
-            event.delivery_id.in_(these), event.kind == MailEventKind.CLICK.value, event.link_id.is_not(None)
-        )
-        found |= {(row.delivery_id, row.link_id) for row in connection.execute(query.distinct())}
-    return found
+    event = mail_events.c
+    clicking = {act.delivery_id for act in acts if isinstance(act, Act) and act.kind is MailEventKind.CLICK}
+    clicks = f"AND kind = '{MailEventKind.CLICK.value}' AND link_id IS NOT NULL"
+    rows = select_by_key(connection, [event.delivery_id, event.link_id], event.delivery_id, clicking, also=clicks)
+    return {(delivery_id, link_id) for delivery_id, link_id in rows}
 
 
 def _store_bounces(connection: Connection, found: Sequence[tuple[Row[Any], Bounce]], at: datetime) -> None:

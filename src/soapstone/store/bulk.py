@@ -1,0 +1,71 @@
+"""Many rows by one statement of the driver, for recording at a high rate.
+
+Values are those of the driver: instants are microseconds since 1970.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table
+
+# One value for each of the columns.
+Values = tuple[Any, ...]
+
+
+def select_by_key(
+    connection: Connection, columns: Sequence[Column[Any]], key: Column[Any], keys: Collection[int], *, also: str = ""
+) -> list[Values]:
+    """Return these columns of the rows with one of these keys; `also` is SQL behind the condition."""
+    if not keys:
+        return []
+    table, names = key.table.name, ", ".join(column.name for column in columns)
+    given: Any = sorted(keys)
+    if connection.dialect.name == "sqlite":
+        among, given = "IN (SELECT value FROM json_each(?))", json.dumps(given)
+    else:
+        among = "= ANY(%s)"
+    statement = f"SELECT {names} FROM {table} WHERE {key.name} {among} {also}"  # noqa: S608 - names of our own
+    found = connection.exec_driver_sql(statement, (given,))
+    # The driver's tuples: rows of SQLAlchemy take twice the time.
+    cursor: Any = found.cursor
+    rows: list[Values] = cursor.fetchall()
+    found.close()
+    return rows
+
+
+def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+    """Insert rows with these columns."""
+    _run(connection, table, names, rows, "")
+
+
+def upsert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+    """Insert rows with these columns, or change the rows that have their primary keys already."""
+    keys = [column.name for column in table.primary_key]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    _run(connection, table, names, rows, f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}")
+
+
+def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> None:
+    if not rows:
+        return
+    statement = _statement(table, names, end, connection.dialect.name)
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(statement, list(rows))
+    else:
+        # An array for each column: one statement, however many rows.
+        connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+
+
+@cache
+def _statement(table: Table, names: tuple[str, ...], end: str, kind: str) -> str:
+    head = f"INSERT INTO {table.name} ({', '.join(names)})"
+    if kind == "sqlite":
+        return f"{head} VALUES ({', '.join('?' * len(names))}) {end}"
+    from sqlalchemy.dialects import postgresql
+
+    types = [table.c[name].type.compile(postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
+    return f"{head} SELECT * FROM unnest({', '.join(f'%s::{each}[]' for each in types)}) {end}"  # noqa: S608
