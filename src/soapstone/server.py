@@ -187,11 +187,10 @@ class Application:
 
     def _make_tracking(self) -> App:
         from soapstone.subscriber.tracking import MOST_HELD, READ_SECONDS, TrackingApp
-        from soapstone.tracking.stems import Stems
 
         return TrackingApp(
             self._product.database,
-            Stems(self._product.link_keys),
+            self._product.stems,
             self._spool,
             self._origins,
             # The others stay free for those who call.

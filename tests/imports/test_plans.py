@@ -66,9 +66,8 @@ def test_no_step_goes_through_a_list_or_an_account_for_each_row(
     attribute = Profiles(database).add_attribute(account.id, here.id, header, "Text", max_length=8)
     columns = (EMAIL, CUSTOM_ID, NAME, Column(index=3, target=f"attribute:{attribute}"))
     filling = ImportSpec(columns=columns)
-    spec, target = replace(CASES[case], columns=columns), here
-    if case == "opt-outs without a list":
-        spec, target = CASES[case], None
+    without = case == "opt-outs without a list"
+    spec, target = (CASES[case], None) if without else (replace(CASES[case], columns=columns), here)
     forget(database)
     if analyzed == "with one member":
         run_file(account, here, lines(0, 1, "old"), filling)
@@ -138,8 +137,8 @@ def explained(database: Database) -> Iterator[list[tuple[str, dict[str, Any]]]]:
 def handled(step: dict[str, Any]) -> float:
     """The most rows that a step of the plan looked at, in all its loops."""
     removed = sum(count for name, count in step.items() if name.startswith("Rows Removed"))
-    own = step["Actual Loops"] * (1 + step["Actual Rows"] + removed)
-    return max(own, *map(handled, step.get("Plans", [])), 0)
+    own: float = step["Actual Loops"] * (1 + step["Actual Rows"] + removed)
+    return max([own, *map(handled, step.get("Plans", []))])
 
 
 def outline(step: dict[str, Any], depth: int = 0) -> Iterator[str]:

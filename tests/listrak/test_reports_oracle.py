@@ -145,15 +145,15 @@ def expected(history: History, kind: str, message: int, start: datetime = EVER, 
     found = [each for each in done if each.kind == word]
     if kind in ("Open", "Read"):
         found = first_of_each(found)
-    rows = []
+    rows: list[Any] = []
     for each in found:
-        who = {"ContactID": str(each.mail.person.number), "EmailAddress": each.mail.person.email}
+        who: dict[str, Any] = {"ContactID": str(each.mail.person.number), "EmailAddress": each.mail.person.email}
         if kind == "Sent":
             rows.append({"EmailAddress": each.mail.person.email})
         elif kind == "Click":
             _, url, _, description = history.links[each.what]
-            date = {"ClickDate": text(each.at)}
-            rows.append({**who, "LinkDescription": description or None, "LinkUrl": url, **date})
+            link: dict[str, Any] = {"LinkDescription": description or None, "LinkUrl": url}
+            rows.append({**who, **link, "ClickDate": text(each.at)})
         elif kind == "Bounces":
             so_far = sum(
                 one.kind == "bounce"
@@ -162,7 +162,11 @@ def expected(history: History, kind: str, message: int, start: datetime = EVER, 
                 and not one.mail.is_test
                 for one in history.done[: history.done.index(each)]
             )
-            told = {"BounceReason": REPLIES[each.what], "BounceDetail": each.what, "BounceDate": text(each.at)}
+            told: dict[str, Any] = {
+                "BounceReason": REPLIES[each.what],
+                "BounceDetail": each.what,
+                "BounceDate": text(each.at),
+            }
             rows.append({**who, **told, "BounceCount": so_far + 1})
         else:
             rows.append({**who, f"{kind}Date": text(each.at)})
@@ -171,7 +175,7 @@ def expected(history: History, kind: str, message: int, start: datetime = EVER, 
 
 def removals(history: History, message: int, start: datetime, end: datetime) -> list[Any]:
     seen: set[str] = set()
-    rows = []
+    rows: list[Any] = []
     for each in in_range(
         [one for one in history.done if one.kind == "left" and one.mail.message == message], start, end
     ):
@@ -179,8 +183,8 @@ def removals(history: History, message: int, start: datetime, end: datetime) -> 
         if person.email in seen:
             continue
         seen.add(person.email)
-        dates = {"AdditionDate": local(LONG_AGO), "RemovalDate": local(each.at)}
-        way = {"RemovalMethod": "Unsubscribe Link"}
+        dates: dict[str, Any] = {"AdditionDate": local(LONG_AGO), "RemovalDate": local(each.at)}
+        way: dict[str, Any] = {"RemovalMethod": "Unsubscribe Link"}
         rows.append({"ContactID": str(person.number), "EmailAddress": person.email, **dates, **way})
     return rows
 
@@ -207,7 +211,7 @@ def activity(history: History, message: int) -> list[Any]:
 
 def link_clicks(history: History, message: int) -> list[Any]:
     clicks = [each for each in history.of_message(message) if each.kind == "click"]
-    rows = []
+    rows: list[Any] = []
     for number, (of_message, url, kind, description) in history.links.items():
         if of_message == message:
             mine = [each for each in clicks if each.what == number]

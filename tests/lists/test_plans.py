@@ -106,6 +106,7 @@ def test_searches_on_postgresql(
             identifier=identifier,
             time_zone="UTC",
             unsubscribe_type="all",
+            tracking="full",
             field_labels={},
         )
         query = Search(postgresql).query(account, Example(values=values))
@@ -180,6 +181,7 @@ def test_walks(kind: str, request: pytest.FixtureRequest) -> None:
             identifier="email",
             time_zone="UTC",
             unsubscribe_type="all",
+            tracking="full",
             field_labels={},
         )
         plans = {}
