@@ -88,9 +88,12 @@ class Judgement:
             return False
         if handed_at is not None and record.at - handed_at < self._soon:
             return True
-        near = sorted(each for each in self._clicks.get(_key(record), ()) if abs(each[0] - record.at) <= HASTE)
-        if len(near) > MOST_CLICKS:
+        clicks = self._clicks.get(_key(record), deque())
+        is_flood = len(clicks) > MOST_CLICKS and clicks[-1][0] - clicks[0][0] <= 2 * HASTE
+        # The latest clicks of a flood are known, of which this may be one of the first.
+        if is_flood and record.at >= clicks[0][0] - WAIT:
             return True
+        near = sorted(each for each in clicks if abs(each[0] - record.at) <= HASTE)
         for first, _ in near:
             links = {position for at, position in near if first <= at <= first + HASTE}
             if first <= record.at <= first + HASTE and len(links) >= MANY_LINKS:
