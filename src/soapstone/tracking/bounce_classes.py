@@ -17,6 +17,9 @@ _BY_DETAIL = {
     "1.1": (_C.USER, "Invalid Address"),
     "1.3": (_C.USER, "Invalid Address"),
     "1.6": (_C.USER, "Invalid Address"),
+    # The sender's address is refused, which says nothing of the recipient.
+    "1.7": (_C.BLOCK, "General Mail Block"),
+    "1.8": (_C.BLOCK, "General Mail Block"),
     "2.1": (_C.USER, "Invalid Address"),
     "1.2": (_C.DOMAIN, "DNS Failure"),
     "1.10": (_C.DOMAIN, "DNS Failure"),
@@ -37,22 +40,37 @@ _BY_SUBJECT = {
 # Words that say more than the codes 5.7.1, 5.0.0 and 5.4.1, and that stand alone where there is no enhanced code.
 _WORDS: tuple[tuple[str, BounceClass, str], ...] = (
     (
-        r"user unknown|unknown user|no such (user|mailbox|recipient)|(user|recipient|mailbox) (is )?not found"
-        r"|(user|mailbox|account) (does not|doesn't) exist|unknown recipient|recipient unknown"
-        r"|invalid (recipient|mailbox)",
+        r"user unknown|unknown user|no such (user|mailbox|recipient|person|address|account)"
+        r"|(user|recipient|mailbox|account|address) (is )?(not found|unknown|invalid)|unrouteable address"
+        r"|(user|recipient|mailbox|account|address) (does not|doesn't) exist|unknown (recipient|mailbox|address)"
+        r"|invalid (recipient|mailbox)|no mailbox here|address unavailable|addressee unknown",
         _C.USER,
         "Invalid Address",
     ),
-    (r"(host|domain) (name )?(not found|unknown)|unknown (host|domain)|no mx", _C.DOMAIN, "DNS Failure"),
-    (r"(mailbox|quota)[^.]{0,40}(full|exceeded)|over quota|exceeded[^.]{0,40}quota", _C.FULL, "Mailbox Full"),
-    (r"(message|mail)[^.]{0,40}too (large|big)|size limit", _C.SIZE, "Message Too Large"),
+    (
+        r"(host|domain)[^.\n]{0,20} (not found|unknown|does not exist)|unknown (host|domain)|no mx|null mx",
+        _C.DOMAIN,
+        "DNS Failure",
+    ),
+    (
+        r"(mailbox|quota)[^.\n]{0,40}(full|exceeded)|over quota|exceeded[^.\n]{0,40}quota|not enough space",
+        _C.FULL,
+        "Mailbox Full",
+    ),
+    (r"(message|mail)[^.\n]{0,40}too (large|big)|size limit", _C.SIZE, "Message Too Large"),
     (r"relay(ing)?( access)? (denied|not permitted)|not permitted to relay", _C.BLOCK, "Relay Denied"),
     (r"spam|unsolicited|blacklist|blocklist|\brbl\b|dnsbl", _C.BLOCK, "Spam Block"),
     (r"attachment", _C.CONTENT, "Attachment Detected"),
 )
 _PATTERNS = [(re.compile(words, re.IGNORECASE), found, reason) for words, found, reason in _WORDS]
+# Words of a server that gave up where its report has no code but 5.0.0.
+_GAVE_UP = re.compile(
+    r"retry time(out)?|timed? ?out|expired|network is (down|unreachable)|connection refused|no route to host|temporar",
+    re.IGNORECASE,
+)
 _VAGUE = {"7.1", "0.0", "4.1", "7.0"}
-_ENHANCED = re.compile(r"(?<![\d.])([245])\.(\d{1,3}\.\d{1,3})(?![\d.])")
+# An enhanced code has a subject from 0 to 7 (RFC 3463 3), which most numbers of versions have not.
+_ENHANCED = re.compile(r"(?<![\d.])([245])\.([0-7]\.\d{1,3})(?![\d.])")
 _REPLY = re.compile(r"\s*([2-5]\d\d)(?!\d)")
 
 
@@ -76,23 +94,50 @@ def of_reply(reply: str) -> Bounce:
 
     A reply that begins with 4 was the last of many: the mail was given up.
     """
-    text = " ".join(reply.split())[:DETAIL_CHARACTERS]
-    found, status = _ENHANCED.search(text), _REPLY.match(text)
-    code = found[0] if found else status[1] if status else ""
-    bounce_class, reason = _judged(code, found[2] if found else "", text)
+    return of_report(status="", diagnostic=reply)
+
+
+def of_report(*, status: str, diagnostic: str, words: str = "") -> Bounce:
+    """Return the bounce that a delivery report tells of, by its fields Status and Diagnostic-Code (RFC 3464).
+
+    The server's own enhanced code in the diagnostic goes first, then the status, unless it is x.0.0 and says nothing,
+    then the code of the server's reply. `words` are the report's text, for reports without a diagnostic.
+    """
+    text = " ".join((diagnostic or words).split())[:DETAIL_CHARACTERS]
+    reply = _REPLY.match(text) if diagnostic else None
+    found = _ENHANCED.search(text)
+    if found and reply and found[1] != reply[1][0]:
+        # The reply code decides whether a refusal is final (RFC 5321 4.2.1); the other code is a mistake.
+        found = None
+    if not found:
+        given = _ENHANCED.match(status.strip())
+        found = given if given and given[2] != "0.0" and not (reply and reply[1][0] > given[1]) else None
+    if found:
+        code, detail = found[0], found[2]
+        if reply and reply[1][0] == "4" and code[0] == "5":
+            # Haraka writes 5 for mails that it gives up after many refusals for now.
+            code = f"4.{detail}"
+    else:
+        code, detail = reply[1] if reply else "", ""
+    bounce_class, reason = _judged(code, detail, text, is_failed=status.startswith("5"))
     return Bounce(bounce_class=bounce_class, reason=reason, code=code, detail=text)
 
 
-def _judged(code: str, detail: str, text: str) -> tuple[BounceClass, str]:
+def _judged(code: str, detail: str, text: str, *, is_failed: bool) -> tuple[BounceClass, str]:
     if code.startswith("4") and detail != "2.2":
         return _C.TRANSIENT, "Transient Failure"
-    if not detail or detail in _VAGUE:
-        for pattern, bounce_class, reason in _PATTERNS:
-            if pattern.search(text):
-                return bounce_class, reason
+    told = [(bounce_class, reason) for pattern, bounce_class, reason in _PATTERNS if pattern.search(text)]
+    if told and (not detail or detail in _VAGUE):
+        return told[0]
     if detail:
         subject = detail.partition(".")[0]
-        return _BY_DETAIL.get(detail) or _BY_SUBJECT.get(subject) or (_C.HARD, "General Hard Bounce")
-    if code.startswith("5"):
+        found = _BY_DETAIL.get(detail) or _BY_SUBJECT.get(subject) or (_C.HARD, "General Hard Bounce")
+        if found[0] in (_C.BLOCK, _C.CONTENT):
+            # The words may name the kind of policy.
+            return next((each for each in told if each[0] is found[0]), found)
+        return found
+    if not code and _GAVE_UP.search(text):
+        return _C.TRANSIENT, "Transient Failure"
+    if code.startswith("5") or is_failed:
         return _C.HARD, "General Hard Bounce"
     return _C.UNKNOWN, "General Bounce"
