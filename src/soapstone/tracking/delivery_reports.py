@@ -37,7 +37,7 @@ _TEXTS = tuple(
         r"could not be delivered to (?:one or more|the following|all)",
         r"error (?:has )?occurred while (?:attempting|trying) to deliver",
         r"error delivering your (?:mail|message) to",
-        r"(?:delivery|message|mail)[^.\n]{0,60} (?:to|for) the following (?:recipients?|address(?:es)?) (?:has )?failed",
+        r"(?:delivery|message|mail)[^.\n]{0,60} (?:to|for) the following (?:recipient|address)(?:e?s)? (?:has )?failed",
         r"(?:following|this) (?:message|mail)[^.\n]{0,40}(?:could not be|was not) delivered",
     )
 )
@@ -80,7 +80,7 @@ class DeliveryReport:
 
 def read_report(mail: IncomingMail) -> DeliveryReport | None:
     """Read a report in a standard form; None if the mail is none."""
-    statuses = [part for part in mail.of_type(*STATUS_TYPES)]
+    statuses = list(mail.of_type(*STATUS_TYPES))
     if not statuses:
         return None
     words = _text_of(mail)
@@ -107,8 +107,8 @@ def read_text(mail: IncomingMail) -> DeliveryReport | None:
     if not addresses and (first := _ANYWHERE.search(body)):
         addresses = [first[1]]
     # dma names the recipient of the mail; the address in its text may be an alias.
-    original = next((found[1] for value in mail.header.all("x-original-to") if (found := _ANYWHERE.search(value))), "")
-    found = []
+    original = next((each for value in mail.header.all("x-original-to") for each in _ANYWHERE.findall(value)), "")
+    found: list[RecipientReport] = []
     for address in addresses[:MOST_RECIPIENTS]:
         here = listed.get(address)
         words = body[here.start() if here else 0 :]
