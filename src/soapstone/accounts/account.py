@@ -402,6 +402,12 @@ def _told(values: Mapping[str, Any]) -> str:
 _parents = accounts.alias("parent")
 
 
+def account_within(connection: Connection, account_id: int) -> Account | None:
+    """Return an account, read within the caller's transaction."""
+    row = connection.execute(_query().where(accounts.c.id == account_id)).one_or_none()
+    return None if row is None else _account(row)
+
+
 def _query() -> Select[Any]:
     return select(accounts, _parents.c.name.label("parent_name")).join(
         _parents, _parents.c.id == accounts.c.parent_id, isouter=True

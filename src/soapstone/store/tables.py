@@ -32,7 +32,7 @@ from soapstone.vocabulary.deliveries import DeliveryState
 from soapstone.vocabulary.jobs import ENDED, JobState
 from soapstone.vocabulary.labelled import Labelled
 from soapstone.vocabulary.messages import MessageKind
-from soapstone.vocabulary.tracking import BounceClass, MailEventKind, TrackingMode
+from soapstone.vocabulary.tracking import BounceClass, IncomingKind, IncomingOutcome, MailEventKind, TrackingMode
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -865,6 +865,32 @@ bounces = Table(
     # Bounces of this contact on this list, this one included.
     Column("contact_bounces", Integer, nullable=False, server_default=text("1")),
     _one_of("class", BounceClass),
+)
+
+# Mails that came in about mails that went out, each once, whichever way and how often it came.
+incoming_mails = _table(
+    "incoming_mail",
+    _id(),
+    # Of the stem that it was taken for, and of its Message-ID or content.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("received_at", Instant, nullable=False),
+    # The way in: "lmtp", "smtp", "pipe", "rest" or the name of a relay.
+    _text("source"),
+    # The mail that it is about; NULL unless its signature is valid.
+    Column("account_id", Id, ForeignKey("account.id")),
+    Column("delivery_id", Id),
+    Column("kind", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    # What it says: address, code, and the server's words or the feedback type.
+    _text("address"),
+    _text("code"),
+    _text("detail"),
+    # The beginning of the mail, packed by zlib; NULL for what was recorded, and after some time.
+    Column("content", LargeBinary),
+    _one_of("kind", IncomingKind),
+    _one_of("outcome", IncomingOutcome),
+    Index("ix_incoming_mail_delivery_id", "delivery_id", sqlite_where=text("delivery_id IS NOT NULL")),
+    Index("ix_incoming_mail_outcome", "outcome", "received_at"),
 )
 
 # Figures of each send.

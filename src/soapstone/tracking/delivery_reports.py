@@ -74,6 +74,7 @@ class DeliveryReport:
         """
         key = address.casefold()
         mine = [each for each in self.recipients if key in (each.original_address.casefold(), each.address.casefold())]
+        mine = mine if key else []
         among = mine or self.recipients
         return next((each for each in among if each.bounce), among[0] if among else None)
 
@@ -108,14 +109,14 @@ def read_text(mail: IncomingMail) -> DeliveryReport | None:
         addresses = [first[1]]
     # dma names the recipient of the mail; the address in its text may be an alias.
     original = next((each for value in mail.header.all("x-original-to") for each in _ANYWHERE.findall(value)), "")
-    found: list[RecipientReport] = []
+    recipients: list[RecipientReport] = []
     for address in addresses[:MOST_RECIPIENTS]:
         here = listed.get(address)
         words = body[here.start() if here else 0 :]
         bounce = of_report(status="", diagnostic=_reply_in(words), words=words[:500])
         address = _shortened(address)
-        found.append(RecipientReport(address=address, original_address=original, action="failed", bounce=bounce))
-    return DeliveryReport(recipients=tuple(found))
+        recipients.append(RecipientReport(address=address, original_address=original, action="failed", bounce=bounce))
+    return DeliveryReport(recipients=tuple(recipients))
 
 
 def _is_of_server(mail: IncomingMail) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from soapstone.store.bulk import select_by_key, upsert_rows
 from soapstone.store.tables import bounces, deliveries, delivery_activities, mail_events, sends
 from soapstone.store.timestamps import EPOCH
+from soapstone.tracking import consequences
 from soapstone.tracking.bounce_classes import Bounce
 from soapstone.tracking.event_log import NewEvent, append
 from soapstone.tracking.figures import FigureChanges
@@ -69,7 +70,12 @@ class FinalResult:
 
 
 def record_results(connection: Connection, results: Sequence[FinalResult]) -> None:
-    """Record mails as sent; those that the server refused for good have bounced at once (lk-108, mm-112)."""
+    """Record mails as sent; those that the server refused for good have bounced at once (lk-108, mm-112).
+
+    What follows from bounces for their recipients is part of it.
+    """
+    refusals = [result.delivery_id for result in results if result.refusal is not None and result.refusal.is_hard]
+    _hold_accounts(connection, refusals)
     rows = _deliveries(connection, [result.delivery_id for result in results])
     changes, events = FigureChanges(), []
     refused: list[tuple[Row[Any], Bounce]] = []
@@ -84,13 +90,15 @@ def record_results(connection: Connection, results: Sequence[FinalResult]) -> No
     at = append(connection, events)
     _store_bounces(connection, refused, at)
     changes.store(connection)
+    _follow_up(connection, refusals)
 
 
 def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[int]:
     """Record bounces by delivery; return the deliveries that had none before, the others stay as they were.
 
-    A mail that was accepted before is `bounced` from now on.
+    A mail that was accepted before is `bounced` from now on. What follows for the recipients is part of it.
     """
+    _hold_accounts(connection, found)
     rows = _deliveries(connection, found)
     known = _bounced(connection, rows)
     new = [(row, found[number]) for number, row in rows.items() if number not in known]
@@ -102,6 +110,7 @@ def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[
     these = deliveries.c.id.in_([row.id for row, _ in new])
     connection.execute(update(deliveries).where(these, deliveries.c.state == "handed").values(state="bounced"))
     changes.store(connection)
+    _follow_up(connection, [row.id for row, bounce in new if bounce.is_hard])
     return [row.id for row, _ in new]
 
 
@@ -292,6 +301,21 @@ def _deliveries(connection: Connection, numbers: Iterable[int]) -> dict[int, Row
         query = select(*_DELIVERY).where(deliveries.c.id.in_(these)).order_by(deliveries.c.id).with_for_update()
         found |= {row.id: row for row in connection.execute(query)}
     return found
+
+
+def _hold_accounts(connection: Connection, numbers: Iterable[int]) -> None:
+    """Lock the accounts of these deliveries before their rows."""
+    found: set[int] = set()
+    for these in _pieces(numbers):
+        query = select(deliveries.c.account_id).where(deliveries.c.id.in_(these)).distinct()
+        found |= set(connection.execute(query).scalars())
+    if found:
+        consequences.hold_accounts(connection, found)
+
+
+def _follow_up(connection: Connection, numbers: Iterable[int]) -> None:
+    for these in _pieces(numbers):
+        consequences.of_bounces(connection, consequences.bounced_rows(connection, these))
 
 
 def _mails(connection: Connection, numbers: Collection[int]) -> dict[int, _Mail]:

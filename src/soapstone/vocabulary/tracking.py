@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from soapstone.vocabulary.labelled import Labelled
 
 
@@ -41,3 +44,40 @@ class TrackingMode(Labelled):
     FULL = "full", "full", "Opens, reads and clicks are recorded with their recipient."
     FIGURES = "figures", "figures only", "Opens and clicks are counted without their recipient."
     OFF = "off", "off", "Mails have neither tracked links nor a pixel. Bounces and complaints are recorded."
+
+
+class BounceHandling(Labelled):
+    """How a list handles bounces (lk-37)."""
+
+    LEAVE_ALONE = "leave_alone", "leave alone", "Mails name the sender as the address for bounces; nobody is removed."
+    STANDARD = "standard", "standard", "Mails name a signed address of this server as the address for bounces."
+    AGGRESSIVE = "aggressive", "aggressive", "The address in From is a signed one of this server, too."
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> BounceHandling:
+        """Return the handling of a list by its settings; without a policy it is standard."""
+        return list(cls)[int(settings.get("bounce_handling", 1))]
+
+
+class IncomingKind(Labelled):
+    """What a mail that came in is."""
+
+    BOUNCE = "bounce", "bounce", "A report that a mail did not arrive."
+    DELAY = "delay", "delay", "A report that a mail has not arrived yet."
+    SUCCESS = "success", "success", "A report that a mail arrived, or went on to another server."
+    COMPLAINT = "complaint", "complaint", "A report that the recipient marked a mail as spam."
+    RECEIPT = "receipt", "read receipt", "A report that a mail was shown or deleted."
+    AUTO_REPLY = "auto_reply", "automatic reply", "An answer of a program, such as an out-of-office note."
+    REPLY = "reply", "reply", "A mail of a person, or of a program that says nothing of itself."
+
+
+class IncomingOutcome(Labelled):
+    """What was made of a mail that came in."""
+
+    RECORDED = "recorded", "recorded", "The bounce or complaint was recorded."
+    REPEATED = "repeated", "known already", "The mail that it is about has a bounce or complaint already."
+    WAITING = "waiting", "waiting", "The mail is delayed; unless something follows, it counts as given up later."
+    NOTHING = "nothing", "counts nothing", "Such a mail says nothing about the recipient's address."
+    UNSIGNED = "unsigned", "not signed", "Nothing in it is signed by this server, so it changes nothing."
+    EXPIRED = "expired", "too late", "The mail that it is about was sent too long ago."
+    NOT_SENT = "not_sent", "not sent", "The mail that it is about was not sent, or is not known any more."
