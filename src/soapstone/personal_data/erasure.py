@@ -30,6 +30,7 @@ from soapstone.store.tables import (
     deliveries,
     idempotent_answers,
     import_parts,
+    incoming_mails,
     jobs,
     memberships,
     object_mappings,
@@ -262,6 +263,8 @@ def _erase_ledger(connection: Connection, ledger: Sequence[Any]) -> None:
         connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(**values))
         # Servers repeat the address in their words.
         connection.execute(update(bounces).where(bounces.c.delivery_id == row.id).values(detail=""))
+        told = incoming_mails.c.delivery_id == row.id
+        connection.execute(update(incoming_mails).where(told).values(address="", detail="", content=None))
     for job_id, amounts in moved.items():
         counters = dict(connection.execute(select(jobs.c.counters).where(jobs.c.id == job_id)).scalar_one())
         for state, amount in amounts.items():

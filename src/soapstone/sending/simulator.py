@@ -10,11 +10,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from soapstone.accounts.account import Accounts
-from soapstone.contacts.changes import Cause, change_within
-from soapstone.contacts.complaints import complain
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
 from soapstone.store.database import Database
+from soapstone.tracking.consequences import of_complaint
 
 if TYPE_CHECKING:
     from soapstone.sending.smtp.retries import Retries
@@ -82,8 +81,13 @@ class Simulator:
         account = Accounts(self.database).get(job.account_id)
         if account is None:
             return
-        change = change_within(chunk.connection, account, by="Feedback Loop")
-        if contact_id is None:
-            # A recipient from a file becomes a contact.
-            contact_id = change.find(address, job.list_id) or change.add(email=address)
-        complain(change, contact_id, job.list_id, cause=Cause(message_id=job.request["message_id"]), provider=PROVIDER)
+        of_complaint(
+            chunk.connection,
+            account,
+            job_id=job.id,
+            message_id=job.request["message_id"],
+            list_id=job.list_id,
+            contact_id=contact_id,
+            address=address,
+            provider=PROVIDER,
+        )
