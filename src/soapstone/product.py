@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from soapstone.sending.signed_links import Links
     from soapstone.store.page_marks import PageMarks
     from soapstone.tracking.contact_messages import ContactMessages
+    from soapstone.tracking.incoming_mails import IncomingMails
     from soapstone.tracking.reports import EventReports
     from soapstone.tracking.stems import Stems
 
@@ -145,6 +146,9 @@ class Product:
     link_actions: LinkActions = _room(
         "sending.link_actions", lambda its: (its.database, lambda: its.links, lambda: its.stems)
     )
+    link_actions: LinkActions = _room("sending.link_actions", lambda its: (its.database, lambda: its.links))
+    stems: Stems = _room("tracking.stems", lambda its: (its._keys,))
+    incoming_mails: IncomingMails = _room("tracking.incoming_mails", lambda its: (its.database, its.stems))
     previews: Previews = _room("sending.messages.preview", lambda its: (its.database, bool(its.settings.public_url)))
 
     def __init__(self, settings: Settings, database: Database) -> None:

@@ -14,6 +14,7 @@ from soapstone.jobs.run import Runner
 from soapstone.lists.attribute_removal import run_attribute_removal
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
+from soapstone.sending.mail.bounce_addresses import BounceAddresses
 from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.mail.dkim import DkimKey, DkimSigner
 from soapstone.sending.runner import SendRunner
@@ -29,6 +30,9 @@ from soapstone.vocabulary.jobs import IMPORTS, JobKind
 
 # Settings that no worker can use; the text is a sentence for the operator.
 UNUSABLE_SETTINGS = (InvalidSmtpUrl, InvalidError)
+
+# A relay tries for this long (RFC 5321 4.5.4.1); then a mail that it reported as delayed, and no more, is lost.
+RELAY_GIVES_UP = timedelta(days=5)
 
 
 def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
@@ -57,6 +61,10 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
 def maintenance(product: Product) -> list[Callable[[], object]]:
     """Return the periodic tasks: remove expired input files, leftovers of dead runs, old sessions and failures."""
 
+    def sweep_incoming_mails() -> None:
+        product.incoming_mails.give_up_delayed(timedelta(hours=settings.smtp_retry_hours) + RELAY_GIVES_UP)
+        product.incoming_mails.forget_contents()
+
     def sweep_inputs() -> None:
         product.jobs.forget_inputs(now() - timedelta(days=product.settings.retention_days))
         product.blobs.sweep(product.jobs.blobs_in_use())
@@ -74,6 +82,7 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
     return [
         retention.sweep,
         events.sweep,
+        sweep_incoming_mails,
         sweep_inputs,
         sender.sweep,
         product.lists.purge,
@@ -123,6 +132,14 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 
 def stationery(product: Product) -> MailOptions:
-    """Return links, stems and signer of all mails, as far as configured. Raises InvalidError."""
-    stems = product.stems if product.links else None
-    return MailOptions(links=product.links, signer=dkim_signer(product.settings), stems=stems)
+    """Return links, stems, signer and bounce addresses of all mails, as far as configured. Raises InvalidError."""
+    settings = product.settings
+    bounces = None
+    if settings.bounce_domain:
+        bounces = BounceAddresses(product.stems, settings.bounce_domain, settings.bounce_separator)
+    return MailOptions(
+        links=product.links,
+        signer=dkim_signer(settings),
+        stems=product.stems if product.links else None,
+        bounces=bounces,
+    )

@@ -148,6 +148,33 @@ def _host(given: str) -> str:
     return given
 
 
+def _domain(given: str) -> str:
+    """Return a domain as name servers know it."""
+    if not given:
+        return ""
+    try:
+        # Loaded where it is needed: few servers name such a domain.
+        import idna
+
+        domain = idna.encode(given.removesuffix("."), uts46=True, std3_rules=True).decode().lower()
+    except ValueError:
+        raise ValueError(f"{given!r} is no domain, such as bounces.example.com") from None
+    # A local part has 64 octets; a whole address has 254 (RFC 5321 4.5.3.1).
+    if len(domain) > 180 or "." not in domain:
+        raise ValueError(f"{given!r} is no domain, such as bounces.example.com")
+    return domain
+
+
+def _place(given: str) -> str:
+    """Return where to listen: host:port, or unix:path."""
+    host, _, port = given.rpartition(":")
+    if given.startswith("unix:") and len(given) > len("unix:"):
+        return given
+    if given and not (host and port.isdecimal() and 0 <= int(port) <= 65_535):
+        raise ValueError("it is host:port, such as 127.0.0.1:8024, or unix:/path")
+    return given
+
+
 def _listed(given: Any) -> list[str]:
     """Return a list, also from the text of an environment variable."""
     if isinstance(given, str):
@@ -248,6 +275,15 @@ class Settings:
         "", "File with a second key, of the other kind, for a second signature; empty means none."
     )
     dkim_second_selector: str = _setting("", "Selector of the second key in the same domain.")
+    bounce_domain: str = _setting(
+        "", "Domain whose mail comes to this server: bounces and complaints; empty means that none come.", _domain
+    )
+    bounce_separator: Literal["+", "-"] = _setting(
+        "+", "What stands between b and the signature in addresses for bounces: + or -.", _one_of("+", "-")
+    )
+    bounce_listen: str = _setting(
+        "", "Where bounces are taken by LMTP and SMTP, host:port or unix:path; empty means nowhere.", _place
+    )
     spamd_url: str = _setting("", "SpamAssassin's spamd that scores messages, spamd://host:port; empty means none.")
     machine_click_seconds: float = _setting(
         5,

@@ -146,7 +146,13 @@ def test_a_changed_byte_breaks_both_signatures(mail: Mail, place: float) -> None
 @pytest.mark.parametrize("at_the_end", [False, True])
 def test_a_header_that_is_added_breaks_both_signatures(name: bytes, at_the_end: bool) -> None:
     """RFC 6376 8.15: mail programs might show an added From or Subject instead of the signed one."""
-    mail = replace(MAIL, unsubscribe="https://lists.example/u/1.x")
+    mail = replace(
+        MAIL,
+        unsubscribe="https://lists.example/u/1.x",
+        complaints_to="fbl@example.com",
+        stem="a",
+        feedback_id="a:b:c:d",
+    )
     content = BOTH.sign(mail.content())
     head, blank, body = content.partition(b"\r\n\r\n")
     added = name.title() + b": eve@example.org"

@@ -17,6 +17,7 @@ from soapstone.jobs.run import JobFailed
 from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.ledger import within
+from soapstone.sending.mail.bounce_addresses import BounceAddresses
 from soapstone.sending.mail.dkim import DkimSigner
 from soapstone.sending.mail.mail_tracking import MailTracking
 from soapstone.sending.mail.mime import Head, ascii_domain, envelope
@@ -30,6 +31,7 @@ from soapstone.sending.smtp.connection import Envelope
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships
 from soapstone.tracking.stems import Stems
+from soapstone.vocabulary.tracking import BounceHandling
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +44,7 @@ NO_LINKS = "The message has a link to this server, which does not know its addre
 
 @dataclass(frozen=True, kw_only=True)
 class MailOptions:
-    """The links, stems and DKIM signer of all sends' mails; None for what is not configured.
+    """The links, stems, DKIM signer and bounce addresses of all sends' mails; None for what is not configured.
 
     Without links or stems no mail is tracked.
     """
@@ -50,6 +52,7 @@ class MailOptions:
     links: Links | None = None
     signer: DkimSigner | None = None
     stems: Stems | None = None
+    bounces: BounceAddresses | None = None
 
 
 class MailBuilder:
@@ -83,6 +86,8 @@ class MailBuilder:
         self._links = self._stationery.links
         self._signer = self._signing()
         settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
+        self._bounces = self._stationery.bounces
+        self._handling = self._bounce_handling(settings)
         self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
         further: Mapping[str, Any] = job.request.get("links", {})
         # The message with the links added by this send.
@@ -157,8 +162,11 @@ class MailBuilder:
         Raises MergedTooLarge.
         """
         sender, recipient = envelope(self._message.from_address), envelope(email or row.email)
+        mail_from = sender
+        if self._bounces is not None and self._handling is not BounceHandling.LEAVE_ALONE:
+            mail_from = self._bounces.for_bounces(self._stem(row.id))
         return Envelope(
-            mail_from=sender.encode(),
+            mail_from=mail_from.encode(),
             rcpt_to=recipient.encode(),
             content=self.content_for(row, email),
             smtputf8=not (sender.isascii() and recipient.isascii()),
@@ -198,6 +206,38 @@ class MailBuilder:
         if links is None or stems is None:
             return None
         return MailTracking.of_send(self._database, self._job, message, self._list, links.base, stems, record=record)
+
+    def _bounce_handling(self, settings: Mapping[str, Any]) -> BounceHandling:
+        """Return how the list handles bounces (lk-37); aggressive handling takes a sender of the same organization."""
+        handling, sender = BounceHandling.of(settings), self._message.from_address
+        if handling is not BounceHandling.AGGRESSIVE or self._bounces is None or self._bounces.is_aligned(sender):
+            return handling
+        if self._job.attempt <= 1:
+            told = "job %d: the sender stays in From, since %s and the bounce domain %s are not of one organization"
+            log.warning(told, self._job.id, ascii_domain(sender), self._bounces.domain)
+        return BounceHandling.STANDARD
+
+    def _stem(self, delivery_id: int) -> str:
+        """Return the stem of a recipient's mail."""
+        if self._bounces is None:
+            raise LookupError("no mail has a stem")
+        return self._bounces.stems.make(self._message.id, delivery_id)
+
+    def _feedback(self, row: Row[Any]) -> dict[str, str]:
+        """Return what the header says of bounces and complaints (RFC 9477, Gmail's Feedback-ID)."""
+        if self._bounces is None:
+            return {}
+        found: dict[str, str] = {}
+        stem = self._stem(row.id)
+        # A provider believes the address only if the signature is of its domain, or of a parent of it.
+        if self._signer is not None and self._signer.signs_for(self._bounces.complaints):
+            found |= {"complaints_to": self._bounces.complaints, "stem": stem}
+            kept = f"list-{self._list.id}" if self._list else "none"
+            found["feedback_id"] = f"send-{self._job.id}:{kept}:account-{self._job.account_id}:soapstone"
+        if self._handling is BounceHandling.AGGRESSIVE:
+            found["author"] = self._bounces.author(stem)
+            found["reply_address"] = self._message.reply_address or self._message.from_address
+        return found
 
     def _key(self, delivery_id: int) -> str:
         return f"{self._message.public_id}.{delivery_id}"
@@ -251,12 +291,12 @@ class MailBuilder:
             from_address=self._message.from_address,
             to_name=merged.to_name,
             to_address=email,
-            reply_address=self._message.reply_address,
             subject=merged.subject,
             list_name=self._list.name if self._list else "",
             list_key=f"list-{self._list.id}" if self._list else "",
             unsubscribe=unsubscribe,
             charset=self._message.charset,
+            **{"reply_address": self._message.reply_address} | self._feedback(row),
         )
         html = self._html.write(merged.html, stem) if self._html is not None and merged.html is not None else None
         return head.around(self._plain.write(merged.plain, stem), html)

@@ -43,6 +43,10 @@ WHERE_PRESENT = (
     b"list-id",
     b"list-unsubscribe",
     b"list-unsubscribe-post",
+    # A provider sends complaints only to an address that is signed (RFC 9477 3.1.4).
+    b"cfbl-address",
+    b"cfbl-feedback-id",
+    b"feedback-id",
 )
 HEADERS = ONCE_AT_MOST + WHERE_PRESENT
 

@@ -39,7 +39,8 @@ class Head:
 
     `list_key` names the list within the sender's domain, as a domain label; empty without a list.
     `unsubscribe` is the URL for unsubscribing, if any; by one click if it is HTTPS (RFC 8058). `charset` is
-    that of the texts, as far as it has their letters. Times are written in UTC.
+    that of the texts, as far as it has their letters. Times are written in UTC. `author` replaces the address in From,
+    whose domain still names the mail and its list.
     """
 
     key: str
@@ -54,13 +55,25 @@ class Head:
     list_key: str
     unsubscribe: str = ""
     charset: str = "utf-8"
+    # Where complaints go, and what they return (RFC 9477); what a provider's statistics are kept by.
+    complaints_to: str = ""
+    stem: str = ""
+    feedback_id: str = ""
+    author: str = ""
+
+    def _author(self) -> str:
+        if not self.author:
+            return _mailbox("From", self.from_name, self.from_address, self.charset)
+        # Not remembered: it is another one for each mail.
+        name = header_text(self.from_name) or self.from_address
+        return _named.__wrapped__("From", name, self.author, self.charset)
 
     def around(self, plain: bytes, html: bytes | None) -> bytes:
         """Return the whole mail with its bodies, as `Body.write` gives them; there may be no HTML."""
         domain = ascii_domain(self.from_address)
         headers = [
             f"Date: {_date(self.date)}",
-            f"From: {_mailbox('From', self.from_name, self.from_address, self.charset)}",
+            f"From: {self._author()}",
             f"To: {_mailbox('To', self.to_name, self.to_address, self.charset)}",
             f"Subject: {_unstructured('Subject', self.subject, self.charset)}",
             f"Message-ID: <{self.key}@{domain}>",
@@ -78,6 +91,11 @@ class Head:
             # Unsubscribing by one click takes HTTPS (RFC 8058 3.1).
             if self.unsubscribe.lower().startswith("https:"):
                 headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
+        if self.complaints_to:
+            headers.append(f"CFBL-Address: {self.complaints_to}; report=arf")
+            headers.append(f"CFBL-Feedback-ID: {self.stem}")
+        if self.feedback_id:
+            headers.append(f"Feedback-ID: {self.feedback_id}")
         if self.reply_address:
             headers.insert(3, f"Reply-To: {_mailbox('Reply-To', '', self.reply_address)}")
         head = "\r\n".join(headers).encode() + b"\r\n"
