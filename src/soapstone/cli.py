@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +20,7 @@ from soapstone.banner import NO_PUBLIC_URL, announce
 from soapstone.commands import (
     accounts,
     attributes,
+    bounces,
     campaigns,
     categories,
     contacts,
@@ -69,6 +72,7 @@ app.add_typer(tokens.app, name="token")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
 app.command("import")(imports.import_)
+app.command()(bounces.bounce)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
@@ -272,13 +276,14 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
             supervisor.start()
         try:
             app = Application(product, demo=demo, supervisor=supervisor)
-            serve(
-                app,
-                [listener],
-                settings,
-                ready=lambda: announce(base, settings, demo=demo, smtp_unused=smtp_unused),
-                tls=tls,
-            )
+            with taking_bounces(product):
+                serve(
+                    app,
+                    [listener],
+                    settings,
+                    ready=lambda: announce(base, settings, demo=demo, smtp_unused=smtp_unused),
+                    tls=tls,
+                )
         finally:
             if supervisor:
                 supervisor.stop()
@@ -292,6 +297,25 @@ def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str,
     # A file must not override the flags or the demo.
     files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
     return arguments, files | {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
+
+
+@contextmanager
+def taking_bounces(product: Product) -> Iterator[None]:
+    """Take bounces by LMTP and SMTP where the settings say so."""
+    settings = product.settings
+    if not settings.bounce_listen:
+        yield
+        return
+    from soapstone.tracking.mail_listener import MailListener, UnusablePlace, listening
+
+    if not settings.bounce_domain:
+        stop("SOAPSTONE_BOUNCE_LISTEN is set, and SOAPSTONE_BOUNCE_DOMAIN is not set.")
+    hostname = settings.smtp_hostname or settings.bounce_domain
+    try:
+        with listening(MailListener(product.incoming_mails, settings.bounce_domain, hostname), settings.bounce_listen):
+            yield
+    except UnusablePlace as trouble:
+        stop(str(trouble))
 
 
 def _make_first_account(product: Product) -> None:

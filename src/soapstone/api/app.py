@@ -17,6 +17,7 @@ from soapstone.api import (
     exports,
     external_events,
     imports,
+    incoming,
     jobs,
     lists,
     logins,
@@ -55,6 +56,7 @@ ROOMS = (
     exports,
     messages,
     sends,
+    incoming,
 )
 
 

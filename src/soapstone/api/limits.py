@@ -19,7 +19,7 @@ JSON_BYTES = 1 << 20
 # Bytes read and dropped of a body that is too large: a client that sends all first can then read the refusal.
 DRAIN = 16 << 20
 # Files of known callers are streamed, up to a limit of their own.
-FILES = re.compile(r"/api/v1/(?:lists/[0-9]+/)?imports")
+FILES = re.compile(r"/api/v1/(?:(?:lists/[0-9]+/)?imports|incoming)")
 
 
 REFUSALS = {
