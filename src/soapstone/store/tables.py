@@ -876,7 +876,7 @@ incoming_mails = _table(
     Column("received_at", Instant, nullable=False),
     # The way in: "lmtp", "smtp", "pipe", "rest" or the name of a relay.
     _text("source"),
-    # The mail that it is about; NULL unless its signature is valid.
+    # The account that it is about, or that handed it over; and the mail that it is about, if its signature is valid.
     Column("account_id", Id, ForeignKey("account.id")),
     Column("delivery_id", Id),
     Column("kind", Text, nullable=False),

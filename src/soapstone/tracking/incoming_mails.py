@@ -119,11 +119,11 @@ class IncomingMails:
         names = self._stems_of(found, recipients)
         wanted: list[tuple[str, Stem | None]] = list(names.items()) or [("", None)]
         taken = []
+        identity = _identity(found.mail, raw)
         for name, stem in wanted:
-            digest = hashlib.sha256(f"{name} {_identity(found.mail, raw)}".encode()).digest()
             try:
                 with self._database.write(durable=True) as connection:
-                    one = self._take_one(connection, found, raw, digest, stem, source, account_id)
+                    one = self._take_one(connection, found, raw, f"{name} {identity}", stem, source, account_id)
             except _NotYet:
                 raise RecordsUnavailable("The mail that this one is about is just being sent.") from None
             log.info("incoming %s by %s: %s, delivery %s", one.kind, source, one.outcome, one.delivery_id)
@@ -160,15 +160,18 @@ class IncomingMails:
         connection: Connection,
         found: Classified,
         raw: bytes,
-        digest: bytes,
+        identity: str,
         stem: Stem | None,
         source: str,
         account_id: int | None,
     ) -> Taken:
+        row = self._delivery(connection, stem, account_id)
+        # What is not found for one account hides nothing from the account that sent it.
+        scope = "" if row is not None or account_id is None else f"account {account_id} "
+        digest = hashlib.sha256((scope + identity).encode()).digest()
         known = select(incoming_mails).where(incoming_mails.c.digest == digest)
         if earlier := connection.execute(known).one_or_none():
             return _taken(earlier)
-        row = self._delivery(connection, stem, account_id)
         told = found.report.about(row.email if row is not None else "") if found.report else None
         outcome = IncomingOutcome.UNSIGNED if stem is None else IncomingOutcome.NOT_SENT
         if row is not None:
@@ -178,7 +181,7 @@ class IncomingMails:
         values: dict[str, Any] = {
             "received_at": now(),
             "source": source,
-            "account_id": row.account_id if row is not None else None,
+            "account_id": row.account_id if row is not None else account_id,
             "delivery_id": row.id if row is not None else None,
             "kind": found.kind.value,
             "outcome": outcome.value,
