@@ -71,6 +71,7 @@ TAGS = {
     "exports": "Lists as files.",
     "messages": "Stored messages.",
     "sends": "Sends, and the ledger of their recipients.",
+    "incoming mail": "Bounces, complaints and other mails that came in about sent ones.",
 }
 
 
