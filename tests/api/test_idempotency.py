@@ -48,6 +48,8 @@ CREATIONS: dict[str, Any] = {
 }
 # These do nothing that a second time could repeat: a job that is over is refused.
 OTHERS = {
+    # A mail names itself.
+    "/incoming",
     "/messages/{message_id}/preview",
     "/sends/{send_id}/pause",
     "/sends/{send_id}/resume",

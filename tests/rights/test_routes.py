@@ -106,6 +106,7 @@ ROUTES: dict[str, Callable[[Things], Asked]] = {
     "POST /suppressions": at("/suppressions", {"email": "new@example.com"}),
     "DELETE /suppressions": at("/suppressions?email=shut-{email}"),
     "POST /imports": at("/imports", b"Email\nnew@example.com\n"),
+    "POST /incoming": at("/incoming", b"Subject: Hello\n\nHello\n"),
     "GET /imports/{job_id}/outcomes": at("/imports/{job}/outcomes"),
     "GET /imports/{job_id}/rejects": at("/imports/{job}/rejects"),
     "GET /jobs": at("/jobs?list_id={list}"),
@@ -151,7 +152,8 @@ class Callers:
         with httpx.Client(transport=self._app, base_url="http://127.0.0.1/api/v1", auth=auth) as client:
             method = route.split()[0]
             if isinstance(body, bytes):
-                return client.request(method, path, content=body, headers={"Content-Type": "text/csv"})
+                media = "message/rfc822" if path == "/incoming" else "text/csv"
+                return client.request(method, path, content=body, headers={"Content-Type": media})
             return client.request(method, path, json=body)
 
 

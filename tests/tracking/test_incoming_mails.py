@@ -12,9 +12,11 @@ from tests.sending.conftest import Office
 from tests.tracking.reports import VERP, block, complaint, plain, report
 
 from soapstone import clock
+from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.lists.lists import Lists
+from soapstone.personal_data.erasure import Erasure
 from soapstone.sending.runner import SendRunner
 from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp.retries import Retries
@@ -393,6 +395,29 @@ def test_the_simulator_counts_complaints(post: Post) -> None:
     (row,) = post.send("complains@simulator.example")
     assert post.figures(row).complaints == 1
     assert post.member(row.contact_id).removed_by == "Feedback Loop"
+
+
+def test_a_deleted_person_is_gone_from_what_came_in(post: Post) -> None:
+    """docs/people.md"""
+    (row,) = post.send("ann@receiver.example")
+    raw = report(block(row.email, "delayed", "4.2.1", "450 4.2.1 ann@receiver.example is busy"), to=post.address(row))
+    post.take(raw)
+    post.take(answer(post, row, Auto_Submitted="auto-replied"))
+    office = post.office
+    erasure = Erasure(office.database, office.blobs.folder, office.mail, office.drafts)
+    erasure.delete(office.account, row.contact_id, COMMAND_LINE)
+    with office.database.read() as connection:
+        for found in connection.execute(select(incoming_mails)):
+            assert (found.address, found.detail, found.content) == ("", "", None)
+    # The figures still learn that the mail came back.
+    later = report(block(row.email, status="5.1.1"), to=post.address(row)).replace(b"<r1@", b"<later@")
+    assert outcome(post.take(later)) == ("bounce", "recorded")
+    assert post.figures(row).bounced == 1
+    assert outcome(post.take(complaint(fields=f"Original-Mail-From: {post.address(row)}"))) == ("complaint", "nothing")
+    with office.database.read() as connection:
+        stored = [each.detail + each.address for each in connection.execute(select(incoming_mails))]
+        stored += connection.execute(select(bounces.c.detail)).scalars()
+    assert not any("ann@" in text for text in stored)
 
 
 def test_lists_without_a_policy_are_standard(office: Office) -> None:

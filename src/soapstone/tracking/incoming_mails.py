@@ -11,7 +11,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -173,6 +173,10 @@ class IncomingMails:
         if earlier := connection.execute(known).one_or_none():
             return _taken(earlier)
         told = found.report.about(row.email if row is not None else "") if found.report else None
+        # Without a known mail nobody could find words again to delete them with a person; and a person may be deleted.
+        has_person = row is not None and bool(row.email_key)
+        if told and told.bounce and not has_person:
+            told = replace(told, bounce=replace(told.bounce, detail=""))
         outcome = IncomingOutcome.UNSIGNED if stem is None else IncomingOutcome.NOT_SENT
         if row is not None:
             outcome = _outcome(connection, found, row, told)
@@ -185,10 +189,10 @@ class IncomingMails:
             "delivery_id": row.id if row is not None else None,
             "kind": found.kind.value,
             "outcome": outcome.value,
-            "address": told.address if told else "",
+            "address": told.address if told and has_person else "",
             "code": told.bounce.code if told and told.bounce else "",
-            "detail": detail[:DETAIL_CHARACTERS],
-            "content": zlib.compress(raw[:KEPT_BYTES]) if keeps else None,
+            "detail": detail[:DETAIL_CHARACTERS] if has_person else "",
+            "content": zlib.compress(raw[:KEPT_BYTES]) if keeps and (row is None or has_person) else None,
         }
         if not insert_unless_there(connection, incoming_mails, digest=digest, **values):
             # Another process took it meanwhile, and what was recorded here was recorded there before.
