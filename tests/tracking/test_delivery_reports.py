@@ -163,6 +163,14 @@ def test_text_alone(form: str) -> None:
     assert outcome(plain(text, head=head)) == (ANN, bounce_class, code)
 
 
+def test_a_text_without_an_address() -> None:
+    """The signed address, to which it came, still says whose mail it was."""
+    (each,) = found(plain("Your mail could not be delivered to one or more recipients.\n550 5.1.1 no")).recipients
+    assert each.address == ""
+    assert each.bounce is not None
+    assert each.bounce.code == "5.1.1"
+
+
 def test_people_are_no_servers() -> None:
     text = "Your colleague says your mail could not be delivered to all of us: ann@receiver.example"
     mail = read_mail(plain(text, head="From: Ann <ann@receiver.example>\n"))

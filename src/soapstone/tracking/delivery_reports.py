@@ -105,8 +105,10 @@ def read_text(mail: IncomingMail) -> DeliveryReport | None:
     body = text[start.end() :] if start else text
     listed = {found[1]: found for found in _LISTED.finditer(body)}
     addresses = failed or list(listed)
-    if not addresses and (first := _ANYWHERE.search(body)):
-        addresses = [first[1]]
+    if not addresses:
+        # The signed address may still tell whose mail it was.
+        first = _ANYWHERE.search(body)
+        addresses = [first[1] if first else ""]
     # dma names the recipient of the mail; the address in its text may be an alias.
     original = next((each for value in mail.header.all("x-original-to") for each in _ANYWHERE.findall(value)), "")
     recipients: list[RecipientReport] = []

@@ -237,7 +237,7 @@ def _kind(recipients: Sequence[RecipientReport]) -> IncomingKind:
         return IncomingKind.BOUNCE
     if any(each.action == "delayed" for each in recipients):
         return IncomingKind.DELAY
-    return IncomingKind.SUCCESS if recipients else IncomingKind.AUTO_REPLY
+    return IncomingKind.SUCCESS if recipients else IncomingKind.REPLY
 
 
 def _is_auto_reply(header: Header) -> bool:
