@@ -57,6 +57,7 @@ ON_TOP = {
     "commands",
     "server",
     "readiness",
+    "relay_calls",
     "tls",
     "connection",
     "connection_limits",

@@ -195,9 +195,8 @@ def show_settings(
     flags = {name for name, given in (("data_dir", data), ("database_url", database)) if given is not None}
     # Passwords stay out of the output.
     safe = {"database_url": settings.database_url and settings.safe_database_url, "smtp_url": settings.safe_smtp_url}
-    safe |= {
-        name: "***" if getattr(settings, name) else "" for name in ("secret_key", "metrics_token", "admin_password")
-    }
+    passwords = ("secret_key", "metrics_token", "admin_password", "relay_key")
+    safe |= {name: "***" if getattr(settings, name) else "" for name in passwords}
     rows = []
     for name, field in SETTINGS.items():
         source = "flag" if name in flags else source_of(name)

@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from soapstone.store.page_marks import PageMarks
     from soapstone.tracking.contact_messages import ContactMessages
     from soapstone.tracking.incoming_mails import IncomingMails
+    from soapstone.tracking.relays import Relay
     from soapstone.tracking.reports import EventReports
     from soapstone.tracking.stems import Stems
 
@@ -193,6 +194,13 @@ class Product:
         from soapstone.accounts.link_keys import LinkKeys
 
         return LinkKeys.of(self.database, self.settings.secret_key)
+
+    @cached_property
+    def relay(self) -> Relay | None:
+        """The configured relay service; None without one."""
+        from soapstone.tracking.relays import Relay
+
+        return Relay(self.settings.relay, self.settings.relay_key) if self.settings.relay else None
 
     @cached_property
     def spam_scanner(self) -> SpamScanner | None:

@@ -143,3 +143,11 @@ def stationery(product: Product) -> MailOptions:
         stems=product.stems if product.links else None,
         bounces=bounces,
     )
+    relay_header = None
+    if relay := product.relay:
+        stems = product.stems
+
+        def relay_header(message_id: int, delivery_id: int) -> tuple[str, str]:
+            return relay.header(stems.make(message_id, delivery_id))
+
+    return MailOptions(links=product.links, signer=dkim_signer(settings), bounces=bounces, relay_header=relay_header)

@@ -126,6 +126,7 @@ class Application:
         self._subscriber = LateApp(self._make_subscriber)
         self._tracking = LateApp(self._make_tracking)
         self._read_seconds = read_seconds
+        self._relay = LateApp(self._make_relay)
         self._console = LateApp(partial(self._make_console, demo=demo))
         self._lazy = lazy
         if not lazy:
@@ -199,6 +200,11 @@ class Application:
             on_unheld=partial(self._add_unrecorded, "not held", 1),
         )
 
+    def _make_relay(self) -> App:
+        from soapstone.relay_calls import relay_calls
+
+        return relay_calls(self._product)
+
     def _make_console(self, *, demo: bool) -> App:
         from soapstone.console.app import console
 
@@ -231,6 +237,8 @@ class Application:
             return "xml", self._call_xml
         if path.startswith("/api/"):
             return "rest", self._rest
+        if path.startswith("/relay/"):
+            return "relay", self._relay
         if path.startswith(("/confirm/", "/u/", "/m/")):
             return "links", self._subscriber
         if path.startswith(("/c/", "/o/", "/r/")):

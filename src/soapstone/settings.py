@@ -27,7 +27,7 @@ DATABASES = ("sqlite", "postgresql")
 _SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
 
 # Secrets that `SOAPSTONE_…_FILE` may name a file for: environments are widely visible, and inherited.
-SECRETS = ("database_url", "smtp_url", "secret_key", "metrics_token", "admin_password")
+SECRETS = ("database_url", "smtp_url", "secret_key", "metrics_token", "admin_password", "relay_key")
 # Most bytes of such a file.
 LARGEST_SECRET = 64 << 10
 
@@ -284,6 +284,12 @@ class Settings:
     bounce_listen: str = _setting(
         "", "Where bounces are taken by LMTP and SMTP, host:port or unix:path; empty means nowhere.", _place
     )
+    relay: Literal["", "mailgun", "postmark", "sendgrid", "ses"] = _setting(
+        "",
+        "Service that sends the mails on and reports bounces: mailgun, postmark, sendgrid or ses; empty means none.",
+        _one_of("", "mailgun", "postmark", "sendgrid", "ses"),
+    )
+    relay_key: str = _setting("", "What calls of that service are checked with; docs/bounces.md says what it is.")
     spamd_url: str = _setting("", "SpamAssassin's spamd that scores messages, spamd://host:port; empty means none.")
     machine_click_seconds: float = _setting(
         5,

@@ -10,7 +10,7 @@ import hashlib
 import logging
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from soapstone.tracking.consequences import hold_accounts, of_complaint
 from soapstone.tracking.delivery_reports import DeliveryReport, RecipientReport, read_report, read_text
 from soapstone.tracking.mail_parts import Header, IncomingMail, read_mail
 from soapstone.tracking.recording import FinalResult, record_bounces, record_results
+from soapstone.tracking.relays import RelayReport
 from soapstone.tracking.stems import LENGTH, Stem, Stems
 from soapstone.vocabulary.tracking import BounceClass, IncomingKind, IncomingOutcome
 
@@ -117,9 +118,40 @@ class IncomingMails:
         """
         found = classify(read_mail(raw))
         names = self._stems_of(found, recipients)
+        return self._take(found, names, _identity(found.mail, raw), raw, source, account_id)
+
+    def take_relayed(self, report: RelayReport, *, source: str) -> Taken:
+        """Take what a relay service says of one mail, as `take` does."""
+        told = RecipientReport(
+            address=report.address,
+            original_address="",
+            action="delayed" if report.kind is IncomingKind.DELAY else "failed",
+            bounce=report.bounce,
+        )
+        complaint = None
+        if report.kind is IncomingKind.COMPLAINT:
+            complaint = ComplaintReport(feedback_type=report.feedback_type, provider=source, fields=Header(()))
+        found = Classified(
+            mail=IncomingMail(Header(()), "", ()),
+            kind=report.kind if complaint is None or complaint.is_complaint else IncomingKind.SUCCESS,
+            report=None if complaint else DeliveryReport(recipients=(told,)),
+            complaint=complaint,
+        )
+        names = self._valid([report.stem])
+        (taken,) = self._take(found, names, f"{source} {report.kind} {report.uid}", b"", source, None)
+        return taken
+
+    def _take(
+        self,
+        found: Classified,
+        names: Mapping[str, Stem],
+        identity: str,
+        raw: bytes,
+        source: str,
+        account_id: int | None,
+    ) -> Sequence[Taken]:
         wanted: list[tuple[str, Stem | None]] = list(names.items()) or [("", None)]
         taken = []
-        identity = _identity(found.mail, raw)
         for name, stem in wanted:
             try:
                 with self._database.write(durable=True) as connection:

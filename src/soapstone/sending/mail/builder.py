@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -53,6 +53,8 @@ class MailOptions:
     signer: DkimSigner | None = None
     stems: Stems | None = None
     bounces: BounceAddresses | None = None
+    # Makes the header by which a relay service returns a mail's stem.
+    relay_header: Callable[[int, int], tuple[str, str]] | None = None
 
 
 class MailBuilder:
@@ -284,6 +286,7 @@ class MailBuilder:
         if self._links is not None and self._one_click:
             made = "unsubscribe_link" in self._linked
             unsubscribe = values["unsubscribe_link"] if made else self._links.make("unsubscribe", row.id)
+        relay_header = self._stationery.relay_header
         head = Head(
             key=self._key(row.id),
             date=self._date,
@@ -296,6 +299,7 @@ class MailBuilder:
             list_key=f"list-{self._list.id}" if self._list else "",
             unsubscribe=unsubscribe,
             charset=self._message.charset,
+            relay_header=relay_header(self._message.id, row.id) if relay_header else ("", ""),
             **{"reply_address": self._message.reply_address} | self._feedback(row),
         )
         html = self._html.write(merged.html, stem) if self._html is not None and merged.html is not None else None

@@ -60,6 +60,8 @@ class Head:
     stem: str = ""
     feedback_id: str = ""
     author: str = ""
+    # A header, name and value, that a relay service reads.
+    relay_header: tuple[str, str] = ("", "")
 
     def _author(self) -> str:
         if not self.author:
@@ -94,6 +96,8 @@ class Head:
         if self.complaints_to:
             headers.append(f"CFBL-Address: {self.complaints_to}; report=arf")
             headers.append(f"CFBL-Feedback-ID: {self.stem}")
+        if self.relay_header[0]:
+            headers.append(": ".join(self.relay_header))
         if self.feedback_id:
             headers.append(f"Feedback-ID: {self.feedback_id}")
         if self.reply_address:
