@@ -147,8 +147,6 @@ class Product:
     link_actions: LinkActions = _room(
         "sending.link_actions", lambda its: (its.database, lambda: its.links, lambda: its.stems)
     )
-    link_actions: LinkActions = _room("sending.link_actions", lambda its: (its.database, lambda: its.links))
-    stems: Stems = _room("tracking.stems", lambda its: (its._keys,))
     incoming_mails: IncomingMails = _room("tracking.incoming_mails", lambda its: (its.database, its.stems))
     previews: Previews = _room("sending.messages.preview", lambda its: (its.database, bool(its.settings.public_url)))
 

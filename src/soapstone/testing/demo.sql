@@ -7,7 +7,7 @@ CREATE TABLE account (
 	identifier TEXT DEFAULT 'email' NOT NULL, 
 	time_zone TEXT NOT NULL, 
 	last_number BIGINT DEFAULT 0 NOT NULL, 
-	created_at BIGINT NOT NULL, unsubscribe_type TEXT DEFAULT 'all' NOT NULL, field_labels JSON DEFAULT '{}' NOT NULL, 
+	created_at BIGINT NOT NULL, unsubscribe_type TEXT DEFAULT 'all' NOT NULL, field_labels JSON DEFAULT '{}' NOT NULL, tracking TEXT DEFAULT 'full' NOT NULL, 
 	CONSTRAINT ck_account_identifier CHECK (identifier IN ('email', 'custom_id')), 
 	CONSTRAINT fk_account_parent_id FOREIGN KEY(parent_id) REFERENCES account (id), 
 	CONSTRAINT uq_account_name UNIQUE (name)
@@ -339,7 +339,7 @@ CREATE TABLE list (
 	created_at BIGINT NOT NULL, 
 	updated_at BIGINT, 
 	updated_by INTEGER, 
-	deleted_at BIGINT, category_id INTEGER, 
+	deleted_at BIGINT, category_id INTEGER, tracking TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT fk_list_account_id FOREIGN KEY(account_id) REFERENCES account (id)
 );
 CREATE TABLE list_category (
@@ -644,8 +644,8 @@ CREATE TABLE worker (
 	beat_at BIGINT NOT NULL, 
 	CONSTRAINT pk_worker PRIMARY KEY (name)
 );
-INSERT INTO "account" VALUES (1, 'DEMO', NULL, 'email', '<zone>', 14, <micros>, 'all', '{}');
-INSERT INTO "alembic_version" VALUES ('0018');
+INSERT INTO "account" VALUES (1, 'DEMO', NULL, 'email', '<zone>', 14, <micros>, 'all', '{}', 'full');
+INSERT INTO "alembic_version" VALUES ('0019');
 INSERT INTO "audit_entry" VALUES (1, 1, NULL, '', 'rights', 'account DEMO is created', '', <micros>);
 INSERT INTO "audit_entry" VALUES (2, 1, NULL, '', 'rights', 'login demo is added: may_call_api=True, may_see_analytics=True, may_use_console=True, may_choose_numbers=False, lists=all', '', <micros>);
 INSERT INTO "contact" VALUES (1, 1, 'refused@simulator.example', 'refused@simulator.example', 'refused@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
@@ -676,8 +676,8 @@ INSERT INTO "job_event" VALUES (1, 1, 'queued', 0, 0, <micros>);
 INSERT INTO "job_event" VALUES (2, 1, 'running', 0, 1, <micros>);
 INSERT INTO "job_event" VALUES (3, 1, 'completed', 1, 1, <micros>);
 INSERT INTO "link_key" VALUES (1, lower(hex(randomblob(16))), 0, NULL, 0, NULL, <micros>);
-INSERT INTO "list" VALUES (1, 1, 'Newsletter', '{"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": true}', 1, 0, 10, 10, <micros>, NULL, NULL, NULL, NULL);
-INSERT INTO "list" VALUES (2, 1, 'Mail simulator', '{"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": true}', 1, 0, 4, 4, <micros>, NULL, NULL, NULL, NULL);
+INSERT INTO "list" VALUES (1, 1, 'Newsletter', '{"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": true}', 1, 0, 10, 10, <micros>, NULL, NULL, NULL, NULL, '');
+INSERT INTO "list" VALUES (2, 1, 'Mail simulator', '{"from_name": "Soapstone Demo", "from_address": "news@example.com", "removal_link": true}', 1, 0, 4, 4, <micros>, NULL, NULL, NULL, NULL, '');
 INSERT INTO "login" VALUES (1, 1, 'demo', 'demo', '<password>', 1, 1, 1, <micros>, 1, 1, NULL, NULL, 0);
 INSERT INTO "membership" VALUES (1, 5, 1, 5, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"green","2":"on"}', NULL);
 INSERT INTO "membership" VALUES (1, 6, 1, 6, 'subscribed', <micros>, 'Import', NULL, '', 1, '{"1":"red","2":"off"}', NULL);
@@ -745,7 +745,7 @@ CREATE INDEX ix_logon_failure_failed_at ON logon_failure (failed_at);
 CREATE UNIQUE INDEX ix_mail_event_account_id_kind ON mail_event (account_id, kind, account_number) WHERE account_number IS NOT NULL;
 CREATE INDEX ix_mail_event_delivery_id ON mail_event (delivery_id, kind);
 CREATE UNIQUE INDEX ix_mail_event_first_number ON mail_event (message_id, is_test, kind, first_number) WHERE first_number IS NOT NULL;
-CREATE UNIQUE INDEX ix_mail_event_link_id ON mail_event (link_id, kind, link_number) WHERE link_number IS NOT NULL;
+CREATE UNIQUE INDEX ix_mail_event_link_id ON mail_event (link_id, is_test, kind, link_number) WHERE link_number IS NOT NULL;
 CREATE INDEX ix_membership_contact_id ON membership (contact_id);
 CREATE INDEX ix_membership_list_id_removed_at ON membership (list_id, removed_at, contact_id) WHERE removed_at IS NOT NULL;
 CREATE INDEX ix_message_account_id ON message (account_id);
