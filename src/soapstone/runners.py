@@ -132,17 +132,14 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
 
 
 def stationery(product: Product) -> MailOptions:
-    """Return links, stems, signer and bounce addresses of all mails, as far as configured. Raises InvalidError."""
+    """Return links, stems, signer, bounce addresses and relay header of all mails, as far as configured.
+
+    Raises InvalidError.
+    """
     settings = product.settings
     bounces = None
     if settings.bounce_domain:
         bounces = BounceAddresses(product.stems, settings.bounce_domain, settings.bounce_separator)
-    return MailOptions(
-        links=product.links,
-        signer=dkim_signer(settings),
-        stems=product.stems if product.links else None,
-        bounces=bounces,
-    )
     relay_header = None
     if relay := product.relay:
         stems = product.stems
@@ -150,4 +147,10 @@ def stationery(product: Product) -> MailOptions:
         def relay_header(message_id: int, delivery_id: int) -> tuple[str, str]:
             return relay.header(stems.make(message_id, delivery_id))
 
-    return MailOptions(links=product.links, signer=dkim_signer(settings), bounces=bounces, relay_header=relay_header)
+    return MailOptions(
+        links=product.links,
+        signer=dkim_signer(settings),
+        stems=product.stems if product.links else None,
+        bounces=bounces,
+        relay_header=relay_header,
+    )

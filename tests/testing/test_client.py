@@ -165,7 +165,7 @@ def test_mails(server: Soapstone, magnetmail: Any) -> None:
     (mail,) = server.mails_of("ada@example.com", "News for Ada")
     assert (mail.recipient, mail.subject, mail.account) == ("ada@example.com", "News for Ada", "DEMO")
     assert "news@example.com" in mail.sender
-    assert ("https://example.com/more", "more") in [(link.url, link.text) for link in mail.links]
+    assert ("https://example.com/more", "more") in [(link.target, link.text) for link in mail.links]
     assert "Read more." in mail.text
     assert ("Subject", "News for Ada") in mail.headers
     assert b"Subject: News for Ada" in server.mail_source(mail.number)

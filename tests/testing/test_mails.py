@@ -41,9 +41,12 @@ def test_a_mail_is_read_whole(client: Any) -> None:
     assert mail["to"] == mail["recipient"] == "ada@example.org"
     assert (mail["subject"], mail["account"]) == ("Grüße im Mai", "DEMO")
     assert mail["text"].startswith("Dear ")
-    assert '<a href="https://example.com/may">' in mail["html"]
-    assert mail["links"][0] == {"url": "https://example.com/may", "text": "read on"}
-    assert {"url": "https://example.com/plain", "text": "https://example.com/plain"} in mail["links"]
+    # A link leads through the server, and to where its author said.
+    link = mail["links"][0]
+    assert f'<a href="{link["url"]}">' in mail["html"]
+    assert (link["target"], link["text"]) == ("https://example.com/may", "read on")
+    assert client.http.get(link["url"]).headers["location"] == link["target"]
+    assert "https://example.com/plain" in [link["target"] for link in mail["links"]]
     # What leads to a place in the mail itself is no link.
     assert all(link["url"].startswith("http") for link in mail["links"])
     assert "Message-ID" in dict(mail["headers"])

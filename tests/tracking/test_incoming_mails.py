@@ -12,6 +12,7 @@ from tests.sending.conftest import Office
 from tests.tracking.reports import VERP, block, complaint, plain, report
 
 from soapstone import clock
+from soapstone.accounts.account import Accounts
 from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.suppressions import Suppressions
@@ -174,7 +175,8 @@ def test_nothing_unsigned_changes_anything(post: Post) -> None:
 def test_mails_of_other_accounts_are_unknown(post: Post) -> None:
     (row,) = post.send("ann@receiver.example")
     raw = report(block(row.email, status="5.1.1"), to=post.address(row))
-    assert outcome(post.take(raw, account_id=post.office.account.id + 1)) == ("bounce", "not_sent")
+    other = Accounts(post.office.database).create("OTHER", time_zone="UTC")
+    assert outcome(post.take(raw, account_id=other.id)) == ("bounce", "not_sent")
     assert post.state(row) == "handed"
 
 

@@ -14,16 +14,15 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from soapstone.clock import now
 from soapstone.http.client_address import Origins
 from soapstone.store.database import Database
-from soapstone.store.tables import tracked_links
 from soapstone.store.timestamps import EPOCH
 from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.subscriber.app import NOT_OURS, not_now, page
+from soapstone.tracking.links import target_of
 from soapstone.tracking.machines import may_read
 from soapstone.tracking.spool import Spool, SpoolRecord
 from soapstone.tracking.stems import LENGTH, Stem, Stems
@@ -165,12 +164,7 @@ class TrackingApp:
 
     def _find(self, message_id: int, position: int) -> str | None:
         """Return where a link leads; None if there is none, or if each mail has a target of its own."""
-        link = tracked_links.c
-        query = select(link.target).where(
-            link.message_id == message_id, link.position == position, link.is_dynamic.is_(False)
-        )
-        with self._database.read() as connection:
-            target: str | None = connection.execute(query).scalar()
+        target = target_of(self._database, message_id, position)
         return target if target is not None and _TARGET.fullmatch(target) else None
 
     def _remember(self, link: tuple[int, int], target: str) -> None:

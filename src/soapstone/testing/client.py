@@ -73,10 +73,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Link:
-    """A link of a mail's HTML or text."""
+    """A link of a mail's HTML or text; a tracked one leads to `target`, the address that the author wrote."""
 
     url: str
     text: str
+    target: str
 
 
 @dataclass(frozen=True)
@@ -352,7 +353,7 @@ def _mail(data: dict[str, Any]) -> Mail:
         subject=data["subject"],
         text=data["text"],
         html=data["html"],
-        links=[Link(each["url"], each["text"]) for each in data["links"]],
+        links=[Link(each["url"], each["text"], each["target"]) for each in data["links"]],
         headers=_pairs(data["headers"]),
     )
 

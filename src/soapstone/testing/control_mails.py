@@ -15,10 +15,11 @@ from soapstone.testing.mails import WrittenMail, WrittenMails
 
 
 class LinkOut(BaseModel):
-    """A link; `text` is its shown text."""
+    """A link; `text` is its shown text, `target` where it leads: a tracked link to what the author wrote."""
 
     url: str
     text: str
+    target: str
 
 
 class MailOut(BaseModel):
@@ -56,7 +57,7 @@ def _shown(mail: WrittenMail) -> MailOut:
         subject=letter.subject,
         text=mail.opened.plain or "",
         html=mail.opened.html or "",
-        links=[LinkOut(url=url, text=text) for url, text in mail.links],
+        links=[LinkOut(url=url, text=text, target=target) for url, text, target in mail.links],
         headers=mail.opened.headers,
         **sender,
     )

@@ -17,10 +17,13 @@ from soapstone.console.mail_folder import HEADER_BYTES, MailFolder, OpenedMail, 
 from soapstone.product import Product
 from soapstone.sending.messages.hyperlinks import links_of
 from soapstone.store.tables import deliveries
+from soapstone.tracking.links import target_of
+from soapstone.tracking.stems import LENGTH
 
 MOST_SEARCHED = 10_000
 """Number of mails that a search covers, the newest ones."""
 _BATCH = 500
+_TRACKED = re.compile(rf"/c/([a-z2-7]{{{LENGTH}}})/([0-9]+)(?:/(.+))?$")
 _FOLD = re.compile("\n(?=[ \t])")
 
 
@@ -28,7 +31,8 @@ _FOLD = re.compile("\n(?=[ \t])")
 class WrittenMail:
     """One mail. `number` is its row in the ledger, `recipient` the address of the envelope.
 
-    `links` are addresses and the texts that are shown for them.
+    `links` are addresses, the texts that are shown for them, and where they lead: for a tracked link to the author's
+    address, for others to their own.
     """
 
     number: int
@@ -36,7 +40,7 @@ class WrittenMail:
     account: str
     recipient: str
     opened: OpenedMail
-    links: list[tuple[str, str]]
+    links: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,30 @@ class WrittenMails:
                     if subject in letter.subject.casefold() and (not to or to in _addresses(letter, recipient)):
                         if entry.job_id not in accounts:
                             accounts[entry.job_id] = _account(product, entry.job_id)
-                        yield _written(entry, accounts[entry.job_id], recipient, folder.open(entry.path))
+                        yield _written(product, entry, accounts[entry.job_id], recipient, folder.open(entry.path))
 
 
-def _written(entry: _Entry, account: str, recipient: str, opened: OpenedMail) -> WrittenMail:
+def _written(product: Product, entry: _Entry, account: str, recipient: str, opened: OpenedMail) -> WrittenMail:
     return WrittenMail(
         number=entry.number,
         at=opened.letter.date or datetime.fromtimestamp(entry.written / 1e9, UTC),
         account=account,
         recipient=recipient,
         opened=opened,
-        links=links_of(opened.html or "", opened.plain or ""),
+        links=[(url, text, _target(product, url)) for url, text in links_of(opened.html or "", opened.plain or "")],
     )
+
+
+def _target(product: Product, url: str) -> str:
+    """Return where a link of a mail leads."""
+    match = _TRACKED.search(url)
+    stem = product.stems.read(match[1]) if match else None
+    if match is None or stem is None:
+        return url
+    position = int(match[2])
+    if match[3]:
+        return product.stems.read_target(match[1], position, match[3]) or url
+    return target_of(product.database, stem.message_id, position) or url
 
 
 def _account(product: Product, job_id: int) -> str:

@@ -59,6 +59,17 @@ def positions(database: Database, account_id: int, message_id: int, links: Seque
     return complete
 
 
+def target_of(database: Database, message_id: int, position: int) -> str | None:
+    """Return where a link of a message leads; None if there is none, or if each mail has a target of its own."""
+    link = tracked_links.c
+    query = select(link.target).where(
+        link.message_id == message_id, link.position == position, link.is_dynamic.is_(False)
+    )
+    with database.read() as connection:
+        target: str | None = connection.execute(query).scalar()
+    return target
+
+
 def known_positions(
     database: Database, account_id: int, message_id: int, links: Sequence[TrackedLink]
 ) -> list[int | None]:
