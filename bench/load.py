@@ -98,7 +98,7 @@ class _Connection(asyncio.Protocol):
             if not _complete(received):
                 return
             self._usual = len(received)
-        if received[9:12] != b"200":
+        if received[9:12] not in (b"200", b"302"):
             self._failed(WrongAnswer(received[:500].decode("latin-1")))
             return
         self._received = b""
