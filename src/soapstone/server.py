@@ -58,6 +58,8 @@ log = logging.getLogger(__name__)
 
 # Delay of answers with Retry-After, in seconds.
 REFUSAL_PAUSE = 1.0
+# Links and images of mails that are tracked.
+TRACKED = ("/c/", "/o/", "/r/")
 # In lower case.
 LISTRAK_PATH = "/v31/integrationservice.asmx"
 # The polling operations, whose answers depend on the records alone.
@@ -134,7 +136,12 @@ class Application:
                 each.load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["path"].startswith(TRACKED):
+            # A campaign brings many of them at once, and nobody asks for the id of such a request.
+            await self._tracking(
+                scope, receive, send if self._metrics is None else self._answering(send, "tracking", "")
+            )
+        elif scope["type"] == "http":
             interface, app = self._room(str(scope["path"]))
             request_id = self._origins.request_id(scope) or secrets.token_hex(8)
             # Each request runs in a task of its own, whose log lines get these fields.
@@ -241,8 +248,6 @@ class Application:
             return "relay", self._relay
         if path.startswith(("/confirm/", "/u/", "/m/")):
             return "links", self._subscriber
-        if path.startswith(("/c/", "/o/", "/r/")):
-            return "tracking", self._tracking
         if path == HEALTH:
             return "health", PlainTextResponse("ok\n")
         if path == "/readyz":
@@ -262,7 +267,8 @@ class Application:
                 status, headers = message["status"], message["headers"]
                 if status >= 500 and any(name.lower() == b"retry-after" for name, _ in headers):
                     await asyncio.sleep(REFUSAL_PAUSE)
-                message = {**message, "headers": [*headers, (b"x-request-id", request_id.encode())]}
+                if request_id:
+                    message = {**message, "headers": [*headers, (b"x-request-id", request_id.encode())]}
                 if self._metrics is not None:
                     self._metrics.add_request(interface, status)
             await send(message)

@@ -34,7 +34,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
-PREFIXES = ("/c/", "/o/", "/r/")
 # Seconds after which an image that is kept waiting is complete: one mail program gives up after five, whatever its user
 # does, and all others close the connection when the user goes on to another mail.
 READ_SECONDS = 4.5

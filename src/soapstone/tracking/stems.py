@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b32decode, b32encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 
 from soapstone.accounts.link_keys import LinkKeys
@@ -19,6 +19,7 @@ LENGTH = 32
 # Most characters of the address that a signed target leads to.
 LONGEST_TARGET = 2_000
 
+_DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
 _STEM = re.compile(rf"[A-Za-z2-7]{{{LENGTH}}}")
 _SIGNATURE = 9
 # Base64url without padding, the point, 8 octets of an HMAC as hexadecimal digits; then what a mail reader took into the
@@ -101,7 +102,8 @@ class Stems:
     def _opened(self, text: str) -> tuple[_Key, Stem] | None:
         if not _STEM.fullmatch(text):
             return None
-        octets = b32decode(text.upper())
+        # Python reads numbers in base 32 several times faster than it decodes texts.
+        octets = int(text.lower().translate(_DIGITS), 32).to_bytes(5 * LENGTH // 8, "big")
         numbers, signature = octets[:-_SIGNATURE], octets[-_SIGNATURE:]
         stem = Stem(int.from_bytes(numbers[1:5], "big"), int.from_bytes(numbers[5:], "big"))
         for key in self._keys:
