@@ -243,7 +243,7 @@ def test_calls_that_are_no_calls(service: Service) -> None:
 
 def test_the_header_that_returns_the_stem(service: Service) -> None:
     post, row = service.post, service.row
-    job = post.office.jobs.get([post.office.account.id], row.job_id)
+    job = post.office.jobs.get(None, row.job_id)
     assert job is not None
     builder = MailBuilder(post.office.database, job, row.message_id, stationery(service.product))
     found = builder.one(row.id)
