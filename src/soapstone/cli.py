@@ -36,6 +36,7 @@ from soapstone.commands import (
     saved_searches,
     sends,
     tokens,
+    track,
 )
 from soapstone.commands.common import Commands, Data, DatabaseUrl, console, opened, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
@@ -59,6 +60,7 @@ app.add_typer(accounts.app, name="account")
 app.add_typer(lists.app, name="list")
 app.add_typer(messages.app, name="message")
 app.add_typer(sends.app, name="send")
+app.add_typer(track.app, name="track")
 app.add_typer(contacts.app, name="contact")
 app.add_typer(categories.app, name="category")
 app.add_typer(external_events.app, name="event")

@@ -48,6 +48,23 @@ FIGURES = {
     "skipped": "Skipped",
 }
 
+# The figures of sent mails, behind a number, in the order of the pages.
+MAIL_FIGURES = {
+    "sent": "sent",
+    "delivered": "delivered",
+    "bounced": "came back",
+    "openers": "mails opened",
+    "readers": "mails read",
+    "clickers": "mails clicked",
+    "repeat_clickers": "mails clicked more than once",
+    "opens": "opens",
+    "clicks": "clicks",
+    "departures": "people left because of it",
+    "complaints": "complaints",
+    "machine_opens": "opens by programs",
+    "machine_clicks": "clicks by programs",
+}
+
 
 def counter(name: str) -> str:
     """Return a counter's label, which follows its number."""

@@ -63,7 +63,9 @@ if TYPE_CHECKING:
     from soapstone.sending.signed_links import Links
     from soapstone.store.page_marks import PageMarks
     from soapstone.tracking.contact_messages import ContactMessages
+    from soapstone.tracking.event_feed import EventFeed
     from soapstone.tracking.incoming_mails import IncomingMails
+    from soapstone.tracking.message_figures import MessageFigures
     from soapstone.tracking.relays import Relay
     from soapstone.tracking.reports import EventReports
     from soapstone.tracking.stems import Stems
@@ -139,6 +141,8 @@ class Product:
     )
     reports: SendReports = _room("sending.reports")
     event_reports: EventReports = _room("tracking.reports")
+    event_feed: EventFeed = _room("tracking.event_feed")
+    message_figures: MessageFigures = _room("tracking.message_figures")
     contact_messages: ContactMessages = _room("tracking.contact_messages")
     stems: Stems = _room("tracking.stems", lambda its: (its.link_keys,))
     invitations: Invitations = _room("sending.confirmations", lambda its: (its.link_keys,))

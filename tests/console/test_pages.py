@@ -71,7 +71,11 @@ def mails(product: Product, customer: Customer) -> list[str]:
 def pages(product: Product, customer: Customer) -> list[str]:
     jobs = [f"/jobs/{job.id}{rest}" for job in (customer.imported, customer.sent) for rest in ("", "/live")]
     letters = [f"/mail/{name}" for name in mails(product, customer)]
-    return ["/", "/live", "/jobs", "/jobs/live", "/mail", f"/lists/{customer.contact_list.id}", *jobs, *letters]
+    record = product.reports.of_job(customer.account.id, customer.sent.id)
+    assert record is not None
+    messages = [f"/messages/{record.message_id}{rest}" for rest in ("", "/live")]
+    lists = [f"/lists/{customer.contact_list.id}"]
+    return ["/", "/live", "/jobs", "/jobs/live", "/mail", *lists, *jobs, *messages, *letters]
 
 
 def test_every_page_is_whole_and_guarded(ann: Browser, product: Product, acme: Customer) -> None:

@@ -37,6 +37,8 @@ PATHS_OF: dict[str, Callable[[Things], str]] = {
     "POST /jobs/{job_id}/cancel": lambda it: f"/jobs/{it.waiting}/cancel",
     "POST /jobs/{job_id}/retry": lambda it: f"/jobs/{it.job}/retry",
     "GET /lists/{list_id}": lambda it: f"/lists/{it.list}",
+    "GET /messages/{message_id}": lambda it: f"/messages/{it.sent}",
+    "GET /messages/{message_id}/live": lambda it: f"/messages/{it.sent}/live",
     "GET /mail": lambda it: "/mail",
     "GET /mail/{name}": lambda it: f"/mail/{it.mail}",
     "GET /mail/{name}/source": lambda it: f"/mail/{it.mail}/source",

@@ -10,16 +10,25 @@ import pytest
 from sqlalchemy import select, update
 from tests.sending.conftest import Office
 
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.clock import now
 from soapstone.contacts.complaints import Complaints
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.jobs.job import Job
 from soapstone.jobs.worker import Worker
+from soapstone.lists.lists import Lists
+from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.runner import SendRunner
-from soapstone.sending.simulator import DOMAIN, Behaviour, Simulator, behaviour_of, reply_to
+from soapstone.sending.signed_links import Links
+from soapstone.sending.simulator import DOMAIN, RETURNED, Behaviour, Simulator, behaviour_of, reply_to
 from soapstone.sending.smtp.retries import Retries
 from soapstone.store.tables import deliveries, jobs, memberships
+from soapstone.tracking import figures
+from soapstone.tracking.figures import LinkFigures, SendFigures
+from soapstone.tracking.reports import EventReports
+from soapstone.tracking.stems import Stems
+from soapstone.vocabulary.tracking import BounceClass
 
 RETRIES = Retries(first=timedelta(hours=1), longest=timedelta(hours=4), limit=timedelta(hours=8))
 GREYLISTED = "451 4.7.1 Greylisted, please try again later"
@@ -28,8 +37,13 @@ FULL = "452 4.2.2 Mailbox full"
 
 @pytest.fixture
 def office(office: Office) -> Office:
+    keys = LinkKeys.single("key")
     office.sender = SendRunner(
-        office.database, office.mail, office.drafts, simulator=Simulator(office.database, RETRIES)
+        office.database,
+        office.mail,
+        office.drafts,
+        stationery=MailOptions(links=Links("https://lists.example", keys), stems=Stems(keys)),
+        simulator=Simulator(office.database, RETRIES),
     )
     return office
 
@@ -71,7 +85,8 @@ def test_the_manual_names_each_address_and_what_it_answers() -> None:
     page = (Path(__file__).parents[2] / "docs" / "test-server.md").read_text()
     for behaviour in Behaviour:
         assert f"| `{behaviour.address}` |" in page
-        assert (reply_to(behaviour.address, 0) or "complains") in page
+        assert (reply_to(behaviour.address, 0) or behaviour) in page
+    assert RETURNED in page
 
 
 def test_each_address_meets_its_fate(office: Office) -> None:
@@ -83,9 +98,9 @@ def test_each_address_meets_its_fate(office: Office) -> None:
     job = office.job(ticket)
     assert (job.state, job.error) == ("queued", "The mail server asked to try some recipients again later.")
     assert {name: count for name, count in job.counters.items() if count} == {
-        "chosen": 6,
-        "built": 6,
-        "handed": 3,
+        "chosen": 10,
+        "built": 10,
+        "handed": 7,
         "failed": 1,
         "deferred": 2,
     }
@@ -96,7 +111,8 @@ def test_each_address_meets_its_fate(office: Office) -> None:
         deferred = row(office, ticket, local)
         assert (deferred.state, deferred.attempts, deferred.reply) == ("deferred", 1, reply)
         assert timedelta(minutes=59) < deferred.next_try_at - now() <= timedelta(hours=1)
-    assert {"ann@example.com", f"complains@{DOMAIN}", f"somebody@{DOMAIN}"} == office.mails().keys()
+    accepted = ("bounces", "clicks", "complains", "opens", "reads", "somebody")
+    assert {"ann@example.com", *(f"{local}@{DOMAIN}" for local in accepted)} == office.mails().keys()
     # Twice as long each further time, and given up after eight hours.
     for hours, state in ((1, "deferred"), (2, "handed"), (4, "handed"), (4, "handed")):
         assert office.job(ticket).state == "queued"
@@ -111,9 +127,9 @@ def test_each_address_meets_its_fate(office: Office) -> None:
     job = office.job(ticket)
     assert job.state == "completed"
     assert {name: count for name, count in job.counters.items() if count} == {
-        "chosen": 6,
-        "built": 6,
-        "handed": 4,
+        "chosen": 10,
+        "built": 10,
+        "handed": 8,
         "failed": 2,
     }
     assert office.left_over() == []
@@ -140,6 +156,85 @@ def test_who_complains_is_unsubscribed_and_gets_no_mail_any_more(office: Office)
     again = office.to_list()
     work(office)
     assert office.ledger(again) == []
+
+
+HTML = '<p>Hello</p><a href="https://example.com/first">1</a> <a href="https://example.com/second">2</a>'
+
+
+def test_mails_come_back_and_are_opened_read_and_clicked(office: Office) -> None:
+    """All in the transaction of the send: there is no moment at which a mail is sent and the act is missing."""
+    for local in ("bounces", "opens", "reads", "clicks", "clicks+2", "somebody"):
+        office.contact(f"{local}@{DOMAIN}")
+    ticket = office.to_list(html=HTML, plain="")
+    work(office)
+    assert office.job(ticket).state == "completed"
+    back = row(office, ticket, "bounces")
+    assert (back.state, back.reply) == ("bounced", "")
+    reports = EventReports(office.database)
+    bounce = reports.bounces([back.id])[back.id]
+    assert (bounce.bounce_class, bounce.code, bounce.detail) == (BounceClass.USER, "5.1.1", RETURNED)
+    activities = reports.activities([each.id for each in office.rows(ticket)])
+    seen = {
+        local: (each.opened_at is not None, each.read_at is not None, each.opens, each.clicks)
+        for local in ("opens", "reads", "clicks", "clicks+2")
+        for each in (activities[row(office, ticket, f"{local}@").id],)
+    }
+    assert seen == {
+        "opens": (True, False, 1, 0),
+        "reads": (True, True, 1, 0),
+        "clicks": (True, True, 1, 1),
+        "clicks+2": (True, True, 1, 1),
+    }
+    assert len(activities) == 4
+    assert counted(office, ticket) == SendFigures(
+        sent=6, bounced=1, opens=4, openers=4, readers=3, clicks=2, clickers=2
+    )
+    links = reports.links(office.account.id, ticket.message.id)
+    assert [link.url.rpartition("/")[2] for link in links[:2]] == ["first", "second"]
+    clicks = figures.of_links(office.database, [link.id for link in links], [ticket.job.id])
+    assert [clicks[link.id] for link in links] == [LinkFigures(clicks=2, clickers=2)] + [LinkFigures()] * (
+        len(links) - 1
+    )
+
+
+ACTING = ("opens", "reads", "clicks")
+
+
+def sent_to_acting(office: Office, **parts: str) -> SendFigures:
+    """The figures of a message that is sent to people who act."""
+    for local in ACTING:
+        office.contact(f"{local}@{DOMAIN}")
+    ticket = office.to_list(**parts)
+    work(office)
+    assert office.job(ticket).state == "completed"
+    return counted(office, ticket)
+
+
+def counted(office: Office, ticket: Any) -> SendFigures:
+    return figures.of_sends(office.database, [ticket.job.id])[ticket.job.id]
+
+
+def test_without_a_link_a_mail_is_opened_only(office: Office) -> None:
+    found = sent_to_acting(office, html="<p>Hello</p>", plain="")
+    assert found == SendFigures(sent=3, opens=3, openers=3, readers=1)
+
+
+def test_nothing_is_seen_of_a_text_without_links(office: Office) -> None:
+    assert sent_to_acting(office, plain="Hello") == SendFigures(sent=3)
+
+
+def test_a_click_on_a_link_of_a_text_is_seen(office: Office) -> None:
+    found = sent_to_acting(office, plain="See https://example.com/first")
+    assert found == SendFigures(sent=3, opens=1, openers=1, readers=1, clicks=1, clickers=1)
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"),
+    [("off", SendFigures(sent=3)), ("figures", SendFigures(sent=3, opens=2, clicks=1))],
+)
+def test_no_more_is_seen_than_is_tracked(office: Office, mode: str, found: SendFigures) -> None:
+    Lists(office.database).change(office.account.id, office.list.id, tracking=mode)
+    assert sent_to_acting(office, html=HTML, plain="") == found
 
 
 def test_a_stranger_of_a_file_can_complain(office: Office) -> None:

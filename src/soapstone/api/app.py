@@ -14,8 +14,10 @@ from soapstone.api import (
     categories,
     contacts,
     event_sign_ups,
+    events,
     exports,
     external_events,
+    figures,
     imports,
     incoming,
     jobs,
@@ -57,6 +59,8 @@ ROOMS = (
     messages,
     sends,
     incoming,
+    figures,
+    events,
 )
 
 
@@ -65,7 +69,7 @@ def rest(product: Product) -> FastAPI:
     app = Described(
         title="Soapstone",
         version=version("soapstone"),
-        description="Lists, contacts, imports, messages, sends and jobs of a Soapstone server.",
+        description="Lists, contacts, imports, messages, sends, what became of mails, and jobs of a Soapstone server.",
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,

@@ -72,6 +72,8 @@ TAGS = {
     "messages": "Stored messages.",
     "sends": "Sends, and the ledger of their recipients.",
     "incoming mail": "Bounces, complaints and other mails that came in about sent ones.",
+    "figures": "What became of mails, in figures.",
+    "mail events": "Sent mails, bounces, opens, reads and clicks, one by one.",
 }
 
 

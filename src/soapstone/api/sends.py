@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,13 +16,15 @@ from soapstone.api.jobs import find as find_job
 from soapstone.api.messages import Fields, Id, Made
 from soapstone.api.messages import find as find_message
 from soapstone.api.problems import not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, own, page
+from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, page
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.lists.profile_filter import Comparison, Join, Term
 from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLinkError
 from soapstone.sending.reports import DeliveryRecord, SendRecord, SendReports
 from soapstone.sending.send_records import SendTicket
+from soapstone.tracking.reports import Activity, BounceRecord, EventReports
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
+from soapstone.vocabulary.tracking import HARD_BOUNCES, BounceClass
 
 router = APIRouter(prefix="/sends", tags=["sends"])
 
@@ -145,10 +147,40 @@ class Sends(BaseModel):
     sends: list[SendHead]
 
 
+class BounceOut(BaseModel):
+    """Why a mail did not arrive: its class, the reason as Listrak names it, the server's status code and words.
+
+    A `hard` bounce counts toward the limit of the list. `bounces` is the number of those of the contact on that list,
+    up to and with this one.
+    """
+
+    at: datetime
+    bounce_class: BounceClass = Field(serialization_alias="class")
+    reason: str
+    code: str
+    words: str
+    hard: bool
+    bounces: int
+
+    @classmethod
+    def of(cls, found: BounceRecord) -> BounceOut:
+        """Return the bounce as it is shown."""
+        return cls(
+            at=found.at,
+            bounce_class=found.bounce_class,
+            reason=found.reason,
+            code=found.code,
+            words=found.detail,
+            hard=found.bounce_class in HARD_BOUNCES,
+            bounces=found.contact_bounces,
+        )
+
+
 class RecipientOut(BaseModel):
     """One recipient; `reason` says why one was skipped, `reply` what the SMTP server said last.
 
-    `doubts` counts attempts with an unknown result: with one, the recipient may have the mail twice.
+    `doubts` counts attempts with an unknown result: with one, the recipient may have the mail twice. `opened_at`,
+    `read_at` and `clicked_at` are the dates of the first open, read and click.
     """
 
     id: int
@@ -161,11 +193,31 @@ class RecipientOut(BaseModel):
     doubts: int
     handed_at: datetime | None
     next_try_at: datetime | None
+    opened_at: datetime | None
+    read_at: datetime | None
+    clicked_at: datetime | None
+    opens: int
+    clicks: int
+    bounce: BounceOut | None
 
     @classmethod
-    def of(cls, found: DeliveryRecord) -> RecipientOut:
-        """Return the recipient as it is shown."""
-        return cls(**own(found, cls))
+    def all(cls, reports: EventReports, found: Sequence[DeliveryRecord]) -> list[RecipientOut]:
+        """Return recipients as they are shown, with what became of their mails."""
+        numbers = [each.id for each in found]
+        activities, bounces = reports.activities(numbers), reports.bounces(numbers)
+        of_ledger = cls.model_fields.keys() & DeliveryRecord.__dataclass_fields__.keys()
+        return [
+            cls(
+                **{name: getattr(each, name) for name in of_ledger},
+                **{name: getattr(activities.get(each.id, _NOTHING_DONE), name) for name in _DONE},
+                bounce=BounceOut.of(bounces[each.id]) if each.id in bounces else None,
+            )
+            for each in found
+        ]
+
+
+_NOTHING_DONE = Activity(delivery_id=0, opened_at=None, read_at=None, clicked_at=None, opens=0, clicks=0)
+_DONE = Activity.__dataclass_fields__.keys() - {"delivery_id"}
 
 
 @router.get("")
@@ -207,7 +259,7 @@ def create_send(given: SendIn, caller: Calling, once: Making) -> Response:
 @router.get("/{send_id}")
 def get_send(send_id: Number, caller: Calling) -> SendOut:
     """Return one send with the figures of its ledger."""
-    caller.product.jobs.asked(_find(caller, send_id).job)
+    caller.product.jobs.asked(find(caller, send_id).job)
     return _whole(caller, send_id)
 
 
@@ -223,21 +275,24 @@ def list_send_recipients(
     cursor: Cursor = None,
 ) -> Page[RecipientOut]:
     """List the ledger of a send: the state of each recipient."""
-    _find(caller, send_id)
+    find(caller, send_id)
     return page(
         cursor,
         limit,
-        lambda after, most: caller.product.reports.recipients(
-            caller.account.id,
-            job_id=send_id,
-            states=state or (),
-            reasons=reason or (),
-            after=after,
-            limit=most,
-            login=caller.login,
+        lambda after, most: RecipientOut.all(
+            caller.product.event_reports,
+            caller.product.reports.recipients(
+                caller.account.id,
+                job_id=send_id,
+                states=state or (),
+                reasons=reason or (),
+                after=after,
+                limit=most,
+                login=caller.login,
+            ),
         ),
         lambda recipient: recipient.id,
-        RecipientOut.of,
+        lambda recipient: recipient,
     )
 
 
@@ -246,7 +301,7 @@ def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
     """Retry the failed recipients of a finished send in a new send."""
 
     def made() -> list[SendTicket]:
-        record = _find(caller, send_id)
+        record = find(caller, send_id)
         if not record.job.over:
             raise ConflictError("The send has not ended.")
         if not caller.product.reports.counts(send_id).get("failed"):
@@ -262,7 +317,7 @@ def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
 @router.post("/{send_id}/pause", status_code=202)
 def pause_send(send_id: Number, caller: Calling) -> SendOut:
     """Pause a send after the mails under way."""
-    _find(caller, send_id)
+    find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id):
         raise ConflictError("The send is over or already paused.")
     return _whole(caller, send_id)
@@ -271,7 +326,7 @@ def pause_send(send_id: Number, caller: Calling) -> SendOut:
 @router.post("/{send_id}/resume", status_code=202)
 def resume_send(send_id: Number, caller: Calling) -> SendOut:
     """Resume a paused send."""
-    _find(caller, send_id)
+    find(caller, send_id)
     if not caller.product.jobs.pause([caller.account.id], send_id, paused=False):
         raise ConflictError("The send is not paused.")
     return _whole(caller, send_id)
@@ -280,7 +335,7 @@ def resume_send(send_id: Number, caller: Calling) -> SendOut:
 @router.post("/{send_id}/cancel", status_code=202)
 def cancel_send(send_id: Number, caller: Calling) -> SendOut:
     """Cancel a send after the mails under way; mails already sent stay sent."""
-    _find(caller, send_id)
+    find(caller, send_id)
     if not caller.product.jobs.cancel([caller.account.id], send_id):
         raise ConflictError("The send is over.")
     return _whole(caller, send_id)
@@ -334,7 +389,7 @@ def _to_lists(send: Callable[[], Made]) -> Made:
         raise InvalidError(f'{trouble} {remedy}, or send without a link: "unsubscribe": "none".') from None
 
 
-def _find(caller: Caller, send_id: int) -> SendRecord:
+def find(caller: Caller, send_id: int) -> SendRecord:
     """Return a send that the login may see. Raises NotFoundError."""
     record = caller.product.reports.of_job(caller.account.id, send_id)
     if record is None:
@@ -347,7 +402,7 @@ def _find(caller: Caller, send_id: int) -> SendRecord:
 
 
 def _whole(caller: Caller, send_id: int) -> SendOut:
-    return SendOut.whole(caller.product.reports, _find(caller, send_id))
+    return SendOut.whole(caller.product.reports, find(caller, send_id))
 
 
 def _shown(caller: Caller, tickets: list[SendTicket]) -> Sends:

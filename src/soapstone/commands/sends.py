@@ -291,7 +291,10 @@ def status(
             from soapstone.api.sends import RecipientOut, SendOut
 
             if recipients:
-                print_all(_recipients(product, job, states or (), reasons or ()), RecipientOut.of)
+                rows = _recipients(product, job, states or (), reasons or ())
+                batches = iter(lambda: list(islice(rows, ROWS)), [])
+                shown = (each for batch in batches for each in RecipientOut.all(product.event_reports, batch))
+                print_all(shown, lambda recipient: recipient)
                 return
             record = product.reports.of_job(job.account_id, number)
             print_json(SendOut.whole(product.reports, record) if record else None)

@@ -20,6 +20,7 @@ from soapstone.console.list_pages import ListPages
 from soapstone.console.login import LoginPages
 from soapstone.console.mail_folder import MailFolder
 from soapstone.console.mail_pages import MailPages
+from soapstone.console.message_pages import MessagePages
 from soapstone.console.overview import Overview
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.console.render import Renderer
@@ -47,7 +48,7 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
     folder = MailFolder(product.settings.mail)
     overview = Overview(product, calls, folder, renderer)
     jobs, lists = JobPages(product, renderer), ListPages(product, renderer)
-    mails = MailPages(product, folder, renderer)
+    mails, messages = MailPages(product, folder, renderer), MessagePages(product, renderer)
 
     def problem(request: Request, error: Exception) -> Response:
         if isinstance(error, RecordsUnavailable):
@@ -77,6 +78,8 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
         Route("/jobs/{job_id}/cancel", page(jobs.cancel), methods=["POST"]),
         Route("/jobs/{job_id}/retry", page(jobs.retry), methods=["POST"]),
         Route("/lists/{list_id}", page(lists.page)),
+        Route("/messages/{message_id}", page(messages.page)),
+        Route("/messages/{message_id}/live", page(messages.live)),
         Route("/mail", page(mails.index)),
         Route("/mail/{name}", page(mails.page)),
         Route("/mail/{name}/source", page(mails.source)),

@@ -12,6 +12,7 @@ from soapstone.accounts.audit import AuditAction
 from soapstone.accounts.logon import Identity
 from soapstone.console.job_view import JobViews, is_import
 from soapstone.console.ledger import Ledger
+from soapstone.console.message_pages import LINKS_SHOWN, mail_figures, visible_message
 from soapstone.console.paging import page_of, record_number
 from soapstone.console.rejects import rejects_page
 from soapstone.console.render import Renderer
@@ -124,4 +125,20 @@ class JobPages:
             "events": events,
             # The import that an entry of the upload queue turned into.
             "became": entry.job_id if entry else None,
+            **(self._of_send(job, identity) if job.kind in SENDS else {}),
+        }
+
+    def _of_send(self, job: Job, identity: Identity) -> dict[str, Any]:
+        """Return what became of the mails of a send."""
+        record = self._product.reports.of_job(job.account_id, job.id)
+        if record is None:
+            return {}
+        found = self._product.message_figures.of_sends(job.account_id, [job.id])[job.id]
+        links = self._product.message_figures.links(job.account_id, record.message_id, job_id=job.id, limit=LINKS_SHOWN)
+        message = visible_message(self._product, identity, record.message_id)
+        return {
+            "mails": mail_figures(found),
+            "links": links,
+            "most_links": LINKS_SHOWN,
+            "message_id": message.id if message else None,
         }

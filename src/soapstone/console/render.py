@@ -16,7 +16,10 @@ from soapstone.accounts.logon import Identity
 from soapstone.console.number_format import number, size, span
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
-from soapstone.vocabulary.tracking import TrackingMode
+from soapstone.vocabulary.tracking import BounceClass, TrackingMode
+
+# Closed sets whose words the templates use.
+_SETS = (AttributeKind, BounceClass, DeliveryState, SkipReason, TrackingMode)
 
 
 class Renderer:
@@ -35,9 +38,7 @@ class Renderer:
             "size": size,
             "span": span,
         }
-        self._templates.globals |= {
-            each.__name__: each for each in (AttributeKind, DeliveryState, SkipReason, TrackingMode)
-        }
+        self._templates.globals |= {each.__name__: each for each in _SETS}
         self._templates.globals["version"] = version("soapstone")
 
     def page(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import Actor, AuditAction, record
@@ -212,12 +212,17 @@ def _keep_departures(connection: Connection, account_id: int, contact_id: int) -
     query = select(event.message_id, event.list_id).where(
         event.contact_id == contact_id, event.message_id.is_not(None), event.kind == ContactEventKind.UNSUBSCRIBED.value
     )
+    left: dict[int, set[int]] = {}
+    for row in connection.execute(query):
+        # An unsubscribe from everything concerns no single list; those from the lists are records of their own.
+        left.setdefault(row.message_id, set()).update(() if row.list_id is None else (row.list_id,))
     changes = FigureChanges()
-    for message_id, list_id in sorted({(row.message_id, row.list_id or 0) for row in connection.execute(query)}):
+    for message_id, list_ids in sorted(left.items()):
         sent = select(sends.c.job_id).where(sends.c.message_id == message_id, ~sends.c.is_test)
-        # An unsubscribe from everything concerns no single list.
-        of_list = sent.where(sends.c.list_id == list_id) if list_id else sent
-        job_id = connection.execute(of_list.order_by(sends.c.job_id.desc()).limit(1)).scalar_one_or_none()
+        # The person counts once, for the last send to one of these lists.
+        left_list = func.coalesce(sends.c.list_id, 0).in_(list_ids)
+        last = sent.order_by(left_list.desc(), sends.c.job_id.desc()).limit(1)
+        job_id = connection.execute(last).scalar_one_or_none()
         if job_id is not None:
             changes.of_send(account_id, job_id, erased_departures=1)
     changes.store(connection)

@@ -99,6 +99,12 @@ class SendReports:
         """Return the sends that sent a copy of this stored message, by number."""
         return self._records(account_id, sends.c.source_id == message_id)
 
+    def has_copies(self, account_id: int, message_id: int) -> bool:
+        """Return whether a send sent a copy of this stored message."""
+        copies = select(sends.c.job_id).where(sends.c.account_id == account_id, sends.c.source_id == message_id)
+        with self._database.read() as connection:
+            return connection.execute(copies.limit(1)).first() is not None
+
     def find(
         self,
         account_id: int,

@@ -34,7 +34,7 @@ class DeliveryState(Labelled):
         "The connection was lost after the whole mail and before the reply; the same mail is tried once more.",
     )
     FAILED = "failed", "failed", "The mail was refused for good, or is too large with the values of this person."
-    BOUNCED = "bounced", "bounced", "The mail came back. Nothing sets this yet."
+    BOUNCED = "bounced", "bounced", "The mail was accepted, and came back later."
 
 
 # A recipient in one of these states did not get the mail.

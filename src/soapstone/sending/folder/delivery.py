@@ -47,19 +47,10 @@ def _note_failed(failed: Mapping[int, str], chunk: Chunk, batch: Sequence[Row[An
     ledger.fail(chunk, failed)
 
 
-def _record_sent(chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
-    """Record the mails of a batch that were sent."""
-    query = select(deliveries.c.id).where(
-        deliveries.c.id.in_([row.id for row in batch]), deliveries.c.state == "handed"
-    )
-    sent = chunk.connection.execute(query.order_by(deliveries.c.id)).scalars()
-    record_results(chunk.connection, [FinalResult(delivery_id=number) for number in sent])
-
-
 class FolderTransport:
     """Delivers sends as files into `mail`, through `drafts` on the same file system.
 
-    With a `simulator`, addresses of its domain refuse mails, for good or for now.
+    With a `simulator`, addresses of its domain refuse mails, or react to them.
     """
 
     phase = "build"
@@ -175,7 +166,7 @@ class FolderDelivery:
         while batch := self._built(SEND_MAILS):
             self._outbox.settle([row.id for row in batch])
             # Within the fenced transaction, so that a job that was cancelled or taken over sends nothing.
-            self._move("built", "handed", batch, before=self._send_batch, after=_record_sent, handed_at=now())
+            self._move("built", "handed", batch, before=self._send_batch, after=self._record_sent, handed_at=now())
             self._may_be_done = False
 
     def _send_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
@@ -221,6 +212,19 @@ class FolderDelivery:
         if standing.state == "failed":
             record_results(chunk.connection, [FinalResult(delivery_id=row.id, refusal=of_reply(reply))])
 
+    def _record_sent(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+        """Record the mails of a batch that were sent."""
+        query = select(deliveries.c.id).where(
+            deliveries.c.id.in_([row.id for row in batch]), deliveries.c.state == "handed"
+        )
+        self._record(chunk, chunk.connection.execute(query.order_by(deliveries.c.id)).scalars().all())
+
+    def _record(self, chunk: Chunk, sent: Sequence[int]) -> None:
+        """Record mails as sent, with what the simulator's recipients do next."""
+        record_results(chunk.connection, [FinalResult(delivery_id=number) for number in sent])
+        if self._simulator is not None:
+            self._simulator.react(chunk, sent, self._builder.tracking)
+
     def _try_again(self) -> None:
         """Retry the mails that are due. Raises Snooze if others are due later."""
         while batch := self._builder.due(now(), SEND_MAILS):
@@ -236,8 +240,8 @@ class FolderDelivery:
                         values = {"attempts": row.attempts + 1, "reply": ACCEPTED, "next_try_at": None}
                         mine = deliveries.c.id == row.id
                         ledger.move(chunk, mine, row.state, "handed", handed_at=now(), **values)
-                        record_results(chunk.connection, [FinalResult(delivery_id=row.id)])
                         chunk.count(handed=1)
+                        self._record(chunk, [row.id])
                 self._outbox.close()
         query = select(func.min(deliveries.c.next_try_at)).where(deliveries.c.job_id == self._run.job.id)
         with self._run.database.read() as connection:

@@ -94,12 +94,12 @@ class MailBuilder:
         further: Mapping[str, Any] = job.request.get("links", {})
         # The message with the links added by this send.
         shown = with_links(self._message, settings, further) if self._links else self._message
-        self._tracking = self._tracked(shown, record_links)
-        if self._tracking:
-            self.content = Content(self._tracking.message, tracked=True)
+        self.tracking = self._tracked(shown, record_links)
+        if self.tracking:
+            self.content = Content(self.tracking.message, tracked=True)
         else:
             self.content = Content(shown, has_links=True)
-        self._plain, self._html = self.content.bodies(shown.charset, self._tracking.gap if self._tracking else "")
+        self._plain, self._html = self.content.bodies(shown.charset, self.tracking.gap if self.tracking else "")
         wanted = self.content.names.keys()
         self._linked = {key: purpose for key, purpose in LINK_KEYS.items() if key in wanted}
         if self._linked and self._links is None:
@@ -179,7 +179,7 @@ class MailBuilder:
 
         Raises MergedTooLarge.
         """
-        values, tracking = self._values(row), self._tracking
+        values, tracking = self._values(row), self.tracking
         if tracking is None:
             rendered = self.content.render(values)
             return rendered.subject, rendered.html, rendered.plain
@@ -280,8 +280,8 @@ class MailBuilder:
         values = self._values(row)
         if email != row.email:
             values["email"] = email
-        stem = self._tracking.stem(row.id) if self._tracking else ""
-        merged = self.content.merge(values, self._tracking.address_of(stem) if self._tracking else None)
+        stem = self.tracking.stem(row.id) if self.tracking else ""
+        merged = self.content.merge(values, self.tracking.address_of(stem) if self.tracking else None)
         unsubscribe = ""
         if self._links is not None and self._one_click:
             made = "unsubscribe_link" in self._linked

@@ -48,7 +48,12 @@ class MailTracking:
         self.message = tracked.rewritten(found, self.gap, pixels=PIXELS[mode])
         self._dynamic = tracked.dynamic_links(found, stems) if any(link.is_dynamic for link in tracked.links) else None
         self._stems = stems
-        self._has_persons = mode == TrackingMode.FULL
+        self.has_persons = mode == TrackingMode.FULL
+
+    @property
+    def has_pixel(self) -> bool:
+        """Whether an open of the mails can be seen: plain texts load no images."""
+        return bool(self.message.html.strip())
 
     @classmethod
     def of_send(
@@ -71,7 +76,7 @@ class MailTracking:
 
     def stem(self, delivery_id: int) -> str:
         """Return the stem of one recipient's mail."""
-        return self._stems.make(self.message.id, delivery_id if self._has_persons else 0)
+        return self._stems.make(self.message.id, delivery_id if self.has_persons else 0)
 
     def address_of(self, stem: str) -> AddressOf | None:
         """Return what makes the addresses of links with merge fields in the mail with this stem."""

@@ -1,0 +1,214 @@
+"""`soapstone track …`: what became of sent mails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Annotated, TypeVar
+
+import typer
+from rich.table import Table
+
+from soapstone.accounts.account import Account
+from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.labels import MAIL_FIGURES
+from soapstone.product import Product
+from soapstone.sending.reports import SendRecord
+from soapstone.tracking.event_feed import FeedEvent
+from soapstone.tracking.message_figures import LinkRecord
+from soapstone.vocabulary.tracking import MailEventKind
+
+app = typer.Typer(no_args_is_help=True, help="Show what became of sent mails.")
+
+# Rows that are read at once.
+ROWS = 1000
+
+Row = TypeVar("Row")
+
+MessageNumber = Annotated[int, typer.Argument(metavar="MESSAGE", help="Number of a message, stored or sent.")]
+MessageOption = Annotated[int | None, typer.Option("--message", help="A message, stored or sent.")]
+SendOption = Annotated[int | None, typer.Option("--send", help="A send.")]
+SendNumber = Annotated[int, typer.Argument(metavar="SEND", help="Number of a send.")]
+Limit = Annotated[int, typer.Option(min=1, help="Maximum rows of the table.")]
+All = Annotated[bool, typer.Option("--json", help="Print JSON for programs: all rows.")]
+
+
+@app.command()
+def figures(
+    message: MessageOption = None,
+    send: SendOption = None,
+    as_json: Json = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Show the figures of a send, or of all sends of a message; test sends count in no message."""
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        from soapstone.api.figures import FiguresOut, MessageFiguresOut, SendFiguresOut
+
+        found: FiguresOut
+        if send is not None:
+            number = _send(product, owner, send, message).job.id
+            found = SendFiguresOut.alone(product.message_figures, owner.id, number)
+        elif message is not None:
+            _check_message(product, owner, message)
+            found = MessageFiguresOut.whole(product.message_figures, owner.id, message)
+        else:
+            stop("Name a message with --message, or a send with --send.")
+        if as_json:
+            print_json(found)
+            return
+        for name, label in MAIL_FIGURES.items():
+            console.print(f"{getattr(found, name):,} {label}")
+
+
+@app.command()
+def links(
+    message: MessageNumber,
+    as_json: Json = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List the tracked links of all sends of a message, with their clicks."""
+    table = Table("Link", "Message", "Position", "Body", "URL", "Clicks", "Clickers", "By programs")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        _check_message(product, owner, message)
+
+        def read(after: int) -> list[LinkRecord]:
+            return product.message_figures.links(owner.id, message, after=after, limit=ROWS)
+
+        found = _all(read, lambda link: link.id)
+        if as_json:
+            from soapstone.api.figures import LinkOut
+
+            print_all(found, LinkOut.of)
+            return
+        for link in found:
+            counted = (link.figures.clicks, link.figures.clickers, link.figures.machine_clicks)
+            table.add_row(
+                str(link.id),
+                str(link.message_id),
+                str(link.position),
+                link.body,
+                link.url,
+                *(f"{amount:,}" for amount in counted),
+            )
+    console.print(table)
+
+
+@app.command()
+def events(
+    kind: Annotated[MailEventKind, typer.Argument(help="The kind of events.")],
+    message: MessageOption = None,
+    send: SendOption = None,
+    limit: Limit = 100,
+    as_json: All = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List events in the order in which they were recorded: of a send, a message, or all contacts of the account."""
+    table = Table("Time (UTC)", "Send", "Message", "Address", "First", "Link")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = _all(_feed(product, owner, kind, message, send), lambda event: event.number)
+        if as_json:
+            from soapstone.api.events import EventOut
+
+            print_all(found, lambda event: EventOut.of(kind, event))
+            return
+        for event in islice(found, limit):
+            table.add_row(
+                f"{event.at:%Y-%m-%d %H:%M:%S}",
+                str(event.job_id),
+                str(event.message_id),
+                event.email,
+                "yes" if event.is_first else "",
+                event.url or "",
+            )
+        more = next(found, None) is not None
+    console.print(table)
+    _tell_of_more(more, limit)
+
+
+@app.command()
+def bounces(
+    send: SendNumber,
+    limit: Limit = 100,
+    as_json: All = False,
+    account: AccountName = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List the mails of a send that did not arrive, with what the servers said."""
+    table = Table("Time (UTC)", "Address", "Class", "Reason", "Code", "Server's words")
+    with opened(settings_of(data, database)) as product:
+        owner = account_of(product, account)
+        found = _all(_feed(product, owner, MailEventKind.BOUNCE, None, send), lambda event: event.number)
+        if as_json:
+            from soapstone.api.events import BouncedOut
+
+            print_all(found, BouncedOut.of)
+            return
+        for event in islice(found, limit):
+            told = event.bounce
+            if told is not None:
+                table.add_row(
+                    f"{told.at:%Y-%m-%d %H:%M:%S}",
+                    event.email,
+                    told.bounce_class.label,
+                    told.reason,
+                    told.code,
+                    told.detail,
+                )
+        more = next(found, None) is not None
+    console.print(table)
+    _tell_of_more(more, limit)
+
+
+def _feed(
+    product: Product, owner: Account, kind: MailEventKind, message: int | None, send: int | None
+) -> Callable[[int], list[FeedEvent]]:
+    """Return what reads events behind a number: of a send, of a message, or of the account."""
+    feed = product.event_feed
+    if send is not None:
+        record = _send(product, owner, send, message)
+        return lambda after: feed.of_message(
+            owner.id, record.message_id, kind, is_test=record.is_test, job_id=send, after=after, limit=ROWS
+        )
+    if message is None:
+        return lambda after: feed.of_account(owner.id, kind, after=after, limit=ROWS)
+    _check_message(product, owner, message)
+    if product.reports.has_copies(owner.id, message):
+        stop(f"Sends made copies of message {message}. Ask for the events of each send with --send.")
+    return lambda after: feed.of_message(owner.id, message, kind, after=after, limit=ROWS)
+
+
+def _all(read: Callable[[int], list[Row]], number: Callable[[Row], int]) -> Iterator[Row]:
+    after = 0
+    while rows := read(after):
+        yield from rows
+        after = number(rows[-1])
+
+
+def _check_message(product: Product, owner: Account, message: int) -> None:
+    if product.messages.get(owner.id, message) is None:
+        stop(f"There is no message {message} in account {owner.name}.")
+
+
+def _send(product: Product, owner: Account, number: int, message: int | None = None) -> SendRecord:
+    found = product.reports.of_job(owner.id, number)
+    if found is None:
+        stop(f"There is no send {number} in account {owner.name}.")
+    if message not in (None, found.message_id, found.source_id):
+        stop(f"Send {number} did not send message {message}.")
+    return found
+
+
+def _tell_of_more(more: bool, limit: int) -> None:
+    if more:
+        console.print(f"These are {limit:,}: show more with --limit, or all with --json.")
