@@ -61,11 +61,12 @@ if TYPE_CHECKING:
     from soapstone.sending.reports import SendReports
     from soapstone.sending.sends import Sends
     from soapstone.sending.signed_links import Links
-    from soapstone.store.page_marks import PageMarks
+    from soapstone.store.page_marks import PageMarks, RowCounts
     from soapstone.tracking.contact_messages import ContactMessages
     from soapstone.tracking.event_feed import EventFeed
     from soapstone.tracking.incoming_mails import IncomingMails
     from soapstone.tracking.message_figures import MessageFigures
+    from soapstone.tracking.message_unsubscribes import MessageUnsubscribes
     from soapstone.tracking.relays import Relay
     from soapstone.tracking.reports import EventReports
     from soapstone.tracking.stems import Stems
@@ -109,6 +110,7 @@ class Product:
     idempotency_keys: IdempotencyKeys = _room("accounts.idempotency_keys")
     members: Members = _room("contacts.members")
     page_marks: PageMarks = _room("store.page_marks", lambda _: ())
+    row_counts: RowCounts = _room("store.page_marks", lambda _: ())
     profiles: Profiles = _room("lists.profiles")
     categories: Categories = _room("lists.categories")
     channels: Channels = _room("contacts.channels")
@@ -143,6 +145,7 @@ class Product:
     event_reports: EventReports = _room("tracking.reports")
     event_feed: EventFeed = _room("tracking.event_feed")
     message_figures: MessageFigures = _room("tracking.message_figures")
+    message_unsubscribes: MessageUnsubscribes = _room("tracking.message_unsubscribes")
     contact_messages: ContactMessages = _room("tracking.contact_messages")
     stems: Stems = _room("tracking.stems", lambda its: (its.link_keys,))
     invitations: Invitations = _room("sending.confirmations", lambda its: (its.link_keys,))

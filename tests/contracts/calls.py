@@ -578,6 +578,21 @@ MAGNETMAIL_CALLS: dict[str, tuple[Members, Expected]] = {
     ),
     "sendMessageToGroup": (lambda it, ground: {"message_id": it.stored, "group_ids": [it.list]}, code(9002)),
     "getLinkURLs": (lambda it, ground: {"message_id": it.stored, "group_id": it.list}, empty),
+    **dict.fromkeys(
+        ("getOverallTracking", "getTrackingData"),
+        (lambda it, ground: {"message_id": it.stored, "group_id": it.list}, nothing),
+    ),
+    **dict.fromkeys(
+        ("getDetailedTracking", "getDetailedTrackingUTC"),
+        (
+            lambda it, ground: {"message_id": it.stored, "group_id": it.list},
+            lambda answer: (answer.totalRecords, answer.RecipientDetails) == (0, []),
+        ),
+    ),
+    "GetMessageLinkTracking": (
+        lambda it, ground: {"criteria": mt.MessageLinkTrackingSearchCriteria(MessageId=it.sent)},
+        no_rows,
+    ),
     "CreateEventSignUp": (
         lambda it, ground: {"SignUp": sign_up(it)},
         lambda answer: (answer.ResultCode, answer.ResultFailureReasonCode) == (1, "NOT_FOUND"),
@@ -607,6 +622,8 @@ MAGNETMAIL_OTHERS: dict[str, Members] = {
     },
     "searchForRecipients": lambda it, ground: {"criteria": mt.RecipientSearchCriteria(pageNo=1, pageSize=100)},
     "SearchPersonifySubscriptionMappings": lambda it, ground: {},
+    "GetMessageSentTracking": lambda it, ground: {"criteria": mt.MessageTrackingSearchCriteria()},
+    "GetMessageOpenTracking": lambda it, ground: {"criteria": mt.MessageTrackingSearchCriteria()},
     "GetAllGroupCategories": lambda it, ground: {},
     "getMessages": lambda it, ground: LISTING,
     "getMessagesUTC": lambda it, ground: LISTING,

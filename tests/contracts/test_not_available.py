@@ -77,15 +77,7 @@ def waiting(name: str, contract: Contract) -> list[str]:
 
 # Declared and not available yet. Whoever adds a handler takes its operation out.
 WAITING: dict[str, set[str]] = {
-    "magnetmail": {
-        "getOverallTracking",
-        "getDetailedTracking",
-        "getDetailedTrackingUTC",
-        "getTrackingData",
-        "GetMessageLinkTracking",
-        "GetMessageSentTracking",
-        "GetMessageOpenTracking",
-    },
+    "magnetmail": set(),
     "listrak": set(),
 }
 

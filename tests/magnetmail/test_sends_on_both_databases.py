@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from soapstone.magnetmail import sends, types
-from soapstone.magnetmail.sent_status import sent_status
+from soapstone.magnetmail.sent_status import SHORT, sent_status
+from soapstone.vocabulary.tracking import BounceClass
 
 make: Any = types
 
@@ -128,13 +129,36 @@ def test_people_who_share_an_address_or_have_none(id_desk: Any) -> None:
         ("failed", "552 5.2.2 Over quota", "MailboxFull"),
         ("deferred", "452 4.2.2 Over quota", "MailboxFull"),
         ("deferred", "451 4.7.1 Later", "TemporarilyUnavailable"),
-        ("failed", "554 5.7.1 Refused", "Failed"),
-        ("failed", "550 No such user", "Failed"),
+        ("deferred", "", "TemporarilyUnavailable"),
+        ("failed", "554 5.7.1 Refused", "SoftBounce"),
+        ("failed", "550 No such user", "UserNotFound"),
+        ("failed", "The mail is larger than 50 MB.", "Failed"),
         ("failed", "", "Failed"),
-        ("bounced", "", "HardBounce"),
         *[(state, "", "InProgress") for state in ("chosen", "built", "handing", "uncertain")],
     ],
 )
 def test_states_in_the_words_of_the_contract(state: str, reply: str, status: str) -> None:
     """mm-86"""
     assert sent_status(state, reply) == status
+
+
+def test_the_class_of_a_bounce_decides() -> None:
+    """mm-110: whether the mail came back or the server refused it; the short words are those of the long ones."""
+    expected = {
+        "user": ("UserNotFound", "UNF"),
+        "domain": ("BadDomain", "BD"),
+        "hard": ("HardBounce", "HB"),
+        "full": ("MailboxFull", "MF"),
+        "size": ("SoftBounce", "SB"),
+        "block": ("SoftBounce", "SB"),
+        "content": ("SoftBounce", "SB"),
+        "transient": ("TemporarilyUnavailable", "TU"),
+        "unknown": ("SoftBounce", "SB"),
+    }
+    assert {each.value for each in BounceClass} == expected.keys()
+    for name, words in expected.items():
+        for state in ("bounced", "failed", "handed"):
+            status = sent_status(state, "250 2.0.0 OK", BounceClass(name))
+            assert (status.value, SHORT[status].value) == words
+    assert SHORT.keys() == set(types.MessageSentStatus)
+    assert set(SHORT.values()) == set(types.EmailStatus)

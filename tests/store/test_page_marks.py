@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from soapstone.store import page_marks
-from soapstone.store.page_marks import PageMarks
+from soapstone.store.page_marks import PageMarks, RowCounts
 
 
 class Rows:
@@ -55,3 +56,24 @@ def test_little_is_remembered(monkeypatch: Any) -> None:
         held.get("q", number, 10, rows.read, lambda row: row)
     held.get("q", 2, 10, rows.read, lambda row: row)
     assert rows.skipped == 10
+
+
+def test_rows_are_counted_for_the_first_page_and_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mm-39: in between, later pages have the same number; and only so many numbers are remembered."""
+    clock = [0.0]
+    monkeypatch.setattr("soapstone.store.page_marks.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(page_marks, "COUNTS", 3)
+    counts, rows = RowCounts(), iter(range(100))
+
+    def count() -> int:
+        return next(rows)
+
+    assert [counts.get("query", page, count) for page in (2, 2, 3, 1, 2, 0, 2)] == [0, 0, 0, 1, 1, 2, 2]
+    clock[0] += page_marks.COUNT_SECONDS - 1
+    assert counts.get("query", 2, count) == 2
+    clock[0] += 1
+    assert counts.get("query", 2, count) == 3
+    for name in "abc":
+        counts.get(name, 2, count)
+    assert counts.recall("query", 2) is None
+    assert counts.recall("a", 2) == 4

@@ -26,9 +26,10 @@ class Arrival:
 
 @dataclass(frozen=True, kw_only=True)
 class Mailing:
-    """A mail to a contact: number and name of the message, time of sending, delivery state, and the mail server's last
-    reply, if any."""
+    """A mail to a contact: number of the delivery, number and name of the message, time of sending, delivery state, and
+    the mail server's last reply, if any."""
 
+    delivery_id: int
     message_id: int
     name: str
     at: datetime | None
@@ -80,6 +81,7 @@ class History:
         name = func.coalesce(func.nullif(messages.c.name, ""), messages.c.subject)
         query = (
             select(
+                deliveries.c.id.label("delivery_id"),
                 messages.c.id.label("message_id"),
                 name.label("name"),
                 deliveries.c.handed_at.label("at"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.operations import getLinkURLs
+from soapstone.magnetmail.tracking import visible_message
 from soapstone.magnetmail.types import Links
 from soapstone.sending.messages.content import LINK_SETTINGS, with_links
 from soapstone.sending.messages.hyperlinks import Hyperlink, hyperlinks
 from soapstone.sending.messages.message import InvalidMessage, Message
 from soapstone.sending.reports import SendRecord
+from soapstone.tracking import figures
 
 # Where a link leads → link_type (mm-115).
 TYPES = {"web": 1, "mail": 2, "own": 3}
@@ -20,11 +22,11 @@ TYPES = {"web": 1, "mail": 2, "own": 3}
 def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
     """Return the links of a message, or of what a group was sent of it; none for an unknown message or group (mm-25).
 
-    Those that sends have added are among them. Clicks are not recorded, so there are 0.
+    Those that sends have added are among them, and those that the message had when it was sent.
     """
     product, account_id = call.product, call.account.id
-    message = product.messages.get(account_id, request.message_id)
-    if message is None or (message.list_id is not None and call.group(message.list_id) is None):
+    message = visible_message(call, request.message_id)
+    if message is None:
         return []
     wanted = [group.id for group in call.groups] if call.sight is not None else None
     if request.group_id:
@@ -41,12 +43,20 @@ def get_link_urls(call: Call, request: getLinkURLs) -> list[Links]:
     except InvalidMessage:
         # It was stored when messages could be larger, and no send can use it.
         return []
+    clicks = figures.clicks_of_message(
+        product.database, account_id, message.id, list_id=request.group_id or None, login=call.login
+    )
+    numbers = {url: number for (_, url), number in product.event_reports.link_numbers(account_id, [message.id]).items()}
+    for link in product.event_reports.links(account_id, message.id):
+        # One that an edit has removed since.
+        if link.url not in found and (not request.group_id or clicks.get(link.url)):
+            found[link.url] = Hyperlink(url=link.url, text=link.description, kind="web")
     return [
         Links(
-            linkid=_number(message, link),
+            linkid=_number(message, link, numbers),
             link_url=link.url,
             link_text=link.text,
-            link_clicks=0,
+            link_clicks=clicks.get(link.url, 0),
             link_type=TYPES[link.kind],
             link_index=index,
             link_label="",
@@ -69,10 +79,12 @@ def _added(call: Call, message: Message, records: Sequence[SendRecord]) -> Itera
             yield hyperlinks(with_links(message, settings, further), links)
 
 
-def _number(message: Message, link: Hyperlink) -> int:
-    """Return the number of a link: the same as long as the message has a link to this address, whatever stands before
-    it."""
-    return zlib.crc32(f"{message.public_id} {link.url}".encode()) & 0x7FFFFFFF
+def _number(message: Message, link: Hyperlink, numbers: Mapping[str, int]) -> int:
+    """Return the number of a tracked link; a number below 0 for another one.
+
+    That stays the same as long as the message has a link to this address, whatever stands before it.
+    """
+    return numbers.get(link.url) or -1 - (zlib.crc32(f"{message.public_id} {link.url}".encode()) & 0x7FFFFFFF)
 
 
 HANDLERS: Handlers = {

@@ -49,6 +49,14 @@ def wire(call: Call, person: Person) -> Recipient:
     )
 
 
+def nobody(email: str) -> Recipient:
+    """Return the recipient of a mail to an address that is no contact: number 0, without fields and flags."""
+    members: dict[str, Any] = dict.fromkeys(MEMBERS.values(), "") | {"email": email}
+    flags = ("unsubscribed", "fax_send_suppress", "email_send_suppress", "email_confirm", "text_only", "suppressed")
+    members |= dict.fromkeys((*flags, "suppressed_date"))
+    return Recipient(id="0", **members)
+
+
 def columns(given: Any, members: dict[str, str] | None = None) -> dict[str, Any]:
     """Return what an object of the contract says of a person, by column; what it leaves out is empty text."""
     names = members or {member: column for column, member in MEMBERS.items()}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.contacts import NoIdentifierError, RecipientExistsError, UnknownListError
+from soapstone.contacts.history import Mailing
 from soapstone.errors import ForbiddenError, SoapstoneError
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.errors import NOT_FOUND, SEE_ERROR_OBJECT, error_object, number_of
@@ -19,11 +21,14 @@ from soapstone.magnetmail.operations import (
 )
 from soapstone.magnetmail.recipient import COLUMNS, columns, wire
 from soapstone.magnetmail.sent_status import sent_status
-from soapstone.magnetmail.types import Recipient, RecipientGroup, email_history, recipient_history, saveResult
+from soapstone.magnetmail.types import Recipient, RecipientGroup, email_history, link, recipient_history, saveResult
 from soapstone.magnetmail.types import error as ErrorObject
 
 EXISTS = 1005
 NO_EMAIL = 1003
+
+# Mails that are looked up at a time.
+BATCH = 500
 
 
 def add_recipient(call: Call, request: addRecipient) -> saveResult:
@@ -91,20 +96,39 @@ def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
 
 def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient_history | None:
     """Return the mails to a recipient; nothing for an unknown one (mm-24, mm-86)."""
-    if call.product.contacts.get(call.account.id, request.recipient_id, login=call.login) is None:
+    product, account_id = call.product, call.account.id
+    if product.contacts.get(account_id, request.recipient_id, login=call.login) is None:
         return None
-    mails = [
-        email_history(
-            message_name=mailing.name,
-            message_id=mailing.message_id,
-            sent_date=call.local(mailing.at) or NO_DATE,
-            open_date=NO_DATE,
-            send_result=sent_status(mailing.state, mailing.reply).value,
-            links=[],
+    mailings = product.history.mailings(account_id, request.recipient_id, login=call.login)
+    told: list[email_history] = []
+    for start in range(0, len(mailings), BATCH):
+        told += _told(call, mailings[start : start + BATCH])
+    return recipient_history(emailHistory=told, faxHistory=[], formHistory=[])
+
+
+def _told(call: Call, mailings: Sequence[Mailing]) -> list[email_history]:
+    """Return mails with what became of them."""
+    reports, numbers = call.product.event_reports, [mailing.delivery_id for mailing in mailings]
+    bounces, activities, clicked = reports.bounces(numbers), reports.activities(numbers), reports.clicked_urls(numbers)
+    links = reports.link_numbers(call.account.id, {mailing.message_id for mailing in mailings if clicked})
+    told = []
+    for mailing in mailings:
+        bounce, activity = bounces.get(mailing.delivery_id), activities.get(mailing.delivery_id)
+        status = sent_status(mailing.state, mailing.reply, None if bounce is None else bounce.bounce_class)
+        told.append(
+            email_history(
+                message_name=mailing.name,
+                message_id=mailing.message_id,
+                sent_date=call.local(mailing.at) or NO_DATE,
+                open_date=call.local(None if activity is None else activity.opened_at) or NO_DATE,
+                send_result=status.value,
+                links=[
+                    link(link_url=url, link_url_id=links[mailing.message_id, url], website_links=[])
+                    for url in clicked.get(mailing.delivery_id, ())
+                ],
+            )
         )
-        for mailing in call.product.history.mailings(call.account.id, request.recipient_id, login=call.login)
-    ]
-    return recipient_history(emailHistory=mails, faxHistory=[], formHistory=[])
+    return told
 
 
 def _named(call: Call, given: Recipient | None) -> int | None:

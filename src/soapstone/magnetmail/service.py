@@ -37,6 +37,8 @@ HANDLERS = HandlerModules(
         "links",
         "searches",
         "suppression",
+        "tracking",
+        "detailed_tracking",
         "unsubscribes",
         "users",
     ),

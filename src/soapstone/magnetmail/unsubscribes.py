@@ -50,17 +50,9 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
         return UnsubscribeTrackingResults(Count=0, data=[])
     size = criteria.PageSize if 0 < criteria.PageSize <= LARGEST_PAGE else LARGEST_PAGE
     unsubscribes, account_id = call.product.unsubscribes, call.account.id
+    asked = ("unsubscribes", account_id, call.sight, start, end, list_id, message_id, category_id)
     rows = call.product.page_marks.get(
-        (
-            "unsubscribes",
-            account_id,
-            call.sight,
-            start,
-            end,
-            list_id,
-            message_id,
-            category_id,
-        ),
+        asked,
         criteria.PageNo,
         size,
         lambda after, offset, limit: unsubscribes.page(
@@ -78,15 +70,19 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
         ),
         lambda row: (row.at, row.id),
     )
-    count = unsubscribes.count(
-        account_id,
-        "unsubscribed",
-        at_from=start,
-        at_before=end,
-        list_id=list_id,
-        message_id=message_id,
-        list_category_id=category_id,
-        login=call.login,
+    count = call.product.row_counts.get(
+        asked,
+        criteria.PageNo,
+        lambda: unsubscribes.count(
+            account_id,
+            "unsubscribed",
+            at_from=start,
+            at_before=end,
+            list_id=list_id,
+            message_id=message_id,
+            list_category_id=category_id,
+            login=call.login,
+        ),
     )
     return UnsubscribeTrackingResults(Count=count, data=[_tracked(call, row) for row in rows])
 

@@ -1,8 +1,9 @@
-"""Numbered pages at constant cost: remembers each page's last key."""
+"""Numbered pages at constant cost: remembers each page's last key, and the number of all rows."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
@@ -11,6 +12,9 @@ Row = TypeVar("Row")
 
 # Ends of pages to remember, the most recent ones.
 REMEMBERED = 10_000
+# Numbers of rows to remember, and for how long (mm-114).
+COUNTS = 1_000
+COUNT_SECONDS = 60.0
 
 
 class PageMarks:
@@ -56,3 +60,34 @@ class PageMarks:
             self._ends.move_to_end(key)
             if len(self._ends) > REMEMBERED:
                 self._ends.popitem(last=False)
+
+
+class RowCounts:
+    """Remembers the number of all rows of a query for COUNT_SECONDS, so that not every page counts them.
+
+    The first page always counts anew.
+    """
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[Hashable, tuple[float, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, query: Hashable, page: int) -> int | None:
+        """Return the number of rows of a query, for a page after the first; None if it has to be counted."""
+        with self._lock:
+            known = self._counts.get(query) if page > 1 else None
+        return known[1] if known is not None and known[0] > time.monotonic() else None
+
+    def remember(self, query: Hashable, count: int) -> int:
+        """Remember the number of rows that was just counted, and return it."""
+        with self._lock:
+            self._counts[query] = (time.monotonic() + COUNT_SECONDS, count)
+            self._counts.move_to_end(query)
+            if len(self._counts) > COUNTS:
+                self._counts.popitem(last=False)
+        return count
+
+    def get(self, query: Hashable, page: int, count: Callable[[], int]) -> int:
+        """Return the remembered number of rows of a query, or else count them."""
+        known = self.recall(query, page)
+        return self.remember(query, count()) if known is None else known

@@ -7,10 +7,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select
 
+from soapstone.accounts.account import Login
+from soapstone.accounts.visibility import of_no_hidden_list
 from soapstone.store.database import Database
-from soapstone.store.tables import LINK_FIGURES, SEND_FIGURES, link_figures, send_figures
+from soapstone.store.tables import LINK_FIGURES, SEND_FIGURES, link_figures, send_figures, sends, tracked_links
 from soapstone.store.unique import insert_into
 
 
@@ -92,6 +94,35 @@ def total(figures: Collection[SendFigures]) -> SendFigures:
     return sum(figures, SendFigures())
 
 
+def of_message(
+    database: Database, account_id: int, message_id: int, *, list_id: int | None = None, login: Login | None = None
+) -> SendFigures:
+    """Return the sums over the sends of a message, or over those to a list; test sends are left out.
+
+    A login gets those of sends to lists that it sees, and of sends without a list.
+    """
+    sums = [func.coalesce(func.sum(send_figures.c[name]), 0).label(name) for name in SEND_FIGURES]
+    query = select(*sums).join(sends, sends.c.job_id == send_figures.c.job_id)
+    with database.read() as connection:
+        row = connection.execute(query.where(*_sends_of(account_id, message_id, list_id, login))).mappings().one()
+        return SendFigures(**{name: int(row[name]) for name in SEND_FIGURES})
+
+
+def clicks_of_message(
+    database: Database, account_id: int, message_id: int, *, list_id: int | None = None, login: Login | None = None
+) -> dict[str, int]:
+    """Return the clicks on each URL of a message, summed over the same sends; URLs without clicks are left out."""
+    query = (
+        select(tracked_links.c.url, func.sum(link_figures.c.clicks))
+        .join(link_figures, link_figures.c.link_id == tracked_links.c.id)
+        .join(sends, sends.c.job_id == link_figures.c.job_id)
+        .where(tracked_links.c.message_id == message_id, *_sends_of(account_id, message_id, list_id, login))
+        .group_by(tracked_links.c.url)
+    )
+    with database.read() as connection:
+        return {url: int(clicks) for url, clicks in connection.execute(query) if clicks}
+
+
 def of_links(database: Database, link_ids: Collection[int], job_ids: Collection[int]) -> dict[int, LinkFigures]:
     """Return the figures of each link, summed over these sends."""
     found = {link_id: LinkFigures() for link_id in link_ids}
@@ -102,6 +133,12 @@ def of_links(database: Database, link_ids: Collection[int], job_ids: Collection[
         for row in connection.execute(query.group_by(table.link_id)).mappings():
             found[row["link_id"]] = LinkFigures(**{name: int(row[name]) for name in LINK_FIGURES})
     return found
+
+
+def _sends_of(account_id: int, message_id: int, list_id: int | None, login: Login | None) -> list[ColumnElement[bool]]:
+    of_list = [] if list_id is None else [sends.c.list_id == list_id]
+    mine = [sends.c.account_id == account_id, sends.c.message_id == message_id, ~sends.c.is_test]
+    return [*mine, *of_list, *of_no_hidden_list(login, sends.c.list_id)]
 
 
 def _add(figures: dict[str, int], amounts: Mapping[str, int]) -> None:

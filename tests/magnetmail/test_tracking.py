@@ -1,0 +1,385 @@
+"""The tracking of MagnetMail against an oracle that knows the acts alone: every member of every operation, page by page
+in any order, for ranges with any zone, on both databases (mm-109 to mm-117)."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from tests.magnetmail.conftest import Desk
+from tests.magnetmail.tracked_world import URLS, TrackedWorld
+from tests.magnetmail.tracking_oracle import Row, meant, told
+
+from soapstone.magnetmail import types
+from soapstone.product import Product
+from soapstone.settings import Settings
+from soapstone.store.database import Database
+from soapstone.wire.faults import Fault
+
+make: Any = types
+Span = tuple[datetime | None, datetime | None]
+OPEN: Span = (None, None)
+REPORTS = [each.value for each in types.tracking_report_type]
+# The hour that comes twice in New York, from its first beginning to its second end.
+TWICE = (datetime(2026, 11, 1, 1), datetime(2026, 11, 1, 1, 59, 59))
+
+
+@pytest.fixture
+def world(desk: Any, monkeypatch: pytest.MonkeyPatch) -> TrackedWorld:
+    return TrackedWorld(desk, monkeypatch)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def busy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrackedWorld]:
+    """Several sends, and some thousand acts across a change of clocks; tests only read it."""
+    folder = tmp_path_factory.mktemp("busy")
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            shutil.copy(request.getfixturevalue("sqlite_template"), folder / "soapstone.sqlite")
+            url = f"sqlite:///{folder / 'soapstone.sqlite'}"
+        else:
+            url = stack.enter_context(request.getfixturevalue("postgresql_databases").fresh())
+        database = Database(url)
+        stack.callback(database.close)
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        product = Product.open(Settings(data_dir=folder / "data"), database)
+        account = product.accounts.create("ACME", time_zone="America/New_York")
+        world = TrackedWorld(Desk(product, account, product.accounts.add_login(account, "ann", "secret")), patch)
+        fill(world)
+        yield world
+
+
+def fill(world: TrackedWorld) -> None:
+    one, two, three = world.groups
+    may, june = world.messages
+    world.send(may, one, two, tests=("tess@example.com", "tim@example.com"))
+    for _ in range(20):
+        world.act()
+    world.send(june, two, tests=("tess@example.com",))
+    world.send_to(may, *world.people[:3])
+    for _ in range(50):
+        world.act()
+    world.send(may, three, ignore_dedupe=True)
+    for _ in range(90):
+        world.act()
+    assert world.moment > datetime(2026, 11, 1, 8, tzinfo=UTC)
+    assert len(world.oracle.acts) > 2000
+
+
+def details(world: TrackedWorld, report: str, page: int, size: int, span: Span = OPEN, **members: Any) -> Any:
+    utc, desk = members.pop("utc", False), members.pop("desk", world.desk)
+    operation = desk.getDetailedTrackingUTC if utc else desk.getDetailedTracking
+    given = {"message_id": world.messages[0], "group_id": 0, "fromDate": span[0], "toDate": span[1], **members}
+    report_type = types.tracking_report_type(report)
+    return operation(report_type=report_type, page=page, recordsPerPage=size, **given)
+
+
+def row_of(given: Any) -> Row:
+    assert given.faxStatus.value == "Inprogress"
+    return Row(
+        person=int(given.recipient.id),
+        date=given.ResultDate,
+        remarks=given.remarks,
+        status=given.Status.value,
+        opened=given.OpenDate,
+        mail=given.MMId,
+    )
+
+
+def spans(world: TrackedWorld, chosen: random.Random, number: int) -> list[Span]:
+    """Ranges of dates as clients give them: naive or with a zone, borders on events, reversed, open."""
+    moments = [act.at for act in world.oracle.acts]
+    found: list[Span] = [OPEN, TWICE, (datetime(1, 1, 1), datetime(9999, 12, 31))]
+    while len(found) < number:
+        ends: list[datetime] = []
+        for _ in range(2):
+            at = chosen.choice(moments) + timedelta(seconds=chosen.choice((-1, 0, 0, 1)))
+            ends.append(chosen.choice((at, told(at, False), at.replace(microsecond=0).astimezone(UTC))))
+        found.append((ends[0], ends[1]))
+    return found
+
+
+def test_every_figure(busy: TrackedWorld) -> None:
+    """mm-111, mm-112"""
+    names = dict(zip(busy.groups, ("One", "Two", "Three"), strict=True))
+    for message in busy.messages:
+        for group in (0, *busy.groups):
+            answer = busy.desk.getOverallTracking(message_id=message, group_id=group)
+            assert answer == busy.desk.getTrackingData(message_id=message, group_id=group)
+            members = dict(answer.__dict__)
+            assert members.pop("GroupsFaxSentTo") == []
+            groups = members.pop("GroupsEmailSentTo")
+            assert [(each.group_id, each.sent_date) for each in groups] == busy.oracle.groups(message, group)
+            assert all(each.group_name == names[each.group_id] for each in groups)
+            assert members == busy.oracle.totals(message, group)
+    whole = busy.oracle.totals(busy.messages[0], 0)
+    assert all(whole[name] for name in ("EmailBounced", "EmailOpened", "EmailLinksClicked", "Unsubscribed"))
+
+
+def test_every_row_of_every_report(busy: TrackedWorld) -> None:
+    """mm-113, mm-114, mm-36 to mm-40: whatever the range, the group and the order of pages."""
+    chosen = random.Random(2)
+    seen = 0
+    for report in REPORTS:
+        for number, span in enumerate(spans(busy, chosen, 9)):
+            utc = number % 2 == 1
+            message, group = busy.messages[number % 4 == 3], chosen.choice((0, 0, *busy.groups))
+            size = (150, 7, 2000, 40)[number % 4]
+            wanted = busy.oracle.details(report, message, group, limits(span, utc), utc=utc)
+            pages = list(range(1, len(wanted) // size + 3))
+            if len(pages) > 12:
+                pages = [1, 2, *chosen.sample(pages, 8), *pages[-2:]]
+            chosen.shuffle(pages)
+            for page in pages:
+                answer = details(busy, report, page, size, span, utc=utc, message_id=message, group_id=group)
+                assert (answer.totalRecords, answer.page, answer.recordsPerPage) == (len(wanted), page, size)
+                told_rows = [row_of(each) for each in answer.RecipientDetails]
+                assert told_rows == wanted[(page - 1) * size : page * size], (report, span, utc, page, size)
+                seen += len(told_rows)
+    assert seen > 2000
+
+
+def limits(span: Span, utc: bool) -> Span:
+    return meant(span[0], utc=utc, is_end=False), meant(span[1], utc=utc, is_end=True)
+
+
+def test_every_event_of_the_account(busy: TrackedWorld) -> None:
+    """mm-116, mm-117"""
+    chosen = random.Random(3)
+    texts = {URLS[0]: ("label 1", "text 1"), URLS[1]: ("label 2", "text 2"), URLS[2]: ("label 3", "text 3")}
+    for span in spans(busy, chosen, 12):
+        size = chosen.choice((3, 50, 2000))
+        message, url = chosen.choice((0, *busy.messages)), chosen.choice((None, "", *URLS))
+        dates = {"SearchStartDate": span[0], "SearchEndDate": span[1], "PageSize": size}
+        for kind in ("sent", "open", "click"):
+            filters = {"message": message, "url": url or ""} if kind == "click" else {}
+            wanted = busy.oracle.account(kind, limits(span, False), **filters)  # type: ignore[arg-type]
+            last = len(wanted) // size + 2
+            pages = [*range(1, last + 1)] if last < 6 else [1, last, *chosen.sample(range(1, last), 3)]
+            for page in pages:
+                if kind == "click":
+                    criteria = make.MessageLinkTrackingSearchCriteria(
+                        PageNo=page, MessageId=message, LinkUrl=url, **dates
+                    )
+                    answer = busy.desk.GetMessageLinkTracking(criteria=criteria)
+                else:
+                    criteria = make.MessageTrackingSearchCriteria(PageNo=page, **dates)
+                    name = "GetMessageSentTracking" if kind == "sent" else "GetMessageOpenTracking"
+                    answer = getattr(busy.desk, name)(criteria=criteria)
+                rows = []
+                for each in answer.data:
+                    assert each.UserId == "ACME"
+                    if kind == "click":
+                        assert (each.LinkLabel, each.LinkText) in (texts[each.Url], ("label 4", "text 4"))
+                    else:
+                        assert each.Type.value == {"sent": "Sent", "open": "Opened"}[kind]
+                    extra = {"click": "Url", "sent": "Status"}.get(kind, "")
+                    value = getattr(each, extra) if extra else ""
+                    rows.append((each.MessageId, each.RecipientId, each.Date, getattr(value, "value", value)))
+                assert (answer.Count, rows) == (len(wanted), wanted[(page - 1) * size : page * size])
+
+
+def test_links_and_histories(busy: TrackedWorld) -> None:
+    """mm-86, mm-111, mm-115"""
+    numbers: dict[tuple[int, str], int] = {}
+    for message in busy.messages:
+        for group in (0, *busy.groups):
+            links = busy.desk.getLinkURLs(message_id=message, group_id=group)
+            clicks = {each.link_url: each.link_clicks for each in links if each.link_clicks}
+            assert clicks == busy.oracle.clicks(message, group)
+            if links:
+                assert [each.link_url for each in links] == list(URLS)
+                numbers |= {(message, each.link_url): each.linkid for each in links}
+    assert numbers == {key: min(ids) for key, ids in busy.links.items()}
+    for person in busy.people:
+        history = busy.desk.getRecipientHistory(recipient_id=person)
+        rows = []
+        for each in history.emailHistory:
+            rows.append((each.message_id, each.open_date, each.send_result, [link.link_url for link in each.links]))
+            assert [link.link_url_id for link in each.links] == [
+                numbers[each.message_id, link.link_url] for link in each.links
+            ]
+        assert rows == busy.oracle.history(person)
+
+
+def test_filters_match_as_a_search_does(busy: TrackedWorld) -> None:
+    """mm-79, mm-114"""
+    found = busy.desk.searchForRecipients(criteria=make.RecipientSearchCriteria(first_name="PERSON0*"))
+    ours = {int(each.id) for each in found.recipients}
+    assert len(ours) == 10
+    for report in ("email_sent", "email_opened", "links", "unsubscribed", "email_delivered"):
+        everything = busy.oracle.details(report, busy.messages[0], 0, OPEN, utc=False)
+        wanted = [row for row in everything if row.person in ours]
+        assert 0 < len(wanted) < len(everything)
+        rows: list[Row] = []
+        for page in range(1, len(wanted) + 1):
+            answer = details(busy, report, page, 60, first_name=" PERSON0*")
+            assert answer.totalRecords == len(wanted)
+            rows += [row_of(each) for each in answer.RecipientDetails]
+            if len(answer.RecipientDetails) < 60:
+                break
+        assert rows == wanted
+        assert details(busy, report, 1, 5, first_name="person0*", email="tess@example.com").totalRecords == 0
+        assert details(busy, report, 1, 5, last_name="x").totalRecords == 0
+        assert details(busy, report, 1, 5, fax="0").RecipientDetails == []
+
+
+def test_page_sizes(world: TrackedWorld) -> None:
+    """mm-36, mm-37, mm-39"""
+    world.send(world.messages[0], *world.groups)
+    sent = len(world.mails)
+    for page, size, told_page, told_size in (
+        (0, 0, 1, 2000),
+        (-3, -1, 1, 2000),
+        (1, 2001, 1, 2000),
+        (2, 2000, 2, 2000),
+    ):
+        answer = details(world, "email_sent", page, size)
+        assert (answer.page, answer.recordsPerPage, answer.totalRecords) == (told_page, told_size, sent)
+        assert len(answer.RecipientDetails) == (sent if told_page == 1 else 0)
+        criteria = make.MessageTrackingSearchCriteria(PageNo=page, PageSize=size)
+        found = world.desk.GetMessageSentTracking(criteria=criteria)
+        assert (found.Count, len(found.data)) == (sent, sent if told_page == 1 else 0)
+    # A page that is exactly full, and the empty one after it.
+    assert len(details(world, "all", 1, sent).RecipientDetails) == sent
+    assert details(world, "all", 2, sent).RecipientDetails == []
+
+
+def test_a_report_type_that_is_missing_is_that_of_sent_mails(world: TrackedWorld) -> None:
+    """mm-6; an unknown message or group has no figures (mm-24) and an empty page (mm-25)."""
+    desk, message = world.desk, world.messages[0]
+    world.send(message, world.groups[0])
+    plain = desk.getDetailedTracking(message_id=message)
+    assert plain == details(world, "email_sent", 1, 0)
+    assert plain.totalRecords == len(world.mails)
+    for unknown in ({"message_id": 987_654, "group_id": 0}, {"message_id": message, "group_id": 987_654}):
+        assert desk.getOverallTracking(**unknown) is None
+        assert desk.getTrackingData(**unknown) is None
+        answer = desk.getDetailedTracking(page=3, recordsPerPage=5, **unknown)
+        assert (answer.totalRecords, answer.page, answer.recordsPerPage) == (0, 3, 5)
+        assert answer.RecipientDetails == []
+    criteria = make.MessageLinkTrackingSearchCriteria(MessageId=987_654)
+    found = desk.GetMessageLinkTracking(criteria=criteria)
+    assert (found.Count, found.data) == (0, [])
+    for operation in ("GetMessageLinkTracking", "GetMessageSentTracking", "GetMessageOpenTracking"):
+        with pytest.raises(Fault, match=r"\[InvalidRequest\] criteria is missing"):
+            getattr(desk, operation)(criteria=None)
+
+
+def test_links_of_a_message_that_was_edited_after_its_send(world: TrackedWorld) -> None:
+    """mm-115: clicks on a link that is not there any more still count; untracked links have numbers below 0."""
+    desk, message = world.desk, world.messages[0]
+    before = desk.getLinkURLs(message_id=message, group_id=0)
+    assert [each.link_url for each in before] == list(URLS)
+    assert len({each.linkid for each in before}) == 3
+    assert all(each.linkid < 0 for each in before)
+    world.send(message, world.groups[0])
+    for _ in range(20):
+        world.look()
+    edited = make.MessageDetails(
+        message_id=message, message_name="May", SubjectLine="May", FromAddress="ann@example.com", text_version="Nothing"
+    )
+    assert desk.editMagnetMailMessage(message=edited).error == 0
+    after = desk.getLinkURLs(message_id=message, group_id=0)
+    assert {each.link_url: each.link_clicks for each in after} == world.oracle.clicks(message, 0)
+    assert [each.linkid for each in after] == [world.links[message, each.link_url][0] for each in after]
+    assert [each.link_text for each in after] == ["text 1", "text 2", "text 3"]
+    assert desk.getLinkURLs(message_id=message, group_id=world.groups[1]) == []
+
+
+def test_pages_while_events_come_in(world: TrackedWorld) -> None:
+    """mm-40: who reads page after page misses no row that was there at the start, also when mails come back."""
+    desk, message = world.desk, world.messages[0]
+    world.send(message, *world.groups)
+    wanted = world.oracle.details("email_delivered", message, 0, OPEN, utc=False)
+    rows: list[Row] = []
+    for page in range(1, len(wanted) + 1):
+        answer = details(world, "email_delivered", page, 4)
+        rows += [row_of(each) for each in answer.RecipientDetails]
+        if len(answer.RecipientDetails) < 4:
+            break
+        world.bounce()
+    gone = set(world.oracle.bounces())
+    assert {row.mail for row in wanted} - gone <= {row.mail for row in rows}
+    assert len({row.mail for row in rows}) == len(rows)
+    figures = desk.getTrackingData(message_id=message, group_id=0)
+    assert figures.EmailDelivered + figures.EmailBounced == figures.EmailSent == len(wanted) + refused(world)
+
+
+def refused(world: TrackedWorld) -> int:
+    return sum(act.kind == "bounce" and act.what == "user" and "5.1.1" in act.words for act in world.oracle.acts)
+
+
+def test_a_login_with_granted_groups(busy: TrackedWorld) -> None:
+    """mm-26: sends to other groups do not exist for it; figures, rows and links are those of its own groups."""
+    desk, product = busy.desk, busy.product
+    mine = busy.groups[0]
+    bea = product.accounts.add_login(desk.account, "bea", "secret", lists=[mine])
+    hers = type(desk)(product, desk.account, bea)
+    may = busy.messages[0]
+    for group in busy.groups[1:]:
+        assert hers.getOverallTracking(message_id=may, group_id=group) is None
+        assert hers.getDetailedTracking(message_id=may, group_id=group).totalRecords == 0
+        assert hers.getLinkURLs(message_id=may, group_id=group) == []
+    own = hers.getOverallTracking(message_id=may, group_id=mine)
+    # Who has left the group is not there for it, as in getUnsubscribes.
+    members = desk.getOverallTracking(message_id=may, group_id=mine).__dict__
+    assert own.__dict__ == members | {"Unsubscribed": own.Unsubscribed}
+    assert own.Unsubscribed == details(busy, "unsubscribed", 1, 0, desk=hers, group_id=mine).totalRecords
+    whole = hers.getOverallTracking(message_id=may, group_id=0)
+    assert {each.group_id for each in whole.GroupsEmailSentTo} == {mine}
+    # Sends to single people belong to no group.
+    parts = [busy.oracle.totals(may, group)["EmailSent"] for group in busy.groups]
+    single = busy.oracle.totals(may, 0)["EmailSent"] - sum(parts)
+    assert (whole.EmailSent, single) == (parts[0] + single, 3)
+    answer = hers.getDetailedTracking(message_id=may)
+    assert answer.totalRecords == whole.EmailSent
+    visible = {int(each.id) for each in hers.searchForRecipients(criteria=make.RecipientSearchCriteria()).recipients}
+    for row in answer.RecipientDetails:
+        hidden = int(row.recipient.id) not in visible
+        assert not hidden or (row.recipient.id, row.recipient.email) == ("0", "")
+    seen = hers.GetMessageSentTracking(criteria=make.MessageTrackingSearchCriteria())
+    assert {row.RecipientId for row in seen.data} <= visible
+    assert (
+        seen.Count == len(seen.data) < desk.GetMessageSentTracking(criteria=make.MessageTrackingSearchCriteria()).Count
+    )
+
+
+def test_rows_are_counted_once(busy: TrackedWorld) -> None:
+    """mm-39, mm-114: later pages of a filtered report have the number of the first; others are never counted."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    def counted(read: Any) -> int:
+        asked.clear()
+        read()
+        return sum("count(*)" in each or "count(distinct" in each.lower() for each in asked)
+
+    def unsubscribes(page: int) -> Any:
+        criteria = make.UnsubscribeSearchCriteria(PageNo=page, PageSize=2, MessageId=0, GroupId=0, GroupCategoryId=0)
+        return busy.desk.GetUnsubscribeTracking(criteria=criteria)
+
+    event.listen(busy.database.engine, "before_cursor_execute", note)
+    try:
+        for read in (
+            unsubscribes,
+            lambda page: details(busy, "email_sent", page, 2, email="p*"),
+            lambda page: details(busy, "email_opened", page, 2, group_id=busy.groups[1]),
+            lambda page: details(busy, "unsubscribed", page, 2),
+        ):
+            assert [counted(lambda page=page, read=read: read(page)) for page in (1, 2, 3, 1)] == [1, 0, 0, 1]
+        for report in ("email_sent", "email_delivered", "email_opened", "links", "email_bounced", "all"):
+            assert [counted(lambda page=page, report=report: details(busy, report, page, 2)) for page in (1, 3)] == [
+                0,
+                0,
+            ]
+    finally:
+        event.remove(busy.database.engine, "before_cursor_execute", note)
