@@ -2,7 +2,8 @@
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
-# our log, the test runners PHPUnit, JUnit and NUnit, and openapi-python-client in an environment of its own.
+# our log, the test runners PHPUnit, JUnit and NUnit, and openapi-python-client and tap-listrak in environments of their
+# own.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
@@ -60,11 +61,13 @@ if [ "$(cksum <node/package-lock.json)" != "$(cat "$stamp" 2>/dev/null || :)" ];
     cksum <node/package-lock.json >"$stamp"
 fi
 
-stamp=openapi/environment/.installed
-if [ "$(cksum <openapi/requirements.txt)" != "$(cat "$stamp" 2>/dev/null || :)" ]; then
-    printf 'Installing openapi-python-client\n'
-    rm -rf openapi/environment
-    ../../.venv/bin/python -m venv openapi/environment
-    openapi/environment/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r openapi/requirements.txt
-    cksum <openapi/requirements.txt >"$stamp"
-fi
+for each in openapi tap; do
+    stamp=$each/environment/.installed
+    if [ "$(cksum <$each/requirements.txt)" != "$(cat "$stamp" 2>/dev/null || :)" ]; then
+        printf 'Installing the packages of tests/interop/%s\n' "$each"
+        rm -rf $each/environment
+        ../../.venv/bin/python -m venv $each/environment
+        $each/environment/bin/python -m pip --disable-pip-version-check --quiet install --no-deps -r $each/requirements.txt
+        cksum <$each/requirements.txt >"$stamp"
+    fi
+done
