@@ -282,7 +282,7 @@ def test_lk_19_unknown_messages_and_lists(client: Any, mailings: Mailings) -> No
     asked = {"EmailAddress": "nobody@example.com", "Page": 1}
     assert failure(client, "ReportContactMessageActivity", ListID=987654, **asked) == told
     list_id = mailings.new_list()
-    told = f"[NotFound] Contact nobody@example.com does not exist on list {list_id}."
+    told = f"[NotFound] List {list_id} does not have this contact."
     assert failure(client, "ReportContactMessageActivity", ListID=list_id, **asked) == told
     (person,) = mailings.people(list_id, 1)
     asked = {"EmailAddress": person.email, "Page": 1}

@@ -58,9 +58,8 @@ def report_contact_message_activity(
     found, sentence = call.find_list(request.ListID), not_found(request.ListID)
     contact_id = None
     if found is not None:
-        address = (request.EmailAddress or "").strip()
-        contact_id = call.product.contact_messages.find(call.account, found.id, address)
-        sentence = f"[NotFound] Contact {address} does not exist on list {found.id}."
+        contact_id = call.product.contact_messages.find(call.account, found.id, (request.EmailAddress or "").strip())
+        sentence = f"[NotFound] List {found.id} does not have this contact."
     if found is None or contact_id is None:
         failure = call.failure("ReportContactMessageActivity", sentence)
         return ReportContactMessageActivityResponse(ReportContactMessageActivityResult=None, WSException=failure)
