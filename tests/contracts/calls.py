@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import insert
-
 from soapstone.accounts.account import Account, Login
 from soapstone.clock import now
 from soapstone.contacts.changes import Cause, Changes
@@ -26,7 +24,6 @@ from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.reports import SENT
 from soapstone.sending.send_records import SendTicket
-from soapstone.store.tables import tracked_links
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import Act, record_acts, record_bounces
 from soapstone.vocabulary.contacts import MembershipState
@@ -213,11 +210,8 @@ class Ground:
         """Everything that can become of a sent mail; the number of the link that was clicked."""
         product = self.product
         (row, *_) = product.reports.recipients(account.id, job_id=sent.job.id, states=SENT)
-        url = f"https://{name}.example.com/"
-        values = {"account_id": account.id, "message_id": sent.message.id, "position": 1, "body": "plain"}
+        link = product.event_reports.links(account.id, sent.message.id)[0].id
         with product.database.write() as connection:
-            query = insert(tracked_links).values(**values, url=url, target=url).returning(tracked_links.c.id)
-            link = int(connection.execute(query).scalar_one())
             record_acts(connection, [Act(kind=MailEventKind.CLICK, delivery_id=row.id, link_id=link)])
             record_bounces(connection, {row.id: of_reply(f"550 5.1.1 {name}")})
         with Changes(product.database).begin(account) as change:
