@@ -30,8 +30,10 @@ from soapstone.tracking.targets import host_of, is_below, same_owner, web_target
     ],
 )
 def test_targets(url: str, target: str) -> None:
-    assert web_target(url) == target
-    assert web_target(target) == target
+    found = web_target(url)
+    assert found is not None
+    assert found.url == target
+    assert web_target(target) == found
 
 
 @pytest.mark.parametrize(
@@ -72,8 +74,11 @@ def test_what_is_no_target(url: str) -> None:
 def test_a_target_is_an_ascii_address_of_the_web(text: str) -> None:
     for url in (text, f"https://{text}", f"https://a.example/{text}"):
         target = web_target(url)
-        assert target is None or (target.startswith(("http://", "https://")) and target.isascii() and host_of(target))
-        assert target is None or all("!" <= letter <= "~" for letter in target)
+        if target is not None:
+            assert target.url.startswith(("http://", "https://"))
+            assert all("!" <= letter <= "~" for letter in target.url)
+            assert target.host
+            assert host_of(target.url) == target.host
 
 
 def test_hosts() -> None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import b32encode, urlsafe_b64decode, urlsafe_b64encode
+import string
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from soapstone.accounts.link_keys import LinkKeys
@@ -19,7 +21,10 @@ LENGTH = 32
 # Most characters of the address that a signed target leads to.
 LONGEST_TARGET = 2_000
 
-_DIGITS = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
+# Base32 in lower case. The library's functions take three times as long.
+_ALPHABET = string.ascii_lowercase + "234567"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_DIGITS = str.maketrans(_ALPHABET, string.digits + string.ascii_lowercase[:22])
 _STEM = re.compile(rf"[A-Za-z2-7]{{{LENGTH}}}")
 _SIGNATURE = 9
 # Base64url without padding, the point, 8 octets of an HMAC as hexadecimal digits; then what a mail reader took into the
@@ -64,7 +69,8 @@ class Stems:
         else:
             raise LookupError(f"no key signs for delivery {delivery_id}")
         numbers = b"%c%b%b" % (key.number, message_id.to_bytes(4, "big"), delivery_id.to_bytes(6, "big"))
-        return b32encode(numbers + hmac.digest(key.stems, numbers, "sha256")[:_SIGNATURE]).decode().lower()
+        whole = int.from_bytes(numbers + hmac.digest(key.stems, numbers, "sha256")[:_SIGNATURE], "big")
+        return "".join([_PAIRS[whole >> shift & 1023] for shift in range(5 * (LENGTH - 2), -1, -10)])
 
     def read(self, text: str) -> Stem | None:
         """Return the mail that a stem names, in whatever case it is written; None for what was not made here."""
@@ -77,13 +83,22 @@ class Stems:
         `target` is an absolute URL of http or https in ASCII. Raises ValueError for anything else, so that nothing else
         is ever signed, and LookupError for a stem that was not made here.
         """
-        if len(target) > LONGEST_TARGET or not _ADDRESS.fullmatch(target):
-            raise ValueError(f"links do not lead to {target[:200]!r}")
+        return self.target_signer(stem)(position, target)
+
+    def target_signer(self, stem: str) -> Callable[[int, str], str]:
+        """Return what signs the targets of one mail, as `sign_target` does. Raises LookupError."""
         found = self._opened(stem)
         if found is None:
             raise LookupError(f"no stem of this server: {stem!r}")
-        encoded = urlsafe_b64encode(target.encode()).decode().rstrip("=")
-        return f"{encoded}.{_signature(found[0], stem, position, encoded)}"
+        key = found[0]
+
+        def signed(position: int, target: str) -> str:
+            if len(target) > LONGEST_TARGET or not _ADDRESS.fullmatch(target):
+                raise ValueError(f"links do not lead to {target[:200]!r}")
+            encoded = urlsafe_b64encode(target.encode()).decode().rstrip("=")
+            return f"{encoded}.{_signature(key, stem, position, encoded)}"
+
+        return signed
 
     def read_target(self, stem: str, position: int, segment: str) -> str | None:
         """Return the target in a last segment that `sign_target` made for this link; None for any other.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from typing import NamedTuple
 from urllib.parse import quote, unquote_plus, urlencode
 
 import idna
@@ -24,11 +25,18 @@ _SAFE = "!#$%&'()*+,/:;=?@[]^_{|}~"
 _SHORT = 3
 
 
-def web_target(url: str) -> str | None:
+class Target(NamedTuple):
+    """An address, and its host without a port; both as a browser takes them."""
+
+    url: str
+    host: str
+
+
+def web_target(url: str) -> Target | None:
     """Return an address of http or https as a browser would open it, in ASCII; None for any other address.
 
-    Hosts become A-labels, other letters and blanks are percent-encoded. None also for control characters and for an
-    address that is too long.
+    Hosts become A-labels in lower case, other letters and blanks are percent-encoded. None also for control characters
+    and for an address that is too long.
     """
     url = url.strip(_AROUND).translate(_DROPPED)
     if len(url) > LONGEST_TARGET or _CONTROL.search(url):
@@ -46,17 +54,17 @@ def web_target(url: str) -> str | None:
         return None
     try:
         after = quote((path or "").replace("\\", "/") + rest, safe=_SAFE)
-        found = f"{scheme.lower()}://{quote(user or '', safe=_SAFE)}{host.lower()}{port or ''}{after}"
+        host = host.lower()
+        found = f"{scheme.lower()}://{quote(user, safe=_SAFE) if user else ''}{host}{port or ''}{after}"
     except UnicodeEncodeError:
         return None
-    return found if len(found) <= LONGEST_TARGET else None
+    return Target(found, host) if len(found) <= LONGEST_TARGET else None
 
 
 def host_of(url: str) -> str:
     """Return the host of an address, in lower case and without a port; "" for one that is not of http or https."""
     target = web_target(url)
-    match = _PARTS.fullmatch(target) if target else None
-    return match[3] if match else ""
+    return target.host if target else ""
 
 
 def is_below(host: str, domains: Collection[str]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from soapstone.sending.messages.body_links import end_of_body
 from soapstone.sending.messages.content import LINK_KEYS, check_size
@@ -15,7 +16,7 @@ from soapstone.sending.messages.plain_text import plain_template
 from soapstone.sending.messages.template import AddressOf, tracked_address
 from soapstone.tracking.links import LONGEST_TEXT, MOST_LINKS, TrackedLink
 from soapstone.tracking.stems import Stems
-from soapstone.tracking.targets import host_of, is_below, same_owner, web_target, with_parameters
+from soapstone.tracking.targets import Target, host_of, is_below, same_owner, web_target, with_parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,15 +35,16 @@ class LinkRules:
     domains: Collection[str] = ()
     parameters: Mapping[str, str] = field(default_factory=dict)
 
-    def target(self, address: str) -> str | None:
+    def target(self, address: str) -> Target | None:
         """Return where a tracked link to an address leads; None for an address that is not tracked."""
         target = web_target(address)
-        if target is None or any(_begins(target, each) for each in (self.base, *self.own)):
+        if target is None or (target.host in self._own_hosts and self._is_own(target.url)):
             return None
-        host = host_of(target)
-        if is_below(host, self.untracked):
+        if self.untracked and is_below(target.host, self.untracked):
             return None
-        return with_parameters(target, self.parameters) if is_below(host, self.domains) else target
+        if self.domains and is_below(target.host, self.domains):
+            return target._replace(url=with_parameters(target.url, self.parameters))
+        return target
 
     def would_warn(self, text: str) -> bool:
         """Return whether mail programs would warn of a tracked link with this text, or its author does not want one.
@@ -54,6 +56,18 @@ class LinkRules:
         if self.visible_urls is not None:
             return not self.visible_urls
         return not same_owner(host_of(text), host_of(self.base))
+
+    @cached_property
+    def _beginnings(self) -> list[Target]:
+        found = [web_target(each) for each in (self.base, *self.own)]
+        return [each._replace(url=each.url.rstrip("/")) for each in found if each]
+
+    @cached_property
+    def _own_hosts(self) -> frozenset[str]:
+        return frozenset(each.host for each in self._beginnings)
+
+    def _is_own(self, url: str) -> bool:
+        return any(url == each or url.startswith((f"{each}/", f"{each}?", f"{each}#")) for each, _ in self._beginnings)
 
 
 class TrackedMessage:
@@ -120,7 +134,8 @@ class TrackedMessage:
             followed = [host for host in place.hosts if self._rules.target(f"https://{host}/")]
             target = place.url if followed else None
         else:
-            target = self._rules.target(place.address)
+            found = self._rules.target(place.address)
+            target = found.url if found else None
         if target is None or (body == "html" and self._rules.would_warn(place.shown)):
             return
         self._places.append((body, place))
@@ -148,20 +163,16 @@ class DynamicLinks:
 
     def of(self, stem: str) -> AddressOf:
         """Return what turns a position and a merged address, which may be HTML, into the address in one mail."""
+        signed = self._stems.target_signer(stem)
 
         def address(position: int, merged: str, is_html: bool) -> str:
             target = self._rules.target(decode_attribute(merged) if is_html else merged)
             # The values of a recipient, who may have written them, must not make this server lead anywhere.
-            if target is None or host_of(target) not in self._hosts.get(position, ()):
+            if target is None or target.host not in self._hosts.get(position, ()):
                 return merged
-            return f"{self._rules.base}/c/{stem}/{position}/{self._stems.sign_target(stem, position, target)}"
+            return f"{self._rules.base}/c/{stem}/{position}/{signed(position, target.url)}"
 
         return address
-
-
-def _begins(target: str, base: str) -> bool:
-    begin = (web_target(base) or base).rstrip("/")
-    return target == begin or target.startswith((f"{begin}/", f"{begin}?", f"{begin}#"))
 
 
 def _spliced(source: str, changes: Iterable[Replacement]) -> str:
