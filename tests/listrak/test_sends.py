@@ -445,7 +445,8 @@ def test_lk_45_content_blocks_are_html(
     number = product.messages.save(demo.id, list_id, draft, kind=MessageKind.TRANSACTIONAL).id
     assert listrak.SendTransactionalMessage("eve@example.org", number, values((order, table))) == "Success"
     (mail,) = mails(subject, 1).values()
-    assert mail.get_body(("html",)).get_content().strip() == table
+    # The pixels follow.
+    assert mail.get_body(("html",)).get_content().strip().partition("<img ")[0] == table
 
 
 def test_lk_100_refused_addresses(
