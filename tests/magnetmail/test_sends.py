@@ -631,6 +631,13 @@ def links_in(mail: Any) -> list[str]:
     return [str(each) for each in lxml_html.fromstring(body(mail, "html")).xpath("//a[@href]/@href")]
 
 
+def followed(served: Any, link: str) -> str:
+    """Where a link of a mail leads: through this server or not."""
+    if not link.startswith(f"{PUBLIC}/c/"):
+        return link
+    return httpx.get(link.replace(PUBLIC, served.base), follow_redirects=False).headers["location"]
+
+
 def test_the_links_of_what_was_sent(magnetmail: Any, mailroom: Mailroom, served: Any) -> None:
     """mm-111, mm-115: those that are listed are those of the mail, the ones that the send has added among them."""
     one = group(magnetmail)
@@ -651,7 +658,9 @@ def test_the_links_of_what_was_sent(magnetmail: Any, mailroom: Mailroom, served:
     links = {"html_web_version_link": True, "text_web_version_link": False}
     mailroom.done(numbers(to_groups(magnetmail, message, one, **links)))
     (mail,) = mailroom.mails(email)
-    real = links_in(mail)
+    # Tracked links lead to the author's addresses.
+    tracked = links_in(mail)
+    real = [followed(served, link) for link in tracked]
     assert real[:3] == ["https://example.com/?a=1&b=2", "mailto:ann@example.com", "https://example.com/Oslo"]
     browser, away = real[3:]
     told = magnetmail.getLinkURLs(message_id=message, group_id=one)
@@ -660,13 +669,13 @@ def test_the_links_of_what_was_sent(magnetmail: Any, mailroom: Mailroom, served:
     assert [each["link_url"] for each in told] == [*own, "{{ Browser_Link }}", "{{ Unsubscribe_Link }}"]
     assert told == magnetmail.getLinkURLs(message_id=message, group_id=0)
     plain = body(mail)
-    assert "https://example.com/two" in plain
+    assert "https://example.com/two" in [followed(served, link) for link in re.findall(rf"{PUBLIC}/c/\S+", plain)]
     assert away in plain
     assert browser not in plain
     # The links that were added lead somewhere.
     assert (browser[: len(PUBLIC) + 3], away[: len(PUBLIC) + 3]) == (f"{PUBLIC}/m/", f"{PUBLIC}/u/")
     page = httpx.get(browser.replace(PUBLIC, served.base)).text
-    assert "https://example.com/Oslo" in page
+    assert tracked[2] in page
     assert httpx.post(away.replace(PUBLIC, served.base)).status_code == 200
     assert magnetmail.getGroupDetails(groupId=one)["TotalUnsubscribed"] == 1
     # mm-99: whoever copies such a mail into a message has a link of somebody's in it.
@@ -676,7 +685,10 @@ def test_the_links_of_what_was_sent(magnetmail: Any, mailroom: Mailroom, served:
     assert (forged["error"], forged["magnetMail_tracking_link_exists"]) == (0, False)
     number = int(copied["message_id"])
     types = {each["link_url"]: each["link_type"] for each in magnetmail.getLinkURLs(message_id=number, group_id=0)}
-    assert (types[away], types["https://example.com/Oslo"]) == (3, 1)
+    assert (types[away], types[tracked[2]]) == (3, 1)
+    # A tracked link alone is one of ours, too.
+    with_link = magnetmail.createMagnetMailMessage(message=details(text_version=tracked[0]))
+    assert (with_link["error"], with_link["magnetMail_tracking_link_exists"]) == (0, True)
 
 
 def test_links_that_an_individual_send_adds(magnetmail: Any, mailroom: Mailroom, served: Any) -> None:

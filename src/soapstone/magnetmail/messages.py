@@ -221,11 +221,11 @@ class _Storing:
             charset=CHARSETS[given.characterSet],
         )
         check_size(draft)
-        links = product.links
+        links, texts = product.links, f"{draft.html}\n{draft.plain}"
         traits = {
             "name": name,
             "category_id": category,
-            "has_own_links": links is not None and links.held_by(f"{draft.html}\n{draft.plain}"),
+            "has_own_links": links is not None and (links.held_by(texts) or product.stems.held_by(texts)),
             "extras": {member: getattr(given, member) for member in KEPT},
         }
         return draft, traits

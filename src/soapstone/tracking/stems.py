@@ -26,6 +26,7 @@ _ALPHABET = string.ascii_lowercase + "234567"
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _DIGITS = str.maketrans(_ALPHABET, string.digits + string.ascii_lowercase[:22])
 _STEM = re.compile(rf"[A-Za-z2-7]{{{LENGTH}}}")
+_IN_TEXT = re.compile(rf"/[cor]/([A-Za-z2-7]{{{LENGTH}}})(?![A-Za-z0-9])")
 _SIGNATURE = 9
 # Base64url without padding, the point, 8 octets of an HMAC as hexadecimal digits; then what a mail reader took into the
 # link, which begins with no letter or digit.
@@ -76,6 +77,10 @@ class Stems:
         """Return the mail that a stem names, in whatever case it is written; None for what was not made here."""
         found = self._opened(text)
         return found[1] if found else None
+
+    def held_by(self, text: str) -> bool:
+        """Return whether the text holds a tracked link or image, copied from a sent mail (mm-99)."""
+        return any(self.read(stem) is not None for stem in _IN_TEXT.findall(text))
 
     def sign_target(self, stem: str, position: int, target: str) -> str:
         """Return the last segment of a link's path: it holds the target, for this link of this mail alone.
