@@ -139,9 +139,11 @@ def postgresql_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_databases(postgresql_server: str) -> Databases:
+def postgresql_databases(postgresql_server: str) -> Iterator[Databases]:
     """Databases of that server, with and without the schema."""
-    return Databases(postgresql_server)
+    databases = Databases(postgresql_server)
+    yield databases
+    databases.close()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,11 +33,13 @@ _WATCH = """
         EXECUTE FUNCTION seed.note_change();
     CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION seed.note_drop();
 """
-# Connections that a test left open would keep its locks.
+# Connections that a test left open would keep its locks. PostgreSQL itself looks only every 100 ms whether one has ended.
 _END_OTHERS = """
-    SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid()
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+# Seconds until they must have ended, and between two looks.
+_PATIENCE, _PAUSE = 5.0, 0.001
 
 
 class Databases:
@@ -48,14 +51,20 @@ class Databases:
         self._free: list[str] = []
         # One message that brings a database back to what the template holds.
         self._emptying = ""
+        # Connections that stay, by database: a new one reads the description of every table that it empties.
+        self._connections: dict[str, psycopg.Connection[Any]] = {}
 
     def url(self, name: str) -> str:
         return self.server.replace("/postgres?", f"/{name}?")
 
     def administer(self, statement: str) -> None:
         """Run one statement outside of transactions, such as CREATE DATABASE."""
-        with psycopg.connect(self.server, autocommit=True) as connection:
-            connection.execute(statement.encode())
+        self._connection("postgres").execute(statement.encode())
+
+    def close(self) -> None:
+        """Close the connections that stay."""
+        while self._connections:
+            self._connections.popitem()[1].close()
 
     @contextmanager
     def bare(self) -> Iterator[str]:
@@ -79,7 +88,27 @@ class Databases:
         if self._identity(name) == identity and self._empty(name):
             self._free.append(name)
         else:
+            self._forget(name)
             self.administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def _connection(self, name: str) -> psycopg.Connection[Any]:
+        """Return the connection that stays to a database, which a test may have ended."""
+        kept = self._connections.get(name)
+        if kept is not None:
+            try:
+                kept.execute("SELECT 1")
+            except psycopg.OperationalError:
+                self._forget(name)
+            else:
+                return kept
+        connection = psycopg.connect(self.url(name), autocommit=True)
+        self._connections[name] = connection
+        return connection
+
+    def _forget(self, name: str) -> None:
+        connection = self._connections.pop(name, None)
+        if connection is not None:
+            connection.close()
 
     def _make_template(self) -> str:
         name = f"template_{uuid4().hex}"
@@ -122,15 +151,19 @@ class Databases:
             SELECT oid, (SELECT array_agg(setconfig) FROM pg_db_role_setting WHERE setdatabase = oid)
             FROM pg_database WHERE datname = %s
         """
-        with psycopg.connect(self.server, autocommit=True) as connection:
-            return connection.execute(query, [name]).fetchone()
+        return self._connection("postgres").execute(query, [name]).fetchone()
 
     def _empty(self, name: str) -> bool:
         """Bring a database back to what the template holds; False if that cannot be done."""
-        with psycopg.connect(self.url(name)) as connection:
-            connection.execute(_END_OTHERS)
-            if _column(connection, "SELECT 1 FROM seed.altered LIMIT 1"):
+        connection = self._connection(name)
+        end = time.monotonic() + _PATIENCE
+        while _column(connection, _END_OTHERS):
+            if time.monotonic() > end:
                 return False
+            time.sleep(_PAUSE)
+        if _column(connection, "SELECT 1 FROM seed.altered LIMIT 1"):
+            return False
+        with connection.transaction():
             connection.execute(self._emptying.encode())
         return True
 

@@ -87,7 +87,7 @@ class Office:
 
     def work(self) -> None:
         """Run all jobs to their end."""
-        worker = Worker(self.database, self.blobs, self.sender.runners, idle=0.01)
+        worker = Worker(self.database, self.blobs, self.sender.runners, idle=0.05)
         worker.run(until=lambda: all(job.over for job in self.jobs.find()))
 
     def job(self, ticket: SendTicket) -> Job:

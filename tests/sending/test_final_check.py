@@ -118,7 +118,7 @@ WAYS: dict[str, tuple[Callable[[Scene], object], str]] = {
 
 def run(office: Any) -> None:
     """Work on the send until it is over, or waits."""
-    worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+    worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.05)
     worker.run(until=lambda: True)
 
 
@@ -193,7 +193,7 @@ def test_who_leaves_during_a_pause_gets_no_mail(office: Any, way: str, monkeypat
         closed = True
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
         office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
-        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.05)
         thread = Thread(target=worker.run)
         thread.start()
         while not server.times("GREETING"):

@@ -50,7 +50,7 @@ def office(office: Office) -> Office:
 
 def work(office: Office) -> None:
     """Run all jobs until they are over or wait for their time."""
-    worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+    worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.05)
     worker.run(until=lambda: all(job.over or job.due_at > now() for job in office.jobs.find()))
 
 

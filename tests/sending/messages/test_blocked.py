@@ -106,7 +106,7 @@ class Place:
     def work(self) -> None:
         """Send all there is."""
         jobs = self.product.jobs
-        worker = Worker(self.database, self.product.blobs, runners(self.product), idle=0.01)
+        worker = Worker(self.database, self.product.blobs, runners(self.product), idle=0.05)
         worker.run(until=lambda: all(job.over for job in jobs.find()))
 
     def job(self, number: int) -> Job:

@@ -83,7 +83,7 @@ class Shop:
         return self.product.subscriptions().find(self.account, self.list, email)
 
     def work(self) -> None:
-        worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.005)
+        worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.05)
         worker.run(until=lambda: all(job.over for job in self.product.jobs.find()))
 
     def mail(self, email: str = "ann@example.com") -> tuple[str, str, str]:

@@ -188,7 +188,7 @@ def test_a_send_that_rests_hands_nothing_over_and_goes_on_with_the_rest(post: Op
     for email in people:
         office.contact(email)
     ticket = office.to_list()
-    worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+    worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.05)
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
@@ -221,7 +221,7 @@ def test_workers_that_are_stopped_leave_nobody_out(post: Opened, office: Office)
         office.contact(email)
     ticket = office.to_list()
     for share in (20, 60, 110):
-        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.05)
         thread = threading.Thread(target=worker.run)
         thread.start()
         try:

@@ -72,7 +72,7 @@ def test_a_refusal_for_now_that_comes_last_is_tried_again(
         local_hostname=None,
     )
     sender = SendRunner(office.database, office.mail, office.drafts, server=server)
-    worker = Worker(office.database, office.blobs, sender.runners, idle=0.01)
+    worker = Worker(office.database, office.blobs, sender.runners, idle=0.05)
     worker.run(until=lambda: office.job(ticket).over)
     assert office.job(ticket).state == "completed"
     assert {state for _, state, _ in office.ledger(ticket)} == {"handed"}

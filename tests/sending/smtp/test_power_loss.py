@@ -124,7 +124,7 @@ def test_a_send_that_was_stopped_in_good_order_has_no_doubts(
         return looked
 
     monkeypatch.setattr(delivery_log.DeliveryLog, "commit", pausing)
-    Worker(office.database, office.blobs, office.sender.runners, idle=0.01).run(until=lambda: True)
+    Worker(office.database, office.blobs, office.sender.runners, idle=0.05).run(until=lambda: True)
     assert 0 < len(sink.lines()) < PEOPLE
     monkeypatch.setattr(delivery_log, "boot_id", lambda: "second")
     office.jobs.pause(None, ticket.job.id, paused=False)

@@ -70,7 +70,7 @@ def send(
     with ScriptedServer(answer, pipelining=pipelining) as server:
         smtp = SmtpServer(server.address, connections=connections, retries=Retries(**given), local_hostname="c.example")
         office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
-        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.01)
+        worker = Worker(office.database, office.blobs, office.sender.runners, idle=0.05)
         worker.run(until=lambda: True)
     return ticket, server
 
@@ -151,7 +151,7 @@ class Away:
         """Let time pass and the send be tried; the job then."""
         self.passed += after
         with clock(lambda: datetime.now(UTC) + self.passed):
-            Worker(self.office.database, self.office.blobs, self.office.sender.runners, idle=0.01).run(
+            Worker(self.office.database, self.office.blobs, self.office.sender.runners, idle=0.05).run(
                 until=lambda: True
             )
         return self.office.job(self.ticket)
