@@ -33,7 +33,8 @@ _WATCH = """
         EXECUTE FUNCTION seed.note_change();
     CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION seed.note_drop();
 """
-# Connections that a test left open would keep its locks. PostgreSQL itself looks only every 100 ms whether one has ended.
+# Connections that a test left open would keep its locks. PostgreSQL itself looks only every 100 ms whether one has
+# ended.
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
