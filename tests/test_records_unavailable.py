@@ -40,7 +40,7 @@ class Site:
     """A whole server in this process, with an account, a list and a mail that was sent."""
 
     def __init__(self, product: Product) -> None:
-        product.database.patience = 0.3
+        product.database.patience = 0.1
         self.product = product
         self.database = product.database
         self.account = product.accounts.create("ACME", time_zone="UTC")

@@ -71,7 +71,7 @@ class Office:
 
     def work(self) -> None:
         """Run all jobs to their end."""
-        worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.01)
+        worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.05)
         worker.run(until=lambda: all(job.over for job in self.product.jobs.find()))
 
     def state(self, number: int) -> str:

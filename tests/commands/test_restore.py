@@ -102,7 +102,7 @@ class Work:
         for name in names:
             self.product.contacts.add(self.account, {"email": f"{name}@example.com"}, [self.list.id])
         self.submit()
-        worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.005)
+        worker = Worker(self.product.database, self.product.blobs, runners(self.product), idle=0.05)
         worker.run(until=lambda: all(job.over or job.paused for job in self.product.jobs.find()))
 
     def submit(self) -> int:

@@ -82,7 +82,7 @@ class product:
 def work(data: Path) -> None:
     """What a worker does with all that is due."""
     with product(data) as opened:
-        worker = Worker(opened.database, opened.blobs, runners(opened), idle=0.01)
+        worker = Worker(opened.database, opened.blobs, runners(opened), idle=0.05)
         # A send that waits for another one is due again in a moment.
         moment = datetime.now(UTC) + timedelta(hours=1)
         worker.run(until=lambda: all(job.over or job.due_at > moment or job.paused for job in opened.jobs.find()))

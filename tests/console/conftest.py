@@ -154,7 +154,7 @@ def work(product: Product) -> Callable[[], None]:
     """Runs all jobs to their end."""
 
     def run() -> None:
-        worker = Worker(product.database, product.blobs, runners(product), idle=0.01)
+        worker = Worker(product.database, product.blobs, runners(product), idle=0.05)
         worker.run(until=lambda: all(job.over for job in product.jobs.find()))
 
     return run

@@ -58,7 +58,7 @@ def test_a_worker_does_it(
     assert imports.progress(job).rows is None
 
     jobs = Jobs(database)
-    Worker(database, blobs, {JobKind.IMPORT: run_import}, idle=0.01).run(
+    Worker(database, blobs, {JobKind.IMPORT: run_import}, idle=0.05).run(
         until=lambda: all(job.over for job in jobs.find())
     )
     done = jobs.get([account.id], job.id)

@@ -226,7 +226,7 @@ def test_rows_that_are_to_be_rejected_count_for_nothing_else(
     told = {1: "banned", 3: "too_long", 4: "encoding", 6: "suppressed", 7: "banned"}
     runners: dict[str, Runner] = dict.fromkeys(IMPORTS, partial(run_import, chunk_rows=chunk_rows, rejects=told))
     jobs = Jobs(database)
-    Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(each.over for each in jobs.find()))
+    Worker(database, blobs, runners, idle=0.05).run(until=lambda: all(each.over for each in jobs.find()))
     done = jobs.get(None, job.id)
     assert done is not None
     assert done.counters == {"added": 2, "too_long": 1, "encoding": 1, "suppressed": 1}
@@ -336,7 +336,7 @@ def test_imports_of_one_account_run_at_once_and_store_nobody_twice(
         submit(account, Lists(database).create(account.id, name), data, people)
     runners: dict[str, Runner] = dict.fromkeys(IMPORTS, partial(run_import, chunk_rows=10))
     jobs = Jobs(database)
-    Worker(database, blobs, runners, idle=0.01).run(until=lambda: all(job.over for job in jobs.find()))
+    Worker(database, blobs, runners, idle=0.05).run(until=lambda: all(job.over for job in jobs.find()))
     assert [job.state for job in jobs.find()] == ["completed"] * 3
     assert sum(job.counters.get("added", 0) for job in jobs.find()) == 200
     assert sum(sum(job.counters.values()) for job in jobs.find()) == 600

@@ -78,7 +78,7 @@ class Office:
 
     def _worker(self, slots: int) -> Worker:
         runner: Runner = partial(self._run)
-        self.worker = Worker(self.database, self.blobs, dict.fromkeys(IMPORTS, runner), slots=slots, idle=0.01)
+        self.worker = Worker(self.database, self.blobs, dict.fromkeys(IMPORTS, runner), slots=slots, idle=0.05)
         return self.worker
 
     def _run(self, run: Run) -> None:

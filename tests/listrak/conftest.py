@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -186,14 +187,19 @@ def mails(served: Any) -> Callable[..., dict[str, EmailMessage]]:
     With `wanted` they are waited for, and the same recipient may have several: then the last one stays.
     """
 
+    parser = BytesParser(EmailMessage, policy=policy.SMTP)
+    # A mail that is in the folder does not change any more.
+    read: dict[Path, tuple[str, EmailMessage]] = {}
+
     def mails(subject: str, wanted: int = 0) -> Any:
         end = time.monotonic() + 60
         while True:
-            parser = BytesParser(EmailMessage, policy=policy.SMTP)
-            every = [
-                parser.parsebytes(path.read_bytes()) for path in sorted(served.data.joinpath("mail").glob("*.eml"))
-            ]
-            found = [mail for mail in every if mail["Subject"] == subject]
+            paths = sorted(served.data.joinpath("mail").glob("*.eml"))
+            for path in paths:
+                if path not in read:
+                    mail = parser.parsebytes(path.read_bytes())
+                    read[path] = mail["Subject"], mail
+            found = [mail for its, mail in map(read.__getitem__, paths) if its == subject]
             if len(found) >= wanted:
                 break
             assert time.monotonic() < end, f"{len(found)} mails instead of {wanted}"

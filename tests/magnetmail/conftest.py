@@ -140,7 +140,7 @@ class Desk:
     def work(self) -> None:
         """Do all jobs that wait."""
         product = self.product
-        worker = Worker(product.database, product.blobs, runners(product), idle=0.005)
+        worker = Worker(product.database, product.blobs, runners(product), idle=0.05)
         worker.run(until=lambda: all(job.over for job in product.jobs.find(limit=10_000)))
 
     def group(self, name: str) -> ContactList:

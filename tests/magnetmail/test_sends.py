@@ -39,16 +39,18 @@ class Mailroom:
         self.served = served
         self.records = Database(f"sqlite:///{served.data}/soapstone.sqlite")
         self.jobs = Jobs(self.records)
+        # Recipient and mail; a mail that is in the folder does not change any more.
+        self._read: dict[Path, tuple[str, Any]] = {}
 
     def mails(self, *addresses: str) -> list[Any]:
         """The mails to these addresses so far, in the order of their recipients' numbers."""
-        found = []
-        for path in sorted((self.served.data / "mail").glob("*.eml")):
-            mail = message_from_bytes(path.read_bytes(), policy=policy.default)
-            assert not mail.defects
-            if mail["To"].addresses[0].addr_spec in addresses:
-                found.append(mail)
-        return found
+        paths = sorted((self.served.data / "mail").glob("*.eml"))
+        for path in paths:
+            if path not in self._read:
+                mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+                assert not mail.defects
+                self._read[path] = mail["To"].addresses[0].addr_spec, mail
+        return [mail for its, mail in map(self._read.__getitem__, paths) if its in addresses]
 
     def to(self, *addresses: str) -> list[str]:
         """Whom they are to."""

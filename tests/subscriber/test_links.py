@@ -55,7 +55,7 @@ class Post:
             product.contacts.add(self.account, {"email": f"{name}@example.com", "first_name": name}, [self.list.id])
         draft = Draft(subject="Hello", html="<p>Dear {{ First_Name }}</p>")
         product.sends.to_list(account=self.account, login=None, contact_list=self.list, message=draft)
-        worker = Worker(product.database, product.blobs, runners(product), idle=0.005)
+        worker = Worker(product.database, product.blobs, runners(product), idle=0.05)
         worker.run(until=lambda: all(job.over for job in product.jobs.find()))
         self.browser = Browser(subscriber(product))
 

@@ -178,7 +178,7 @@ def run_jobs(site: Site) -> list[Path]:
     """Run all jobs; the mails."""
     settings = site.product.settings
     sender = SendRunner(site.product.database, settings.mail, settings.drafts)
-    worker = Worker(site.product.database, site.product.blobs, sender.runners, idle=0.01)
+    worker = Worker(site.product.database, site.product.blobs, sender.runners, idle=0.05)
     worker.run(until=lambda: all(job.over for job in site.product.jobs.find()))
     return sorted(settings.mail.glob("*.eml"))
 
