@@ -156,7 +156,9 @@ def database_of(settings: Settings, *, waits: bool = False, makes: bool = False)
         path = database.path.resolve() if database.path else None
         beside = path.parent.glob(f"{glob.escape(path.name)}*") if path else ()
         with translated(OSError):
-            private.shut([settings.worker_lock, *beside], [settings.blobs, settings.mail, settings.drafts])
+            private.shut(
+                [settings.worker_lock, *beside], [settings.blobs, settings.mail, settings.drafts, settings.spool]
+            )
         yield database
     except (RecordsUnavailable, RecordsDamaged) as trouble:
         _cannot_use(str(database.path or settings.safe_database_url), trouble)
