@@ -7,6 +7,7 @@ import math
 import operator
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -152,14 +153,12 @@ def _domain(given: str) -> str:
     """Return a domain as name servers know it."""
     if not given:
         return ""
-    try:
-        # Loaded where it is needed: few servers name such a domain.
-        import idna
+    # Loaded where it is needed: few servers name such a domain.
+    import idna
 
+    domain = ""
+    with suppress(ValueError):
         domain = idna.encode(given.removesuffix("."), uts46=True, std3_rules=True).decode().lower()
-    except ValueError:
-        raise ValueError(f"{given!r} is no domain, such as bounces.example.com") from None
-    # A local part has 64 octets; a whole address has 254 (RFC 5321 4.5.3.1).
     if len(domain) > 180 or "." not in domain:
         raise ValueError(f"{given!r} is no domain, such as bounces.example.com")
     return domain
@@ -168,9 +167,8 @@ def _domain(given: str) -> str:
 def _place(given: str) -> str:
     """Return where to listen: host:port, or unix:path."""
     host, _, port = given.rpartition(":")
-    if given.startswith("unix:") and len(given) > len("unix:"):
-        return given
-    if given and not (host and port.isdecimal() and 0 <= int(port) <= 65_535):
+    is_file = given.startswith("unix:") and len(given) > len("unix:")
+    if given and not is_file and not (host and port.isdecimal() and 0 <= int(port) <= 65_535):
         raise ValueError("it is host:port, such as 127.0.0.1:8024, or unix:/path")
     return given
 
@@ -499,5 +497,4 @@ def _origin(given: str) -> str:
     parts = _split(given)
     if parts is None or not parts.scheme or parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError(f"{given!r} is no origin such as https://www.example.com")
-    origin = given.rstrip("/").lower()
-    return origin.removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))
+    return given.rstrip("/").lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))

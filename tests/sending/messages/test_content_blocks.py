@@ -122,7 +122,9 @@ def read(mail: bytes) -> tuple[str, str, str]:
 
 
 def without_links(parts: tuple[str, str, str]) -> list[list[str]]:
-    gone = [re.sub(rf"{BASE}/m/[\w.-]*[\w-]|#browser|\S*@\S*", "", part) for part in parts]
+    # Samples and previews have no pixels either.
+    pixels = rf'<img src="{BASE}/[or]/[^>]*>'
+    gone = [re.sub(rf"{pixels}|{BASE}/m/[\w.-]*[\w-]|#browser|\S*@\S*", "", part) for part in parts]
     return [part.split() for part in gone]
 
 
