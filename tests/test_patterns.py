@@ -24,9 +24,16 @@ from soapstone.contacts.search import Search
 from soapstone.http.client_address import cookie
 from soapstone.imports.opt_outs import LONGEST_TIME
 from soapstone.magnetmail.messages import sender_of, sender_text
+from soapstone.sending.messages.body import Body
+from soapstone.sending.messages.link_places import places_in_text
+from soapstone.sending.messages.marked_text import MarkedText
 from soapstone.sending.signed_links import Links
 from soapstone.store.tables import contacts
 from soapstone.subscriber.app import is_one_click
+from soapstone.tracking.bounce_classes import DETAIL_CHARACTERS, of_reply
+from soapstone.tracking.delivery_reports import _recipient, _reply_in
+from soapstone.tracking.mail_parts import _split
+from soapstone.tracking.stems import LENGTH
 from soapstone.wire.values import LONGEST_DATE
 from soapstone.xmlhttp.base64_stream import Base64Stream
 from soapstone.xmlhttp.request import RequestReader
@@ -73,6 +80,20 @@ LINKS = Links("https://a.example", LinkKeys.single("key"))
 
 def _like(text: str) -> object:
     return Search(SimpleNamespace(kind="postgresql"))._wild(contacts.c.email_key, text)  # type: ignore[arg-type]
+
+
+# What is as long as a stem.
+STEM = "a" * LENGTH
+
+
+def _with_stems(text: str) -> object:
+    """Write a body of which all but its ends is the same in every mail."""
+    piece = f"\n{text}\n"
+    return Body("plain", fixed=[piece], stem=STEM).write([piece], "b" * LENGTH)
+
+
+def _recipient_of(text: str) -> object:
+    return _recipient({"diagnostic-code": text, "action": "delivered"}, "")
 
 
 NUMBERS = ("|1|x", "1.|1|x", "1e|1|x", "|1.|x")
@@ -122,6 +143,7 @@ TEXTS: dict[str, Worst] = {
     "magnetmail.messages _OPEN_NAME": repeated("|a|<"),
     "magnetmail.messages _QUOTED": repeated('"|a|', '"|\\|', '"|\\a|'),
     "magnetmail.sent_status _REPLY": repeated("550| |", "550 5.|1|", meet="match"),
+    "sending.messages.body __init__": repeated(f"|{STEM[:-1]}=\n|", f"|{STEM[:-1]}|", f"|{STEM}|", meet=_with_stems),
     "sending.messages.body _LINE_BREAK": repeated("|\r|", meet="sub"),
     "sending.messages.content _SURROGATE": repeated("|a|", meet="search"),
     "sending.messages.html_reader _ATTRIBUTE": repeated(
@@ -138,9 +160,15 @@ TEXTS: dict[str, Worst] = {
         "|h|", "|https:/|", "https://|a|", "\ufdd0|1|", "|\ufdd01|", meet="findall"
     ),
     "sending.messages.hyperlinks _WEB": repeated("\ufdd0|1|", "|h|", meet="match"),
+    "sending.messages.link_places _BEGIN": repeated("|h|", "|https:/|", "|https://|", meet="findall"),
+    "sending.messages.link_places _CONDITION": repeated("<!--[if |a|", "|<!--[if |", meet="match"),
+    "sending.messages.link_places _CONDITION_ENDS": repeated("|<|", "|<![endif]|", meet="search", bound=12),
+    "sending.messages.link_places _END": repeated("|a|", "|https://|", meet="search"),
+    "sending.messages.link_places _HOST": repeated("|h|", "|https://|", "https://|a|", "|https://a|", meet="findall"),
     "sending.signed_links held_by": repeated(
         "https://a.example/u/|.|", "|https://a.example/u/|", "https://a.example/m/|a|", meet=LINKS.held_by
     ),
+    "sending.mail.mail_tracking _DOMAIN": repeated("|a|!", "|a.|", "a|-|", "a:|1|", "https://|a|:"),
     "sending.mail.mime _CONTROL": repeated("|\n|", "|a\n|", meet="sub"),
     "sending.mail.mime _PHRASE": repeated("|a|\t", "|a |\t"),
     "sending.mail.mime _SHORT": repeated("|a|", "a| |"),
@@ -166,8 +194,126 @@ TEXTS: dict[str, Worst] = {
     "testing.calls _FAULT": repeated(
         "|<faultstring |", "|<faultstring>|", "|<Error><Code>|", meet="search", bound=65536
     ),
+    "subscriber.tracking _CLICK": repeated(
+        f"/c/{STEM}/1/|a|", f"/c/{STEM}/1|!|", f"/c/{STEM}/|1|", "/c/|a|/", f"|/c/{STEM}/1|"
+    ),
+    "subscriber.tracking _TARGET": repeated("https://|a|\n", "|https://|\n"),
     "testing.control SEED": repeated("/_test/see|d|"),
     "testing.mails _FOLD": repeated("|\n|", "|\n |", meet="sub"),
+    "testing.mails _TRACKED": repeated(
+        f"|/c/{STEM}/1/|\n\n", f"|/c/{STEM}/|", f"|/c/{STEM}/1|x", f"/c/{STEM}/|1|x", "|/c/|", meet="search"
+    ),
+    "tracking.bounce_classes _ENHANCED": repeated("|5|", "|5.|", "|5.1.|", "5.1.|1|", "| 5.1.1.|", meet="search"),
+    "tracking.bounce_classes _GAVE_UP": repeated("|retry time|", "|time |", "|network is |", "|t|", meet="search"),
+    "tracking.bounce_classes _PATTERNS": repeated(
+        "|host|",
+        "|mailbox|",
+        "|exceeded|",
+        "|mail|",
+        "|message |",
+        "|user |",
+        "|relay access |",
+        "host|a|",
+        meet=of_reply,
+        bound=DETAIL_CHARACTERS,
+    ),
+    "tracking.bounce_classes _REPLY": repeated("| |", "|5|", "| |55", meet="match"),
+    "tracking.delivery_reports _ANYWHERE": repeated(
+        "|a|", "|@|.", "|<|", "|a@|", "a@|.|", "|a@.|.", "|<a@|", meet="findall"
+    ),
+    "tracking.delivery_reports _ESCAPED": repeated("|\\|", "|\\x{|", "\\x{|f|", "|\\x{ffffff|", meet="sub"),
+    "tracking.delivery_reports _LISTED": repeated(
+        "| |", "|a|", "|a@|", "a@a| |x", "a@a:| |x", "| \n|", "|a@.|\n", "|a@a x\n|", "a@|a| x", "|\n|", meet="findall"
+    ),
+    "tracking.delivery_reports _REPLY": repeated("555|5|", "|5|", meet="match"),
+    "tracking.delivery_reports _RETURNED": repeated(
+        "|-|", "|--\n|", "|-- |", "|-|returne", "|received:\n|", "|\n|", "|a|message headers follo", meet="search"
+    ),
+    "tracking.delivery_reports _SENDERS": repeated("|m|", "|mailer-|", "|mail |", "|postmaste|", meet="search"),
+    "tracking.delivery_reports _STATUS_LINE": repeated("|a|", "a| |", "a:|a|\n", "|a |:"),
+    "tracking.delivery_reports _TEXTS": repeated(
+        "|delivery|",
+        "|message |",
+        "|mail for the following |",
+        "|this message |",
+        "|following mail|",
+        "|had permanent |",
+        "|following address |",
+        "|error |",
+        "|unable to deliver your message |",
+        meet="search",
+    ),
+    "tracking.delivery_reports _recipient": repeated("|a|;", "|a|!;", "a| |;", meet=_recipient_of),
+    "tracking.delivery_reports _reply_in": repeated(
+        "|400-\n|",
+        "|400-|",
+        "400-\n|\n|",
+        "|400-\n |",
+        "400 \n| |",
+        "400 |\n a|",
+        "|:|",
+        "| 40|",
+        "|400-\n\n|x",
+        meet=_reply_in,
+        bound=2000,
+    ),
+    "tracking.incoming_mails _FOR": repeated("|for |", "for| |", "|for<|", "for |a|", "|for \n|;", meet="findall"),
+    "tracking.incoming_mails _STEM": repeated("|a|", f"|{STEM} |", f"|{STEM[:-1]}.|", f"|{STEM}a.|", meet="findall"),
+    "tracking.machines _MACHINES": repeated("|g|", "|google-|", "|python-|", "|microsoft office |", meet="search"),
+    "tracking.machines _PROXY": repeated("|y|", "|yahoo|", "|googleimageprox|", meet="search"),
+    "tracking.mail_listener _PATH": repeated(
+        "| |", "<|a|", "<@|a|", "<@|:|", "<|@|", "<@a:|a|", "<@|a|>", "<|@:|<", "<a>|a|", "|<|"
+    ),
+    "tracking.mail_listener _SIZE": repeated("|s|", "|SIZE=|", "SIZE=|1|", "|SIZE=1a|", "| SIZE=1a|", meet="search"),
+    "tracking.mail_parts _CONTROL": repeated("|a|", "|\0|", meet="sub"),
+    "tracking.mail_parts _FIELD": repeated("|a|", "a| |", "a:|a|", "|a |:"),
+    "tracking.mail_parts _HEADER_END": octets("|\r|", "|\ra|", "|a\n|", "|\n\r|", "|\r\na|", meet="search"),
+    "tracking.mail_parts _PARAMETER": repeated(
+        "|;|",
+        ";| |",
+        ";|a|",
+        ";a| |",
+        ";a=| |",
+        ';a="|\\|',
+        ';a="|a|',
+        '|;a="|',
+        "|; |",
+        "|;a|",
+        "|;a=|",
+        ";a=|a|",
+        meet="findall",
+    ),
+    "tracking.mail_parts _split": Worst(
+        tuple(
+            _encoded(_repeats(form))
+            for form in ("|\n|", "|\n--|", "|\n--a|", "|\n--a\n|", "--a| |x", "|\n--a |x", "|\r|", "|--a|", "--a--| |x")
+        ),
+        lambda body: _split(body, b"a"),
+    ),
+    "tracking.relays _SNS_URL": repeated(
+        "https://sns.|a|", "https://sns.|-.|", "https://sns.a-1.amazonaws.com/|a|\n", "|https://sns.|"
+    ),
+    "tracking.stems _ADDRESS": repeated("https://|a|\n", "|https://|\n"),
+    "tracking.stems _IN_TEXT": repeated("|/|", "|/c/|", "/c/|a|", f"|/c/{STEM}a|", f"|/c/{STEM}|", meet="findall"),
+    "tracking.stems _STEM": repeated("|a|", "|a|!"),
+    "tracking.stems _TARGET": repeated("|a|", "|a.|", "a.|0|", "a.0123456789abcdef|!|", "a.0123456789abcdef|a|"),
+    "tracking.targets _CONTROL": repeated("|a|", meet="search"),
+    "tracking.targets _HOST": repeated("|a|!", "|-|", "a|-|", "|a-|", "[|:|", "[|:|]x"),
+    "tracking.targets _PARTS": repeated(
+        "http://|@|",
+        "http://|a|@",
+        "http://|a@|",
+        "http://|a@|:x",
+        "http://|:|",
+        "http://[|:|",
+        "http://[|:|]x",
+        "http://a:|1|",
+        "http://|a:1@|:x",
+        "http://a|/|",
+        "http://a?|?|",
+        "http://|[:]|",
+        "http://|a|:x",
+    ),
     "wire.negotiation _PARAMETER": repeated(
         "|;|", ";| |", ";|a|", ";a| |", ';a="|\\|', ';|a="\\";|', "|;a|", "|; |", '|;a="|', meet="findall"
     ),
@@ -227,6 +373,14 @@ SCANNERS: dict[str, Worst] = {
             lambda n: "--a\n" + "Content-Disposition: x; name=y\n" * n,
         ),
         lambda text: is_one_click("multipart/form-data; boundary=a", str(text).encode()),
+    ),
+    # A text has a bounded number of merge tags.
+    "links in a text": repeated(
+        "https://a|)|",
+        "https://a|()|",
+        "|https://a |",
+        f"{'https://a{% raw %}b{% endraw %}' * 100}|a|",
+        meet=lambda text: places_in_text(MarkedText(text)),
     ),
     "a document that comes by bytes": repeated('<SendToFile a="|a|', "<SendToFile><!-- |x|", meet=_by_bytes),
     "base64 that comes by bytes": repeated("|A|", "| |", meet=_base64_by_bytes),

@@ -23,7 +23,7 @@ from soapstone.tracking.stems import LENGTH
 MOST_SEARCHED = 10_000
 """Number of mails that a search covers, the newest ones."""
 _BATCH = 500
-_TRACKED = re.compile(rf"/c/([a-z2-7]{{{LENGTH}}})/([0-9]+)(?:/(.+))?$")
+_TRACKED = re.compile(rf"/c/([a-z2-7]{{{LENGTH}}})/([0-9]{{1,6}})(?:/(.+))?$", re.S)
 _FOLD = re.compile("\n(?=[ \t])")
 
 

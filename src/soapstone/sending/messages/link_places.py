@@ -14,7 +14,9 @@ from soapstone.sending.messages.template import names_in
 SWITCH = "data-track"
 
 _SPACE = "\t\n\f\r "
-_IN_TEXT = re.compile(r'https?://[^\s<>"]+', re.IGNORECASE)
+# An address in a text begins and ends here.
+_BEGIN = re.compile(r'https?://(?=[^\s<>"])', re.IGNORECASE)
+_END = re.compile(r'[\s<>"]|\Z')
 _AFTER_LINK = ".,;:!?'*)]}"
 # Outlook reads what stands in such a comment.
 _CONDITION = re.compile(r"<!--\[if [^\]>]*\]>", re.IGNORECASE)
@@ -60,9 +62,12 @@ class Replacement(NamedTuple):
 def trimmed(address: str) -> str:
     """Return an address in a text without what mail programs leave out: punctuation, and brackets opened before it."""
     end = len(address)
+    unopened = address.count(")") - address.count("(")
     while end and address[end - 1] in _AFTER_LINK:
-        if address[end - 1] == ")" and address.count("(", 0, end) >= address.count(")", 0, end):
-            break
+        if address[end - 1] == ")":
+            if unopened <= 0:
+                break
+            unopened -= 1
         end -= 1
     return address[:end]
 
@@ -70,10 +75,13 @@ def trimmed(address: str) -> str:
 def places_in_text(reader: MarkedText) -> list[LinkPlace]:
     """Return the addresses of http and https in a text body."""
     found: list[LinkPlace] = []
-    text, position = reader.filled, 0
-    while (match := _IN_TEXT.search(text, position)) is not None:
+    text, position, last = reader.filled, 0, 0
+    while (match := _BEGIN.search(text, position)) is not None:
         start = match.start()
-        position = end = _whole(reader, start, match.end())
+        # Conditions cut addresses short; what follows up to `last` is not searched again for each of them.
+        if start >= last and (ends := _END.search(text, match.end())):
+            last = ends.start()
+        position = end = _whole(reader, start, last)
         end = start + len(trimmed(text[start:end]))
         found.append(_place(reader, start, end, reader.marked(start, end)))
     return found
