@@ -32,6 +32,7 @@ from soapstone.errors import ConflictError, InvalidError
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.tracking import TrackingMode
 
 router = APIRouter(prefix="/lists", tags=["lists"])
 
@@ -43,7 +44,7 @@ SETTINGS = ("from_name", "from_address", *SWITCHES, "untracked_domains", "track_
 COLUMNS = ("visible", "on_subscription_page", "tracking")
 
 CategoryId = Annotated[int, Field(ge=1, le=LARGEST)]
-Tracking = Literal["", "full", "figures", "off"]
+Tracking = TrackingMode | Literal[""]
 Domains = Annotated[
     list[Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]], Field(max_length=1000)
 ]
