@@ -44,7 +44,7 @@ SETTINGS = ("from_name", "from_address", *SWITCHES, "untracked_domains", "track_
 COLUMNS = ("visible", "on_subscription_page", "tracking")
 
 CategoryId = Annotated[int, Field(ge=1, le=LARGEST)]
-Tracking = TrackingMode | Literal[""]
+Tracking = Annotated[TrackingMode, Field(strict=False)] | Literal[""]
 Domains = Annotated[
     list[Annotated[str, Field(pattern=r"^[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]], Field(max_length=1000)
 ]
