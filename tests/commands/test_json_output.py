@@ -29,6 +29,10 @@ SHOWN: dict[str, tuple[list[str], str | None]] = {
     "message preview": (["1", "--to", "ada@example.com"], None),
     "send list": ([], "sends"),
     "send status": (["2"], "sends/2"),
+    "track figures": (["--send", "SEND"], "sends/SEND/figures"),
+    "track links": (["MESSAGE"], "messages/MESSAGE/links"),
+    "track events": (["click", "--send", "SEND"], "sends/SEND/events?kind=click"),
+    "track bounces": (["SEND"], "sends/SEND/bounces"),
     "category list": ([], "categories"),
     "event list": (["--list", "1"], "lists/1/external-events"),
     "attribute list": (["--list", "1"], "lists/1/profile"),
@@ -46,6 +50,10 @@ SHOWN: dict[str, tuple[list[str], str | None]] = {
     "settings": ([], None),
     "dkim": ([], None),
 }
+
+
+# Numbers of what the tests made, by their words in SHOWN.
+NUMBERS: dict[str, str] = {}
 
 
 def commands(command: Any = None, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -79,6 +87,16 @@ def filled(served: LocalServed) -> Iterator[httpx.Client]:
             ("tokens", {"name": "a \x9b program"}),
         ):
             assert api.post(address, json=body).is_success, address
+        linked = {"html": '<a href="https://shop.example/">Shop</a>', "from_address": "news@example.com"}
+        message = api.post("messages", json={"list_id": 1, "subject": "Seen", **linked}).json()["id"]
+        to = {
+            "kind": "addresses",
+            "list_id": 1,
+            "emails": [f"{name}@simulator.example" for name in ("bounces", "clicks")],
+        }
+        (send,) = api.post("sends", json={"message_id": message, "to": to}).json()["sends"]
+        served.settle()
+        NUMBERS.update(SEND=str(send["id"]), MESSAGE=str(send["message_id"]))
         occasions = served.product.event_sign_ups
         (picnic,) = occasions.all(1)
         person = {"email": "ada@example.com", "first_name": "Ada", "last_name": "", "reference": "", "answers": []}
@@ -107,6 +125,9 @@ def test_every_command_that_shows_records_is_looked_at() -> None:
 @pytest.mark.parametrize("words", [words for words in SHOWN if words != "dkim"])
 def test_json_is_what_the_rest_api_shows(words: str, records: httpx.Client) -> None:
     arguments, address = SHOWN[words]
+    arguments = [NUMBERS.get(each, each) for each in arguments]
+    for word, number in NUMBERS.items():
+        address = address and address.replace(word, number)
     printed = json.loads(run(*words.split(), *arguments, "--json").stdout)
     assert printed
     if address is None:
