@@ -18,12 +18,10 @@ from tests.conftest import Served
 
 from soapstone import log_context
 from soapstone.listrak import operations as listrak_operations
-from soapstone.listrak.service import available
 from soapstone.logs import LineFormatter
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 
 LISTRAK = listrak_operations.CONTRACT.path
-MISSING = next(each.name for each in listrak_operations.CONTRACT.operations if each.name not in available())
 
 
 def line(
@@ -228,13 +226,6 @@ def test_locks_are_lines(tmp_path: Path) -> None:
         assert told["request_id"] == "10"
     finally:
         strict.stop()
-
-
-def test_a_call_that_is_not_available_is_a_line(talking: Any) -> None:
-    answer = ask(talking, LISTRAK, "203.0.113.80", "early", **listrak("demo", "demo", MISSING))
-    assert "[NotImplemented]" in answer.text
-    (told,) = lines(talking, event="operation is not available", request_id="early")
-    assert (told["address"], told["operation"], told["login"]) == ("203.0.113.80", MISSING, "demo")
 
 
 def test_the_end_of_a_job_is_a_line_and_each_line_of_it_has_its_number(talking: Any) -> None:

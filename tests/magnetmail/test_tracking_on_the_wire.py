@@ -112,18 +112,20 @@ def test_details(magnetmail: Any, sent: Sent) -> None:
 
 def test_events_of_the_account(magnetmail: Any, sent: Sent) -> None:
     """mm-39, mm-116, mm-117"""
-    since = {**CRITERIA, "SearchStartDate": sent.begin}
+    since = {**CRITERIA, "PageSize": 1000, "SearchStartDate": sent.begin}
     told = magnetmail.GetMessageSentTracking(criteria={**since, "ReportType": "Opened"})
     rows = told["data"]["MessageSentTrackingData"]
-    assert told["Count"] == len(rows) == 2
+    assert told["Count"] == len(rows)
+    # Others of the account may be of the same second.
+    rows = [each for each in rows if each["MessageId"] == sent.message]
     assert [(each["RecipientId"], each["Type"], each["Status"]) for each in rows] == [
         (sent.people[0], "Sent", "Delivered"),
         (sent.people[1], "Sent", "MailboxFull"),
     ]
     assert {(each["UserId"], each["MessageId"]) for each in rows} == {("DEMO", sent.message)}
     told = magnetmail.GetMessageOpenTracking(criteria={**since, "ReportType": "Sent"})
-    (opened,) = told["data"]["MessageTrackingData"]
-    assert (told["Count"], opened["RecipientId"], opened["Type"]) == (1, sent.people[0], "Opened")
+    (opened,) = [each for each in told["data"]["MessageTrackingData"] if each["MessageId"] == sent.message]
+    assert (opened["RecipientId"], opened["Type"]) == (sent.people[0], "Opened")
     for url in (URL, "", None):
         told = magnetmail.GetMessageLinkTracking(criteria={**CRITERIA, "MessageId": sent.message, "LinkUrl": url})
         (click,) = told["data"]["MessageLinkTrackingData"]
