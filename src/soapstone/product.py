@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from soapstone.tracking.contact_messages import ContactMessages
     from soapstone.tracking.event_feed import EventFeed
     from soapstone.tracking.incoming_mails import IncomingMails
+    from soapstone.tracking.incoming_records import IncomingRecords
     from soapstone.tracking.message_figures import MessageFigures
     from soapstone.tracking.message_unsubscribes import MessageUnsubscribes
     from soapstone.tracking.relays import Relay
@@ -154,6 +155,7 @@ class Product:
     link_actions: LinkActions = _room(
         "sending.link_actions", lambda its: (its.database, lambda: its.links, lambda: its.stems)
     )
+    incoming_records: IncomingRecords = _room("tracking.incoming_records")
     incoming_mails: IncomingMails = _room("tracking.incoming_mails", lambda its: (its.database, its.stems))
     previews: Previews = _room("sending.messages.preview", lambda its: (its.database, bool(its.settings.public_url)))
 

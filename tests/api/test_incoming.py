@@ -66,3 +66,38 @@ def test_refusals(client: Client, product: Product, account: Account, login: Log
     answer = client().post(PATH, content=raw, headers=MAIL)
     assert answer.json() == {"mails": [{"kind": "bounce", "outcome": "unsigned", "delivery_id": None}]}
     assert client().post(PATH, content=b"", headers=MAIL).json()["mails"][0]["outcome"] == "unsigned"
+
+
+def test_what_was_made_of_each_mail(client: Client, product: Product, post: Post) -> None:
+    (row,) = post.send("ann@receiver.example")
+    address = f"b+{product.stems.make(row.message_id, row.id)}@bounce.example.com"
+    bounce = report(block(row.email, status="5.1.1"), to=address)
+    note = b"Subject: Away\n\nI am away.\n"
+    for raw in (bounce, note):
+        assert client().post(PATH, content=raw, headers=MAIL).status_code == 200
+    recorded, unsigned = client().get(PATH).json()["items"]
+    assert (recorded["kind"], recorded["outcome"], recorded["delivery_id"]) == ("bounce", "recorded", row.id)
+    assert (recorded["source"], recorded["address"], recorded["code"]) == ("rest", row.email, "5.1.1")
+    assert (unsigned["outcome"], unsigned["delivery_id"]) == ("unsigned", None)
+    # Of what was recorded nothing more is kept.
+    assert (recorded["has_content"], unsigned["has_content"]) == (False, True)
+    assert client().get(f"{PATH}/{recorded['id']}/content").status_code == 404
+    kept = client().get(f"{PATH}/{unsigned['id']}/content")
+    assert (kept.headers["content-type"], kept.content) == ("message/rfc822", note)
+    assert kept.headers["content-disposition"].startswith("attachment;")
+    assert client().get(PATH, params={"outcome": "recorded"}).json()["items"] == [recorded]
+    page = client().get(PATH, params={"limit": 1}).json()
+    assert client().get(PATH, params={"limit": 1, "cursor": page["next"]}).json()["items"] == [unsigned]
+
+
+def test_mails_that_came_to_other_accounts_are_not_shown(client: Client, product: Product, post: Post) -> None:
+    other = Accounts(product.database).create("OTHER", time_zone="UTC")
+    product.accounts.add_login(other, "eve", "long secret")
+    assert client().post(PATH, content=b"A note.", headers=MAIL).status_code == 200
+    # A mail without a signature that came another way belongs to no account.
+    product.incoming_mails.take(b"Another note.", source="lmtp")
+    (mine,) = client().get(PATH).json()["items"]
+    eve = client(("eve", "long secret"))
+    assert eve.get(PATH).json()["items"] == []
+    assert eve.get(f"{PATH}/{mine['id']}/content").status_code == 404
+    assert [each.source for each in product.incoming_records.after(None)] == ["rest", "lmtp"]

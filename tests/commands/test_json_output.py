@@ -33,6 +33,7 @@ SHOWN: dict[str, tuple[list[str], str | None]] = {
     "track links": (["MESSAGE"], "messages/MESSAGE/links"),
     "track events": (["click", "--send", "SEND"], "sends/SEND/events?kind=click"),
     "track bounces": (["SEND"], "sends/SEND/bounces"),
+    "track incoming": ([], "incoming"),
     "category list": ([], "categories"),
     "event list": (["--list", "1"], "lists/1/external-events"),
     "attribute list": (["--list", "1"], "lists/1/profile"),
@@ -95,6 +96,7 @@ def filled(served: LocalServed) -> Iterator[httpx.Client]:
             "emails": [f"{name}@simulator.example" for name in ("bounces", "clicks")],
         }
         (send,) = api.post("sends", json={"message_id": message, "to": to}).json()["sends"]
+        assert api.post("incoming", content=b"I am away", headers={"Content-Type": "message/rfc822"}).is_success
         served.settle()
         NUMBERS.update(SEND=str(send["id"]), MESSAGE=str(send["message_id"]))
         occasions = served.product.event_sign_ups

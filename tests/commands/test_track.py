@@ -122,3 +122,28 @@ def test_recipients_of_a_send_as_json(run: Run) -> None:
     found = {each["email"].partition("@")[0]: each for each in json.loads(result.output)}
     assert (found["clicks"]["clicks"], found["opens"]["opens"]) == (1, 1)
     assert found["bounces"]["bounce"]["class"] == "user"
+
+
+def test_mails_that_came_in(run: Run, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    product = Product.open(settings, Database(settings.database))
+    note = b"Subject: [bold]Away\r\n\r\nI am away.\r\n"
+    for raw in (note, b"Something else."):
+        product.incoming_mails.take(raw, source="pipe")
+    product.database.close()
+    first, second = read(run, "incoming")
+    assert (first["kind"], first["outcome"], first["source"], first["has_content"]) == (
+        "reply",
+        "unsigned",
+        "pipe",
+        True,
+    )
+    assert "not signed" in run("incoming").output
+    assert "show more with --limit" in run("incoming", "--limit", "1").output
+    # They are about no mail of any account.
+    assert read(run, "incoming", "--account", "DEMO") == []
+    assert read(run, "incoming", "--outcome", "recorded") == []
+    assert run("content", str(first["id"])).stdout_bytes == note
+    run("content", str(second["id"]), "-o", str(tmp_path / "mail.eml"))
+    assert (tmp_path / "mail.eml").read_bytes() == b"Something else."
+    assert "Nothing is kept of a mail 4711." in run("content", "4711", code=1).output

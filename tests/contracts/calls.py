@@ -63,6 +63,7 @@ class Things:
     link: int = NOBODY
     send: int = NOBODY
     waiting: int = NOBODY
+    incoming: int = NOBODY
     stored: int = NOBODY
     search: int = NOBODY
     mapping: int = NOBODY
@@ -173,11 +174,14 @@ class Ground:
         waiting = product.sends.to_members(
             account=account, login=None, contact_list=made, message=message, due_at=datetime(2099, 1, 1, tzinfo=UTC)
         )
+        note = f"Subject: {name}\n\nI am away.\n".encode()
+        product.incoming_mails.take(note, source="rest", account_id=account.id)
         mapping = product.mappings.add(
             account.id, object_type="Committee", identifier=name, own_type="Group", own_id=made.id, own_name=name
         )
         return Things(
             name=name,
+            incoming=product.incoming_records.after(account.id)[-1].id,
             list=made.id,
             bare_list=product.lists.create(account.id, f"Bare {name}", settings=settings).id,
             header=header,

@@ -106,6 +106,8 @@ ROUTES: dict[str, Callable[[Things], Asked]] = {
     "POST /suppressions": at("/suppressions", {"email": "new@example.com"}),
     "DELETE /suppressions": at("/suppressions?email=shut-{email}"),
     "POST /imports": at("/imports", b"Email\nnew@example.com\n"),
+    "GET /incoming": at("/incoming"),
+    "GET /incoming/{incoming_id}/content": at("/incoming/{incoming}/content"),
     "POST /incoming": at("/incoming", b"Subject: Hello\n\nHello\n"),
     "GET /imports/{job_id}/outcomes": at("/imports/{job}/outcomes"),
     "GET /imports/{job_id}/rejects": at("/imports/{job}/rejects"),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.authentication import Calling
-from soapstone.api.problems import ProblemError
-from soapstone.api.values import storable
+from soapstone.api.problems import ProblemError, not_found
+from soapstone.api.values import Cursor, Limit, Number, Page, own, page, storable
+from soapstone.http.attachment import attachment
+from soapstone.tracking.incoming_records import IncomingRecord
 from soapstone.tracking.mail_parts import LARGEST_MAIL
+from soapstone.vocabulary.tracking import IncomingOutcome
 
 router = APIRouter(tags=["incoming mail"])
 
@@ -38,6 +42,58 @@ class IncomingOut(BaseModel):
     """What was made of the mail."""
 
     mails: list[TakenOut]
+
+
+class IncomingMailOut(BaseModel):
+    """A mail that came in, for one sent mail that it is about; `delivery_id` is null if it names none.
+
+    `source` is the way in. `address`, `code` and `detail` are what it says: the recipient, the status, and the server's
+    words or the type of a complaint. `has_content` says whether the beginning of the mail is kept.
+    """
+
+    id: int
+    received_at: datetime
+    source: str
+    kind: str
+    outcome: str
+    delivery_id: int | None
+    address: str
+    code: str
+    detail: str
+    has_content: bool
+
+    @classmethod
+    def of(cls, found: IncomingRecord) -> IncomingMailOut:
+        """Return the mail as it is shown."""
+        return cls(**own(found, cls))
+
+
+@router.get("/incoming")
+def list_incoming_mails(
+    caller: Calling,
+    outcome: Annotated[IncomingOutcome | None, Query(description="Only those with this outcome.")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Page[IncomingMailOut]:
+    """List mails that came in about mails of the account, or by its calls, and what was made of each, by number."""
+    caller.require_all_lists()
+    return page(
+        cursor,
+        limit,
+        lambda after, most: caller.product.incoming_records.after(caller.account.id, after, most, outcome=outcome),
+        lambda found: found.id,
+        IncomingMailOut.of,
+    )
+
+
+@router.get("/incoming/{incoming_id}/content", response_class=Response, responses={200: {"content": {MEDIA: {}}}})
+def get_incoming_content(incoming_id: Number, caller: Calling) -> Response:
+    """Return the beginning of a mail that was not recorded; it is kept for 30 days."""
+    caller.require_all_lists()
+    found = caller.product.incoming_records.content(caller.account.id, incoming_id)
+    if found is None:
+        raise not_found("mail")
+    return Response(found, headers=attachment(f"incoming-{incoming_id}.eml"), media_type=MEDIA)
 
 
 @router.post("/incoming", openapi_extra=MAIL)

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    settings_of,
+    stop,
+    write_bytes,
+)
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.labels import MAIL_FIGURES
 from soapstone.product import Product
 from soapstone.sending.reports import SendRecord
+from soapstone.store import private
 from soapstone.tracking.event_feed import FeedEvent
 from soapstone.tracking.message_figures import LinkRecord
-from soapstone.vocabulary.tracking import MailEventKind
+from soapstone.vocabulary.tracking import IncomingKind, IncomingOutcome, MailEventKind
 
 app = typer.Typer(no_args_is_help=True, help="Show what became of sent mails.")
 
@@ -168,6 +180,68 @@ def bounces(
         more = next(found, None) is not None
     console.print(table)
     _tell_of_more(more, limit)
+
+
+@app.command()
+def incoming(
+    outcome: Annotated[IncomingOutcome | None, typer.Option(help="Only those with this outcome.")] = None,
+    limit: Limit = 100,
+    as_json: All = False,
+    account: Annotated[
+        str | None, typer.Option(help="Only mails about this account; without it those about none, too.")
+    ] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """List mails that came in about sent mails, such as bounces, and what was made of each."""
+    table = Table("Number", "Time (UTC)", "Way", "Mail", "Outcome", "Address", "Code", "Words")
+    with opened(settings_of(data, database)) as product:
+        number = account_of(product, account).id if account else None
+        records = product.incoming_records
+        found = _all(lambda after: records.after(number, after, ROWS, outcome=outcome), lambda each: each.id)
+        if as_json:
+            from soapstone.api.incoming import IncomingMailOut
+
+            print_all(found, IncomingMailOut.of)
+            return
+        for each in islice(found, limit):
+            table.add_row(
+                str(each.id),
+                f"{each.received_at:%Y-%m-%d %H:%M:%S}",
+                each.source,
+                IncomingKind(each.kind).label,
+                IncomingOutcome(each.outcome).label,
+                each.address,
+                each.code,
+                each.detail,
+            )
+        more = next(found, None) is not None
+    console.print(table)
+    _tell_of_more(more, limit)
+
+
+@app.command()
+def content(
+    number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a mail that came in.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; by default standard output.")
+    ] = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Write the beginning of a mail that came in and was not recorded; it is kept for 30 days."""
+    with opened(settings_of(data, database)) as product:
+        found = product.incoming_records.content(None, number)
+    if found is None:
+        stop(f"Nothing is kept of a mail {number}.")
+    if output is None:
+        write_bytes([found])
+        return
+    try:
+        with private.create(output) as file:
+            file.write(found)
+    except OSError as trouble:
+        stop(f"Cannot write {output}: {trouble.strerror}.")
 
 
 def _feed(
