@@ -75,6 +75,8 @@ bench:
 soak:
 	@requirements/install.sh dev
 	$(TEST) -q -m "not interop" --hypothesis-profile=random $$(grep -rl "from hypothesis import" tests --include="test_*.py")
+	@tests/interop/install.sh
+	TAP_SECONDS=180 $(TEST) -q -m interop tests/interop/test_tap_listrak.py
 	@found=; for script in bench/soak/*.py; do \
 		[ -f "$$script" ] || continue; \
 		found=yes; echo "== $$script"; .venv/bin/python "$$script" || exit 1; \
