@@ -89,7 +89,8 @@ def test_pages_in_any_order(office: Office, sent: tuple[int, int, list[int]]) ->
     whole = [number for offset in (0, 4, 8, 12, 16) for number in page(offset)]
     assert whole == numbers * 3
     assert page(8) == whole[8:12]
-    job_ids = {row.job_id for row in office.database.engine.connect().execute(deliveries.select())}
+    with office.database.read() as connection:
+        job_ids = {row.job_id for row in connection.execute(deliveries.select())}
     assert page(8, job_ids=job_ids) == whole[8:12]
 
 
