@@ -108,12 +108,15 @@ def test_what_a_server_returns_is_a_bounce(name: str, listening: tuple[int, int,
     smtp, bounces, log = listening
     running = Served(
         tmp_path / "data",
+        demo=False,
+        admin_login="ACME/ann",
+        admin_password="long secret",
         smtp_url=f"smtp://127.0.0.1:{smtp}",
         bounce_domain=BOUNCES,
         bounce_listen=f"127.0.0.1:{bounces}",
     )
     try:
-        with httpx.Client(base_url=f"{running.base}/api/v1", auth=("demo", "demo"), timeout=60) as api:
+        with httpx.Client(base_url=f"{running.base}/api/v1", auth=("ann", "long secret"), timeout=60) as api:
             number = api.post("/lists", json={"name": "News", "from_address": f"news@{DOMAIN}"}).json()["id"]
             message = {"list_id": number, "subject": "News", "plain": "News of the day."}
             message_id = api.post("/messages", json=message).json()["id"]

@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 Kind = Annotated[MailEventKind, Query(description="The kind of events.")]
 
 
-class EventOut(BaseModel):
+class MailEventOut(BaseModel):
     """An event of a mail.
 
     `recipient_id` is that of the send's ledger, null for mails that are tracked without persons. `first` marks the
@@ -49,7 +49,7 @@ class EventOut(BaseModel):
     bounce: BounceOut | None
 
     @classmethod
-    def of(cls, kind: MailEventKind, found: FeedEvent, login: Login | None = None) -> EventOut:
+    def of(cls, kind: MailEventKind, found: FeedEvent, login: Login | None = None) -> MailEventOut:
         """Return the event as a login sees it: without the number of a contact that has left its lists."""
         return cls(
             kind=kind,
@@ -103,7 +103,7 @@ def list_events(
     list_id: Annotated[int | None, Query(ge=1, le=LARGEST)] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Feed[EventOut]:
+) -> Feed[MailEventOut]:
     """List events of mails to contacts, of the sends to a list or, for logins that see all lists, of the account.
 
     Test mails, and mails to addresses that are no contacts, are left out.
@@ -116,7 +116,7 @@ def list_events(
     def read(after: int, most: int) -> list[FeedEvent]:
         return caller.product.event_feed.of_account(caller.account.id, kind, list_id=list_id, after=after, limit=most)
 
-    return _feed(cursor, limit, read, lambda found: EventOut.of(kind, found, caller.login))
+    return _feed(cursor, limit, read, lambda found: MailEventOut.of(kind, found, caller.login))
 
 
 @router.get("/messages/{message_id}/events")
@@ -127,7 +127,7 @@ def list_message_events(
     tests: Annotated[bool, Query(description="Those of the test sends instead.")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
-) -> Feed[EventOut]:
+) -> Feed[MailEventOut]:
     """List the events of a message that was sent: the `message_id` of a send.
 
     The server refuses a stored message that was sent by copies: each send has events of its own.
@@ -141,16 +141,16 @@ def list_message_events(
             caller.account.id, message_id, kind, is_test=tests, login=caller.login, after=after, limit=most
         )
 
-    return _feed(cursor, limit, read, lambda found: EventOut.of(kind, found, caller.login))
+    return _feed(cursor, limit, read, lambda found: MailEventOut.of(kind, found, caller.login))
 
 
 @router.get("/sends/{send_id}/events")
 def list_send_events(
     send_id: Number, caller: Calling, kind: Kind, limit: Limit = 100, cursor: Cursor = None
-) -> Feed[EventOut]:
+) -> Feed[MailEventOut]:
     """List the events of a send."""
     read = _of_send(caller, send_id, kind)
-    return _feed(cursor, limit, read, lambda found: EventOut.of(kind, found, caller.login))
+    return _feed(cursor, limit, read, lambda found: MailEventOut.of(kind, found, caller.login))
 
 
 @router.get("/sends/{send_id}/bounces")

@@ -129,9 +129,9 @@ def events(
         owner = account_of(product, account)
         found = _all(_feed(product, owner, kind, message, send), lambda event: event.number)
         if as_json:
-            from soapstone.api.events import EventOut
+            from soapstone.api.events import MailEventOut
 
-            print_all(found, lambda event: EventOut.of(kind, event))
+            print_all(found, lambda event: MailEventOut.of(kind, event))
             return
         for event in islice(found, limit):
             table.add_row(
