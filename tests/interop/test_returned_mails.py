@@ -59,7 +59,7 @@ def route_by_opensmtpd(root: Path, port: int) -> None:
     lines = path.read_text().splitlines()
     first = next(number for number, line in enumerate(lines) if line.startswith("match "))
     lines[first:first] = [
-        f'action "soapstone" lmtp "127.0.0.1:{port}" rcpt-to',
+        f'action "soapstone" relay host "lmtp://127.0.0.1:{port}"',
         f'match from any for domain "{BOUNCES}" action "soapstone"',
     ]
     path.write_text("\n".join(lines) + "\n")
@@ -68,8 +68,8 @@ def route_by_opensmtpd(root: Path, port: int) -> None:
 # How each server is told where bounces go, what the forwarder's file says, and the class of what comes back.
 SERVERS: dict[str, tuple[Any, str, str]] = {
     "postfix": (route_by_postfix, f"\\{FORWARDER}, gone@nowhere.invalid\n", "domain"),
-    "exim": (route_by_exim, f"\\{FORWARDER}, gone@nowhere.invalid\n", "user"),
-    "opensmtpd": (route_by_opensmtpd, "|exit 67\n", "user"),
+    "exim": (route_by_exim, f"\\{FORWARDER}, gone@nowhere.invalid\n", "hard"),
+    "opensmtpd": (route_by_opensmtpd, "|exit 67\n", "hard"),
 }
 
 
@@ -124,7 +124,7 @@ def test_what_a_server_returns_is_a_bounce(name: str, listening: tuple[int, int,
             (send,) = api.post("/sends", json={"message_id": message_id, "to": to}).json()["sends"]
             end = time.monotonic() + SECONDS
             while not (found := api.get(f"/sends/{send['id']}/bounces").json()["items"]):
-                assert time.monotonic() < end, (running.log(), log.read_text(errors="replace"))
+                assert time.monotonic() < end, f"{running.log()}\n{log.read_text(errors='replace')}"
                 time.sleep(0.2)
             running.settle()
             (bounce,) = found

@@ -76,6 +76,14 @@ def test_words_in_the_text_alone(top: str, returned: str) -> None:
     assert outcome(raw) == (ANN, "user", "5.1.1")
 
 
+def test_words_of_exim_about_an_address_that_was_forwarded() -> None:
+    forwarded = f"  gone@other.example\n    (generated from {ANN})\n    Mailing is not supported\n"
+    text = f"A message could not be delivered:\n\n{forwarded}"
+    (each,) = found(report(block(), text=text)).recipients
+    assert each.bounce is not None
+    assert each.bounce.detail == "Mailing is not supported"
+
+
 def test_words_of_exim() -> None:
     text = "These failed:\n\n  ann@receiver.example\n    mailbox is full: retry timeout exceeded"
     assert outcome(report(block(), text=text)) == (ANN, "full", "")

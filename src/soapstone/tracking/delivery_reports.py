@@ -201,7 +201,8 @@ def _near(words: str, address: str) -> str:
     start = words.find(address) if address else -1
     if start < 0:
         return ""
-    after = words[start + len(address) :][:1500].lstrip(">: \t")
+    # Exim: "other@example.com (generated from address)".
+    after = words[start + len(address) :][:1500].lstrip(">): \t")
     return after.partition("\n\n")[0].strip()
 
 
