@@ -327,11 +327,7 @@ def signed(folder: Path, given: argparse.Namespace) -> None:
     make = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", file]
     subprocess.run(make, check=True, capture_output=True)
     record = DkimKey.of("june", str(file)).record.encode()
-    settings = {
-        "SOAPSTONE_DKIM_KEY": str(file),
-        "SOAPSTONE_DKIM_DOMAIN": "example.com",
-        "SOAPSTONE_DKIM_SELECTOR": "june",
-    }
+    settings = {"SOAPSTONE_DKIM_KEYS": f"example.com:june:{file}"}
 
     def accept(mail: str) -> None:
         # The sink keeps mails as they came: points at the beginning of a line are doubled (RFC 5321 4.5.2).

@@ -38,7 +38,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     # One person in all of these.
     "personal_data": {"jobs", "store", *ROOMS - {"personal_data"}},
     # What an operator may set. Rooms get the values handed to them.
-    "settings": set(),
+    "settings": {"setting_values"},
+    "setting_values": set(),
     # The rooms, opened on one set of records: what the contracts call.
     "product": {"settings", "jobs", "store", *ROOMS},
     "magnetmail": {"wire", "product", "jobs", *ROOMS},

@@ -219,7 +219,7 @@ def show_dkim(as_json: Json = False) -> None:
 
     signer = dkim_signer(settings_of())
     if signer is None:
-        stop("No DKIM key is set: SOAPSTONE_DKIM_KEY is empty.")
+        stop("No DKIM key is set: SOAPSTONE_DKIM_KEYS is empty.")
     if as_json:
         print_json([{"name": name, "type": "TXT", "value": record} for name, record in signer.records.items()])
         return
@@ -310,7 +310,7 @@ def taking_bounces(product: Product) -> Iterator[None]:
     from soapstone.tracking.mail_listener import MailListener, UnusablePlace, listening
 
     if not settings.bounce_domain:
-        stop("SOAPSTONE_BOUNCE_LISTEN is set, and SOAPSTONE_BOUNCE_DOMAIN is not set.")
+        stop("SOAPSTONE_BOUNCE_LISTEN is set, and SOAPSTONE_BOUNCE_ADDRESS is not set.")
     hostname = settings.smtp_hostname or settings.bounce_domain
     try:
         with listening(MailListener(product.incoming_mails, settings.bounce_domain, hostname), settings.bounce_listen):

@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from httptools import HttpParserUpgrade, HttpRequestParser
@@ -18,7 +17,7 @@ MAX_HEAD = 64 * 1024
 """Bytes of request line and headers, or of a chunked body's framing. A guard, not an exact limit:
 they are counted by received pieces."""
 LEAST_BODY = 1000
-"""Bytes of a body that must come within `Patience.body` seconds."""
+"""Bytes of a body that must come within the timeout of a client."""
 MAX_UNREAD = 16 * 1024 * 1024
 """Bytes of a body still read after the answer, so that a client that sends everything first can read it."""
 MAX_PIPELINED = 16
@@ -33,23 +32,17 @@ _BUSY_HEAD = (
 ).encode()
 
 
-@dataclass(frozen=True)
-class Patience:
-    """Timeouts of a client, in seconds: for the head of a request, for each `LEAST_BODY` bytes of its body, and to read
-    some of a waiting answer."""
-
-    head: float
-    body: float
-    answer: float
-
-
 class Connection(HttpToolsProtocol):
-    """uvicorn's protocol with limits. Call `check` about once a second."""
+    """uvicorn's protocol with limits. Call `check` about once a second.
 
-    def __init__(self, *arguments: Any, limits: ConnectionLimits, patience: Patience, **options: Any) -> None:
+    `timeout` is a client's time in seconds: for the head of a request, for each `LEAST_BODY` bytes of its body, and to
+    read some of a waiting answer.
+    """
+
+    def __init__(self, *arguments: Any, limits: ConnectionLimits, timeout: float, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._limits = limits
-        self._patience = patience
+        self._timeout = timeout
         self._peer = ""
         self._admitted = True
         # The part of a request that the client is sending; neither: it is answered, or none has begun.
@@ -206,16 +199,16 @@ class Connection(HttpToolsProtocol):
             self._taken = now
         self._unsent = unsent
         cycle = self.cycle
-        if unsent and now - self._taken > self._patience.answer:
+        if unsent and now - self._taken > self._timeout:
             self.transport.abort()
         elif self._in_head:
             answered = cycle is None or cycle.response_complete
-            if answered and now - self._since > self._patience.head:
+            if answered and now - self._since > self._timeout:
                 self._end(b"408 Request Timeout")
         elif self._in_body:
             if self.flow.read_paused:
                 self._since, self._came = now, 0
-            elif now - self._since > self._patience.body:
+            elif now - self._since > self._timeout:
                 self._end(b"408 Request Timeout")
 
     def turn_away(self) -> None:

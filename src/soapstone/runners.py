@@ -121,14 +121,10 @@ def _retries(settings: Settings) -> Retries:
 
 def dkim_signer(settings: Settings) -> DkimSigner | None:
     """Return the signer with the configured keys; None if mails go unsigned. Raises InvalidError."""
-    if not settings.dkim_key:
-        if settings.dkim_second_key:
-            raise InvalidError("SOAPSTONE_DKIM_SECOND_KEY is set, and SOAPSTONE_DKIM_KEY is not set.")
+    keys = [key.split(":", 2) for key in settings.dkim_keys]
+    if not keys:
         return None
-    keys = [DkimKey.of(settings.dkim_selector, settings.dkim_key)]
-    if settings.dkim_second_key:
-        keys.append(DkimKey.of(settings.dkim_second_selector, settings.dkim_second_key))
-    return DkimSigner(settings.dkim_domain, keys)
+    return DkimSigner(keys[0][0], [DkimKey.of(selector, path) for _, selector, path in keys])
 
 
 def stationery(product: Product) -> MailOptions:

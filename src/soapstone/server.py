@@ -22,7 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from soapstone import log_context
 from soapstone.accounts.logon import log_refusal
-from soapstone.connection import Connection, Patience, check_all
+from soapstone.connection import Connection, check_all
 from soapstone.connection_limits import HEALTH, ConnectionLimits
 from soapstone.console.recent_calls import RecentCalls
 from soapstone.demo import LOGIN, PASSWORD
@@ -350,12 +350,11 @@ class WebServer(uvicorn.Server):
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )
-        patience = Patience(settings.head_seconds, settings.body_seconds, settings.answer_seconds)
         super().__init__(
             uvicorn.Config(
                 limits.per_client(app),
                 # uvicorn calls it as it would call the class.
-                http=partial(Connection, limits=limits, patience=patience),  # type: ignore[arg-type]
+                http=partial(Connection, limits=limits, timeout=settings.client_timeout_seconds),  # type: ignore[arg-type]
                 # An upgraded connection would escape these limits.
                 ws="none",
                 loop="uvloop",

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
-import operator
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
-from zoneinfo import ZoneInfo
+from urllib.parse import urlsplit
 
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from soapstone import setting_values as values
 from soapstone.errors import SoapstoneError
 
 PREFIX = "SOAPSTONE_"
-DATABASES = ("sqlite", "postgresql")
 # What Kubernetes sets for a service named soapstone, in all containers of its namespace; links of Docker do the same.
 _SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
 
@@ -31,9 +24,6 @@ _SERVICE_PROTOCOLS = ("tcp://", "udp://", "sctp://")
 SECRETS = ("database_url", "smtp_url", "secret_key", "metrics_token", "admin_password", "relay_key")
 # Most bytes of such a file.
 LARGEST_SECRET = 64 << 10
-
-# Fewest characters of a token that cannot be guessed.
-SHORTEST_TOKEN = 20
 
 
 class UnusableSetting(SoapstoneError):
@@ -56,236 +46,90 @@ def _setting(default: Any, description: str, read: Callable[[Any], Any] = str) -
     return Setting(default, description, read)
 
 
-def _number(
-    kind: type[float], *, above: float | None = None, least: float | None = None, most: float | None = None
-) -> Callable[[Any], float]:
-    """Return a reader of numbers of this kind within these bounds."""
-    bounds = (
-        (above, operator.gt, "greater than"),
-        (least, operator.ge, "greater than or equal to"),
-        (most, operator.le, "less than or equal to"),
-    )
-
-    def read(given: Any) -> float:
-        try:
-            value = kind(given)
-        except ValueError:
-            form = ("integer", "an integer") if kind is int else ("number", "a number")
-            raise ValueError("it should be a valid {}, unable to parse string as {}".format(*form)) from None
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError("it should be a finite number")
-        for bound, keeps, words in bounds:
-            if bound is not None and not keeps(value, bound):
-                raise ValueError(f"it should be {words} {bound}")
-        return value
-
-    return read
-
-
-# Larger values overflow clocks or calendars.
-_seconds = _number(float, above=0, most=86_400)
-_minutes = _number(int, above=0, most=525_600)
-
-
-def _rate(given: Any) -> float:
-    value = _number(float, least=0, most=1_000_000)(given)
-    if 0 < value < 0.001:
-        raise ValueError("it should be 0, or 0.001 at least")
-    return value
-
-
-def _one_of(*words: str) -> Callable[[Any], str]:
-    def read(given: Any) -> str:
-        if given not in words:
-            *others, last = map(repr, words)
-            raise ValueError(f"it should be {', '.join(others)} or {last}")
-        return str(given)
-
-    return read
-
-
-def _folder(given: Any) -> Path:
-    if str(given).strip():
-        return Path(given)
-    # It would be the folder in which the command runs.
-    raise ValueError("it is empty: name a folder, or leave it out")
-
-
-def _login(given: str) -> str:
-    if given and not all(part.strip() for part in given.split("/", 1)):
-        raise ValueError("it is LOGIN or ACCOUNT/LOGIN")
-    return given
-
-
-def _database(given: str) -> str:
-    try:
-        parsed = make_url(given) if given else None
-    except (ArgumentError, ValueError):
-        raise ValueError("it cannot be read as a URL: sqlite:///path or postgresql://user:password@host/name") from None
-    if parsed is not None and (parsed.get_backend_name() not in DATABASES or not parsed.database):
-        raise ValueError("it is not sqlite:///path or postgresql://user:password@host/name")
-    return given
-
-
-def _url(given: str) -> str:
-    if given:
-        parts = _split(given)
-        if parts is None or parts.scheme not in ("http", "https") or parts.query or parts.fragment:
-            raise ValueError("it is not a URL such as https://mail.example.com")
-    return given
-
-
-def _zone(given: str) -> str:
-    try:
-        ZoneInfo(given)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"there is no time zone {given!r}; one is Europe/Berlin") from None
-    return given
-
-
-def _host(given: str) -> str:
-    if not all("!" <= character <= "~" for character in given):
-        raise ValueError(f"{given!r} is no name of a host, such as mail.example.com")
-    return given
-
-
-def _domain(given: str) -> str:
-    """Return a domain as name servers know it."""
-    if not given:
-        return ""
-    # Loaded where it is needed: few servers name such a domain.
-    import idna
-
-    domain = ""
-    with suppress(ValueError):
-        domain = idna.encode(given.removesuffix("."), uts46=True, std3_rules=True).decode().lower()
-    if len(domain) > 180 or "." not in domain:
-        raise ValueError(f"{given!r} is no domain, such as bounces.example.com")
-    return domain
-
-
-def _place(given: str) -> str:
-    """Return where to listen: host:port, or unix:path."""
-    host, _, port = given.rpartition(":")
-    is_file = given.startswith("unix:") and len(given) > len("unix:")
-    if given and not is_file and not (host and port.isdecimal() and 0 <= int(port) <= 65_535):
-        raise ValueError("it is host:port, such as 127.0.0.1:8024, or unix:/path")
-    return given
-
-
-def _listed(given: Any) -> list[str]:
-    """Return a list, also from the text of an environment variable."""
-    if isinstance(given, str):
-        if not given.lstrip().startswith("["):
-            return [one.strip() for one in given.split(",") if one.strip()]
-        try:
-            given = json.loads(given)
-        except ValueError:
-            raise ValueError('a list is written with commas, or as JSON, ["…", "…"]') from None
-    if not all(isinstance(one, str) for one in given):
-        raise ValueError("it should be a valid string")
-    return list(given)
-
-
-def _networks(given: Any) -> list[str]:
-    networks = _listed(given)
-    for one in networks:
-        try:
-            ip_network(one, strict=False)
-        except ValueError:
-            raise ValueError(f"{one!r} is no address and no network") from None
-    return networks
-
-
-def _origins(given: Any) -> list[str]:
-    return [_origin(one) for one in _listed(given)]
-
-
-def _token(given: str) -> str:
-    if given and (len(given) < SHORTEST_TOKEN or not given.isascii() or not given.isprintable() or " " in given):
-        raise ValueError(f"it needs {SHORTEST_TOKEN} characters or more, of ASCII and without spaces")
-    return given
-
-
 class Settings:
     """The operator's settings. Command-line flags win over environment variables, these over defaults."""
 
-    data_dir: Path = _setting(Path("./data"), "Folder for all files of this server.", _folder)
-    database_url: str = _setting("", "Database; empty means a SQLite file in the data folder.", _database)
+    data_dir: Path = _setting(Path("./data"), "Folder for all files of this server.", values.folder)
+    database_url: str = _setting("", "Database; empty means a SQLite file in the data folder.", values.database)
     public_url: str = _setting(
-        "", "Public URL of this server, with which links in mails begin; without it mails have no links.", _url
+        "", "Public URL of this server, with which links in mails begin; without it mails have no links.", values.url
     )
-    trusted_proxies: list[str] = _setting([], "Addresses of proxies whose X-Forwarded headers are trusted.", _networks)
+    trusted_proxies: list[str] = _setting(
+        [], "Addresses of proxies whose X-Forwarded headers are trusted.", values.networks
+    )
     tls_cert: str = _setting("", "File with the certificate and its chain, PEM; empty means no TLS.")
     tls_key: str = _setting("", "File with the key of the certificate, PEM, without a password.")
     allowed_origins: list[str] = _setting(
-        [], "Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.", _origins
+        [], "Origins of web pages that may call SOAP, XML over HTTP and REST from a browser.", values.origins
     )
-    max_upload_bytes: int = _setting(2 << 30, "Largest request body, in bytes.", _number(int, above=0, most=1 << 50))
-    head_seconds: float = _setting(20, "How long the head of a request may take.", _seconds)
-    body_seconds: float = _setting(
-        30, "A request is aborted if less than 1,000 bytes of its body arrive in this time.", _seconds
+    max_upload_bytes: int = _setting(
+        2 << 30, "Largest request body, in bytes.", values.number(int, above=0, most=1 << 50)
     )
-    answer_seconds: float = _setting(
-        60, "A connection is closed if its client reads nothing of an answer for this long.", _seconds
+    client_timeout_seconds: float = _setting(
+        30,
+        "How long a client may take for the head of a request, for each 1,000 bytes of its body, and to read some of a "
+        "waiting answer.",
+        values.seconds,
     )
     max_connections: int = _setting(
-        500, "Concurrent connections of all clients; more are answered 503.", _number(int, above=0)
+        500, "Concurrent connections of all clients; more are answered 503.", values.number(int, above=0)
     )
     max_connections_per_address: int = _setting(
         100,
         "Concurrent connections of one client address, or of one IPv6 /64 network; "
         "loopback addresses and trusted proxies have no such limit.",
-        _number(int, above=0),
+        values.number(int, above=0),
     )
     session_minutes: int = _setting(
-        60, "A session of MagnetMail or the console ends this long after its last use.", _minutes
+        60, "A session of MagnetMail or the console ends this long after its last use.", values.minutes
     )
-    time_zone: str = _setting("America/New_York", "Time zone of new accounts.", _zone)
+    time_zone: str = _setting("America/New_York", "Time zone of new accounts.", values.zone)
     lock_failures: int = _setting(
         10,
         "Failed logons within the lock time that lock a login; ten times as many lock an address.",
-        _number(int, above=0),
+        values.number(int, above=0),
     )
-    lock_minutes: int = _setting(15, "How long failures are remembered and a lock lasts.", _minutes)
+    lock_minutes: int = _setting(15, "How long failures are remembered and a lock lasts.", values.minutes)
     smtp_url: str = _setting("", "SMTP server for outgoing mail, smtp://… or smtps://…; empty means a folder of files.")
     smtp_connections: int = _setting(
-        8, "Connections to the SMTP server that a worker opens.", _number(int, above=0, most=200)
+        8, "Connections to the SMTP server that a worker opens.", values.number(int, above=0, most=200)
     )
-    smtp_rate: float = _setting(0, "Most mails per second that a worker sends; 0 means no limit.", _rate)
-    smtp_domain_rate: float = _setting(0, "Most mails per second to recipients of one domain; 0 means no limit.", _rate)
+    smtp_rate: float = _setting(0, "Most mails per second that a worker sends; 0 means no limit.", values.rate)
+    smtp_domain_rate: float = _setting(
+        0, "Most mails per second to recipients of one domain; 0 means no limit.", values.rate
+    )
     smtp_timeout_seconds: float = _setting(
-        300, "How long the SMTP server may take for the envelope of a mail; twice as long for its content.", _seconds
+        300,
+        "How long the SMTP server may take for the envelope of a mail; twice as long for its content.",
+        values.seconds,
     )
     smtp_retry_seconds: float = _setting(
-        60, "Delay of the first retry of a deferred recipient; doubled for each further one.", _seconds
+        60, "Delay of the first retry of a deferred recipient; doubled for each further one.", values.seconds
     )
     smtp_retry_hours: float = _setting(
         24,
         "A recipient that stays deferred is given up after this time.",
-        _number(float, above=0, most=8_760),
+        values.number(float, above=0, most=8_760),
     )
-    smtp_hostname: str = _setting("", "Host name in EHLO; empty means this machine's.", _host)
-    dkim_key: str = _setting("", "File with the RSA or ed25519 key that mails are signed with, PEM; empty means none.")
-    dkim_domain: str = _setting("", "Domain that signs; mails from other domains go unsigned.")
-    dkim_selector: str = _setting("", "Selector of the key in that domain.")
-    dkim_second_key: str = _setting(
-        "", "File with a second key, of the other kind, for a second signature; empty means none."
+    smtp_hostname: str = _setting("", "Host name in EHLO; empty means this machine's.", values.host)
+    dkim_keys: list[str] = _setting(
+        [],
+        "Keys that mails are signed with, DOMAIN:SELECTOR:FILE; each of them adds a signature. Mails from other "
+        "domains go unsigned.",
+        values.dkim_keys,
     )
-    dkim_second_selector: str = _setting("", "Selector of the second key in the same domain.")
-    bounce_domain: str = _setting(
-        "", "Domain whose mail comes to this server: bounces and complaints; empty means that none come.", _domain
-    )
-    bounce_separator: Literal["+", "-"] = _setting(
-        "+", "What stands between b and the signature in addresses for bounces: + or -.", _one_of("+", "-")
+    bounce_address: str = _setting(
+        "",
+        "Where bounces and complaints come to this server: b+@DOMAIN, or b-@DOMAIN; empty means that none come.",
+        values.bounce_address,
     )
     bounce_listen: str = _setting(
-        "", "Where bounces are taken by LMTP and SMTP, host:port or unix:path; empty means nowhere.", _place
+        "", "Where bounces are taken by LMTP and SMTP, host:port or unix:path; empty means nowhere.", values.place
     )
     relay: Literal["", "mailgun", "postmark", "sendgrid", "ses"] = _setting(
         "",
         "Service that sends the mails on and reports bounces: mailgun, postmark, sendgrid or ses; empty means none.",
-        _one_of("", "mailgun", "postmark", "sendgrid", "ses"),
+        values.one_of("", "mailgun", "postmark", "sendgrid", "ses"),
     )
     relay_key: str = _setting("", "What calls of that service are checked with; docs/bounces.md says what it is.")
     spamd_url: str = _setting("", "SpamAssassin's spamd that scores messages, spamd://host:port; empty means none.")
@@ -293,45 +137,45 @@ class Settings:
         5,
         "A click that comes less than this time after its mail was handed over is a scanner's; "
         "0: no click is judged by its time.",
-        _number(float, least=0, most=86_400),
+        values.number(float, least=0, most=86_400),
     )
     secret_key: str = _setting("", "Key that signs links in mails; empty means one kept in the database.")
     retention_days: int = _setting(
         30,
         "How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
-        _number(int, least=30, most=36_500),
+        values.number(int, least=30, most=36_500),
     )
     row_retention_days: int = _setting(
         0,
         "How long rejected rows and the outcomes of rows of finished imports are kept; 0: for ever.",
-        _number(int, least=0, most=36_500),
+        values.number(int, least=0, most=36_500),
     )
     mail_retention_days: int = _setting(
         0,
         "How long mails of finished sends stay in the mail folder; 0: for ever.",
-        _number(int, least=0, most=36_500),
+        values.number(int, least=0, most=36_500),
     )
     event_retention_days: int = _setting(
         400,
         "How long opens, reads and clicks of single mails are kept; 0: for ever. Figures stay.",
-        _number(int, least=0, most=36_500),
+        values.number(int, least=0, most=36_500),
     )
     log_format: Literal["text", "json"] = _setting(
-        "text", "Format of log lines: text or json.", _one_of("text", "json")
+        "text", "Format of log lines: text or json.", values.one_of("text", "json")
     )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info",
         "Lowest level of log lines: debug, info, warning or error.",
-        _one_of("debug", "info", "warning", "error"),
+        values.one_of("debug", "info", "warning", "error"),
     )
     metrics_token: str = _setting(
-        "", "Token with which a monitor reads /metrics, 20 characters or more; empty means no metrics.", _token
+        "", "Token with which a monitor reads /metrics, 20 characters or more; empty means no metrics.", values.token
     )
     admin_login: str = _setting(
         "",
         "Login of the first account, LOGIN or ACCOUNT/LOGIN; a server creates both if it has no account "
         "yet. Without ACCOUNT the account is named like the login.",
-        _login,
+        values.login,
     )
     admin_password: str = _setting("", "Password of that login; used only to create it.")
 
@@ -352,9 +196,9 @@ class Settings:
         if faults:
             raise UnusableSetting("\n".join(faults))
 
-    def changed(self, **values: Any) -> Settings:
-        """Return a copy of these settings with some values changed."""
-        return Settings(**vars(self) | values)
+    def changed(self, **given: Any) -> Settings:
+        """Return a copy of these settings with those that are `given` changed."""
+        return Settings(**vars(self) | given)
 
     @property
     def database(self) -> str:
@@ -367,6 +211,16 @@ class Settings:
         url = make_url(self.database)
         secret = {name: "***" for name in url.query if "password" in name}
         return url.update_query_dict(secret).render_as_string()
+
+    @property
+    def bounce_domain(self) -> str:
+        """The domain whose mail comes to this server; empty means that none comes."""
+        return self.bounce_address.rpartition("@")[2]
+
+    @property
+    def bounce_separator(self) -> str:
+        """What stands between the local part and the signature in addresses for bounces: "+" or "-"."""
+        return self.bounce_address[1:2]
 
     @property
     def blobs(self) -> Path:
@@ -479,22 +333,3 @@ def _unknown(name: str) -> str:
     known = [f"{PREFIX}{field.upper()}" for field in SETTINGS]
     close = get_close_matches(name.upper(), known, n=1)
     return f"{name} is no setting{f': is it {close[0]}?' if close else '.'} All of them: soapstone settings"
-
-
-def _split(url: str) -> SplitResult | None:
-    """Return the parts of a URL with a host, and neither a user nor blanks; None for anything else."""
-    try:
-        parts = urlsplit(url)
-        # Reading the port checks it.
-        usable = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        return None
-    return parts if usable and not any(character <= " " for character in url) else None
-
-
-def _origin(given: str) -> str:
-    """Return an origin as browsers write it: in lower case, without a path."""
-    parts = _split(given)
-    if parts is None or not parts.scheme or parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError(f"{given!r} is no origin such as https://www.example.com")
-    return given.rstrip("/").lower().removesuffix({"http": ":80", "https": ":443"}.get(parts.scheme, "/"))

@@ -9,7 +9,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from soapstone.connection import Connection, Patience
+from soapstone.connection import Connection
 from soapstone.connection_limits import ConnectionLimits
 from soapstone.errors import SoapstoneError
 
@@ -72,13 +72,13 @@ async def _echo_size(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _connect(*, head: float = 60, body: float = 60, answer: float = 60, most: int = 1) -> tuple[Connection, _Transport]:
+def _connect(*, timeout: float = 60, most: int = 1) -> tuple[Connection, _Transport]:
     config = uvicorn.Config(
         _echo_size, http=Connection, ws="none", log_config=None, access_log=False, proxy_headers=False
     )
     config.load()
     limits, transport = ConnectionLimits(most, most), _Transport()
-    connection = Connection(config, ServerState(), {}, limits=limits, patience=Patience(head, body, answer))
+    connection = Connection(config, ServerState(), {}, limits=limits, timeout=timeout)
     connection.connection_made(transport)
     return connection, transport
 
@@ -112,12 +112,12 @@ async def _rehearse() -> None:
     _expect(transport.written.endswith(b"\r\n\r\n4"), "a body behind an offer of another protocol")
     connection.connection_lost(None)
 
-    connection, transport = _connect(head=-1)
+    connection, transport = _connect(timeout=-1)
     connection.check()
     _expect(transport.written.startswith(b"HTTP/1.1 408 ") and transport.closed, "a slow head")
     connection.connection_lost(None)
 
-    connection, transport = _connect(body=-1)
+    connection, transport = _connect(timeout=-1)
     connection.data_received(_HEAD + b"\r\n")
     await asyncio.sleep(0)
     connection.check()

@@ -249,8 +249,12 @@ def test_a_scanner_whose_url_is_none(run: Run, monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize(
     ("variable", "value", "reason"),
     [
-        ("SOAPSTONE_DKIM_KEY", "nowhere.pem", "The DKIM key nowhere.pem cannot be read: No such file or directory."),
-        ("SOAPSTONE_DKIM_SECOND_KEY", "two.pem", "SOAPSTONE_DKIM_KEY is not set."),
+        (
+            "SOAPSTONE_DKIM_KEYS",
+            "example.com:june:nowhere.pem",
+            "The DKIM key nowhere.pem cannot be read: No such file or directory.",
+        ),
+        ("SOAPSTONE_DKIM_KEYS", "key.pem", "SOAPSTONE_DKIM_KEYS cannot be used: a key is DOMAIN:SELECTOR:FILE"),
         ("SOAPSTONE_SMTP_URL", "mail.example.com", "is not smtp://host:port or smtps://host:port."),
     ],
 )
@@ -259,22 +263,18 @@ def test_a_worker_that_could_send_nothing_does_not_start(
     run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], variable: str, value: str, reason: str
 ) -> None:
     """One sentence instead of a worker that ends again and again."""
-    monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
     monkeypatch.setenv(variable, value)
     assert reason in run(*words, code=1).output
 
 
 def test_the_records_of_dkim_keys(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a zone file has them; a string of a record holds 255 characters."""
-    assert "SOAPSTONE_DKIM_KEY is empty" in run("dkim", code=1).output
+    assert "SOAPSTONE_DKIM_KEYS is empty" in run("dkim", code=1).output
     for name, kind in (("rsa", "RSA"), ("ed25519", "ed25519")):
         file = tmp_path / f"{name}.pem"
         subprocess.run(["openssl", "genpkey", "-algorithm", kind, "-out", file], check=True, capture_output=True)
-    monkeypatch.setenv("SOAPSTONE_DKIM_DOMAIN", "example.com")
-    monkeypatch.setenv("SOAPSTONE_DKIM_KEY", str(tmp_path / "rsa.pem"))
-    monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
-    monkeypatch.setenv("SOAPSTONE_DKIM_SECOND_KEY", str(tmp_path / "ed25519.pem"))
-    monkeypatch.setenv("SOAPSTONE_DKIM_SECOND_SELECTOR", "june-ed")
+    keys = f"example.com:june:{tmp_path / 'rsa.pem'},example.com:june-ed:{tmp_path / 'ed25519.pem'}"
+    monkeypatch.setenv("SOAPSTONE_DKIM_KEYS", keys)
     rsa, ed25519 = run("dkim").output.splitlines()
     found = re.fullmatch(r'june\._domainkey\.example\.com\. IN TXT "(v=DKIM1; k=rsa; p=.{237})" "(.{155})"', rsa)
     assert found

@@ -291,8 +291,7 @@ def test_unknown_words_are_not_understood(run: Run) -> None:
 
 def test_an_import_that_no_worker_can_do_waits(run: Run, product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that cannot be used keeps this process from working, as it keeps workers from it; the job is kept."""
-    monkeypatch.setenv("SOAPSTONE_DKIM_KEY", "nowhere.pem")
-    monkeypatch.setenv("SOAPSTONE_DKIM_SELECTOR", "june")
+    monkeypatch.setenv("SOAPSTONE_DKIM_KEYS", "example.com:june:nowhere.pem")
     result = run("people.csv", ROWS, "--list", "1", code=1)
     assert "waits for a worker: The DKIM key nowhere.pem cannot be read: No such file or directory." in result.output
     assert [job.state for job in product.jobs.find()] == ["queued"]

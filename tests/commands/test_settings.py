@@ -47,7 +47,12 @@ def run(*words: str, code: int = 0) -> Result:
         ("RETENTION_DAYS", "99999999999", "less than or equal to 36500"),
         ("SPAMD_URL", "localhost:783", "is not spamd://host:port."),
         ("SPAMD_URL", "spamd://localhost:x", "is not spamd://host:port."),
-        ("DKIM_DOMAIN", "example.com", "SOAPSTONE_DKIM_KEY is not set"),
+        ("DKIM_KEYS", "example.com:june", "a key is DOMAIN:SELECTOR:FILE, such as"),
+        ("DKIM_KEYS", "example.com::june.pem", "a key is DOMAIN:SELECTOR:FILE, such as"),
+        ("DKIM_KEYS", "a.example:june:a.pem,b.example:june:b.pem", "all keys sign for one domain"),
+        ("BOUNCE_ADDRESS", "bounces.example.com", "it is b+@DOMAIN or b-@DOMAIN"),
+        ("BOUNCE_ADDRESS", "b@bounces.example.com", "it is b+@DOMAIN or b-@DOMAIN"),
+        ("BOUNCE_ADDRESS", "b+@bounces", "'bounces' is no domain"),
         ("TIME_ZONE", "Mars/Base", "there is no time zone 'Mars/Base'"),
         ("TIME_ZONE", "../../etc/passwd", "there is no time zone"),
         ("TIME_ZONE", "", "there is no time zone ''"),
@@ -109,10 +114,7 @@ def test_all_faults_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("SPAMD_URL", "mail.example.com"),
         ("TLS_CERT", str(tmp_path / "pair.pem")),
         ("TLS_KEY", str(tmp_path / "pair.pem")),
-        ("DKIM_KEY", str(tmp_path / "nowhere.pem")),
-        ("DKIM_SELECTOR", "june"),
-        ("DKIM_SECOND_KEY", str(tmp_path / "pair.pem")),
-        ("DKIM_SECOND_SELECTOR", "july"),
+        ("DKIM_KEYS", f"example.com:june:{tmp_path / 'nowhere.pem'},example.com:july:{tmp_path / 'pair.pem'}"),
     ):
         monkeypatch.setenv(f"SOAPSTONE_{name}", value)
     for start in STARTS:

@@ -112,7 +112,7 @@ def test_what_a_server_returns_is_a_bounce(name: str, listening: tuple[int, int,
         admin_login="ACME/ann",
         admin_password="long secret",
         smtp_url=f"smtp://127.0.0.1:{smtp}",
-        bounce_domain=BOUNCES,
+        bounce_address=f"b+@{BOUNCES}",
         bounce_listen=f"127.0.0.1:{bounces}",
     )
     try:

@@ -278,7 +278,7 @@ def test_a_server_process(tmp_path: Path) -> None:
     held = socket.create_server(("127.0.0.1", 0))
     port = held.getsockname()[1]
     held.close()
-    served = Served(tmp_path / "data", bounce_domain=DOMAIN, bounce_listen=f"127.0.0.1:{port}")
+    served = Served(tmp_path / "data", bounce_address=f"b+@{DOMAIN}", bounce_listen=f"127.0.0.1:{port}")
     database = Database(f"sqlite:///{served.data / 'soapstone.sqlite'}")
     try:
         with database.read() as connection:

@@ -15,8 +15,7 @@ PATIENCE = 1
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, server_class: Any) -> Iterator[Any]:
     """A server that waits for so many seconds only."""
-    times = dict.fromkeys(("head_seconds", "body_seconds", "answer_seconds"), str(PATIENCE))
-    running = server_class(tmp_path_factory.mktemp("served") / "data", **times)
+    running = server_class(tmp_path_factory.mktemp("served") / "data", client_timeout_seconds=str(PATIENCE))
     yield running
     running.stop()
 

@@ -62,20 +62,6 @@ def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
     from soapstone.runners import dkim_signer
     from soapstone.sending.mail.dkim import DkimKey
 
-    first, second = settings.dkim_key, settings.dkim_second_key
-    if not first:
-        names = ("dkim_second_key", "dkim_domain", "dkim_selector", "dkim_second_selector")
-        useless = [f"SOAPSTONE_{name.upper()}" for name in names if getattr(settings, name)]
-
-        def refuse() -> None:
-            if useless:
-                raise InvalidError(
-                    f"SOAPSTONE_DKIM_KEY is not set. Mails go unsigned in spite of {', '.join(useless)}."
-                )
-
-        yield refuse
-        return
-    keys = [(first, settings.dkim_selector)] + ([(second, settings.dkim_second_selector)] if second else [])
     usable = 0
 
     def read(path: str, selector: str) -> None:
@@ -83,7 +69,8 @@ def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:
         DkimKey.of(selector, path)
         usable += 1
 
-    for path, selector in keys:
+    for key in settings.dkim_keys:
+        _, selector, path = key.split(":", 2)
         yield lambda path=path, selector=selector: read(path, selector)  # type: ignore[misc]
-    if usable == len(keys):
+    if usable == len(settings.dkim_keys):
         yield lambda: dkim_signer(settings)

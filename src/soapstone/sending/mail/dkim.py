@@ -107,11 +107,6 @@ class DkimKey:
     @classmethod
     def of(cls, selector: str, path: str) -> DkimKey:
         """Read the key in that file. Raises InvalidError."""
-        if not selector:
-            raise InvalidError(
-                f"The DKIM key {path} needs a selector: SOAPSTONE_DKIM_SELECTOR, or SOAPSTONE_DKIM_SECOND_SELECTOR for "
-                "a second key."
-            )
         try:
             pem = Path(path).read_bytes()
         except OSError as error:
@@ -129,9 +124,7 @@ class DkimSigner:
         try:
             self._domain = idna.encode(domain.removesuffix("."), uts46=True, std3_rules=True).decode().lower()
         except idna.IDNAError:
-            raise InvalidError(
-                f"A DKIM key needs the domain that signs, in SOAPSTONE_DKIM_DOMAIN: {domain!r} is not one."
-            ) from None
+            raise InvalidError(f"A DKIM key needs the domain that signs: {domain!r} is not one.") from None
         selectors = [key.selector.lower() for key in keys]
         if len(set(selectors)) < len(selectors):
             # Each has a text record of its own (RFC 6376 3.6.2.2).
