@@ -55,7 +55,9 @@ check:
 interop:
 	@requirements/install.sh dev
 	@tests/interop/install.sh
+	@rm -rf build/grid
 	$(TEST) -m interop $(PYTEST)
+	.venv/bin/python tests/interop/grid.py
 
 package:
 	@packaging/build.sh

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib.metadata
 import json
 import os
 import signal
@@ -10,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -142,6 +144,7 @@ class Client:
         self.retries = 0
         self.seconds: float | None = None
         self.errors: list[str] = []
+        self.called: set[tuple[str, str]] = set()
         self._log = log
         with log.open("wb") as errors:
             self._program = subprocess.Popen(
@@ -168,6 +171,7 @@ class Client:
 
     def _call(self, contract: tuple[str, str], operation: str, header: Any, arguments: dict[str, Any]) -> Any:
         path, namespace = contract
+        self.called.add(("magnetmail" if contract is MAGNETMAIL else "listrak", operation))
         call = {
             "wsdl": f"{self.base}{path}?WSDL",
             "namespace": namespace,
@@ -235,3 +239,56 @@ def login(server: Server) -> str:
 def refused() -> type[Refused]:
     """What a call raises for a fault."""
     return Refused
+
+
+class Grid:
+    """What clients called in a test, for the page of the manual that grid.py makes."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, str]] = []
+
+    def note(self, client: str, version: str, contract: str, soap: str, operations: Iterable[str]) -> None:
+        """Note that a client of this version called operations of a contract in a version of SOAP."""
+        for operation in operations:
+            row = {"client": client, "version": version, "contract": contract, "soap": soap, "operation": operation}
+            self.rows.append(row)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Keep what clients called in a test for the grid, and whether it passed.
+
+    Each process has a file of its own, since tests run in parallel. A foreign client notes its calls by itself, other
+    tests use the fixture `grid`.
+    """
+    report: Any = yield
+    given = getattr(item, "funcargs", {})
+    noted: Grid = given.get("grid") or Grid()
+    client = given.get("client")
+    if call.when == "call" and isinstance(client, Client):
+        for contract, operation in client.called:
+            noted.note(client.name, version_of(client.name), contract, client.version, [operation])
+        client.called.clear()
+    if call.when == "call" and noted.rows:
+        folder = ROOT / "build" / "grid"
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{os.getpid()}.jsonl").open("a") as file:
+            for row in noted.rows:
+                print(json.dumps({**row, "passed": report.passed}), file=file)
+    return report
+
+
+@functools.cache
+def version_of(client: str) -> str:
+    """The version of a foreign client's library."""
+    if client == "php":
+        return subprocess.run(["php", "-r", "echo PHP_VERSION;"], capture_output=True, text=True, check=True).stdout
+    if client == "node":
+        return str(json.loads((HERE / "node" / "node_modules" / "soap" / "package.json").read_text())["version"])
+    return importlib.metadata.version({"suds": "suds-community"}.get(client, client))
+
+
+@pytest.fixture
+def grid() -> Grid:
+    """Take notes of what a client called in this test."""
+    return Grid()

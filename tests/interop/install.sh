@@ -2,8 +2,8 @@
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
-# our log, the test runners PHPUnit, JUnit and NUnit, and openapi-python-client and tap-listrak in environments of their
-# own.
+# our log, SOAP toolkits of C++, Java, Perl, Ruby and Tcl, the test runners PHPUnit, JUnit and NUnit, and
+# openapi-python-client, PySimpleSOAP and tap-listrak in environments of their own.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
@@ -38,6 +38,13 @@ command -v wsdl >/dev/null || missing="$missing mono-devel"
 command -v nunit-console >/dev/null || missing="$missing nunit-console"
 command -v fastcgi-mono-server4 >/dev/null || missing="$missing mono-fastcgi-server4"
 command -v spamd >/dev/null || [ -x /usr/sbin/spamd ] || missing="$missing spamassassin spamd"
+command -v soapcpp2 >/dev/null || missing="$missing gsoap libgsoap-dev"
+command -v g++ >/dev/null || missing="$missing g++"
+command -v kdwsdl2cpp >/dev/null || missing="$missing libkdsoap-dev qtbase5-dev pkg-config"
+command -v wsdl2perl >/dev/null || missing="$missing libsoap-lite-perl libsoap-wsdl-perl"
+[ -e /usr/share/java/axis.jar ] || missing="$missing libaxis-java"
+command -v ruby >/dev/null && ruby -e "require 'soap/wsdlDriver'" 2>/dev/null || missing="$missing ruby ruby-soap4r"
+[ -e /usr/share/tcltk/tclws2.5.0 ] || [ -n "$(echo /usr/lib/tcltk/tclws*)" ] || missing="$missing tclws"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v fail2ban-regex >/dev/null || missing="$missing fail2ban"
 
@@ -61,7 +68,7 @@ if [ "$(cksum <node/package-lock.json)" != "$(cat "$stamp" 2>/dev/null || :)" ];
     cksum <node/package-lock.json >"$stamp"
 fi
 
-for each in openapi tap; do
+for each in openapi pysimplesoap tap; do
     stamp=$each/environment/.installed
     if [ "$(cksum <$each/requirements.txt)" != "$(cat "$stamp" 2>/dev/null || :)" ]; then
         printf 'Installing the packages of tests/interop/%s\n' "$each"
