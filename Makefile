@@ -13,7 +13,7 @@ export PYTHON
 # kept, whatever the environment says.
 TEST = PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest
 
-.PHONY: help run test test-quick test-times check interop package notices bench soak lock clean
+.PHONY: help run test test-quick test-times check interop interop-more package notices bench soak lock clean
 
 help:
 	@echo "make run        serve on 127.0.0.1 with demo data (PORT=8080 DATA=./data)"
@@ -22,6 +22,7 @@ help:
 	@echo "make test-times all tests; what each takes decides what test-quick leaves out"
 	@echo "make check      lint, format, types and the manual"
 	@echo "make interop    tests that drive foreign clients, and the installed package"
+	@echo "make interop-more clients that no registry has (PHP_LISTRAK=FOLDER)"
 	@echo "make package    wheel and source distribution in dist/, checked as an index does"
 	@echo "make notices    the licences of all that an installation holds, in build/THIRD_PARTY_NOTICES"
 	@echo "make bench      the measurements of docs/measurements.md"
@@ -58,6 +59,10 @@ interop:
 	@rm -rf build/grid
 	$(TEST) -m interop $(PYTEST)
 	.venv/bin/python tests/interop/grid.py
+
+interop-more:
+	@requirements/install.sh dev
+	.venv/bin/python tests/interop/more.py
 
 package:
 	@packaging/build.sh

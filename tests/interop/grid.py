@@ -16,13 +16,16 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.wire.contract import Contract
 
 ROOT = Path(__file__).parent.parent.parent
+RECORDED = Path(__file__).parent / "recorded.json"
 PAGE = ROOT / "docs" / "compatibility" / "clients.md"
 CONTRACTS = {"MagnetMail": MAGNETMAIL, "Listrak": LISTRAK}
 HEAD = """# Operations and clients
 
 `make interop` runs these clients, which others wrote, against the server and compares what they read. A cell has the
 versions of SOAP in which a client called the operation while all its tests passed. It is empty where the client was not
-asked, and says *failed* where a test failed. The page is made from what ran.
+asked, and says *failed* where a test failed. The page is made from what ran. php-listrak runs by
+`PHP_LISTRAK=FOLDER make interop-more`, with a checkout of it: each of its methods gets an answer or a fault that it
+reads.
 
 """
 Row = dict[str, Any]
@@ -63,6 +66,9 @@ def tables(text: str) -> str:
 def main() -> None:
     """Write the page, or compare it with what ran."""
     rows = [json.loads(line) for path in sorted((ROOT / "build" / "grid").glob("*.jsonl")) for line in path.open()]
+    for client, ran in json.loads(RECORDED.read_text()).items():
+        same = {"client": client, "passed": True} | {name: ran[name] for name in ("version", "contract", "soap")}
+        rows += [{**same, "operation": operation} for operation in ran["operations"]]
     made = page(rows)
     if "--write" in sys.argv[1:]:
         PAGE.write_text(made)
