@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import count, repeat
 from typing import NamedTuple
 
-from sqlalchemy import Connection, tuple_, update
+from sqlalchemy import Connection, Executable, tuple_, update
 
 from soapstone.clock import now
 from soapstone.store.bulk import insert_rows
@@ -117,11 +118,7 @@ def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, 
     """Lock the counters and move them on; return where each one stood, and the date of the events."""
     # All transactions lock counters in the same order.
     ordered = sorted(wanted)
-    adding = insert_into(event_counters, connection.dialect.name)
-    query = adding.on_conflict_do_update(
-        index_elements=[event_counters.c.scope, event_counters.c.scope_id, event_counters.c.kind],
-        set_={"last": event_counters.c.last + adding.excluded.last},
-    ).returning(*event_counters.c)
+    query = _advancing(connection.dialect.name)
     moment = now()
     reached: dict[_Key, int] = {}
     latest = moment
@@ -134,3 +131,13 @@ def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, 
     at = max(now() + AHEAD, latest)
     connection.execute(update(event_counters).where(_KEY.in_(ordered)).values(last_at=at))
     return reached, at
+
+
+@cache
+def _advancing(kind: str) -> Executable:
+    """Return the statement that moves one counter on and returns its row, for a kind of database."""
+    adding = insert_into(event_counters, kind)
+    return adding.on_conflict_do_update(
+        index_elements=[event_counters.c.scope, event_counters.c.scope_id, event_counters.c.kind],
+        set_={"last": event_counters.c.last + adding.excluded.last},
+    ).returning(*event_counters.c)

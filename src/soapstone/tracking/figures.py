@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, Table, func, select
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list
@@ -73,10 +74,19 @@ class FigureChanges:
 
     def store(self, connection: Connection) -> None:
         """Store the additions."""
-        for (account_id, job_id), amounts in sorted(self._sends.items()):
-            _store(connection, send_figures, {"job_id": job_id}, account_id, amounts)
-        for (account_id, job_id, link_id), amounts in sorted(self._links.items()):
-            _store(connection, link_figures, {"link_id": link_id, "job_id": job_id}, account_id, amounts)
+        of_sends = [
+            {"account_id": account_id, "job_id": job_id, **amounts}
+            for (account_id, job_id), amounts in sorted(self._sends.items())
+            if any(amounts.values())
+        ]
+        of_links = [
+            {"account_id": account_id, "job_id": job_id, "link_id": link_id, **amounts}
+            for (account_id, job_id, link_id), amounts in sorted(self._links.items())
+            if any(amounts.values())
+        ]
+        for table, rows in ((send_figures, of_sends), (link_figures, of_links)):
+            if rows:
+                connection.execute(_adding(table, connection.dialect.name), rows)
 
 
 def of_sends(database: Database, job_ids: Collection[int]) -> dict[int, SendFigures]:
@@ -146,10 +156,11 @@ def _add(figures: dict[str, int], amounts: Mapping[str, int]) -> None:
         figures[name] += amount
 
 
-def _store(
-    connection: Connection, table: Table, key: Mapping[str, int], account_id: int, amounts: Mapping[str, int]
-) -> None:
-    adding: Any = insert_into(table, connection.dialect.name).values(account_id=account_id, **key, **amounts)
-    changed = {name: table.c[name] + adding.excluded[name] for name, amount in amounts.items() if amount}
-    if changed:
-        connection.execute(adding.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed))
+@cache
+def _adding(table: Table, kind: str) -> Executable:
+    """Return the statement that adds to the figures of a row, for a kind of database."""
+    adding: Any = insert_into(table, kind)
+    new = adding.excluded
+    names = LINK_FIGURES if table is link_figures else SEND_FIGURES
+    changed = {name: table.c[name] + new[name] for name in names}
+    return adding.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)  # type: ignore[no-any-return]
