@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.util import LRUCache
 from tests.collection import pytest_addoption as pytest_addoption
+from tests.collection import pytest_collection as pytest_collection
 from tests.collection import pytest_collection_finish as pytest_collection_finish
 from tests.collection import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.collection import pytest_generate_tests as pytest_generate_tests
