@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 import zeep
+from tests import zeep_services
 
 from soapstone.accounts.account import Account, Login
 from soapstone.clock import now
@@ -65,8 +66,7 @@ TAKEN: dict[str, Callable[[Product, Account, Login], object]] = {
 def test_a_session_of_magnetmail_ends(served: Any, product: Product, taken: str) -> None:
     """mm-13, mm-14: also for a poll, whose answer is given again while nothing changes."""
     account, login = customer(product, f"MM{taken}")
-    service = "MagnetMail_x0020_Web_x0020_Service"
-    client = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").bind(service, f"{service}Soap")
+    client = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     session = client.Authenticate(username=login.name, password=PASSWORD)
     header = {"mmAuthHeader": {"sessionId": session.sessionId}}
     job = waiting_job(product, account)

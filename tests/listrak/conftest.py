@@ -14,8 +14,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import zeep
 from sqlalchemy import select
+from tests import zeep_services
 from zeep.helpers import serialize_object
 
 from soapstone.accounts.account import Accounts
@@ -32,10 +32,7 @@ class Listrak:
     def __init__(self, base: str, version: str, login: str = "demo", password: str = "demo") -> None:
         self.base, self.version = base, version
         self.login, self.password = login, password
-        client = zeep.Client(f"{base}/v31/IntegrationService.asmx?WSDL")
-        self.service = client.bind(
-            "IntegrationService", "IntegrationServiceSoap12" if version == "1.2" else "IntegrationServiceSoap"
-        )
+        self.service = zeep_services.service(base, zeep_services.LISTRAK, version)
 
     def __getattr__(self, operation: str) -> Any:
         def call(*arguments: Any, **members: Any) -> Any:

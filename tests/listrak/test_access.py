@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import zeep
+from tests import zeep_services
 
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
@@ -50,7 +51,7 @@ def test_lock_out(served: Any, client_class: Any, accounts: Any) -> None:
 def test_a_locked_login_is_refused_slowly_by_authenticate(served: Any, accounts: Any) -> None:
     """mm-12"""
     accounts.add_login(accounts.named("DEMO"), "slow", "right")
-    service = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    service = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     for _ in range(10):
         assert service.Authenticate("slow", "wrong").authenticated is False
     began = time.monotonic()
@@ -99,7 +100,7 @@ def test_granted_lists(served: Any, client_class: Any, accounts: Any) -> None:
     assert client.GetLegacyProcessStatus(other) is None
     made = client.create()
     assert [each["ListID"] for each in client.GetContactListCollection()] == [1, made]
-    magnetmail = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    magnetmail = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     header = {"mmAuthHeader": {"sessionId": magnetmail.Authenticate("one-list", "secret").sessionId}}
     assert magnetmail.getGroupDetails(other, _soapheaders=header) is None
     assert magnetmail.getUploadJobStatus(jobid=process, _soapheaders=header).errorObj.errorNumber == 9002
@@ -122,7 +123,7 @@ def test_foreign_accounts(served: Any, client_class: Any, accounts: Any) -> None
         fileMappings=None,
         ImportFileStream=b"x",
     )
-    magnetmail = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    magnetmail = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     header = {"mmAuthHeader": {"sessionId": magnetmail.Authenticate("stranger", "secret").sessionId}}
     assert magnetmail.getGroupRecipientsCount(1, _soapheaders=header) == 0
     assert magnetmail.getUploadJobStatus(jobid=process, _soapheaders=header).errorObj.errorNumber == 9002
@@ -132,7 +133,7 @@ def test_child_accounts(served: Any, accounts: Any) -> None:
     """mm-9, mm-15, mm-16: a parent's session may name a child account, in the header or in the body."""
     accounts.add_login(accounts.create("PARENT", time_zone="UTC"), "parent", "secret")
     accounts.add_login(accounts.create("CHILD", time_zone="UTC", parent="PARENT"), "child", "secret")
-    magnetmail = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    magnetmail = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     parent, child = (magnetmail.Authenticate(name, "secret") for name in ("parent", "child"))
     assert (parent.is_parent_mail_user, parent.parent_user_id) == (1, None)
     assert (child.is_parent_mail_user, child.parent_user_id) == (0, "PARENT")

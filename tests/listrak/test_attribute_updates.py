@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import zeep
+from tests import zeep_services
 
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
@@ -49,7 +50,7 @@ def test_everybody_subscribed(listrak: Any, profiles: Any, options: dict[str, An
     # It is no import, and no send.
     assert len(listrak.history(list_id)) == 2
     assert listrak.GetLegacyProcessStatus(list_id) is None
-    magnetmail = zeep.Client(f"{listrak.base}/mmapi.asmx?WSDL").service
+    magnetmail = zeep_services.service(listrak.base, zeep_services.MAGNETMAIL)
     header = {"mmAuthHeader": {"sessionId": magnetmail.Authenticate("demo", "demo").sessionId}}
     answer = magnetmail.getUploadJobStatus(jobid=status["ProcessID"], _soapheaders=header)
     assert answer.errorObj.errorNumber == 9002

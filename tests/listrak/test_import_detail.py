@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 import zeep
+from tests import zeep_services
 
 from soapstone.accounts.account import Accounts
 from soapstone.listrak.import_detail import RESULTS
@@ -139,7 +140,7 @@ def test_an_import_of_the_other_contract(listrak: Any, served: Any) -> None:
     ann, bob = f"ann@{list_id}.example", f"bob@{list_id}.example"
     listrak.load(list_id, ann.encode())
     listrak.load(list_id, ann.encode(), "RemoveSubscribers")
-    service = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    service = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     header = {"mmAuthHeader": {"sessionId": service.Authenticate("demo", "demo").sessionId}}
     flags = {"replace_group": False, "update_dups": True, "header_line": False}
     data = f"{ann}\n{bob}\ninfo@{list_id}.example\n"

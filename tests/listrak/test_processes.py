@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import zeep
 from sqlalchemy import update
+from tests import zeep_services
 
 from soapstone.accounts.account import Accounts
 from soapstone.clock import now
@@ -154,7 +154,7 @@ def test_an_unknown_list_and_an_unknown_process(listrak: Any) -> None:
 
 def test_a_job_of_one_contract_is_known_to_the_other(listrak: Any, served: Any) -> None:
     """One number everywhere: an upload is a process, an import is an upload job."""
-    service = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    service = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     header = {"mmAuthHeader": {"sessionId": service.Authenticate("demo", "demo").sessionId}}
     list_id = listrak.create()
     ann, bob = f"ann@{list_id}.example", f"bob@{list_id}.example"
@@ -175,7 +175,7 @@ def test_a_job_of_one_contract_is_known_to_the_other(listrak: Any, served: Any) 
 
 
 def test_a_dry_run_is_not_in_the_history(listrak: Any, served: Any) -> None:
-    service = zeep.Client(f"{served.base}/mmapi.asmx?WSDL").service
+    service = zeep_services.service(served.base, zeep_services.MAGNETMAIL)
     header = {"mmAuthHeader": {"sessionId": service.Authenticate("demo", "demo").sessionId}}
     list_id = listrak.create()
     flags = {"replace_group": False, "update_dups": True, "header_line": False}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zeep
 from sqlalchemy import select
+from tests import zeep_services
 from zeep.helpers import serialize_object
 
 from soapstone.accounts.account import Account, Login
@@ -30,9 +30,7 @@ class MagnetMail:
     """zeep on a served contract, logged on."""
 
     def __init__(self, base: str, version: str, login: str = "demo", password: str = "demo") -> None:
-        client = zeep.Client(f"{base}/mmapi.asmx?WSDL")
-        service = "MagnetMail_x0020_Web_x0020_Service"
-        self.service = client.bind(service, f"{service}Soap12" if version == "1.2" else f"{service}Soap")
+        self.service = zeep_services.service(base, zeep_services.MAGNETMAIL, version)
         self.session = self.service.Authenticate(username=login, password=password)
         self.header = {"sessionId": self.session.sessionId, "user_id": self.session.user_id}
 
