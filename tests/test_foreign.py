@@ -267,9 +267,11 @@ class World:
             for name, table in metadata.tables.items()
             if {"account_id", "list_id"} & set(table.c.keys()) and name not in ("session", "login")
         }
+        # After each test: by the driver alone that takes a fifth of the time.
         with self.database.read() as connection:
+            driver: Any = connection.connection.driver_connection
             return {
-                name: list(connection.exec_driver_sql(f'SELECT * FROM "{name}" WHERE {condition}', (self._demo,)))
+                name: driver.execute(f'SELECT * FROM "{name}" WHERE {condition}', (self._demo,)).fetchall()
                 for name, condition in whose.items()
             }
 
