@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,13 @@ def part_of(path: Path) -> str:
     return path.relative_to(SOURCE).parts[0].removesuffix(".py")
 
 
-def imported(path: Path, source: Path = SOURCE) -> Iterator[tuple[int, str]]:
+@cache
+def imported(path: Path, source: Path = SOURCE) -> tuple[tuple[int, str], ...]:
     """Line and full dotted name of everything that a module imports, wherever in the module."""
+    return tuple(_imported(path, source))
+
+
+def _imported(path: Path, source: Path) -> Iterator[tuple[int, str]]:
     package = ("soapstone", *path.relative_to(source).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
         if isinstance(node, ast.Import):
