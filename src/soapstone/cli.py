@@ -309,8 +309,6 @@ def taking_bounces(product: Product) -> Iterator[None]:
         return
     from soapstone.tracking.mail_listener import MailListener, UnusablePlace, listening
 
-    if not settings.bounce_domain:
-        stop("SOAPSTONE_BOUNCE_LISTEN is set, and SOAPSTONE_BOUNCE_ADDRESS is not set.")
     hostname = settings.smtp_hostname or settings.bounce_domain
     try:
         with listening(MailListener(product.incoming_mails, settings.bounce_domain, hostname), settings.bounce_listen):

@@ -53,6 +53,10 @@ def run(*words: str, code: int = 0) -> Result:
         ("BOUNCE_ADDRESS", "bounces.example.com", "it is b+@DOMAIN or b-@DOMAIN"),
         ("BOUNCE_ADDRESS", "b@bounces.example.com", "it is b+@DOMAIN or b-@DOMAIN"),
         ("BOUNCE_ADDRESS", "b+@bounces", "'bounces' is no domain"),
+        ("BOUNCE_LISTEN", "127.0.0.1:0", "SOAPSTONE_BOUNCE_ADDRESS is not set"),
+        ("RELAY", "mailgun", "SOAPSTONE_RELAY_KEY is not set"),
+        ("RELAY", "postmark", "SOAPSTONE_RELAY_KEY is not set"),
+        ("RELAY_KEY", "geheim", "SOAPSTONE_RELAY is not set"),
         ("TIME_ZONE", "Mars/Base", "there is no time zone 'Mars/Base'"),
         ("TIME_ZONE", "../../etc/passwd", "there is no time zone"),
         ("TIME_ZONE", "", "there is no time zone ''"),
@@ -129,6 +133,21 @@ def test_all_faults_are_told_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
             "pair.pem cannot be used: it is not a private key",
         ):
             assert words in output
+
+
+@pytest.mark.parametrize(
+    ("relay", "words"), [("sendgrid", "SendGrid's signed webhook"), ("ses", "the ARN of an SNS topic")]
+)
+def test_keys_that_no_call_of_the_relay_service_can_be_checked_with(
+    monkeypatch: pytest.MonkeyPatch, relay: str, words: str
+) -> None:
+    monkeypatch.setenv("SOAPSTONE_RELAY", relay)
+    for key in ("geheim", "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="):
+        monkeypatch.setenv("SOAPSTONE_RELAY_KEY", key)
+        for start in STARTS:
+            (line,) = run(*start, code=1).output.splitlines()
+            assert words in line
+            assert key not in line
 
 
 def test_keys_that_do_not_belong_to_their_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

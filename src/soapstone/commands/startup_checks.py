@@ -23,6 +23,7 @@ def faults(settings: Settings) -> Iterator[str]:
     from soapstone.sending.mail.spamd import SpamScanner
     from soapstone.sending.smtp.url import InvalidSmtpUrl
     from soapstone.tls import tls_context
+    from soapstone.tracking.relays import Relay
 
     def fault(check: Callable[[], object], kind: type[Exception], begin: str = "") -> Iterator[str]:
         try:
@@ -42,6 +43,12 @@ def faults(settings: Settings) -> Iterator[str]:
         yield "SOAPSTONE_ADMIN_LOGIN and SOAPSTONE_ADMIN_PASSWORD, or SOAPSTONE_ADMIN_PASSWORD_FILE, need each other."
     if len(settings.admin_password) > LONGEST_PASSWORD:
         yield f"SOAPSTONE_ADMIN_PASSWORD cannot be used: a password has at most {LONGEST_PASSWORD} characters."
+    if settings.bounce_listen and not settings.bounce_domain:
+        yield "SOAPSTONE_BOUNCE_LISTEN is set, and SOAPSTONE_BOUNCE_ADDRESS is not set."
+    if settings.relay:
+        yield from fault(lambda: Relay(settings.relay, settings.relay_key), InvalidError)
+    elif settings.relay_key:
+        yield "SOAPSTONE_RELAY_KEY is set, and SOAPSTONE_RELAY is not set."
     for check in _dkim(settings):
         yield from fault(check, InvalidError)
 

@@ -14,12 +14,15 @@ from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 from soapstone.errors import ForbiddenError, InvalidError
 from soapstone.tracking.bounce_classes import Bounce, of_report
 from soapstone.vocabulary.tracking import BounceClass, IncomingKind
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 # Reports in one call, and characters of a text.
 MOST_REPORTS = 1000
@@ -52,9 +55,14 @@ def fetched(url: str) -> bytes:
 
 
 class Relay:
-    """A service. `key` is what its calls are checked with: see docs/bounces.md. `fetch` gets SNS's certificates."""
+    """A service. `key` is what its calls are checked with: see docs/bounces.md. `fetch` gets SNS's certificates.
+
+    Raises InvalidError for a key that no call could be checked with.
+    """
 
     def __init__(self, name: str, key: str, fetch: Fetch = fetched) -> None:
+        if fault := _key_fault(name, key):
+            raise InvalidError(fault)
         self.name = name
         self._key = key
         self._fetch = fetch
@@ -101,17 +109,13 @@ class Relay:
 
     def _check_sendgrid(self, headers: Mapping[str, str], body: bytes) -> None:
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
+        from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
         from cryptography.hazmat.primitives.hashes import SHA256
-        from cryptography.hazmat.primitives.serialization import load_der_public_key
 
         moment = headers.get("x-twilio-email-event-webhook-timestamp", "")
         try:
             signature = b64decode(headers.get("x-twilio-email-event-webhook-signature", ""), validate=True)
-            key = load_der_public_key(b64decode(self._key))
-            if not isinstance(key, EllipticCurvePublicKey):
-                raise ValueError
-            key.verify(signature, moment.encode() + body, ECDSA(SHA256()))
+            _sendgrid_key(self._key).verify(signature, moment.encode() + body, ECDSA(SHA256()))
         except (InvalidSignature, Base64Error, ValueError):
             raise ForbiddenError("The call is not signed by sendgrid.") from None
 
@@ -152,6 +156,36 @@ class Relay:
             key.verify(b64decode(given["Signature"]), text.encode(), PKCS1v15(), algorithm)
         except (InvalidSignature, Base64Error, ValueError):
             raise ForbiddenError("The call is not signed by ses.") from None
+
+
+def _key_fault(name: str, key: str) -> str:
+    """Say in a sentence why calls of a service cannot be checked with a key; "" when they can."""
+    if not key:
+        # Whoever calls knows an empty key.
+        return f"SOAPSTONE_RELAY is {name}, and SOAPSTONE_RELAY_KEY is not set."
+    if name == "sendgrid":
+        try:
+            _sendgrid_key(key)
+        except ValueError:
+            return "SOAPSTONE_RELAY_KEY cannot be used: it is not the verification key of SendGrid's signed webhook."
+    if name == "ses" and not (key.startswith("arn:") and ":sns:" in key):
+        return "SOAPSTONE_RELAY_KEY cannot be used: it is not the ARN of an SNS topic, arn:aws:sns:REGION:ACCOUNT:NAME."
+    return ""
+
+
+def _sendgrid_key(key: str) -> EllipticCurvePublicKey:
+    """Return the public key of SendGrid's webhook. Raises ValueError."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    try:
+        found = load_der_public_key(b64decode(key))
+    except UnsupportedAlgorithm as unknown:
+        raise ValueError("an unknown kind of key") from unknown
+    if not isinstance(found, EllipticCurvePublicKey):
+        raise ValueError("another kind of key")
+    return found
 
 
 def _password(headers: Mapping[str, str]) -> str:
