@@ -113,6 +113,22 @@ FILES: dict[str, ProductFile] = {
         fields={**ANN, **WORK, "fax": "+44 2"},
         unused=3,
     ),
+    "Salesforce, report of leads": ProductFile(
+        header='"First Name","Last Name","Title","Company / Account","Street","City","State/Province",'
+        '"Zip/Postal Code","Email","Lead Source"',
+        values={
+            "First Name": "Ann",
+            "Last Name": "Lee",
+            "Company / Account": "Acme",
+            "Street": "1 High Street",
+            "City": "Bath",
+            "State/Province": "Avon",
+            "Zip/Postal Code": "BA1 1AA",
+            "Email": "ann@example.org",
+        },
+        fields={**ANN, **PLACE, "company": "Acme"},
+        unused=2,
+    ),
     "Salesforce, API names": ProductFile(
         header='"Id","FirstName","LastName","Name","MailingStreet","MailingCity","MailingState","MailingPostalCode",'
         '"MailingCountry","Phone","MobilePhone","Email","Title","Department"',
@@ -360,6 +376,17 @@ FILES: dict[str, ProductFile] = {
         header="Name,Vorname,Mail,PLZ,Ort,Straße,Telefon,Firma",
         values={"Name": "Lee", "Vorname": "Ann", "Mail": "ann@example.org", "PLZ": "12345", "Ort": "Bath"},
         fields={**ANN, "zip": "12345", "city": "Bath"},
+        unused=0,
+    ),
+    "a Canadian table": ProductFile(
+        header="Prénom,Nom,Adresse de courriel,Nom de la société",
+        values={
+            "Prénom": "Ann",
+            "Nom": "Lee",
+            "Adresse de courriel": "ann@example.org",
+            "Nom de la société": "Acme",
+        },
+        fields={**ANN, "company": "Acme"},
         unused=0,
     ),
     "a Spanish table": ProductFile(
