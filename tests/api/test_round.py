@@ -185,6 +185,20 @@ def test_rejected_rows_of_an_export_come_back(api: httpx.Client, run_jobs: Calla
     assert rows_of(exported(api, copy))[1][-2:] == ["seven", "8"]
 
 
+def test_columns_without_a_meaning_fill_nothing(api: httpx.Client, run_jobs: Callable[[], None]) -> None:
+    """No heading that a file of rejected rows adds is the name of an attribute, and --make-attributes makes none."""
+    number = make_list(api, [(f"column {n}", "text") for n in (2, 3)])
+    job = import_file(api, number, b"nobody,x,y\n", run_jobs, columns="Email", header=False)
+    other = import_file(api, number, b"Email,column 2\nnoone,own,y,z\n", run_jobs)
+    for name, counted in (("nobody", job), ("noone", other)):
+        rejects = api.get(f"/imports/{counted['id']}/rejects").content
+        again = rejects.replace(name.encode(), f"{name}@example.com".encode())
+        assert import_file(api, number, again, run_jobs, make_attributes=True)["unused_columns"] == []
+    heading, *rows = rows_of(exported(api, number))
+    assert heading[-2:] == ["column 2", "column 3"]
+    assert {row[2]: row[-2:] for row in rows} == {"nobody@example.com": ["", ""], "noone@example.com": ["own", ""]}
+
+
 @pytest.mark.parametrize("header", [True, False])
 def test_a_heading_says_what_columns_were_taken_for(
     api: httpx.Client, run_jobs: Callable[[], None], header: bool

@@ -29,7 +29,7 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
     """Yield the rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields of the input.
 
     The headings are those of the input. A missing one, or one that an import would read differently, is replaced by the
-    column's target. So the file can be corrected and imported again: imports know its first two columns and unescape
+    column's target, and stays blank for a column without one. So the file can be corrected and imported again: imports know its first two columns and unescape
     formulas.
     """
     text = io.StringIO()
@@ -59,7 +59,8 @@ def _names(profiles: Profiles, imports: Imports, job: Job, rows: Sequence[Reject
         elif read.get(column.index) != column.target:
             names[column.index] = called.get(column.attribute_id, "") if column.attribute_id else _NAMES[column.target]
     width = max(len(original), *(len(row.fields) for row in rows)) if rows else 0
-    return [names.get(index) or f"column {index + 1}" for index in range(width)]
+    # Any text could be the name of an attribute, which an import of the file would then fill.
+    return [names.get(index, "") for index in range(width)]
 
 
 def _read(heading: Sequence[str], attributes: Sequence[ProfileAttribute], spec: ImportSpec) -> dict[int, str]:
