@@ -294,7 +294,7 @@ def subscribe(list_id: Number, given: SubscriptionIn, caller: Calling, once: Mak
 
     def made() -> SubscriptionOutcome:
         outcome = caller.product.subscriptions(caller.base_url).set(
-            caller.account, found, given.email, values, update=given.update, override=given.override
+            caller.account, found, given.email, values, update=given.update, override=given.override, strict=True
         )
         if outcome in REFUSALS:
             raise ProblemError(REFUSALS[outcome], f"The address {outcome.value}.")

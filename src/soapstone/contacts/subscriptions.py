@@ -130,11 +130,12 @@ class Subscriptions:
         update: Update = "none",
         events: Collection[int] = (),
         override: bool = False,
+        strict: bool = False,
     ) -> SubscriptionOutcome:
         """Subscribe an address, or change the profile of a subscribed one; raise events (lk-50 to lk-56).
 
         `override` subscribes unsubscribed contacts again (lk-52). A list with double opt-in asks new members first
-        (lk-53).
+        (lk-53). `strict` raises InvalidValueError for a value that does not fit its attribute.
         """
         address = address.strip()
         if not is_address(address):
@@ -143,7 +144,7 @@ class Subscriptions:
         with self._changes.begin(account, durable=asks) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return SubscriptionOutcome[blocked.upper()]
-            patch = _patch(change.connection, contact_list.id, values or {}, update)
+            patch = _patch(change.connection, contact_list.id, values or {}, update, strict=strict)
             contact_id, member, state = _look(change, contact_list, address)
             if state == "unsubscribed" and not override:
                 return SubscriptionOutcome.UNSUBSCRIBED
