@@ -43,6 +43,7 @@ DRESSED = [
     "\u2018ann@x.example.com\u2019",
     "\xabann@x.example.com\xbb",
     '" <mailto:ann@x.example.com> ";',
+    "mailto://ann@x.example.com",
 ]
 LEFT = [
     "",

@@ -48,7 +48,7 @@ def _bare(text: str) -> str:
             if "@" in unquote(query):
                 # Perhaps another recipient.
                 return ""
-            text = unquote(text)
+            text = unquote(text.removeprefix("//"))
     name, opened, address = text.removesuffix(">").rpartition("<")
     if not opened or not text.endswith(">"):
         return text

@@ -86,8 +86,23 @@ def test_single_calls(api: httpx.Client, number: int) -> None:
     shut = api.post("/suppressions", json={"email": "<cleo@example.com>", "kind": "suppressed"})
     assert shut.json()["email"] == "cleo@example.com"
     assert api.get("/suppressions", params={"email": "cleo@example.com;"}).json()["items"]
+    for filtered in ("mailto:ann2@example.com", "ann2@*"):
+        (person,) = api.get("/contacts", params={"email": filtered}).json()["items"]
+        assert person["email"] == "ann2@example.com"
     for two in ("ann@example.com, bob@example.com", "Ann", "bob@example.com <ann@example.com>"):
         assert api.post("/contacts", json={"email": two}).status_code == 422
+
+
+def test_a_value_that_does_not_fit_is_refused(api: httpx.Client, number: int) -> None:
+    """A single call says so, rather than drop or cut the value."""
+    headers = api.get(f"/lists/{number}/profile").json()
+    known = {each["name"]: str(each["id"]) for header in headers for each in header["attributes"]}
+    for name, value in (("Size", "large"), ("Born", "31.02.2020"), ("Note", "much too long a note for this attribute")):
+        refused = api.post(
+            f"/lists/{number}/subscriptions", json={"email": "ann@example.com", "profile": {known[name]: value}}
+        )
+        assert refused.status_code == 422, (name, refused.text)
+    assert api.get(f"/lists/{number}/members").json()["items"] == []
 
 
 def test_what_is_misfit_is_counted_over_chunks(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 
 from soapstone.accounts.audit import AuditAction
+from soapstone.address_repair import repaired
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
@@ -88,7 +89,7 @@ class ContactIn(ContactChange):
 @router.get("")
 def list_contacts(
     caller: Calling,
-    email: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
+    email: Annotated[Wanted, AfterValidator(lambda text: text and repaired(storable(text)))] = None,
     custom_id: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     last_name: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     company: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
