@@ -125,10 +125,11 @@ def test_how_a_file_is_read(api: httpx.Client, made: int, imported: Callable[...
         ),
         ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "application/vnd.ms-excel"}),
         ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "application/x-csv"}),
+        ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "binary/octet-stream"}),
         ("Email,City\na@x.example,Kraków\n".encode(), {}, {"Content-Type": "text/tab-separated-values"}),
         (gzip.compress("Email,City\na@x.example,Kraków\n".encode()), {}, {"Content-Type": "application/x-gzip"}),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_files_as_programs_write_them(
     api: httpx.Client,

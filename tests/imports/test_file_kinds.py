@@ -21,6 +21,7 @@ ROWS = [["Email"], ["ann@example.org"]]
         (encrypted(), "workbook", "Excel workbook"),
         (html(ROWS), "html", "HTML page"),
         (codecs.BOM_UTF8 + html(ROWS), "html", "HTML page"),
+        (codecs.BOM_UTF8 * 2 + html(ROWS), "html", "HTML page"),
         (html(ROWS).decode().encode("utf-16"), "html", "HTML page"),
         (b"\r\n  <TABLE border=1><tr><td>Email", "html", "HTML page"),
         (b"<!-- made by x --><style>td{}</style><table>", "html", "HTML page"),
@@ -32,7 +33,7 @@ ROWS = [["Email"], ["ann@example.org"]]
         (b"<?xml version='1.0'?><people/>", "xml", "is XML"),
         (b"%PDF-1.7\n", "pdf", "PDF"),
     ],
-    ids=range(14),
+    ids=range(15),
 )
 def test_what_files_are(head: bytes, told: str, words: str) -> None:
     assert kind(head) == told

@@ -42,7 +42,10 @@ router = APIRouter(tags=["imports"])
 REJECTS = 1000
 # Programs name a file as the machine that they run on does: CSV is application/vnd.ms-excel where Excel is installed.
 # So its content decides, and a media type is refused only if its body cannot be a file.
-MEDIA = re.compile(r"(?:text/.+|multipart/form-data|application/(?!x-www-form-urlencoded|json|.*\+json).+)?", re.ASCII)
+MEDIA = re.compile(
+    r"(?:text/.+|multipart/form-data|binary/octet-stream|application/(?!x-www-form-urlencoded|json|.*\+json).+)?",
+    re.ASCII,
+)
 FORM: dict[str, Any] = {
     "title": "ImportForm",
     "type": "object",

@@ -70,5 +70,7 @@ def head_text(head: bytes) -> str:
     elif head.startswith(codecs.BOM_UTF16_BE):
         text = head.decode("utf-16-be", "replace")
     else:
-        text = head.removeprefix(codecs.BOM_UTF8).decode("latin-1")
+        while head.startswith(codecs.BOM_UTF8):
+            head = head.removeprefix(codecs.BOM_UTF8)
+        text = head.decode("latin-1")
     return text.lstrip("\ufeff \t\r\n")
