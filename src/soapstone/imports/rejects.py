@@ -29,8 +29,8 @@ def rejects_file(imports: Imports, profiles: Profiles, job: Job) -> Iterator[byt
     """Yield the rejected rows as CSV in UTF-8, piece by piece: line, reason in words, the fields of the input.
 
     The headings are those of the input. A missing one, or one that an import would read differently, is replaced by the
-    column's target, and stays blank for a column without one. So the file can be corrected and imported again: imports know its first two columns and unescape
-    formulas.
+    column's target, and stays blank for a column without one. So the file can be corrected and imported again: imports
+    know its first two columns and unescape formulas.
     """
     text = io.StringIO()
     # With the line end of RFC 4180 the writer quotes any field that holds a part of it.
