@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "contacts": {"jobs", "store", "accounts", "addresses", "lists"},
     "imports": {"jobs", "store", "accounts", "addresses", "address_repair", "lists", "contacts"},
     # A supplied file is read as an import file is.
-    "sending": {"jobs", "store", "accounts", "addresses", "lists", "contacts", "imports", "tracking"},
+    "sending": {"jobs", "store", "accounts", "address_repair", "addresses", "lists", "contacts", "imports", "tracking"},
     # Bounces and complaints change contacts.
     "tracking": {"jobs", "store", "accounts", "addresses", "lists", "contacts"},
     # One person in all of these.

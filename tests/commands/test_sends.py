@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 
 import pytest
@@ -309,6 +311,35 @@ def test_mails_to_a_list_need_a_link_to_unsubscribe(run: Run, data: Path, tmp_pa
     assert "without a link" not in run("send", "status", number).output
     run("list", "edit", "1", "--no-removal-link")
     run("send", "to-list", store(run, "Leave: {{ Unsubscribe_Link }}"), "--yes")
+
+
+def test_a_file_of_recipients_is_read_as_an_import_is(run: Run, data: Path, tmp_path: Path) -> None:
+    """Delimiter, heading of the address, and what stands around an address."""
+    store(run, "Dear {{ Vorname }}")
+    file = tmp_path / "people.csv"
+    file.write_bytes(
+        "sep=;\r\nVorname;E-Mail-Adresse\r\nZoë;Zoë <zoe@example.com>\r\nBo;mailto:bo@example.com\r\n"
+        "Cy;cy@example.com\r\nNo;nobody\r\n".encode("cp1252")
+    )
+    number = run("send", "to-file", "1", str(file), "--yes").output.split()[1]
+    work(data)
+    mails = [message_from_bytes(mail.read_bytes(), policy=default) for mail in (data / "mail").glob("*.eml")]
+    found = {mail["To"].addresses[0].addr_spec: mail.get_body(("plain",)).get_content() for mail in mails}
+    assert {address: text.split("\n")[0].strip() for address, text in found.items()} == {
+        "zoe@example.com": "Dear Zoë",
+        "bo@example.com": "Dear Bo",
+        "cy@example.com": "Dear Cy",
+    }
+    with product(data) as opened:
+        job = opened.jobs.get(None, int(number))
+        assert job is not None
+        assert (job.counters["rows"], job.counters["repaired"]) == (4, 2)
+    # The heading of the contract is the first choice (lk-87).
+    named = tmp_path / "named.csv"
+    named.write_text("Email,EmailAddress,Vorname\nann@example.com,kim@example.com,Kim\n")
+    run("send", "to-file", "1", str(named), "--yes")
+    work(data)
+    assert len(list((data / "mail").glob("*.eml"))) == 4
 
 
 def test_a_link_needs_an_address_that_it_leads_to(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import csv
 import io
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -40,6 +41,7 @@ from soapstone.commands.messages import merge_values, message_of
 from soapstone.commands.progress import found
 from soapstone.console.job_view import JobViews
 from soapstone.imports.formulas import escaped
+from soapstone.imports.layout import recognised
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
@@ -223,7 +225,10 @@ def to_file(
     ],
     list_id: ListId = None,
     header: Annotated[bool, typer.Option(help="Whether the first line names the columns.")] = True,
-    delimiter: Annotated[str, typer.Option(help=r"Field delimiter; \t for a tab.")] = ",",
+    delimiter: Annotated[
+        str,
+        typer.Option(help=r"Field delimiter; \t for a tab. By default detected: comma, semicolon, tab or bar."),
+    ] = "",
     qualifier: Annotated[str, typer.Option(help="Quote around a field; empty for none.")] = '"',
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
@@ -239,7 +244,17 @@ def to_file(
         contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
         upload = product.blobs.new()
         try:
-            form = FileForm(name=path.name, delimiter=delimiter, qualifier=qualifier, header=header)
+            # Refuses a wrong delimiter or qualifier before the file is read with them.
+            form = FileForm(name=path.name, delimiter=delimiter, qualifier=qualifier, header=header, repair=True)
+            layout = recognised(
+                path,
+                delimiter=form.delimiter if delimiter else "",
+                qualifier=qualifier,
+                encoding="",
+                skip=0,
+                header=header,
+            )
+            form = replace(form, **layout._asdict())
             people = sum(is_mailbox(row.address) and not row.flawed for row in SuppliedFile(path, form).rows())
             _ask(yes, stored, f"{people:,} rows with an address in {path.name}", moment)
             with path.open("rb") as source:

@@ -131,13 +131,16 @@ class Selection:
     def _read(self, file: SuppliedFile) -> None:
         """Read the whole file before the first mail goes out, to refuse an unusable message or file."""
         self._builder.content.check_names(self._builder.known | file.columns)
-        rows = usable = 0
+        rows = usable = repaired = 0
         for batch in _batches(file.rows(), READ_ROWS):
             rows += len(batch)
             usable += sum(is_mailbox(row.address) and not row.flawed for row in batch)
+            repaired += sum(row.repaired and not row.flawed for row in batch)
             with self._run.chunk() as chunk:
-                # Reading restarts after an interruption, so this is no sum.
+                # Reading restarts after an interruption, so these are no sums.
                 chunk.counters["rows"] = rows
+                if repaired:
+                    chunk.counters["repaired"] = repaired
         if not usable:
             raise JobFailed("The file has no row with a valid e-mail address.")
         ledger.step(self._run, 1, "choose")

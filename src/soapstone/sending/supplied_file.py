@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from soapstone.address_repair import repaired
 from soapstone.errors import InvalidError
+from soapstone.imports.columns import Headings
 from soapstone.imports.encodings import readable
 from soapstone.imports.file_kinds import beginning_of, check_kind
-from soapstone.imports.records import Dialect, Place, Record, Records
+from soapstone.imports.records import Dialect, Place, Record, Records, behind
 from soapstone.sending.messages.template import merge_key
 
 # The address column, in any case; without it the first column holds the addresses (lk-87).
@@ -25,13 +28,16 @@ class InvalidFile(InvalidError):
 class FileForm:
     """The format of a supplied file: delimiter, text qualifier or none, with column names or without.
 
-    An empty delimiter means a comma, and a backslash with a "t" a tab (lk-68). Raises InvalidFile.
+    An empty delimiter means a comma, and a backslash with a "t" a tab (lk-68). `skip` lines precede the first row.
+    `repair` takes addresses and their heading as imports of the command line do. Raises InvalidFile.
     """
 
     name: str = ""
     delimiter: str = ","
     qualifier: str = '"'
     header: bool = True
+    skip: int = 0
+    repair: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "delimiter", {"": ",", "\\t": "\t"}.get(self.delimiter, self.delimiter))
@@ -45,20 +51,22 @@ class FileForm:
     @property
     def document(self) -> dict[str, Any]:
         """The format as stored in a job's request."""
-        return {"delimiter": self.delimiter, "qualifier": self.qualifier, "header": self.header}
+        return {name: value for name, value in asdict(self).items() if name != "name"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One recipient of the file: the address as written, and the value of each column by merge key.
+    """One recipient of the file: the address, and the value of each column by merge key.
 
-    A `flawed` row cannot be read reliably. `end` is the place in the file behind it.
+    A `flawed` row cannot be read reliably. `end` is the place in the file behind it. The address is as written, unless
+    it was `repaired`.
     """
 
     address: str
     values: Mapping[str, str]
     flawed: bool
     end: Place
+    repaired: bool = False
 
 
 class SuppliedFile:
@@ -80,6 +88,10 @@ class SuppliedFile:
         else:
             self._keys = [f"column{n}" for n in range(1, len(record.fields) + 1)]
         self._address = self._keys.index(ADDRESS_COLUMN) if ADDRESS_COLUMN in self._keys else 0
+        if form.repair and form.header and ADDRESS_COLUMN not in self._keys:
+            with suppress(InvalidError):
+                plan = Headings(None).read(dict(enumerate(record.fields)), "email")
+                self._address = next(column.index for column in plan.columns if column.target == "email")
 
     @property
     def columns(self) -> frozenset[str]:
@@ -94,11 +106,12 @@ class SuppliedFile:
             fields = record.fields
             values = {key: fields[n] for n, key in columns if n < len(fields)}
             address = fields[self._address].strip() if self._address < len(fields) else ""
-            yield Row(address, values, bool(record.flaw), end)
+            given, address = address, repaired(address) if self._form.repair else address
+            yield Row(address, values, bool(record.flaw), end, address != given)
 
     def _records(self, start: Place | None) -> Iterator[tuple[Record, Place]]:
         with readable(self._path, "") as (file, codec, offset):
             dialect = Dialect(self._form.delimiter, self._form.qualifier, codec)
-            records = Records(file, dialect, start or Place(offset, 1))
+            records = Records(file, dialect, start or behind(file, Place(offset, 1), self._form.skip))
             for record in records:
                 yield record, records.place
