@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,8 @@ class FileForm:
     @property
     def document(self) -> dict[str, Any]:
         """The format as stored in a job's request."""
-        return {name: value for name, value in asdict(self).items() if name != "name"}
+        form = {"delimiter": self.delimiter, "qualifier": self.qualifier, "header": self.header}
+        return form | ({"skip": self.skip} if self.skip else {}) | ({"repair": True} if self.repair else {})
 
 
 @dataclass(frozen=True)
