@@ -27,12 +27,6 @@ CHECKS: list[Any] = [
 ]
 
 
-@schemathesis.serializer("message/rfc822")
-def _mail(_context: Any, value: Any) -> bytes:
-    """Return a mail as it is sent: text or octets, whatever they hold."""
-    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
-
-
 def described(product: Product) -> Any:
     """The description of the API, asked by nobody."""
     return schemathesis.openapi.from_asgi("/api/v1/openapi.json", rest(product))

@@ -20,11 +20,13 @@ from soapstone.vocabulary.tracking import IncomingOutcome
 router = APIRouter(tags=["incoming mail"])
 
 MEDIA = "message/rfc822"
+# What generators of clients know; the description names it alone, both ways.
+OCTETS = "application/octet-stream"
 MAIL: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The mail as it came in.",
-        "content": {MEDIA: {"schema": {"type": "string", "format": "binary"}}},
+        "description": f"The mail as it came in. {MEDIA} is accepted too.",
+        "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
 Recipient = Annotated[str, Field(max_length=400), AfterValidator(storable)]
@@ -86,14 +88,14 @@ def list_incoming_mails(
     )
 
 
-@router.get("/incoming/{incoming_id}/content", response_class=Response, responses={200: {"content": {MEDIA: {}}}})
+@router.get("/incoming/{incoming_id}/content", response_class=Response, responses={200: {"content": {OCTETS: {}}}})
 def get_incoming_content(incoming_id: Number, caller: Calling) -> Response:
     """Return the beginning of a mail that was not recorded; it is kept for 30 days."""
     caller.require_all_lists()
     found = caller.product.incoming_records.content(caller.account.id, incoming_id)
     if found is None:
         raise not_found("mail")
-    return Response(found, headers=attachment(f"incoming-{incoming_id}.eml"), media_type=MEDIA)
+    return Response(found, headers=attachment(f"incoming-{incoming_id}.eml"), media_type=OCTETS)
 
 
 @router.post("/incoming", openapi_extra=MAIL)
@@ -108,8 +110,8 @@ async def take_incoming_mail(
     """
     caller.require_all_lists()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != MEDIA:
-        raise ProblemError(415, f"A mail must be {MEDIA}, not {media[:100]}.")
+    if media not in (MEDIA, OCTETS):
+        raise ProblemError(415, f"A mail must be {MEDIA} or {OCTETS}, not {media[:100]}.")
     raw = bytearray()
     async for block in request.stream():
         if len(raw) < LARGEST_MAIL:
