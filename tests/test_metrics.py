@@ -138,6 +138,9 @@ def test_calls_and_faults_are_counted_by_operation(site: Site) -> None:
     ):
         site.ask("POST", LISTRAK, **listrak(name, password, operation))
     site.ask("POST", "/xml/SendToList", content="<SendToList/>")
+    wrong = "<SendToList><UserName>ann</UserName><Password>wrong</Password><ListID>1</ListID></SendToList>"
+    site.ask("POST", "/xml/SendToList", content=wrong)
+    site.ask("POST", "/xml/SendToList", content=b"no gzip", headers={"Content-Encoding": "gzip"})
     site.ask("POST", "/xml/Other", content="<SendToList/>")
     found = site.figures()
     calls = {key[1:]: value for key, value in found.items() if key[0] == "soapstone_call_seconds_count"}
@@ -145,21 +148,22 @@ def test_calls_and_faults_are_counted_by_operation(site: Site) -> None:
         ("listrak", "GetContactListCollection"): 3,
         ("listrak", "ChangeContactEmailAddress"): 1,
         ("listrak", "unknown"): 2,
-        ("xml", "SendToList"): 1,
+        ("xml", "SendToList"): 3,
         ("xml", "unknown"): 1,
     }
     assert {key[1:]: value for key, value in found.items() if key[0] == "soapstone_faults_total"} == {
         ("InvalidLogonAttempt", "listrak", "GetContactListCollection"): 1,
         ("NotFound", "listrak", "ChangeContactEmailAddress"): 1,
         ("other", "listrak", "unknown"): 2,
+        ("InvalidLogonAttempt", "xml", "SendToList"): 2,
         ("other", "xml", "SendToList"): 1,
-        ("other", "xml", "unknown"): 1,
+        ("NotFound", "xml", "unknown"): 1,
     }
     requests = {key[1:]: value for key, value in found.items() if key[0] == "soapstone_requests_total"}
     assert requests == {
         ("listrak", "2xx"): 2,
         ("listrak", "5xx"): 4,
-        ("xml", "4xx"): 2,
+        ("xml", "4xx"): 4,
     }
     assert found["soapstone_call_seconds_bucket", "listrak", "+Inf", "GetContactListCollection"] == 3
 

@@ -97,12 +97,14 @@ class Metrics:
         self._requests.labels(interface, f"{status // 100}xx").inc()
 
     def add_call(self, contract: str, operation: str, seconds: float, fault: str) -> None:
-        """Count a call. `fault` is its fault text, empty for none."""
+        """Count a call. `fault` is its fault text, or that of its refusal; empty for none."""
         if operation not in self._operations[contract]:
             operation = UNKNOWN
         self._seconds.labels(contract, operation).observe(seconds)
         if fault:
-            code = fault.partition("---> [")[2].partition("]")[0]
+            # In SOAP the code follows an arrow, after the words of the runtime.
+            code = fault.partition("---> ")[2] or fault
+            code = code.partition("]")[0].removeprefix("[")
             self._faults.labels(contract, operation, code if code in FAULT_CODES else "other").inc()
 
     def add_unrecorded(self, reason: str, count: int) -> None:

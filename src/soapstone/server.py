@@ -43,7 +43,7 @@ from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.service import Service
-from soapstone.xmlhttp.paths import PATHS
+from soapstone.xmlhttp.paths import PATHS, REFUSED
 
 if TYPE_CHECKING:
     from soapstone.metrics import Metrics
@@ -294,8 +294,9 @@ class Application:
             status = message.get("status", status)
             await send(message)
 
+        state = scope.setdefault("state", {})
         await self._xml(scope, receive, answer)
-        fault = "" if status < 400 else f"status {status}"
+        fault = "" if status < 400 else state.get(REFUSED, f"status {status}")
         if self._metrics is not None:
             self._metrics.add_call("xml", PATHS.get(scope["path"], ""), perf_counter() - began, fault)
 

@@ -21,7 +21,7 @@ from soapstone.wire.large_calls import Busy, LargeCalls
 from soapstone.xmlhttp import answer
 from soapstone.xmlhttp.call import logon, submit
 from soapstone.xmlhttp.parts import PartsReader
-from soapstone.xmlhttp.paths import PATHS
+from soapstone.xmlhttp.paths import PATHS, REFUSED
 from soapstone.xmlhttp.refusal import CallError, internal_error, refusal
 from soapstone.xmlhttp.request import EARLY, RequestReader
 
@@ -78,6 +78,7 @@ class XmlOverHttp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         waits = any(name.lower() == b"expect" for name, _ in scope["headers"])
+        refused: CallError | None = None
         body = _Body(receive, self._max_body, waits=waits)
         headers: list[tuple[bytes, bytes]] = []
         try:
@@ -86,18 +87,20 @@ class XmlOverHttp:
             return
         except SoapstoneError as error:
             refused = refusal(error)
-            status, document = refused.status, answer.error(refused)
-            if status == 405:
+            if refused.status == 405:
                 headers.append((b"allow", b"POST"))
-            if status == 503:
+            if refused.status == 503:
                 headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         except RecordsUnavailable as error:
             log.exception("a call of %s failed", scope["path"])
-            status, document = 503, answer.error(internal_error(503, error.sentence))
+            refused = internal_error(503, error.sentence)
             headers.append((b"retry-after", str(error.retry_seconds).encode()))
         except Exception:
             log.exception("a call of %s failed by a fault of the server", scope["path"])
-            status, document = 500, answer.error(internal_error())
+            refused = internal_error()
+        if refused is not None:
+            status, document = refused.status, answer.error(refused)
+            scope.setdefault("state", {})[REFUSED] = refused.description
         if not await body.drain():
             headers.append((b"connection", b"close"))
         headers += [
