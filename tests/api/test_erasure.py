@@ -132,6 +132,21 @@ def test_nothing_is_left_of_a_deleted_person(life: Life, product: Product, tmp_p
     assert life.api.post(f"/sends/{life.sends[0]}/retry").status_code == 409
 
 
+def test_mails_that_came_in_are_emptied_where_they_name_the_person(life: Life, product: Product) -> None:
+    """No signature leads from these mails to a recipient: they are found by what they hold."""
+    hers, of_rest = (f"Subject: Away\n\nI, {who}, am away.\n".encode() for who in (HER.upper(), "rest@example.com"))
+    octets = {"Content-Type": "application/octet-stream"}
+    for raw in (hers, of_rest):
+        assert life.api.post("/incoming", content=raw, headers=octets).json()["mails"][0]["outcome"] == "unsigned"
+        # Without a login the mail belongs to no account.
+        product.incoming_mails.take(raw + b"-- by LMTP\n", [], source="lmtp")
+    numbers = [each.id for each in product.incoming_records.after(None)]
+    kept = [product.incoming_records.content(None, number) for number in numbers]
+    assert kept == [hers, hers + b"-- by LMTP\n", of_rest, of_rest + b"-- by LMTP\n"]
+    assert life.api.delete(f"/contacts/{life.id}").status_code == 204
+    assert [product.incoming_records.content(None, number) for number in numbers] == [None, None, *kept[2:]]
+
+
 @pytest.mark.parametrize("how", [{}, {"blocked": "skip"}, {"action": "update"}, {"mode": "dry_run"}])
 def test_a_later_file_does_not_bring_the_person_back(life: Life, product: Product, how: dict[str, str]) -> None:
     life.api.delete(f"/contacts/{life.id}")

@@ -5,6 +5,7 @@ docs/people.md lists what is deleted and what is kept.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ _SETTLED = ("skipped", "handed", "failed", "bounced", "uncertain")
 # Our types in a mapping that mean a contact.
 PERSON_TYPES = ("Recipient", "recipient", "Contact", "contact")
 SCAN_BYTES = 1 << 20
+# Beginnings of mails that are read at a time.
+SCAN_MAILS = 100
 # Contacts of one step after a restore.
 WALK = 5000
 
@@ -84,21 +87,24 @@ class Erasure:
         """
         with self._database.read() as connection:
             before = Traces.of(connection, account, who)
-        # Uploaded files can be large, so they are searched before the lock.
-        inputs = self._inputs(before)
+        # Uploaded files can be large and mails that came in many, so they are searched before the lock.
+        inputs, incoming = self._inputs(before), self._incoming(before)
         with self._changes.begin(account, by="deletion", durable=True) as change:
             traces = Traces.of(change.connection, account, who)
             ledger = list(traces.ledger(change.connection))
             if not at_rest:
                 self._refuse_under_way(change.connection, ledger)
             rejects, with_rejects = _erase_rejects(change.connection, traces)
-            known = bool(traces.contact_ids or ledger or rejects or inputs)
+            known = bool(traces.contact_ids or ledger or rejects or inputs or incoming)
             if not _erase_addresses(change.connection, traces) and not known:
                 raise NotFoundError(NOBODY)
             for contact_id in traces.contact_ids:
                 _erase_contact(change, contact_id)
             _erase_ledger(change.connection, ledger)
             _erase_jobs(change.connection, traces)
+            for part in some(incoming):
+                here = incoming_mails.c.id.in_(part)
+                change.connection.execute(update(incoming_mails).where(here).values(content=None))
             inputs |= {row.job_id for row in ledger} | with_rejects
             files = _forget_inputs(change.connection, inputs)
             remember(change.connection, account.id, traces.keys, change.moment)
@@ -174,6 +180,26 @@ class Erasure:
         return found | {
             job_id for job_id, name in names.items() if job_id not in found and _file_holds(self._blobs / name, texts)
         }
+
+    def _incoming(self, traces: Traces) -> list[int]:
+        """Return the numbers of mails that came in, of the account or of none, whose kept beginning holds the person.
+
+        They are about no sent mail that is known, so nothing else leads to them.
+        """
+        table, found, after = incoming_mails.c, list[int](), 0
+        texts = [text.encode() for text in traces.texts]
+        kept = table.content.is_not(None) & (table.account_id.is_(None) | (table.account_id == traces.account.id))
+        while True:
+            with self._database.read() as connection:
+                query = select(table.id, table.content).where(kept, table.id > after).order_by(table.id)
+                rows = connection.execute(query.limit(SCAN_MAILS)).all()
+            if not rows:
+                return found
+            after = rows[-1].id
+            for number, content in rows:
+                lowered = zlib.decompress(content).lower()
+                if any(text in lowered for text in texts):
+                    found.append(number)
 
 
 def _file_holds(path: Path, texts: Sequence[bytes]) -> bool:
