@@ -18,7 +18,7 @@ import httpx
 import pytest
 import typer.main
 
-from soapstone import body_limit, connection, subscriber
+from soapstone import body_limit, connection, relay_calls, subscriber
 from soapstone.accounts import logon, passwords
 from soapstone.accounts.sessions import LONGEST as LONGEST_SESSIONS
 from soapstone.addresses import MOST_CHARACTERS
@@ -45,6 +45,11 @@ from soapstone.settings import SECRETS, SETTINGS
 from soapstone.store import waiting
 from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import metadata
+from soapstone.tracking import mail_listener
+from soapstone.tracking.delivery_reports import MOST_RECIPIENTS
+from soapstone.tracking.links import MOST_LINKS
+from soapstone.tracking.mail_parts import LARGEST_MAIL
+from soapstone.tracking.relays import MOST_REPORTS
 from soapstone.vocabulary.rows import REJECTED, TAKEN
 from soapstone.wire import large_calls, reader
 from soapstone.xmlhttp import request as xml_request
@@ -383,7 +388,15 @@ BOUNDS: dict[str, tuple[str, ...]] = {
     ),
     "an XML over HTTP request before the end of `UserName` and `Password`": (kib(xml_request.EARLY),),
     "a form of the console or of the pages for subscribers": (kib(body_limit.FORM_BYTES),),
-    "a body of the REST API that is no file": (mib(JSON_BYTES),),
+    "a body of the REST API that is neither a file nor a mail": (mib(JSON_BYTES),),
+    "a [mail that comes in](bounces.md)": (
+        f"{mib(mail_listener.LARGEST_TAKEN)} by",
+        f"{kib(LARGEST_MAIL)} of it",
+        f"{MOST_RECIPIENTS} recipients",
+    ),
+    "connections of mail servers that bring mails": (str(mail_listener.MOST_CONNECTIONS),),
+    "a call of a [relay service](bounces.md#from-a-relay-service)": (mib(relay_calls.LARGEST), f"{MOST_REPORTS:,}"),
+    "links of a mail that are tracked": (f"{MOST_LINKS:,};",),
     "SOAP and XML over HTTP requests of more than 64 KiB besides the file, at once": (
         f"{MANY}; of more than {mib(LARGE)}, {ONE}.",
         f"up to {large_calls.PATIENCE:.0f} seconds",
