@@ -22,6 +22,7 @@ from soapstone.clock import now
 from soapstone.jobs.activity import Activity
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.run import JobFailed, Run
+from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.metrics import FRESH, Metrics
 from soapstone.product import Product
 from soapstone.server import Application
@@ -30,6 +31,7 @@ from soapstone.store.database import Database
 from soapstone.store.tables import workers
 from soapstone.vocabulary.jobs import JobKind
 
+DOCS = Path(__file__).parent.parent / "docs"
 TOKEN = "a-token-of-a-monitor"
 SHOWN = {"Authorization": f"Bearer {TOKEN}"}
 
@@ -93,6 +95,13 @@ def test_only_the_token_opens_them(site: Site, headers: dict[str, str]) -> None:
     answer = site.ask("GET", "/metrics", headers=headers)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     assert "soapstone_" not in answer.text
+
+
+def test_a_wrong_token_is_a_failed_logon_and_none_is_not(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    for headers, told in (({}, 0), ({"Authorization": "Bearer wrong"}, 1)):
+        caplog.clear()
+        assert site.ask("GET", "/metrics", headers=headers).status_code == 401
+        assert [each.message for each in caplog.records].count("failed logon") == told
 
 
 def test_a_token_of_an_account_does_not_open_them(site: Site, account: Account) -> None:
@@ -166,6 +175,15 @@ def test_calls_and_faults_are_counted_by_operation(site: Site) -> None:
         ("xml", "4xx"): 4,
     }
     assert found["soapstone_call_seconds_bucket", "listrak", "+Inf", "GetContactListCollection"] == 3
+
+
+def test_the_manual_names_every_interface(site: Site) -> None:
+    for path in (MAGNETMAIL.path, LISTRAK, "/xml/x", "/api/v1/x", "/relay/x", "/u/x", "/readyz", "/metrics", "/x"):
+        site.ask("GET", path)
+    counted = {key[1] for key in site.figures() if key[0] == "soapstone_requests_total"}
+    page = (DOCS / "monitoring.md").read_text(encoding="utf-8")
+    named = page.partition("ends in `interface` (")[2].partition(")")[0]
+    assert set(re.findall(r"`(\w+)`", named)) == counted
 
 
 def test_answers_given_again_are_counted_too(site: Site) -> None:

@@ -10,7 +10,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from soapstone.accounts.logon import log_refusal
 from soapstone.errors import ForbiddenError, InvalidError
+from soapstone.http.client_address import Origins
 from soapstone.product import Product, RecordsUnavailable
 
 log = logging.getLogger(__name__)
@@ -22,7 +24,10 @@ LARGEST = 4 << 20
 def relay_calls(product: Product) -> Starlette:
     """Return the app. A call is answered 200 once all of its reports are on disk; the services repeat others."""
 
-    def take(headers: dict[str, str], body: bytes) -> Response:
+    settings = product.settings
+    origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
+
+    def take(peer: str | None, headers: dict[str, str], body: bytes) -> Response:
         relay = product.relay
         if relay is None:
             return PlainTextResponse("No such service.\n", 404)
@@ -32,6 +37,9 @@ def relay_calls(product: Product) -> Starlette:
                 product.incoming_mails.take_relayed(report, source=relay.name)
         except ForbiddenError as refusal:
             log.warning("a call for %s is refused: %s", relay.name, refusal)
+            # A signature cannot be guessed; a password can.
+            if "authorization" in headers:
+                log_refusal(peer, "password")
             return PlainTextResponse(f"{refusal}\n", 403)
         except InvalidError as refusal:
             log.warning("a call of %s cannot be read", relay.name)
@@ -52,6 +60,7 @@ def relay_calls(product: Product) -> Starlette:
                     return PlainTextResponse("The call is too large.\n", 413)
         except ClientDisconnect:
             return Response(status_code=400)
-        return await run_in_threadpool(take, dict(request.headers), bytes(body))
+        peer = origins.read(request.scope)[0]
+        return await run_in_threadpool(take, peer, dict(request.headers), bytes(body))
 
     return Starlette(routes=[Route("/relay/{name}", called, methods=["POST"])])

@@ -306,8 +306,9 @@ class Application:
             response: Response = PlainTextResponse("Metrics are off. SOAPSTONE_METRICS_TOKEN turns them on.\n", 404)
         elif scope["method"] not in ("GET", "HEAD"):
             response = PlainTextResponse("Only GET and HEAD.\n", 405, {"Allow": "GET, HEAD"})
-        elif not self._metrics.may_be_read(first_headers(scope).get(b"authorization", b"")):
-            log_refusal(self._origins.read(scope)[0], "token")
+        elif not self._metrics.may_be_read(given := first_headers(scope).get(b"authorization", b"")):
+            if given:
+                log_refusal(self._origins.read(scope)[0], "token")
             response = PlainTextResponse("The token for metrics is needed.\n", 401, {"WWW-Authenticate": "Bearer"})
         else:
             page, media_type = await run_in_threadpool(self._metrics.page)

@@ -206,6 +206,17 @@ def test_a_bounce_counts_once(service: Service) -> None:
     assert found.detail.endswith("5.1.1 said the server")
 
 
+def test_a_wrong_password_is_a_failed_logon(service: Service, caplog: pytest.LogCaptureFixture) -> None:
+    """fail2ban can stop those who guess; a forged signature is no guess, and neither is a call without a password."""
+    headers, body = BOUNCES[service.name](service.stem, "5.1.1")
+    guess = {"Authorization": "Basic " + b64encode(b"postmark:a guess").decode()} if service.name == "postmark" else {}
+    for given in ({}, guess):
+        caplog.clear()
+        service.call(({"Content-Type": headers.get("Content-Type", "")} | given, body))
+        told = [each.__dict__["reason"] for each in caplog.records if each.message == "failed logon"]
+        assert told == (["password"] if given else [])
+
+
 def test_a_complaint(service: Service) -> None:
     """lk-119, mm-123"""
     assert service.call(COMPLAINTS[service.name](service.stem)) == 200
