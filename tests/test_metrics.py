@@ -178,12 +178,14 @@ def test_calls_and_faults_are_counted_by_operation(site: Site) -> None:
 
 
 def test_the_manual_names_every_interface(site: Site) -> None:
-    for path in (MAGNETMAIL.path, LISTRAK, "/xml/x", "/api/v1/x", "/relay/x", "/u/x", "/readyz", "/metrics", "/x"):
+    for path in (MAGNETMAIL.path, LISTRAK, "/xml/x", "/api/v1/x", "/relay/x", "/u/x", "/c/x/1", "/readyz", "/metrics", "/x"):
         site.ask("GET", path)
     counted = {key[1] for key in site.figures() if key[0] == "soapstone_requests_total"}
     page = (DOCS / "monitoring.md").read_text(encoding="utf-8")
     named = page.partition("ends in `interface` (")[2].partition(")")[0]
-    assert set(re.findall(r"`(\w+)`", named)) == counted
+    # Opens and clicks write no line.
+    assert {*re.findall(r"`(\w+)`", named), "tracking"} == counted
+    assert "and `tracking` for opens" in page
 
 
 def test_answers_given_again_are_counted_too(site: Site) -> None:
