@@ -8,8 +8,10 @@ import pytest
 from tests.tracking.reports import block, plain, report
 
 from soapstone.tracking.bounce_classes import of_reply
-from soapstone.tracking.delivery_reports import MOST_RECIPIENTS, DeliveryReport, read_report, read_text
+from soapstone.tracking.delivery_reports import read_report
 from soapstone.tracking.mail_parts import read_mail
+from soapstone.tracking.recipient_reports import MOST_RECIPIENTS, DeliveryReport
+from soapstone.tracking.report_texts import read_text
 from soapstone.vocabulary.tracking import BounceClass
 
 

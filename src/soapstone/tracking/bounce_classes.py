@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -42,34 +43,53 @@ _WORDS: tuple[tuple[str, BounceClass, str], ...] = (
     (
         r"user unknown|unknown user|no such (user|mailbox|recipient|person|address|account)"
         r"|(user|recipient|mailbox|account|address) (is )?(not found|unknown|invalid)|unrouteable address"
-        r"|(user|recipient|mailbox|account|address) (does not|doesn't) exist|unknown (recipient|mailbox|address)"
-        r"|invalid (recipient|mailbox)|no mailbox here|address unavailable|addressee unknown",
+        r"|(user|recipient|mailbox|account|address)( that you tried to reach)? (does not|doesn't) exist"
+        r"|(user|recipient|mailbox|account|address) (could not|couldn't) be found"
+        r"|unknown (recipient|mailbox|address)|invalid (recipient|mailbox|user)|no mailbox here|address unavailable"
+        r"|addressee unknown|doesn't have an? \S{1,100} account|unknown or illegal|not listed in"
+        r"|(recipient|user)( name)? is not recognized"
+        # Exchange Online's words for a recipient that its organisation does not have.
+        r"|recipient address rejected: access denied",
         _C.USER,
         "Invalid Address",
     ),
     (
-        r"(host|domain)[^.\n]{0,20} (not found|unknown|does not exist)|unknown (host|domain)|no mx|null mx",
+        r"(host|domain)[^.\n]{0,20} (not found(?!, try again)|unknown|does not exist)|unknown (host|domain)"
+        r"|host unknown|no mx|null mx|mx or srv record|no relevant answers|doesn't receive email",
         _C.DOMAIN,
         "DNS Failure",
     ),
     (
-        r"(mailbox|quota)[^.\n]{0,40}(full|exceeded)|over quota|exceeded[^.\n]{0,40}quota|not enough space",
+        r"(mailbox|folder|quota)[^.\n]{0,40}(full|exceed)|over quota|exceeded[^.\n]{0,40}quota|not enough space",
         _C.FULL,
         "Mailbox Full",
     ),
     (r"(message|mail)[^.\n]{0,40}too (large|big)|size limit", _C.SIZE, "Message Too Large"),
     (r"relay(ing)?( access)? (denied|not permitted)|not permitted to relay", _C.BLOCK, "Relay Denied"),
-    (r"spam|unsolicited|blacklist|blocklist|\brbl\b|dnsbl", _C.BLOCK, "Spam Block"),
+    (r"spam|unsolicited|black ?list|blocklist|\brbl\b|dnsbl", _C.BLOCK, "Spam Block"),
+    (
+        r"\b(spf|dkim|dmarc|ptr|rdns)\b|reverse dns|authenticat|polic(y|ies)|block(ed|ing)\b|denied|forbidden"
+        r"|not (allowed|permitted|accepting)|sender|too many (recipients|messages|connections)|limited|rate limit"
+        r"|mismatch",
+        _C.BLOCK,
+        "General Mail Block",
+    ),
     (r"attachment", _C.CONTENT, "Attachment Detected"),
+    (r"virus|line limit|duplicate header", _C.CONTENT, "General Soft Bounce"),
 )
 _PATTERNS = [(re.compile(words, re.IGNORECASE), found, reason) for words, found, reason in _WORDS]
-# Words of a server that gave up where its report has no code but 5.0.0.
+# Words of a server that gave up, where its report has no code that says so.
 _GAVE_UP = re.compile(
-    r"retry time(out)?|timed? ?out|expired|network is (down|unreachable)|connection refused|no route to host|temporar",
+    r"retry time(out)?|timed? ?out|expired|network is (down|unreachable)|connection refused|no route to host|temporar"
+    r"|failing for a long time|too long|giving up|not found, try again|try later|aborted after|\d attempts"
+    r"|did not accept our requests|not responding",
     re.IGNORECASE,
 )
-_VAGUE = {"7.1", "0.0", "4.1", "7.0"}
+# Codes that say less than words may; with them go those of no address, mailbox or policy that have no line above.
+_VAGUE = {"1.0", "2.0", "4.1", "7.0", "7.1"}
+_OF_NO_RECIPIENT = ("0", "3", "4", "5", "6")
 # An enhanced code has a subject from 0 to 7 (RFC 3463 3), which most numbers of versions have not.
+_MOST_CODES = 10
 _ENHANCED = re.compile(r"(?<![\d.])([245])\.([0-7]\.\d{1,3})(?![\d.])")
 _REPLY = re.compile(r"\s*([2-5]\d\d)(?!\d)")
 
@@ -105,9 +125,10 @@ def of_report(*, status: str, diagnostic: str, words: str = "") -> Bounce:
     """
     text = " ".join((diagnostic or words).split())[:DETAIL_CHARACTERS]
     reply = _REPLY.match(text) if diagnostic else None
-    found = _ENHANCED.search(text)
-    if found and reply and found[1] != reply[1][0]:
-        # The reply code decides whether a refusal is final (RFC 5321 4.2.1); the other code is a mistake.
+    found = _enhanced_in(text)
+    if found and reply and found[1] != reply[1][0] and found[2] != "4.7":
+        # The reply code decides whether a refusal is final (RFC 5321 4.2.1); the other code is a mistake. But services
+        # that gave up write 554 before 4.4.7.
         found = None
     if not found:
         given = _ENHANCED.match(status.strip())
@@ -119,25 +140,35 @@ def of_report(*, status: str, diagnostic: str, words: str = "") -> Bounce:
             code = f"4.{detail}"
     else:
         code, detail = reply[1] if reply else "", ""
+    if reply and reply[1] == "552" and detail.startswith("1."):
+        # 552 is about room (RFC 5321 4.2.3), whatever a code says of the address.
+        detail = ""
     bounce_class, reason = _judged(code, detail, text, is_failed=status.startswith("5"))
     return Bounce(bounce_class=bounce_class, reason=reason, code=code, detail=text)
+
+
+def _enhanced_in(text: str) -> re.Match[str] | None:
+    """Return the first enhanced code of a text that is not x.x.0; gateways write one before the server's own code."""
+    found = list(itertools.islice(_ENHANCED.finditer(text), _MOST_CODES))
+    return next((each for each in found if each[1] == found[0][1] and each[2][-2:] != ".0"), next(iter(found), None))
 
 
 def _judged(code: str, detail: str, text: str, *, is_failed: bool) -> tuple[BounceClass, str]:
     if code.startswith("4") and detail != "2.2":
         return _C.TRANSIENT, "Transient Failure"
     told = [(bounce_class, reason) for pattern, bounce_class, reason in _PATTERNS if pattern.search(text)]
-    if told and (not detail or detail in _VAGUE):
+    subject = detail.partition(".")[0]
+    is_vague = detail in _VAGUE or (subject in _OF_NO_RECIPIENT and detail not in _BY_DETAIL)
+    if told and (not detail or is_vague):
         return told[0]
+    if (not code or (is_vague and subject in _OF_NO_RECIPIENT)) and _GAVE_UP.search(text):
+        return _C.TRANSIENT, "Transient Failure"
     if detail:
-        subject = detail.partition(".")[0]
         found = _BY_DETAIL.get(detail) or _BY_SUBJECT.get(subject) or (_C.HARD, "General Hard Bounce")
         if found[0] in (_C.BLOCK, _C.CONTENT):
             # The words may name the kind of policy.
             return next((each for each in told if each[0] is found[0]), found)
         return found
-    if not code and _GAVE_UP.search(text):
-        return _C.TRANSIENT, "Transient Failure"
     if code.startswith("5") or is_failed:
         return _C.HARD, "General Hard Bounce"
     return _C.UNKNOWN, "General Bounce"

@@ -26,10 +26,12 @@ from soapstone.store.unique import insert_unless_there
 from soapstone.tracking.bounce_classes import DETAIL_CHARACTERS, Bounce
 from soapstone.tracking.complaint_reports import ComplaintReport, read_complaint, returned_headers
 from soapstone.tracking.consequences import hold_accounts, of_complaint
-from soapstone.tracking.delivery_reports import DeliveryReport, RecipientReport, read_report, read_text
+from soapstone.tracking.delivery_reports import read_report
 from soapstone.tracking.mail_parts import Header, IncomingMail, read_mail
+from soapstone.tracking.recipient_reports import DeliveryReport, RecipientReport
 from soapstone.tracking.recording import FinalResult, record_bounces, record_results
 from soapstone.tracking.relays import RelayReport
+from soapstone.tracking.report_texts import failed_recipients, is_named_as_server, read_text
 from soapstone.tracking.stems import LENGTH, Stem, Stems
 from soapstone.vocabulary.tracking import BounceClass, IncomingKind, IncomingOutcome
 
@@ -89,12 +91,11 @@ def classify(mail: IncomingMail) -> Classified:
         return Classified(mail=mail, kind=kind, complaint=complaint)
     if any(mail.of_type("message/disposition-notification", "message/global-disposition-notification")):
         return Classified(mail=mail, kind=IncomingKind.RECEIPT)
-    failed = mail.header.get("x-failed-recipients")
-    if not failed and _is_auto_reply(mail.header):
-        return Classified(mail=mail, kind=IncomingKind.AUTO_REPLY)
-    if text := read_text(mail):
+    is_automatic = _is_auto_reply(mail.header)
+    # An absent person's answer may have the empty sender, too; its From names the person.
+    if (not is_automatic or failed_recipients(mail) or is_named_as_server(mail)) and (text := read_text(mail)):
         return Classified(mail=mail, kind=_kind(text.recipients), report=text)
-    return Classified(mail=mail, kind=IncomingKind.REPLY)
+    return Classified(mail=mail, kind=IncomingKind.AUTO_REPLY if is_automatic else IncomingKind.REPLY)
 
 
 class IncomingMails:

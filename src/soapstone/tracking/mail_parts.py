@@ -121,7 +121,8 @@ def as_text(content: bytes) -> str:
 
 def _content_type(header: Header, usual: str) -> tuple[str, dict[str, str]]:
     value = header.get("content-type")[:2000]
-    kind = value.partition(";")[0].strip().lower()
+    # Some leave out the semicolon before a parameter.
+    kind = next(iter(value.partition(";")[0].lower().split()), "")
     parameters = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(value)}
     return (kind if "/" in kind else usual), parameters
 
@@ -139,10 +140,12 @@ def _parts(header: Header, body: bytes, kind: str, parameters: dict[str, str]) -
             for piece in _split(body, boundary.encode()):
                 inner, rest = split_header(piece)
                 pieces.append((inner, rest, *_content_type(inner, usual), depth + 1))
-            waiting += reversed(pieces)
-        else:
-            given += 1
-            yield Part(header, kind, body)
+            if pieces:
+                waiting += reversed(pieces)
+                continue
+        given += 1
+        # What has parts that cannot be told apart is read as text.
+        yield Part(header, "text/plain" if kind.startswith("multipart/") and depth < DEEPEST else kind, body)
 
 
 def _split(body: bytes, boundary: bytes) -> list[bytes]:
