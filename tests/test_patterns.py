@@ -31,8 +31,9 @@ from soapstone.sending.signed_links import Links
 from soapstone.store.tables import contacts
 from soapstone.subscriber.app import is_one_click
 from soapstone.tracking.bounce_classes import DETAIL_CHARACTERS, of_reply
-from soapstone.tracking.delivery_reports import _recipient, _reply_in
-from soapstone.tracking.mail_parts import _split
+from soapstone.tracking.delivery_reports import _recipient
+from soapstone.tracking.mail_parts import _split, read_mail
+from soapstone.tracking.report_texts import _elsewhere, reply_in
 from soapstone.tracking.stems import LENGTH
 from soapstone.wire.values import LONGEST_DATE
 from soapstone.xmlhttp.base64_stream import Base64Stream
@@ -93,7 +94,11 @@ def _with_stems(text: str) -> object:
 
 
 def _recipient_of(text: str) -> object:
-    return _recipient({"diagnostic-code": text, "action": "delivered"}, "")
+    return _recipient({"diagnostic-code": text, "action": "delivered"}, "", ())
+
+
+def _returned_to(text: str) -> object:
+    return list(_elsewhere(read_mail(b"\nReturn-Path: x\n" + text.encode())))
 
 
 NUMBERS = ("|1|x", "1.|1|x", "1e|1|x", "|1.|x")
@@ -218,33 +223,58 @@ TEXTS: dict[str, Worst] = {
         bound=DETAIL_CHARACTERS,
     ),
     "tracking.bounce_classes _REPLY": repeated("| |", "|5|", "| |55", meet="match"),
-    "tracking.delivery_reports _ANYWHERE": repeated(
+    "tracking.delivery_reports _ESCAPED": repeated("|\\|", "|\\x{|", "\\x{|f|", "|\\x{ffffff|", meet="sub"),
+    "tracking.delivery_reports _IN_TEXT": repeated("|final-recipient|", "final-recipient| |", "|\n|", meet="search"),
+    "tracking.delivery_reports _REPLY": repeated("555|5|", "|5|", meet="match"),
+    "tracking.delivery_reports _STATUS_LINE": repeated("|a|", "a| |", "a:|a|\n", "|a |:"),
+    "tracking.delivery_reports _recipient": repeated("|a|;", "|a|!;", "a| |;", meet=_recipient_of),
+    "tracking.report_texts _ANYWHERE": repeated(
         "|a|", "|@|.", "|<|", "|a@|", "a@|.|", "|a@.|.", "|<a@|", meet="findall"
     ),
-    "tracking.delivery_reports _ESCAPED": repeated("|\\|", "|\\x{|", "\\x{|f|", "|\\x{ffffff|", meet="sub"),
-    "tracking.delivery_reports _LISTED": repeated(
-        "| |", "|a|", "|a@|", "a@a| |x", "a@a:| |x", "| \n|", "|a@.|\n", "|a@a x\n|", "a@|a| x", "|\n|", meet="findall"
+    "tracking.report_texts _DELAYED": repeated(
+        "|a|", "| delay|", "|warning |", "|has not yet |", "|\n|", meet="search"
     ),
-    "tracking.delivery_reports _REPLY": repeated("555|5|", "|5|", meet="match"),
-    "tracking.delivery_reports _RETURNED": repeated(
-        "|-|", "|--\n|", "|-- |", "|-|returne", "|received:\n|", "|\n|", "|a|message headers follo", meet="search"
-    ),
-    "tracking.delivery_reports _SENDERS": repeated("|m|", "|mailer-|", "|mail |", "|postmaste|", meet="search"),
-    "tracking.delivery_reports _STATUS_LINE": repeated("|a|", "a| |", "a:|a|\n", "|a |:"),
-    "tracking.delivery_reports _TEXTS": repeated(
+    "tracking.report_texts _FAILED": repeated(
         "|delivery|",
-        "|message |",
-        "|mail for the following |",
-        "|this message |",
-        "|following mail|",
-        "|had permanent |",
-        "|following address |",
+        "|delivery |",
+        "|fail|",
+        "|not |",
+        "not | be |",
+        "|unable to be been |",
+        "|address|",
         "|error |",
-        "|unable to deliver your message |",
+        "|deliver fai|",
         meet="search",
     ),
-    "tracking.delivery_reports _recipient": repeated("|a|;", "|a|!;", "a| |;", meet=_recipient_of),
-    "tracking.delivery_reports _reply_in": repeated(
+    "tracking.report_texts _LISTED": repeated(
+        "| |",
+        "|a|",
+        "|a@|",
+        "a@a| |x",
+        "|550 |",
+        "550 5.1.|1|",
+        "|\n|",
+        "|a@.|\n",
+        "|a@a x\n|",
+        "a@|a|!",
+        meet="findall",
+    ),
+    "tracking.report_texts _NOBODY": repeated("<| |x", "<mailer-daemon|a|", "|<|"),
+    "tracking.report_texts _OTHERS": repeated("| |", "|>|", "|a |", "|contact|", "in:| |", meet="match"),
+    "tracking.report_texts _RETURNED": repeated(
+        "|-|",
+        "|--\n|",
+        "|-- |",
+        "|-|returne",
+        "|received\n|",
+        "|\n|",
+        "|a|message headers follo",
+        "|original message|x",
+        meet="search",
+    ),
+    "tracking.report_texts _SENDERS": repeated("|m|", "|mailer-|", "|mail |", "|postmaste|", meet="search"),
+    "tracking.report_texts _elsewhere": repeated("|to:|", "|to:\n|", "|\n|", "|to:a@\n|", meet=_returned_to),
+    "tracking.report_texts reply_in": repeated(
         "|400-\n|",
         "|400-|",
         "400-\n|\n|",
@@ -254,7 +284,7 @@ TEXTS: dict[str, Worst] = {
         "|:|",
         "| 40|",
         "|400-\n\n|x",
-        meet=_reply_in,
+        meet=reply_in,
         bound=2000,
     ),
     "tracking.incoming_mails _FOR": repeated("|for |", "for| |", "|for<|", "for |a|", "|for \n|;", meet="findall"),

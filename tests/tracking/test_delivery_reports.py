@@ -9,10 +9,11 @@ from tests.tracking.reports import block, plain, report
 
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.delivery_reports import read_report
+from soapstone.tracking.incoming_mails import classify
 from soapstone.tracking.mail_parts import read_mail
 from soapstone.tracking.recipient_reports import MOST_RECIPIENTS, DeliveryReport
 from soapstone.tracking.report_texts import read_text
-from soapstone.vocabulary.tracking import BounceClass
+from soapstone.vocabulary.tracking import BounceClass, IncomingKind
 
 
 def found(raw: bytes) -> DeliveryReport:
@@ -48,6 +49,24 @@ FORMS = {
     "policy hides an unknown user": (block(status="5.7.1", diagnostic="550 5.7.1 user unknown"), "user", "5.7.1"),
     "last word is a delay": (block(action="delayed", status="4.4.7"), "transient", "4.4.7"),
     "no Action": ("Final-Recipient: rfc822;ann@receiver.example\n", "unknown", ""),
+    "gave up, as services say it": (
+        block(status="4.4.7", diagnostic="554 4.4.7 too old: <421 4.4.2 slow>"),
+        "transient",
+        "4.4.7",
+    ),
+    "gave up without such a code": (block(status="5.4.316", diagnostic="550 5.4.316 expired"), "transient", "5.4.316"),
+    "a gateway's code before the server's": (block(diagnostic="5.1.0 - odd 550-'5.2.2 no room'"), "full", "5.2.2"),
+    "room, whatever the code": (block(diagnostic="552 mailbox over quota (#5.1.1)"), "full", "5.1.1"),
+    "words say more than 5.2.0": (block(diagnostic="550 5.2.0 user unknown"), "user", "5.2.0"),
+    "words say more than 5.1.0": (block(diagnostic="550 5.1.0 sender domain listed"), "block", "5.1.0"),
+    "words say more than 5.5.0": (block(diagnostic="550 5.5.0 blocked by SPF"), "block", "5.5.0"),
+    "a refused recipient": (
+        block(status="5.4.1", diagnostic="550 5.4.1 Recipient address rejected: Access denied"),
+        "user",
+        "5.4.1",
+    ),
+    "a loop": (block(status="5.4.6", diagnostic="554 5.4.6 Too many hops"), "hard", "5.4.6"),
+    "no name server": (block(diagnostic="Host not found, try again"), "transient", ""),
     "a local program's code": (
         block(status="4.4.7") + "Diagnostic-Code: X-Unix; 75\n",
         "transient",
@@ -62,7 +81,7 @@ def test_each_form(form: str) -> None:
     assert outcome(report(status)) == (ANN, bounce_class, code)
 
 
-@pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "delayed"])
+@pytest.mark.parametrize("action", ["delivered", "relayed", "expanded", "deliverable", "delayed"])
 def test_these_are_no_bounces(action: str) -> None:
     (each,) = found(report(block(action=action, status="2.0.0"))).recipients
     assert (each.action, each.bounce) == (action, None)
@@ -132,6 +151,43 @@ def test_original_recipient_wins() -> None:
     assert about.original_address == "Ann@example.org"
 
 
+@pytest.mark.parametrize("other", ["/var/mail/ann", "|/usr/bin/filter ann@elsewhere.example", "@receiver.example"])
+def test_a_file_or_command_instead_of_an_address(other: str) -> None:
+    """Exim names where it could not deliver to, and the recipient in a field of the mail."""
+    status = f"Final-Recipient: rfc822;{other}\nAction: failed\nStatus: 5.0.0\n"
+    assert outcome(report(status, head=f"X-Failed-Recipients: {ANN}\n"))[0] == ANN
+    assert outcome(report(status, text=f"These failed:\n\n<{ANN}>\n    no room"))[0] == ANN
+
+
+def test_no_empty_line_between_recipients() -> None:
+    status = block(status="5.2.2") + block("bea@receiver.example", status="5.1.1").partition("\n\n")[2]
+    read = found(report(status))
+    assert [each.bounce.code for each in read.recipients if each.bounce] == ["5.2.2", "5.1.1"]
+
+
+@pytest.mark.parametrize("boundary", ['; boundary="other"', ""])
+def test_parts_that_cannot_be_told_apart(boundary: str) -> None:
+    raw = report(block(status="5.1.1")).replace(b'; boundary="cut"', boundary.encode())
+    assert outcome(raw) == (ANN, "user", "5.1.1")
+    # Of a person it is an answer about something.
+    mail = read_mail(raw.replace(b"Mail System <MAILER-DAEMON@mx.example.net>", b"Ann <ann@receiver.example>"))
+    assert read_report(mail) is None
+
+
+def test_a_report_without_recipients() -> None:
+    """Its words and the returned mail tell."""
+    raw = report("Reporting-MTA: dns; mx.example.net\n", text="It could not be delivered. The report is lost.")
+    assert outcome(raw) == (ANN, "unknown", "")
+
+
+def test_a_parameter_without_a_semicolon() -> None:
+    raw = plain(
+        f"These failed: undeliverable\n\n{ANN} [User unknown]\n", head=f"{DAEMON}Content-Type: text/plain charset=x\n"
+    )
+    assert outcome(raw) == (ANN, "user", "")
+
+
+DAEMON = "From: MAILER-DAEMON@mx.example.net\n"
 TEXTS = {
     "dma": (
         "There was an error delivering your mail to <ann@receiver.example>.\n\nmx did not like our RCPT TO:\n"
@@ -156,6 +212,47 @@ TEXTS = {
         "user",
         "",
     ),
+    "quoted, with codes alone": (
+        f'It could not be delivered:\n\n"{ANN}":\nafter RCPT\n5.2.2 <{ANN}>... no room\n',
+        DAEMON,
+        "full",
+        "5.2.2",
+    ),
+    "a colon after the code": (f"It could not be delivered:\n<{ANN}>:\n550: 5.1.1 nobody\n", DAEMON, "user", "5.1.1"),
+    "words before the address": (f"Mailbox is full: <{ANN}>\nUnable to deliver mail.\n", DAEMON, "full", ""),
+    "a reply in quotes": (
+        f"Delivery has failed to these people:\n\n{ANN}<mailto:{ANN}>\nIt was not found.\n\n{ANN}\n"
+        "The server returned '550 5.1.10 not found'\n\nOriginal message headers:\n\nReceived: from a",
+        DAEMON,
+        "domain",
+        "5.1.10",
+    ),
+    "a list with stars": (f"Delivery to these was aborted after 5 hours:\n\n  * {ANN}\n", DAEMON, "transient", ""),
+    "a transcript": (
+        f"--- Transcript of session follows ---\n>>> RCPT To:<{ANN}>\n<<< 550 who\n550 <{ANN}>... User unknown\n",
+        f"{DAEMON}Subject: Returned mail: User unknown\n",
+        "user",
+        "550",
+    ),
+    "other addresses": (
+        "From: news@example.com\nFor assistance, contact help@mx.example.net.\nSorry, it was not delivered.\n"
+        f"Last try for {ANN}.\n",
+        DAEMON,
+        "unknown",
+        "",
+    ),
+    "the address in the returned mail": (
+        f"421 busy, giving up\n--- Unsent message follows ---\nFrom: a@b.example\nTo: Ann <{ANN}>\n\nHello",
+        f"{DAEMON}Subject: Returned mail: not sent for 4 days\n",
+        "transient",
+        "421",
+    ),
+    "the empty sender alone": (
+        f"The mail could not be delivered to:\n<{ANN}>\n550 5.1.1 no",
+        "Return-Path: <>\nFrom: Ann <a@b.example>\n",
+        "user",
+        "5.1.1",
+    ),
     "sendmail of old": (
         "   ----- The following addresses had permanent fatal errors -----\n<ann@receiver.example>\n\n"
         "   ----- Transcript of session follows -----\n... while talking to mx:\n>>> RCPT To:<ann@receiver.example>\n"
@@ -171,6 +268,73 @@ TEXTS = {
 def test_text_alone(form: str) -> None:
     text, head, bounce_class, code = TEXTS[form]
     assert outcome(plain(text, head=head)) == (ANN, bounce_class, code)
+
+
+DELAYS = {
+    "exim": (
+        "It has not yet been delivered to one of its recipients:\n\n  {}\n    busy",
+        "Warning: message 1 delayed 24 hours",
+    ),
+    "a notice": (
+        "THIS IS A WARNING MESSAGE ONLY.\nDelivery to this recipient has been delayed:\n\n  {}\n",
+        "Notification",
+    ),
+    "postfix of old": (
+        "It could not be delivered for 2 hours.\n\n<{}>: no route to host",
+        "Delayed Mail (still being retried)",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", DELAYS)
+def test_delays_in_text_alone(form: str) -> None:
+    text, subject = DELAYS[form]
+    mail = read_mail(plain(text.format(ANN), head=f"{DAEMON}Auto-Submitted: auto-replied\nSubject: {subject}\n"))
+    classified = classify(mail)
+    assert classified.kind is IncomingKind.DELAY
+    assert classified.report is not None
+    assert [(each.address, each.action, each.bounce) for each in classified.report.recipients] == [
+        (ANN, "delayed", None)
+    ]
+
+
+NO_BOUNCES = {
+    "an absent person": (
+        "Return-Path: <>\nFrom: Ann <ann@receiver.example>\nAuto-Submitted: auto-replied\n",
+        "I am away. Mails to this mailbox are not delivered to anybody.",
+        IncomingKind.AUTO_REPLY,
+    ),
+    "a person": (
+        "From: Ann <ann@receiver.example>\n",
+        "My mail to bea@x.example could not be delivered.",
+        IncomingKind.REPLY,
+    ),
+    "a forwarded bounce": (
+        "From: Ann <ann@receiver.example>\nSubject: Fwd: Returned mail\n",
+        "> <bea@x.example>\n> 550 5.1.1 User unknown",
+        IncomingKind.REPLY,
+    ),
+    "a server that says something else": (
+        DAEMON,
+        "The system will be down on Sunday.\nWrite to ann@receiver.example.",
+        IncomingKind.REPLY,
+    ),
+}
+
+
+@pytest.mark.parametrize("form", NO_BOUNCES)
+def test_what_is_no_bounce(form: str) -> None:
+    head, text, kind = NO_BOUNCES[form]
+    assert classify(read_mail(plain(text, head=head))).kind is kind
+
+
+def test_several_recipients_in_text_alone() -> None:
+    text = f"Could not be delivered:\n\n{ANN} Error 550 5.1.1 nobody\n\nbea@receiver.example Error 552 5.2.2 full\n"
+    read = found(plain(text, head=DAEMON))
+    assert [(each.address, each.bounce.code) for each in read.recipients if each.bounce] == [
+        (ANN, "5.1.1"),
+        ("bea@receiver.example", "5.2.2"),
+    ]
 
 
 def test_a_text_without_an_address() -> None:
