@@ -127,10 +127,14 @@ RECIPES = {
 
 
 class Root:
-    """The root of one server, installed below `folder`; `state` holds what it writes while it runs."""
+    """The root of one server, installed below `folder`; `state` holds what it writes while it runs.
 
-    def __init__(self, folder: Path, name: str, state: Path) -> None:
+    The folder `shared` is the machine's own in the root, too, by the same path.
+    """
+
+    def __init__(self, folder: Path, name: str, state: Path, shared: Path | None = None) -> None:
         self.name = name
+        self._shared = shared
         self.recipe = RECIPES[name]
         self._folder, self._place, self._state = folder.resolve(), folder.resolve() / name, state.resolve()
         self._apt, self._installed = self._folder / "apt", self._place / "upper"
@@ -160,7 +164,8 @@ class Root:
             subprocess.run(["cp", "--archive", self._installed, self._state / "upper"], check=True)
         ready = self._state / "pid"
         ready.unlink(missing_ok=True)
-        command = self._command("inside-start", "--port", str(port), "--log", str(log.resolve()))
+        shared = ["--shared", str(self._shared.resolve())] if self._shared else []
+        command = self._command("inside-start", "--port", str(port), "--log", str(log.resolve()), *shared)
         # What it prints belongs to the log, too: a server may say there why it does not start.
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -219,6 +224,10 @@ class Root:
         (place / "dev/shm").mkdir(mode=0o1777)
         (place / "run/apt").mkdir()
         mount("--bind", self._apt, place / "run/apt")
+        if self._shared:
+            own = place / self._shared.relative_to("/")
+            own.mkdir(parents=True, exist_ok=True)
+            mount("--bind", self._shared, own)
         socket.sethostname(HOST)
         os.chroot(place)
         os.chdir("/")
@@ -351,6 +360,7 @@ def main() -> None:
         if verb.endswith("start"):
             command.add_argument("--port", type=int, required=True)
             command.add_argument("--log", type=Path, required=True)
+            command.add_argument("--shared", type=Path)
     command = verbs.add_parser("exec")
     command.add_argument("pid", type=int)
     command.add_argument("command", nargs=argparse.REMAINDER)
@@ -366,7 +376,7 @@ def main() -> None:
     elif given.verb == "stop":
         stop(given.pid)
     else:
-        root = Root(given.folder, given.name, given.state)
+        root = Root(given.folder, given.name, given.state, getattr(given, "shared", None))
         if given.verb == "inside-prepare":
             root.enter(given.folder / given.name)
             root.install()
