@@ -157,6 +157,7 @@ TEXTS: dict[str, Worst] = {
     "sending.messages.html_reader _COMMENT_END": repeated("|-|", "|--!|", meet="search"),
     "sending.messages.html_reader _MARKUP": repeated("|a|", "<|a|", "|<|", "|<!-|", "|</|", meet="search"),
     "sending.messages.html_reader _REFERENCE": repeated("|&|", "&|a|", "&#|1|", "|&a|", "&#x|f|", meet="findall"),
+    "sending.messages.html_reader _WORD": repeated("|a|", "|.|", meet="match"),
     "sending.messages.html_reader _SCRIPT_MARKS": repeated(
         "|<!-|", "<!--|-|", "|<script|", "|-|", "|<!--|", meet="findall"
     ),

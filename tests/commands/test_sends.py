@@ -167,6 +167,8 @@ def test_mistakes_are_told_before_anything_is_stored(run: Run, tmp_path: Path) -
     assert "profile attribute for Shoe." in run("message", "edit", "1", "--to-name", "{{ Shoe }}").output
     assert "profile attribute for Shoe." in run("message", "show", "1").output
     run("message", "edit", "1", "--subject", "x", "--to-name", "", "--text", "-", given="{{ Nonsense }}")
+    ambiguous = run(*add, "--html", "-", given='<a href="https://a.example/?a=1&reg_id=5">x</a>')
+    assert "read &reg_id in an address as ®_id; write &amp;reg_id." in ambiguous.output
     old = ("message", "add", "--list", "1", "--subject", "{{ Nonsense }} {{ Shoe }}")
     assert "profile attribute for Nonsense, Shoe." in run(*old).output
     assert "Nonsense" in run("message", "preview", "1", code=1).output

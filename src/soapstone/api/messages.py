@@ -78,19 +78,22 @@ class MessageOut(MessageHead):
     """A stored message, whole.
 
     `unknown_fields` warns of merge fields that no contact field, link or profile attribute of the account has. A send
-    may still supply their values.
+    may still supply their values. `undelimited_references` warns of `&reg_id` and the like in addresses of links:
+    browsers read `®_id` there. Write `&amp;reg_id`.
     """
 
     html: str
     plain: str
     unknown_fields: list[str]
+    undelimited_references: list[str]
 
     @classmethod
     def shown(cls, product: Product, found: Message) -> MessageOut:
         """Return the message as it is shown."""
         unknown = product.messages.unknown_fields(found.account_id, found)
-        same = {name: getattr(found, name) for name in cls.model_fields if name != "unknown_fields"}
-        return cls(**same, unknown_fields=unknown)
+        undelimited = product.messages.undelimited_references(found)
+        same = own(found, MessageHead) | {"html": found.html, "plain": found.plain}
+        return cls(**same, unknown_fields=unknown, undelimited_references=undelimited)
 
 
 class MessageIn(Numbered):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from html import unescape
 from typing import Annotated, Any
 
 import typer
@@ -95,7 +96,7 @@ def add(
             number=number,
         )
         console.print(f"Message {saved.id} is saved.")
-        warn_of_unknown_fields(product, saved)
+        warn_about(product, saved)
 
 
 @app.command("list")
@@ -163,7 +164,7 @@ def show(
         for title, body in (("HTML", found.html), ("Text", found.plain)):
             if body.strip():
                 typer.echo(printable(f"\n{title}:\n{body}"))
-        warn_of_unknown_fields(product, found)
+        warn_about(product, found)
 
 
 @app.command()
@@ -196,7 +197,7 @@ def edit(
         if changed is None:
             stop(f"There is no message {message} in account {owner.name}.")
         console.print(f"Message {message} is changed.")
-        warn_of_unknown_fields(product, changed)
+        warn_about(product, changed)
 
 
 @app.command()
@@ -266,11 +267,14 @@ def message_of(product: Product, owner: Account, number: int) -> Message:
     return found
 
 
-def warn_of_unknown_fields(product: Product, message: Message) -> None:
-    """Warn of unknown merge fields on standard error."""
+def warn_about(product: Product, message: Message) -> None:
+    """Warn of unknown merge fields, and of addresses that readers take in two ways, on standard error."""
     if unknown := product.messages.unknown_fields(message.account_id, message):
         told = f"Warning: the account has no contact field, link or profile attribute for {', '.join(unknown)}. "
         typer.echo(printable(f"{told}Only a send's file or --field can supply a value."), err=True)
+    for text in product.messages.undelimited_references(message):
+        told = f"Warning: browsers read {text} in an address as {unescape(text)}; write &amp;{text[1:]}."
+        typer.echo(printable(told), err=True)
 
 
 def merge_values(given: Sequence[str]) -> dict[str, str]:

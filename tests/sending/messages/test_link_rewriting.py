@@ -12,6 +12,7 @@ import pytest
 
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.sending.messages.content import Content, Rendered
+from soapstone.sending.messages.link_places import undelimited_in_links
 from soapstone.sending.messages.link_rewriting import LinkRules, TrackedMessage
 from soapstone.sending.messages.message import InvalidMessage, Message
 from soapstone.tracking.links import LONGEST_TEXT, MOST_LINKS, TrackedLink
@@ -164,6 +165,23 @@ def test_targets_are_those_of_browsers() -> None:
     (link,) = tracked(html, "-")[1]
     assert link.url == "https://a.example/?x=1&copy=2®_id=5&y=ä&notin1¶"
     assert link.target == "https://a.example/?x=1&copy=2%C2%AE_id=5&y=%C3%A4&notin1%C2%B6"
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?x=1&reg_id=5", ["&reg_id"]),
+        ("?x=1&copy-to=2&reg_id=5&reg_id=6", ["&copy-to", "&reg_id"]),
+        ("?x=1&amp;reg_id=5", []),
+        ("?x=1&copy=2&copyright=3&notin1", []),
+        ("?x=1&#174_id=5&reg;_id", []),
+        ("/&reg_id", []),
+    ],
+)
+def test_references_that_readers_take_in_two_ways(query: str, expected: list[str]) -> None:
+    """lk-107: browsers decode them without a semicolon, some webmails do not."""
+    html = f'<p title="?&reg_x">&reg_y<a href="https://a.example/{query}">x</a>'
+    assert undelimited_in_links(html) == expected
 
 
 def test_words_of_links() -> None:

@@ -50,6 +50,8 @@ _REFERENCE = re.compile(r"&(?:#([0-9]++);?+|#[xX]([0-9A-Fa-f]++);?+|([A-Za-z][A-
 _LONGEST_NAME = max(map(len, html5))
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
+_WORD = re.compile(r"[\w.-]{0,50}")
+
 
 class Attribute(NamedTuple):
     """An attribute; `value` is decoded, `start` and `end` are where it stands in the source, without quotes."""
@@ -252,6 +254,19 @@ def decode_attribute(text: str) -> str:
     """Return the value of an attribute whose source this is, as browsers read it."""
     text = _with_line_feeds(text)
     return _REFERENCE.sub(_in_attribute, text) if "&" in text else text
+
+
+def undelimited_references(text: str) -> list[str]:
+    """Return what an attribute's source names as a character without a semicolon, where browsers read that character.
+
+    Each with the word that goes on: `&reg_id` of `?a=1&reg_id=5`, which browsers read as `®_id`.
+    """
+    found = []
+    for match in _REFERENCE.finditer(text) if "&" in text else ():
+        if match[3] and not match[0].endswith(";") and _in_attribute(match) != match[0]:
+            word = _WORD.match(text, match.end())
+            found.append(match[0] + (word[0] if word else ""))
+    return found
 
 
 def _in_text(match: re.Match[str]) -> str:

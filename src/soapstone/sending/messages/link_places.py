@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from soapstone.sending.messages.html_reader import Attribute, Comment, EndTag, HtmlReader, StartTag, Text, Token
+from soapstone.sending.messages.html_reader import (
+    Attribute,
+    Comment,
+    EndTag,
+    HtmlReader,
+    StartTag,
+    Text,
+    Token,
+    undelimited_references,
+)
 from soapstone.sending.messages.marked_text import MARK, MarkedText
 from soapstone.sending.messages.template import names_in
 
@@ -117,6 +126,16 @@ def places_in_html(reader: HtmlReader) -> tuple[list[LinkPlace], list[Replacemen
                         )
                     )
     return sorted(places), sorted(switches)
+
+
+def undelimited_in_links(html: str) -> list[str]:
+    """Return what queries of links hold that browsers read as a character and some webmails do not, such as `&reg_id`.
+
+    An author means a parameter, and should write `&amp;reg_id`.
+    """
+    places, _ = places_in_html(HtmlReader(html, template=True))
+    queries = (html[place.start : place.end].partition("?")[2] for place in places)
+    return sorted({each for query in queries for each in undelimited_references(query)})
 
 
 def _place(reader: MarkedText, start: int, end: int, address: str) -> LinkPlace:

@@ -13,6 +13,7 @@ from soapstone.clock import now
 from soapstone.errors import MessageInQueueError, NameTakenError
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
+from soapstone.sending.messages.link_places import undelimited_in_links
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.sending.messages.template import merge_key
 from soapstone.store.database import Database
@@ -151,6 +152,11 @@ class Messages:
         """
         attributes = (merge_key(name) for name in Profiles(self._database).names(account_id))
         return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *attributes})
+
+    @staticmethod
+    def undelimited_references(message: Message) -> list[str]:
+        """Return what queries of the message's links hold that browsers read as one character, such as `&reg_id`."""
+        return undelimited_in_links(message.html)
 
     def in_queue(self, account_id: int, message_id: int) -> bool:
         """Return whether a send of the message is queued or running (mm-97)."""
