@@ -30,6 +30,7 @@ from tests.tracking.ledger import Sent, send
 
 from soapstone.accounts.account import Accounts
 from soapstone.clock import now
+from soapstone.heap import collect_rarely
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
@@ -109,6 +110,7 @@ def recorded(folder: Path) -> float:
                 at = int((moment + each / 100) * 1e6)
                 mail = dice.choice(sent.mails)
                 file.write(SpoolRecord(at, kind, sent.message_id, mail, place, address, AGENT).encoded())
+    collect_rarely()
     recorder = Recorder(product.database, spool, machine_seconds=5)
     began, worked = time.perf_counter(), time.process_time()
     while recorder.round():

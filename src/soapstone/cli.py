@@ -157,10 +157,12 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
+    from soapstone.heap import collect_rarely
     from soapstone.runners import maintenance, recorder, runners
 
     settings = settings_of(data, database)
     configure_logs(settings.log_format, settings.log_level)
+    collect_rarely()
     check_settings(settings)
     with opened(settings, waits=True) as product:
         lock = WorkerLock(settings.worker_lock)

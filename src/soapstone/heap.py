@@ -1,13 +1,17 @@
-"""Returning freed memory to the system (glibc only)."""
+"""Returning freed memory to the system (glibc only), and how often Python looks for garbage."""
 
 from __future__ import annotations
 
 import ctypes
+import gc
 
 # mallopt(3), malloc.h
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
+
+# New objects after which Python looks for garbage among them.
+_NEW_OBJECTS = 20_000
 
 
 def limit_heap() -> None:
@@ -24,3 +28,11 @@ def limit_heap() -> None:
     mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
     mallopt(_M_TRIM_THRESHOLD, 256 * 1024)
     mallopt(_M_ARENA_MAX, 2)
+
+
+def collect_rarely() -> None:
+    """Let Python look for garbage more rarely.
+
+    A worker holds many records at once, and looking at them again and again took a third of the recorder's time.
+    """
+    gc.set_threshold(_NEW_OBJECTS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from soapstone.tracking.judgement import FRESH, REPEAT, SECOND, WAIT, Judgement
+from soapstone.tracking.judgement import FORGET, FRESH, REPEAT, ROOM, SECOND, WAIT, Judgement
 from soapstone.tracking.machines import is_image_proxy, is_machine_address, is_machine_agent, may_read, network_of
 from soapstone.tracking.spool import SpoolRecord
 from soapstone.vocabulary.tracking import MailEventKind as Kind
@@ -181,3 +181,19 @@ def test_what_is_old_is_forgotten() -> None:
     judgement.forget(LATER + REPEAT)
     assert not judgement._images
     assert not judgement._clicks
+
+
+def test_what_it_remembers_is_bounded() -> None:
+    """It forgets when much has come together, or after a minute: looking through all at each time would take long."""
+    judgement = Judgement(5)
+    most = 0
+    for number in range(100_000):
+        at = LATER + number * SECOND // 1000
+        judgement.judge(record(Kind.OPEN, at, delivery_id=number + 1), HANDED)
+        if number % 1000 == 0:
+            judgement.forget(at)
+            most = max(most, len(judgement._images))
+    # A thousand a second, of which those of ten seconds count.
+    assert 10_000 <= most <= 2 * 10_000 + ROOM + 1000
+    judgement.forget(at + FORGET)
+    assert not judgement._images

@@ -5,8 +5,6 @@ It remembers the last seconds alone, in hashed form where it is about addresses 
 
 from __future__ import annotations
 
-from collections import deque
-
 from soapstone.tracking.machines import is_machine_address, is_machine_agent, network_of
 from soapstone.tracking.spool import SpoolRecord
 from soapstone.vocabulary.tracking import MailEventKind
@@ -19,6 +17,9 @@ MANY_LINKS = 3
 HASTE = 3 * SECOND
 # More clicks within twice that time are a program's, whatever their links.
 MOST_CLICKS = 60
+# What is too old is forgotten when there is twice as much as after the last time and this much more; or after a time.
+ROOM = 10_000
+FORGET = 60 * SECOND
 # A click on a mail that was handed over this short time before waits until its neighbours are known.
 FRESH = 600 * SECOND
 WAIT = 10 * SECOND
@@ -42,12 +43,16 @@ class Judgement:
         # When the last image counted, by message, delivery, kind and client.
         self._images: dict[tuple[int, int, str, int], int] = {}
         # Times and links of clicks, by message, delivery and network.
-        self._clicks: dict[_Key, deque[tuple[int, int]]] = {}
+        self._clicks: dict[_Key, list[tuple[int, int]]] = {}
+        self._forgot, self._room = 0, ROOM
 
     def see(self, record: SpoolRecord) -> None:
         """Take note of a record before it is judged: its neighbours are judged by it."""
         if record.kind is MailEventKind.CLICK and self._soon and record.delivery_id:
-            self._clicks.setdefault(_key(record), deque(maxlen=MOST_CLICKS + 1)).append((record.at, record.position))
+            clicks = self._clicks.setdefault(_key(record), [])
+            clicks.append((record.at, record.position))
+            if len(clicks) > MOST_CLICKS + 1:
+                del clicks[0]
 
     def must_wait(self, record: SpoolRecord, handed_at: int | None, now: int) -> bool:
         """Return whether a click cannot be judged yet. `handed_at` is None while the mail is being sent."""
@@ -59,8 +64,8 @@ class Judgement:
 
     def judge(self, record: SpoolRecord, handed_at: int | None) -> MailEventKind | None:
         """Return the kind of event that a record becomes; None if it repeats another one or tells nothing."""
-        agent, address = record.agent.decode("latin-1"), record.address.decode("latin-1")
-        known = is_machine_agent(agent) or is_machine_address(address)
+        agent = record.agent.decode("latin-1")
+        known = is_machine_agent(agent) or is_machine_address(record.address.decode("latin-1"))
         if record.kind is MailEventKind.CLICK:
             # Browsers open links, and they have an agent. An image may come from a mail program without one.
             machine = known or not agent or self._is_hasty(record, handed_at)
@@ -70,9 +75,12 @@ class Judgement:
         return _MACHINE.get(record.kind) if known else record.kind
 
     def forget(self, before: int) -> None:
-        """Forget what is too old to matter for records from this time on."""
+        """Forget what is too old to matter for records from this time on, once there is enough of it."""
+        if len(self._images) + len(self._clicks) < self._room and 0 <= before - self._forgot < FORGET:
+            return
         self._images = {key: at for key, at in self._images.items() if at > before - REPEAT}
         self._clicks = {key: found for key, found in self._clicks.items() if found[-1][0] >= before - HASTE}
+        self._forgot, self._room = before, 2 * (len(self._images) + len(self._clicks)) + ROOM
 
     def _repeats(self, record: SpoolRecord) -> bool:
         key = (record.message_id, record.delivery_id, record.kind.value, hash((record.address, record.agent)))
@@ -88,7 +96,9 @@ class Judgement:
             return False
         if handed_at is not None and record.at - handed_at < self._soon:
             return True
-        clicks = self._clicks.get(_key(record), deque())
+        clicks = self._clicks.get(_key(record), [])
+        if len(clicks) < MANY_LINKS:
+            return False
         is_flood = len(clicks) > MOST_CLICKS and clicks[-1][0] - clicks[0][0] <= 2 * HASTE
         # The latest clicks of a flood are known, of which this may be one of the first.
         if is_flood and record.at >= clicks[0][0] - WAIT:

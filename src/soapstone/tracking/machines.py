@@ -58,7 +58,7 @@ _WORDS = (
 )
 _MACHINES = re.compile("|".join(map(re.escape, _WORDS)))
 # Networks of scanners. Barracuda Email Gateway Defense: campus.barracuda.com, "IP Analysis - Inbound".
-_NETWORKS = [ip_network("209.222.80.0/21")]
+_SCANNERS = [ip_network("209.222.80.0/21")]
 
 # Proxies that load the images of mails for their users: Gmail's, Yahoo's, and Apple's Mail Privacy Protection, whose
 # agent is this alone.
@@ -85,21 +85,27 @@ def may_read(agent: str) -> bool:
     return bool(agent) and not is_image_proxy(agent) and not is_machine_agent(agent)
 
 
-@lru_cache(maxsize=4096)
 def is_machine_address(address: str) -> bool:
     """Return whether an address belongs to a known scanner."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in _NETWORKS)
+    return network_of(address) in _MACHINE_NETWORKS
+
+
+def network_of(address: str) -> str:
+    """Return the network of an address: /24 of version 4, /48 of version 6. Other texts stand for themselves."""
+    # Reading addresses properly would be a third of the recorder's work.
+    network, _, host = address.rpartition(".")
+    if network.count(".") == 2 and host.isdecimal() and ":" not in network:
+        return network
+    return _network_of(address)
 
 
 @lru_cache(maxsize=4096)
-def network_of(address: str) -> str:
-    """Return the network of an address: /24 of version 4, /48 of version 6. Other texts stand for themselves."""
+def _network_of(address: str) -> str:
     try:
         found = ip_address(address)
     except ValueError:
         return address
     return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
+
+
+_MACHINE_NETWORKS = {network_of(str(each[0])) for network in _SCANNERS for each in network.subnets(new_prefix=24)}

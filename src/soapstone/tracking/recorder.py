@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 # Seconds between two rounds, and records in one transaction.
 PAUSE = 0.25
-MOST_RECORDS = 5_000
+MOST_RECORDS = 10_000
 # Records that are read ahead of the judgement, which looks some seconds ahead; and segments that are open.
 AHEAD = 50_000
 MOST_SEGMENTS = 64

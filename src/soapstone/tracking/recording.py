@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -40,8 +40,7 @@ _GROSS_FIGURES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
+class Act(NamedTuple):
     """An act of a mail's recipient, or of a program: an open, a read or a click, with the link of a click."""
 
     kind: MailEventKind
@@ -49,8 +48,7 @@ class Act:
     link_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnonymousAct:
+class AnonymousAct(NamedTuple):
     """An open or a click of a mail that is tracked without persons."""
 
     kind: MailEventKind
