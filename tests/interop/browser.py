@@ -39,9 +39,9 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Browser:
-    """One tab."""
+    """One tab. `flags` are further ones of the program."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         program = next(filter(None, map(shutil.which, PROGRAMS)))
         theirs_in, ours_out = os.pipe()
         ours_in, theirs_out = os.pipe()
@@ -50,7 +50,7 @@ class Browser:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-c", LAUNCH, str(theirs_in), str(theirs_out)),
-                    *(program, *FLAGS, f"--user-data-dir={folder / 'profile'}", "about:blank"),
+                    *(program, *FLAGS, *flags, f"--user-data-dir={folder / 'profile'}", "about:blank"),
                 ],
                 pass_fds=(theirs_in, theirs_out),
                 stdin=subprocess.DEVNULL,
@@ -78,6 +78,15 @@ class Browser:
         self._events.clear()
         self._call("Page.navigate", url=url)
         self._event("Page.loadEventFired")
+
+    def start(self, url: str) -> None:
+        """Open a page, and do not wait for what it loads."""
+        self._call("Page.navigate", url=url)
+
+    def click(self, x: int, y: int) -> None:
+        """Press and release the mouse at this place of the window."""
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def run(self, script: str) -> Any:
         """The value of an expression in the page; a promise is waited for."""
