@@ -117,9 +117,8 @@ class Webmail:
         self._browser.click(300, 300)
 
     def close(self) -> None:
-        """Go back to the list of mails, which has no frame."""
-        (self._folder / "inbox.html").write_text("<!doctype html><title>Webmail</title><h1>Inbox</h1>")
-        self._browser.open(f"{self._base}/inbox.html")
+        """Go back to the list of mails."""
+        self._browser.run("document.querySelector('iframe').remove()")
 
 
 class Program:
