@@ -2,8 +2,8 @@
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
-# our log, SOAP toolkits of C++, Java, Perl, Ruby and Tcl, the test runners PHPUnit, JUnit and NUnit, and
-# openapi-python-client, PySimpleSOAP and tap-listrak in environments of their own.
+# our log, SOAP toolkits of C++, Java, Perl, Ruby and Tcl, Thunderbird and Claws Mail with a screen for them, the test
+# runners PHPUnit, JUnit and NUnit, and openapi-python-client, PySimpleSOAP and tap-listrak in environments of their own.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
@@ -44,12 +44,17 @@ command -v kdwsdl2cpp >/dev/null || missing="$missing libkdsoap-dev qtbase5-dev 
 command -v wsdl2perl >/dev/null || missing="$missing libsoap-lite-perl libsoap-wsdl-perl"
 [ -e /usr/share/java/axis.jar ] || missing="$missing libaxis-java"
 command -v ruby >/dev/null && ruby -e "require 'soap/wsdlDriver'" 2>/dev/null || missing="$missing ruby ruby-soap4r"
-[ -e /usr/share/tcltk/tclws2.5.0 ] || [ -n "$(echo /usr/lib/tcltk/tclws*)" ] || missing="$missing tclws"
+ls -d /usr/lib/tcltk/tclws* >/dev/null 2>&1 || missing="$missing tclws"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v fail2ban-regex >/dev/null || missing="$missing fail2ban"
+command -v thunderbird >/dev/null || missing="$missing thunderbird"
+ls /usr/lib/*/claws-mail/plugins/litehtml_viewer.so >/dev/null 2>&1 ||
+    missing="$missing claws-mail claws-mail-litehtml-viewer"
+command -v Xvfb >/dev/null || missing="$missing xvfb"
+command -v xdotool >/dev/null || missing="$missing xdotool"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension and PHPUnit, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS and JUnit 4, Mono with NUnit, SpamAssassin, fail2ban and the system's Python 3; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension and PHPUnit, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS and JUnit 4, Mono with NUnit, SpamAssassin, fail2ban, gSOAP, KDSoap, SOAP::Lite, SOAP::WSDL, Axis, soap4r, tclws, Thunderbird, Claws Mail with its litehtml viewer, Xvfb, xdotool and the system's Python 3; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"

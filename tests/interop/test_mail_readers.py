@@ -41,7 +41,7 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) 
 LEFT, STAYED = 3.0, 8.0
 SECONDS = 60
 STEM = re.compile(r"/o/([a-z2-7]{32})")
-TARGET = "/sale?a=1&b=2"
+TARGET = "/sale.html?a=1&b=2"
 READERS = ("webmail", "thunderbird", "claws")
 # An author's mail as they are: tables, styles, a link around a picture, Outlook's comments, quotes of all kinds.
 HTML = """<!DOCTYPE html>
@@ -52,7 +52,7 @@ background: #cde }} a[href*="utm"] {{ color: red }}
 </style></head>
 <body bgcolor=white><!--[if mso]><table><tr><td width=600><a href='{shop}/outlook'>Outlook</a><![endif]-->
 <table width="100%" cellpadding=0 cellspacing="0" role=presentation><tr><td colspan=2>
-<a class="big" href="{shop}/sale?a=1&amp;b=2">The sale</a></td></tr>
+<a class="big" href="{shop}/sale.html?a=1&amp;b=2">The sale</a></td></tr>
 <tr><td><A HREF='{shop}/one'><img alt="one" width=40 height=40 style="display:block"></A></td>
 <td align=right><a href={shop}/two>Two</a><br><a href="mailto:x@shop.example">Write</a></td></tr></table>
 <p>Bye.</p><!--[if mso]></td></tr></table><![endif]--></body></html>
@@ -88,6 +88,11 @@ class _Page(SimpleHTTPRequestHandler):
         assert isinstance(self.server, Site)
         self.server.paths.append(self.path)
         super().do_GET()
+
+    def end_headers(self) -> None:
+        # Each visit shows in `paths`.
+        self.send_header("Cache-Control", "no-store")
+        super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -147,7 +152,7 @@ class Mailing:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
-    (folder / "sale").write_text("<!doctype html><title>Sale</title>")
+    (folder / "sale.html").write_text("<!doctype html><title>Sale</title>")
     with Site(folder) as running:
         yield running
         running.shutdown()

@@ -121,7 +121,11 @@ class Origins:
 
 def _peer(scope: Mapping[str, Any]) -> str:
     client = scope.get("client")
-    peer = str(client[0]) if client else ""
+    return _plain(str(client[0])) if client else ""
+
+
+@lru_cache(maxsize=4096)
+def _plain(peer: str) -> str:
     return str(_address(peer) or peer)
 
 
