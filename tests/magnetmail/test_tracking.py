@@ -3,18 +3,17 @@ in any order, for ranges with any zone, on both databases (mm-109 to mm-117)."""
 
 from __future__ import annotations
 
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 from tests.magnetmail.conftest import Desk
 from tests.magnetmail.tracked_world import URLS, TrackedWorld
-from tests.magnetmail.tracking_oracle import Row, meant, told
+from tests.magnetmail.tracking_comparison import OPEN, Comparison, Span
+from tests.magnetmail.tracking_oracle import Row
 
 from soapstone.magnetmail import types
 from soapstone.product import Product
@@ -23,11 +22,6 @@ from soapstone.store.database import Database
 from soapstone.wire.faults import Fault
 
 make: Any = types
-Span = tuple[datetime | None, datetime | None]
-OPEN: Span = (None, None)
-REPORTS = [each.value for each in types.tracking_report_type]
-# The hour that comes twice in New York, from its first beginning to its second end.
-TWICE = (datetime(2026, 11, 1, 1), datetime(2026, 11, 1, 1, 59, 59))
 
 
 @pytest.fixture
@@ -51,25 +45,8 @@ def busy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         product = Product.open(Settings(data_dir=folder / "data"), database)
         account = product.accounts.create("ACME", time_zone="America/New_York")
         world = TrackedWorld(Desk(product, account, product.accounts.add_login(account, "ann", "secret")), patch)
-        fill(world)
+        world.fill()
         yield world
-
-
-def fill(world: TrackedWorld) -> None:
-    one, two, three = world.groups
-    may, june = world.messages
-    world.send(may, one, two, tests=("tess@example.com", "tim@example.com"))
-    for _ in range(20):
-        world.act()
-    world.send(june, two, tests=("tess@example.com",))
-    world.send_to(may, *world.people[:3])
-    for _ in range(50):
-        world.act()
-    world.send(may, three, ignore_dedupe=True)
-    for _ in range(90):
-        world.act()
-    assert world.moment > datetime(2026, 11, 1, 8, tzinfo=UTC)
-    assert len(world.oracle.acts) > 2000
 
 
 def details(world: TrackedWorld, report: str, page: int, size: int, span: Span = OPEN, **members: Any) -> Any:
@@ -92,97 +69,13 @@ def row_of(given: Any) -> Row:
     )
 
 
-def spans(world: TrackedWorld, chosen: random.Random, number: int) -> list[Span]:
-    """Ranges of dates as clients give them: naive or with a zone, borders on events, reversed, open."""
-    moments = [act.at for act in world.oracle.acts]
-    found: list[Span] = [OPEN, TWICE, (datetime(1, 1, 1), datetime(9999, 12, 31))]
-    while len(found) < number:
-        ends: list[datetime] = []
-        for _ in range(2):
-            at = chosen.choice(moments) + timedelta(seconds=chosen.choice((-1, 0, 0, 1)))
-            ends.append(chosen.choice((at, told(at, False), at.replace(microsecond=0).astimezone(UTC))))
-        found.append((ends[0], ends[1]))
-    return found
-
-
-def test_every_figure(busy: TrackedWorld) -> None:
-    """mm-111, mm-112"""
-    names = dict(zip(busy.groups, ("One", "Two", "Three"), strict=True))
-    for message in busy.messages:
-        for group in (0, *busy.groups):
-            answer = busy.desk.getOverallTracking(message_id=message, group_id=group)
-            assert answer == busy.desk.getTrackingData(message_id=message, group_id=group)
-            members = dict(answer.__dict__)
-            assert members.pop("GroupsFaxSentTo") == []
-            groups = members.pop("GroupsEmailSentTo")
-            assert [(each.group_id, each.sent_date) for each in groups] == busy.oracle.groups(message, group)
-            assert all(each.group_name == names[each.group_id] for each in groups)
-            assert members == busy.oracle.totals(message, group)
+def test_every_member_of_every_answer(busy: TrackedWorld) -> None:
+    """mm-36 to mm-40, mm-111 to mm-114, mm-116, mm-117"""
+    comparison = Comparison(busy)
+    comparison.everything()
+    assert comparison.rows > 2000
     whole = busy.oracle.totals(busy.messages[0], 0)
     assert all(whole[name] for name in ("EmailBounced", "EmailOpened", "EmailLinksClicked", "Unsubscribed"))
-
-
-def test_every_row_of_every_report(busy: TrackedWorld) -> None:
-    """mm-113, mm-114, mm-36 to mm-40: whatever the range, the group and the order of pages."""
-    chosen = random.Random(2)
-    seen = 0
-    for report in REPORTS:
-        for number, span in enumerate(spans(busy, chosen, 9)):
-            utc = number % 2 == 1
-            message, group = busy.messages[number % 4 == 3], chosen.choice((0, 0, *busy.groups))
-            size = (150, 7, 2000, 40)[number % 4]
-            wanted = busy.oracle.details(report, message, group, limits(span, utc), utc=utc)
-            pages = list(range(1, len(wanted) // size + 3))
-            if len(pages) > 12:
-                pages = [1, 2, *chosen.sample(pages, 8), *pages[-2:]]
-            chosen.shuffle(pages)
-            for page in pages:
-                answer = details(busy, report, page, size, span, utc=utc, message_id=message, group_id=group)
-                assert (answer.totalRecords, answer.page, answer.recordsPerPage) == (len(wanted), page, size)
-                told_rows = [row_of(each) for each in answer.RecipientDetails]
-                assert told_rows == wanted[(page - 1) * size : page * size], (report, span, utc, page, size)
-                seen += len(told_rows)
-    assert seen > 2000
-
-
-def limits(span: Span, utc: bool) -> Span:
-    return meant(span[0], utc=utc, is_end=False), meant(span[1], utc=utc, is_end=True)
-
-
-def test_every_event_of_the_account(busy: TrackedWorld) -> None:
-    """mm-116, mm-117"""
-    chosen = random.Random(3)
-    texts = {URLS[0]: ("label 1", "text 1"), URLS[1]: ("label 2", "text 2"), URLS[2]: ("label 3", "text 3")}
-    for span in spans(busy, chosen, 12):
-        size = chosen.choice((3, 50, 2000))
-        message, url = chosen.choice((0, *busy.messages)), chosen.choice((None, "", *URLS))
-        dates = {"SearchStartDate": span[0], "SearchEndDate": span[1], "PageSize": size}
-        for kind in ("sent", "open", "click"):
-            filters = {"message": message, "url": url or ""} if kind == "click" else {}
-            wanted = busy.oracle.account(kind, limits(span, False), **filters)  # type: ignore[arg-type]
-            last = len(wanted) // size + 2
-            pages = [*range(1, last + 1)] if last < 6 else [1, last, *chosen.sample(range(1, last), 3)]
-            for page in pages:
-                if kind == "click":
-                    criteria = make.MessageLinkTrackingSearchCriteria(
-                        PageNo=page, MessageId=message, LinkUrl=url, **dates
-                    )
-                    answer = busy.desk.GetMessageLinkTracking(criteria=criteria)
-                else:
-                    criteria = make.MessageTrackingSearchCriteria(PageNo=page, **dates)
-                    name = "GetMessageSentTracking" if kind == "sent" else "GetMessageOpenTracking"
-                    answer = getattr(busy.desk, name)(criteria=criteria)
-                rows = []
-                for each in answer.data:
-                    assert each.UserId == "ACME"
-                    if kind == "click":
-                        assert (each.LinkLabel, each.LinkText) in (texts[each.Url], ("label 4", "text 4"))
-                    else:
-                        assert each.Type.value == {"sent": "Sent", "open": "Opened"}[kind]
-                    extra = {"click": "Url", "sent": "Status"}.get(kind, "")
-                    value = getattr(each, extra) if extra else ""
-                    rows.append((each.MessageId, each.RecipientId, each.Date, getattr(value, "value", value)))
-                assert (answer.Count, rows) == (len(wanted), wanted[(page - 1) * size : page * size])
 
 
 def test_links_and_histories(busy: TrackedWorld) -> None:

@@ -35,6 +35,7 @@ class TrackedWorld:
         self.oracle = Oracle()
         self.moment = BEGIN
         self.mails: list[Mail] = []
+        self.bounced: set[int] = set()
         patch.setattr(event_log, "now", lambda: self.moment - event_log.AHEAD)
         patch.setattr(changes, "now", lambda: self.moment)
         self.groups = [desk.group(name).id for name in ("One", "Two", "Three")]
@@ -43,10 +44,15 @@ class TrackedWorld:
         html = "".join(f'<a href="{url}">{url[-1]}</a>'.replace("&", "&amp;") for url in URLS[:2])
         self.messages = [self.message(name, html) for name in ("May", "June")]
         self.links: dict[tuple[int, str], list[int]] = {}
+        self.places: dict[int, int] = {}
+        # Most acts of one moment.
+        self.batch = 40
 
     def person(self, email: str) -> int:
         groups = self.random.sample(self.groups, self.random.randint(1, 3))
-        return int(self.desk.addRecipient(email=email, first_name=email[:8], Groups=groups).id)
+        number = int(self.desk.addRecipient(email=email, first_name=email[:8], Groups=groups).id)
+        self.oracle.people[number] = (email, email[:8])
+        return number
 
     def message(self, name: str, html: str) -> int:
         details = make.MessageDetails(
@@ -103,6 +109,7 @@ class TrackedWorld:
             self.oracle.acts.append(Act("sent", self.moment, mail))
             if row.state == "failed":
                 self.oracle.acts.append(Act("bounce", self.moment, mail, "user", words[row.id]))
+                self.bounced.add(row.id)
             elif not row.is_test and row.list_id:
                 begins.setdefault(row.job_id, (row.message_id, row.list_id, row.started_at))
         self.oracle.begins += [begins[number] for number in sorted(begins)]
@@ -117,7 +124,14 @@ class TrackedWorld:
                     values |= {"body": "html" if position < 3 else "plain", "url": url, "target": url}
                     values |= {"label": f"label {position}", "description": f"text {position}"}
                     added = insert(tracked_links).values(**values).returning(tracked_links.c.id)
-                    self.links.setdefault((message, url), []).append(connection.execute(added).scalar_one())
+                    number = connection.execute(added).scalar_one()
+                    self.links.setdefault((message, url), []).append(number)
+                    self.places[number] = position
+
+    def act_until(self, acts: int) -> None:
+        """Batches of random acts, until so many are known."""
+        while len(self.oracle.acts) < acts:
+            self.act()
 
     def act(self) -> None:
         """One batch of random acts at one moment."""
@@ -133,7 +147,7 @@ class TrackedWorld:
     def look(self) -> None:
         """Opens and clicks, of which a few mails have most; machines and reads count nowhere."""
         acts: list[record.Act] = []
-        for _ in range(self.random.randint(1, 40)):
+        for _ in range(self.random.randint(1, self.batch)):
             mail = self.mails[int(len(self.mails) * self.random.random() ** 2)]
             url = self.random.choice(URLS)
             link = self.random.choice(self.links[mail.message, url])
@@ -141,7 +155,8 @@ class TrackedWorld:
             with_link = {"link_id": link} if kind.endswith("click") else {}
             acts.append(record.Act(kind=MailEventKind(kind), delivery_id=mail.number, **with_link))
             if kind in ("open", "click"):
-                self.oracle.acts.append(Act(kind, self.moment, mail, url if kind == "click" else ""))
+                what, place = (url, self.places[link]) if kind == "click" else ("", 0)
+                self.oracle.acts.append(Act(kind, self.moment, mail, what, place=place))
         with self.database.write() as connection:
             assert record.record_acts(connection, acts) == self.moment
 
@@ -152,9 +167,10 @@ class TrackedWorld:
         bounce = Bounce(bounce_class=BounceClass(name), reason="General Bounce", code="550", detail=words)
         with self.database.write() as connection:
             new = record.record_bounces(connection, {mail.number: bounce})
-        known = any(act.kind == "bounce" and act.mail == mail for act in self.oracle.acts)
+        known = mail.number in self.bounced
         assert new == ([] if known else [mail.number])
         if not known:
+            self.bounced.add(mail.number)
             self.oracle.acts.append(Act("bounce", self.moment, mail, name, words))
 
     def leave(self) -> None:
@@ -170,3 +186,17 @@ class TrackedWorld:
             row = make.Unsubscribe(RecipientId=person, MessageId=message, Id=0, GroupId=0)
             assert self.desk.unsubscribeRecipients(unsubscribes=[row])[0].Id
         self.oracle.acts.append(Act("left", self.moment, person=person, message=message, group=group))
+
+    def fill(self, acts: int = 2_000) -> None:
+        """Several sends, and acts across a change of clocks, until `acts` are known; batches grow with the number."""
+        one, two, three = self.groups
+        may, june = self.messages
+        self.batch = max(40, acts // 200)
+        self.send(may, one, two, tests=("tess@example.com", "tim@example.com"))
+        self.act_until(acts // 8)
+        self.send(june, two, tests=("tess@example.com",))
+        self.send_to(may, *self.people[:3])
+        self.act_until(acts // 2)
+        self.send(may, three, ignore_dedupe=True)
+        self.act_until(acts)
+        assert self.moment > datetime(2026, 11, 1, 8, tzinfo=UTC)

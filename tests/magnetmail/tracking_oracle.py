@@ -6,9 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+T = TypeVar("T")
 ZONE = ZoneInfo("America/New_York")
 YEAR_1 = datetime(1, 1, 1)
 SECOND = timedelta(seconds=1)
@@ -49,7 +50,7 @@ class Mail:
 class Act:
     """Something that happened at a moment: "sent", "bounce", "open" or "click" of a mail, or a person "left".
 
-    `what` is the class of a bounce or the URL of a click, `words` those of the server.
+    `what` is the class of a bounce or the URL of a click, `words` those of the server, `place` that of the link.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Act:
     mail: Mail | None = None
     what: str = ""
     words: str = ""
+    place: int = 0
     person: int = 0
     message: int = 0
     group: int = 0
@@ -76,14 +78,18 @@ class Row:
 
 @dataclass
 class Oracle:
-    """The acts in their order, and the begins of sends: message, group, moment, whether a mail went out."""
+    """The acts in their order, the begins of sends: message, group, moment; and the people: number, address, name."""
 
     acts: list[Act] = field(default_factory=list)
+    people: dict[int, tuple[str, str]] = field(default_factory=dict)
     begins: list[tuple[int, int, datetime]] = field(default_factory=list)
-    _known: dict[tuple[str, int], dict[int, Any]] = field(default_factory=dict)
+    _known: dict[tuple[str, int], Any] = field(default_factory=dict)
 
-    def events(self, kind: str) -> Iterator[Act]:
+    def events(self, kind: str) -> list[Act]:
         """Acts of a kind that count. A click tells that the mail was opened, if nothing did before (lk-107)."""
+        return self._once(kind, lambda: list(self._events(kind)))
+
+    def _events(self, kind: str) -> Iterator[Act]:
         opened: set[int] = set()
         for act in self.acts:
             if act.mail is None or act.mail.is_test:
@@ -96,6 +102,7 @@ class Oracle:
                 yield act
 
     def bounces(self) -> dict[int, Act]:
+        """Mail that came back → the bounce."""
         return self._once("bounces", lambda: {act.mail.number: act for act in self.events("bounce") if act.mail})
 
     def first_opens(self) -> dict[int, datetime]:
@@ -118,6 +125,20 @@ class Oracle:
             if act.kind == "left" and act.message == message and (not group or there) and _within(act.at, span):
                 found.setdefault(act.person, act)
         return list(found.values())
+
+    def recipient(self, person: int) -> dict[str, Any]:
+        """A person as a row tells of it: with an address and a first name, and all else empty (mm-71, mm-76)."""
+        email, name = self.people[person]
+        gone = any(act.kind == "left" and act.person == person and not act.group for act in self.acts)
+        flags = dict.fromkeys(("fax_send_suppress", "email_send_suppress", "text_only", "suppressed"), False)
+        custom = [f"custom{number}" for number in range(1, 31)]
+        empty = ("last_name", "fax", "Custom_Id", "phone", "address", "address_2", "city", "state", "zip", "company")
+        known = {"id": str(person), "email": email, "first_name": name, "unsubscribed": gone, "email_confirm": True}
+        return {**known, **flags, **dict.fromkeys((*empty, *custom), ""), "suppressed_date": None}
+
+    def recipients(self) -> dict[int, dict[str, Any]]:
+        """All people so."""
+        return self._once("people", lambda: {person: self.recipient(person) for person in self.people})
 
     def totals(self, message: int, group: int) -> dict[str, int]:
         def count(kind: str) -> int:
@@ -163,18 +184,24 @@ class Oracle:
 
     def account(
         self, kind: str, span: tuple[datetime | None, datetime | None], message: int = 0, url: str = ""
-    ) -> list[tuple[int, int, datetime, str]]:
-        """Message, person, date, and the URL of a click or the status of a sent mail, of all messages."""
+    ) -> list[dict[str, Any]]:
+        """All rows of GetMessageSentTracking, GetMessageOpenTracking or GetMessageLinkTracking."""
         bounces = self.bounces()
         rows = []
         for act in self.events(kind):
             assert act.mail is not None
             if not _within(act.at, span) or (message and act.mail.message != message) or (url and act.what != url):
                 continue
-            bounce = bounces.get(act.mail.number)
-            status = STATUS[bounce.what][1] if bounce else "Delivered"
-            extra = {"click": act.what, "sent": status}.get(kind, "")
-            rows.append((act.mail.message, act.mail.person, told(act.at, False), extra))
+            row: dict[str, Any] = {"UserId": "ACME", "MessageId": act.mail.message, "RecipientId": act.mail.person}
+            row["Date"] = told(act.at, False)
+            if kind == "click":
+                row |= {"Url": act.what, "LinkLabel": f"label {act.place}", "LinkText": f"text {act.place}"}
+            else:
+                row["Type"] = {"sent": "Sent", "open": "Opened"}[kind]
+            if kind == "sent":
+                bounce = bounces.get(act.mail.number)
+                row["Status"] = STATUS[bounce.what][1] if bounce else "Delivered"
+            rows.append(row)
         return rows
 
     def groups(self, message: int, group: int) -> list[tuple[int, datetime]]:
@@ -205,12 +232,13 @@ class Oracle:
             rows.append((act.mail.message, told(opens.get(act.mail.number), False), status, list(urls)))
         return rows
 
-    def _once(self, name: str, count: Callable[[], dict[int, Any]]) -> dict[int, Any]:
+    def _once(self, name: str, count: Callable[[], T]) -> T:
         """Count only once as long as nothing more happens."""
         key = (name, len(self.acts))
         if key not in self._known:
             self._known[key] = count()
-        return self._known[key]
+        known: T = self._known[key]
+        return known
 
     def _of(self, kind: str, message: int, group: int, span: tuple[datetime | None, datetime | None]) -> Iterator[Act]:
         for act in self.events(kind):
