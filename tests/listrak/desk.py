@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from soapstone.listrak.operations import CONTRACT
@@ -22,6 +23,10 @@ class Desk:
         self._user = WSUser(UserName=login, Password=password)
         operation = CONTRACT.operations_by_name["ReportMessageContactSent"]
         self._call = self._service.authorise(operation, self._user, CALLER)
+
+    def live_in(self, zone: str) -> None:
+        """Let the account have another time zone from now on."""
+        self._call = replace(self._call, account=replace(self._call.account, time_zone=zone))
 
     def __getattr__(self, name: str) -> Any:
         operation = CONTRACT.operations_by_name[name]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.listrak import reports_oracle as oracle
-from tests.listrak.reports_oracle import EVER, History, local
+from tests.listrak.reports_oracle import EVER, History
 
 from soapstone.listrak.operations import CONTRACT
 from soapstone.listrak.operations.conversation_reports import CONVERSATION_REPORTS
@@ -70,7 +70,7 @@ def windows(history: History, chance: random.Random) -> list[tuple[datetime, dat
         found += [(day, day + timedelta(hours=2, minutes=30)), (day + timedelta(hours=1, minutes=30), EVER)]
     for _ in range(3):
         start, end = chance.sample(dates, 2)
-        found += [(start, end), (local(start), local(end))]
+        found += [(start, end), (history.local(start), history.local(end))]
     return found
 
 
@@ -126,7 +126,13 @@ class Comparison:
     def of_lists(self) -> None:
         """lk-106 to lk-109"""
         starts = sorted(send.at for send in self.history.sends)
-        ranges = [(EVER, EVER), (starts[2], EVER), (EVER, starts[2]), (starts[1], starts[6]), (local(starts[3]), EVER)]
+        ranges = [
+            (EVER, EVER),
+            (starts[2], EVER),
+            (EVER, starts[2]),
+            (starts[1], starts[6]),
+            (self.history.local(starts[3]), EVER),
+        ]
         for list_id in self.history.lists:
             for start, end in ranges:
                 for tests in (True, False):
@@ -168,8 +174,7 @@ class Comparison:
             assert refusal.keys() == {"SoapMethod", "DateTime", "Description"}
             assert refusal["SoapMethod"] == operation.name
             assert refusal["Description"] == f"[NotFound] {what} {UNKNOWN} does not exist or is not accessible."
-            zone = oracle.EASTERN
-            assert abs(refusal["DateTime"] - datetime.now(zone).replace(tzinfo=None)) < timedelta(hours=1)
+            assert abs(refusal["DateTime"] - self.history.local(datetime.now(UTC))) < timedelta(hours=1)
             self.refusals.add(operation.name)
 
     def assert_complete(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -67,9 +67,11 @@ class History:
     """All that happened, in its order, and what there was to begin with.
 
     `links` has message, URL, type and description of each link. All recipients joined their lists at `joined`.
+    `zone` is the account's.
     """
 
     joined: datetime
+    zone: ZoneInfo = EASTERN
     lists: dict[int, str] = field(default_factory=dict)
     sends: list[Send] = field(default_factory=list)
     subjects: dict[int, str] = field(default_factory=dict)
@@ -113,6 +115,32 @@ class History:
 
         return self.once(found, "bounces")
 
+    def text(self, moment: datetime) -> str:
+        """A date where it is declared as text (lk-22)."""
+        return self.local(moment).isoformat()
+
+    def local(self, moment: datetime) -> datetime:
+        """A date of an answer (lk-21)."""
+        return moment.astimezone(self.zone).replace(tzinfo=None, microsecond=0)
+
+    def instant(self, given: datetime, *, is_start: bool) -> datetime | None:
+        """What a date of a range means (lk-23 to lk-25)."""
+        if given.year == 1:
+            return None
+        if given.year == 9999:
+            return datetime(9999, 12, 30, tzinfo=UTC)
+        if given.tzinfo is not None:
+            return given.astimezone(UTC)
+        days = [(given + timedelta(days=day)).replace(tzinfo=self.zone) for day in (-1, 1)]
+        tries = sorted(given.replace(tzinfo=UTC) - (day.utcoffset() or timedelta()) for day in days)
+        fitting = [each for each in tries if each.astimezone(self.zone).replace(tzinfo=None) == given]
+        return (fitting[0] if is_start else fitting[-1]) if fitting else tries[-1]
+
+    def in_range(self, done: list[Done], start: datetime, end: datetime) -> list[Done]:
+        """Acts from the start on and before the end."""
+        low, high = self.instant(start, is_start=True), self.instant(end, is_start=False)
+        return [each for each in done if (low is None or each.at >= low) and (high is None or each.at < high)]
+
     def once(self, count: Callable[[], T], *key: Any) -> T:
         """Count only once as long as nothing more happens."""
         whole = (*key, len(self.done))
@@ -149,36 +177,9 @@ def share(part: int, whole: int) -> Decimal:
     return min(Decimal(100), (Decimal(100 * part) / whole).quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
-def text(moment: datetime) -> str:
-    return moment.astimezone(EASTERN).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def local(moment: datetime) -> datetime:
-    return moment.astimezone(EASTERN).replace(tzinfo=None, microsecond=0)
-
-
-def instant(given: datetime, *, is_start: bool) -> datetime | None:
-    """What a date of a range means (lk-23 to lk-25)."""
-    if given.year == 1:
-        return None
-    if given.year == 9999:
-        return datetime(9999, 12, 30, tzinfo=UTC)
-    if given.tzinfo is not None:
-        return given.astimezone(UTC)
-    offsets = [timezone(timedelta(hours=hours)) for hours in (-4, -5)]
-    tries = sorted(given.replace(tzinfo=offset).astimezone(UTC) for offset in offsets)
-    fitting = [each for each in tries if each.astimezone(EASTERN).replace(tzinfo=None) == given]
-    return (fitting[0] if is_start else fitting[-1]) if fitting else tries[-1]
-
-
-def in_range(done: list[Done], start: datetime, end: datetime) -> list[Done]:
-    low, high = instant(start, is_start=True), instant(end, is_start=False)
-    return [each for each in done if (low is None or each.at >= low) and (high is None or each.at < high)]
-
-
 def expected(history: History, kind: str, message: int, start: datetime = EVER, end: datetime = EVER) -> list[Any]:
     """Rows of the report of a kind."""
-    done = in_range(history.proven(message), start, end)
+    done = history.in_range(history.proven(message), start, end)
     if kind == "Removal":
         return removals(history, message, start, end)
     word = {"Sent": "sent", "Open": "open", "Read": "read", "Click": "click", "Bounces": "bounce"}[kind]
@@ -193,30 +194,30 @@ def expected(history: History, kind: str, message: int, start: datetime = EVER, 
         elif kind == "Click":
             _, url, _, description = history.links[each.what]
             link: dict[str, Any] = {"LinkDescription": description or None, "LinkUrl": url}
-            rows.append({**who, **link, "ClickDate": text(each.at)})
+            rows.append({**who, **link, "ClickDate": history.text(each.at)})
         elif kind == "Bounces":
             told: dict[str, Any] = {
                 "BounceReason": REPLIES[each.what],
                 "BounceDetail": each.what,
-                "BounceDate": text(each.at),
+                "BounceDate": history.text(each.at),
             }
             rows.append({**who, **told, "BounceCount": history.nth_bounces()[each.mail.delivery]})
         else:
-            rows.append({**who, f"{kind}Date": text(each.at)})
+            rows.append({**who, f"{kind}Date": history.text(each.at)})
     return rows
 
 
 def removals(history: History, message: int, start: datetime, end: datetime) -> list[Any]:
     seen: set[str] = set()
     rows: list[Any] = []
-    for each in in_range(
+    for each in history.in_range(
         [one for one in history.done if one.kind == "left" and one.mail.message == message], start, end
     ):
         person = each.mail.person
         if person.email in seen:
             continue
         seen.add(person.email)
-        dates: dict[str, Any] = {"AdditionDate": local(history.joined), "RemovalDate": local(each.at)}
+        dates: dict[str, Any] = {"AdditionDate": history.local(history.joined), "RemovalDate": history.local(each.at)}
         way: dict[str, Any] = {"RemovalMethod": "Unsubscribe Link"}
         rows.append({"ContactID": str(person.number), "EmailAddress": person.email, **dates, **way})
     return rows
@@ -231,7 +232,7 @@ def activity(history: History, message: int) -> list[Any]:
             "MsgID": message,
             "ContactID": each.mail.person.number,
             "EmailAddress": each.mail.person.email,
-            "SendDate": local(each.at),
+            "SendDate": history.local(each.at),
             "Opened": counts[each.mail.delivery, "open"] > 0,
             "Read": counts[each.mail.delivery, "read"] > 0,
             "ClickCount": counts[each.mail.delivery, "click"],
@@ -262,7 +263,7 @@ def listed(history: History, list_id: int, start: datetime, end: datetime, tests
     for send in history.sends:
         if send.list == list_id and send.is_test == only_tests[send.message]:
             begun[send.message] = min(send.at, begun.get(send.message, send.at))
-    low, high = instant(start, is_start=True), instant(end, is_start=False)
+    low, high = history.instant(start, is_start=True), history.instant(end, is_start=False)
     activities, deliveries = [], []
     for message, at in sorted(begun.items(), key=lambda pair: (pair[1], pair[0])):
         if (only_tests[message] and not tests) or (low and at < low) or (high and at >= high):
@@ -280,7 +281,7 @@ def listed(history: History, list_id: int, start: datetime, end: datetime, tests
                 if (one.kind, one.mail.message, one.mail.list) == ("left", message, list_id)
             }
         )
-        own = {"ListID": list_id, "MsgID": message, "Subject": history.subjects[message], "SendDate": local(at)}
+        own = {"ListID": list_id, "MsgID": message, "Subject": history.subjects[message], "SendDate": history.local(at)}
         activities.append(
             {
                 **own,
@@ -350,7 +351,7 @@ def link_contacts(history: History, link: int) -> list[Any]:
             "ContactID": str(each.mail.person.number),
             "EmailAddress": each.mail.person.email,
             "LinkURL": url,
-            "ClickDate": text(each.at),
+            "ClickDate": history.text(each.at),
         }
         for each in history.of_message(message)
         if each.kind == "click" and each.what == link

@@ -36,7 +36,7 @@ class Maker:
         plan += [(two, shared, False), (one, tested, True), (one, tested, False)]
         names = {each: mailings.product.lists.get(mailings.account.id, each) for each in (one, two)}
         lists = {each: found.name for each, found in names.items() if found is not None}
-        self._history = History(LONG_AGO, lists, people=told)
+        self._history = History(LONG_AGO, lists=lists, people=told)
         self._waiting: list[Mail] = []
         for place, (list_id, message, is_test) in enumerate(plan):
             at = self._now + timedelta(minutes=place, microseconds=place)
