@@ -32,6 +32,7 @@ from soapstone.commands import (
     lists,
     mappings,
     messages,
+    replay,
     review_groups,
     saved_searches,
     sends,
@@ -75,11 +76,16 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
 app.command("import")(imports.import_)
 app.command()(bounces.bounce)
+app.command()(replay.replay)
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
 TlsCert = Annotated[str | None, typer.Option(help="File with the certificate and its chain, PEM, to serve https.")]
 TlsKey = Annotated[str | None, typer.Option(help="File with the key of the certificate, PEM, without a password.")]
+Record = Annotated[Path | None, typer.Option(metavar="FILE", help="With --shadow: keep calls and answers in a file.")]
+Unmasked = Annotated[
+    bool, typer.Option("--unmasked", help="With --record: keep credentials, e-mail addresses and card data.")
+]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
 
 # How long a worker waits for the one before it to end.
@@ -121,8 +127,27 @@ def serve(
         typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container."),
     ] = False,
     seed: Annotated[Path | None, typer.Option(help="With --test: a YAML or JSON file of initial records.")] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Pass calls on to the live service, play them on a scratch account, and compare."
+        ),
+    ] = None,
+    record: Record = None,
+    unmasked: Unmasked = False,
 ) -> None:
     """Serve both contracts, the console and the worker."""
+    if shadow:
+        from soapstone.shadow.serving import serve_shadow
+
+        if test or demo or seed or database:
+            stop("--shadow has records of its own: leave out --test, --seed, --demo and --database.")
+        settings = settings_of(data, tls_cert=tls_cert, tls_key=tls_key)
+        configure_logs(settings.log_format, settings.log_level)
+        serve_shadow(settings, host, port, shadow, record, masks=not unmasked)
+        return
+    if record or unmasked:
+        stop("--record and --unmasked are only for a shadow: add --shadow URL.")
     if test or test_on_any_address or seed:
         from soapstone.testing.command import serve_test
 

@@ -71,13 +71,15 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
 
 
 @contextmanager
-def serving(app: App, listener: socket.socket, settings: Settings, *, grace: int = 10) -> Iterator[None]:
+def serving(
+    app: App, listener: socket.socket, settings: Settings, *, grace: int = 10, date_header: bool = True
+) -> Iterator[None]:
     """Serve the app in a thread until the block ends, which starts once the server is ready.
 
     At the end, calls under way get `grace` seconds.
     """
     ready: Future[None] = Future()
-    web = WebServer(app, settings, ready=lambda: ready.set_result(None), grace=grace)
+    web = WebServer(app, settings, ready=lambda: ready.set_result(None), grace=grace, date_header=date_header)
 
     def serve() -> None:
         try:

@@ -347,8 +347,9 @@ class WebServer(uvicorn.Server):
         ready: Callable[[], None],
         tls: ssl.SSLContext | None = None,
         grace: int = 10,
+        date_header: bool = True,
     ) -> None:
-        """Give calls under way `grace` seconds at shutdown."""
+        """Give calls under way `grace` seconds at shutdown. Without `date_header` the app sends a Date itself."""
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )
@@ -365,6 +366,7 @@ class WebServer(uvicorn.Server):
                 # The apps evaluate proxy headers, from trusted proxies only.
                 proxy_headers=False,
                 server_header=False,
+                date_header=date_header,
                 timeout_graceful_shutdown=grace,
                 ssl_context_factory=(lambda *_: tls) if tls else None,
             )
@@ -430,11 +432,12 @@ def serve(
     *,
     ready: Callable[[], None],
     tls: ssl.SSLContext | None = None,
+    date_header: bool = True,
 ) -> None:
     """Serve until a signal ends it."""
     # uvicorn raises SIGTERM again at its end, which by default ends the process before the callers' cleanup.
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     try:
-        WebServer(app, settings, ready=ready, tls=tls).run(sockets=list(listeners))
+        WebServer(app, settings, ready=ready, tls=tls, date_header=date_header).run(sockets=list(listeners))
     finally:
         signal.signal(signal.SIGTERM, before)

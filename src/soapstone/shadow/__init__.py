@@ -1,0 +1,1 @@
+"""Shadow: calls of the live service, played here as well and compared."""
