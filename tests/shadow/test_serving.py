@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 import signal
 import subprocess
@@ -55,10 +56,9 @@ def use(client: Client, live: LocalServed) -> int:
     client.listrak("GetContactList", "<ListID>999999</ListID>")
     client.log_in()
     client.magnetmail("getRecipientFields")
-    client.magnetmail("getGroups", "<display_status>0</display_status>")
-    client.magnetmail("addGroup", "<group_name>Hats</group_name>")
-    groups = client.magnetmail("getGroupsUTC", "<display_status>0</display_status>")
-    group = re.findall("<group_id>([0-9]+)</group_id><group_name>Hats", groups)[-1]
+    group = number(client.magnetmail("addGroup", "<group_name>Hats</group_name>"), "id")
+    client.magnetmail("getGroupDetails", f"<groupId>{group}</groupId>")
+    client.magnetmail("addRecipient", f"<email>di@example.com</email><groups><int>{group}</int></groups>")
     text = "Email\ncy@example.com\n"
     mapping = f"<groupid>{group}</groupid><csvData>{text}</csvData><header_line>true</header_line><MM_1>email</MM_1>"
     job = number(client.magnetmail("uploadListQueue", mapping), "jobid")
@@ -136,23 +136,11 @@ def test_a_killed_half_reaches_no_client_and_is_started_again(live: LocalServed,
         client = Client(shadow.base)
         client.listrak("GetContactListCollection")
         shadow.report(1)
-        subprocess.run([sys.executable, "-c", KILL.format(folder=folder)], check=True)
+        assert shadow.feed.pid is not None
+        os.kill(shadow.feed.pid, signal.SIGKILL)
         answers = [client.listrak("GetContactListCollection") for _ in range(20)]
         assert all("GetContactListCollectionResult" in answer for answer in answers)
         wait_for(lambda: shadow.pages.document()["calls"] >= 20, "no half plays again")
-
-
-# By the folder in its arguments: it is one of this test alone.
-KILL = """
-import os, signal, pathlib
-for entry in pathlib.Path("/proc").iterdir():
-    try:
-        command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-    except OSError:
-        continue
-    if b"soapstone.shadow.half" in command and b"{folder}" in command:
-        os.kill(int(entry.name), signal.SIGKILL)
-"""
 
 
 def test_a_half_that_hangs_is_bounded(live: LocalServed, folder: Path, monkeypatch: Any) -> None:
@@ -162,7 +150,8 @@ def test_a_half_that_hangs_is_bounded(live: LocalServed, folder: Path, monkeypat
         client = Client(shadow.base)
         client.listrak("GetContactListCollection")
         shadow.report(1)
-        subprocess.run([sys.executable, "-c", KILL.format(folder=folder).replace("SIGKILL", "SIGSTOP")], check=True)
+        assert shadow.feed.pid is not None
+        os.kill(shadow.feed.pid, signal.SIGSTOP)
         answers = [client.listrak("GetContactListCollection", f"<!--{'x' * 50_000}-->") for _ in range(20)]
         assert all("GetContactListCollectionResult" in answer for answer in answers)
         assert shadow.feed.waiting == 5

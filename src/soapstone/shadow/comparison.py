@@ -19,7 +19,7 @@ from soapstone.wire.values import READERS, ValueRefused
 _TEXTS = {
     "WSException": {"description", "soapmethod"},
     "Error": {"errorcode", "errordetails", "errormessage", "errornumber", "errortype"},
-    "UploadListResult": {"msg", "mm_filename"},
+    "UploadListResult": {"mm_filename"},
 }
 _CLOCK = 120.0
 """Seconds by which the clocks of two services may differ, besides the lag of the call here."""
@@ -69,6 +69,11 @@ class Outcome:
     def refused(self) -> bool:
         """Whether the call failed: by a fault, or by an exception that the answer holds (lk-15)."""
         return self.fault is not None or (self.element is not None and _holds_exception(self.element))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it tells of nothing: it is refused, or all that it has is nil."""
+        return self.refused or self.element is None or all(each.nil for each in self.element.children)
 
 
 class Comparison:
@@ -243,7 +248,7 @@ class Comparison:
             return Agreement.SAME if live.strip() == ours.strip() else Agreement.RENUMBERED
         if live == ours:
             return Agreement.SAME
-        if name.lower() in _TEXTS.get(owner, ()):
+        if name == "msg" or name.lower() in _TEXTS.get(owner, ()):
             return Agreement.OURS
         if live is None or ours is None:
             return Agreement.DIFFERENT

@@ -37,6 +37,8 @@ class Feed:
         self.skipped: Counter[str] = Counter()
         """Calls that our half does not get, by reason."""
         self.passed = 0
+        self.pid: int | None = None
+        """The process of our half; None while there is none."""
 
     def start(self) -> None:
         """Start our half."""
@@ -88,9 +90,11 @@ class Feed:
             except OSError:
                 log.exception("our half cannot be started")
             else:
+                self.pid = process.pid
                 try:
                     handed = await self._hand_over(process)
                 finally:
+                    self.pid = None
                     await _end(process)
                 failures = 0 if handed else failures
                 if not self._ending:

@@ -107,7 +107,7 @@ class Mask:
             # A number or an identifier of this alphabet decodes to anything; it is too short for a file.
             return self._plain(text) if len(text) < 64 else ""
         masked = self._content(inner, layers - 1)
-        return text if masked == inner else base64.b64encode(masked.encode()).decode()
+        return self._plain(text) if masked == inner else base64.b64encode(masked.encode()).decode()
 
     def _plain(self, text: str) -> str:
         """Return a text without addresses, card numbers, and credentials that were met."""

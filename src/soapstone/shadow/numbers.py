@@ -56,7 +56,9 @@ _OWNERS = {
     "Recipient": "recipient",
     "RecipientExtended": "recipient",
     "RecipientSearchCriteria": "recipient",
+    "SaveResult": "group",
     "Unsubscribe": "unsubscribe",
+    "saveResult": "recipient",
 }
 # Numbers that are an answer by themselves.
 _RESULTS = {"BulkLoad": "job", "ConductorBulkLoad": "job", "UpdateSubscribedContact": "job", "Send": "message"}

@@ -100,7 +100,7 @@ class Player:
         if ours.fault and "[NotImplemented]" in ours.fault[1]:
             self._report.add(contract.name, operation.name, exchange.at, available=False)
             return
-        if edit.unknown and ours.refused and not live.refused:
+        if edit.unknown and ours.is_empty and not live.is_empty:
             raise Unplayable("records from before")
 
         def more() -> Iterator[Element]:

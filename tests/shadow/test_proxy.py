@@ -1,0 +1,216 @@
+"""What a client sees of a live service that is slow, fails, or breaks off; and that nothing of an answer changes."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tests.shadow.conftest import Client, shadowing
+
+from soapstone.errors import InvalidError
+from soapstone.shadow.upstream import Address
+
+BODY = b"<a>" + b"x" * 100_000 + b"</a>"
+HEAD = b"HTTP/1.1 200 OK\r\nServer: Old/1.0\r\nDate: Mon, 01 Jan 2007 00:00:00 GMT\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """One request, whole, if it has a length or chunks."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        if not piece:
+            return data
+        data += piece
+    head, _, body = data.partition(b"\r\n\r\n")
+    lower = head.lower()
+    if b"transfer-encoding: chunked" in lower:
+        while not body.endswith(b"0\r\n\r\n"):
+            body += connection.recv(65536)
+    elif b"content-length:" in lower:
+        length = int(lower.partition(b"content-length:")[2].split(b"\r\n")[0])
+        while len(body) < length:
+            body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+@contextmanager
+def scripted(answer: Callable[[socket.socket, bytes], None]) -> Iterator[tuple[str, list[bytes]]]:
+    """A server that reads requests, and answers each by the script: its URL and all requests."""
+    requests: list[bytes] = []
+    connections: list[socket.socket] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve(connection: socket.socket) -> None:
+            with connection:
+                while request := read_request(connection):
+                    requests.append(request)
+                    try:
+                        answer(connection, request)
+                    except OSError:
+                        return
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                connections.append(connection)
+                threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", requests
+        server.shutdown(socket.SHUT_RDWR)
+        for connection in connections:
+            connection.close()
+
+
+def ask(base: str, method: str = "POST", body: bytes | None = BODY, **headers: str) -> http.client.HTTPResponse:
+    parts = urlsplit(base)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    connection.request(method, "/v31/IntegrationService.asmx?a=%20b", body, headers)
+    return connection.getresponse()
+
+
+def test_nothing_of_an_answer_changes(folder: Path) -> None:
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(HEAD + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(BODY) + BODY)
+        connection.close()
+
+    with scripted(answer) as (live, requests), shadowing(live, folder) as shadow:
+        response = ask(shadow.base, Expect="100-continue", **{"X-Mine": "1", "Connection": "X-Hop", "X-Hop": "1"})
+        got = response.read()
+    assert (response.status, got) == (200, BODY)
+    assert [pair for pair in response.getheaders() if pair[0].lower() != "connection"] == [
+        ("Server", "Old/1.0"),
+        ("Date", "Mon, 01 Jan 2007 00:00:00 GMT"),
+        ("Set-Cookie", "a=1"),
+        ("Set-Cookie", "b=2"),
+        ("Content-Length", str(len(BODY))),
+    ]
+    (request,) = requests
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert body == BODY
+    assert head.startswith(b"POST /v31/IntegrationService.asmx?a=%20b HTTP/1.1\r\n")
+    assert b"host: " + live.removeprefix("http://").encode() in head.lower()
+    assert b"x-mine: 1" in head.lower()
+    assert b"x-hop" not in head.lower()
+
+
+@pytest.mark.parametrize("framing", ["chunked", "until the end"])
+def test_answers_without_a_length(folder: Path, framing: str) -> None:
+    def answer(connection: socket.socket, _: bytes) -> None:
+        if framing == "chunked":
+            connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" + HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+            for at in range(0, len(BODY), 7000):
+                piece = BODY[at : at + 7000]
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+            connection.sendall(b"0\r\n\r\n")
+        else:
+            connection.sendall(HEAD + b"\r\n" + BODY)
+            connection.shutdown(socket.SHUT_RDWR)
+
+    with scripted(answer) as (live, requests), shadowing(live, folder) as shadow:
+        assert [ask(shadow.base).read() for _ in range(3)] == [BODY] * 3
+    assert len(requests) == 3
+
+
+def test_a_chunked_request_goes_on_in_chunks(folder: Path) -> None:
+    def answer(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 3\r\n\r\nbad")
+
+    with scripted(answer) as (live, requests), shadowing(live, folder) as shadow:
+        parts = urlsplit(shadow.base)
+        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        connection.request("POST", "/", iter([b"one", b"two"]), encode_chunked=True)
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (500, b"bad")
+        head = ask(shadow.base, "HEAD", None)
+        assert (head.status, head.read(), head.getheader("Content-Length")) == (500, b"", "3")
+    assert requests[0].partition(b"\r\n\r\n")[2].count(b"\r\n3\r\n") + requests[0].count(b"3\r\none\r\n3\r\ntwo\r\n") >= 1
+
+
+def test_a_closed_connection_is_closed_here_and_no_call_is_repeated(folder: Path) -> None:
+    def close(connection: socket.socket, _: bytes) -> None:
+        connection.close()
+
+    with scripted(close) as (live, requests), shadowing(live, folder) as shadow:
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+            ask(shadow.base)
+    assert len(requests) == 1
+
+
+def test_a_truncated_answer_is_truncated_here(folder: Path) -> None:
+    def cut(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n" + b"half")
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with scripted(cut) as (live, _), shadowing(live, folder) as shadow:
+        response = ask(shadow.base)
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            response.read()
+        assert shadow.feed.passed == 0
+
+
+def test_a_live_service_that_is_not_there(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        live = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    with shadowing(live, folder) as shadow:
+        assert ask(shadow.base).status == 502
+
+
+def test_a_slow_answer_comes_piece_by_piece(folder: Path) -> None:
+    going = threading.Event()
+
+    def slow(connection: socket.socket, _: bytes) -> None:
+        connection.sendall(HEAD + b"Content-Length: 8\r\n\r\nhalf")
+        assert going.wait(60)
+        connection.sendall(b"half")
+
+    with scripted(slow) as (live, _), shadowing(live, folder) as shadow:
+        response = ask(shadow.base)
+        assert response.read(4) == b"half"
+        going.set()
+        assert response.read() == b"half"
+
+
+def test_a_client_that_goes_ends_the_call(folder: Path) -> None:
+    gone = threading.Event()
+
+    def wait(connection: socket.socket, _: bytes) -> None:
+        connection.settimeout(60)
+        if connection.recv(1) == b"":
+            gone.set()
+
+    with scripted(wait) as (live, _), shadowing(live, folder) as shadow:
+        parts = urlsplit(shadow.base)
+        with socket.create_connection((parts.hostname or "", parts.port or 0)) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+            time.sleep(0.2)
+        assert gone.wait(60)
+
+
+def test_answers_that_are_no_soap_are_counted(folder: Path) -> None:
+    def page(connection: socket.socket, _: bytes) -> None:
+        text = b"<html><body>Server Error"
+        connection.sendall(b"HTTP/1.1 500 E\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+
+    with scripted(page) as (live, _), shadowing(live, folder) as shadow:
+        assert Client(shadow.base).listrak("GetContactListCollection").endswith("Server Error")
+        assert shadow.report(1)["skipped"] == {"the live service failed": 1}
+
+
+@pytest.mark.parametrize("url", ["live.example.com", "ftp://a.example", "https://a.example/path", "https://u:p@a", "https://"])
+def test_only_urls_of_servers(url: str) -> None:
+    with pytest.raises(InvalidError):
+        Address.of(url)
+    assert str(Address.of("https://a.example/")) == "https://a.example"
+    assert str(Address.of("http://[::1]:81")) == "http://[::1]:81"
