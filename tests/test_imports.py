@@ -66,6 +66,7 @@ ON_TOP = {
     "body_limit",
     "heap",
     "local_server",
+    "shadow",
     "testing",
     "uvicorn_check",
     "supervisor",

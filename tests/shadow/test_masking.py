@@ -82,7 +82,9 @@ def test_what_means_nothing_to_a_thief_stays() -> None:
 
 def test_the_same_address_is_the_same_in_all_calls_and_other_in_other_recordings() -> None:
     mask = Mask()
-    kept = [mask.exchange(exchange(f"<a>{each}</a>")) for each in ("ada@example.com", "ADA@example.com", "b@example.com")]
+    kept = [
+        mask.exchange(exchange(f"<a>{each}</a>")) for each in ("ada@example.com", "ADA@example.com", "b@example.com")
+    ]
     first, second, third = (each.request for each in kept if each)
     assert first == second != third
     assert masked("<a>ada@example.com</a>") != first.decode()
@@ -96,7 +98,9 @@ def test_a_credential_of_the_answer_is_gone_from_the_request() -> None:
     assert b"1234-5678" not in kept.request
 
 
-@pytest.mark.parametrize("body", ["<a>ada@example.com", "ada@example.com", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "<a>" * 200])
+@pytest.mark.parametrize(
+    "body", ["<a>ada@example.com", "ada@example.com", '<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>', "<a>" * 200]
+)
 def test_what_cannot_be_read_is_not_kept(body: str) -> None:
     assert Mask().exchange(exchange(body)) is None
     assert Mask().exchange(exchange("<a/>", body)) is None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +19,10 @@ from soapstone.errors import InvalidError
 from soapstone.shadow.upstream import Address
 
 BODY = b"<a>" + b"x" * 100_000 + b"</a>"
-HEAD = b"HTTP/1.1 200 OK\r\nServer: Old/1.0\r\nDate: Mon, 01 Jan 2007 00:00:00 GMT\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+HEAD = (
+    b"HTTP/1.1 200 OK\r\nServer: Old/1.0\r\nDate: Mon, 01 Jan 2007 00:00:00 GMT\r\n"
+    b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+)
 
 
 def read_request(connection: socket.socket) -> bytes:
@@ -49,13 +53,11 @@ def scripted(answer: Callable[[socket.socket, bytes], None]) -> Iterator[tuple[s
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve(connection: socket.socket) -> None:
-            with connection:
+            # Scripts close connections.
+            with connection, suppress(OSError):
                 while request := read_request(connection):
                     requests.append(request)
-                    try:
-                        answer(connection, request)
-                    except OSError:
-                        return
+                    answer(connection, request)
 
         def accept() -> None:
             while True:
@@ -73,9 +75,22 @@ def scripted(answer: Callable[[socket.socket, bytes], None]) -> Iterator[tuple[s
             connection.close()
 
 
+_asking: list[http.client.HTTPConnection] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Most of these calls are not compared, and nobody waits for that.
+    monkeypatch.setattr("soapstone.shadow.feed.STOP_SECONDS", 0.2)
+    yield
+    while _asking:
+        _asking.pop().close()
+
+
 def ask(base: str, method: str = "POST", body: bytes | None = BODY, **headers: str) -> http.client.HTTPResponse:
     parts = urlsplit(base)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+    _asking.append(connection)
     connection.request(method, "/v31/IntegrationService.asmx?a=%20b", body, headers)
     return connection.getresponse()
 
@@ -89,12 +104,12 @@ def test_nothing_of_an_answer_changes(folder: Path) -> None:
         response = ask(shadow.base, Expect="100-continue", **{"X-Mine": "1", "Connection": "X-Hop", "X-Hop": "1"})
         got = response.read()
     assert (response.status, got) == (200, BODY)
-    assert [pair for pair in response.getheaders() if pair[0].lower() != "connection"] == [
-        ("Server", "Old/1.0"),
-        ("Date", "Mon, 01 Jan 2007 00:00:00 GMT"),
-        ("Set-Cookie", "a=1"),
-        ("Set-Cookie", "b=2"),
-        ("Content-Length", str(len(BODY))),
+    assert [(name, value) for name, value in response.getheaders() if name != "connection"] == [
+        ("server", "Old/1.0"),
+        ("date", "Mon, 01 Jan 2007 00:00:00 GMT"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("content-length", str(len(BODY))),
     ]
     (request,) = requests
     head, _, body = request.partition(b"\r\n\r\n")
@@ -130,21 +145,24 @@ def test_a_chunked_request_goes_on_in_chunks(folder: Path) -> None:
     with scripted(answer) as (live, requests), shadowing(live, folder) as shadow:
         parts = urlsplit(shadow.base)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
+        _asking.append(connection)
         connection.request("POST", "/", iter([b"one", b"two"]), encode_chunked=True)
         response = connection.getresponse()
         assert (response.status, response.read()) == (500, b"bad")
         head = ask(shadow.base, "HEAD", None)
         assert (head.status, head.read(), head.getheader("Content-Length")) == (500, b"", "3")
-    assert requests[0].partition(b"\r\n\r\n")[2].count(b"\r\n3\r\n") + requests[0].count(b"3\r\none\r\n3\r\ntwo\r\n") >= 1
+    # The pieces may be cut anew.
+    body = requests[0].partition(b"\r\n\r\n")[2]
+    assert re.sub(rb"[0-9a-f]+\r\n|\r\n", b"", body) == b"onetwo"
 
 
 def test_a_closed_connection_is_closed_here_and_no_call_is_repeated(folder: Path) -> None:
     def close(connection: socket.socket, _: bytes) -> None:
         connection.close()
 
-    with scripted(close) as (live, requests), shadowing(live, folder) as shadow:
-        with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
-            ask(shadow.base)
+    refused = pytest.raises((http.client.RemoteDisconnected, ConnectionResetError))
+    with scripted(close) as (live, requests), shadowing(live, folder) as shadow, refused:
+        ask(shadow.base)
     assert len(requests) == 1
 
 
@@ -201,14 +219,18 @@ def test_a_client_that_goes_ends_the_call(folder: Path) -> None:
 def test_answers_that_are_no_soap_are_counted(folder: Path) -> None:
     def page(connection: socket.socket, _: bytes) -> None:
         text = b"<html><body>Server Error"
-        connection.sendall(b"HTTP/1.1 500 E\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
+        connection.sendall(
+            b"HTTP/1.1 500 E\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(text) + text
+        )
 
     with scripted(page) as (live, _), shadowing(live, folder) as shadow:
         assert Client(shadow.base).listrak("GetContactListCollection").endswith("Server Error")
         assert shadow.report(1)["skipped"] == {"the live service failed": 1}
 
 
-@pytest.mark.parametrize("url", ["live.example.com", "ftp://a.example", "https://a.example/path", "https://u:p@a", "https://"])
+@pytest.mark.parametrize(
+    "url", ["live.example.com", "ftp://a.example", "https://a.example/path", "https://u:p@a", "https://"]
+)
 def test_only_urls_of_servers(url: str) -> None:
     with pytest.raises(InvalidError):
         Address.of(url)

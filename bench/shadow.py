@@ -1,0 +1,145 @@
+"""What a shadow costs a client: the time of a call through it beside that of the live service alone, in one run.
+
+A stub of a live service answers a call after 50 ms, as a service in the same country does, with the answer that a real
+server gave to the same call. Calls come at 50 a second, each on a connection that is kept, in rounds: to the stub alone,
+then through `soapstone serve --shadow`, whose half plays and compares all of them at the same time. Times count from the
+moment at which a call was due.
+
+Arguments: rounds (5) and seconds of each measurement (10). Exit code 1 when a call fails, when the median of the calls
+through the shadow is more than 5 % above that of the stub alone, or when the shadow compared none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+RATE = 50
+DELAY = 0.05
+MOST = 1.05
+PATH = "/v31/IntegrationService.asmx"
+NAMESPACE = "http://webservices.listrak.com/v31/"
+OPERATION = "GetContactListCollection"
+BODY = (
+    '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/">'
+    f'<soap:Header><WSUser xmlns="{NAMESPACE}"><UserName>demo</UserName><Password>demo</Password></WSUser></soap:Header>'
+    f'<soap:Body><{OPERATION} xmlns="{NAMESPACE}" /></soap:Body></soap:Envelope>'
+).encode()
+HEADERS = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{NAMESPACE}{OPERATION}"'}
+
+
+async def stub(answer: bytes) -> None:
+    """Serve the answer to whoever asks, until this process ends."""
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/xml; charset=utf-8\r\ncontent-length: %d\r\n\r\n" % len(answer)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await _read(reader) is not None:
+            await asyncio.sleep(DELAY)
+            writer.write(head + answer)
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    print(f"serves on http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes | None:
+    """One message with a length: its body; None at the end of the connection."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)content-length: *([0-9]+)", head)
+        return await reader.readexactly(int(length[1]) if length else 0)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+async def measure(base: str, seconds: float) -> list[float]:
+    """Seconds of each call at the rate; an exception for a call that fails."""
+    parts = urlsplit(base)
+    idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    request = (
+        f"POST {PATH} HTTP/1.1\r\nHost: {parts.netloc}\r\n{fields}Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+    )
+
+    async def call(due: float) -> float:
+        reader, writer = idle.pop() if idle else await asyncio.open_connection(parts.hostname, parts.port)
+        writer.write(request)
+        answer = await _read(reader)
+        if answer is None or OPERATION.encode() not in answer:
+            raise RuntimeError("a call failed")
+        idle.append((reader, writer))
+        return time.perf_counter() - due
+
+    calls, began = [], time.perf_counter()
+    for number in range(int(seconds * RATE)):
+        due = began + number / RATE
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        calls.append(asyncio.ensure_future(call(due)))
+    times = list(await asyncio.gather(*calls))
+    for _, writer in idle:
+        writer.close()
+    return times
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[str]:
+    """A program that prints its URL behind `serves on`."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert process.stdout is not None
+    try:
+        yield next(line.split()[-1] for line in process.stdout if "serves on" in line)
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def main() -> None:
+    """Measure, print, and judge."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        with started("-m", "soapstone", "serve", "--demo", "--port", "0", "--data", str(folder / "demo")) as base:
+            with urlopen(Request(base + PATH, BODY, HEADERS)) as response:
+                (folder / "answer").write_bytes(response.read())
+        shadow = ["-m", "soapstone", "serve", "--port", "0", "--data", str(folder / "data"), "--shadow"]
+        with started(__file__, "--stub", str(folder / "answer")) as live, started(*shadow, live) as base:
+            asyncio.run(measure(base, 1))
+            # Its half sets its records up.
+            time.sleep(10)
+            alone, through = [], []
+            for _ in range(rounds):
+                alone += asyncio.run(measure(live, seconds))
+                through += asyncio.run(measure(base, seconds))
+            time.sleep(2)
+            with urlopen(f"{base}/_shadow.json") as response:
+                report = json.load(response)
+    for title, times in (("the live service alone", alone), ("through the shadow", through)):
+        late = sorted(times)[int(len(times) * 0.99)]
+        print(f"{title:24}{len(times):6} calls   median {median(times) * 1e3:7.2f} ms   99th {late * 1e3:7.2f} ms")
+    ratio = median(through) / median(alone)
+    compared = sum(entry["compared"] for entry in report["operations"].values())
+    print(
+        f"{(ratio - 1) * 100:.1f} % more; {compared} calls were compared, {report['proxy'].get('dropped', 0)} dropped"
+    )
+    sys.exit(ratio > MOST or not compared)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--stub"]:
+        asyncio.run(stub(Path(sys.argv[2]).read_bytes()))
+    else:
+        main()
