@@ -1,9 +1,9 @@
 """What a shadow costs a client: the time of a call through it beside that of the live service alone, in one run.
 
 A stub of a live service answers a call after 50 ms, as a service in the same country does, with the answer that a real
-server gave to the same call. Calls come at 50 a second, each on a connection that is kept, in rounds: to the stub alone,
-then through `soapstone serve --shadow`, whose half plays and compares all of them at the same time. Times count from the
-moment at which a call was due.
+server gave to the same call. Calls come at 50 a second, on connections that are kept, in rounds: to the stub alone,
+then through `soapstone serve --shadow`, whose half plays and compares all of them at the same time. Times count from
+the moment at which a call was due.
 
 Arguments: rounds (5) and seconds of each measurement (10). Exit code 1 when a call fails, when the median of the calls
 through the shadow is more than 5 % above that of the stub alone, or when the shadow compared none.
@@ -33,7 +33,8 @@ NAMESPACE = "http://webservices.listrak.com/v31/"
 OPERATION = "GetContactListCollection"
 BODY = (
     '<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/">'
-    f'<soap:Header><WSUser xmlns="{NAMESPACE}"><UserName>demo</UserName><Password>demo</Password></WSUser></soap:Header>'
+    f'<soap:Header><WSUser xmlns="{NAMESPACE}"><UserName>demo</UserName><Password>demo</Password></WSUser>'
+    "</soap:Header>"
     f'<soap:Body><{OPERATION} xmlns="{NAMESPACE}" /></soap:Body></soap:Envelope>'
 ).encode()
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{NAMESPACE}{OPERATION}"'}
@@ -112,9 +113,9 @@ def main() -> None:
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
     with TemporaryDirectory() as name:
         folder = Path(name)
-        with started("-m", "soapstone", "serve", "--demo", "--port", "0", "--data", str(folder / "demo")) as base:
-            with urlopen(Request(base + PATH, BODY, HEADERS)) as response:
-                (folder / "answer").write_bytes(response.read())
+        demo = ["-m", "soapstone", "serve", "--demo", "--port", "0", "--data", str(folder / "demo")]
+        with started(*demo) as base, urlopen(Request(base + PATH, BODY, HEADERS)) as response:
+            (folder / "answer").write_bytes(response.read())
         shadow = ["-m", "soapstone", "serve", "--port", "0", "--data", str(folder / "data"), "--shadow"]
         with started(__file__, "--stub", str(folder / "answer")) as live, started(*shadow, live) as base:
             asyncio.run(measure(base, 1))

@@ -41,9 +41,12 @@ def command(folder: Path, live: str, record: Path | None, *, masks: bool) -> lis
 
 def run(frames: BinaryIO, folder: Path, live: str, recording: Recording | None) -> None:
     """Take calls until their pipe ends."""
-    with scratch(folder / "records", read_settings()) as target:
+    with (
+        scratch(folder / "records", read_settings()) as target,
+        closing(Numbers(folder / "numbers.jsonl")) as numbers,
+    ):
         report = Report(live, load(folder / REPORT))
-        player = Player(target, LOGIN, target.password, Numbers(folder / "numbers.jsonl"), report, live=live)
+        player = Player(target, LOGIN, target.password, numbers, report, live=live)
         skipped: Counter[str] = Counter()
         with _saving(report, folder / REPORT) as changing:
             while (taken := read_frame(frames)) is not None:

@@ -128,6 +128,11 @@ class Numbers:
                     continue
         self._journal = file.open("a", encoding="utf-8", buffering=1)
 
+    def close(self) -> None:
+        """Close the file."""
+        if self._journal is not None:
+            self._journal.close()
+
     def ours(self, contract: str, kind: str, live: str) -> str | None:
         """Return our number for one of the live service; None if none is known."""
         return self._ours.get((contract, kind, live.strip()))

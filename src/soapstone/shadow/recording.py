@@ -35,7 +35,11 @@ class Recording:
             raise InvalidError(f"Cannot write to {path}: {trouble.strerror}.") from None
         self._file.seek(0)
         if first := self._file.readline(1000):
-            _check_head(first, path)
+            try:
+                _check_head(first, path)
+            except InvalidError:
+                self._file.close()
+                raise
             self._file.seek(-1, os.SEEK_END)
             if self._file.read(1) != b"\n":
                 # The line of a process that was killed.
