@@ -124,6 +124,7 @@ def test_the_report_and_the_numbers_survive_a_restart(live: LocalServed, folder:
     with shadowing(live.base, folder) as shadow:
         client = Client(shadow.base)
         list_id = number(client.listrak("CreateContactList", CREATE.replace("Shoes", "Coats")), "ListID")
+        shadow.report(1)
     with shadowing(live.base, folder) as shadow:
         Client(shadow.base).listrak("GetContactList", f"<ListID>{list_id}</ListID>")
         document = shadow.report(2)

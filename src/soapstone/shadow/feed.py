@@ -93,6 +93,9 @@ class Feed:
                 self.pid = process.pid
                 try:
                     handed = await self._hand_over(process)
+                except asyncio.CancelledError:
+                    process.kill()
+                    raise
                 finally:
                     self.pid = None
                     await _end(process)
