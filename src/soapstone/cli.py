@@ -32,6 +32,7 @@ from soapstone.commands import (
     lists,
     mappings,
     messages,
+    migrate,
     replay,
     review_groups,
     saved_searches,
@@ -74,6 +75,7 @@ app.add_typer(event_sign_ups.app, name="occasion")
 app.add_typer(tokens.app, name="token")
 app.add_typer(jobs.app, name="jobs")
 app.add_typer(database.app, name="db")
+app.add_typer(migrate.app, name="migrate")
 app.command("import")(imports.import_)
 app.command()(bounces.bounce)
 app.command()(replay.replay)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from soapstone.contacts.search import Search
     from soapstone.contacts.subscriptions import Subscriptions
     from soapstone.contacts.suppressions import Suppressions
+    from soapstone.contacts.transfers import Transfers
     from soapstone.contacts.unsubscribes import Unsubscribes
     from soapstone.imports.attribute_update import AttributeUpdates
     from soapstone.imports.imports import Imports
@@ -122,6 +123,7 @@ class Product:
     saved_searches: SavedSearches = _room("contacts.saved_searches")
     search: Search = _room("contacts.search")
     unsubscribes: Unsubscribes = _room("contacts.unsubscribes")
+    transfers: Transfers = _room("contacts.transfers")
     external_events: ExternalEvents = _room("lists.external_events")
     campaigns: Campaigns = _room("lists.campaigns")
     review_groups: ReviewGroups = _room("lists.review_groups")

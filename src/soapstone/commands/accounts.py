@@ -49,7 +49,7 @@ def create(
 ) -> None:
     """Create an account with its first login."""
     with opened(settings_of(data, database)) as product:
-        secret = _password(password_file)
+        secret = password_of(password_file)
         if product.accounts.has_login(login):
             stop(f"Login {login} exists already.")
         zone = time_zone or product.settings.time_zone
@@ -98,7 +98,7 @@ def login(
         product.accounts.add_login(
             owner,
             name,
-            _password(password_file),
+            password_of(password_file),
             may_call_api=api,
             may_see_analytics=analytics,
             may_use_console=to_console,
@@ -282,7 +282,7 @@ def audit(
 def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """Change a login's password. Its sessions end, and its tokens are revoked."""
     with opened(settings_of(data, database)) as product:
-        found = product.accounts.set_password(login, _password(password_file))
+        found = product.accounts.set_password(login, password_of(password_file))
         if not found:
             stop(f"There is no login {login}.")
         console.print(f"Login {login} has a new password.")
@@ -324,9 +324,10 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
     return labels
 
 
-def _password(file: Path | None) -> str:
+def password_of(file: Path | None, *, new: bool = True) -> str:
+    """Return the password in a file, or ask for it, twice for a new one."""
     if file is None:
-        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=new))
     text = sys.stdin.readline() if str(file) == "-" else text_of(str(file))
     secret = text.splitlines()[0] if text.strip() else ""
     return secret or stop("The password is empty.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from types import MappingProxyType
 
 from sqlalchemy import Connection, select
@@ -115,6 +116,35 @@ class Imports:
             blob_size=upload.size,
             label=label,
         )
+
+    def record(
+        self,
+        account: Account,
+        contact_list: ContactList,
+        spec: ImportSpec,
+        counters: Mapping[str, int],
+        *,
+        label: str,
+        size: int,
+        finished_at: datetime,
+    ) -> int:
+        """Store, as one submitted now, an import that another service has done: rows per outcome, file name and size.
+
+        Return its number. No file and no outcomes of single rows belong to it.
+        """
+        with self._database.write(durable=True) as connection:
+            job_id = self._jobs.add(
+                connection,
+                account_id=account.id,
+                kind=JobKind.IMPORT,
+                list_id=contact_list.id,
+                request=spec.document(),
+                blob_size=size,
+                label=label,
+                state="completed",
+            )
+            self._jobs.conclude(connection, job_id, counters, finished_at=finished_at)
+        return job_id
 
     def _with_attributes(
         self,

@@ -93,6 +93,13 @@ class Jobs:
         """Set the checkpoint of a job that the caller's transaction has added."""
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(checkpoint=dict(checkpoint)))
 
+    def conclude(
+        self, connection: Connection, job_id: int, counters: Mapping[str, int], *, finished_at: datetime
+    ) -> None:
+        """Set counters and end of a job that the caller's transaction has added as completed."""
+        values = {"counters": dict(counters), "started_at": jobs.c.submitted_at, "finished_at": finished_at}
+        connection.execute(update(jobs).where(jobs.c.id == job_id).values(**values))
+
     def get(self, account_ids: Collection[int] | None, job_id: int) -> Job | None:
         """Return the job with this number in one of the accounts (None = any account), or None."""
         job = self._database.recall(("job", job_id), lambda: self._read(job_id))

@@ -68,4 +68,6 @@ def _statement(table: Table, names: tuple[str, ...], end: str, kind: str) -> str
     from sqlalchemy.dialects import postgresql
 
     types = [table.c[name].type.compile(postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
+    # An array has no collation.
+    types = [each.partition(" COLLATE ")[0] for each in types]
     return f"{head} SELECT * FROM unnest({', '.join(f'%s::{each}[]' for each in types)}) {end}"  # noqa: S608

@@ -1,0 +1,220 @@
+"""`soapstone migrate …`: move an account here from a live service, through its own operations."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from soapstone.accounts.account import Account
+from soapstone.commands.accounts import PasswordFile, password_of
+from soapstone.commands.common import (
+    AccountName,
+    Data,
+    DatabaseUrl,
+    account_of,
+    console,
+    opened,
+    printable,
+    settings_of,
+    stop,
+)
+from soapstone.errors import InvalidError
+from soapstone.migration.journal import FOLDER, Journal
+from soapstone.migration.move import Display, Move
+from soapstone.migration.source import Pace, Source
+from soapstone.product import Product
+from soapstone.store import private
+
+app = typer.Typer(no_args_is_help=True, help="Move an account here from a live service.")
+
+Url = Annotated[str, typer.Argument(help="The address of the service's .asmx page.")]
+Login = Annotated[str, typer.Option("--login", help="The login at the service.")]
+Rate = Annotated[float, typer.Option(min=0, help="Calls a second at most; 0 for no limit.")]
+Hours = Annotated[str, typer.Option(help="Call only at these hours of this machine, such as 22-6.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count what there is to move; store nothing.")]
+Again = Annotated[bool, typer.Option("--again", help="Begin anew instead of going on with an interrupted run.")]
+NumberMap = Annotated[
+    Path | None, typer.Option("--map", help="Write which number became which to this file, as CSV: kind, theirs, ours.")
+]
+Zone = Annotated[str | None, typer.Option(help="Time zone of the service's dates; by default that of the account.")]
+
+# Seconds between two lines where there is no terminal.
+LINE_PACE = 5.0
+INTERRUPTED = 130
+_HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
+
+
+@app.command()
+def listrak(
+    url: Url,
+    login: Login,
+    password_file: PasswordFile = None,
+    account: AccountName = None,
+    profiles: Annotated[
+        Literal["all", "new", "none"],
+        typer.Option(help="Whose profiles to read, at one call for each contact: all, only new contacts', or none."),
+    ] = "all",
+    rate: Rate = 5.0,
+    hours: Hours = "",
+    time_zone: Zone = None,
+    dry_run: DryRun = False,
+    again: Again = False,
+    number_map: NumberMap = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Move lists, attributes, contacts, opt-outs and history from a service with the Listrak contract."""
+    from soapstone.listrak.operations import CONTRACT
+    from soapstone.listrak.types import WSUser
+    from soapstone.migration.listrak import ListrakMove
+
+    secret = password_of(password_file, new=False)
+    pace = _pace(rate, hours)
+    source = Source(url, CONTRACT, lambda: WSUser(UserName=login, Password=secret), pace)
+
+    def move(product: Product, owner: Account, journal: Journal, display: Display, zone: ZoneInfo) -> Move:
+        made = ListrakMove(product, owner, source, journal, display, zone)
+        made.profiles_of = profiles
+        return made
+
+    _migrate(move, source, f"listrak {url} {login}", account, time_zone, dry_run, again, number_map, data, database)
+
+
+def _pace(rate: float, hours: str) -> Pace:
+    found = _HOURS.fullmatch(hours) if hours else None
+    window = None if found is None else (int(found[1]), int(found[2]) % 24)
+    if hours and (window is None or max(window) > 23 or window[0] == window[1]):
+        stop(f"{hours} are no hours such as 22-6.")
+    return Pace(rate=rate, hours=window)
+
+
+def _migrate(
+    move: Callable[[Product, Account, Journal, Display, ZoneInfo], Move],
+    source: Source,
+    what: str,
+    account: str | None,
+    time_zone: str | None,
+    dry_run: bool,
+    again: bool,
+    number_map: Path | None,
+    data: Path | None,
+    database: str | None,
+) -> None:
+    """Run a migration and print its report."""
+    settings = settings_of(data, database)
+    with opened(settings) as product:
+        owner = account_of(product, account)
+        name = hashlib.sha256(what.encode()).hexdigest()[:12]
+        path = settings.data_dir / FOLDER / f"{owner.id}-{name}.sqlite"
+        with Journal(path) as journal, _display() as display:
+            its = move(product, owner, journal, display, _zone(time_zone or owner.time_zone))
+            try:
+                if dry_run:
+                    _tell_counts(its.count(), source)
+                    return
+                if journal.begin(again=again):
+                    typer.echo("An interrupted run goes on.")
+                its.run()
+            except KeyboardInterrupt:
+                typer.echo("Stopped. The same command goes on with it.", err=True)
+                raise typer.Exit(INTERRUPTED) from None
+            finally:
+                source.stop()
+                if number_map is not None:
+                    _write_map(journal, number_map)
+        _report(journal, source)
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise InvalidError(f"There is no time zone {name}.") from None
+
+
+def _tell_counts(counts: dict[str, int], source: Source) -> None:
+    for what, number in counts.items():
+        typer.echo(f"{what}: {number:,}")
+    typer.echo(f"Counted by {source.calls:,} calls. Nothing was stored.")
+
+
+def _report(journal: Journal, source: Source) -> None:
+    """Print what was brought, and what is to be known about it."""
+    for what, number in sorted(journal.counts.items()):
+        if number:
+            typer.echo(printable(f"{what}: {number:,}"))
+    typer.echo(f"{source.calls:,} calls, {source.repeated:,} of them repeated.")
+    for sentence in journal.remarks:
+        typer.echo(printable(sentence))
+    typer.echo("What the contract cannot tell: docs/migration.md")
+
+
+def _write_map(journal: Journal, path: Path) -> None:
+    try:
+        private.create(path).close()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("kind", "theirs", "ours"))
+            writer.writerows(journal.export())
+    except OSError as trouble:
+        stop(f"Cannot write {path}: {trouble.strerror}.")
+
+
+class _Bar:
+    """A bar in a terminal."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def step(self, name: str, total: int | None) -> None:
+        """Begin a step."""
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(name, total=total)
+
+    def advance(self, rows: int) -> None:
+        """Count rows."""
+        if self._task is not None:
+            self._progress.advance(self._task, rows)
+
+
+class _Lines:
+    """A line for each step, and one every few seconds."""
+
+    def __init__(self) -> None:
+        self._name, self._rows, self._at = "", 0, 0.0
+        self._total: int | None = None
+
+    def step(self, name: str, total: int | None) -> None:
+        """Begin a step."""
+        self._name, self._total, self._rows = name, total, 0
+        self._at = time.monotonic()
+        typer.echo(name)
+
+    def advance(self, rows: int) -> None:
+        """Count rows."""
+        self._rows += rows
+        if time.monotonic() >= self._at + LINE_PACE:
+            self._at = time.monotonic()
+            typer.echo(f"{self._name}: {self._rows:,}" + (f" of {self._total:,}" if self._total else ""))
+
+
+@contextmanager
+def _display() -> Iterator[_Bar | _Lines]:
+    if not console.is_terminal or console.is_dumb_terminal:
+        yield _Lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(progress)

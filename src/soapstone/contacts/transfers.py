@@ -1,0 +1,430 @@
+"""People as another service tells them: many at a time, with their states and dates.
+
+The other service is the truth until the owner has moved, with one exception: a subscription that ended here stays
+ended, unless it began anew over there after that. Everything may be told twice and is then stored once. As after an
+import, a contact's history records only what ended a subscription.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, null, or_, select, text, update
+
+from soapstone.accounts.account import Account
+from soapstone.addresses import address_key, is_address
+from soapstone.clock import now
+from soapstone.contacts.changes import NumbersExhaustedError
+from soapstone.contacts.erased_addresses import erased_among
+from soapstone.store.bulk import insert_rows
+from soapstone.store.database import Database
+from soapstone.store.numbers import LARGEST
+from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
+from soapstone.store.timestamps import EPOCH
+from soapstone.store.unique import insert_unless_there
+from soapstone.vocabulary.contacts import ContactEventKind, MembershipState, OptOutKind
+
+# Most values in one query.
+BATCH = 1_000
+_MEMBERSHIP = (
+    "list_id",
+    "contact_id",
+    "account_id",
+    "number",
+    "state",
+    "added_at",
+    "added_by",
+    "removed_at",
+    "removed_by",
+    "profile",
+)
+_EVENT = ("account_id", "contact_id", "list_id", "kind", "at", "by", "message_id", "detail")
+_EVENT_CAUSES = ("message_category_id", "list_category_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A person. `values` are columns of the contact; a column that is not named stays as it is."""
+
+    email: str = ""
+    custom_id: str = ""
+    values: Mapping[str, Any]
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A person's place on a list. Dates that nobody tells are None: then it is now."""
+
+    contact_id: int
+    subscribed: bool
+    added_at: datetime | None = None
+    added_by: str = ""
+    removed_at: datetime | None = None
+    removed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """An unsubscribe or a complaint, with what it concerns; without list and categories it concerns everything.
+
+    `stands` says that the person has not come back since.
+    """
+
+    contact_id: int
+    kind: ContactEventKind
+    at: datetime
+    by: str
+    list_id: int | None = None
+    message_id: int | None = None
+    message_category_id: int | None = None
+    list_category_id: int | None = None
+    provider: str = ""
+    stands: bool = True
+
+
+@dataclass
+class Stored:
+    """How many were new, changed, the same, and not taken."""
+
+    new: int = 0
+    changed: int = 0
+    same: int = 0
+    refused: int = 0
+
+
+class Transfers:
+    """Opens transactions that take people over."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def begin(self, account: Account) -> Iterator[Transfer]:
+        """Yield a transaction of an account, durable at its end. Other changes of its contacts wait until then."""
+        with self._database.write(durable=True) as connection:
+            held = select(accounts.c.last_number).where(accounts.c.id == account.id).with_for_update()
+            yield Transfer(connection, account, connection.execute(held).scalar_one())
+
+
+class Transfer:
+    """One transaction; see Transfers.begin."""
+
+    def __init__(self, connection: Connection, account: Account, last_number: int) -> None:
+        self.connection = connection
+        self.account = account
+        self.moment = now()
+        self._last_number = last_number
+
+    def people(self, told: Sequence[Told]) -> tuple[list[int | None], Stored]:
+        """Store people; return their numbers, None for those who were not taken, and the counts.
+
+        Not taken are people without the account's identifier or with an invalid address, and those who were deleted
+        here. Of several with one identifier the last one counts.
+        """
+        by_mail = self.account.identifier == "email"
+        keys: list[tuple[str, str] | None] = []
+        stored = Stored()
+        for each in told:
+            mail_key = address_key(each.email) if each.email and is_address(each.email) else ""
+            right = bool(mail_key) if by_mail else bool(each.custom_id and (mail_key or not each.email))
+            keys.append((mail_key if by_mail else each.custom_id, mail_key) if right else None)
+        erased = erased_among(self.connection, self.account.id, {key[1] for key in keys if key and key[1]})
+        wanted: dict[str, Told] = {}
+        mail_keys: dict[str, str] = {}
+        for key, each in zip(keys, told, strict=True):
+            if key is not None and key[1] not in erased:
+                wanted[key[0]] = each
+                mail_keys[key[0]] = key[1]
+        found = self._known(list(wanted), by_mail)
+        fresh = {known: each for known, each in wanted.items() if known not in found}
+        for known, each in wanted.items():
+            if known in fresh:
+                continue
+            row, values = found[known], dict(each.values)
+            if not by_mail and row["email_key"] != mail_keys[known]:
+                values |= {"email": each.email, "email_key": mail_keys[known]}
+            changed = {name: value for name, value in values.items() if row[name] != value}
+            if changed:
+                here = update(contacts).where(contacts.c.id == row["id"])
+                self.connection.execute(here.values(**changed, updated_at=self.moment))
+            stored.changed += bool(changed)
+            stored.same += not changed
+        for known, new in zip(fresh, self._insert(fresh, mail_keys), strict=True):
+            found[known] = {"id": new}
+        stored.new = len(fresh)
+        numbers = [None if key is None or key[0] not in found else int(found[key[0]]["id"]) for key in keys]
+        stored.refused = sum(number is None for number in numbers)
+        return numbers, stored
+
+    def _known(self, keys: Sequence[str], by_mail: bool) -> dict[str, Mapping[str, Any]]:
+        column = contacts.c.unique_email if by_mail else contacts.c.custom_id
+        found: dict[str, Mapping[str, Any]] = {}
+        for start in range(0, len(keys), BATCH):
+            query = select(contacts).where(contacts.c.account_id == self.account.id)
+            query = query.where(column.in_(keys[start : start + BATCH])).order_by(contacts.c.id.desc())
+            found |= {row[column.name]: row for row in self.connection.execute(query).mappings()}
+        return found
+
+    def _insert(self, fresh: Mapping[str, Told], mail_keys: Mapping[str, str]) -> list[int]:
+        """Insert contacts and return their numbers."""
+        if not fresh:
+            return []
+        numbers = self._numbers("contact", len(fresh))
+        names = sorted({name for each in fresh.values() for name in each.values})
+        stamp = _instant(self.moment)
+        by_mail = self.account.identifier == "email"
+        rows = []
+        for number, (key, each) in zip(numbers, fresh.items(), strict=True):
+            mail_key, created = mail_keys[key], _instant(each.created_at) or stamp
+            fixed = (number, self.account.id, each.email, mail_key, mail_key if by_mail else None, each.custom_id)
+            rows.append((*fixed, created, stamp, *(_bare(each.values.get(name, "")) for name in names)))
+        fixed_names = (
+            "id",
+            "account_id",
+            "email",
+            "email_key",
+            "unique_email",
+            "custom_id",
+            "created_at",
+            "updated_at",
+        )
+        insert_rows(self.connection, contacts, (*fixed_names, *names), rows)
+        return numbers
+
+    def _numbers(self, table: str, count: int) -> list[int]:
+        """Take the next numbers of a table that has a sequence of its own alone."""
+        if self.connection.dialect.name == "sqlite":
+            # This transaction is the only writer, so no other one takes these.
+            query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+            last = self.connection.execute(query, {"name": table}).scalar_one_or_none() or 0
+            return list(range(last + 1, last + 1 + count))
+        sequence = func.nextval(func.pg_get_serial_sequence(table, "id"))
+        taken = select(sequence).select_from(func.generate_series(1, count).alias())
+        return sorted(self.connection.execute(taken).scalars())
+
+    def join(self, list_id: int, places: Sequence[Place]) -> tuple[dict[int, int], Stored]:
+        """Put people on a list, or change their places; return contact → number on the list, and the counts.
+
+        A place that stays against what is told, because the person unsubscribed here, counts as refused.
+        """
+        wanted = {each.contact_id: each for each in places}
+        known: dict[int, Any] = {}
+        for some in _batches(list(wanted)):
+            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(some)
+            columns = [memberships.c[name] for name in _MEMBERSHIP[:-1]]
+            known |= {row.contact_id: row for row in self.connection.execute(select(*columns).where(here))}
+        stored, numbers, ended = Stored(), {number: row.number for number, row in known.items()}, []
+        away = self._away(list_id, [number for number in wanted if number not in known])
+        rows, subscribed = [], 0
+        for contact_id, place in wanted.items():
+            row = known.get(contact_id)
+            if row is None:
+                self._last_number += 1
+                numbers[contact_id] = self._last_number
+                held = place.subscribed and contact_id in away
+                gone = held or not place.subscribed
+                removed = (place.removed_at or away.get(contact_id) or self.moment) if gone else None
+                state = MembershipState.UNSUBSCRIBED if gone else MembershipState.SUBSCRIBED
+                dates = (_instant(place.added_at or self.moment), place.added_by, _instant(removed), place.removed_by)
+                rows.append((list_id, contact_id, self.account.id, self._last_number, state.value, *dates, "{}"))
+                subscribed += not gone
+                stored.new += 1
+                if not place.subscribed:
+                    ended.append((contact_id, removed, place.removed_by))
+                continue
+            values = _new_place(row, place, self.moment)
+            if values is None:
+                stored.refused += 1
+            elif not values:
+                stored.same += 1
+            else:
+                stored.changed += 1
+                here = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+                self.connection.execute(update(memberships).where(here).values(**values))
+                state = values.get("state", row.state)
+                subscribed += (state == "subscribed") - (row.state == "subscribed")
+                if state == "unsubscribed" and row.state != "unsubscribed":
+                    ended.append((contact_id, values["removed_at"], place.removed_by))
+        if self._last_number > LARGEST:
+            raise NumbersExhaustedError
+        insert_rows(self.connection, memberships, _MEMBERSHIP, rows)
+        self._count(list_id, len(rows), subscribed)
+        self._log([(number, list_id, ContactEventKind.UNSUBSCRIBED, at, by, None, "{}") for number, at, by in ended])
+        return {number: numbers[number] for number in wanted}, stored
+
+    def _away(self, list_id: int, contact_ids: Sequence[int]) -> dict[int, datetime]:
+        """Return those who opted out of everything, of the list or of its category, and since when."""
+        category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+        found: dict[int, datetime] = {}
+        for some in _batches(contact_ids):
+            left = contacts.c.id.in_(some) & contacts.c.unsubscribed_at.is_not(None)
+            query = select(contacts.c.id, contacts.c.unsubscribed_at).where(left)
+            found |= {row[0]: row[1] for row in self.connection.execute(query)}
+            about = or_(
+                and_(opt_outs.c.kind == OptOutKind.LIST, opt_outs.c.target_id == list_id),
+                and_(opt_outs.c.kind == OptOutKind.LIST_CATEGORY, opt_outs.c.target_id == category),
+            )
+            query = select(opt_outs.c.contact_id, opt_outs.c.created_at).where(opt_outs.c.contact_id.in_(some), about)
+            found |= {row[0]: row[1] for row in self.connection.execute(query)}
+        return found
+
+    def set_profiles(self, list_id: int, profiles: Mapping[int, Mapping[str, str]]) -> Stored:
+        """Replace the profiles of members of a list: contact → attribute number (as text) → stored value."""
+        stored = Stored()
+        for some in _batches(list(profiles)):
+            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(some)
+            query = select(memberships.c.contact_id, memberships.c.profile).where(here).with_for_update()
+            for contact_id, old in self.connection.execute(query).all():
+                new = dict(profiles[contact_id])
+                if new == old:
+                    stored.same += 1
+                    continue
+                one = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+                # Values from elsewhere do not count as the contact's own.
+                self.connection.execute(update(memberships).where(one).values(profile=new, form_values=null()))
+                stored.changed += 1
+        return stored
+
+    def depart(self, departures: Sequence[Departure]) -> Stored:
+        """Record unsubscribes and complaints with their dates, and what they end.
+
+        Of a complaint, the address is suppressed too.
+        """
+        stored = Stored()
+        there = self._recorded({each.contact_id for each in departures})
+        for each in departures:
+            key = (each.contact_id, each.kind, each.list_id, each.at.replace(microsecond=0))
+            if key in there:
+                stored.same += 1
+                continue
+            there.add(key)
+            stored.new += 1
+            detail = json.dumps({"provider": each.provider}) if each.kind == ContactEventKind.COMPLAINED else "{}"
+            causes = (each.message_category_id, each.list_category_id)
+            row = (each.contact_id, each.list_id, each.kind, each.at, each.by, each.message_id, detail)
+            self._log([row], causes)
+            if each.stands:
+                self._end(each)
+        return stored
+
+    def _recorded(self, contact_ids: Collection[int]) -> set[tuple[int, str, int | None, datetime]]:
+        event = contact_events.c
+        kinds = (ContactEventKind.UNSUBSCRIBED, ContactEventKind.COMPLAINED)
+        found = set()
+        for some in _batches(list(contact_ids)):
+            query = select(event.contact_id, event.kind, event.list_id, event.at)
+            for row in self.connection.execute(query.where(event.contact_id.in_(some), event.kind.in_(kinds))):
+                found.add((row[0], row[1], row[2], row[3].replace(microsecond=0)))
+        return found
+
+    def _end(self, departure: Departure) -> None:
+        """Store the consequences of a departure that stands."""
+        contact_id, at = departure.contact_id, departure.at
+        if departure.kind == ContactEventKind.COMPLAINED:
+            query = select(contacts.c.email_key).where(contacts.c.id == contact_id)
+            self.suppress({self.connection.execute(query).scalar_one(): at})
+        general = departure.kind == ContactEventKind.UNSUBSCRIBED
+        opted = [
+            (OptOutKind.MESSAGE_CATEGORY, departure.message_category_id),
+            (OptOutKind.LIST_CATEGORY, departure.list_category_id),
+        ]
+        where = memberships.c.contact_id == contact_id
+        if departure.list_id is not None:
+            where &= memberships.c.list_id == departure.list_id
+            member = self.connection.execute(select(memberships.c.list_id).where(where)).first()
+            if member is None and general:
+                opted.append((OptOutKind.LIST, departure.list_id))
+        elif departure.list_category_id is not None:
+            theirs = select(lists.c.id).where(lists.c.category_id == departure.list_category_id)
+            where &= memberships.c.list_id.in_(theirs)
+        elif departure.message_category_id is not None or not general:
+            where &= memberships.c.list_id.in_(())
+        else:
+            unset = (contacts.c.id == contact_id) & contacts.c.unsubscribed_at.is_(None)
+            self.connection.execute(update(contacts).where(unset).values(unsubscribed_at=at, updated_at=self.moment))
+        for kind, target in opted:
+            if target is not None:
+                values = {"contact_id": contact_id, "kind": kind, "target_id": target, "created_at": at}
+                insert_unless_there(self.connection, opt_outs, **values, account_id=self.account.id)
+        live = select(memberships.c.list_id, memberships.c.state).where(where, memberships.c.state != "unsubscribed")
+        for list_id, state in self.connection.execute(live).all():
+            one = (memberships.c.list_id == list_id) & (memberships.c.contact_id == contact_id)
+            left = {"state": "unsubscribed", "removed_at": at, "removed_by": departure.by}
+            self.connection.execute(update(memberships).where(one).values(**left))
+            self._count(list_id, 0, -int(state == "subscribed"))
+
+    def return_to(self, list_id: int, contact_ids: Collection[int]) -> None:
+        """Forget that these people left a list, which they are on over there."""
+        for some in _batches(list(contact_ids)):
+            gone = opt_outs.c.contact_id.in_(some) & (opt_outs.c.kind == OptOutKind.LIST)
+            self.connection.execute(delete(opt_outs).where(gone, opt_outs.c.target_id == list_id))
+
+    def suppress(self, since: Mapping[str, datetime | None], kind: str = "suppressed") -> Stored:
+        """Suppress, or ban, addresses in the whole account: comparable form → since when."""
+        stored = Stored()
+        for key, at in since.items():
+            if key:
+                values = {"account_id": self.account.id, "list_id": 0, "kind": kind, "email_key": key}
+                new = insert_unless_there(self.connection, suppressions, **values, created_at=at or self.moment)
+                stored.new += new
+                stored.same += not new
+        return stored
+
+    def _count(self, list_id: int, members: int, subscribed: int) -> None:
+        if members or subscribed:
+            values = {"members": lists.c.members + members, "subscribed": lists.c.subscribed + subscribed}
+            self.connection.execute(update(lists).where(lists.c.id == list_id).values(**values))
+        if members:
+            mine = update(accounts).where(accounts.c.id == self.account.id)
+            self.connection.execute(mine.values(last_number=self._last_number))
+
+    def _log(self, events: Sequence[tuple[Any, ...]], causes: tuple[Any, ...] = (None, None)) -> None:
+        """Write events: contact, list, kind, instant, way, message and detail of each."""
+        rows = [
+            (self.account.id, contact_id, list_id, kind.value, _instant(at), by, message_id, detail, *causes)
+            for contact_id, list_id, kind, at, by, message_id, detail in events
+        ]
+        insert_rows(self.connection, contact_events, (*_EVENT, *_EVENT_CAUSES), rows)
+
+
+def _new_place(row: Any, place: Place, moment: datetime) -> dict[str, Any] | None:
+    """Return the columns of a membership that change; None if it stays against what is told."""
+    whole = timedelta(seconds=1)
+    if place.subscribed:
+        if row.state != "unsubscribed":
+            added = place.added_at
+            values: dict[str, Any] = {} if row.state == "subscribed" else {"state": "subscribed"}
+            if added is not None and abs(row.added_at - added) >= whole and added > row.added_at:
+                values |= {"added_at": added, "added_by": place.added_by}
+            return values
+        if place.added_at is None or (row.removed_at is not None and place.added_at < row.removed_at):
+            return None
+        back = {"state": "subscribed", "removed_at": None, "removed_by": ""}
+        return back | {"added_at": place.added_at, "added_by": place.added_by}
+    removed = place.removed_at or moment
+    left = {"state": "unsubscribed", "removed_at": removed, "removed_by": place.removed_by}
+    if row.state != "unsubscribed":
+        # Who came back here after that stays.
+        return left if place.removed_at is None or removed >= row.added_at else None
+    if place.removed_at is None or row.removed_at is None or abs(row.removed_at - removed) < whole:
+        return {}
+    return left if removed > row.removed_at else {}
+
+
+def _instant(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _bare(value: Any) -> Any:
+    return _instant(value) if isinstance(value, datetime) else value
+
+
+def _batches(values: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(values), BATCH):
+        yield values[start : start + BATCH]

@@ -1,0 +1,1 @@
+"""Moving an account here from another service, through that service's own operations."""

@@ -1,0 +1,141 @@
+"""What a migration remembers between its calls and its runs: where it is, and which number became which.
+
+A SQLite file in the data folder, one for each account, contract, URL and login. It is written after the records, so
+that after a kill the last call is made again at most; everything that is done twice ends as if it was done once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+from soapstone.errors import ConflictError
+from soapstone.store import private
+
+FOLDER = "migrations"
+_TABLES = """
+CREATE TABLE IF NOT EXISTS fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS number (
+    kind TEXT, theirs INTEGER, ours INTEGER NOT NULL, PRIMARY KEY (kind, theirs)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS position (step TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS count (what TEXT PRIMARY KEY, number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS remark (sentence TEXT PRIMARY KEY);
+"""
+DONE = "done"
+
+
+class Journal:
+    """The memory of one migration. Used by one thread of one process at a time."""
+
+    def __init__(self, path: Path) -> None:
+        private.make_folder(path.parent)
+        if not path.exists():
+            private.create(path).close()
+        self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=1)
+        try:
+            # Held until the end: two migrations of one account at a time would each miss what the other does.
+            self._file.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=NORMAL")
+            self._file.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
+        except sqlite3.OperationalError as error:
+            self._file.close()
+            raise ConflictError(f"Another process uses {path}, or it cannot be used: {error}.") from None
+        self.counts: Counter[str] = Counter(dict(self._file.execute("SELECT what, number FROM count")))
+        self._remarks: dict[str, None] = dict.fromkeys(row[0] for row in self._file.execute("SELECT * FROM remark"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def fact(self, name: str) -> Any:
+        """Return a stored fact; None if there is none."""
+        row = self._file.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_fact(self, name: str, value: Any) -> None:
+        """Store a fact."""
+        self._file.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(value)))
+
+    def begin(self, *, again: bool) -> bool:
+        """Begin a run, or go on with one that was interrupted: then return True."""
+        state = self.fact("run") or {"number": 0, "over": True}
+        if not state["over"] and not again:
+            return True
+        self._file.executescript(
+            "BEGIN IMMEDIATE; DELETE FROM position; DELETE FROM count; DELETE FROM remark; COMMIT;"
+        )
+        self.counts.clear()
+        self._remarks.clear()
+        self.set_fact("run", {"number": state["number"] + 1, "over": False})
+        return False
+
+    def end(self) -> None:
+        """End the run."""
+        self.set_fact("run", {**self.fact("run"), "over": True})
+
+    def position(self, step: str) -> Any:
+        """Return where a step of this run is; None if it has not begun."""
+        row = self._file.execute("SELECT value FROM position WHERE step = ?", (step,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def save(self, step: str, position: Any, numbers: Mapping[str, Iterable[tuple[int, int]]] | None = None) -> None:
+        """Store what a call has brought: the position behind it, pairs of numbers by kind, counts and remarks."""
+        with self._writing():
+            for kind, pairs in (numbers or {}).items():
+                rows = ((kind, theirs, ours) for theirs, ours in pairs)
+                self._file.executemany("INSERT OR REPLACE INTO number VALUES (?, ?, ?)", rows)
+            self._file.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (step, json.dumps(position)))
+            self._file.executemany("INSERT OR REPLACE INTO count VALUES (?, ?)", self.counts.items())
+            self._file.executemany("INSERT OR IGNORE INTO remark VALUES (?)", ((each,) for each in self._remarks))
+
+    def keep(self, kind: str, theirs: int, ours: int) -> None:
+        """Store which number became which."""
+        self._file.execute("INSERT OR REPLACE INTO number VALUES (?, ?, ?)", (kind, theirs, ours))
+
+    def number(self, kind: str, theirs: int) -> int | None:
+        """Return what a number of theirs became here; None for an unknown one."""
+        row = self._file.execute("SELECT ours FROM number WHERE kind = ? AND theirs = ?", (kind, theirs)).fetchone()
+        return None if row is None else int(row[0])
+
+    def numbers(self, kind: str, theirs: Iterable[int] | None = None) -> dict[int, int]:
+        """Return theirs → ours, of these numbers or of all."""
+        if theirs is None:
+            return dict(self._file.execute("SELECT theirs, ours FROM number WHERE kind = ?", (kind,)))
+        query = "SELECT theirs, ours FROM number WHERE kind = ? AND theirs IN (SELECT value FROM json_each(?))"
+        return dict(self._file.execute(query, (kind, json.dumps(list(theirs)))))
+
+    def remark(self, sentence: str) -> None:
+        """Note a sentence for the report, once."""
+        self._remarks[sentence] = None
+
+    @property
+    def remarks(self) -> list[str]:
+        """The sentences for the report."""
+        return list(self._remarks)
+
+    def _writing(self) -> Any:
+        return _Transaction(self._file)
+
+    def export(self) -> list[tuple[str, int, int]]:
+        """Return the whole map: kind, theirs, ours."""
+        with closing(self._file.execute("SELECT kind, theirs, ours FROM number ORDER BY kind, theirs")) as rows:
+            return list(rows)
+
+
+class _Transaction:
+    def __init__(self, file: sqlite3.Connection) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        self._file.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._file.execute("COMMIT" if kind is None else "ROLLBACK")

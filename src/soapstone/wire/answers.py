@@ -1,0 +1,178 @@
+"""An answer read as it arrives: the other half of the reader, for a caller of a declared operation (asmx-14).
+
+Document types are refused; depth, attributes and different names are bounded as in requests. The caller bounds the
+size.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.parsers import expat
+
+from soapstone.wire.contract import Contract, Operation
+from soapstone.wire.envelope import VERSIONS
+from soapstone.wire.faults import MalformedXml, ValueFault
+from soapstone.wire.frames import Attributes, Frame, Place, Source, SpooledContent, StructFrame
+from soapstone.wire.plan import SEPARATOR, Plans
+from soapstone.wire.reader import MAX_ATTRIBUTES, MAX_DEPTH, MAX_NAMES, PIECE
+from soapstone.wire.types import Struct
+
+# Characters that are kept of the text of a fault.
+LONGEST_FAULT = 2_000
+
+
+class AnswerError(Exception):
+    """What came back is no answer of the operation; the message says why."""
+
+
+class AnswerFault(Exception):
+    """The service answered with a SOAP fault; the message is its text."""
+
+
+class AnswerReader:
+    """One answer. `feed` it pieces, then `finish`."""
+
+    def __init__(self, contract: Contract, operation: Operation) -> None:
+        self._plans = Plans.of(contract)
+        self._operation = operation
+        self.answer: Struct | None = None
+        self.fault: list[str] = []
+        self.is_fault = False
+        self._skip = 0
+        self._depth = 0
+        self._names: dict[str, str] = {}
+        self._frame: Frame = _RootFrame(self)
+        parser = expat.ParserCreate(None, SEPARATOR, intern=self._names)
+        parser.buffer_text = True
+        parser.buffer_size = PIECE
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        self._parser = parser
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece. Raises AnswerError."""
+        self._parse(piece, False)
+
+    def finish(self) -> Struct:
+        """End the answer and return it. Raises AnswerError and AnswerFault."""
+        self._parse(b"", True)
+        if self.is_fault:
+            raise AnswerFault(" ".join("".join(self.fault).split())[:LONGEST_FAULT])
+        if self.answer is None:
+            raise AnswerError(f"The answer holds no {self._operation.response.__name__}.")
+        return self.answer
+
+    def _parse(self, piece: bytes, final: bool) -> None:
+        try:
+            self._parser.Parse(piece, final)
+        except (expat.ExpatError, ValueError, LookupError, MalformedXml, ValueFault) as error:
+            raise AnswerError(f"The answer to {self._operation.name} cannot be read: {error}") from None
+        if len(self._names) > MAX_NAMES:
+            raise AnswerError(f"The answer to {self._operation.name} has too many different names.")
+
+    # --- what frames ask for -----------------------------------------------------------------------------------------
+
+    def position(self) -> tuple[int, int]:
+        """Return line and column."""
+        return self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
+
+    def keep(self, size: int) -> None:
+        """Count nothing: the caller bounds the size of the answer."""
+
+    def keep_text(self, text: str) -> None:
+        """Count nothing either."""
+
+    def join_text(self, joined: bool) -> None:
+        """Change nothing: text comes in large pieces."""
+
+    def spool(self, place: Place) -> SpooledContent:
+        """Refuse: no answer holds an upload."""
+        raise MalformedXml("an answer holds no upload")
+
+    def open_payload(self, name: str) -> Frame | None:
+        """Return the frame of the answer's element, or of a fault."""
+        local = name.rpartition(SEPARATOR)[2]
+        if local == "Fault" and name.rpartition(SEPARATOR)[0] in VERSIONS:
+            self.is_fault = True
+            return _FaultFrame(self)
+        if name != self._plans.key(self._operation.response.__name__):
+            return None
+
+        def place(value: Any) -> None:
+            self.answer = value
+
+        return StructFrame(self._plans.struct(self._operation.response_type), place)
+
+    # --- parser events -----------------------------------------------------------------------------------------------
+
+    def _start(self, name: str, attributes: Attributes) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
+            raise MalformedXml("the markup is nested too deeply or has too many attributes")
+        if self._skip:
+            self._skip += 1
+            return
+        frame = self._frame
+        child = frame.child(self, name, attributes)
+        if child is None:
+            self._skip = 1
+        else:
+            child.parent = frame
+            self._frame = child
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._skip:
+            self._skip -= 1
+            return
+        frame = self._frame
+        self._frame = frame.parent
+        frame.done(self)
+
+    def _text(self, data: str) -> None:
+        if not self._skip:
+            self._frame.text(self, data)
+
+
+class _RootFrame(Frame):
+    """The document, its envelope and its body: three levels, of which each takes one name."""
+
+    __slots__ = ("level", "reader")
+
+    def __init__(self, reader: AnswerReader, level: int = 0) -> None:
+        self.reader = reader
+        self.level = level
+
+    def child(self, source: Source, name: str, attributes: Attributes) -> Frame | None:
+        if self.level == 2:
+            return self.reader.open_payload(name)
+        namespace, _, local = name.rpartition(SEPARATOR)
+        if local == ("Envelope", "Body")[self.level] and namespace in VERSIONS:
+            return _RootFrame(self.reader, self.level + 1)
+        if self.level == 0:
+            raise MalformedXml("it is no SOAP envelope")
+        return None
+
+
+class _FaultFrame(Frame):
+    """A fault, of which the text in `faultstring` or `Reason` counts."""
+
+    __slots__ = ("counts", "reader")
+
+    def __init__(self, reader: AnswerReader, *, counts: bool = False) -> None:
+        self.reader = reader
+        self.counts = counts
+
+    def child(self, source: Source, name: str, attributes: Attributes) -> Frame | None:
+        local = name.rpartition(SEPARATOR)[2]
+        return _FaultFrame(self.reader, counts=self.counts or local in ("faultstring", "Reason"))
+
+    def text(self, source: Source, data: str) -> None:
+        if self.counts and len(self.reader.fault) < LONGEST_FAULT:
+            self.reader.fault.append(data)
+
+
+def _refuse_doctype(*_: Any) -> None:
+    raise MalformedXml("a document type declaration is not allowed")
