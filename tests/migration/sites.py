@@ -9,15 +9,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from soapstone.accounts.account import Account, Login
+from soapstone.accounts.logon import Identity
 from soapstone.clock import clock
+from soapstone.contacts.changes import Cause, Changes
+from soapstone.contacts.complaints import complain
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.listrak import operations as lk
 from soapstone.listrak.call import Call
 from soapstone.listrak.service import HANDLERS
 from soapstone.listrak.types import WSUser
 from soapstone.lists.profiles import AttributeDraft
+from soapstone.magnetmail import operations as mm
+from soapstone.magnetmail import types as mmt
+from soapstone.magnetmail.call import Call as MagnetMailCall
+from soapstone.magnetmail.service import HANDLERS as MAGNETMAIL_HANDLERS
 from soapstone.migration.journal import Journal
 from soapstone.migration.listrak import ListrakMove
+from soapstone.migration.magnetmail import MagnetMailMove, Session
+from soapstone.migration.move import Move
 from soapstone.migration.source import Pace, Source
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Traits
@@ -45,6 +54,13 @@ class Site:
         account = product.accounts.named(name)
         assert account is not None
         return cls(product, account, product.accounts.logins(account)[0][0], base)
+
+    def call(self, operation: type[Struct], **members: Any) -> Any:
+        """Let the MagnetMail handler of an operation answer."""
+        account = self.product.accounts.named(self.account.name)
+        assert account is not None
+        call = MagnetMailCall(self.product, Identity(account, self.login), account)
+        return MAGNETMAIL_HANDLERS.all()[operation.__name__](call, operation(**members))
 
     def ask(self, operation: type[Struct], **members: Any) -> Any:
         """Let the Listrak handler of an operation answer."""
@@ -81,8 +97,23 @@ def move_listrak(there: Site, here: Site, *, at: Callable[[str], None] | None = 
     """Run a migration, or go on with one; return its journal, closed."""
     header = WSUser(UserName=there.login.name, Password=PASSWORD)
     source = Source(f"{there.base}{lk.CONTRACT.path}", lk.CONTRACT, lambda: header, Pace())
+    return _moved(ListrakMove, source, here, at, options)
+
+
+def move_magnetmail(there: Site, here: Site, *, at: Callable[[str], None] | None = None) -> Journal:
+    """Do the same from the other contract."""
+    session = Session(there.login.name, PASSWORD)
+    source = Source(f"{there.base}{mm.CONTRACT.path}", mm.CONTRACT, session.header, Pace())
+    return _moved(MagnetMailMove, source, here, at, {"session": session})
+
+
+def _moved(
+    kind: type[Move], source: Source, here: Site, at: Callable[[str], None] | None, options: dict[str, Any]
+) -> Journal:
+    account = here.product.accounts.named(here.account.name)
+    assert account is not None
     with Journal(here.product.settings.data_dir / "migrations" / "1.sqlite") as journal:
-        move = ListrakMove(here.product, here.account, source, journal, Silence(at), here.account.zone)
+        move = kind(here.product, account, source, journal, Silence(at), account.zone)
         for name, value in options.items():
             setattr(move, name, value)
         if at is not None:
@@ -176,4 +207,120 @@ def listrak_answers(site: Site, lists: list[int] | None = None) -> dict[str, Any
         for row in told[f"ReportSubscribedContacts {number}"]:
             answer = site.ask(lk.GetContact, ListID=number, ContactEmailAddress=row.EmailAddress)
             told[f"GetContact {number} {row.EmailAddress}"] = answer
+    return told
+
+
+def fill_magnetmail(site: Site) -> None:
+    """Fill an account by the product's services, with unsubscribes of every kind and shut channels."""
+    product = site.product
+    account = product.accounts.change(
+        site.account, unsubscribe_type="lists", field_labels={"custom1": "Shoe size", "zip": "Postcode"}
+    )
+    with clock(lambda: BEGAN):
+        house = product.categories
+        active = house.add_list_category(account.id, "Clubs", number=31)
+        house.change_list_category(account.id, house.add_list_category(account.id, "Old").id, active=False)
+        message_category = house.add_message_category(account.id, "News", number=41)
+        house.add_message_category(account.id, "Other")
+    groups = []
+    for place, number in enumerate((500, None, 510)):
+        with clock(lambda place=place: BEGAN + timedelta(days=place)):
+            made = product.lists.create(
+                account.id, f"Group {place}", number=number, category_id=active.id if place else None
+            )
+            groups.append(made.id)
+    with clock(lambda: BEGAN + timedelta(days=9)):
+        product.lists.change(account.id, groups[1], visible=False, on_subscription_page=True)
+    for place, name in enumerate(("Plain", "Two blocks", "Old")):
+        with clock(lambda place=place: BEGAN + timedelta(days=10 + place)):
+            details: dict[str, Any] = {
+                "message_name": name,
+                "SubjectLine": f"About {name}",
+                "FromAddress": "Ann <ann@example.com>",
+                "html_version_block1": "<p>One</p>",
+                "html_version_block2": "<p>Two</p>" if place else None,
+                "text_version": "One",
+                "message_category": message_category.id if place else None,
+                "characterSet": list(mmt.CharacterSet)[place % 2],
+            }
+            answer = site.call(mm.createMagnetMailMessage, message=mmt.MessageDetails(**details))
+            assert answer.error == 0
+            message = int(answer.message_id)
+    product.messages.mark(account.id, message, archived=True, hidden=True)
+    people = []
+    for number in range(40):
+        moment = BEGAN + timedelta(days=20, hours=3 * number, microseconds=7)
+        fields: dict[str, Any] = {"email": f"Member{number}@mm.example", "custom_id": f"c{number}"}
+        fields |= {"first_name": f"Ann {number}", "custom1": str(number % 9), "text_only": number % 2 == 0}
+        joined = [group for place, group in enumerate(groups) if number % (place + 2) == 0]
+        with clock(lambda moment=moment: moment):
+            people.append(product.contacts.add(account, fields, joined))
+    unsubscribe = product.unsubscribes.add
+    for place, kind in enumerate(("lists", "message_categories", "list_categories", "all")):
+        account = product.accounts.change(account, unsubscribe_type=kind)
+        cause = {
+            "message_categories": Cause(message_category_id=message_category.id, message_id=message),
+            "list_categories": Cause(list_category_id=active.id),
+        }.get(kind, Cause())
+        for number in range(place, 40, 13):
+            with clock(lambda place=place, number=number: BEGAN + timedelta(days=60 + place, minutes=number)):
+                assert unsubscribe(account, people[number], list_id=groups[0], cause=cause) is not None
+    account = product.accounts.change(account, unsubscribe_type="lists")
+    # Somebody came back, and somebody left a group.
+    product.contacts.change_groups(account, people[26], [groups[0]], [], cause=Cause())
+    product.contacts.change_groups(account, people[6], [], [groups[1]], cause=Cause(message_id=message))
+    for channels, number in ((("email",), 30), (("fax", "sms"), 31), (("email", "fax"), 32)):
+        with clock(lambda number=number: BEGAN + timedelta(days=70, minutes=number)):
+            product.channels.shut(account, [{"email": f"member{number}@mm.example"}], "email", channels)
+    moment = BEGAN + timedelta(days=80)
+    with clock(lambda: moment), Changes(product.database).begin(account, by="Feedback Loop") as change:
+        complain(change, people[34], groups[0], cause=Cause(message_id=message), provider="Example")
+    product.mappings.add(
+        account.id, object_type="Committee", identifier="C1", own_type="group", own_id=groups[0], own_name="Group 0"
+    )
+
+
+def magnetmail_answers(site: Site) -> dict[str, Any]:
+    """Return what the read operations answer about an account, with people by address in place of numbers."""
+    everything: dict[str, Any] = dict.fromkeys(("fromDate", "toDate"), datetime(1, 1, 1))
+    told: dict[str, Any] = {
+        "user": site.call(mm.getUserDetails),
+        "fields": site.call(mm.getRecipientFields),
+        "groups": site.call(mm.getGroupsUTC, display_status=2, subscription_groups=2),
+        "group categories": site.call(mm.GetAllGroupCategories),
+        "message categories": site.call(mm.GetMessageCategory, messageCategoryId=""),
+        "unsubscribes": site.call(mm.getUnsubscribes, **everything),
+        "complaints": site.call(mm.getSpamComplaints, **everything),
+        "mappings": site.call(
+            mm.SearchPersonifySubscriptionMappings,
+            criteria=mmt.PersonifySubscriptionMappingSearchCriteria(ObjectInPersonify=None),
+        ).data,
+    }
+    suppressed = site.call(
+        mm.getSuppressedRecipientList, group_id=None, start_date=datetime(1, 1, 1), end_date=datetime(1, 1, 1)
+    )
+    told["suppressed"] = sorted(suppressed, key=lambda row: str(row.recipient.email))
+    found = site.call(mm.searchForRecipients, criteria=mmt.RecipientSearchCriteria(pageNo=1, pageSize=2000)).recipients
+    names = {each.id: each.email for each in found}
+    told["recipients"] = sorted(found, key=lambda row: str(row.email))
+    criteria = mmt.UnsubscribeSearchCriteria(PageNo=1, PageSize=2000)
+    rows = site.call(mm.GetUnsubscribeTracking, criteria=criteria).data
+    told["tracking"] = sorted(
+        (names[str(row.RecipientId)], row.Date, row.GroupId, row.GroupCategoryId, row.MessageCategoryId, row.MessageId)
+        for row in rows
+    )
+    for each in told["recipients"]:
+        told[f"groups of {each.email}"] = [row.Id for row in site.call(mm.getRecipientGroups, recipient=each)]
+    for each in told["groups"]:
+        number = each.group_id
+        told[f"details of {number}"] = site.call(mm.getGroupDetails, groupId=number)
+        members = site.call(mm.getGroupRecipients, groupId=number, pageNumber=1, pageCount=0).recipients
+        told[f"members of {number}"] = sorted((row.EmailId, row.CustomMemberId) for row in members)
+        arrivals = site.call(mm.getSubscribedRecipients, group_ids=[number], report_type="add")
+        told[f"arrivals in {number}"] = sorted((row.recipient.email, row.add_update_date) for row in arrivals)
+    both = dict.fromkeys(("archived", "hidden", "hasFax", "hasEmail"), mmt.bool_special.all)
+    told["messages"] = site.call(mm.getMessageListUtc, **both)
+    told["messages in use"] = site.call(mm.getMessageListUtc, hasEmail=mmt.bool_special.all)
+    for each in told["messages"]:
+        told[f"message {each.message_id}"] = site.call(mm.GetMessageDetails, MessageId=each.message_id)
     return told

@@ -2,59 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
+from tests.migration.comparing import Killed, differences, kill_at, kill_at_step, members
 from tests.migration.sites import LEAVERS, LISTS, SUBSCRIBERS, Site, listrak_answers, move_listrak
 
 from soapstone.clock import clock, now
-
-RENUMBERED = {"ContactID", "ImportFileID"}
-
-
-class Killed(Exception):
-    """The migration ends here, as by a kill."""
-
-
-def kill_at(moment: int) -> Callable[[str], None]:
-    """Return what kills a migration when it has stored so many things."""
-    left = [moment]
-
-    def count(_: str) -> None:
-        left[0] -= 1
-        if not left[0]:
-            raise Killed
-
-    return count
-
-
-def kill_at_step(name: str) -> Callable[[str], None]:
-    """Return what kills a migration when it begins a step."""
-
-    def look(step: str) -> None:
-        if step == name:
-            raise Killed
-
-    return look
-
-
-def differences(there: dict[str, Any], here: dict[str, Any]) -> dict[str, Any]:
-    """Return the members that differ."""
-    return {path: (there.get(path), here.get(path)) for path in there | here if there.get(path) != here.get(path)}
-
-
-def members(told: Any, path: str = "") -> dict[str, Any]:
-    """Return all members of answers by their path, but those that are renumbered."""
-    if isinstance(told, dict):
-        return {key: value for name, each in told.items() for key, value in members(each, f"{path}/{name}").items()}
-    if isinstance(told, list):
-        return {key: value for at, each in enumerate(told) for key, value in members(each, f"{path}/{at}").items()}
-    if hasattr(told, "__dict__") and type(told).__module__.startswith("soapstone.listrak"):
-        kept = {name: value for name, value in vars(told).items() if name not in RENUMBERED}
-        return members(kept, path)
-    return {path: told}
 
 
 def test_all_that_the_contract_tells_is_the_same_here(listrak_there: Site, here: Site) -> None:

@@ -87,7 +87,39 @@ def listrak(
         made.profiles_of = profiles
         return made
 
-    _migrate(move, source, f"listrak {url} {login}", account, time_zone, dry_run, again, number_map, data, database)
+    what = f"listrak {url} {login}"
+    _migrate(move, source, what, account, time_zone, dry_run, again, number_map, data, database)
+
+
+@app.command()
+def magnetmail(
+    url: Url,
+    login: Login,
+    password_file: PasswordFile = None,
+    account: AccountName = None,
+    rate: Rate = 5.0,
+    hours: Hours = "",
+    time_zone: Zone = None,
+    dry_run: DryRun = False,
+    again: Again = False,
+    number_map: NumberMap = None,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Move groups, recipients, opt-outs and messages from a service with the MagnetMail contract."""
+    from soapstone.magnetmail.operations import CONTRACT
+    from soapstone.migration.magnetmail import MagnetMailMove, Session
+
+    session = Session(login, password_of(password_file, new=False))
+    source = Source(url, CONTRACT, session.header, _pace(rate, hours))
+
+    def move(product: Product, owner: Account, journal: Journal, display: Display, zone: ZoneInfo) -> Move:
+        made = MagnetMailMove(product, owner, source, journal, display, zone)
+        made.session = session
+        return made
+
+    what = f"magnetmail {url} {login}"
+    _migrate(move, source, what, account, time_zone, dry_run, again, number_map, data, database)
 
 
 def _pace(rate: float, hours: str) -> Pace:
@@ -120,6 +152,7 @@ def _migrate(
             its = move(product, owner, journal, display, _zone(time_zone or owner.time_zone))
             try:
                 if dry_run:
+                    its.prepare()
                     _tell_counts(its.count(), source)
                     return
                 if journal.begin(again=again):

@@ -44,15 +44,18 @@ _MEMBERSHIP = (
     "profile",
 )
 _EVENT = ("account_id", "contact_id", "list_id", "kind", "at", "by", "message_id", "detail")
+# Values of columns that are not empty text when nothing is told.
+_NONE: Mapping[str, Any] = {"unsubscribed_at": None, "suppressed_at": None, "text_only": False}
 _EVENT_CAUSES = ("message_category_id", "list_category_id")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """A person. `values` are columns of the contact; a column that is not named stays as it is."""
+    """A person. `values` are columns of the contact; a column that is not named stays as it is, and so does a custom id
+    that is None. `unsubscribed_at` counts for who is not unsubscribed from everything yet."""
 
     email: str = ""
-    custom_id: str = ""
+    custom_id: str | None = None
     values: Mapping[str, Any]
     created_at: datetime | None = None
 
@@ -62,7 +65,7 @@ class Place:
     """A person's place on a list. Dates that nobody tells are None: then it is now."""
 
     contact_id: int
-    subscribed: bool
+    state: MembershipState
     added_at: datetime | None = None
     added_by: str = ""
     removed_at: datetime | None = None
@@ -73,7 +76,8 @@ class Place:
 class Departure:
     """An unsubscribe or a complaint, with what it concerns; without list and categories it concerns everything.
 
-    `stands` says that the person has not come back since.
+    `stands` says that the person has not come back since. `list_ids` are further lists that it ended: nobody may tell
+    which ones a category has.
     """
 
     contact_id: int
@@ -86,6 +90,7 @@ class Departure:
     list_category_id: int | None = None
     provider: str = ""
     stands: bool = True
+    list_ids: Collection[int] = ()
 
 
 @dataclass
@@ -133,7 +138,7 @@ class Transfer:
         for each in told:
             mail_key = address_key(each.email) if each.email and is_address(each.email) else ""
             right = bool(mail_key) if by_mail else bool(each.custom_id and (mail_key or not each.email))
-            keys.append((mail_key if by_mail else each.custom_id, mail_key) if right else None)
+            keys.append((mail_key if by_mail else each.custom_id or "", mail_key) if right else None)
         erased = erased_among(self.connection, self.account.id, {key[1] for key in keys if key and key[1]})
         wanted: dict[str, Told] = {}
         mail_keys: dict[str, str] = {}
@@ -147,6 +152,10 @@ class Transfer:
             if known in fresh:
                 continue
             row, values = found[known], dict(each.values)
+            if row["unsubscribed_at"] is not None:
+                values.pop("unsubscribed_at", None)
+            if by_mail and each.custom_id is not None:
+                values["custom_id"] = each.custom_id
             if not by_mail and row["email_key"] != mail_keys[known]:
                 values |= {"email": each.email, "email_key": mail_keys[known]}
             changed = {name: value for name, value in values.items() if row[name] != value}
@@ -182,8 +191,11 @@ class Transfer:
         rows = []
         for number, (key, each) in zip(numbers, fresh.items(), strict=True):
             mail_key, created = mail_keys[key], _instant(each.created_at) or stamp
-            fixed = (number, self.account.id, each.email, mail_key, mail_key if by_mail else None, each.custom_id)
-            rows.append((*fixed, created, stamp, *(_bare(each.values.get(name, "")) for name in names)))
+            custom_id = each.custom_id or ""
+            fixed = (number, self.account.id, each.email, mail_key, mail_key if by_mail else None, custom_id)
+            rows.append(
+                (*fixed, created, stamp, *(_bare(each.values.get(name, _NONE.get(name, ""))) for name in names))
+            )
         fixed_names = (
             "id",
             "account_id",
@@ -227,15 +239,15 @@ class Transfer:
             if row is None:
                 self._last_number += 1
                 numbers[contact_id] = self._last_number
-                held = place.subscribed and contact_id in away
-                gone = held or not place.subscribed
+                left = place.state == MembershipState.UNSUBSCRIBED
+                gone = left or contact_id in away
                 removed = (place.removed_at or away.get(contact_id) or self.moment) if gone else None
-                state = MembershipState.UNSUBSCRIBED if gone else MembershipState.SUBSCRIBED
+                state = MembershipState.UNSUBSCRIBED if gone else place.state
                 dates = (_instant(place.added_at or self.moment), place.added_by, _instant(removed), place.removed_by)
                 rows.append((list_id, contact_id, self.account.id, self._last_number, state.value, *dates, "{}"))
-                subscribed += not gone
+                subscribed += state == MembershipState.SUBSCRIBED
                 stored.new += 1
-                if not place.subscribed:
+                if left and place.removed_at is not None:
                     ended.append((contact_id, removed, place.removed_by))
                 continue
             values = _new_place(row, place, self.moment)
@@ -257,6 +269,15 @@ class Transfer:
         self._count(list_id, len(rows), subscribed)
         self._log([(number, list_id, ContactEventKind.UNSUBSCRIBED, at, by, None, "{}") for number, at, by in ended])
         return {number: numbers[number] for number in wanted}, stored
+
+    def states(self, list_id: int, contact_ids: Sequence[int]) -> dict[int, str]:
+        """Return the states of those of these contacts who are on the list."""
+        found: dict[int, str] = {}
+        for some in _batches(contact_ids):
+            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(some)
+            query = select(memberships.c.contact_id, memberships.c.state).where(here)
+            found |= {row[0]: row[1] for row in self.connection.execute(query)}
+        return found
 
     def _away(self, list_id: int, contact_ids: Sequence[int]) -> dict[int, datetime]:
         """Return those who opted out of everything, of the list or of its category, and since when."""
@@ -342,7 +363,7 @@ class Transfer:
                 opted.append((OptOutKind.LIST, departure.list_id))
         elif departure.list_category_id is not None:
             theirs = select(lists.c.id).where(lists.c.category_id == departure.list_category_id)
-            where &= memberships.c.list_id.in_(theirs)
+            where &= memberships.c.list_id.in_(theirs) | memberships.c.list_id.in_(departure.list_ids)
         elif departure.message_category_id is not None or not general:
             where &= memberships.c.list_id.in_(())
         else:
@@ -396,16 +417,16 @@ class Transfer:
 def _new_place(row: Any, place: Place, moment: datetime) -> dict[str, Any] | None:
     """Return the columns of a membership that change; None if it stays against what is told."""
     whole = timedelta(seconds=1)
-    if place.subscribed:
+    if place.state != MembershipState.UNSUBSCRIBED:
         if row.state != "unsubscribed":
-            added = place.added_at
-            values: dict[str, Any] = {} if row.state == "subscribed" else {"state": "subscribed"}
-            if added is not None and abs(row.added_at - added) >= whole and added > row.added_at:
+            added, confirmed = place.added_at, place.state == MembershipState.SUBSCRIBED and row.state != place.state
+            values: dict[str, Any] = {"state": place.state} if confirmed else {}
+            if added is not None and added - row.added_at >= whole:
                 values |= {"added_at": added, "added_by": place.added_by}
             return values
         if place.added_at is None or (row.removed_at is not None and place.added_at < row.removed_at):
             return None
-        back = {"state": "subscribed", "removed_at": None, "removed_by": ""}
+        back = {"state": place.state, "removed_at": None, "removed_by": ""}
         return back | {"added_at": place.added_at, "added_by": place.added_by}
     removed = place.removed_at or moment
     left = {"state": "unsubscribed", "removed_at": removed, "removed_by": place.removed_by}

@@ -151,6 +151,24 @@ def sender_text(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
+def draft_of(given: MessageDetails) -> house.Draft:
+    """Return the parts of a message that is stored in this form."""
+    from_name, from_address = sender_of(given.FromAddress)
+    return house.Draft(
+        subject=given.SubjectLine or "",
+        from_name=from_name,
+        from_address=from_address,
+        html="".join(getattr(given, block) or "" for block in BLOCKS),
+        plain=given.text_version or "",
+        charset=CHARSETS[given.characterSet],
+    )
+
+
+def extras_of(given: MessageDetails) -> dict[str, Any]:
+    """Return the members that are kept as they came."""
+    return {member: getattr(given, member) for member in KEPT}
+
+
 class _Storing:
     """One call that stores a message."""
 
@@ -211,22 +229,14 @@ class _Storing:
         product, category = self._call.product, given.message_category or None
         if category is not None and product.categories.message_category(self._call.account.id, category) is None:
             raise NotFoundError(f"Message category {category} does not exist.")
-        from_name, from_address = sender_of(given.FromAddress)
-        draft = house.Draft(
-            subject=given.SubjectLine or "",
-            from_name=from_name,
-            from_address=from_address,
-            html="".join(getattr(given, block) or "" for block in BLOCKS),
-            plain=given.text_version or "",
-            charset=CHARSETS[given.characterSet],
-        )
+        draft = draft_of(given)
         check_size(draft)
         links, texts = product.links, f"{draft.html}\n{draft.plain}"
         traits = {
             "name": name,
             "category_id": category,
             "has_own_links": links is not None and (links.held_by(texts) or product.stems.held_by(texts)),
-            "extras": {member: getattr(given, member) for member in KEPT},
+            "extras": extras_of(given),
         }
         return draft, traits
 

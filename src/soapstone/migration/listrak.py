@@ -24,7 +24,7 @@ from soapstone.migration.move import TOGETHER, Move
 from soapstone.migration.source import RefusedError
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Draft, Traits
-from soapstone.vocabulary.contacts import ContactEventKind
+from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
 from soapstone.vocabulary.messages import MessageKind
 from soapstone.vocabulary.rows import ImportOutcome
 from soapstone.wire.types import Struct
@@ -89,7 +89,6 @@ class ListrakMove(Move):
         self._lists: list[t.WSContactList] = [each for each in self.ask(op.GetContactListCollection) or [] if each]
 
     def count(self) -> dict[str, int]:
-        self.prepare()
         found = {"lists": len(self._lists), "contacts": 0, "attributes": 0, "messages": 0, "campaigns": 0}
         for each in self._lists:
             number = each.ListID
@@ -242,8 +241,8 @@ class ListrakMove(Move):
 
     def contacts(self) -> None:
         """Store the subscribers of the lists, with their dates."""
-        total = sum(self.ask(op.GetFilteredListCount, ListID=each.ListID) for each in self._lists)
-        self.display.step("contacts", total)
+        counts = {each.ListID: self.ask(op.GetFilteredListCount, ListID=each.ListID) for each in self._lists}
+        self.display.step("contacts", sum(counts.values()))
         for theirs, found in self._each_list("contacts"):
             step = f"pages of contacts of list {theirs}"
 
@@ -252,10 +251,12 @@ class ListrakMove(Move):
 
             for page, rows in self.pages(step, fetch):
                 self._members(step, page, found, rows, subscribed=True)
+            self.compare(f"List {theirs}", "subscribed", counts[theirs], found.id)
 
     def _members(self, step: str, page: int, found: ContactList, rows: list[Any], *, subscribed: bool) -> None:
         """Store one page of members of a list."""
         dates: dict[datetime, datetime | None] = {}
+        state = MembershipState.SUBSCRIBED if subscribed else MembershipState.UNSUBSCRIBED
 
         def date(told: datetime) -> datetime | None:
             if told not in dates:
@@ -274,7 +275,7 @@ class ListrakMove(Move):
                     dated |= {"added_by": row.AdditionMethod or ""}
                 else:
                     dated |= {"removed_at": date(row.RemovalDate), "removed_by": row.RemovalMethod or ""}
-                places[number] = Place(contact_id=number, subscribed=subscribed, **dated)
+                places[number] = Place(contact_id=number, state=state, **dated)
             ours, stored_places = transfer.join(found.id, list(places.values()))
         self.counts["address that is none, or of a deleted contact: refused"] += people.refused
         self.tally("subscriber" if subscribed else "removal", stored_places)

@@ -63,7 +63,7 @@ class Move:
         """Read what all steps need."""
 
     def count(self) -> dict[str, int]:
-        """Return how much there is to move, by as few calls as possible. Stores nothing."""
+        """Return how much there is to move, by as few calls as possible, after `prepare`. Stores nothing."""
         raise NotImplementedError
 
     def save(self, step: str, position: Any, **numbers: Iterable[tuple[int, int]]) -> None:
@@ -103,6 +103,13 @@ class Move:
                 yield item
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def compare(self, what: str, count: str, theirs: int, list_id: int) -> None:
+        """Remark that a list has another number of people here: people may have come or left meanwhile, on either side,
+        and nobody leaves a list here because the other service no longer names them."""
+        found = self.product.lists.get(self.account.id, list_id)
+        if found is not None and (ours := getattr(found, count)) != theirs:
+            self.journal.remark(f"{what} has {theirs:,} {count} over there, and {ours:,} here.")
 
     def same_number(
         self, kind: str, theirs: int, there: Iterable[int], add: Callable[[int | None], int], *, name: str
