@@ -13,7 +13,7 @@ from soapstone.listrak.operations import CONTRACT, GetContactListCollection, Get
 from soapstone.migration import source as module
 from soapstone.migration.source import Pace, RefusedError, Source, SourceError, TooLargeError
 from soapstone.wire.envelope import SOAP_11, SOAP_12, envelope
-from soapstone.wire.faults import Fault, fault_answer
+from soapstone.wire.faults import Fault, render
 from soapstone.wire.writer import write_answer
 
 COUNT = CONTRACT.operations_by_name["GetFilteredListCount"]
@@ -95,7 +95,7 @@ def test_it_gives_up_after_some_attempts() -> None:
 
 @pytest.mark.parametrize("version", [SOAP_11, SOAP_12], ids=lambda version: version.name)
 def test_a_fault_is_told_and_not_tried_again(version: object) -> None:
-    body = fault_answer(Fault("[AccessDenied] No."), version)  # type: ignore[arg-type]
+    body = render(Fault("[AccessDenied] No."), version)  # type: ignore[arg-type]
     with answering((500, {}, body)) as url, pytest.raises(RefusedError, match=r"GetFilteredListCount: .*No\."):
         call(url, Patient())
 
