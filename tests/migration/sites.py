@@ -149,6 +149,9 @@ def fill_listrak(site: Site) -> None:
         product.profiles.add_header(account.id, made.id, "More", attributes=[AttributeDraft(name="Born", kind="date")])
         product.campaigns.add(account.id, made.id, "Spring", number=55 + place)
         product.campaigns.add(account.id, made.id, "Spring")
+        event = product.external_events.add(account.id, made.id, "Bought", number=33 + place)
+        with clock(lambda: BEGAN + timedelta(days=4)):
+            product.external_events.change(account.id, event.id, active=bool(place))
         for kind in (MessageKind.SAVED, MessageKind.TRANSACTIONAL):
             with clock(lambda: BEGAN + timedelta(days=5)):
                 draft = Draft(subject="Hello", plain="Hello")
@@ -186,6 +189,11 @@ def _history(site: Site, list_id: int) -> None:
     upload.close()
     spec = ImportSpec(columns=(Column(index=0, target="email"),), known="update", blocked="skip", source="API")
     found = product.lists.get(account.id, list_id)
+    person = product.contacts.find(account, email=f"Person1@list{list_id}.example")
+    moment = BEGAN + timedelta(days=90)
+    with clock(lambda: moment), Changes(product.database).begin(account, by="Feedback Loop") as change:
+        assert person is not None
+        complain(change, person, list_id, cause=Cause(), provider="Example")
     product.imports.submit(
         account=account, login=site.login, contact_list=found, upload=upload, spec=spec, label="people.csv"
     )
@@ -194,12 +202,20 @@ def _history(site: Site, list_id: int) -> None:
 def listrak_answers(site: Site, lists: list[int] | None = None) -> dict[str, Any]:
     """Return what the read operations answer about an account, with people by address in place of order."""
     told: dict[str, Any] = {"GetContactListCollection": site.ask(lk.GetContactListCollection)}
+    everything: dict[str, Any] = dict.fromkeys(("StartDate", "EndDate"), datetime(1, 1, 1))
+    told["ReportAdminContactFeedbackLoop"] = site.ask(lk.ReportAdminContactFeedbackLoop, Page=1, **everything)
     for each in told["GetContactListCollection"]:
         number = each.ListID
-        for operation in (lk.GetSavedMessageCollection, lk.GetTransactionalMessageCollection, lk.GetCampaignCollection):
+        for operation in (
+            lk.GetSavedMessageCollection,
+            lk.GetTransactionalMessageCollection,
+            lk.GetCampaignCollection,
+            lk.ConductorGetExternalEvents,
+        ):
             told[f"{operation.__name__} {number}"] = site.ask(operation, ListID=number)
         told[f"GetProfileHeaderCollection {number}"] = site.ask(lk.GetProfileHeaderCollection, ListID=number)
         told[f"GetFilteredListCount {number}"] = site.ask(lk.GetFilteredListCount, ListID=number, ProfileFilter=None)
+        told[f"GetContactList {number}"] = site.ask(lk.GetContactList, ListID=number)
         told[f"ReportListImportHistory {number}"] = site.ask(lk.ReportListImportHistory, ListID=number, Page=1)
         for report in (lk.ReportSubscribedContacts, lk.ReportListContactRemoval):
             rows = site.ask(report, ListID=number, Page=1)

@@ -111,8 +111,8 @@ class Transfers:
 
     @contextmanager
     def begin(self, account: Account) -> Iterator[Transfer]:
-        """Yield a transaction of an account, durable at its end. Other changes of its contacts wait until then."""
-        with self._database.write(durable=True) as connection:
+        """Yield a transaction of an account. Other changes of its contacts wait until its end."""
+        with self._database.write() as connection:
             held = select(accounts.c.last_number).where(accounts.c.id == account.id).with_for_update()
             yield Transfer(connection, account, connection.execute(held).scalar_one())
 

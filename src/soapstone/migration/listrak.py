@@ -63,6 +63,7 @@ class ListrakMove(Move):
         "lists",
         "profile_headers",
         "campaigns",
+        "external_events",
         "removals",
         "complaints",
         "import_history",
@@ -223,6 +224,26 @@ class ListrakMove(Move):
                 ours, _ = self.same_number("campaign", told.CampaignID, there, add, name=name)
                 if all(each.name != name for each in self.product.campaigns.all(found.id) if each.id == ours):
                     self.product.campaigns.rename(self.account.id, ours, name)
+            self.display.advance(1)
+
+    def external_events(self) -> None:
+        """Store the events that calls and imports can raise."""
+        self.display.step("external events", len(self._lists))
+        house = self.product.external_events
+        for theirs, found in self._each_list("external_events"):
+            for told in self.ask(op.ConductorGetExternalEvents, ListID=theirs) or []:
+                name = (told.EventName or "").strip() or f"Event {told.EventID}"
+                there = [each.id for each in house.all(found.id) if each.name == name]
+                changed_at, active = self.instant(told.LastModifiedDate), told.Status == t.ExternalEventStatus.Active
+
+                def add(number: int | None, name: str = name, found: ContactList = found) -> int:
+                    return house.add(self.account.id, found.id, name, number=number).id
+
+                with self.as_of(changed_at):
+                    ours, _ = self.same_number("external event", told.EventID, there, add, name=name)
+                    here = house.get(self.account.id, ours)
+                    if here is not None and (here.name, here.active) != (name, active):
+                        house.change(self.account.id, ours, name=name, active=active)
             self.display.advance(1)
 
     # --- who must get no mail ---------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ from soapstone.store.numbers import LARGEST_CHOSEN
 T = TypeVar("T")
 # Calls for single contacts that are stored together.
 TOGETHER = 50
+# Pages after which SQLite's write-ahead log is moved into the database file, or it would grow with all of them.
+CHECKPOINT = 20
 
 
 class Display(Protocol):
@@ -49,6 +51,7 @@ class Move:
         self.display = display
         self.zone = zone
         self.counts = journal.counts
+        self._saves = 0
 
     def run(self) -> None:
         """Do all steps that this run has not done."""
@@ -70,6 +73,10 @@ class Move:
         """Store where a step is. What it has stored until here is on the disk before."""
         self.product.database.settle()
         self.journal.save(step, position, numbers)
+        self._saves += 1
+        if self._saves % CHECKPOINT == 0:
+            # A server's worker does so too, but none may run.
+            self.product.database.checkpoint()
 
     def tally(self, what: str, stored: Stored) -> None:
         """Add to the counts of the report."""
