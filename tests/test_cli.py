@@ -9,14 +9,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from tests.conftest import Served
 from typer.testing import CliRunner
 
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.logon import InvalidLogonError
-from soapstone.cli import app
+from soapstone.cli import PLACES, app
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
@@ -121,3 +123,19 @@ def test_a_server_makes_the_first_account_from_files(tmp_path: Path, database_ur
         assert product.logons.identify("ann", "long secret", None).account.name == "ACME"
     finally:
         database.close()
+
+
+def test_the_list_of_commands_says_what_each_says_of_itself() -> None:
+    """It is made without loading them."""
+    group: Any = typer.main.get_command(app)
+    for name, place in PLACES.items():
+        assert group.commands[name].get_short_help_str(200).rstrip(".") == place.help.rstrip("."), name
+    assert set(group.commands) == {*PLACES, "version"}
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_load_no_command(option: str) -> None:
+    program = f"import sys; sys.argv[1:] = [{option!r}]; from soapstone.cli import app; app(standalone_mode=False); "
+    program += "sys.exit(str([name for name in sys.modules if name.startswith('soapstone.commands.')]))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr == "[]\n"

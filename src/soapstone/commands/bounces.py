@@ -16,6 +16,8 @@ from soapstone.commands.common import Data, DatabaseUrl, opened, settings_of
 from soapstone.tracking.mail_parts import LARGEST_MAIL
 
 # sysexits.h: EX_TEMPFAIL, after which every mail server tries again.
+app = typer.Typer()
+
 TRY_AGAIN = 75
 # The recipient by mail server: Postfix local; Postfix local, Exim and OpenSMTPD.
 _VARIABLES = ("ORIGINAL_RECIPIENT", "RECIPIENT")
@@ -27,6 +29,7 @@ Recipients = Annotated[
 ]
 
 
+@app.command()
 def bounce(recipient: Recipients = None, data: Data = None, database: DatabaseUrl = None) -> None:
     """Take a bounce or complaint from standard input, as a mail server pipes it; exit code 0 or 75."""
     raw = _read()

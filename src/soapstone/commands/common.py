@@ -15,7 +15,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
 
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
@@ -83,17 +82,8 @@ def stop(sentence: str) -> NoReturn:
     raise typer.Exit(1)
 
 
-class Commands(TyperGroup):
-    """Commands that report an error in one line."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except SoapstoneError as error:
-            stop(_sentence(error))
-
-
-def _sentence(error: SoapstoneError) -> str:
+def sentence_of(error: SoapstoneError) -> str:
+    """Return what a command says of an error."""
     if not isinstance(error, NoUnsubscribeLinkError):
         return str(error)
     if error.url_missing:

@@ -32,11 +32,14 @@ from soapstone.imports.spec import (
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
 from soapstone.store.blobs import Upload
 
+app = typer.Typer()
+
 BLOCK = 1 << 20
 # What other files have in place of a comma → how the option says it.
 _DELIMITERS = {"\t": r"\t", ";": ";", "|": "|"}
 
 
+@app.command("import")
 def import_(
     file: Annotated[
         Path,

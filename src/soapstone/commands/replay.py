@@ -12,6 +12,8 @@ import typer
 from soapstone.commands.common import settings_of, stop, write_bytes
 from soapstone.commands.json_output import Json, print_json
 
+app = typer.Typer()
+
 File = Annotated[Path, typer.Argument(help="A recording of serve --shadow --record, or a HAR file.")]
 Url = Annotated[
     str | None, typer.Option("--url", help="Server to play the calls on; a scratch account of this program by default.")
@@ -20,6 +22,7 @@ Login = Annotated[str | None, typer.Option("--login", help="With --url: the logi
 PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="With --url: file with its password.")]
 
 
+@app.command()
 def replay(
     file: File, url: Url = None, login: Login = None, password_file: PasswordFile = None, as_json: Json = False
 ) -> None:

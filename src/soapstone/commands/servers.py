@@ -1,0 +1,233 @@
+"""`soapstone serve`, `web` and `worker`: the processes of a server."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soapstone.banner import NO_PUBLIC_URL, announce
+from soapstone.commands.common import Data, DatabaseUrl, opened, settings_of, stop
+from soapstone.commands.startup_checks import check_settings
+from soapstone.jobs.lock import WorkerLock
+from soapstone.jobs.worker import Worker
+from soapstone.logs import configure_logs
+from soapstone.loopback import is_loopback
+from soapstone.product import Product
+from soapstone.settings import PREFIX, SECRETS, Settings
+
+log = logging.getLogger(__name__)
+
+app = typer.Typer()
+
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")]
+TlsCert = Annotated[str | None, typer.Option(help="File with the certificate and its chain, PEM, to serve https.")]
+TlsKey = Annotated[str | None, typer.Option(help="File with the key of the certificate, PEM, without a password.")]
+Record = Annotated[Path | None, typer.Option(metavar="FILE", help="With --shadow: keep calls and answers in a file.")]
+Unmasked = Annotated[
+    bool, typer.Option("--unmasked", help="With --record: keep credentials, e-mail addresses and card data.")
+]
+Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
+
+# How long a worker waits for the one before it to end.
+LOCK_PATIENCE = 60.0
+
+
+@app.command()
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="With a demo account, and no mail by SMTP; only on a loopback address.")
+    ] = False,
+    workers: Workers = 4,
+    test: Annotated[
+        bool, typer.Option("--test", help="A test server: new records in a temporary folder, controlled under /_test/.")
+    ] = False,
+    test_on_any_address: Annotated[
+        bool,
+        typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container."),
+    ] = False,
+    seed: Annotated[Path | None, typer.Option(help="With --test: a YAML or JSON file of initial records.")] = None,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Pass calls on to the live service, play them on a scratch account, and compare."
+        ),
+    ] = None,
+    record: Record = None,
+    unmasked: Unmasked = False,
+) -> None:
+    """Serve both contracts, the console and the worker."""
+    if shadow:
+        from soapstone.shadow.serving import serve_shadow
+
+        if test or demo or seed or database:
+            stop("--shadow has records of its own: leave out --test, --seed, --demo and --database.")
+        settings = settings_of(data, tls_cert=tls_cert, tls_key=tls_key)
+        configure_logs(settings.log_format, settings.log_level)
+        serve_shadow(settings, host, port, shadow, record, masks=not unmasked)
+        return
+    if record or unmasked:
+        stop("--record and --unmasked are only for a shadow: add --shadow URL.")
+    if test or test_on_any_address or seed:
+        from soapstone.testing.command import serve_test
+
+        if not test:
+            stop("--seed and --test-on-any-address are only for a test server: add --test.")
+        if demo or data or database or tls_cert or tls_key:
+            stop("--test has records of its own: leave out --demo, --data, --database, --tls-cert and --tls-key.")
+        serve_test(host, port, seed, any_address=test_on_any_address)
+        return
+    settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
+    _web(settings, host, port, demo=demo, workers=workers)
+
+
+@app.command()
+def web(
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    data: Data = None,
+    database: DatabaseUrl = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Serve both contracts and the console; workers run elsewhere."""
+    _web(settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key), host, port, demo=False, workers=0)
+
+
+@app.command()
+def worker(
+    data: Data = None,
+    database: DatabaseUrl = None,
+    workers: Workers = 4,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
+) -> None:
+    """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
+    from soapstone.heap import collect_rarely
+    from soapstone.runners import maintenance, recorder, runners
+
+    settings = settings_of(data, database)
+    configure_logs(settings.log_format, settings.log_level)
+    collect_rarely()
+    check_settings(settings)
+    with opened(settings, waits=True) as product:
+        lock = WorkerLock(settings.worker_lock)
+        if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
+            stop("Another worker serves this database.")
+        if not settings.public_url and not supervised:
+            log.warning(NO_PUBLIC_URL)
+        running = Worker(
+            product.database, product.blobs, runners(product), slots=workers, maintenance=maintenance(product)
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: running.stop())
+        if supervised:
+            threading.Thread(target=_stop_with_parent, args=(running,), daemon=True).start()
+        with recorder(product).running():
+            running.run()
+
+
+def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
+    from soapstone.demo import demo_settings, prepare_demo, refusal
+    from soapstone.heap import limit_heap
+    from soapstone.server import Application, listen, serve
+    from soapstone.supervisor import Supervisor
+    from soapstone.tls import tls_context
+    from soapstone.uvicorn_check import check_uvicorn
+
+    configure_logs(settings.log_format, settings.log_level)
+    limit_heap()
+    if demo and not is_loopback(host):
+        stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
+    check_settings(settings)
+    check_uvicorn()
+    tls = tls_context(settings.tls_cert, settings.tls_key)
+    listener = listen(host, port)
+    scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
+    base = f"{scheme}://{name}:{listener.getsockname()[1]}"
+    smtp_unused = demo and bool(settings.smtp_url)
+    if demo:
+        settings = demo_settings(settings, base)
+    with listener, opened(settings, upgrade=True) as product:
+        if sentence := refusal(product, demo=demo, loopback=is_loopback(host)):
+            stop(sentence)
+        if not is_loopback(host):
+            # Another process may make the demo in these records while they are served.
+            product.logons.refuse_published()
+        if demo:
+            prepare_demo(product)
+        elif settings.admin_login:
+            _make_first_account(product)
+        supervisor = Supervisor(*_worker_call(settings, workers)) if workers else None
+        if supervisor:
+            supervisor.start()
+        try:
+            app = Application(product, demo=demo, supervisor=supervisor)
+            with taking_bounces(product):
+                serve(
+                    app,
+                    [listener],
+                    settings,
+                    ready=lambda: announce(base, settings, demo=demo, smtp_unused=smtp_unused),
+                    tls=tls,
+                )
+        finally:
+            if supervisor:
+                supervisor.stop()
+
+
+def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
+    arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
+    # The worker checks all settings as well: it has to see the same ones.
+    variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
+    # A file must not override the flags or the demo.
+    files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
+    return arguments, files | {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}
+
+
+@contextmanager
+def taking_bounces(product: Product) -> Iterator[None]:
+    """Take bounces by LMTP and SMTP where the settings say so."""
+    settings = product.settings
+    if not settings.bounce_listen:
+        yield
+        return
+    from soapstone.tracking.mail_listener import MailListener, UnusablePlace, listening
+
+    hostname = settings.smtp_hostname or settings.bounce_domain
+    try:
+        with listening(MailListener(product.incoming_mails, settings.bounce_domain, hostname), settings.bounce_listen):
+            yield
+    except UnusablePlace as trouble:
+        stop(str(trouble))
+
+
+def _make_first_account(product: Product) -> None:
+    settings = product.settings
+    name, _, login = settings.admin_login.partition("/")
+    login = login or name
+    if product.accounts.create_first(name, login, settings.admin_password, time_zone=settings.time_zone):
+        log.info("account %s with login %s was created", name.upper(), login)
+
+
+def _stop_with_parent(running: Worker) -> None:
+    # The pipe ends when the supervising process does, however it dies. Read without Python's buffer: a thread that
+    # waits inside it holds its lock, and the interpreter aborts when the worker ends for another reason.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    running.stop()
