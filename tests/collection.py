@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -18,18 +19,21 @@ import pytest
 _STARTERS = frozenset({"Popen", "subprocess", "multiprocessing", "fork", "pytester"})
 # Methods that nobody needs to name.
 _ALWAYS = frozenset({"__init__", "__post_init__", "__enter__", "__exit__", "__call__", "__getattr__"})
-# Mean seconds of a test's cases, as `--store-times` wrote them; short ones are left out.
+# Mean seconds of a test's cases, and of the fixtures that the tests of one file share, as `--store-times` wrote them;
+# short ones are left out.
 _TIMES = Path(__file__).parent / "times.txt"
 _SHORT = 0.05
 # From so many seconds on `make test-quick` leaves a test out.
 _SLOW = 0.06
+# So many seconds of a fixture make all tests of the file slow that share it: whichever remained would wait for it.
+_SLOW_SHARED = 1.0
 # A test that is not in the file and takes so many seconds is told at the end of a run.
 _TOLD = 1.0
 # About the seconds that a test takes which is not in the file, by its marks.
 _SECONDS = {"long": 15.0, "process": 2.0, "postgresql": 0.1}
 # New objects between two runs of the garbage collector; with Python's 700 it took an eighth of the time of all tests.
 _OBJECTS = 20_000
-# Seconds of each case that ran, by test.
+# Seconds of each case that ran, by test, and of each shared fixture.
 _spent: defaultdict[str, list[float]] = defaultdict(list)
 _marked: set[str] = set()
 
@@ -55,14 +59,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `make test-quick` leaves out, and put the files first whose tests take longest."""
     times = _times()
     seconds: defaultdict[Path, float] = defaultdict(float)
+    known: set[str] = set()
     for item in items:
         if isinstance(item, pytest.Function):
             _mark(item)
         usual = max([_SHORT, *(_SECONDS.get(mark.name, _SHORT) for mark in item.iter_markers())])
         spent = times.get(_test(item.nodeid), usual)
-        if spent >= _SLOW:
+        file = item.nodeid.partition("::")[0]
+        shared = {key for name in getattr(item, "fixturenames", ()) if (key := f"{file}::{name}") in times}
+        if spent >= _SLOW or any(times[key] >= _SLOW_SHARED for key in shared):
             item.add_marker("slow")
-        seconds[item.path] += spent
+        seconds[item.path] += spent + sum(times[key] for key in shared - known)
+        known |= shared
     # Long files begin first, so that no process has to wait for another.
     items.sort(key=lambda item: -seconds[item.path])
 
@@ -80,11 +88,27 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: Any) -> Iterator[None]:
+    """Note the seconds of a fixture that the tests of one file share."""
+    began = time.perf_counter()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope == "module" and fixturedef.baseid.endswith(".py"):
+            key = f"{fixturedef.baseid}::{fixturedef.argname}"
+            request._pyfuncitem.user_properties.append((key, time.perf_counter() - began))
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count the seconds of a case."""
+    """Count the seconds of a case; what it shares with others counts for itself."""
     spent = _spent[_test(report.nodeid)]
     if report.when == "setup":
         spent.append(0.0)
+        for key, seconds in report.user_properties:
+            if isinstance(seconds, float):
+                _spent[key].append(seconds)
+                spent[-1] -= seconds
     spent[-1] += report.duration
     if not {"long", "process", "interop"}.isdisjoint(report.keywords):
         _marked.add(_test(report.nodeid))

@@ -27,6 +27,7 @@ from tests.collection import pytest_addoption as pytest_addoption
 from tests.collection import pytest_collection as pytest_collection
 from tests.collection import pytest_collection_finish as pytest_collection_finish
 from tests.collection import pytest_collection_modifyitems as pytest_collection_modifyitems
+from tests.collection import pytest_fixture_setup as pytest_fixture_setup
 from tests.collection import pytest_generate_tests as pytest_generate_tests
 from tests.collection import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.collection import pytest_terminal_summary as pytest_terminal_summary
