@@ -11,7 +11,7 @@ import re
 import sys
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -105,6 +105,7 @@ class Mailing:
         self.api = httpx.Client(base_url=f"{served.base}/api/v1", auth=("demo", "demo"), timeout=60)
         self.html = HTML.format(shop=shop)
         self._stems, self._spool = served.product.stems, served.data / "spool"
+        self._asked: defaultdict[str, set[SpoolRecord]] = defaultdict(set)
         name = self.api.post("/lists", json={"name": "Readers"}).json()["id"]
         rows = "".join(f"{reader}-{how}@readers.example\n" for reader in READERS for how in ("left", "stayed"))
         self.api.post(f"/lists/{name}/imports", content="Email\n" + rows, headers={"Content-Type": "text/csv"})
@@ -125,15 +126,15 @@ class Mailing:
             self.mails[head["To"].addresses[0].username] = path
         assert len(self.mails) == 2 * len(READERS)
 
-    def asked_for(self, who: str) -> list[SpoolRecord]:
+    def asked_for(self, who: str) -> set[SpoolRecord]:
         """The requests of an address that came so far: opens, reads and clicks as they were answered."""
         stem = self._stems.read(STEM.findall(readers.html_of(self.mails[who]))[0])
         assert stem is not None
-        found = []
         # The recorder leaves the last seconds there.
         for path in self._spool.glob(f"*{SUFFIX}"):
-            found += [record for _, record in read_records(path.read_bytes()) if record.delivery_id == stem.delivery_id]
-        return found
+            records = (record for _, record in read_records(path.read_bytes()))
+            self._asked[who] |= {record for record in records if record.delivery_id == stem.delivery_id}
+        return self._asked[who]
 
     def opened(self, who: str) -> float:
         """Wait until an address opens its mail; the time of that."""
@@ -191,6 +192,7 @@ def leave(reader: Any, mailing: Mailing, who: str) -> None:
     opened = mailing.opened(who)
     time.sleep(max(0, opened + LEFT - time.time()))
     reader.close()
+    mailing.asked_for(who)
     assert time.time() < opened + READ_SECONDS, "the machine is too busy for this"
 
 
@@ -199,6 +201,7 @@ def stay(reader: Any, mailing: Mailing, who: str) -> str | None:
     reader.open(mailing.mails[who])
     time.sleep(max(0, mailing.opened(who) + STAYED - time.time()))
     before = mailing.did(who)
+    mailing.asked_for(who)
     found: str | None = reader.click()
     # The viewer without an agent waits for images whether anybody looks or not.
     assert before == (["open"] if "claws" in who else ["open", "read"])
