@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,7 +50,7 @@ Zone = Annotated[str | None, typer.Option(help="Time zone of the service's dates
 # Seconds between two lines where there is no terminal.
 LINE_PACE = 5.0
 INTERRUPTED = 130
-_HOURS = re.compile(r"([0-9]{1,2})-([0-9]{1,2})")
+HOURS = frozenset({str(hour) for hour in range(25)} | {f"{hour:02}" for hour in range(10)})
 
 
 @app.command()
@@ -123,11 +122,10 @@ def magnetmail(
 
 
 def _pace(rate: float, hours: str) -> Pace:
-    found = _HOURS.fullmatch(hours) if hours else None
-    window = None if found is None else (int(found[1]), int(found[2]) % 24)
-    if hours and (window is None or max(window) > 23 or window[0] == window[1]):
+    ends = [int(each) % 24 for each in hours.split("-") if each in HOURS]
+    if hours and (len(ends) != 2 or hours.count("-") != 1 or ends[0] == ends[1]):
         stop(f"{hours} are no hours such as 22-6.")
-    return Pace(rate=rate, hours=window)
+    return Pace(rate=rate, hours=(ends[0], ends[1]) if hours else None)
 
 
 def _migrate(
@@ -189,7 +187,7 @@ def _report(journal: Journal, source: Source) -> None:
     typer.echo(f"{source.calls:,} calls, {source.repeated:,} of them repeated.")
     for sentence in journal.remarks:
         typer.echo(printable(sentence))
-    typer.echo("What the contract cannot tell: docs/migration.md")
+    typer.echo("What no operation tells: the page of the manual on what a migration brings (docs/migration.md).")
 
 
 def _write_map(journal: Journal, path: Path) -> None:
