@@ -46,9 +46,9 @@ from soapstone.store import waiting
 from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import metadata
 from soapstone.tracking import mail_listener
-from soapstone.tracking.delivery_reports import MOST_RECIPIENTS
 from soapstone.tracking.links import MOST_LINKS
 from soapstone.tracking.mail_parts import LARGEST_MAIL
+from soapstone.tracking.recipient_reports import MOST_RECIPIENTS
 from soapstone.tracking.relays import MOST_REPORTS
 from soapstone.vocabulary.rows import REJECTED, TAKEN
 from soapstone.wire import large_calls, reader

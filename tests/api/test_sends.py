@@ -87,11 +87,11 @@ def test_a_message_is_made_read_changed_and_previewed(rest: httpx.Client) -> Non
 
 
 def test_addresses_that_readers_take_in_two_ways_are_a_warning(rest: httpx.Client) -> None:
-    message = {"list_id": new_list(rest), "subject": "x", "html": '<a href="https://a.example/?a=1&reg_id=5">x</a>'}
-    made = rest.post("/messages", json=message)
+    html = '<a href="https://a.example/?a=1&reg_id=5">x</a>'
+    made = rest.post("/messages", json={"list_id": new_list(rest), "subject": "x", "html": html})
     assert (made.status_code, made.json()["undelimited_references"]) == (201, ["&reg_id"])
     path = f"/messages/{made.json()['id']}"
-    fixed = rest.patch(path, json={"html": message["html"].replace("&", "&amp;")})
+    fixed = rest.patch(path, json={"html": html.replace("&", "&amp;")})
     assert fixed.json()["undelimited_references"] == []
 
 

@@ -326,7 +326,11 @@ def test_a_file_of_recipients_is_read_as_an_import_is(run: Run, data: Path, tmp_
     number = run("send", "to-file", "1", str(file), "--yes").output.split()[1]
     work(data)
     mails = [message_from_bytes(mail.read_bytes(), policy=default) for mail in (data / "mail").glob("*.eml")]
-    found = {mail["To"].addresses[0].addr_spec: mail.get_body(("plain",)).get_content() for mail in mails}
+    found: dict[str, str] = {}
+    for mail in mails:
+        plain = mail.get_body(("plain",))
+        assert plain is not None
+        found[mail["To"].addresses[0].addr_spec] = plain.get_content()
     assert {address: text.split("\n")[0].strip() for address, text in found.items()} == {
         "zoe@example.com": "Dear Zoë",
         "bo@example.com": "Dear Bo",
