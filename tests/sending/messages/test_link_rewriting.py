@@ -23,8 +23,8 @@ BASE = "https://t.shop.example"
 RULES = LinkRules(base=BASE, own=["https://lists.shop.example/soap"], untracked=["partner.example"])
 STEMS = Stems(LinkKeys.single("key"))
 STEM = STEMS.make(7, 4)
-PIXELS = f'<img src="{BASE}/o/{STEM}.gif" width="1" height="1" alt="">'
-PIXELS += f'<img src="{BASE}/r/{STEM}.gif" width="1" height="1" alt="">'
+PIXELS = f'<img src="{BASE}/o/{STEM}.gif" width="1" height="1" style="display:block" alt="">'
+PIXELS += f'<img src="{BASE}/r/{STEM}.gif" width="1" height="1" style="display:block" alt="">'
 
 
 def message(html: str = "", plain: str = "") -> Message:

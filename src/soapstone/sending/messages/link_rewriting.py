@@ -110,7 +110,9 @@ class TrackedMessage:
             text = tracked_address(written, position) if place.is_dynamic else f"{base}/c/{stem}/{position}"
             changes[body].append(Replacement(place.start, place.end, text))
         if bodies["html"].strip():
-            images = "".join(f'<img src="{base}/{path}/{stem}.gif" width="1" height="1" alt="">' for path in pixels)
+            # An image in a line would add the line's height.
+            shown = 'width="1" height="1" style="display:block" alt=""'
+            images = "".join(f'<img src="{base}/{path}/{stem}.gif" {shown}>' for path in pixels)
             end = end_of_body(bodies["html"])
             changes["html"].append(Replacement(end, end, images))
         html, plain = (_spliced(bodies[body], changes[body]) for body in ("html", "plain"))
