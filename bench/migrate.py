@@ -26,7 +26,7 @@ from soapstone.listrak import operations as lk
 from soapstone.listrak.types import WSUser
 from soapstone.magnetmail import operations as mm
 from soapstone.magnetmail import types as mt
-from soapstone.migration.magnetmail import Session
+from soapstone.migration.magnetmail_account import Session
 from soapstone.migration.source import Pace, Source
 from soapstone.product import Product
 from soapstone.settings import Settings

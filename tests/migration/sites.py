@@ -25,7 +25,8 @@ from soapstone.magnetmail.call import Call as MagnetMailCall
 from soapstone.magnetmail.service import HANDLERS as MAGNETMAIL_HANDLERS
 from soapstone.migration.journal import Journal
 from soapstone.migration.listrak import ListrakMove
-from soapstone.migration.magnetmail import MagnetMailMove, Session
+from soapstone.migration.magnetmail import MagnetMailMove
+from soapstone.migration.magnetmail_account import Session
 from soapstone.migration.move import Move
 from soapstone.migration.source import Pace, Source
 from soapstone.product import Product

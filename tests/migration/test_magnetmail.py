@@ -6,7 +6,8 @@ import pytest
 from tests.migration.comparing import Killed, differences, kill_at, members
 from tests.migration.sites import Site, magnetmail_answers, move_magnetmail
 
-from soapstone.contacts.changes import Cause
+from soapstone.contacts.changes import Cause, Changes
+from soapstone.vocabulary.contacts import MembershipState
 
 
 def test_all_that_the_contract_tells_is_the_same_here(magnetmail_there: Site, here: Site) -> None:
@@ -50,3 +51,25 @@ def test_who_left_a_group_is_never_put_back(magnetmail_there: Site, here: Site) 
     here.product.contacts.change_groups(here.account, number, [], groups, cause=Cause())
     move_magnetmail(magnetmail_there, here)
     assert here.product.contacts.lists_of(here.account.id, number) == []
+
+
+def test_who_has_not_confirmed_gets_no_mail_until_then(magnetmail_there: Site, here: Site) -> None:
+    """The member waits here as over there (mm-76), on the group that it has not confirmed."""
+    product, account = magnetmail_there.product, magnetmail_there.account
+    group = product.lists.all(account.id)[0]
+    with Changes(product.database).begin(account) as change:
+        number = change.add(email="waits@mm.example")
+        change.join(group.id, number, state=MembershipState.UNCONFIRMED)
+    move_magnetmail(magnetmail_there, here)
+    assert state(here, "waits@mm.example") == "waiting"
+    with Changes(product.database).begin(account) as change:
+        change.move(group.id, number, MembershipState.SUBSCRIBED)
+    move_magnetmail(magnetmail_there, here)
+    assert state(here, "waits@mm.example") == "subscribed"
+    assert differences(members(magnetmail_answers(magnetmail_there)), members(magnetmail_answers(here))) == {}
+
+
+def state(site: Site, email: str) -> str:
+    """The state of a member of the site's first group."""
+    group = site.product.lists.all(site.account.id)[0]
+    return next(each.state for each in site.product.members.page(group.id) if each.email == email)

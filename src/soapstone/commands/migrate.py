@@ -107,7 +107,8 @@ def magnetmail(
 ) -> None:
     """Move groups, recipients, opt-outs and messages from a service with the MagnetMail contract."""
     from soapstone.magnetmail.operations import CONTRACT
-    from soapstone.migration.magnetmail import MagnetMailMove, Session
+    from soapstone.migration.magnetmail import MagnetMailMove
+    from soapstone.migration.magnetmail_account import Session
 
     session = Session(login, password_of(password_file, new=False))
     source = Source(url, CONTRACT, session.header, _pace(rate, hours))

@@ -421,7 +421,7 @@ def _new_place(row: Any, place: Place, moment: datetime) -> dict[str, Any] | Non
         if row.state != "unsubscribed":
             added, confirmed = place.added_at, place.state == MembershipState.SUBSCRIBED and row.state != place.state
             values: dict[str, Any] = {"state": place.state} if confirmed else {}
-            if added is not None and added - row.added_at >= whole:
+            if added is not None and (confirmed or added - row.added_at >= whole):
                 values |= {"added_at": added, "added_by": place.added_by}
             return values
         if place.added_at is None or (row.removed_at is not None and place.added_at < row.removed_at):

@@ -1,4 +1,4 @@
-"""Moving from the MagnetMail contract: what is read by which operation, and where it goes."""
+"""Moving from the MagnetMail contract: its people, and the order of all steps."""
 
 from __future__ import annotations
 
@@ -10,63 +10,25 @@ from typing import Any
 from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.contacts.channels import CHANNELS
-from soapstone.contacts.fields import FIELDS
 from soapstone.contacts.transfers import Departure, Place, Stored, Told, Transfer
-from soapstone.errors import SoapstoneError
 from soapstone.magnetmail import operations as op
 from soapstone.magnetmail import types as t
 from soapstone.magnetmail.groups import LARGEST_PAGE
-from soapstone.magnetmail.messages import draft_of, extras_of
 from soapstone.magnetmail.recipient import MEMBERS
 from soapstone.magnetmail.suppression import CHANNELS as COMBINATIONS
-from soapstone.magnetmail.users import UNSUBSCRIBE_TYPES
-from soapstone.migration.move import TOGETHER, Move
-from soapstone.migration.source import RefusedError, Source, SourceError, TooLargeError
-from soapstone.sending.messages.message import Traits
+from soapstone.migration.magnetmail_account import KIND, OPEN, YEAR, MagnetMailAccount
+from soapstone.migration.move import TOGETHER
+from soapstone.migration.source import TooLargeError
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
-from soapstone.vocabulary.messages import MessageKind
-from soapstone.wire.types import Struct
 
-KIND = MessageKind.MAGNETMAIL
-YEAR, HOUR = timedelta(days=365), timedelta(hours=1)
-# Both ends of a range that is open.
-OPEN = datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
-ANY = t.bool_special.all
+HOUR = timedelta(hours=1)
 # Text of a combination → the channels that are shut.
 TYPES: dict[str, AbstractSet[str]] = {kind.value: channels for kind, channels in COMBINATIONS.items()}
-UNSUBSCRIBES = {number: kind for kind, number in UNSUBSCRIBE_TYPES.items()}
 # Kinds of numbers in the journal: recipients, and those among them who have not confirmed, with 0 once they have.
 RECIPIENT, UNCONFIRMED = "recipient", "unconfirmed"
 
 
-class Session:
-    """A session at the service. It is opened when a call first needs it, and again when the service has ended it."""
-
-    def __init__(self, login: str, password: str) -> None:
-        self._login = login
-        self._password = password
-        self._header: t.mmAuthHeader | None = None
-
-    def header(self) -> t.mmAuthHeader | None:
-        """Return the header of calls."""
-        return self._header
-
-    def ask(self, source: Source, request: Struct) -> Any:
-        """Call an operation. Raises SourceError if the login is refused."""
-        if self._header is not None:
-            try:
-                return source.call(request)
-            except RefusedError:
-                # Nobody knows how the service says that a session has ended.
-                self._header = None
-        answer = source.call(op.Authenticate(username=self._login, password=self._password))
-        if answer is None or not answer.authenticated:
-            raise SourceError("The other service refuses the login or its password.")
-        self._header = t.mmAuthHeader(sessionId=answer.sessionId, user_id=answer.user_id)
-        return source.call(request)
-
-
-class MagnetMailMove(Move):
+class MagnetMailMove(MagnetMailAccount):
     """Fills an account with that of the login."""
 
     STEPS = (
@@ -83,183 +45,12 @@ class MagnetMailMove(Move):
         "members",
         "mappings",
     )
-    session: Session
-
-    def ask(self, operation: type[Struct], **members: Any) -> Any:
-        """Call an operation and return its result."""
-        return self.session.ask(self.source, operation(**members))
-
-    def prepare(self) -> None:
-        found = self.ask(op.getGroupsUTC, display_status=2, subscription_groups=2) or []
-        self._groups: list[t.group] = [each for each in found if each]
-        created = [moment for each in self._groups if (moment := self.instant(each.group_created))]
-        self._beginning = min(created, default=now() - YEAR)
-        self._now = now()
 
     def run(self) -> None:
         if self.journal.position("began") is None:
             self.save("began", now().isoformat())
         super().run()
         self.journal.set_fact("since", self.journal.position("began"))
-
-    def count(self) -> dict[str, int]:
-        found = {"groups": len(self._groups), "memberships": 0}
-        for each in self._groups:
-            found["memberships"] += self.ask(op.getGroupRecipientsCount, groupId=each.group_id)
-        found["messages"] = len(self._listed())
-        found["group categories"] = len(self.ask(op.GetAllGroupCategories) or [])
-        found["message categories"] = len(self.ask(op.GetMessageCategory, messageCategoryId="") or [])
-        return found
-
-    # --- the account ------------------------------------------------------------------------------------------------
-
-    def settings(self) -> None:
-        """Let the account identify people, name fields and unsubscribe as over there."""
-        self.display.step("settings", None)
-        user = self.ask(op.getUserDetails)
-        if user is not None:
-            identifier = "custom_id" if user.hasCustomId else "email"
-            kind = UNSUBSCRIBES.get(user.unsubscribe_type, self.account.unsubscribe_type)
-            if (identifier, kind) != (self.account.identifier, self.account.unsubscribe_type):
-                self.account = self.product.accounts.change(self.account, identifier=identifier, unsubscribe_type=kind)
-        labels = {
-            FIELDS[each.fieldNamevalue]: each.fieldNameText
-            for each in self.ask(op.getRecipientFields) or []
-            if each.fieldNamevalue in FIELDS
-            and each.fieldNameText not in (None, "", each.fieldNamevalue.replace("_", " "))
-        }
-        if labels != self.account.field_labels:
-            self.account = self.product.accounts.change(self.account, field_labels=labels)
-        names = [each.fieldName or "" for each in self.ask(op.GetEnhancedPersonalizedFields) or []]
-        if names:
-            self.journal.remark(f"Enhanced fields: no operation tells their group or their values: {', '.join(names)}")
-        searches = [each.Search_Name or "" for each in self.ask(op.getSavedSearches, search_name="", loginid=0) or []]
-        if searches:
-            self.journal.remark(f"Saved searches: no operation tells what they look for: {', '.join(searches)}")
-
-    def categories(self) -> None:
-        """Store the categories of groups and of messages."""
-        self.display.step("categories", None)
-        house, mine = self.product.categories, self.account.id
-        for told in self.ask(op.GetAllGroupCategories) or []:
-            name = (told.CategoryName or "").strip() or f"Category {told.ID}"
-
-            def add(number: int | None, name: str = name) -> int:
-                return house.add_list_category(mine, name, number=number).id
-
-            there = (each.id for each in house.list_categories(mine) if each.name == name)
-            with self.as_of(self.instant(told.DateCreated)):
-                ours, _ = self.same_number("group category", told.ID, there, add, name=name)
-            found = house.list_category(mine, ours)
-            if found is not None and (found.name, found.active) != (name, told.Status == 1):
-                house.change_list_category(mine, ours, name=name, active=told.Status == 1)
-        for told in self.ask(op.GetMessageCategory, messageCategoryId="") or []:
-            name = (told.Name or "").strip() or f"Category {told.ID}"
-
-            def put(number: int | None, name: str = name) -> int:
-                return house.add_message_category(mine, name, number=number).id
-
-            there = (each.id for each in house.message_categories(mine) if each.name == name)
-            with self.as_of(self.instant(told.DateCreated)):
-                ours, _ = self.same_number("message category", told.ID, there, put, name=name)
-            kept = house.message_category(mine, ours)
-            if kept is not None and kept.name != name:
-                house.rename_message_category(mine, ours, name)
-
-    def groups(self) -> None:
-        """Store the groups."""
-        self.display.step("groups", len(self._groups))
-        for told in self._groups:
-            made_at, name = (
-                self.instant(told.group_created),
-                (told.group_name or "").strip() or f"Group {told.group_id}",
-            )
-
-            def add(number: int | None, name: str = name) -> int:
-                return self.product.lists.create(self.account.id, name, number=number).id
-
-            there = (
-                each.id
-                for each in self.product.lists.all(self.account.id)
-                if each.name == name and made_at in (None, each.created_at)
-            )
-            with self.as_of(made_at):
-                ours, _ = self.same_number("list", told.group_id, there, add, name=name)
-            found, changed_at = self.product.lists.get(self.account.id, ours), self.instant(told.last_updated_date)
-            if found is None:
-                self.journal.remark(f"Group {told.group_id} ({name}) was deleted here and is left out.")
-                continue
-            new: dict[str, Any] = {
-                "name": name,
-                "visible": told.display_status,
-                "on_subscription_page": told.subscription_group,
-            }
-            if any(getattr(found, column) != value for column, value in new.items()) or (
-                changed_at is not None and (found.updated_at is None or found.updated_at < changed_at)
-            ):
-                with self.as_of(changed_at):
-                    self.product.lists.change(self.account.id, ours, **new)
-                self.counts["list: changed"] += 1
-            self.display.advance(1)
-
-    def _each_group(self) -> Iterator[tuple[t.group, int]]:
-        here = {each.id for each in self.product.lists.all(self.account.id)}
-        for told in self._groups:
-            ours = self.journal.number("list", told.group_id)
-            if ours in here and ours is not None:
-                yield told, ours
-
-    # --- messages ---------------------------------------------------------------------------------------------------
-
-    def _listed(self) -> dict[int, tuple[t.Message, bool, bool]]:
-        """Return the messages by number, each with whether it is archived, and hidden."""
-        found: dict[int, tuple[t.Message, bool, bool]] = {}
-        dates = dict.fromkeys(("createStartDate", "createEndDate", "sentStartDate", "sentEndDate"), OPEN)
-        for archived in (False, True):
-            for hidden in (False, True):
-                flags = {"archived": archived, "hidden": hidden}
-                wanted = {name: t.bool_special.yes if flag else t.bool_special.no for name, flag in flags.items()}
-                rows = self.ask(op.getMessageListUtc, **dates, **wanted, hasFax=ANY, hasEmail=ANY) or []
-                found |= {each.message_id: (each, archived, hidden) for each in rows}
-        return dict(sorted(found.items()))
-
-    def messages(self) -> None:
-        """Store the messages with their texts."""
-        listed = self._listed()
-        self.display.step("messages", len(listed))
-        for number, (told, archived, hidden) in listed.items():
-            details = self.ask(op.GetMessageDetails, MessageId=number)
-            if details is not None:
-                try:
-                    self._message(told, details, archived=archived, hidden=hidden)
-                except SoapstoneError as error:
-                    if isinstance(error, SourceError):
-                        raise
-                    self.journal.remark(f"Message {number} ({told.message_name}) is left out: {error}")
-                    self.counts["message: refused"] += 1
-            self.display.advance(1)
-
-    def _message(self, told: t.Message, details: t.MessageDetails, *, archived: bool, hidden: bool) -> None:
-        house, name, draft = self.product.messages, (details.message_name or "").strip(), draft_of(details)
-        category = self.journal.number("message category", details.message_category or 0)
-        traits: dict[str, Any] = {"name": name, "category_id": category, "extras": extras_of(details)}
-        there = (each.id for each in house.find(self.account.id, kind=KIND) if each.name == name)
-
-        def add(number: int | None) -> int:
-            return house.save(self.account.id, None, draft, kind=KIND, traits=Traits(**traits), number=number).id
-
-        with self.as_of(self.instant(told.createDate)):
-            ours, _ = self.same_number("message", told.message_id, there, add, name=name)
-        found = house.get(self.account.id, ours)
-        if found is None:
-            return
-        if any(getattr(found, part) != value for part, value in {**vars(draft), **traits}.items()):
-            house.edit(self.account.id, ours, draft, traits=traits)
-            self.counts["message: changed"] += 1
-        if (found.archived, found.hidden) != (archived, hidden):
-            house.mark(self.account.id, ours, archived=archived, hidden=hidden)
-
-    # --- who must get no mail ---------------------------------------------------------------------------------------
 
     def _windows(
         self, step: str, fetch: Callable[[datetime, datetime], list[Any]], beginning: datetime
@@ -412,8 +203,6 @@ class MagnetMailMove(Move):
             self.save("spans of complaints", end, recipient=pairs)
             self.display.advance(len(rows))
 
-    # --- recipients -------------------------------------------------------------------------------------------------
-
     def recipients(self) -> None:
         """Store all recipients."""
         self.display.step("recipients", None)
@@ -555,23 +344,3 @@ class MagnetMailMove(Move):
     @staticmethod
     def _unsubscribed(told: t.Recipient, at: datetime | None) -> dict[str, Any]:
         return {"unsubscribed_at": at} if told.unsubscribed and at is not None else {}
-
-    def mappings(self) -> None:
-        """Store what stands for which object of the membership system."""
-        self.display.step("mappings", None)
-        criteria = t.PersonifySubscriptionMappingSearchCriteria(ObjectInPersonify=None)
-        answer = self.ask(op.SearchPersonifySubscriptionMappings, criteria=criteria)
-        house, kinds = self.product.mappings, {"group": "list", "message": "message"}
-        there = {
-            (each.object_type, each.identifier, each.own_type, each.own_id) for each in house.find(self.account.id)
-        }
-        for told in [] if answer is None else answer.data or []:
-            kind, theirs = told.RealMagnetType or "", told.RealMagnetObjectId
-            own = self.journal.number(kinds.get(kind.lower(), ""), theirs) or theirs
-            key = (told.PersonifyType or "", told.PersonifyId or "", kind, own)
-            if key not in there:
-                there.add(key)
-                names = dict(zip(("object_type", "identifier", "own_type", "own_id"), key, strict=True))
-                with self.as_of(self.instant(told.DateCreated)):
-                    house.add(self.account.id, own_name=told.RealMagnetObjectName or "", **names)  # type: ignore[arg-type]
-                self.counts["mapping: new"] += 1
