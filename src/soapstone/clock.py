@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 
 @dataclass
@@ -34,6 +34,17 @@ def now() -> datetime:
 def system_now() -> datetime:
     """Return the system's current instant in UTC: for leases, heartbeats and files, which `shifted` does not move."""
     return _system.get()()
+
+
+def instant_of(local: datetime, zone: tzinfo, *, later: bool = False) -> datetime:
+    """Return the instant in UTC at which a zone's clocks show `local`, which has no zone.
+
+    A time that occurs twice in autumn is the earlier instant, or the `later`. One that does not exist in spring moves
+    forward.
+    """
+    first, second = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    # Inside the gap of spring the first, by the offset before the gap, is behind the second.
+    return max(first, second) if later else first
 
 
 @contextmanager

@@ -6,14 +6,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event
 from tests.magnetmail.conftest import Desk
 from tests.magnetmail.tracked_world import URLS, TrackedWorld
-from tests.magnetmail.tracking_comparison import OPEN, Comparison, Span
-from tests.magnetmail.tracking_oracle import Row
+from tests.magnetmail.tracking_comparison import OPEN, Comparison, Span, limits
+from tests.magnetmail.tracking_oracle import ZONE, Row
 
 from soapstone.magnetmail import types
 from soapstone.product import Product
@@ -22,6 +25,10 @@ from soapstone.store.database import Database
 from soapstone.wire.faults import Fault
 
 make: Any = types
+
+# Changes of the clocks of New York, and times that do not exist in the night of the first.
+CHANGES = (datetime(2026, 3, 8, 7, tzinfo=UTC), datetime(2026, 11, 1, 6, tzinfo=UTC))
+GAP = (datetime(2026, 3, 8, 2, 30), datetime(2026, 3, 8, 2, 45))
 
 
 @pytest.fixture
@@ -76,6 +83,57 @@ def test_every_member_of_every_answer(busy: TrackedWorld) -> None:
     assert comparison.rows > 2000
     whole = busy.oracle.totals(busy.messages[0], 0)
     assert all(whole[name] for name in ("EmailBounced", "EmailOpened", "EmailLinksClicked", "Unsubscribed"))
+
+
+def zoned(at: datetime, minutes: int | None) -> datetime:
+    """A date as a client with that offset writes it; with None it gives the account's wall-clock time."""
+    if minutes is None:
+        return at.astimezone(ZONE).replace(tzinfo=None)
+    return at.astimezone(timezone(timedelta(minutes=minutes)))
+
+
+@pytest.mark.parametrize("kind", ["email_opened", "links", "email_sent", "unsubscribed", "open", "click", "sent"])
+@settings(max_examples=12)
+@given(data=st.data())
+def test_any_range_and_page_border(busy: TrackedWorld, kind: str, data: st.DataObject) -> None:
+    """mm-31, mm-33, mm-34, mm-36 to mm-40: ends with any zone, and pages that hold all rows, one less, or one more."""
+    moments = [act.at for act in busy.oracle.acts]
+    offsets = st.sampled_from([None, None, -1000, -300, -240, 0, 345])
+    near = st.sampled_from([*moments, *CHANGES])
+    steps = st.integers(-7200, 7200) | st.sampled_from([-1, 0, 1])
+    end = st.builds(lambda at, step, offset: zoned(at + timedelta(seconds=step), offset), near, steps, offsets)
+    ends = st.none() | end | st.sampled_from([datetime(2026, 11, 1), datetime(1, 1, 1), datetime(9999, 12, 31), *GAP])
+    span = data.draw(st.tuples(ends, ends))
+    comparison, utc, message = Comparison(busy), data.draw(st.booleans()), busy.messages[0]
+    per_account = kind in ("open", "click", "sent")
+    meant = limits(span, utc and not per_account)
+    if per_account:
+        rows = len(busy.oracle.account(kind, meant))
+    else:
+        rows = len(busy.oracle.details(kind, message, 0, meant, utc=utc))
+    size = max(1, min(2000, rows + data.draw(st.sampled_from([-1, 0, 1]))))
+    if per_account:
+        comparison.events(kind, span, size, pages=(2, 1))
+    else:
+        comparison.report(kind, span, size, utc=utc, message=message, group=0, pages=(2, 1))
+
+
+def test_mm_31_an_end_that_daylight_saving_leaves_out(world: TrackedWorld) -> None:
+    """mm-31: 2:30 does not exist on that day. It is 3:30, so that the range has what happened before 2:00."""
+    change = datetime(2026, 3, 8, 7, tzinfo=UTC)
+    world.moment = change - timedelta(days=1)
+    world.send(world.messages[0], *world.groups)
+    for minutes in (-45, -15, 15, 45):
+        world.moment = change + timedelta(minutes=minutes)
+        world.look()
+    for span in ((datetime(2026, 3, 8, 1, 30), GAP[0]), (GAP[0], datetime(2026, 3, 8, 4)), GAP):
+        for report in ("email_opened", "links"):
+            Comparison(world).report(report, span, 40, utc=False, message=world.messages[0], group=0)
+    for span, moments in (((datetime(2026, 3, 8), GAP[0]), {-45, -15, 15}), ((GAP[1], datetime(2026, 3, 9)), {45})):
+        low, high = limits(span, False)
+        assert low is not None
+        assert high is not None
+        assert {each for each in (-45, -15, 15, 45) if low <= change + timedelta(minutes=each) <= high} == moments
 
 
 def test_links_and_histories(busy: TrackedWorld) -> None:

@@ -53,6 +53,18 @@ def paths(value: Any, before: str = "") -> Iterator[str]:
             yield from paths(member, f"{before}.{name}")
 
 
+def differences(found: Any, wanted: Any, at: str = "") -> Iterator[str]:
+    """Where two answers differ, and how: the first of it says more than a page of 2,000 rows."""
+    if isinstance(found, dict) and isinstance(wanted, dict) and found.keys() == wanted.keys():
+        for name in wanted:
+            yield from differences(found[name], wanted[name], f"{at}.{name}")
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        for place, pair in enumerate(zip(found, wanted, strict=True)):
+            yield from differences(*pair, f"{at}[{place}]")
+    elif found != wanted:
+        yield f"{at}: {found!r:.300} is not {wanted!r:.300}"
+
+
 def declared_paths(kind: WireType, before: str = "") -> Iterator[str]:
     """The same of what the contract declares."""
     if isinstance(kind, ArrayType):
@@ -198,5 +210,5 @@ class Comparison:
 
     def _same(self, operation: str, wanted: Any, **asked: Any) -> None:
         found = plain(getattr(self.world.desk, operation)(**asked))
-        assert found == wanted, (operation, asked)
+        assert found == wanted, (operation, asked, next(differences(found, wanted)))
         self.members[operation].update(paths(wanted))

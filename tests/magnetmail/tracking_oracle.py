@@ -286,9 +286,13 @@ def meant(given: datetime | None, *, utc: bool, is_end: bool) -> datetime | None
     """The moment that a date of a request means (mm-31, mm-33)."""
     if given is None or given.year in (1, 9999):
         return None
-    if given.tzinfo is None:
-        given = given.replace(tzinfo=UTC if utc else ZONE, fold=int(is_end))
-    return given.astimezone(UTC)
+    if given.tzinfo is not None or utc:
+        return given.replace(tzinfo=given.tzinfo or UTC).astimezone(UTC)
+    days = [(given + timedelta(days=day)).replace(tzinfo=ZONE) for day in (-1, 1)]
+    tries = sorted(given.replace(tzinfo=UTC) - (day.utcoffset() or timedelta()) for day in days)
+    fitting = [each for each in tries if each.astimezone(ZONE).replace(tzinfo=None) == given]
+    # A time that does not exist moves forward.
+    return (fitting[-1] if is_end else fitting[0]) if fitting else tries[-1]
 
 
 def _within(at: datetime, span: tuple[datetime | None, datetime | None]) -> bool:

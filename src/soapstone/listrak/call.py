@@ -15,7 +15,7 @@ from soapstone.accounts.logon import (
     LogonError,
     LogonsBusyError,
 )
-from soapstone.clock import now
+from soapstone.clock import instant_of, now
 from soapstone.contacts.subscriptions import UnknownAttributeError
 from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, SoapstoneError
 from soapstone.listrak.types import WSException, WSUser
@@ -82,38 +82,24 @@ class Call:
 
     def range_start(self, given: datetime.datetime | None) -> datetime.datetime | None:
         """Return the instant at which a range begins; None when that end is open (lk-23 to lk-25)."""
-        return self._instant(given, fold=0)
+        return self._instant(given, later=False)
 
     def range_end(self, given: datetime.datetime | None) -> datetime.datetime | None:
         """Return the instant before which a range ends; None when that end is open (lk-23 to lk-25)."""
-        return self._instant(given, fold=1)
+        return self._instant(given, later=True)
 
     def failure(self, operation: str, description: str) -> WSException:
         """Return a business error for the answer's by-reference member (lk-16)."""
         return WSException(SoapMethod=operation, DateTime=self.wall_clock(now()), Description=description)
 
-    def _instant(self, given: datetime.datetime | None, *, fold: int) -> datetime.datetime | None:
+    def _instant(self, given: datetime.datetime | None, *, later: bool) -> datetime.datetime | None:
         if given is None or given.year == 1:
             return None
         if given.year == LATEST.year:
             return LATEST
         if given.tzinfo is not None:
             return given.astimezone(datetime.UTC)
-        # With fold 0 a time inside the gap of spring is read by the offset before it, which moves it forward.
-        ambiguous = (
-            given.replace(tzinfo=self.account.zone, fold=0).utcoffset()
-            != given.replace(tzinfo=self.account.zone, fold=1).utcoffset()
-        )
-        local = given.replace(tzinfo=self.account.zone, fold=0)
-        if ambiguous and fold and _exists(local):
-            local = local.replace(fold=1)
-        return local.astimezone(datetime.UTC)
-
-
-def _exists(local: datetime.datetime) -> bool:
-    """Return whether a wall-clock time is ever shown, which a time inside the gap of spring is not."""
-    back = local.astimezone(datetime.UTC).astimezone(local.tzinfo)
-    return back.replace(tzinfo=None) == local.replace(tzinfo=None)
+        return instant_of(given, self.account.zone, later=later)
 
 
 def described(error: SoapstoneError) -> str:

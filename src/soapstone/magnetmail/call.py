@@ -10,6 +10,7 @@ from typing import Any
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import Identity
 from soapstone.accounts.visibility import is_restricted
+from soapstone.clock import instant_of
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.wire.endpoint import Caller
@@ -75,20 +76,22 @@ class Call:
 
         Year 1, a year of 9999 and a missing end are open. Dates without a zone are the account's, or UTC with `utc`.
         """
-        since, until = self.instant(start, utc=utc), self.instant(end, fold=1, utc=utc)
+        since, until = self.instant(start, utc=utc), self.instant(end, later=True, utc=utc)
         before = None if until is None else until.replace(microsecond=0) + datetime.timedelta(seconds=1)
         return None if since is None else since.replace(microsecond=0), before
 
-    def instant(self, given: datetime.datetime | None, *, fold: int = 0, utc: bool = False) -> datetime.datetime | None:
+    def instant(
+        self, given: datetime.datetime | None, *, later: bool = False, utc: bool = False
+    ) -> datetime.datetime | None:
         """Return the moment that a request's date means (mm-31); None for one that means none: year 1, a year of 9999.
 
-        `fold` says which one, of the hour that comes twice when daylight saving ends.
+        `later` says which one, of the hour that comes twice when daylight saving ends.
         """
         if given is None or given.year in (1, 9999):
             return None
-        zone = datetime.UTC if utc else self.account.zone
-        zoned = given if given.tzinfo is not None else given.replace(tzinfo=zone, fold=fold)
-        return zoned.astimezone(datetime.UTC)
+        if given.tzinfo is not None:
+            return given.astimezone(datetime.UTC)
+        return instant_of(given, datetime.UTC if utc else self.account.zone, later=later)
 
     def local(self, moment: datetime.datetime | None) -> datetime.datetime | None:
         """Wall-clock time of the account, whole seconds, no zone (mm-30)."""
