@@ -122,7 +122,7 @@ def test_mm_31_an_end_that_daylight_saving_leaves_out(world: TrackedWorld) -> No
     """mm-31: 2:30 does not exist on that day. It is 3:30, so that the range has what happened before 2:00."""
     change = datetime(2026, 3, 8, 7, tzinfo=UTC)
     world.moment = change - timedelta(days=1)
-    world.send(world.messages[0], *world.groups)
+    world.send(world.messages[0], world.groups[0])
     for minutes in (-45, -15, 15, 45):
         world.moment = change + timedelta(minutes=minutes)
         world.look()
