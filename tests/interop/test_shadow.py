@@ -1,4 +1,4 @@
-"""The configuration on the manual's page about shadows, run by nginx as it stands there; and Mono as the live service."""
+"""The configuration on the page about shadows, run by nginx as it stands there; and Mono as the live service."""
 
 from __future__ import annotations
 

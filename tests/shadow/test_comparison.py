@@ -127,8 +127,8 @@ def test_a_page_that_is_not_full_has_to_be_the_same() -> None:
     ],
 )
 def test_dates(live: str, ours: str, lag: float, agreement: str) -> None:
-    wrapped = [f"<WSContactList><CreateDate>{each}</CreateDate></WSContactList>" for each in (live, ours)]
-    assert compare("GetContactList", *wrapped, lag=lag)["WSContactList/CreateDate"] == [agreement]
+    one, other = (f"<WSContactList><CreateDate>{each}</CreateDate></WSContactList>" for each in (live, ours))
+    assert compare("GetContactList", one, other, lag=lag)["WSContactList/CreateDate"] == [agreement]
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,9 @@ def test_dates(live: str, ours: str, lag: float, agreement: str) -> None:
     [("1", "1.0", "same"), ("1", "2", "different"), ("", "0", "different"), ("7", "7", "same")],
 )
 def test_values_are_compared_by_their_types(live: str, ours: str, agreement: str) -> None:
-    wrapped = [f"<getUploadJobStatusResult><status>{each}</status></getUploadJobStatusResult>" for each in (live, ours)]
-    found = compare("getUploadJobStatus", *wrapped, contract=MAGNETMAIL)
+    kind = "getUploadJobStatusResult"
+    one, other = (f"<{kind}><status>{each}</status></{kind}>" for each in (live, ours))
+    found = compare("getUploadJobStatus", one, other, contract=MAGNETMAIL)
     assert found["getUploadJobStatusResult/status"] == [agreement]
 
 

@@ -87,11 +87,13 @@ def _closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         _asking.pop().close()
 
 
-def ask(base: str, method: str = "POST", body: bytes | None = BODY, **headers: str) -> http.client.HTTPResponse:
+def ask(
+    base: str, method: str = "POST", body: bytes | None = BODY, headers: dict[str, str] | None = None
+) -> http.client.HTTPResponse:
     parts = urlsplit(base)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
     _asking.append(connection)
-    connection.request(method, "/v31/IntegrationService.asmx?a=%20b", body, headers)
+    connection.request(method, "/v31/IntegrationService.asmx?a=%20b", body, headers or {})
     return connection.getresponse()
 
 
@@ -101,7 +103,9 @@ def test_nothing_of_an_answer_changes(folder: Path) -> None:
         connection.close()
 
     with scripted(answer) as (live, requests), shadowing(live, folder) as shadow:
-        response = ask(shadow.base, Expect="100-continue", **{"X-Mine": "1", "Connection": "X-Hop", "X-Hop": "1"})
+        response = ask(
+            shadow.base, headers={"Expect": "100-continue", "X-Mine": "1", "Connection": "X-Hop", "X-Hop": "1"}
+        )
         got = response.read()
     assert (response.status, got) == (200, BODY)
     assert [(name, value) for name, value in response.getheaders() if name != "connection"] == [

@@ -56,7 +56,7 @@ def use(client: Client, live: LocalServed) -> int:
     client.listrak("GetContactList", "<ListID>999999</ListID>")
     client.log_in()
     client.magnetmail("getRecipientFields")
-    group = number(client.magnetmail("addGroup", "<group_name>Hats</group_name>"), "id")
+    group = number(client.magnetmail("addGroup", f"<group_name>Hats of {list_id}</group_name>"), "id")
     client.magnetmail("getGroupDetails", f"<groupId>{group}</groupId>")
     client.magnetmail("addRecipient", f"<email>di@example.com</email><groups><int>{group}</int></groups>")
     text = "Email\ncy@example.com\n"
@@ -203,9 +203,9 @@ def test_the_command_serves_records_and_reports(live: LocalServed, tmp_path: Pat
     )
     assert "0 unexplained differences" in played.stdout.splitlines()[0], played.stdout + played.stderr
     assert played.returncode == 0
-    secret = tmp_path / "password"
-    secret.write_text(f"{PASSWORD}\n")
-    remote = ["replay", str(record), "--url", live.base, "--login", LOGIN, "--password-file", str(secret), "--json"]
+    password = tmp_path / "password"
+    password.write_text(f"{PASSWORD}\n")
+    remote = ["replay", str(record), "--url", live.base, "--login", LOGIN, "--password-file", str(password), "--json"]
     played = subprocess.run([sys.executable, "-m", "soapstone", *remote], capture_output=True, text=True, check=False)
     assert '"GetContactListCollection"' not in played.stdout
     assert '"calls": 16' in played.stdout, played.stdout + played.stderr

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from typing import BinaryIO
 
 from soapstone.errors import SoapstoneError
@@ -48,48 +48,50 @@ def run(frames: BinaryIO, folder: Path, live: str, recording: Recording | None) 
         report = Report(live, load(folder / REPORT))
         player = Player(target, LOGIN, target.password, numbers, report, live=live)
         skipped: Counter[str] = Counter()
-        with _saving(report, folder / REPORT) as changing:
+        with _saving(report, folder / REPORT):
             while (taken := read_frame(frames)) is not None:
                 exchange, head = taken
-                with changing:
-                    for reason, count in (Counter(head["skipped"]) - skipped).items():
-                        report.skip(reason, count)
-                    skipped = Counter(head["skipped"])
-                    try:
-                        plain = decompressed(exchange, *head["encodings"])
-                        if plain is None:
-                            report.skip("unreadable bodies")
-                            continue
-                        if recording is not None and not recording.add(plain):
-                            report.skip("not recorded: unreadable bodies", 0)
-                        player.play(plain)
-                    except Exception:
-                        # The next call may be better.
-                        log.exception("a call could not be played")
-                        report.skip("failed here")
+                for reason, count in (Counter(head["skipped"]) - skipped).items():
+                    report.skip(reason, count)
+                skipped = Counter(head["skipped"])
+                try:
+                    plain = decompressed(exchange, *head["encodings"])
+                    if plain is None:
+                        report.skip("unreadable bodies")
+                        continue
+                    if recording is not None and not recording.add(plain):
+                        report.skip("not recorded: unreadable bodies", 0)
+                    player.play(plain)
+                except Exception:
+                    # The next call may be better.
+                    log.exception("a call could not be played")
+                    report.skip("failed here")
 
 
 @contextmanager
-def _saving(report: Report, file: Path) -> Iterator[Lock]:
-    """Write the report now and then, and at the end. Whoever changes it holds the lock."""
-    changing, ending = Lock(), Event()
+def _saving(report: Report, file: Path) -> Iterator[None]:
+    """Write the report now and then, and at the end."""
+    ending = Event()
 
-    def save_often() -> None:
-        pause = _LEAST_PAUSE
-        while not ending.wait(pause):
-            began = time.monotonic()
-            with changing:
-                save(report.document, file)
-            pause = max(_LEAST_PAUSE, (time.monotonic() - began) * _SHARE)
+    def write() -> float:
+        began = time.monotonic()
+        with report.changing:
+            save(report.document, file)
+        return time.monotonic() - began
 
-    saving = Thread(target=save_often, name="report")
+    def write_often() -> None:
+        took = 0.0
+        while not ending.wait(max(_LEAST_PAUSE, took * _SHARE)):
+            took = write()
+
+    saving = Thread(target=write_often, name="report")
     saving.start()
     try:
-        yield changing
+        yield
     finally:
         ending.set()
         saving.join()
-        save(report.document, file)
+        write()
 
 
 def main() -> None:

@@ -24,9 +24,9 @@ from soapstone.wire.envelope import SOAP_11, envelope
 POLL_SECONDS = 5.0
 """How long all polls of one job together wait for what the live service has already."""
 MOST_POLLED = 10_000
-_POLL_PAUSE = 0.1
+_POLL_PAUSE = 0.05
 MOST_PAGES = 200
-_PROGRESSING = {*POLLS, "GetMessageStatus", "GetUploadInitialQueueJobStatus", "getUploadJobStatus"}
+_PROGRESSING = {*POLLS, "GetMessageStatus", "GetUploadInitialQueueJobStatus"}
 
 
 class Unplayable(Exception):
@@ -55,6 +55,7 @@ class Player:
         self._accepted: set[int] = set()
         self._own: dict[str, str] = {}
         self._lag = 0.0
+        # Seconds that are left, by poll.
         self._patience: dict[str, float] = {}
 
     def play(self, exchange: Exchange) -> None:
@@ -130,12 +131,15 @@ class Player:
 
     def _settled(self, poll: str, found: list[Found], again: Callable[[], list[Found]]) -> list[Found]:
         """Return what a poll finds when the job here is as far as that of the live service, within some seconds."""
-        while _differs(found) and self._patience.get(poll, 0.0) < POLL_SECONDS:
-            if poll not in self._patience and len(self._patience) >= MOST_POLLED:
-                self._patience.pop(next(iter(self._patience)))
-            self._patience[poll] = self._patience.get(poll, 0.0) + _POLL_PAUSE
-            time.sleep(_POLL_PAUSE)
+        if len(self._patience) >= MOST_POLLED:
+            self._patience.pop(next(iter(self._patience)))
+        began, pause = time.monotonic(), _POLL_PAUSE
+        left = self._patience.setdefault(poll, POLL_SECONDS)
+        while _differs(found) and time.monotonic() - began < left:
+            time.sleep(pause)
+            pause *= 2
             found = again()
+        self._patience[poll] = left - (time.monotonic() - began)
         return found
 
     def _check_credentials(self, contract: Contract, operation: Operation, asked: Element, live: Outcome) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from soapstone.listrak.service import available as listrak_available
@@ -25,7 +26,7 @@ _MOST_POLLS = 10_000
 
 
 class Report:
-    """What was found so far, as a document of JSON: `document`."""
+    """What was found so far, as a document of JSON: `document`. Whoever reads it holds `changing`."""
 
     def __init__(self, live: str, document: Mapping[str, Any] | None = None) -> None:
         """Begin a report, or go on with `document`."""
@@ -37,11 +38,13 @@ class Report:
         # The places that differ in the last poll of a job: a later poll says what of it was progress.
         self._polls: dict[str, set[str]] = {}
         self._mask = Mask()
+        self.changing = Lock()
 
     def skip(self, reason: str, count: int = 1) -> None:
         """Count calls of which nothing else is known."""
-        self.document["calls"] += count
-        self._count(self.document["skipped"], reason, count)
+        with self.changing:
+            self.document["calls"] += count
+            self._count(self.document["skipped"], reason, count)
 
     def add(
         self,
@@ -60,32 +63,33 @@ class Report:
         `poll` names what polls of one job have in common.
         """
         moment = at.isoformat(timespec="seconds")
-        document = self.document
-        document["began"] = min(document["began"] or moment, moment)
-        document["until"] = max(document["until"], moment)
-        document["calls"] += 1
-        if skipped:
-            self._count(document["skipped"], skipped)
-        if not operation:
-            return
-        key = f"{contract}: {operation}"
-        known = operation in self._available[self._paths[contract]]
-        entry = document["operations"].setdefault(
-            key, {"calls": 0, "compared": 0, "available": known, "faults": [0, 0], "members": {}, "examples": {}}
-        )
-        entry["calls"] += 1
-        entry["available"] = entry["available"] and available
-        if skipped or not available:
-            return
-        entry["compared"] += 1
-        entry["faults"] = [count + fault for count, fault in zip(entry["faults"], faults, strict=True)]
-        different = set()
-        for each in found:
-            self._add_member(entry, each, moment)
-            if each.agreement is Agreement.DIFFERENT:
-                different.add(each.place)
-        if poll:
-            self._settle(entry, poll, different)
+        with self.changing:
+            document = self.document
+            document["began"] = min(document["began"] or moment, moment)
+            document["until"] = max(document["until"], moment)
+            document["calls"] += 1
+            if skipped:
+                self._count(document["skipped"], skipped)
+            if not operation:
+                return
+            key = f"{contract}: {operation}"
+            known = operation in self._available[self._paths[contract]]
+            entry = document["operations"].setdefault(
+                key, {"calls": 0, "compared": 0, "available": known, "faults": [0, 0], "members": {}, "examples": {}}
+            )
+            entry["calls"] += 1
+            entry["available"] = entry["available"] and available
+            if skipped or not available:
+                return
+            entry["compared"] += 1
+            entry["faults"] = [count + fault for count, fault in zip(entry["faults"], faults, strict=True)]
+            different = set()
+            for each in found:
+                self._add_member(entry, each, moment)
+                if each.agreement is Agreement.DIFFERENT:
+                    different.add(each.place)
+            if poll:
+                self._settle(entry, poll, different)
 
     def _add_member(self, entry: dict[str, Any], found: Found, moment: str) -> None:
         if found.place not in entry["members"]:

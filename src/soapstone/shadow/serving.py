@@ -79,5 +79,8 @@ def serve_shadow(
                 flush=True,
             )
 
-        serve(app, [listener], settings, ready=ready, tls=tls, date_header=False)
-    print(decision(pages.document()), flush=True)
+        try:
+            serve(app, [listener], settings, ready=ready, tls=tls, date_header=False)
+        finally:
+            # A signal ends it by an exception.
+            print(decision(pages.document()), flush=True)
