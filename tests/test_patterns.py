@@ -195,6 +195,11 @@ TEXTS: dict[str, Worst] = {
     ),
     "sending.messages.template _SURROGATE": repeated("|a|", meet="search"),
     # The text is a file of this package.
+    "shadow.masking _BASE64": repeated("|a|!", "| |!", "a|=|", "|a |="),
+    "shadow.masking _CARD": repeated("|1|", "|1 |", "|1-|x", "|1111 |", meet="search"),
+    "shadow.masking _ESCAPED_AT": repeated("|&#|", "|%4|", "|&#6|", meet="search"),
+    "shadow.masking _QUOTED": repeated('|"|', '|"a|', '|"a"|', meet="search"),
+    "shadow.masking _WORD": repeated("|a|", "|a |", "|<|", meet="findall"),
     "store.migrations.versions.0001_the_first_tables upgrade": Worst(()),
     "testing.records _DIFFERENT": Worst(()),
     "testing.calls _FAULT": repeated(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,7 +28,6 @@ _FULL_PAGE = 10
 """Sizes of pages are multiples of it."""
 _LONGEST_TEXT = 200
 _DATES = ("%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")
-_DATE_BEGINS = re.compile(r"[0-9]{1,4}[-/][0-9]{1,2}[-/][0-9]")
 
 
 @dataclass(frozen=True)
@@ -288,7 +286,7 @@ class _Known(Numbers):
 
 def _value(kind: ScalarType | EnumType, text: str) -> object:
     if kind.name == "string":
-        for form in _DATES if _DATE_BEGINS.match(text) and len(text) < 40 else ():
+        for form in _DATES if text[:1].isdigit() and len(text) < 40 else ():
             try:
                 return datetime.strptime(text.strip(), form)  # noqa: DTZ007 - the zone is that of an account
             except ValueError:

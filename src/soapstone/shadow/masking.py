@@ -13,21 +13,20 @@ from dataclasses import replace
 from soapstone.shadow.exchange import Exchange
 from soapstone.shadow.markup import Path, UnreadableXml, rewritten
 
-_LOCAL = r"[^\s<>()\[\],:;@\"'\\|=&?]"
-_AT = "(?:@|%40|&#64;|&#x40;|\uff20)"
-# Whatever may be an address: rather a word too many than one too few.
-_ADDRESS = re.compile(
-    rf"(?:\"[^\"\s@]{{1,64}}\"|{_LOCAL}{{1,320}}?){_AT}(?:\[[^\]\s]{{1,64}}\]|{_LOCAL}{{1,255}})", re.I
-)
-_AT_ALONE = re.compile(_AT, re.I)
+# Other ways to write the sign of an address.
+_ESCAPED_AT = re.compile("&#(?:64|x40);|%40|\uff20", re.IGNORECASE)
+_QUOTED = re.compile(r"\"[^\"\s]{1,64}\"@")
+# What may be an address has the sign in one of these: rather a word too many than one too few.
+_WORD = re.compile(r"[^\s<>()\[\],:;\"'\\|=?]+")
 # Thirteen to nineteen digits, also in groups.
 _CARD = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]*+={0,2}\s*+")
+_ZEROS = str.maketrans("123456789", "0" * 9)
 _CREDENTIALS = ("password", "sessionid", "username", "login_name", "loginname", "token", "secret", "apikey")
 _CARD_WORDS = ("card", "cvv", "cvc", "ccnumber", "cc_number", "expir")
 SHORTEST_SECRET = 4
 """Characters of a credential that is masked wherever it is met, not only where it belongs."""
-MOST_SECRETS = 10_000
+MOST_SECRETS = 1000
 _SHORTEST_BASE64 = 16
 # A file may be base64 of base64.
 _MOST_LAYERS = 3
@@ -43,7 +42,6 @@ class Mask:
         self._key = secrets.token_bytes(32)
         # Credentials that were met, whatever they stand in.
         self._secrets: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
 
     def exchange(self, exchange: Exchange) -> Exchange | None:
         """Return the masked call, in UTF-8; None for bodies that cannot be read, of which nothing may be kept."""
@@ -68,7 +66,7 @@ class Mask:
         if _is_credential(path):
             return self._credential(text)
         if any(word in name for word in _CARD_WORDS):
-            return re.sub("[0-9]", "0", text) if re.search("[0-9]", text) else self._hashed("card", text)
+            return text.translate(_ZEROS) if any(map(str.isdigit, text)) else self._hashed("card", text)
         return self._content(text, _MOST_LAYERS)
 
     def _learn(self, path: Path, text: str) -> str:
@@ -77,7 +75,6 @@ class Mask:
             if len(self._secrets) >= MOST_SECRETS:
                 self._secrets.pop(next(iter(self._secrets)))
             self._secrets[found] = self._credential(found)
-            self._pattern = None
         return text
 
     def _credential(self, text: str) -> str:
@@ -111,20 +108,20 @@ class Mask:
 
     def _plain(self, text: str) -> str:
         """Return a text without addresses, card numbers, and credentials that were met."""
-        if _AT_ALONE.search(text):
-            text = _ADDRESS.sub(self._address, text)
+        if "@" in text or _ESCAPED_AT.search(text):
+            text = _QUOTED.sub(lambda match: match[0].replace('"', ""), _ESCAPED_AT.sub("@", text))
+            text = _WORD.sub(self._word, text)
         text = _CARD.sub(_without_card, text)
-        if self._secrets:
-            if self._pattern is None:
-                words = sorted(map(re.escape, self._secrets), key=len, reverse=True)
-                self._pattern = re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)")
-            text = self._pattern.sub(lambda match: self._secrets[match[0]], text)
+        for found, mask in self._secrets.items():
+            if found in text:
+                text = text.replace(found, mask)
         return text
 
-    def _address(self, match: re.Match[str]) -> str:
+    def _word(self, match: re.Match[str]) -> str:
+        if "@" not in match[0]:
+            return match[0]
         # Whoever writes it in another way means the same one.
-        name = _AT_ALONE.sub("@", match[0]).lower().strip(".")
-        return f"{self._hashed('m', name)}@masked.example.com"
+        return f"{self._hashed('m', match[0].lower().strip('.'))}@masked.example.com"
 
 
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -148,10 +145,11 @@ def _is_credential(path: Path) -> bool:
 
 def in_utf8(value: str) -> str:
     """Return a media type whose charset, if it names one, is UTF-8."""
-    return re.sub(r"(?i)charset=[^;]*", "charset=utf-8", value, count=1)
+    parts = value.split(";")
+    return ";".join(" charset=utf-8" if part.strip().lower().startswith("charset=") else part for part in parts)
 
 
 def _without_card(match: re.Match[str]) -> str:
     digits = [int(char) for char in match[0] if char.isdigit()]
     doubled = (digit * 2 - 9 * (digit > 4) if at % 2 else digit for at, digit in enumerate(reversed(digits)))
-    return re.sub("[0-9]", "0", match[0]) if sum(doubled) % 10 == 0 else match[0]
+    return match[0].translate(_ZEROS) if sum(doubled) % 10 == 0 else match[0]
