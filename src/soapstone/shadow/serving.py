@@ -66,6 +66,8 @@ def serve_shadow(
 ) -> None:
     """Serve until a signal ends it, then print the report's first line. Raises InvalidError and PortTaken."""
     limit_heap()
+    # The live service has limits of its own, and nginx may come from one address for all clients.
+    settings = settings.changed(max_connections_per_address=settings.max_connections)
     app, _, pages = shadow_app(settings.data_dir / "shadow", live, record, masks=masks)
     tls = tls_context(settings.tls_cert, settings.tls_key)
     with listen(host, port) as listener:
