@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -94,17 +95,24 @@ async def measure(base: str, seconds: float) -> list[float]:
 
 
 @contextmanager
-def started(*arguments: str) -> Iterator[str]:
-    """A program that prints its URL behind `serves on`."""
+def started(*arguments: str) -> Iterator[tuple[str, int]]:
+    """A program that prints its URL behind `serves on`: the URL and the number of its process."""
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
     assert process.stdout is not None
     try:
-        yield next(line.split()[-1] for line in process.stdout if "serves on" in line)
+        yield next(line.split()[-1] for line in process.stdout if "serves on" in line), process.pid
     finally:
         process.terminate()
         process.wait(60)
+
+
+def work(process: int) -> float:
+    """Seconds of CPU that a process took so far; 0 where the system does not tell."""
+    told = Path(f"/proc/{process}/stat")
+    fields = told.read_text().rpartition(")")[2].split() if told.exists() else ["0"] * 13
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -114,17 +122,18 @@ def main() -> None:
     with TemporaryDirectory() as name:
         folder = Path(name)
         demo = ["-m", "soapstone", "serve", "--demo", "--port", "0", "--data", str(folder / "demo")]
-        with started(*demo) as base, urlopen(Request(base + PATH, BODY, HEADERS)) as response:
+        with started(*demo) as (base, _), urlopen(Request(base + PATH, BODY, HEADERS)) as response:
             (folder / "answer").write_bytes(response.read())
         shadow = ["-m", "soapstone", "serve", "--port", "0", "--data", str(folder / "data"), "--shadow"]
-        with started(__file__, "--stub", str(folder / "answer")) as live, started(*shadow, live) as base:
+        with started(__file__, "--stub", str(folder / "answer")) as (live, _), started(*shadow, live) as (base, proxy):
             asyncio.run(measure(base, 1))
             # Its half sets its records up.
             time.sleep(10)
-            alone, through = [], []
+            alone, through, before = [], [], work(proxy)
             for _ in range(rounds):
                 alone += asyncio.run(measure(live, seconds))
                 through += asyncio.run(measure(base, seconds))
+            took = work(proxy) - before
             time.sleep(2)
             with urlopen(f"{base}/_shadow.json") as response:
                 report = json.load(response)
@@ -133,6 +142,7 @@ def main() -> None:
         print(f"{title:24}{len(times):6} calls   median {median(times) * 1e3:7.2f} ms   99th {late * 1e3:7.2f} ms")
     ratio = median(through) / median(alone)
     compared = sum(entry["compared"] for entry in report["operations"].values())
+    print(f"the proxy took {took / len(through) * 1e3:.2f} ms of CPU for a call")
     print(
         f"{(ratio - 1) * 100:.1f} % more; {compared} calls were compared, {report['proxy'].get('dropped', 0)} dropped"
     )

@@ -81,12 +81,7 @@ class Feed:
         while not (self._ending and not self._waiting):
             before = self.waiting
             try:
-                process = await asyncio.create_subprocess_exec(
-                    # Ctrl-C is for this server, which ends our half in good order.
-                    *self._command,
-                    stdin=asyncio.subprocess.PIPE,
-                    start_new_session=True,
-                )
+                process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.PIPE)
             except OSError:
                 log.exception("our half cannot be started")
             else:

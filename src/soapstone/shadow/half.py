@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -27,7 +28,7 @@ from soapstone.shadow.targets import LOGIN, scratch
 log = logging.getLogger(__name__)
 
 REPORT = "report.json"
-_NICE = 10
+_NICE = 19
 _LEAST_PAUSE = 0.5
 _SHARE = 20
 """Pause between two writings of the report, in durations of one."""
@@ -103,7 +104,9 @@ def main() -> None:
     parser.add_argument("--unmasked", action="store_true")
     given = parser.parse_args()
     os.umask(0o077)
-    # The proxy and the rest of the machine come first.
+    # Ctrl-C is for the server, which ends this process by the end of its input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # The proxy and the rest of the machine come first. Not in a session of its own: Linux shares out time by session.
     os.nice(_NICE)
     settings = read_settings()
     configure_logs(settings.log_format, settings.log_level)
