@@ -149,6 +149,12 @@ def baseline(base: str, contract: str, lists: list[int]) -> float:
     return taken
 
 
+def cpu(process: int) -> float:
+    """Return the seconds of CPU time of a process and of its ended children (Linux)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--contacts", type=int, default=100_000)
@@ -167,7 +173,9 @@ def main() -> None:
             try:
                 base = next(line.split()[-1] for line in server.stdout if "serves on" in line)
                 time.sleep(3)
+                idle = cpu(server.pid)
                 pages = baseline(base, given.contract, list(range(1, LISTS + 1)))
+                work = cpu(server.pid) - idle
                 path = (lk if given.contract == "listrak" else mm).CONTRACT.path
                 command = [*program, "migrate", given.contract, f"{base}{path}", "--login", "bench", "--rate", "0"]
                 command += ["--password-file", str(folder / "password"), "--data", str(folder / "here")]

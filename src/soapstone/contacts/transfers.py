@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, null, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, null, or_, select, text, update
 
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_key, is_address
@@ -30,7 +30,7 @@ from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState, OptOutKind
 
 # Most values in one query.
-BATCH = 1_000
+BATCH = 2_500
 _MEMBERSHIP = (
     "list_id",
     "contact_id",
@@ -171,12 +171,18 @@ class Transfer:
         stored.refused = sum(number is None for number in numbers)
         return numbers, stored
 
+    def _among(self, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+        """Return a condition for many values. SQLite takes them as one document, which is much less work."""
+        if self.connection.dialect.name != "sqlite":
+            return column.in_(values)
+        return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
+
     def _known(self, keys: Sequence[str], by_mail: bool) -> dict[str, Mapping[str, Any]]:
         column = contacts.c.unique_email if by_mail else contacts.c.custom_id
         found: dict[str, Mapping[str, Any]] = {}
         for start in range(0, len(keys), BATCH):
             query = select(contacts).where(contacts.c.account_id == self.account.id)
-            query = query.where(column.in_(keys[start : start + BATCH])).order_by(contacts.c.id.desc())
+            query = query.where(self._among(column, keys[start : start + BATCH])).order_by(contacts.c.id.desc())
             found |= {row[column.name]: row for row in self.connection.execute(query).mappings()}
         return found
 
@@ -228,7 +234,7 @@ class Transfer:
         wanted = {each.contact_id: each for each in places}
         known: dict[int, Any] = {}
         for some in _batches(list(wanted)):
-            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(some)
+            here = (memberships.c.list_id == list_id) & self._among(memberships.c.contact_id, some)
             columns = [memberships.c[name] for name in _MEMBERSHIP[:-1]]
             known |= {row.contact_id: row for row in self.connection.execute(select(*columns).where(here))}
         stored, numbers, ended = Stored(), {number: row.number for number, row in known.items()}, []
@@ -274,7 +280,7 @@ class Transfer:
         """Return the states of those of these contacts who are on the list."""
         found: dict[int, str] = {}
         for some in _batches(contact_ids):
-            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(some)
+            here = (memberships.c.list_id == list_id) & self._among(memberships.c.contact_id, some)
             query = select(memberships.c.contact_id, memberships.c.state).where(here)
             found |= {row[0]: row[1] for row in self.connection.execute(query)}
         return found
@@ -284,14 +290,16 @@ class Transfer:
         category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
         found: dict[int, datetime] = {}
         for some in _batches(contact_ids):
-            left = contacts.c.id.in_(some) & contacts.c.unsubscribed_at.is_not(None)
+            left = self._among(contacts.c.id, some) & contacts.c.unsubscribed_at.is_not(None)
             query = select(contacts.c.id, contacts.c.unsubscribed_at).where(left)
             found |= {row[0]: row[1] for row in self.connection.execute(query)}
             about = or_(
                 and_(opt_outs.c.kind == OptOutKind.LIST, opt_outs.c.target_id == list_id),
                 and_(opt_outs.c.kind == OptOutKind.LIST_CATEGORY, opt_outs.c.target_id == category),
             )
-            query = select(opt_outs.c.contact_id, opt_outs.c.created_at).where(opt_outs.c.contact_id.in_(some), about)
+            query = select(opt_outs.c.contact_id, opt_outs.c.created_at).where(
+                self._among(opt_outs.c.contact_id, some), about
+            )
             found |= {row[0]: row[1] for row in self.connection.execute(query)}
         return found
 
@@ -299,7 +307,7 @@ class Transfer:
         """Replace the profiles of members of a list: contact → attribute number (as text) → stored value."""
         stored = Stored()
         for some in _batches(list(profiles)):
-            here = (memberships.c.list_id == list_id) & memberships.c.contact_id.in_(some)
+            here = (memberships.c.list_id == list_id) & self._among(memberships.c.contact_id, some)
             query = select(memberships.c.contact_id, memberships.c.profile).where(here).with_for_update()
             for contact_id, old in self.connection.execute(query).all():
                 new = dict(profiles[contact_id])
@@ -340,7 +348,7 @@ class Transfer:
         found = set()
         for some in _batches(list(contact_ids)):
             query = select(event.contact_id, event.kind, event.list_id, event.at)
-            for row in self.connection.execute(query.where(event.contact_id.in_(some), event.kind.in_(kinds))):
+            for row in self.connection.execute(query.where(self._among(event.contact_id, some), event.kind.in_(kinds))):
                 found.add((row[0], row[1], row[2], row[3].replace(microsecond=0)))
         return found
 
@@ -383,7 +391,7 @@ class Transfer:
     def return_to(self, list_id: int, contact_ids: Collection[int]) -> None:
         """Forget that these people left a list, which they are on over there."""
         for some in _batches(list(contact_ids)):
-            gone = opt_outs.c.contact_id.in_(some) & (opt_outs.c.kind == OptOutKind.LIST)
+            gone = self._among(opt_outs.c.contact_id, some) & (opt_outs.c.kind == OptOutKind.LIST)
             self.connection.execute(delete(opt_outs).where(gone, opt_outs.c.target_id == list_id))
 
     def suppress(self, since: Mapping[str, datetime | None], kind: str = "suppressed") -> Stored:
