@@ -81,11 +81,14 @@ class Feed:
         while not (self._ending and not self._waiting):
             before = self.waiting
             try:
-                process = await asyncio.create_subprocess_exec(*self._command, stdin=asyncio.subprocess.PIPE)
+                process = await asyncio.create_subprocess_exec(
+                    *self._command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+                )
             except OSError:
                 log.exception("our half cannot be started")
             else:
                 self.pid = process.pid
+                counting = asyncio.ensure_future(_played(process))
                 try:
                     handed = await self._hand_over(process)
                 except asyncio.CancelledError:
@@ -94,6 +97,8 @@ class Feed:
                 finally:
                     self.pid = None
                     await _end(process)
+                # What was in the pipe, or at work, when it ended.
+                self.skipped["dropped"] += handed - await counting
                 failures = 0 if handed else failures
                 if not self._ending:
                     log.warning("our half has ended with code %s, and is started again", process.returncode)
@@ -139,6 +144,14 @@ class Feed:
             return handed
         finally:
             ended.cancel()
+
+
+async def _played(process: asyncio.subprocess.Process) -> int:
+    """Return, at the end of our half, how many calls it has played: it writes a byte for each."""
+    played, pipe = 0, process.stdout
+    while pipe is not None and (told := await pipe.read(4096)):
+        played += len(told)
+    return played
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -67,6 +67,9 @@ def run(frames: BinaryIO, folder: Path, live: str, recording: Recording | None) 
                     # The next call may be better.
                     log.exception("a call could not be played")
                     report.skip("failed here")
+                finally:
+                    # For the count of what is lost when this process is killed.
+                    os.write(sys.stdout.fileno(), b".")
 
 
 @contextmanager
