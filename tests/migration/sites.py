@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -38,6 +39,11 @@ BEGAN = datetime(2024, 3, 1, 12, 0, 30, tzinfo=UTC)
 PASSWORD = "a password for tests"
 LISTS = (4711, None)
 SUBSCRIBERS, LEAVERS = 20, 5
+
+
+def clock_at(moment: datetime) -> AbstractContextManager[None]:
+    """Let the clock show this moment."""
+    return clock(lambda: moment)
 
 
 @dataclass(frozen=True)
@@ -140,7 +146,7 @@ def fill_listrak(site: Site) -> None:
     for place, number in enumerate(LISTS):
         settings = {"from_name": f"Ann {place}", "from_address": "ann@example.com", "bounce_handling": place}
         settings |= {"bounce_limit": 3, "pool": 1, "removal_link": bool(place), "tracking_domains": ["a.example"]}
-        with clock(lambda place=place: BEGAN + timedelta(days=place)):
+        with clock_at(BEGAN + timedelta(days=place)):
             made = product.lists.create(account.id, f"List {place}", settings=settings, number=number)
         drafts = [
             AttributeDraft(name="Size", kind="numeric"),
@@ -151,13 +157,13 @@ def fill_listrak(site: Site) -> None:
         product.campaigns.add(account.id, made.id, "Spring", number=55 + place)
         product.campaigns.add(account.id, made.id, "Spring")
         event = product.external_events.add(account.id, made.id, "Bought", number=33 + place)
-        with clock(lambda: BEGAN + timedelta(days=4)):
+        with clock_at(BEGAN + timedelta(days=4)):
             product.external_events.change(account.id, event.id, active=bool(place))
         for kind in (MessageKind.SAVED, MessageKind.TRANSACTIONAL):
-            with clock(lambda: BEGAN + timedelta(days=5)):
+            with clock_at(BEGAN + timedelta(days=5)):
                 draft = Draft(subject="Hello", plain="Hello")
                 kept = product.messages.save(account.id, made.id, draft, kind=kind, traits=Traits(name=f"{kind} one"))
-            with clock(lambda: BEGAN + timedelta(days=6)):
+            with clock_at(BEGAN + timedelta(days=6)):
                 product.messages.edit(account.id, kept.id, draft)
         _people(site, made.id, chance)
         _history(site, made.id)
@@ -174,10 +180,10 @@ def _people(site: Site, list_id: int, chance: random.Random) -> None:
         values = {attributes["Size"]: f"{number}.5", attributes["Club"]: chance.choice(["on", "off", ""])}
         if number % 4:
             values[attributes["Born"]] = "02/29/2000"
-        with clock(lambda number=number: BEGAN + timedelta(hours=7 * number, microseconds=5)):
+        with clock_at(BEGAN + timedelta(hours=7 * number, microseconds=5)):
             subscriptions.set(account, found, email, values, update="overwrite")
         if number >= SUBSCRIBERS:
-            with clock(lambda number=number: BEGAN + timedelta(days=100, hours=5 * number)):
+            with clock_at(BEGAN + timedelta(days=100, hours=5 * number)):
                 subscriptions.unsubscribe(account, found, email)
 
 
@@ -192,7 +198,7 @@ def _history(site: Site, list_id: int) -> None:
     found = product.lists.get(account.id, list_id)
     person = product.contacts.find(account, email=f"Person1@list{list_id}.example")
     moment = BEGAN + timedelta(days=90)
-    with clock(lambda: moment), Changes(product.database).begin(account, by="Feedback Loop") as change:
+    with clock_at(moment), Changes(product.database).begin(account, by="Feedback Loop") as change:
         assert person is not None
         complain(change, person, list_id, cause=Cause(), provider="Example")
     product.imports.submit(
@@ -233,7 +239,7 @@ def fill_magnetmail(site: Site) -> None:
     account = product.accounts.change(
         site.account, unsubscribe_type="lists", field_labels={"custom1": "Shoe size", "zip": "Postcode"}
     )
-    with clock(lambda: BEGAN):
+    with clock_at(BEGAN):
         house = product.categories
         active = house.add_list_category(account.id, "Clubs", number=31)
         house.change_list_category(account.id, house.add_list_category(account.id, "Old").id, active=False)
@@ -241,15 +247,15 @@ def fill_magnetmail(site: Site) -> None:
         house.add_message_category(account.id, "Other")
     groups = []
     for place, number in enumerate((500, None, 510)):
-        with clock(lambda place=place: BEGAN + timedelta(days=place)):
+        with clock_at(BEGAN + timedelta(days=place)):
             made = product.lists.create(
                 account.id, f"Group {place}", number=number, category_id=active.id if place else None
             )
             groups.append(made.id)
-    with clock(lambda: BEGAN + timedelta(days=9)):
+    with clock_at(BEGAN + timedelta(days=9)):
         product.lists.change(account.id, groups[1], visible=False, on_subscription_page=True)
     for place, name in enumerate(("Plain", "Two blocks", "Old")):
-        with clock(lambda place=place: BEGAN + timedelta(days=10 + place)):
+        with clock_at(BEGAN + timedelta(days=10 + place)):
             details: dict[str, Any] = {
                 "message_name": name,
                 "SubjectLine": f"About {name}",
@@ -270,7 +276,7 @@ def fill_magnetmail(site: Site) -> None:
         fields: dict[str, Any] = {"email": f"Member{number}@mm.example", "custom_id": f"c{number}"}
         fields |= {"first_name": f"Ann {number}", "custom1": str(number % 9), "text_only": number % 2 == 0}
         joined = [group for place, group in enumerate(groups) if number % (place + 2) == 0]
-        with clock(lambda moment=moment: moment):
+        with clock_at(moment):
             people.append(product.contacts.add(account, fields, joined))
     unsubscribe = product.unsubscribes.add
     for place, kind in enumerate(("lists", "message_categories", "list_categories", "all")):
@@ -280,17 +286,17 @@ def fill_magnetmail(site: Site) -> None:
             "list_categories": Cause(list_category_id=active.id),
         }.get(kind, Cause())
         for number in range(place, 40, 13):
-            with clock(lambda place=place, number=number: BEGAN + timedelta(days=60 + place, minutes=number)):
+            with clock_at(BEGAN + timedelta(days=60 + place, minutes=number)):
                 assert unsubscribe(account, people[number], list_id=groups[0], cause=cause) is not None
     account = product.accounts.change(account, unsubscribe_type="lists")
     # Somebody came back, and somebody left a group.
     product.contacts.change_groups(account, people[26], [groups[0]], [], cause=Cause())
     product.contacts.change_groups(account, people[6], [], [groups[1]], cause=Cause(message_id=message))
     for channels, number in ((("email",), 30), (("fax", "sms"), 31), (("email", "fax"), 32)):
-        with clock(lambda number=number: BEGAN + timedelta(days=70, minutes=number)):
+        with clock_at(BEGAN + timedelta(days=70, minutes=number)):
             product.channels.shut(account, [{"email": f"member{number}@mm.example"}], "email", channels)
     moment = BEGAN + timedelta(days=80)
-    with clock(lambda: moment), Changes(product.database).begin(account, by="Feedback Loop") as change:
+    with clock_at(moment), Changes(product.database).begin(account, by="Feedback Loop") as change:
         complain(change, people[34], groups[0], cause=Cause(message_id=message), provider="Example")
     product.mappings.add(
         account.id, object_type="Committee", identifier="C1", own_type="group", own_id=groups[0], own_name="Group 0"
