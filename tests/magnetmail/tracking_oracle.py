@@ -3,6 +3,7 @@ and who opened, clicked, left or got a mail back when."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -130,11 +131,40 @@ class Oracle:
         """A person as a row tells of it: with an address and a first name, and all else empty (mm-71, mm-76)."""
         email, name = self.people[person]
         gone = any(act.kind == "left" and act.person == person and not act.group for act in self.acts)
-        flags = dict.fromkeys(("fax_send_suppress", "email_send_suppress", "text_only", "suppressed"), False)
+        flags: dict[str, Any] = dict.fromkeys(
+            ("fax_send_suppress", "email_send_suppress", "text_only", "suppressed"), False
+        )
+        if since := self.suppressed().get(person):
+            flags |= {"email_send_suppress": True, "suppressed": True}
         custom = [f"custom{number}" for number in range(1, 31)]
         empty = ("last_name", "fax", "Custom_Id", "phone", "address", "address_2", "city", "state", "zip", "company")
         known = {"id": str(person), "email": email, "first_name": name, "unsubscribed": gone, "email_confirm": True}
-        return {**known, **flags, **dict.fromkeys((*empty, *custom), ""), "suppressed_date": None}
+        date = since and told(since, utc=False)
+        return {**known, **flags, **dict.fromkeys((*empty, *custom), ""), "suppressed_date": date}
+
+    def suppressed(self) -> dict[int, datetime]:
+        """Person → since when no mail is sent to the address: two mails in a row came back for want of it (mm-123).
+
+        Only mails of which something is known count, in the order of their numbers; an opened one arrived.
+        """
+        return self._once("suppressed", self._suppressed)
+
+    def _suppressed(self) -> dict[int, datetime]:
+        known: dict[int, dict[int, bool]] = defaultdict(dict)
+        found: dict[int, datetime] = {}
+        for act in self.acts:
+            if act.mail is None or act.mail.is_test or act.kind not in ("bounce", "open", "click"):
+                continue
+            mails = known[act.mail.person]
+            if act.kind != "bounce":
+                mails[act.mail.number] = False
+                continue
+            nowhere = act.what in ("user", "domain")
+            mails[act.mail.number] = nowhere and mails.get(act.mail.number, True)
+            latest = [mails[number] for number in sorted(mails)[-2:]]
+            if nowhere and latest == [True, True]:
+                found.setdefault(act.mail.person, act.at)
+        return found
 
     def recipients(self) -> dict[int, dict[str, Any]]:
         """All people so."""
