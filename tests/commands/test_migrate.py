@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,20 @@ def test_counts_moves_and_reports(there: Site, folder: Path, contract: str) -> N
     journal = next((folder / "data" / "migrations").glob("*.sqlite"))
     assert journal.stat().st_mode & 0o077 == 0
     assert PASSWORD.encode() not in journal.read_bytes()
+
+
+@pytest.mark.parametrize("contract", URLS)
+def test_reports_are_json_for_programs(there: Site, folder: Path, contract: str) -> None:
+    counted = json.loads(migrate(folder, contract, there, "--dry-run", "--json").stdout)
+    assert counted["counts"]["lists" if contract == "listrak" else "groups"] == len(LISTS) + 3
+    assert counted["calls"] > 0
+    moved = migrate(folder, contract, there, "--json")
+    report = json.loads(moved.stdout)
+    assert report["counts"]["list: new"] == len(LISTS) + 3
+    assert (report["calls"] > counted["calls"], report["repeated"]) == (True, 0)
+    assert all(isinstance(each, str) for each in report["remarks"])
+    # Its steps are told beside it.
+    assert moved.stderr
 
 
 def test_faults_end_it_with_a_sentence(there: Site, folder: Path) -> None:

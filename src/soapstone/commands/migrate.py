@@ -27,6 +27,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
+from soapstone.commands.json_output import Json, print_json
 from soapstone.errors import InvalidError
 from soapstone.migration.journal import FOLDER, Journal
 from soapstone.migration.move import Display, Move
@@ -69,6 +70,7 @@ def listrak(
     dry_run: DryRun = False,
     again: Again = False,
     number_map: NumberMap = None,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -87,7 +89,7 @@ def listrak(
         return made
 
     what = f"listrak {url} {login}"
-    _migrate(move, source, what, account, time_zone, dry_run, again, number_map, data, database)
+    _migrate(move, source, what, account, time_zone, dry_run, again, number_map, as_json, data, database)
 
 
 @app.command()
@@ -102,6 +104,7 @@ def magnetmail(
     dry_run: DryRun = False,
     again: Again = False,
     number_map: NumberMap = None,
+    as_json: Json = False,
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -119,7 +122,7 @@ def magnetmail(
         return made
 
     what = f"magnetmail {url} {login}"
-    _migrate(move, source, what, account, time_zone, dry_run, again, number_map, data, database)
+    _migrate(move, source, what, account, time_zone, dry_run, again, number_map, as_json, data, database)
 
 
 def _pace(rate: float, hours: str) -> Pace:
@@ -138,6 +141,7 @@ def _migrate(
     dry_run: bool,
     again: bool,
     number_map: Path | None,
+    as_json: bool,
     data: Path | None,
     database: str | None,
 ) -> None:
@@ -147,15 +151,19 @@ def _migrate(
         owner = account_of(product, account)
         name = hashlib.sha256(what.encode()).hexdigest()[:12]
         path = settings.data_dir / FOLDER / f"{owner.id}-{name}.sqlite"
-        with Journal(path) as journal, _display() as display:
+        with Journal(path) as journal, _display(quiet=as_json) as display:
             its = move(product, owner, journal, display, _zone(time_zone or owner.time_zone))
             try:
                 if dry_run:
                     its.prepare()
-                    _tell_counts(its.count(), source)
+                    counts = its.count()
+                    if as_json:
+                        print_json({"counts": counts, "calls": source.calls})
+                    else:
+                        _tell_counts(counts, source)
                     return
                 if journal.begin(again=again):
-                    typer.echo("An interrupted run goes on.")
+                    typer.echo("An interrupted run goes on.", err=as_json)
                 its.run()
             except KeyboardInterrupt:
                 typer.echo("Stopped. The same command goes on with it.", err=True)
@@ -164,7 +172,12 @@ def _migrate(
                 source.stop()
                 if number_map is not None:
                     _write_map(journal, number_map)
-        _report(journal, source)
+        if as_json:
+            counts = dict(sorted(journal.counts.items()))
+            calls = {"calls": source.calls, "repeated": source.repeated}
+            print_json({"counts": counts, **calls, "remarks": journal.remarks})
+        else:
+            _report(journal, source)
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -222,9 +235,10 @@ class _Bar:
 
 
 class _Lines:
-    """A line for each step, and one every few seconds."""
+    """A line for each step, and one every few seconds; `err` sends them to standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, err: bool) -> None:
+        self._err = err
         self._name, self._rows, self._at = "", 0, 0.0
         self._total: int | None = None
 
@@ -232,20 +246,21 @@ class _Lines:
         """Begin a step."""
         self._name, self._total, self._rows = name, total, 0
         self._at = time.monotonic()
-        typer.echo(name)
+        typer.echo(name, err=self._err)
 
     def advance(self, rows: int) -> None:
         """Count rows."""
         self._rows += rows
         if time.monotonic() >= self._at + LINE_PACE:
             self._at = time.monotonic()
-            typer.echo(f"{self._name}: {self._rows:,}" + (f" of {self._total:,}" if self._total else ""))
+            of = f" of {self._total:,}" if self._total else ""
+            typer.echo(f"{self._name}: {self._rows:,}{of}", err=self._err)
 
 
 @contextmanager
-def _display() -> Iterator[_Bar | _Lines]:
-    if not console.is_terminal or console.is_dumb_terminal:
-        yield _Lines()
+def _display(*, quiet: bool) -> Iterator[Display]:
+    if quiet or not console.is_terminal or console.is_dumb_terminal:
+        yield _Lines(err=quiet)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
