@@ -331,8 +331,12 @@ def test_only_calls_fail(client: Any) -> None:
             "No operation of any interface is named getGroup. Did you mean",
         ),
         (
-            {"kind": "delay", "operation": "getGroups", "interface": "listrak"},
-            "No operation of listrak is named getGroups",
+            {"kind": "delay", "operation": "GetContactListCollection", "interface": "magnetmail"},
+            "No operation of magnetmail is named GetContactListCollection.",
+        ),
+        (
+            {"kind": "delay", "operation": "getGroup", "interface": "magnetmail"},
+            "No operation of magnetmail is named getGroup. Did you mean getGroups",
         ),
         ({"kind": "expired_session", "operation": "Authenticate"}, "expired_session is nothing that Authenticate"),
         ({"kind": "expired_session", "interface": "listrak"}, "expired_session is nothing that listrak"),
@@ -348,7 +352,10 @@ def test_only_calls_fail(client: Any) -> None:
 def test_a_fault_that_no_call_could_meet_is_refused(client: Any, members: dict[str, Any], told: str) -> None:
     answer = client.http.post("/_test/faults", json=members)
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith(told)
+    told_all = answer.json()["detail"]
+    assert told_all.startswith(told)
+    # What it proposes in place of a name is another one, of the interface that was named.
+    assert members.get("operation") not in told_all.partition("Did you mean ")[2].rstrip("?").split(" or ")
     assert client.http.get("/_test/faults").json() == {"faults": []}
 
 

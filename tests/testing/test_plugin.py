@@ -152,7 +152,7 @@ def test_a_server_that_does_not_start_says_why(pytester: pytest.Pytester, option
     pytester.makepyfile("def test_it(soapstone): pass")
     result = run(pytester, "--soapstone-seed", "missing.yaml", *options)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["E *Cannot read *missing.yaml: No such file*"])
+    result.stdout.fnmatch_lines(["E *Cannot use *missing.yaml: No such file*"])
 
 
 def test_a_failed_assertion_says_what_was_called(pytester: pytest.Pytester) -> None:

@@ -148,7 +148,11 @@ def test_a_body_has_a_largest_size(server: TestServer, path: str, media_type: st
         ("accounts: [{name: A}, {name: B, time_zone: Moon}]", 409, "accounts.1: "),
         ("accounts: [{name: A, logins: [{name: demo, password: x}]}]", 409, "accounts.0.logins.0: There is a login"),
         ("accounts: [{name: A, lists: [{number: 1}]}]", 409, "accounts.0.lists.0: The number 1 cannot be given"),
-        ("accounts: [{name: A, lists: [{contacts: [{email: none}]}]}]", 409, "accounts.0.lists.0.contacts.0: "),
+        (
+            "accounts: [{name: A, lists: [{contacts: [{email: none}]}]}]",
+            409,
+            "contacts.0: none is no e-mail address.",
+        ),
         (
             "accounts: [{name: A, lists: [{contacts: [{email: a@example.org, attributes: {X: '1'}}]}]}]",
             409,
@@ -178,11 +182,9 @@ def test_the_description_has_the_members_of_a_seed(server: TestServer) -> None:
 
 
 def test_a_file_is_there_from_the_start(tmp_path: Path) -> None:
-    from soapstone.testing.seed_document import read_seed
-
     file = tmp_path / "seed.yaml"
     file.write_text(DOCUMENT)
-    with local_test_server(read_seed(file)) as server:
+    with local_test_server(file) as server:
         assert member(logon(server.base, "shop", "secret"), "authenticated") == "true"
         server.reset()
         assert member(logon(server.base, "shop", "secret"), "authenticated") == "true"
@@ -195,13 +197,12 @@ def test_a_file_is_there_from_the_start(tmp_path: Path) -> None:
         ("accounts: [", "line 1, column 12"),
         ("", "A seed has members, such as accounts; this has none."),
         ("- accounts", "A seed has members, such as accounts; this has none."),
+        ("accounts: [{name: A, lists: [{contacts: [{email: none}]}]}]", "accounts.0.lists.0.contacts.0: none is no e-"),
     ],
 )
 def test_an_error_names_the_file(tmp_path: Path, document: str, told: str) -> None:
-    from soapstone.testing.seed_document import read_seed
-
     file = tmp_path / "seed.yaml"
     file.write_text(document)
-    with pytest.raises(UnusableSeed) as error:
-        read_seed(file)
+    with pytest.raises(UnusableSeed) as error, local_test_server(file):
+        pass
     assert str(error.value).startswith(f"Cannot use {file}: {told}")

@@ -150,7 +150,7 @@ def test_it_ends_soon_while_a_client_follows_a_job() -> None:
         (["--test", "--host", "192.0.2.1"], "--test-on-any-address"),
         (["--test", "--demo"], "leave out --demo"),
         (["--test-on-any-address"], "add --test"),
-        (["--test", "--seed", "none.yaml"], "Cannot read none.yaml: No such file or directory."),
+        (["--test", "--seed", "none.yaml"], "Cannot use none.yaml: No such file or directory."),
     ],
 )
 def test_useless_options_end_it_with_a_sentence(tmp_path: Path, options: list[str], told: str) -> None:

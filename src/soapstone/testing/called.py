@@ -159,7 +159,7 @@ def interfaces_with(operation: str, wanted: Interface | None = None) -> list[Int
     names[Interface.REST] = {route.name for route in rest_routes()}
     found = [each for each in names if operation in names[each] and wanted in (None, each)]
     if not found:
-        near = get_close_matches(operation, set().union(*names.values()), 3)
+        near = get_close_matches(operation, set().union(*(names[each] for each in names if wanted in (None, each))), 3)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise InvalidError(f"No operation of {wanted or 'any interface'} is named {operation}.{hint}")
     return found

@@ -9,10 +9,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from soapstone.testing.seed import Seed
+from typing import NoReturn
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - asked for by a flag
 
@@ -62,7 +59,7 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
             host = ANY_ADDRESS if is_loopback(host) else host
         elif not is_loopback(host):
             _stop("--test has known passwords: it is for a loopback address, or for all with --test-on-any-address.")
-        with local_test_server(_read(seed) if seed else None, host=host, port=port) as server:
+        with local_test_server(seed, host=host, port=port) as server:
             # Nor need it be scanned again.
             gc.freeze()
             gc.enable()
@@ -70,13 +67,6 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
             threading.Event().wait()
     except (PortTaken, UnusableSeed, UnusableSetting) as trouble:
         _stop(str(trouble))
-
-
-def _read(path: Path) -> Seed:
-    # Imported late: without a seed it is not needed.
-    from soapstone.testing.seed_document import read_seed
-
-    return read_seed(path)
 
 
 def _stop(sentence: str) -> NoReturn:

@@ -64,13 +64,7 @@ def _local(seed: Path | None) -> Iterator[str]:
     """Serve inside this process; the value is the server's URL."""
     from soapstone.testing.server import local_test_server
 
-    if seed is None:
-        starting = local_test_server()
-    else:
-        from soapstone.testing.seed_document import read_seed
-
-        starting = local_test_server(read_seed(seed))
-    with starting as server:
+    with local_test_server(seed) as server:
         yield server.base
 
 

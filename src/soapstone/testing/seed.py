@@ -173,8 +173,7 @@ def _at(place: str) -> Iterator[None]:
     try:
         yield
     except (SoapstoneError, LookupError, ValueError) as trouble:
-        sentence = str(trouble)
-        raise UnusableSeed(f"{place}: {sentence[:1].upper()}{sentence[1:]}") from None
+        raise UnusableSeed(f"{place}: {trouble}") from None
 
 
 def _account(product: Product, given: AccountSeed, place: str) -> MadeAccount:
@@ -189,7 +188,7 @@ def _account(product: Product, given: AccountSeed, place: str) -> MadeAccount:
         with _at(f"{place}.logins.{number}"):
             own = {each.id for each in product.lists.all(account.id)}
             if missing := set(login.lists or ()) - own:
-                raise LookupError(f"the account has no list {min(missing)}.")
+                raise LookupError(f"The account has no list {min(missing)}.")
             made = product.accounts.add_login(account, **login.model_dump())
             logins.append(Made(name=made.name, number=made.id))
     known = {login.name: login for login, _ in product.accounts.logins(account)}
@@ -201,7 +200,7 @@ def _account(product: Product, given: AccountSeed, place: str) -> MadeAccount:
             with _at(f"{place}.lists.{number}.jobs.{n}"):
                 login_of_job = known.get(job.login) if job.login else first
                 if job.login and login_of_job is None:
-                    raise LookupError(f"the account has no login {job.login}.")
+                    raise LookupError(f"The account has no login {job.login}.")
                 made_list.jobs.append(_job(product, account, contact_list, login_of_job, job))
         lists.append(made_list)
     return MadeAccount(name=account.name, number=account.id, lists=lists, logins=logins)
@@ -242,7 +241,7 @@ def _contact(
     if not is_address(given.email):
         raise ValueError(f"{given.email} is no e-mail address.")
     if unknown := given.attributes.keys() - attributes.keys():
-        raise LookupError(f"the list has no attribute {min(unknown)}.")
+        raise LookupError(f"The list has no attribute {min(unknown)}.")
     state = given.state
     with Changes(product.database).begin(account, by="API") as change:
         contact_id = change.find(given.email) if account.identifier == "email" else None
@@ -256,7 +255,7 @@ def _contact(
         product.subscriptions().set_profile(account, contact_list, contact_id, values)
     except InvalidValueError as wrong:
         name = next(name for name, number in attributes.items() if number == wrong.attribute_id)
-        raise ValueError(f"the value of {name} does not fit the attribute.") from None
+        raise ValueError(f"The value of {name} does not fit the attribute.") from None
     if given.blocked is not None:
         product.suppressions.add(account.id, given.email, kind=given.blocked)
     return contact_id

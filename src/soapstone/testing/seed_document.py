@@ -16,13 +16,13 @@ NEEDS_EXTRA = "YAML needs the package with its extra: pip install 'soapstone[tes
 
 
 def read_seed(path: Path) -> Seed:
-    """Read a seed from a file. Raises UnusableSeed."""
+    """Read a seed from a file. Raises UnusableSeed, whose message does not name the file."""
     try:
         if path.stat().st_size > LARGEST_DOCUMENT:
-            raise UnusableSeed(f"{path} is larger than {LARGEST_DOCUMENT} bytes.")
+            raise UnusableSeed(f"It is larger than {LARGEST_DOCUMENT} bytes.")
         text = path.read_bytes()
     except OSError as trouble:
-        raise UnusableSeed(f"Cannot read {path}: {trouble.strerror}.") from None
+        raise UnusableSeed(f"{trouble.strerror}.") from None
     try:
         document = json.loads(text) if path.suffix == ".json" else parsed(text)
         if not isinstance(document, dict):
@@ -30,11 +30,9 @@ def read_seed(path: Path) -> Seed:
         return Seed.model_validate(document)
     except ValidationError as trouble:
         told = (f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in trouble.errors(include_url=False))
-        raise UnusableSeed(f"Cannot use {path}: " + "\n".join(told)) from None
-    except UnusableSeed as trouble:
-        raise UnusableSeed(f"Cannot use {path}: {trouble}") from None
+        raise UnusableSeed("\n".join(told)) from None
     except ValueError as trouble:
-        raise UnusableSeed(f"{path} is no JSON: {trouble}.") from None
+        raise UnusableSeed(f"It is no JSON: {trouble}.") from None
 
 
 def parsed(text: bytes) -> Any:

@@ -30,6 +30,7 @@ from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.timestamps import EPOCH
 from soapstone.testing.calls import CallRecorder, RecordedCalls
+from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.fault_layer import FaultLayer
 from soapstone.testing.faults import Faults
 from soapstone.testing.gate import Gate
@@ -90,8 +91,8 @@ class TestServer:
 
         return WrittenMails(lambda: self.product)
 
-    def prepare(self, seed: Seed | None) -> None:
-        """Set up the records: the demo account, whose jobs are done, and the seed. A reset goes back to them.
+    def prepare(self, seed: Path | None) -> None:
+        """Set up the records: the demo account, whose jobs are done, and a file's seed. A reset goes back to them.
 
         Raises UnusableSeed.
         """
@@ -100,7 +101,13 @@ class TestServer:
         self._database.checkpoint()
         self._database.close()
         if seed is not None:
-            self._plant(seed)
+            # Imported late: without a seed it is not needed.
+            from soapstone.testing.seed_document import read_seed
+
+            try:
+                self._plant(read_seed(seed))
+            except UnusableSeed as trouble:
+                raise UnusableSeed(f"Cannot use {seed}: {trouble}") from None
         self._copy(self._seed)
         self._open()
 
@@ -287,7 +294,7 @@ def _follow_clock(engine: Engine) -> None:
 
 
 @contextmanager
-def local_test_server(seed: Seed | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[TestServer]:
+def local_test_server(seed: Path | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[TestServer]:
     """Serve until the block ends. Nothing is left of it then. Raises PortTaken and UnusableSeed."""
     with (
         tempfile.TemporaryDirectory(prefix="soapstone-") as folder,
