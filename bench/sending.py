@@ -299,13 +299,14 @@ def compare(
     given: argparse.Namespace,
     mails_before: int,
     settings: Mapping[str, str],
+    settings_before: Mapping[str, str],
     accept: Callable[[str], None],
 ) -> float:
     """Let this build and the one of the commit send in turn; how many times as fast this one is, by the median."""
     ratios: list[float] = []
     with (
         checked_out(given.commit, folder / "before") as before,
-        Build(before, folder / "data-before", mails_before, given.connections, settings) as other,
+        Build(before, folder / "data-before", mails_before, given.connections, settings_before) as other,
         Build(ROOT, folder / "data", given.mails, given.connections, settings) as ours,
     ):
         for number in range(given.rounds):
@@ -328,6 +329,8 @@ def signed(folder: Path, given: argparse.Namespace) -> None:
     subprocess.run(make, check=True, capture_output=True)
     record = DkimKey.of("june", str(file)).record.encode()
     settings = {"SOAPSTONE_DKIM_KEYS": f"example.com:june:{file}"}
+    names = {"KEY": str(file), "DOMAIN": "example.com", "SELECTOR": "june"}
+    before = {f"SOAPSTONE_DKIM_{name}": value for name, value in names.items()}
 
     def accept(mail: str) -> None:
         # The sink keeps mails as they came: points at the beginning of a line are doubled (RFC 5321 4.5.2).
@@ -335,7 +338,7 @@ def signed(folder: Path, given: argparse.Namespace) -> None:
         if not dkim.verify(content, dnsfunc=lambda *_, **__: record):
             raise SystemExit(f"this mail has no valid signature:\n{mail}")
 
-    ratio = compare(folder, given, given.mails_before, settings, accept)
+    ratio = compare(folder, given, given.mails_before, settings, before, accept)
     print(f"signed, to {given.commit}: {ratio:.2f}", end="")
     print(f", at least {DEMANDED_SIGNED:g} demanded: {said(ratio >= DEMANDED_SIGNED)}")
 
@@ -347,7 +350,7 @@ def against(folder: Path, given: argparse.Namespace) -> None:
         if "DKIM-Signature:" in mail:
             raise SystemExit(f"this mail is signed:\n{mail}")
 
-    ratio = compare(folder, given, given.mails, {}, accept)
+    ratio = compare(folder, given, given.mails, {}, {}, accept)
     print(f"unsigned, to {given.commit}: {ratio:.2f}", end="")
     print(f", at least {DEMANDED_AGAINST:g} demanded: {said(ratio >= DEMANDED_AGAINST)}")
 
