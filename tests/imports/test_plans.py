@@ -18,8 +18,8 @@ from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.database import Database
 
-PEOPLE, ROWS = 300, 100
-# No step of a plan may handle more rows than this; one that goes through the list for each row handles 30,000.
+PEOPLE, ROWS = 1_000, 100
+# No step of a plan may handle more rows than this; one that goes through the list for each row handles 100,000.
 MOST = 10 * (PEOPLE + ROWS)
 TABLES = ("contact", "membership", "list", "account", "opt_out", "suppression", "contact_event")
 

@@ -216,11 +216,15 @@ class Source:
                 return self._connection.getresponse()
             self.close()
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        self._connection = kind(self._host, self._port, timeout=PATIENCE)
-        self._connection.connect()
-        self._connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._connection.request("POST", self._path, body, fields)
-        return self._connection.getresponse()
+        self._connection = connection = kind(self._host, self._port, timeout=PATIENCE)
+        connection.connect()
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._pace.stopped.is_set():
+            # Whoever stopped it did not see this connection.
+            connection.close()
+            self._pace.sleep(0)
+        connection.request("POST", self._path, body, fields)
+        return connection.getresponse()
 
     def _judge(self, name: str, response: http.client.HTTPResponse) -> None:
         """Raise for a status that comes with no answer."""

@@ -217,8 +217,8 @@ class Upstream:
             async with asyncio.timeout(CONNECT_SECONDS):
                 reader, writer = await asyncio.open_connection(address.host, address.port, ssl=self._tls)
         except OSError as trouble:
-            # A timeout is one too.
-            raise Unreachable(str(trouble)) from None
+            # A timeout is one too, and says nothing.
+            raise Unreachable(f"{address.host}:{address.port}: {trouble or 'no answer in time'}") from None
         return _Connection(self, reader, writer)
 
 
