@@ -133,7 +133,7 @@ def _moved(
 
             move.save = watched  # type: ignore[method-assign]
         try:
-            journal.begin(again=False)
+            journal.begin("", again=False)
             move.run()
         finally:
             source.stop()

@@ -162,7 +162,7 @@ def _migrate(
                     else:
                         _tell_counts(counts, source)
                     return
-                if journal.begin(again=again):
+                if journal.begin(what.partition(" ")[0], again=again):
                     typer.echo("An interrupted run goes on.", err=as_json)
                 its.run()
             except KeyboardInterrupt:

@@ -27,6 +27,18 @@ CREATE TABLE IF NOT EXISTS count (what TEXT PRIMARY KEY, number INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS remark (sentence TEXT PRIMARY KEY);
 """
 DONE = "done"
+_CONTRACT = "contract"
+
+
+def read_numbers(path: Path) -> tuple[str, list[tuple[str, int, int]]]:
+    """Return the contract of a migration that does not run now, and its numbers: kind, theirs, ours.
+
+    The contract is empty where none is known. Raises sqlite3.Error for a file that cannot be read.
+    """
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=1)) as file:
+        told = file.execute("SELECT value FROM fact WHERE name = ?", (_CONTRACT,)).fetchone()
+        rows = file.execute("SELECT kind, theirs, ours FROM number ORDER BY kind, theirs").fetchall()
+    return ("" if told is None else str(json.loads(told[0]))), rows
 
 
 class Journal:
@@ -64,8 +76,9 @@ class Journal:
         """Store a fact."""
         self._file.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(value)))
 
-    def begin(self, *, again: bool) -> bool:
-        """Begin a run, or go on with one that was interrupted: then return True."""
+    def begin(self, contract: str, *, again: bool) -> bool:
+        """Begin a run of a contract, `listrak` or `magnetmail`, or go on with an interrupted one: then return True."""
+        self.set_fact(_CONTRACT, contract)
         state = self.fact("run") or {"number": 0, "over": True}
         if not state["over"] and not again:
             return True

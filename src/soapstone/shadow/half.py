@@ -19,6 +19,7 @@ from soapstone.errors import SoapstoneError
 from soapstone.logs import configure_logs
 from soapstone.settings import read_settings
 from soapstone.shadow.exchange import decompressed, read_frame
+from soapstone.shadow.migrated import learn_migrated
 from soapstone.shadow.numbers import Numbers
 from soapstone.shadow.player import Player
 from soapstone.shadow.recording import Recording
@@ -46,6 +47,7 @@ def run(frames: BinaryIO, folder: Path, live: str, recording: Recording | None) 
         scratch(folder / "records", read_settings()) as target,
         closing(Numbers(folder / "numbers.jsonl")) as numbers,
     ):
+        learn_migrated(numbers, folder / "records")
         report = Report(live, load(folder / REPORT))
         player = Player(target, LOGIN, target.password, numbers, report, live=live)
         skipped: Counter[str] = Counter()
