@@ -89,7 +89,7 @@ class TrackedWorld:
         """Send what is queued, and note who was sent what: this is the list of acts of a send."""
         known = {mail.number for mail in self.mails}
         product = self.product
-        worker = Worker(product.database, product.blobs, runners(product, simulates=True), idle=0.005)
+        worker = Worker(product.database, product.blobs, runners(product, simulates=True), slots=1, idle=0.005)
         worker.run(until=lambda: all(job.over for job in product.jobs.find(limit=10_000)))
         query = (
             select(deliveries, sends.c.list_id, jobs.c.started_at)

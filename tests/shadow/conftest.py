@@ -22,7 +22,7 @@ from soapstone.shadow.serving import Pages, shadow_app
 MAGNETMAIL = ("/mmapi.asmx", "http://www.magnetmail.net/")
 LISTRAK = ("/v31/IntegrationService.asmx", "http://webservices.listrak.com/v31/")
 ACCOUNT, LOGIN, PASSWORD = "ACME", "acme-user", "old secret 17"
-SECONDS = 60
+SECONDS = 120
 
 
 def wait_for(condition: Callable[[], Any], what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -58,7 +59,8 @@ def masked(request: str, answer: str = "<a/>", charset: str = "utf-8") -> str:
 def test_a_secret_is_gone(secret: str, sent: str) -> None:
     found = Mask().exchange(exchange(sent))
     assert found is not None
-    assert secret not in found.request.decode()
+    # A mask has 16 digits and letters from a to f, which may have the secret in them.
+    assert secret not in re.sub("[0-9a-f]{16}", "", found.request.decode())
     inner = tree(found.request).text
     while sent[3:].startswith(("RW", "Ul", "//")) and not inner.startswith("Email"):
         inner = base64.b64decode(inner).decode()
