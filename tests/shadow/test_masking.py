@@ -64,7 +64,7 @@ def test_a_secret_is_gone(secret: str, sent: str) -> None:
     inner = tree(found.request).text
     while sent[3:].startswith(("RW", "Ul", "//")) and not inner.startswith("Email"):
         inner = base64.b64decode(inner).decode()
-    assert secret not in inner
+    assert secret not in re.sub("[0-9a-f]{16}", "", inner)
 
 
 def test_a_file_that_is_no_text_is_not_kept() -> None:
