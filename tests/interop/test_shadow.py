@@ -29,6 +29,9 @@ __all__ = ["live"]
 
 pytestmark = pytest.mark.interop
 
+# nginx leaves a server that failed out for `fail_timeout`, five seconds on the page.
+LEFT_OUT = 5.5
+
 PAGE = Path(__file__).parent.parent.parent / "docs" / "shadow.md"
 SECONDS = 30
 
@@ -93,7 +96,7 @@ def test_a_killed_shadow_leaves_the_live_path_working(live: LocalServed, tmp_pat
 
     with nginx(folder, changes):
         assert works(), "no shadow has been started"
-        time.sleep(5.5)
+        time.sleep(LEFT_OUT)
         with started_shadow(live.base, shadow_port, tmp_path / "data") as shadow:
 
             def passed() -> int:
@@ -105,7 +108,7 @@ def test_a_killed_shadow_leaves_the_live_path_working(live: LocalServed, tmp_pat
             shadow.send_signal(signal.SIGKILL)
             shadow.wait()
             assert all(works() for _ in range(20))
-        time.sleep(5.5)
+        time.sleep(LEFT_OUT)
         with started_shadow(live.base, shadow_port, tmp_path / "data"):
             wait_for(lambda: works() and passed(), "the shadow gets no calls again")
 

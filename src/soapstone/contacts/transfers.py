@@ -62,7 +62,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A person's place on a list. Dates that nobody tells are None: then it is now."""
+    """A contact's membership of a list. A date that is None stands for the present moment."""
 
     contact_id: int
     state: MembershipState

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -35,7 +36,7 @@ class Display(Protocol):
         """Count rows of the step."""
 
 
-class Move:
+class Move(ABC):
     """One migration: a source, the account that it fills, and the journal of both."""
 
     # Names of the steps in their order; the method of a step has its name. Whoever must get no mail comes first.
@@ -62,12 +63,13 @@ class Move:
                 self.save(name, DONE)
         self.journal.end()
 
+    @abstractmethod
     def prepare(self) -> None:
         """Read what all steps need."""
 
+    @abstractmethod
     def count(self) -> dict[str, int]:
         """Return how much there is to move, by as few calls as possible, after `prepare`. Stores nothing."""
-        raise NotImplementedError
 
     def save(self, step: str, position: Any, **numbers: Iterable[tuple[int, int]]) -> None:
         """Store where a step is. What it has stored until here is on the disk before."""
