@@ -92,9 +92,9 @@ soak:
 # The dev lock comes first and the others follow its versions, so that one environment can serve them all.
 lock:
 	@requirements/install.sh dev
-	$(COMPILE) pyproject.toml --extra postgresql --group dev --group docs -o requirements/dev.txt
+	$(COMPILE) pyproject.toml --extra postgresql --extra s3 --group dev --group docs -o requirements/dev.txt
 	$(COMPILE) -c requirements/dev.txt pyproject.toml --group demo -o requirements/run.txt
-	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra postgresql -o requirements/image.txt
+	$(COMPILE) -c requirements/dev.txt pyproject.toml --extra postgresql --extra s3 -o requirements/image.txt
 	$(COMPILE) -c requirements/dev.txt --group build -o requirements/build.txt
 	$(COMPILE) -c requirements/dev.txt -c requirements/build.txt --group package -o requirements/package.txt
 	$(COMPILE) -c requirements/dev.txt --group bench -o requirements/bench.txt

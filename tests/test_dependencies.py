@@ -20,6 +20,7 @@ GROUPS = PROJECT["dependency-groups"]
 SECTIONS = {
     "Runtime": PROJECT["project"]["dependencies"],
     "Extra `postgresql`": PROJECT["project"]["optional-dependencies"]["postgresql"],
+    "Extra `s3`": PROJECT["project"]["optional-dependencies"]["s3"],
     "Extra `testing`": PROJECT["project"]["optional-dependencies"]["testing"],
     "Example scripts": GROUPS["demo"],
     "Tests and checks": GROUPS["dev"],
