@@ -10,19 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from soapstone.accounts.account import RIGHTS
-from soapstone.commands.common import (
-    AccountName,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    opened,
-    printable,
-    settings_of,
-    stop,
-    text_of,
-)
+from soapstone.accounts.account import RIGHTS, Account
+from soapstone.commands.common import console, on_account, on_records, printable, stop, text_of
 from soapstone.commands.json_output import Json, own, print_all
 from soapstone.contacts.fields import field_column
 from soapstone.product import Product
@@ -37,47 +26,48 @@ PasswordFile = Annotated[
 
 
 @app.command()
+@on_records
 def create(
+    product: Product,
     name: str,
     login: Annotated[str, typer.Option("--login", help="Name of the account's first login.")],
     password_file: PasswordFile = None,
     time_zone: Annotated[str | None, typer.Option(help="The account's time zone.")] = None,
     identifier: Annotated[Identifier, typer.Option(help="What identifies a contact.")] = Identifier.EMAIL,
     parent: Annotated[str | None, typer.Option(help="The parent account.")] = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Create an account with its first login."""
-    with opened(settings_of(data, database)) as product:
-        secret = password_of(password_file)
-        if product.accounts.has_login(login):
-            stop(f"Login {login} exists already.")
-        zone = time_zone or product.settings.time_zone
-        account = product.accounts.create(name, time_zone=zone, identifier=identifier, parent=parent)
-        product.accounts.add_login(account, login, secret)
-        console.print(f"Account {account.name} with login {login} was created.")
+    secret = password_of(password_file)
+    if product.accounts.has_login(login):
+        stop(f"Login {login} exists already.")
+    zone = time_zone or product.settings.time_zone
+    account = product.accounts.create(name, time_zone=zone, identifier=identifier, parent=parent)
+    product.accounts.add_login(account, login, secret)
+    console.print(f"Account {account.name} with login {login} was created.")
 
 
 @app.command("list")
-def list_(as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def list_(product: Product, as_json: Json = False) -> None:
     """List the accounts."""
     table = Table("Account", "Parent", "Identifier", "Time zone")
-    with opened(settings_of(data, database)) as product:
-        found = product.accounts.all()
-        if as_json:
-            from soapstone.api.account import AccountHead
+    found = product.accounts.all()
+    if as_json:
+        from soapstone.api.account import AccountHead
 
-            print_all(found, AccountHead.of)
-            return
-        for account in found:
-            table.add_row(account.name, account.parent_name or "", account.identifier, account.time_zone)
+        print_all(found, AccountHead.of)
+        return
+    for account in found:
+        table.add_row(account.name, account.parent_name or "", account.identifier, account.time_zone)
     console.print(table)
 
 
 @app.command()
+@on_account
 def login(
+    product: Product,
+    owner: Account,
     name: str,
-    account: AccountName = None,
     password_file: PasswordFile = None,
     lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; repeatable.")] = None,
     api: Annotated[bool, typer.Option(help="May call the APIs.")] = True,
@@ -86,30 +76,29 @@ def login(
     choose_numbers: Annotated[
         bool, typer.Option("--choose-numbers/--no-choose-numbers", help="May choose numbers by REST.")
     ] = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Add a login to an account."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        for list_id in lists or ():
-            if product.lists.get(owner.id, list_id) is None:
-                stop(f"There is no list {list_id} in account {owner.name}.")
-        product.accounts.add_login(
-            owner,
-            name,
-            password_of(password_file),
-            may_call_api=api,
-            may_see_analytics=analytics,
-            may_use_console=to_console,
-            may_choose_numbers=choose_numbers,
-            lists=lists or None,
-        )
-        console.print(f"Login {name} was added to account {owner.name}.")
+    for list_id in lists or ():
+        if product.lists.get(owner.id, list_id) is None:
+            stop(f"There is no list {list_id} in account {owner.name}.")
+    product.accounts.add_login(
+        owner,
+        name,
+        password_of(password_file),
+        may_call_api=api,
+        may_see_analytics=analytics,
+        may_use_console=to_console,
+        may_choose_numbers=choose_numbers,
+        lists=lists or None,
+    )
+    console.print(f"Login {name} was added to account {owner.name}.")
 
 
 @app.command()
+@on_account
 def change(
+    product: Product,
+    owner: Account,
     unsubscribe_type: Annotated[UnsubscribeType | None, typer.Option(help="What an unsubscribe applies to.")] = None,
     identifier: Annotated[
         Identifier | None, typer.Option(help="What identifies a contact; only before the first one.")
@@ -121,70 +110,64 @@ def change(
     labels: Annotated[
         list[str] | None, typer.Option("--label", help="FIELD=LABEL, such as custom1=Size; repeatable.")
     ] = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Change settings of an account."""
     values: dict[str, Any] = {"unsubscribe_type": unsubscribe_type, "identifier": identifier, "time_zone": time_zone}
     values["tracking"] = tracking
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        if labels:
-            values["field_labels"] = {**owner.field_labels, **_labels(labels)}
-        given = {name: value for name, value in values.items() if value is not None}
-        changed = product.accounts.change(owner, **given)
-        console.print(
-            f"Account {changed.name}: unsubscribes apply to {changed.unsubscribe_type}, contacts are identified by "
-            f"{changed.identifier}, the time zone is {changed.time_zone}, tracking is {changed.tracking}."
-        )
+    if labels:
+        values["field_labels"] = {**owner.field_labels, **_labels(labels)}
+    given = {name: value for name, value in values.items() if value is not None}
+    changed = product.accounts.change(owner, **given)
+    console.print(
+        f"Account {changed.name}: unsubscribes apply to {changed.unsubscribe_type}, contacts are identified by "
+        f"{changed.identifier}, the time zone is {changed.time_zone}, tracking is {changed.tracking}."
+    )
 
 
 @app.command()
+@on_account
 def merge_doubles(
-    yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
+    product: Product, owner: Account, yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False
 ) -> None:
     """Merge contacts that share a mailbox into the oldest one, and delete the others.
 
     On each list unsubscribed overrides waiting, which overrides subscribed. The oldest contact's values stay; the
     others fill gaps. Opt-outs, shut channels, events and ledgers are kept.
     """
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        count = product.duplicates.counts().get(owner.name, 0)
-        if not count:
-            console.print(f"Account {owner.name} has no duplicates.")
-            return
-        if not yes:
-            typer.confirm(f"Merge the {count} duplicates of account {owner.name}? This cannot be undone.", abort=True)
-        for mailbox in product.duplicates.merge(owner):
-            others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
-            typer.echo(printable(f"Merged into contact {mailbox.contact_id} {mailbox.email}: {others}."))
+    count = product.duplicates.counts().get(owner.name, 0)
+    if not count:
+        console.print(f"Account {owner.name} has no duplicates.")
+        return
+    if not yes:
+        typer.confirm(f"Merge the {count} duplicates of account {owner.name}? This cannot be undone.", abort=True)
+    for mailbox in product.duplicates.merge(owner):
+        others = ", ".join(f"{number} {email}" for number, email in mailbox.others.items())
+        typer.echo(printable(f"Merged into contact {mailbox.contact_id} {mailbox.email}: {others}."))
 
 
 @app.command()
-def logins(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_account
+def logins(product: Product, owner: Account, as_json: Json = False) -> None:
     """List an account's logins with their permissions."""
     table = Table("Login", "Name", "APIs", "Reports", "Console", "Numbers", "Disabled", "Lists")
-    with opened(settings_of(data, database)) as product:
-        found = product.accounts.logins(account_of(product, account))
-        if as_json:
-            from soapstone.api.logins import LoginOut
+    found = product.accounts.logins(owner)
+    if as_json:
+        from soapstone.api.logins import LoginOut
 
-            print_all(found, lambda each: LoginOut.of(*each))
-            return
-        for each, lists in found:
-            seen = "all" if each.all_lists else ", ".join(map(str, lists)) or "none"
-            flags = (*(getattr(each, right) for right in RIGHTS), each.disabled)
-            table.add_row(str(each.id), each.name, *("yes" if flag else "no" for flag in flags), seen)
+        print_all(found, lambda each: LoginOut.of(*each))
+        return
+    for each, lists in found:
+        seen = "all" if each.all_lists else ", ".join(map(str, lists)) or "none"
+        flags = (*(getattr(each, right) for right in RIGHTS), each.disabled)
+        table.add_row(str(each.id), each.name, *("yes" if flag else "no" for flag in flags), seen)
     console.print(table)
 
 
 @app.command()
+@on_account
 def permit(
+    product: Product,
+    owner: Account,
     login: str,
     api: Annotated[bool | None, typer.Option("--api/--no-api", help="May call the APIs.")] = None,
     analytics: Annotated[bool | None, typer.Option("--analytics/--no-analytics", help="May see reports.")] = None,
@@ -194,121 +177,110 @@ def permit(
     ] = None,
     lists: Annotated[list[int] | None, typer.Option("--list", help="Only this list; repeatable.")] = None,
     all_lists: Annotated[bool, typer.Option("--all-lists", help="All lists of the account.")] = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Change a login's permissions. Revocations take effect at once."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        for list_id in lists or ():
-            if product.lists.get(owner.id, list_id) is None:
-                stop(f"There is no list {list_id} in account {owner.name}.")
-        if not product.accounts.permit(
-            owner,
-            login,
-            may_call_api=api,
-            may_see_analytics=analytics,
-            may_use_console=to_console,
-            may_choose_numbers=choose_numbers,
-            lists=lists,
-            all_lists=all_lists,
-        ):
-            stop(f"There is no login {login} in account {owner.name}.")
-        console.print(f"Login {login} is changed.")
+    for list_id in lists or ():
+        if product.lists.get(owner.id, list_id) is None:
+            stop(f"There is no list {list_id} in account {owner.name}.")
+    if not product.accounts.permit(
+        owner,
+        login,
+        may_call_api=api,
+        may_see_analytics=analytics,
+        may_use_console=to_console,
+        may_choose_numbers=choose_numbers,
+        lists=lists,
+        all_lists=all_lists,
+    ):
+        stop(f"There is no login {login} in account {owner.name}.")
+    console.print(f"Login {login} is changed.")
 
 
 @app.command()
-def disable_login(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_account
+def disable_login(product: Product, owner: Account, login: str) -> None:
     """Disable a login and end its sessions. Its tokens work again when it is enabled."""
-    with opened(settings_of(data, database)) as product:
-        _change(product, account, login, disabled=True)
-        console.print(f"Login {login} is disabled.")
+    _change(product, owner, login, disabled=True)
+    console.print(f"Login {login} is disabled.")
 
 
 @app.command()
-def enable_login(login: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_account
+def enable_login(product: Product, owner: Account, login: str) -> None:
     """Enable a disabled login."""
-    with opened(settings_of(data, database)) as product:
-        _change(product, account, login, disabled=False)
-        console.print(f"Login {login} is enabled.")
+    _change(product, owner, login, disabled=False)
+    console.print(f"Login {login} is enabled.")
 
 
 @app.command()
+@on_account
 def delete_login(
+    product: Product,
+    owner: Account,
     login: str,
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Delete a login, with its sessions and tokens. Its jobs go on; what it created stays."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        if not yes:
-            typer.confirm(f"Delete login {login} of account {owner.name}? This cannot be undone.", abort=True)
-        if not product.accounts.delete_login(owner, login):
-            stop(f"There is no login {login} in account {owner.name}.")
-        console.print(f"Login {login} is deleted.")
-        if not product.accounts.logins(owner):
-            console.print(f"Account {owner.name} has no login left. Add one: soapstone account login NAME")
+    if not yes:
+        typer.confirm(f"Delete login {login} of account {owner.name}? This cannot be undone.", abort=True)
+    if not product.accounts.delete_login(owner, login):
+        stop(f"There is no login {login} in account {owner.name}.")
+    console.print(f"Login {login} is deleted.")
+    if not product.accounts.logins(owner):
+        console.print(f"Account {owner.name} has no login left. Add one: soapstone account login NAME")
 
 
 @app.command()
+@on_account
 def audit(
+    product: Product,
+    owner: Account,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Show at most this many of the newest entries.")] = 100,
-    account: AccountName = None,
     as_json: Json = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """List logons, locks, changed rights, exports and sends of an account, oldest first."""
     table = Table("When (UTC)", "Login", "From", "Action", "What")
-    with opened(settings_of(data, database)) as product:
-        found = product.audit.last(account_of(product, account).id, limit)
-        if as_json:
-            from soapstone.api.logins import AuditEntryOut
+    found = product.audit.last(owner.id, limit)
+    if as_json:
+        from soapstone.api.logins import AuditEntryOut
 
-            print_all(found, own(AuditEntryOut))
-            return
-        for each in found:
-            who = each.login_name if each.login_id is not None else "(command line)"
-            what = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail)
-            table.add_row(*what)
+        print_all(found, own(AuditEntryOut))
+        return
+    for each in found:
+        who = each.login_name if each.login_id is not None else "(command line)"
+        what = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail)
+        table.add_row(*what)
     console.print(table)
 
 
 @app.command()
-def password(login: str, password_file: PasswordFile = None, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def password(product: Product, login: str, password_file: PasswordFile = None) -> None:
     """Change a login's password. Its sessions end, and its tokens are revoked."""
-    with opened(settings_of(data, database)) as product:
-        found = product.accounts.set_password(login, password_of(password_file))
-        if not found:
-            stop(f"There is no login {login}.")
-        console.print(f"Login {login} has a new password.")
+    found = product.accounts.set_password(login, password_of(password_file))
+    if not found:
+        stop(f"There is no login {login}.")
+    console.print(f"Login {login} has a new password.")
 
 
 @app.command()
+@on_account
 def addresses(
+    product: Product,
+    owner: Account,
     networks: Annotated[
         list[str] | None, typer.Argument(help="Networks, such as 192.0.2.0/24; none allows all.")
     ] = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Restrict the networks that may call an account."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        try:
-            product.accounts.allow_addresses(owner, networks or [])
-        except ValueError as trouble:
-            stop(f"{trouble}.")
-        console.print(f"Account {owner.name} may be called from {', '.join(networks or ['anywhere'])}.")
+    try:
+        product.accounts.allow_addresses(owner, networks or [])
+    except ValueError as trouble:
+        stop(f"{trouble}.")
+    console.print(f"Account {owner.name} may be called from {', '.join(networks or ['anywhere'])}.")
 
 
-def _change(product: Product, account: str | None, login: str, *, disabled: bool) -> None:
-    owner = account_of(product, account)
+def _change(product: Product, owner: Account, login: str, *, disabled: bool) -> None:
     if not product.accounts.permit(owner, login, disabled=disabled):
         stop(f"There is no login {login} in account {owner.name}.")
 

@@ -7,20 +7,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import (
-    AccountName,
-    ChosenNumber,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    list_of,
-    opened,
-    settings_of,
-    stop,
-)
+from soapstone.accounts.account import Account
+from soapstone.commands.common import ChosenNumber, console, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
 from soapstone.lists.profiles import AttributeDraft
+from soapstone.product import Product
 from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.vocabulary.attributes import AttributeKind
 
@@ -30,7 +21,10 @@ ListId = Annotated[int, typer.Option("--list", help="The list.")]
 
 
 @app.command()
+@on_account
 def add(
+    product: Product,
+    owner: Account,
     name: str,
     list_id: ListId,
     kind: Annotated[AttributeKind, typer.Option(help="Kind of its values.")] = AttributeKind.TEXT,
@@ -38,44 +32,36 @@ def add(
     header: Annotated[str, typer.Option(help="Name of its header, created if missing.")] = "Profile",
     number: ChosenNumber = None,
     header_number: Annotated[
-        int | None,
-        typer.Option(min=1, max=LARGEST_CHOSEN, help="Number of the header, if created."),
+        int | None, typer.Option(min=1, max=LARGEST_CHOSEN, help="Number of the header, if created.")
     ] = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Create a profile attribute of a list."""
     draft = AttributeDraft(name=name, kind=kind, max_length=max_length, number=number)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        here, profiles = list_of(product, owner, list_id), product.profiles
-        known = next((each for each in profiles.headers(here.id) if each.name.casefold() == header.casefold()), None)
-        if known is None:
-            profiles.add_header(owner.id, here.id, header, attributes=[draft], number=header_number)
-        elif header_number is not None and header_number != known.id:
-            stop(f"The list already has header {known.id} ({known.name}).")
-        else:
-            profiles.add_attribute(owner.id, here.id, known.id, name, kind=kind, max_length=max_length, number=number)
-        made = next(each for each in profiles.attributes(here.id) if each.name == name.strip())
-        console.print(f"Attribute {made.id} ({made.name}) was created.")
+    here, profiles = list_of(product, owner, list_id), product.profiles
+    known = next((each for each in profiles.headers(here.id) if each.name.casefold() == header.casefold()), None)
+    if known is None:
+        profiles.add_header(owner.id, here.id, header, attributes=[draft], number=header_number)
+    elif header_number is not None and header_number != known.id:
+        stop(f"The list already has header {known.id} ({known.name}).")
+    else:
+        profiles.add_attribute(owner.id, here.id, known.id, name, kind=kind, max_length=max_length, number=number)
+    made = next(each for each in profiles.attributes(here.id) if each.name == name.strip())
+    console.print(f"Attribute {made.id} ({made.name}) was created.")
 
 
 @app.command("list")
-def list_(
-    list_id: ListId, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
-) -> None:
+@on_account
+def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = False) -> None:
     """List the profile attributes of a list."""
     table = Table("Attribute", "Name", "Kind", "Longest", "Header", "Name of the header")
-    with opened(settings_of(data, database)) as product:
-        found = product.profiles.headers(list_of(product, account_of(product, account), list_id).id)
-        if as_json:
-            from soapstone.api.profile import HeaderOut
+    found = product.profiles.headers(list_of(product, owner, list_id).id)
+    if as_json:
+        from soapstone.api.profile import HeaderOut
 
-            print_all(found, HeaderOut.of)
-            return
-        for header in found:
-            for each in header.attributes:
-                longest = str(each.max_length or "")
-                table.add_row(str(each.id), each.name, each.kind, longest, str(header.id), header.name)
+        print_all(found, HeaderOut.of)
+        return
+    for header in found:
+        for each in header.attributes:
+            longest = str(each.max_length or "")
+            table.add_row(str(each.id), each.name, each.kind, longest, str(header.id), header.name)
     console.print(table)

@@ -12,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from soapstone.commands.common import Data, DatabaseUrl, opened, settings_of
+from soapstone.commands.common import on_records
+from soapstone.product import Product
 from soapstone.tracking.mail_parts import LARGEST_MAIL
 
 # sysexits.h: EX_TEMPFAIL, after which every mail server tries again.
@@ -30,12 +31,12 @@ Recipients = Annotated[
 
 
 @app.command()
-def bounce(recipient: Recipients = None, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def bounce(product: Product, recipient: Recipients = None) -> None:
     """Take a bounce or complaint from standard input, as a mail server pipes it; exit code 0 or 75."""
     raw = _read()
     recipients = recipient or [os.environ[name] for name in _VARIABLES if os.environ.get(name)][:1]
-    with opened(settings_of(data, database)) as product:
-        product.incoming_mails.take(raw, recipients, source="pipe")
+    product.incoming_mails.take(raw, recipients, source="pipe")
 
 
 def _read() -> bytes:

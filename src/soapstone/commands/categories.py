@@ -7,18 +7,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import (
-    AccountName,
-    ChosenNumber,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    opened,
-    settings_of,
-    stop,
-)
+from soapstone.accounts.account import Account
+from soapstone.commands.common import ChosenNumber, console, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
 
@@ -26,90 +18,67 @@ OfMessages = Annotated[bool, typer.Option("--messages", help="Use categories of 
 
 
 @app.command()
-def add(
-    name: str,
-    messages: OfMessages = False,
-    number: ChosenNumber = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_account
+def add(product: Product, owner: Account, name: str, messages: OfMessages = False, number: ChosenNumber = None) -> None:
     """Create a category."""
-    with opened(settings_of(data, database)) as product:
-        owner, rooms = account_of(product, account), product.categories
-        add: Any = rooms.add_message_category if messages else rooms.add_list_category
-        made = add(owner.id, name, number=number)
-        console.print(f"Category {made.id} ({made.name}) was created.")
+    rooms = product.categories
+    add: Any = rooms.add_message_category if messages else rooms.add_list_category
+    made = add(owner.id, name, number=number)
+    console.print(f"Category {made.id} ({made.name}) was created.")
 
 
 @app.command("list")
-def list_(
-    messages: OfMessages = False,
-    account: AccountName = None,
-    as_json: Json = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_account
+def list_(product: Product, owner: Account, messages: OfMessages = False, as_json: Json = False) -> None:
     """List the categories."""
     table = Table("Category", "Name", "In use")
-    with opened(settings_of(data, database)) as product:
-        owner, rooms = account_of(product, account), product.categories
-        found: Any = rooms.message_categories(owner.id) if messages else rooms.list_categories(owner.id)
-        if as_json:
-            from soapstone.api.categories import CategoryOut
+    rooms = product.categories
+    found: Any = rooms.message_categories(owner.id) if messages else rooms.list_categories(owner.id)
+    if as_json:
+        from soapstone.api.categories import CategoryOut
 
-            print_all(found, CategoryOut.of)
-            return
-        for each in found:
-            table.add_row(str(each.id), each.name, "yes" if getattr(each, "active", True) else "no")
+        print_all(found, CategoryOut.of)
+        return
+    for each in found:
+        table.add_row(str(each.id), each.name, "yes" if getattr(each, "active", True) else "no")
     console.print(table)
 
 
 @app.command()
+@on_account
 def put(
+    product: Product,
+    owner: Account,
     list_id: Annotated[int, typer.Option("--list", help="The list.")],
     category: Annotated[int, typer.Argument(help="The category; 0 for none.")],
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Put a list into a category."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        if category and product.categories.list_category(owner.id, category) is None:
-            stop(f"There is no category {category} of lists in account {owner.name}.")
-        if product.lists.change(owner.id, list_id, category_id=category or None) is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
-        console.print(f"List {list_id} is in {f'category {category}' if category else 'no category'}.")
+    if category and product.categories.list_category(owner.id, category) is None:
+        stop(f"There is no category {category} of lists in account {owner.name}.")
+    if product.lists.change(owner.id, list_id, category_id=category or None) is None:
+        stop(f"There is no list {list_id} in account {owner.name}.")
+    console.print(f"List {list_id} is in {f'category {category}' if category else 'no category'}.")
 
 
 @app.command()
+@on_account
 def use(
+    product: Product,
+    owner: Account,
     category: int,
     active: Annotated[bool, typer.Option("--active/--inactive", help="Whether it is active.")] = True,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Activate or deactivate a list category."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        if not product.categories.change_list_category(owner.id, category, active=active):
-            stop(f"There is no category {category} of lists in account {owner.name}.")
-        console.print(f"Category {category} is {'in use' if active else 'out of use'}.")
+    if not product.categories.change_list_category(owner.id, category, active=active):
+        stop(f"There is no category {category} of lists in account {owner.name}.")
+    console.print(f"Category {category} is {'in use' if active else 'out of use'}.")
 
 
 @app.command()
-def delete(
-    category: int,
-    messages: OfMessages = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_account
+def delete(product: Product, owner: Account, category: int, messages: OfMessages = False) -> None:
     """Delete a category; its lists or messages are kept."""
-    with opened(settings_of(data, database)) as product:
-        owner, rooms = account_of(product, account), product.categories
-        if not (rooms.delete_message_category if messages else rooms.delete_list_category)(owner.id, category):
-            stop(f"There is no category {category} in account {owner.name}.")
-        console.print(f"Category {category} was deleted.")
+    rooms = product.categories
+    if not (rooms.delete_message_category if messages else rooms.delete_list_category)(owner.id, category):
+        stop(f"There is no category {category} in account {owner.name}.")
+    console.print(f"Category {category} was deleted.")

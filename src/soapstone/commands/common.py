@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import glob
+import inspect
 import os
 import re
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
 
 import typer
 from rich.console import Console
@@ -54,18 +56,55 @@ Data = Annotated[Path | None, typer.Option("--data", help="The server's data fol
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
 AccountName = Annotated[str | None, typer.Option("--account", help="The account; optional if there is only one.")]
 
+P = ParamSpec("P")
+
 NAME_FOLDER = "Name another folder with --data or SOAPSTONE_DATA_DIR."
 
 
 ChosenNumber = Annotated[
     int | None,
     typer.Option(
-        "--number",
-        min=1,
-        max=LARGEST_CHOSEN,
-        help="Fixed number, for old programs; by default the next one.",
+        "--number", min=1, max=LARGEST_CHOSEN, help="Fixed number, for old programs; by default the next one."
     ),
 ]
+
+
+def on_records(command: Callable[Concatenate[Product, P], None]) -> Callable[..., None]:
+    """Open the records for a command, which takes the product first. Adds the options that name the records."""
+
+    @wraps(command)
+    def run(*given: Any, data: Path | None, database: str | None, **named: Any) -> None:
+        with opened(settings_of(data, database)) as product:
+            command(product, *given, **named)
+
+    return _with_options(run, command, taken=1, data=Data, database=DatabaseUrl)
+
+
+def on_account(command: Callable[Concatenate[Product, Account, P], None]) -> Callable[..., None]:
+    """Open the records for a command, which takes product and account first. Adds the options that name them."""
+
+    @wraps(command)
+    def run(*given: Any, account: str | None, data: Path | None, database: str | None, **named: Any) -> None:
+        with opened(settings_of(data, database)) as product:
+            command(product, account_of(product, account), *given, **named)
+
+    return _with_options(run, command, taken=2, account=AccountName, data=Data, database=DatabaseUrl)
+
+
+def _with_options(
+    run: Callable[..., None], command: Callable[..., None], *, taken: int, **options: Any
+) -> Callable[..., None]:
+    """Give `run` the signature of `command` without the arguments that are taken, and with further options."""
+    signature = inspect.signature(command, eval_str=True)
+    kept = list(signature.parameters.values())[taken:]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+        for name, annotation in options.items()
+    ]
+    # Typer reads both.
+    run.__signature__ = signature.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in (*kept, *added)}
+    return run
 
 
 def address_of(text: str) -> str:

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import console, on_account, stop
 from soapstone.errors import ConflictError, NotFoundError
+from soapstone.product import Product
 from soapstone.store import private
 
 app = typer.Typer(no_args_is_help=True, help="Export and delete a person's data.")
@@ -19,24 +21,22 @@ Person = Annotated[str, typer.Argument(help="The number of the contact, or an e-
 
 
 @app.command()
+@on_account
 def export(
+    product: Product,
+    owner: Account,
     person: Person,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; by default standard output.")
     ] = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Write all data about a person from the records and the mail folder as JSON."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        try:
-            found = product.dossiers.of(owner, _who(person))
-        except NotFoundError:
-            stop(f"Account {owner.name} has no data about {person}.")
-        told = f"contact {', '.join(str(each['id']) for each in found['contacts'])} with all that is known of it"
-        product.audit.add(owner.id, COMMAND_LINE, AuditAction.EXPORT, told)
+    try:
+        found = product.dossiers.of(owner, _who(person))
+    except NotFoundError:
+        stop(f"Account {owner.name} has no data about {person}.")
+    told = f"contact {', '.join(str(each['id']) for each in found['contacts'])} with all that is known of it"
+    product.audit.add(owner.id, COMMAND_LINE, AuditAction.EXPORT, told)
     text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
     if output is None:
         typer.echo(text, nl=False)
@@ -49,29 +49,27 @@ def export(
 
 
 @app.command()
+@on_account
 def delete(
+    product: Product,
+    owner: Account,
     person: Person,
     yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Delete a person and all data about it. Imports do not bring the address back."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        if not yes and not typer.confirm(f"Delete {person} in account {owner.name} for good?"):
-            stop("Nothing was deleted.")
-        try:
-            gone = product.erasure.delete(owner, _who(person), COMMAND_LINE)
-        except NotFoundError:
-            stop(f"Account {owner.name} has no data about {person}.")
-        except ConflictError as send:
-            stop(f"Send {send} has a mail for this person. Wait until it ends, or cancel it.")
-        console.print(
-            f"Deleted: {len(gone.contact_ids)} contacts. Emptied: {gone.deliveries} rows of ledgers, "
-            f"{gone.rejects} rejected rows. Removed: {gone.mails} mails, {gone.files} uploaded files.",
-            soft_wrap=True,
-        )
+    if not yes and not typer.confirm(f"Delete {person} in account {owner.name} for good?"):
+        stop("Nothing was deleted.")
+    try:
+        gone = product.erasure.delete(owner, _who(person), COMMAND_LINE)
+    except NotFoundError:
+        stop(f"Account {owner.name} has no data about {person}.")
+    except ConflictError as send:
+        stop(f"Send {send} has a mail for this person. Wait until it ends, or cancel it.")
+    console.print(
+        f"Deleted: {len(gone.contact_ids)} contacts. Emptied: {gone.deliveries} rows of ledgers, "
+        f"{gone.rejects} rejected rows. Removed: {gone.mails} mails, {gone.files} uploaded files.",
+        soft_wrap=True,
+    )
 
 
 def _who(person: str) -> int | str:

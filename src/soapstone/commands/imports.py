@@ -10,9 +10,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from soapstone.accounts.account import Account
 from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
-from soapstone.commands.common import AccountName, Data, DatabaseUrl, account_of, console, opened, settings_of, stop
+from soapstone.commands.common import console, on_account, stop
 from soapstone.commands.inline_worker import work_off
 from soapstone.errors import InvalidError
 from soapstone.imports import excel_xml
@@ -30,6 +31,7 @@ from soapstone.imports.spec import (
     opt_outs_of,
 )
 from soapstone.imports.spreadsheet import as_csv, is_spreadsheet
+from soapstone.product import Product
 from soapstone.store.blobs import Upload
 
 app = typer.Typer()
@@ -40,7 +42,10 @@ _DELIMITERS = {"\t": r"\t", ";": ";", "|": "|"}
 
 
 @app.command("import")
+@on_account
 def import_(
+    product: Product,
+    owner: Account,
     file: Annotated[
         Path,
         typer.Argument(
@@ -53,21 +58,18 @@ def import_(
     ],
     list_id: Annotated[int | None, typer.Option("--list", help="The list that the contacts join.")] = None,
     no_list: Annotated[bool, typer.Option("--no-list", help="Store the contacts without a list.")] = False,
-    account: AccountName = None,
     columns: Annotated[
         list[str] | None,
         typer.Option("--map", help="COLUMN=FIELD, columns from 1; by default the header names fields."),
     ] = None,
     header: Annotated[bool, typer.Option(help="Whether the first line is a header.")] = True,
     delimiter: Annotated[
-        str,
-        typer.Option(help=r"Field delimiter; \t for a tab. By default detected: comma, semicolon, tab or bar."),
+        str, typer.Option(help=r"Field delimiter; \t for a tab. By default detected: comma, semicolon, tab or bar.")
     ] = "",
     qualifier: Annotated[str, typer.Option(help="Quote around a field; empty for none.")] = '"',
     skip: Annotated[int, typer.Option(min=0, max=MOST_SKIPPED, help="Lines above the header, such as a title.")] = 0,
     encoding: Annotated[
-        str,
-        typer.Option(help="Such as utf-8, utf-16, windows-1252, mac-roman, cp850, shift_jis; auto detects it."),
+        str, typer.Option(help="Such as utf-8, utf-16, windows-1252, mac-roman, cp850, shift_jis; auto detects it.")
     ] = "auto",
     sheet: Annotated[str, typer.Option(help="The sheet of a spreadsheet; the first by default.")] = "",
     on_existing: Annotated[
@@ -98,8 +100,6 @@ def import_(
     strict: Annotated[bool, typer.Option("--strict", help="Stop and store nothing if a column is unused.")] = False,
     roles: Annotated[bool, typer.Option("--roles", help="Accept role addresses, such as info@.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read, check and count; store nothing.")] = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Import a file of contacts into a list and watch it; exit code 1 unless it completes."""
     if no_list == (list_id is not None):
@@ -110,74 +110,72 @@ def import_(
         stop("--make-attributes needs a list and excludes --remove.")
     action = _action(members_only=members_only, remove=remove, clear=clear)
     given = _Form(delimiter.replace(r"\t", "\t"), qualifier, "" if encoding == "auto" else encoding, skip)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = None
-        if list_id is not None:
-            found = product.lists.get(owner.id, list_id)
-            if found is None:
-                stop(f"There is no list {list_id} in account {owner.name}.")
-        upload = product.blobs.new()
-        names: list[str] = []
-        try:
-            form = _copy(file, sheet, given, upload)
-            layout = product.imports.layout(upload, **asdict(form), header=header)
-            form = _Form(layout.delimiter, form.qualifier, form.encoding, layout.skip)
-            if header:
-                names = product.imports.header_names(upload, **asdict(form))
-            respected = opt_outs == "respect" and not remove
-            told = _opt_outs(names, columns or []) if respected else ()
-            headings = Headings(
-                None if list_id is None else product.profiles.attributes(list_id),
-                may_make=not remove,
-                splits_names=split_names,
-            )
-            if columns:
-                named = _mapped(columns)
-                ignored = {index for index, name in named.items() if is_opt_out(name)}
-                plan = headings.named(named, ignored, make_attributes=make_attributes)
-            else:
-                ignored = opt_outs_alone(told, make_attributes=make_attributes)
-                plan = headings.read(dict(enumerate(names)), owner.identifier, ignored)
-                if make_attributes:
-                    plan = plan.making(plan.unused)
-                elif plan.unused and not strict and _asks():
-                    plan = ask(headings, plan)
-            if strict and plan.unused:
-                stop(f"Not used: {_names(plan.unused.values())}. Nothing was stored.")
-            _tell(plan, dry_run=dry_run)
-            spec = ImportSpec(
-                columns=plan.columns,
-                unused=plan.told,
-                header=header,
-                **asdict(form),
-                action=action,
-                known="keep" if keep else on_existing or "overwrite",
-                blocked="keep",
-                identified_by="account",
-                replace=replace,
-                dry_run=dry_run,
-                # Existing members may be changed and removed.
-                reject_roles=action == "add" and not roles,
-                source="File",
-                repair=True,
-                opt_outs=told,
-            )
-            job = product.imports.submit(
-                account=owner,
-                login=None,
-                contact_list=found,
-                upload=upload,
-                spec=spec,
-                label=file.name,
-                new_attributes=plan.new,
-            )
-        except InvalidError as trouble:
-            stop(f"{trouble}{_hint(names)}")
-        finally:
-            upload.discard()
-        if work_off(product, job).state != "completed":
-            raise typer.Exit(1)
+    found = None
+    if list_id is not None:
+        found = product.lists.get(owner.id, list_id)
+        if found is None:
+            stop(f"There is no list {list_id} in account {owner.name}.")
+    upload = product.blobs.new()
+    names: list[str] = []
+    try:
+        form = _copy(file, sheet, given, upload)
+        layout = product.imports.layout(upload, **asdict(form), header=header)
+        form = _Form(layout.delimiter, form.qualifier, form.encoding, layout.skip)
+        if header:
+            names = product.imports.header_names(upload, **asdict(form))
+        respected = opt_outs == "respect" and not remove
+        told = _opt_outs(names, columns or []) if respected else ()
+        headings = Headings(
+            None if list_id is None else product.profiles.attributes(list_id),
+            may_make=not remove,
+            splits_names=split_names,
+        )
+        if columns:
+            named = _mapped(columns)
+            ignored = {index for index, name in named.items() if is_opt_out(name)}
+            plan = headings.named(named, ignored, make_attributes=make_attributes)
+        else:
+            ignored = opt_outs_alone(told, make_attributes=make_attributes)
+            plan = headings.read(dict(enumerate(names)), owner.identifier, ignored)
+            if make_attributes:
+                plan = plan.making(plan.unused)
+            elif plan.unused and not strict and _asks():
+                plan = ask(headings, plan)
+        if strict and plan.unused:
+            stop(f"Not used: {_names(plan.unused.values())}. Nothing was stored.")
+        _tell(plan, dry_run=dry_run)
+        spec = ImportSpec(
+            columns=plan.columns,
+            unused=plan.told,
+            header=header,
+            **asdict(form),
+            action=action,
+            known="keep" if keep else on_existing or "overwrite",
+            blocked="keep",
+            identified_by="account",
+            replace=replace,
+            dry_run=dry_run,
+            # Existing members may be changed and removed.
+            reject_roles=action == "add" and not roles,
+            source="File",
+            repair=True,
+            opt_outs=told,
+        )
+        job = product.imports.submit(
+            account=owner,
+            login=None,
+            contact_list=found,
+            upload=upload,
+            spec=spec,
+            label=file.name,
+            new_attributes=plan.new,
+        )
+    except InvalidError as trouble:
+        stop(f"{trouble}{_hint(names)}")
+    finally:
+        upload.discard()
+    if work_off(product, job).state != "completed":
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,8 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import (
-    AccountName,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    opened,
-    settings_of,
-    stop,
-    write_bytes,
-)
+from soapstone.accounts.account import Account
+from soapstone.commands.common import console, on_account, on_records, stop, write_bytes
 from soapstone.commands.inline_worker import watched
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.commands.progress import advance
@@ -27,61 +18,61 @@ from soapstone.commands.progress import found as job_of
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.console.number_format import span
 from soapstone.imports.rejects import rejects_file
+from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
 
 
 @app.command("list")
+@on_account
 def list_(
-    account: AccountName = None,
+    product: Product,
+    owner: Account,
     limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
     as_json: Json = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """List the newest jobs with their progress."""
     table = Table("Job", "Kind", "List", "State", "Progress", "Submitted (UTC)", "Label")
-    with opened(settings_of(data, database)) as product:
-        owner, views = account_of(product, account), JobViews(product)
-        found = product.jobs.find(account_id=owner.id, limit=limit)
-        if as_json:
-            from soapstone.api.jobs import JobOut
+    views = JobViews(product)
+    found = product.jobs.find(account_id=owner.id, limit=limit)
+    if as_json:
+        from soapstone.api.jobs import JobOut
 
-            print_all(found, partial(JobOut.of, product))
-            return
-        for job in found:
-            view = views.of(job)
-            table.add_row(
-                str(job.id),
-                view.title,
-                str(job.list_id or ""),
-                view.state,
-                "; ".join(filter(None, (advance(view), view.counted))),
-                f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
-                job.label,
-            )
+        print_all(found, partial(JobOut.of, product))
+        return
+    for job in found:
+        view = views.of(job)
+        table.add_row(
+            str(job.id),
+            view.title,
+            str(job.list_id or ""),
+            view.state,
+            "; ".join(filter(None, (advance(view), view.counted))),
+            f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
+            job.label,
+        )
     console.print(table)
 
 
 @app.command()
-def show(number: int, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def show(product: Product, number: int, as_json: Json = False) -> None:
     """Show one job: progress, counters and events."""
-    with opened(settings_of(data, database)) as product:
-        job = job_of(product, number)
-        if as_json:
-            from soapstone.api.jobs import JobOut
+    job = job_of(product, number)
+    if as_json:
+        from soapstone.api.jobs import JobOut
 
-            print_json(JobOut.of(product, job))
-            return
-        view = JobViews(product).of(job)
-        table = Table(show_header=False)
-        for name, value in _facts(view):
-            table.add_row(name, value)
-        console.print(table)
-        for sentence in filter(None, (*view.misfits, view.surplus)):
-            console.print(sentence)
-        for event in product.jobs.events(number):
-            console.print(f"{event.at:%H:%M:%S.%f} {event.state}, step {event.step}, attempt {event.attempt}")
+        print_json(JobOut.of(product, job))
+        return
+    view = JobViews(product).of(job)
+    table = Table(show_header=False)
+    for name, value in _facts(view):
+        table.add_row(name, value)
+    console.print(table)
+    for sentence in filter(None, (*view.misfits, view.surplus)):
+        console.print(sentence)
+    for event in product.jobs.events(number):
+        console.print(f"{event.at:%H:%M:%S.%f} {event.state}, step {event.step}, attempt {event.attempt}")
 
 
 def _facts(view: JobView) -> Iterator[tuple[str, str]]:
@@ -111,44 +102,49 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
 
 
 @app.command()
-def watch(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def watch(product: Product, number: int) -> None:
     """Watch a job until it ends; exit code 1 unless it completes, 130 if interrupted."""
-    with opened(settings_of(data, database)) as product:
-        job_of(product, number)
-        if watched(product, number).state != "completed":
-            raise typer.Exit(1)
+    job_of(product, number)
+    if watched(product, number).state != "completed":
+        raise typer.Exit(1)
 
 
 @app.command()
-def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def cancel(product: Product, number: int) -> None:
     """Cancel a job; finished work is kept."""
-    with opened(settings_of(data, database)) as product:
-        job = job_of(product, number)
-        if not product.jobs.cancel(None, number):
-            stop(f"Job {number} is over already: it is {job.state}.")
-        if job_of(product, number).over:
-            console.print(f"Job {number} is cancelled.")
-        else:
-            console.print(f"Job {number} ends after the work under way.")
+    cancel_job(product, number)
+
+
+def cancel_job(product: Product, number: int) -> None:
+    """Cancel a job and say what becomes of it. End the command if it is over."""
+    job = job_of(product, number)
+    if not product.jobs.cancel(None, number):
+        stop(f"Job {number} is over already: it is {job.state}.")
+    if job_of(product, number).over:
+        console.print(f"Job {number} is cancelled.")
+    else:
+        console.print(f"Job {number} ends after the work under way.")
 
 
 @app.command()
-def retry(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def retry(product: Product, number: int) -> None:
     """Retry a failed job from where it stopped."""
-    with opened(settings_of(data, database)) as product:
-        job = job_of(product, number)
-        if not product.jobs.retry(None, number):
-            if job.state == "failed":
-                stop(f"The input file of job {number} was removed; it cannot be retried.")
-            stop(f"Only a failed job can be retried; job {number} is {job.state}.")
-        console.print(f"Job {number} is queued again.")
+    job = job_of(product, number)
+    if not product.jobs.retry(None, number):
+        if job.state == "failed":
+            stop(f"The input file of job {number} was removed; it cannot be retried.")
+        stop(f"Only a failed job can be retried; job {number} is {job.state}.")
+    console.print(f"Job {number} is queued again.")
 
 
 @app.command()
-def rejects(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def rejects(product: Product, number: int) -> None:
     """Write the rejected rows of an import as CSV in UTF-8: line, reason, and the fields as they stood in the file."""
-    with opened(settings_of(data, database)) as product:
-        job = job_of(product, number)
-        if not is_import(job):
-            stop(f"Job {number} is not an import.")
-        write_bytes(rejects_file(product.imports, product.profiles, job))
+    job = job_of(product, number)
+    if not is_import(job):
+        stop(f"Job {number} is not an import.")
+    write_bytes(rejects_file(product.imports, product.profiles, job))

@@ -8,20 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import (
-    AccountName,
-    ChosenNumber,
-    Data,
-    DatabaseUrl,
-    account_of,
-    address_of,
-    console,
-    list_of,
-    opened,
-    settings_of,
-    stop,
-)
+from soapstone.accounts.account import Account
+from soapstone.commands.common import ChosenNumber, address_of, console, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.product import Product
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.vocabulary.tracking import TrackingMode
 
@@ -47,37 +37,35 @@ class ListTracking(StrEnum):
 
 
 @app.command()
+@on_account
 def create(
+    product: Product,
+    owner: Account,
     name: str,
     from_name: Annotated[str, typer.Option(help="Default sender's name.")] = "",
     from_address: Annotated[str, typer.Option(help="Default sender's address.")] = "",
     removal_link: Annotated[bool, _REMOVAL_LINK] = True,
     tracking: Annotated[ListTracking, _TRACKING] = ListTracking.ACCOUNT,
     number: ChosenNumber = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Create a list."""
     _check_sender(from_address)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        settings = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
-        made = product.lists.create(owner.id, name, settings=settings, tracking=tracking.column, number=number)
-        console.print(f"List {made.id} ({made.name}) was created.")
+    settings = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
+    made = product.lists.create(owner.id, name, settings=settings, tracking=tracking.column, number=number)
+    console.print(f"List {made.id} ({made.name}) was created.")
 
 
 @app.command()
+@on_account
 def edit(
+    product: Product,
+    owner: Account,
     list_id: Annotated[int, typer.Argument(metavar="LIST", help="Number of the list.")],
     name: Annotated[str | None, typer.Option(help="Its name.")] = None,
     from_name: Annotated[str | None, typer.Option(help="Default sender's name; empty for none.")] = None,
     from_address: Annotated[str | None, typer.Option(help="Default sender's address; empty for none.")] = None,
     removal_link: Annotated[bool | None, _REMOVAL_LINK] = None,
     tracking: Annotated[ListTracking | None, _TRACKING] = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Change the given settings of a list."""
     _check_sender(from_address or "")
@@ -90,48 +78,44 @@ def edit(
         columns["tracking"] = tracking.column
     if name is None and not settings and not columns:
         stop("Nothing to change: give an option.")
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = list_of(product, owner, list_id)
-        new_name = name.strip() if name is not None else None
-        product.lists.change(owner.id, found.id, name=new_name, settings=settings, **columns)
-        console.print(f"List {found.id} is changed.")
+    found = list_of(product, owner, list_id)
+    new_name = name.strip() if name is not None else None
+    product.lists.change(owner.id, found.id, name=new_name, settings=settings, **columns)
+    console.print(f"List {found.id} is changed.")
 
 
 @app.command("list")
-def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_account
+def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the lists of an account."""
     table = Table("List", "Name", "Members", "Subscribed")
-    with opened(settings_of(data, database)) as product:
-        found = product.lists.all(account_of(product, account).id)
-        if as_json:
-            from soapstone.api.lists import ListOut
+    found = product.lists.all(owner.id)
+    if as_json:
+        from soapstone.api.lists import ListOut
 
-            print_all(found, ListOut.of)
-            return
-        for each in found:
-            table.add_row(str(each.id), each.name, str(each.members), str(each.subscribed))
+        print_all(found, ListOut.of)
+        return
+    for each in found:
+        table.add_row(str(each.id), each.name, str(each.members), str(each.subscribed))
     console.print(table)
 
 
 @app.command("suppress")
+@on_account
 def suppress(
+    product: Product,
+    owner: Account,
     address: str,
     list_id: Annotated[int, typer.Option("--list", help="Only on this list; the whole account by default.")] = 0,
     ban: Annotated[bool, typer.Option(help="Ban the address instead.")] = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Suppress or ban an address: nothing is sent to it."""
     address = address_of(address)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        if list_id and product.lists.get(owner.id, list_id) is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
-        kind = "banned" if ban else "suppressed"
-        product.suppressions.add(owner.id, address, kind=kind, list_id=list_id)
-        console.print(f"{address} is {kind}.")
+    if list_id and product.lists.get(owner.id, list_id) is None:
+        stop(f"There is no list {list_id} in account {owner.name}.")
+    kind = "banned" if ban else "suppressed"
+    product.suppressions.add(owner.id, address, kind=kind, list_id=list_id)
+    console.print(f"{address} is {kind}.")
 
 
 def _check_sender(address: str) -> None:

@@ -12,20 +12,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
-from soapstone.commands.common import (
-    AccountName,
-    ChosenNumber,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    list_of,
-    opened,
-    printable,
-    settings_of,
-    stop,
-    text_of,
-)
+from soapstone.commands.common import ChosenNumber, console, list_of, on_account, printable, stop, text_of
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
@@ -50,7 +37,10 @@ Category = Annotated[int | None, typer.Option(help="Its message category; 0 for 
 
 
 @app.command()
+@on_account
 def add(
+    product: Product,
+    owner: Account,
     subject: Annotated[str, typer.Option(help="Subject; may hold merge fields.")],
     list_id: Annotated[int | None, typer.Option("--list", help="The message's list.")] = None,
     magnetmail: Annotated[
@@ -70,9 +60,6 @@ def add(
     campaign: Campaign = None,
     category: Category = None,
     number: ChosenNumber = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Save a message for a list, or for MagnetMail's calls, and print its number."""
     if magnetmail == (list_id is not None):
@@ -83,92 +70,83 @@ def add(
     if transactional and not magnetmail:
         kind = MessageKind.TRANSACTIONAL
     given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = None if list_id is None else list_of(product, owner, list_id).id
-        traits = _traits(product, owner, found, name, campaign, category)
-        saved = product.messages.save(
-            owner.id,
-            found,
-            Draft(**given),
-            kind=kind,
-            traits=Traits(**traits),
-            number=number,
-        )
-        console.print(f"Message {saved.id} is saved.")
-        warn_about(product, saved)
+    found = None if list_id is None else list_of(product, owner, list_id).id
+    traits = _traits(product, owner, found, name, campaign, category)
+    saved = product.messages.save(owner.id, found, Draft(**given), kind=kind, traits=Traits(**traits), number=number)
+    console.print(f"Message {saved.id} is saved.")
+    warn_about(product, saved)
 
 
 @app.command("list")
+@on_account
 def list_(
+    product: Product,
+    owner: Account,
     list_id: Annotated[int | None, typer.Option("--list", help="Only of this list.")] = None,
     transactional: Annotated[
         bool | None, typer.Option("--transactional/--saved", help="Only of this kind; all by default.")
     ] = None,
     archived: Annotated[bool, typer.Option("--archived", help="Show the archived ones instead.")] = False,
-    account: AccountName = None,
     as_json: Json = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """List the stored messages."""
     table = Table("Message", "Kind", "List", "Name", "Subject", "Changed (UTC)")
-    with opened(settings_of(data, database)) as product:
-        stored = product.messages.find(
-            account_of(product, account).id,
-            kind=None if transactional is None else MessageKind.TRANSACTIONAL if transactional else MessageKind.SAVED,
-            list_ids=None if list_id is None else [list_id],
-            archived=archived,
-            sent=False,
-        )
-        if as_json:
-            from soapstone.api.messages import MessageHead
+    stored = product.messages.find(
+        owner.id,
+        kind=None if transactional is None else MessageKind.TRANSACTIONAL if transactional else MessageKind.SAVED,
+        list_ids=None if list_id is None else [list_id],
+        archived=archived,
+        sent=False,
+    )
+    if as_json:
+        from soapstone.api.messages import MessageHead
 
-            print_all(stored, MessageHead.of)
-            return
-        for each in stored:
-            number, kept = str(each.list_id or ""), f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
-            table.add_row(str(each.id), each.kind, number, each.name, each.subject, kept)
+        print_all(stored, MessageHead.of)
+        return
+    for each in stored:
+        number, kept = str(each.list_id or ""), f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(str(each.id), each.kind, number, each.name, each.subject, kept)
     console.print(table)
 
 
 @app.command()
-def show(
-    message: int, account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None
-) -> None:
+@on_account
+def show(product: Product, owner: Account, message: int, as_json: Json = False) -> None:
     """Show a message as it is stored, with its merge fields."""
-    with opened(settings_of(data, database)) as product:
-        found = message_of(product, account_of(product, account), message)
-        if as_json:
-            from soapstone.api.messages import MessageOut
+    found = message_of(product, owner, message)
+    if as_json:
+        from soapstone.api.messages import MessageOut
 
-            print_json(MessageOut.shown(product, found))
-            return
-        table = Table(show_header=False)
-        for title, value in (
-            ("Kind", f"{found.kind}, archived" if found.archived else found.kind),
-            ("Name", found.name),
-            ("List", str(found.list_id or "")),
-            ("Campaign", str(found.campaign_id or "")),
-            ("Category", str(found.category_id or "")),
-            ("Subject", found.subject),
-            ("From", f"{found.from_name} <{found.from_address}>" if found.from_address else found.from_name),
-            ("Replies to", found.reply_address),
-            ("To", found.to_name),
-            ("Character set", found.charset),
-            ("Changed (UTC)", f"{found.updated_at:%Y-%m-%d %H:%M:%S}"),
-        ):
-            if value:
-                table.add_row(title, value)
-        console.print(table)
-        for title, body in (("HTML", found.html), ("Text", found.plain)):
-            if body.strip():
-                typer.echo(printable(f"\n{title}:\n{body}"))
-        warn_about(product, found)
+        print_json(MessageOut.shown(product, found))
+        return
+    table = Table(show_header=False)
+    for title, value in (
+        ("Kind", f"{found.kind}, archived" if found.archived else found.kind),
+        ("Name", found.name),
+        ("List", str(found.list_id or "")),
+        ("Campaign", str(found.campaign_id or "")),
+        ("Category", str(found.category_id or "")),
+        ("Subject", found.subject),
+        ("From", f"{found.from_name} <{found.from_address}>" if found.from_address else found.from_name),
+        ("Replies to", found.reply_address),
+        ("To", found.to_name),
+        ("Character set", found.charset),
+        ("Changed (UTC)", f"{found.updated_at:%Y-%m-%d %H:%M:%S}"),
+    ):
+        if value:
+            table.add_row(title, value)
+    console.print(table)
+    for title, body in (("HTML", found.html), ("Text", found.plain)):
+        if body.strip():
+            typer.echo(printable(f"\n{title}:\n{body}"))
+    warn_about(product, found)
 
 
 @app.command()
+@on_account
 def edit(
+    product: Product,
+    owner: Account,
     message: int,
     subject: Subject = None,
     html: Html = None,
@@ -181,27 +159,25 @@ def edit(
     charset: Charset = None,
     campaign: Campaign = None,
     category: Category = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Change the given parts of a message, unless it is queued or being sent."""
     given = _given(subject, html, text, from_name, from_address, reply_address, to_name, charset)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = message_of(product, owner, message)
-        traits = _traits(product, owner, found.list_id, name, campaign, category)
-        if not given and not traits:
-            stop("Nothing to change: give an option.")
-        changed = product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
-        if changed is None:
-            stop(f"There is no message {message} in account {owner.name}.")
-        console.print(f"Message {message} is changed.")
-        warn_about(product, changed)
+    found = message_of(product, owner, message)
+    traits = _traits(product, owner, found.list_id, name, campaign, category)
+    if not given and not traits:
+        stop("Nothing to change: give an option.")
+    changed = product.messages.edit(owner.id, message, replace(Draft.of(found), **given), traits=traits)
+    if changed is None:
+        stop(f"There is no message {message} in account {owner.name}.")
+    console.print(f"Message {message} is changed.")
+    warn_about(product, changed)
 
 
 @app.command()
+@on_account
 def preview(
+    product: Product,
+    owner: Account,
     message: int,
     to: Annotated[str, typer.Option(help="Address of the recipient; none by default.")] = "",
     list_id: Annotated[
@@ -211,25 +187,20 @@ def preview(
         list[str] | None, typer.Option("--field", help="NAME=VALUE, an extra merge value; repeatable.")
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Show the HTML body, not the text.")] = False,
-    account: AccountName = None,
     as_json: Json = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Show a message as a recipient gets it; nothing is sent."""
     to = repaired(to)
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = message_of(product, owner, message)
-        number = list_id if list_id is not None else found.list_id
-        contact_list = None if number is None else list_of(product, owner, number)
-        seen = product.previews.of(
-            found,
-            contact_list,
-            email=to,
-            contact_id=product.contacts.find(owner, email=to) if to else None,
-            fields=merge_values(fields or ()),
-        )
+    found = message_of(product, owner, message)
+    number = list_id if list_id is not None else found.list_id
+    contact_list = None if number is None else list_of(product, owner, number)
+    seen = product.previews.of(
+        found,
+        contact_list,
+        email=to,
+        contact_id=product.contacts.find(owner, email=to) if to else None,
+        fields=merge_values(fields or ()),
+    )
     if as_json:
         from soapstone.api.messages import PreviewOut
 
@@ -245,18 +216,16 @@ def preview(
 
 
 @app.command()
+@on_account
 def archive(
+    product: Product,
+    owner: Account,
     message: int,
     undo: Annotated[bool, typer.Option("--undo", help="Restore it from the archive.")] = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Archive a message; it can still be sent."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        product.messages.mark(owner.id, message_of(product, owner, message).id, archived=not undo)
-        console.print(f"Message {message} is {'out of' if undo else 'in'} the archive.")
+    product.messages.mark(owner.id, message_of(product, owner, message).id, archived=not undo)
+    console.print(f"Message {message} is {'out of' if undo else 'in'} the archive.")
 
 
 def message_of(product: Product, owner: Account, number: int) -> Message:

@@ -8,20 +8,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import (
-    AccountName,
-    ChosenNumber,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    opened,
-    settings_of,
-    stop,
-)
+from soapstone.accounts.account import Account
+from soapstone.commands.common import ChosenNumber, console, on_account, stop
 from soapstone.commands.json_output import Json, own, print_all
 from soapstone.contacts.fields import field_column
 from soapstone.contacts.search import Example
+from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Searches for contacts.")
 
@@ -29,71 +21,59 @@ Criteria = Annotated[list[str], typer.Argument(help="FIELD=VALUE, such as Last_N
 
 
 @app.command()
+@on_account
 def find(
+    product: Product,
+    owner: Account,
     criteria: Criteria,
     limit: Annotated[int, typer.Option(min=1, max=2000, help="Maximum number of contacts.")] = 100,
-    account: AccountName = None,
     as_json: Json = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Show the contacts that match all conditions."""
     table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = product.search.page(owner, Example(values=_values(criteria)), limit=limit)
-        if as_json:
-            from soapstone.api.contacts import ContactOut
+    found = product.search.page(owner, Example(values=_values(criteria)), limit=limit)
+    if as_json:
+        from soapstone.api.contacts import ContactOut
 
-            print_all(found, ContactOut.of)
-            return
-        for person in found:
-            names = ("email", "custom_id", "first_name", "last_name")
-            table.add_row(str(person.id), *(person.fields[name] for name in names))
+        print_all(found, ContactOut.of)
+        return
+    for person in found:
+        names = ("email", "custom_id", "first_name", "last_name")
+        table.add_row(str(person.id), *(person.fields[name] for name in names))
     console.print(table)
 
 
 @app.command()
-def save(
-    name: str,
-    criteria: Criteria,
-    number: ChosenNumber = None,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_account
+def save(product: Product, owner: Account, name: str, criteria: Criteria, number: ChosenNumber = None) -> None:
     """Save a search."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
-        console.print(f"Search {saved.id} ({saved.name}) is saved.")
+    saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
+    console.print(f"Search {saved.id} ({saved.name}) is saved.")
 
 
 @app.command("list")
-def list_(account: AccountName = None, as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_account
+def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the saved searches."""
     table = Table("Search", "Name", "Looks for")
-    with opened(settings_of(data, database)) as product:
-        found = product.saved_searches.all(account_of(product, account).id)
-        if as_json:
-            from soapstone.api.saved_searches import SearchOut
+    found = product.saved_searches.all(owner.id)
+    if as_json:
+        from soapstone.api.saved_searches import SearchOut
 
-            print_all(found, own(SearchOut))
-            return
-        for each in found:
-            table.add_row(
-                str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items())
-            )
+        print_all(found, own(SearchOut))
+        return
+    for each in found:
+        table.add_row(str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items()))
     console.print(table)
 
 
 @app.command()
-def delete(name: str, account: AccountName = None, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_account
+def delete(product: Product, owner: Account, name: str) -> None:
     """Delete a saved search."""
-    with opened(settings_of(data, database)) as product:
-        if not product.saved_searches.delete(account_of(product, account).id, name):
-            stop(f"There is no search {name}.")
-        console.print(f"Search {name} was deleted.")
+    if not product.saved_searches.delete(owner.id, name):
+        stop(f"There is no search {name}.")
+    console.print(f"Search {name} was deleted.")
 
 
 def _values(criteria: Sequence[str]) -> dict[str, str]:

@@ -21,21 +21,9 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.clock import now
-from soapstone.commands import jobs
-from soapstone.commands.common import (
-    AccountName,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    list_of,
-    opened,
-    printable,
-    settings_of,
-    stop,
-    write_bytes,
-)
+from soapstone.commands.common import console, list_of, on_account, on_records, printable, stop, write_bytes
 from soapstone.commands.conditions import terms_of
+from soapstone.commands.jobs import cancel_job
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.commands.messages import merge_values, message_of
 from soapstone.commands.progress import found
@@ -71,46 +59,48 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation, for scr
 
 
 @app.command("list")
+@on_account
 def list_(
+    product: Product,
+    owner: Account,
     list_id: Annotated[int | None, typer.Option("--list", help="Only of this list.")] = None,
     tests: Annotated[
         bool, typer.Option("--tests", help="Include tests, reviews, and the server's own mails, such as confirmations.")
     ] = False,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     as_json: Json = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """List the newest sends with their progress."""
     table = Table("Send", "Purpose", "Message", "List", "State", "Counted", "Submitted (UTC)", "Due (UTC)")
-    with opened(settings_of(data, database)) as product:
-        owner, views = account_of(product, account), JobViews(product)
-        lists = None if list_id is None else [list_of(product, owner, list_id).id]
-        records = product.reports.find(owner.id, list_ids=lists, tests=tests, newest=True, limit=limit)
-        if as_json:
-            from soapstone.api.sends import SendHead
+    views = JobViews(product)
+    lists = None if list_id is None else [list_of(product, owner, list_id).id]
+    records = product.reports.find(owner.id, list_ids=lists, tests=tests, newest=True, limit=limit)
+    if as_json:
+        from soapstone.api.sends import SendHead
 
-            print_all(records, SendHead.of)
-            return
-        for record in records:
-            job = record.job
-            view = views.of(job)
-            table.add_row(
-                str(job.id),
-                record.purpose,
-                str(record.source_id or record.message_id),
-                str(record.list_id or ""),
-                view.state,
-                view.counted,
-                f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
-                f"{job.due_at:%Y-%m-%d %H:%M:%S}",
-            )
+        print_all(records, SendHead.of)
+        return
+    for record in records:
+        job = record.job
+        view = views.of(job)
+        table.add_row(
+            str(job.id),
+            record.purpose,
+            str(record.source_id or record.message_id),
+            str(record.list_id or ""),
+            view.state,
+            view.counted,
+            f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
+            f"{job.due_at:%Y-%m-%d %H:%M:%S}",
+        )
     console.print(table)
 
 
 @app.command("to-list")
+@on_account
 def to_list(
+    product: Product,
+    owner: Account,
     message: MessageNumber,
     list_id: ListId = None,
     conditions: Annotated[
@@ -124,67 +114,63 @@ def to_list(
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
     yes: Yes = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Send a message to the subscribed members of a list."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        stored = message_of(product, owner, message)
-        contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
-        terms = terms_of(product, contact_list, conditions or ())
-        people = count_members(product.database, [contact_list.id], terms)
-        recipients = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
-        _ask(yes, stored, f"{recipients} who meet the conditions" if terms else recipients, moment)
-        ticket = product.sends.to_members(
-            account=owner,
-            login=None,
-            contact_list=contact_list,
-            message=stored,
-            terms=terms,
-            due_at=moment,
-            unsubscribe=_choice(no_unsubscribe),
-        )
-        _tell(ticket)
+    stored = message_of(product, owner, message)
+    contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
+    terms = terms_of(product, contact_list, conditions or ())
+    people = count_members(product.database, [contact_list.id], terms)
+    recipients = f"{people:,} subscribed members of list {contact_list.id} ({contact_list.name})"
+    _ask(yes, stored, f"{recipients} who meet the conditions" if terms else recipients, moment)
+    ticket = product.sends.to_members(
+        account=owner,
+        login=None,
+        contact_list=contact_list,
+        message=stored,
+        terms=terms,
+        due_at=moment,
+        unsubscribe=_choice(no_unsubscribe),
+    )
+    _tell(ticket)
 
 
 @app.command("to-groups")
+@on_account
 def to_groups(
+    product: Product,
+    owner: Account,
     message: MessageNumber,
     groups: Annotated[list[int], typer.Argument(help="Numbers of the lists, in order.")],
     allow_repeat: Annotated[bool, typer.Option("--allow-repeat", help="Send again to earlier recipients.")] = False,
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
     yes: Yes = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Send a message to several lists: one send for each list, one mail for each person."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        stored = message_of(product, owner, message)
-        lists = [list_of(product, owner, number) for number in dict.fromkeys(groups)]
-        moment = _moment(owner, at)
-        people = count_members(product.database, [each.id for each in lists])
-        names = ", ".join(f"{each.id} ({each.name})" for each in lists)
-        _ask(yes, stored, f"{people:,} subscribed members of lists {names}", moment)
-        tickets = product.sends.to_groups(
-            account=owner,
-            login=None,
-            groups=lists,
-            message=stored,
-            allow_repeat=allow_repeat,
-            due_at=moment,
-            unsubscribe=_choice(no_unsubscribe),
-        )
-        for ticket in tickets:
-            _tell(ticket)
+    stored = message_of(product, owner, message)
+    lists = [list_of(product, owner, number) for number in dict.fromkeys(groups)]
+    moment = _moment(owner, at)
+    people = count_members(product.database, [each.id for each in lists])
+    names = ", ".join(f"{each.id} ({each.name})" for each in lists)
+    _ask(yes, stored, f"{people:,} subscribed members of lists {names}", moment)
+    tickets = product.sends.to_groups(
+        account=owner,
+        login=None,
+        groups=lists,
+        message=stored,
+        allow_repeat=allow_repeat,
+        due_at=moment,
+        unsubscribe=_choice(no_unsubscribe),
+    )
+    for ticket in tickets:
+        _tell(ticket)
 
 
 @app.command("to-addresses")
+@on_account
 def to_addresses(
+    product: Product,
+    owner: Account,
     message: MessageNumber,
     emails: Annotated[list[str], typer.Argument(metavar="ADDRESSES...", help="The recipients.")],
     list_id: ListId = None,
@@ -193,29 +179,27 @@ def to_addresses(
     ] = None,
     test: Annotated[bool, typer.Option("--test", help="Send as a test: the mails count in no figure.")] = False,
     at: At = "",
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Send a message to single addresses for a list; they need not be members."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        stored = message_of(product, owner, message)
-        ticket = product.sends.to_addresses(
-            account=owner,
-            login=None,
-            contact_list=_list(product, owner, stored, list_id),
-            message=stored,
-            emails=list(map(repaired, emails)),
-            purpose=Purpose.TEST if test else Purpose.TRANSACTIONAL,
-            fields=merge_values(fields or ()),
-            due_at=_moment(owner, at),
-        )
-        _tell(ticket)
+    stored = message_of(product, owner, message)
+    ticket = product.sends.to_addresses(
+        account=owner,
+        login=None,
+        contact_list=_list(product, owner, stored, list_id),
+        message=stored,
+        emails=list(map(repaired, emails)),
+        purpose=Purpose.TEST if test else Purpose.TRANSACTIONAL,
+        fields=merge_values(fields or ()),
+        due_at=_moment(owner, at),
+    )
+    _tell(ticket)
 
 
 @app.command("to-file")
+@on_account
 def to_file(
+    product: Product,
+    owner: Account,
     message: MessageNumber,
     path: Annotated[
         Path,
@@ -226,60 +210,51 @@ def to_file(
     list_id: ListId = None,
     header: Annotated[bool, typer.Option(help="Whether the first line names the columns.")] = True,
     delimiter: Annotated[
-        str,
-        typer.Option(help=r"Field delimiter; \t for a tab. By default detected: comma, semicolon, tab or bar."),
+        str, typer.Option(help=r"Field delimiter; \t for a tab. By default detected: comma, semicolon, tab or bar.")
     ] = "",
     qualifier: Annotated[str, typer.Option(help="Quote around a field; empty for none.")] = '"',
     at: At = "",
     no_unsubscribe: NoUnsubscribe = False,
     yes: Yes = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Send a message to the people in a file for a list, without subscribing them."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        stored = message_of(product, owner, message)
-        contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
-        upload = product.blobs.new()
-        try:
-            # Refuses a wrong delimiter or qualifier before the file is read with them.
-            form = FileForm(name=path.name, delimiter=delimiter, qualifier=qualifier, header=header, repair=True)
-            layout = recognised(
-                path,
-                delimiter=form.delimiter if delimiter else "",
-                qualifier=qualifier,
-                encoding="",
-                skip=0,
-                header=header,
-            )
-            form = replace(form, **layout._asdict())
-            people = sum(is_mailbox(row.address) and not row.flawed for row in SuppliedFile(path, form).rows())
-            _ask(yes, stored, f"{people:,} rows with an address in {path.name}", moment)
-            with path.open("rb") as source:
-                while block := source.read(BLOCK):
-                    upload.write(block)
-            upload.close()
-            ticket = product.sends.to_file(
-                account=owner,
-                login=None,
-                contact_list=contact_list,
-                message=stored,
-                upload=upload,
-                file=form,
-                due_at=moment,
-                unsubscribe=_choice(no_unsubscribe),
-            )
-        except OSError as trouble:
-            stop(f"Cannot read {path}: {trouble.strerror}.")
-        finally:
-            upload.discard()
-        _tell(ticket)
+    stored = message_of(product, owner, message)
+    contact_list, moment = _list(product, owner, stored, list_id), _moment(owner, at)
+    upload = product.blobs.new()
+    try:
+        # Refuses a wrong delimiter or qualifier before the file is read with them.
+        form = FileForm(name=path.name, delimiter=delimiter, qualifier=qualifier, header=header, repair=True)
+        layout = recognised(
+            path, delimiter=form.delimiter if delimiter else "", qualifier=qualifier, encoding="", skip=0, header=header
+        )
+        form = replace(form, **layout._asdict())
+        people = sum(is_mailbox(row.address) and not row.flawed for row in SuppliedFile(path, form).rows())
+        _ask(yes, stored, f"{people:,} rows with an address in {path.name}", moment)
+        with path.open("rb") as source:
+            while block := source.read(BLOCK):
+                upload.write(block)
+        upload.close()
+        ticket = product.sends.to_file(
+            account=owner,
+            login=None,
+            contact_list=contact_list,
+            message=stored,
+            upload=upload,
+            file=form,
+            due_at=moment,
+            unsubscribe=_choice(no_unsubscribe),
+        )
+    except OSError as trouble:
+        stop(f"Cannot read {path}: {trouble.strerror}.")
+    finally:
+        upload.discard()
+    _tell(ticket)
 
 
 @app.command()
+@on_records
 def status(
+    product: Product,
     number: int,
     recipients: Annotated[bool, typer.Option("--recipients", help="Show each recipient.")] = False,
     states: Annotated[
@@ -293,98 +268,91 @@ def status(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print JSON for programs; with --recipients only the rows, all of them.")
     ] = False,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Show a send: its state, its counts, and each recipient's state and reason."""
-    with opened(settings_of(data, database)) as product:
-        job = _send(product, number)
-        if as_csv:
-            _write_csv(_recipients(product, job, states or (), reasons or ()))
-            return
-        if as_json:
-            from soapstone.api.sends import RecipientOut, SendOut
+    job = _send(product, number)
+    if as_csv:
+        _write_csv(_recipients(product, job, states or (), reasons or ()))
+        return
+    if as_json:
+        from soapstone.api.sends import RecipientOut, SendOut
 
-            if recipients:
-                rows = _recipients(product, job, states or (), reasons or ())
-                batches = iter(lambda: list(islice(rows, ROWS)), [])
-                shown = (each for batch in batches for each in RecipientOut.all(product.event_reports, batch))
-                print_all(shown, lambda recipient: recipient)
-                return
-            record = product.reports.of_job(job.account_id, number)
-            print_json(SendOut.whole(product.reports, record) if record else None)
-            return
-        view = JobViews(product).of(job)
-        counts = product.reports.counts(number)
-        skipped = product.reports.reasons(number)
-        console.print(f"Send {number} {', '.join(filter(None, (view.state, *view.facts)))}", soft_wrap=True)
-        if not job.over and job.due_at > now():
-            console.print(f"It is due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC.")
-        if job.error:
-            console.print(job.error, soft_wrap=True)
-        if view.warning:
-            console.print(view.warning, soft_wrap=True)
-        for state in DeliveryState:
-            if state in counts:
-                console.print(f"{counts[state]:,} {state}: {state.label}")
-        for reason in sorted(skipped):
-            console.print(f"  {skipped[reason]:,} {reason}: {SkipReason(reason).meaning}", soft_wrap=True)
         if recipients:
-            table = Table("Address", "State", "Why", "Server's reply", "Attempts", "Sent (UTC)", "Next try (UTC)")
-            some = _recipients(product, job, states or (), reasons or (), limit + 1)
-            for row, _ in zip(some, range(limit), strict=False):
-                table.add_row(*_cells(row))
-            console.print(table)
-            if next(some, None) is not None:
-                console.print(f"These are {limit:,}: show more with --limit, or all with --csv.")
+            rows = _recipients(product, job, states or (), reasons or ())
+            batches = iter(lambda: list(islice(rows, ROWS)), [])
+            shown = (each for batch in batches for each in RecipientOut.all(product.event_reports, batch))
+            print_all(shown, lambda recipient: recipient)
+            return
+        record = product.reports.of_job(job.account_id, number)
+        print_json(SendOut.whole(product.reports, record) if record else None)
+        return
+    view = JobViews(product).of(job)
+    counts = product.reports.counts(number)
+    skipped = product.reports.reasons(number)
+    console.print(f"Send {number} {', '.join(filter(None, (view.state, *view.facts)))}", soft_wrap=True)
+    if not job.over and job.due_at > now():
+        console.print(f"It is due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC.")
+    if job.error:
+        console.print(job.error, soft_wrap=True)
+    if view.warning:
+        console.print(view.warning, soft_wrap=True)
+    for state in DeliveryState:
+        if state in counts:
+            console.print(f"{counts[state]:,} {state}: {state.label}")
+    for reason in sorted(skipped):
+        console.print(f"  {skipped[reason]:,} {reason}: {SkipReason(reason).meaning}", soft_wrap=True)
+    if recipients:
+        table = Table("Address", "State", "Why", "Server's reply", "Attempts", "Sent (UTC)", "Next try (UTC)")
+        some = _recipients(product, job, states or (), reasons or (), limit + 1)
+        for row, _ in zip(some, range(limit), strict=False):
+            table.add_row(*_cells(row))
+        console.print(table)
+        if next(some, None) is not None:
+            console.print(f"These are {limit:,}: show more with --limit, or all with --csv.")
 
 
 @app.command("retry-failed")
-def retry_failed(
-    number: int,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_records
+def retry_failed(product: Product, number: int) -> None:
     """Retry the failed recipients of a finished send in a new send."""
-    with opened(settings_of(data, database)) as product:
-        job = _send(product, number)
-        if not job.over:
-            stop(f"Send {number} is not over.")
-        if not product.reports.counts(number).get("failed"):
-            stop(f"Send {number} has no failed recipients.")
-        owner = product.accounts.get(job.account_id)
-        ticket = product.sends.to_failed(account=owner, login=None, job=job) if owner is not None else None
-        if ticket is None:
-            stop(f"Send {number} cannot be tried again.")
-        _tell(ticket)
+    job = _send(product, number)
+    if not job.over:
+        stop(f"Send {number} is not over.")
+    if not product.reports.counts(number).get("failed"):
+        stop(f"Send {number} has no failed recipients.")
+    owner = product.accounts.get(job.account_id)
+    ticket = product.sends.to_failed(account=owner, login=None, job=job) if owner is not None else None
+    if ticket is None:
+        stop(f"Send {number} cannot be tried again.")
+    _tell(ticket)
 
 
 @app.command()
-def pause(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def pause(product: Product, number: int) -> None:
     """Pause a send, after the mails under way, until it is resumed."""
-    with opened(settings_of(data, database)) as product:
-        job = _send(product, number)
-        if not product.jobs.pause(None, number):
-            stop(f"Send {number} is over." if job.over else f"Send {number} is already paused.")
-        console.print(f"Send {number} pauses after the work under way. To go on: soapstone send resume {number}")
+    job = _send(product, number)
+    if not product.jobs.pause(None, number):
+        stop(f"Send {number} is over." if job.over else f"Send {number} is already paused.")
+    console.print(f"Send {number} pauses after the work under way. To go on: soapstone send resume {number}")
 
 
 @app.command()
-def resume(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def resume(product: Product, number: int) -> None:
     """Resume a paused send."""
-    with opened(settings_of(data, database)) as product:
-        _send(product, number)
-        if not product.jobs.pause(None, number, paused=False):
-            stop(f"Send {number} is not paused.")
-        console.print(f"Send {number} is resumed.")
+    _send(product, number)
+    if not product.jobs.pause(None, number, paused=False):
+        stop(f"Send {number} is not paused.")
+    console.print(f"Send {number} is resumed.")
 
 
 @app.command()
-def cancel(number: int, data: Data = None, database: DatabaseUrl = None) -> None:
+@on_records
+def cancel(product: Product, number: int) -> None:
     """Cancel a send; mails already sent stay sent."""
-    with opened(settings_of(data, database)) as product:
-        _send(product, number)
-    jobs.cancel(number, data, database)
+    _send(product, number)
+    cancel_job(product, number)
 
 
 def _ask(yes: bool, message: Message, recipients: str, moment: datetime | None) -> None:

@@ -58,8 +58,7 @@ def serve(
         bool, typer.Option("--test", help="A test server: new records in a temporary folder, controlled under /_test/.")
     ] = False,
     test_on_any_address: Annotated[
-        bool,
-        typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container."),
+        bool, typer.Option("--test-on-any-address", help="With --test: listen on every address, as in a container.")
     ] = False,
     seed: Annotated[Path | None, typer.Option(help="With --test: a YAML or JSON file of initial records.")] = None,
     shadow: Annotated[

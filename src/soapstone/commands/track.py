@@ -11,17 +11,7 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import (
-    AccountName,
-    Data,
-    DatabaseUrl,
-    account_of,
-    console,
-    opened,
-    settings_of,
-    stop,
-    write_bytes,
-)
+from soapstone.commands.common import account_of, console, on_account, on_records, stop, write_bytes
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.labels import MAIL_FIGURES
 from soapstone.product import Product
@@ -47,191 +37,166 @@ All = Annotated[bool, typer.Option("--json", help="Print JSON for programs: all 
 
 
 @app.command()
+@on_account
 def figures(
-    message: MessageOption = None,
-    send: SendOption = None,
-    as_json: Json = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
+    product: Product, owner: Account, message: MessageOption = None, send: SendOption = None, as_json: Json = False
 ) -> None:
     """Show the figures of a send, or of all sends of a message; test sends count in no message."""
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        from soapstone.api.figures import FiguresOut, MessageFiguresOut, SendFiguresOut
+    from soapstone.api.figures import FiguresOut, MessageFiguresOut, SendFiguresOut
 
-        found: FiguresOut
-        if send is not None:
-            number = _send(product, owner, send, message).job.id
-            found = SendFiguresOut.alone(product.message_figures, owner.id, number)
-        elif message is not None:
-            _check_message(product, owner, message)
-            found = MessageFiguresOut.whole(product.message_figures, owner.id, message)
-        else:
-            stop("Name a message with --message, or a send with --send.")
-        if as_json:
-            print_json(found)
-            return
-        for name, label in MAIL_FIGURES.items():
-            console.print(f"{getattr(found, name):,} {label}")
+    found: FiguresOut
+    if send is not None:
+        number = _send(product, owner, send, message).job.id
+        found = SendFiguresOut.alone(product.message_figures, owner.id, number)
+    elif message is not None:
+        _check_message(product, owner, message)
+        found = MessageFiguresOut.whole(product.message_figures, owner.id, message)
+    else:
+        stop("Name a message with --message, or a send with --send.")
+    if as_json:
+        print_json(found)
+        return
+    for name, label in MAIL_FIGURES.items():
+        console.print(f"{getattr(found, name):,} {label}")
 
 
 @app.command()
-def links(
-    message: MessageNumber,
-    as_json: Json = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_account
+def links(product: Product, owner: Account, message: MessageNumber, as_json: Json = False) -> None:
     """List the tracked links of all sends of a message, with their clicks."""
     table = Table("Link", "Message", "Position", "Body", "URL", "Clicks", "Clickers", "By programs")
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        _check_message(product, owner, message)
+    _check_message(product, owner, message)
 
-        def read(after: int) -> list[LinkRecord]:
-            return product.message_figures.links(owner.id, message, after=after, limit=ROWS)
+    def read(after: int) -> list[LinkRecord]:
+        return product.message_figures.links(owner.id, message, after=after, limit=ROWS)
 
-        found = _all(read, lambda link: link.id)
-        if as_json:
-            from soapstone.api.figures import LinkOut
+    found = _all(read, lambda link: link.id)
+    if as_json:
+        from soapstone.api.figures import LinkOut
 
-            print_all(found, LinkOut.of)
-            return
-        for link in found:
-            counted = (link.figures.clicks, link.figures.clickers, link.figures.machine_clicks)
-            table.add_row(
-                str(link.id),
-                str(link.message_id),
-                str(link.position),
-                link.body,
-                link.url,
-                *(f"{amount:,}" for amount in counted),
-            )
+        print_all(found, LinkOut.of)
+        return
+    for link in found:
+        counted = (link.figures.clicks, link.figures.clickers, link.figures.machine_clicks)
+        table.add_row(
+            str(link.id),
+            str(link.message_id),
+            str(link.position),
+            link.body,
+            link.url,
+            *(f"{amount:,}" for amount in counted),
+        )
     console.print(table)
 
 
 @app.command()
+@on_account
 def events(
+    product: Product,
+    owner: Account,
     kind: Annotated[MailEventKind, typer.Argument(help="The kind of events.")],
     message: MessageOption = None,
     send: SendOption = None,
     limit: Limit = 100,
     as_json: All = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """List events in the order in which they were recorded: of a send, a message, or all contacts of the account."""
     table = Table("Time (UTC)", "Send", "Message", "Address", "First", "Link")
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = _all(_feed(product, owner, kind, message, send), lambda event: event.number)
-        if as_json:
-            from soapstone.api.events import MailEventOut
+    found = _all(_feed(product, owner, kind, message, send), lambda event: event.number)
+    if as_json:
+        from soapstone.api.events import MailEventOut
 
-            print_all(found, lambda event: MailEventOut.of(kind, event))
-            return
-        for event in islice(found, limit):
-            table.add_row(
-                f"{event.at:%Y-%m-%d %H:%M:%S}",
-                str(event.job_id),
-                str(event.message_id),
-                event.email,
-                "yes" if event.is_first else "",
-                event.url or "",
-            )
-        more = next(found, None) is not None
+        print_all(found, lambda event: MailEventOut.of(kind, event))
+        return
+    for event in islice(found, limit):
+        table.add_row(
+            f"{event.at:%Y-%m-%d %H:%M:%S}",
+            str(event.job_id),
+            str(event.message_id),
+            event.email,
+            "yes" if event.is_first else "",
+            event.url or "",
+        )
+    more = next(found, None) is not None
     console.print(table)
     _tell_of_more(more, limit)
 
 
 @app.command()
-def bounces(
-    send: SendNumber,
-    limit: Limit = 100,
-    as_json: All = False,
-    account: AccountName = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
-) -> None:
+@on_account
+def bounces(product: Product, owner: Account, send: SendNumber, limit: Limit = 100, as_json: All = False) -> None:
     """List the mails of a send that did not arrive, with what the servers said."""
     table = Table("Time (UTC)", "Address", "Class", "Reason", "Code", "Server's words")
-    with opened(settings_of(data, database)) as product:
-        owner = account_of(product, account)
-        found = _all(_feed(product, owner, MailEventKind.BOUNCE, None, send), lambda event: event.number)
-        if as_json:
-            from soapstone.api.events import BouncedOut
+    found = _all(_feed(product, owner, MailEventKind.BOUNCE, None, send), lambda event: event.number)
+    if as_json:
+        from soapstone.api.events import BouncedOut
 
-            print_all(found, BouncedOut.of)
-            return
-        for event in islice(found, limit):
-            told = event.bounce
-            if told is not None:
-                table.add_row(
-                    f"{told.at:%Y-%m-%d %H:%M:%S}",
-                    event.email,
-                    told.bounce_class.label,
-                    told.reason,
-                    told.code,
-                    told.detail,
-                )
-        more = next(found, None) is not None
+        print_all(found, BouncedOut.of)
+        return
+    for event in islice(found, limit):
+        told = event.bounce
+        if told is not None:
+            table.add_row(
+                f"{told.at:%Y-%m-%d %H:%M:%S}",
+                event.email,
+                told.bounce_class.label,
+                told.reason,
+                told.code,
+                told.detail,
+            )
+    more = next(found, None) is not None
     console.print(table)
     _tell_of_more(more, limit)
 
 
 @app.command()
+@on_records
 def incoming(
+    product: Product,
     outcome: Annotated[IncomingOutcome | None, typer.Option(help="Only those with this outcome.")] = None,
     limit: Limit = 100,
     as_json: All = False,
     account: Annotated[
         str | None, typer.Option(help="Only mails about this account; without it those about none, too.")
     ] = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """List mails that came in about sent mails, such as bounces, and what was made of each."""
     table = Table("Number", "Time (UTC)", "Way", "Mail", "Outcome", "Address", "Code", "Words")
-    with opened(settings_of(data, database)) as product:
-        number = account_of(product, account).id if account else None
-        records = product.incoming_records
-        found = _all(lambda after: records.after(number, after, ROWS, outcome=outcome), lambda each: each.id)
-        if as_json:
-            from soapstone.api.incoming import IncomingMailOut
+    number = account_of(product, account).id if account else None
+    records = product.incoming_records
+    found = _all(lambda after: records.after(number, after, ROWS, outcome=outcome), lambda each: each.id)
+    if as_json:
+        from soapstone.api.incoming import IncomingMailOut
 
-            print_all(found, IncomingMailOut.of)
-            return
-        for each in islice(found, limit):
-            table.add_row(
-                str(each.id),
-                f"{each.received_at:%Y-%m-%d %H:%M:%S}",
-                each.source,
-                IncomingKind(each.kind).label,
-                IncomingOutcome(each.outcome).label,
-                each.address,
-                each.code,
-                each.detail,
-            )
-        more = next(found, None) is not None
+        print_all(found, IncomingMailOut.of)
+        return
+    for each in islice(found, limit):
+        table.add_row(
+            str(each.id),
+            f"{each.received_at:%Y-%m-%d %H:%M:%S}",
+            each.source,
+            IncomingKind(each.kind).label,
+            IncomingOutcome(each.outcome).label,
+            each.address,
+            each.code,
+            each.detail,
+        )
+    more = next(found, None) is not None
     console.print(table)
     _tell_of_more(more, limit)
 
 
 @app.command()
+@on_records
 def content(
+    product: Product,
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a mail that came in.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write; by default standard output.")
     ] = None,
-    data: Data = None,
-    database: DatabaseUrl = None,
 ) -> None:
     """Write the beginning of a mail that came in and was not recorded; it is kept for 30 days."""
-    with opened(settings_of(data, database)) as product:
-        found = product.incoming_records.content(None, number)
+    found = product.incoming_records.content(None, number)
     if found is None:
         stop(f"Nothing is kept of a mail {number}.")
     if output is None:
