@@ -28,6 +28,7 @@ from soapstone.sending.messages.body import Body
 from soapstone.sending.messages.link_places import places_in_text
 from soapstone.sending.messages.marked_text import MarkedText
 from soapstone.sending.signed_links import Links
+from soapstone.shadow.descriptions import renamed
 from soapstone.store.tables import contacts
 from soapstone.subscriber.app import is_one_click
 from soapstone.tracking.bounce_classes import DETAIL_CHARACTERS, of_reply
@@ -77,6 +78,10 @@ def _encoded(text: Callable[[int], str]) -> Callable[[int], bytes]:
 
 
 LINKS = Links("https://a.example", LinkKeys.single("key"))
+
+
+def _in_a_description(text: str) -> object:
+    return renamed(text.encode(), b"/mm.asmx", "http://new")
 
 
 def _like(text: str) -> object:
@@ -195,6 +200,7 @@ TEXTS: dict[str, Worst] = {
     ),
     "sending.messages.template _SURROGATE": repeated("|a|", meet="search"),
     # The text is a file of this package.
+    "shadow.descriptions renamed": repeated("|http://|", "|http://a|", "http://|a|", meet=_in_a_description),
     "shadow.masking _BASE64": repeated("|a|!", "| |!", "a|=|", "|a |="),
     "shadow.masking _CARD": repeated("|1|", "|1 |", "|1-|x", "|1111 |", meet="search"),
     "shadow.masking _ESCAPED_AT": repeated("|&#|", "|%4|", "|&#6|", meet="search"),

@@ -113,6 +113,19 @@ def test_numbers_from_before_are_no_differences(live: LocalServed, folder: Path)
     assert not any(counts.get("different") for counts in entry["members"].values()), entry
 
 
+def test_an_empty_list_of_an_object_from_before_is_no_difference(live: LocalServed, folder: Path) -> None:
+    product = live.product
+    account = product.accounts.named("ACME")
+    assert account is not None
+    before = product.lists.create(account.id, "With a header").id
+    product.profiles.add_header(account.id, before, "About")
+    with shadowing(live.base, folder) as shadow:
+        answer = Client(shadow.base).listrak("GetProfileHeaderCollection", f"<ListID>{before}</ListID>")
+        assert "About" in answer
+        document = shadow.report(1)
+    assert document["skipped"] == {"records from before": 1}
+
+
 def test_a_session_from_before_is_one_here(live: LocalServed, folder: Path) -> None:
     client = Client(live.base)
     client.log_in()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from soapstone.shadow.markup import Element
+from soapstone.shadow.masking import MASKED_DOMAIN
 from soapstone.shadow.numbers import Numbers, kind_of
 from soapstone.vocabulary.agreements import Agreement
 from soapstone.wire.contract import Contract, Operation
@@ -70,8 +71,12 @@ class Outcome:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it tells of nothing: it is refused, or all that it has is nil."""
-        return self.refused or self.element is None or all(each.nil for each in self.element.children)
+        """Whether it tells of nothing: it is refused, or all that it has is nil or empty."""
+        return self.refused or self.element is None or all(_is_bare(each) for each in self.element.children)
+
+
+def _is_bare(element: Element) -> bool:
+    return element.nil or not (element.children or element.text.strip())
 
 
 class Comparison:
@@ -174,7 +179,9 @@ class Comparison:
             elif isinstance(kind, ScalarType | EnumType):
                 yield self._scalar(owner, name, kind, item, ours[match], f"{place}[]")
         if mapped != sorted(mapped) and surplus is Agreement.DIFFERENT:
-            yield Found(f"{place}(order)", Agreement.DIFFERENT, None, None)
+            # Masked addresses sort in another way than the addresses did.
+            masked = any(MASKED_DOMAIN in (_shown(item) or "") for item in live)
+            yield Found(f"{place}(order)", Agreement.OURS if masked else Agreement.DIFFERENT, None, None)
         for at in sorted(set(range(len(ours))) - set(mapped)):
             yield Found(f"{place}[]", surplus, None, _shown(ours[at]))
         if not live and not ours:

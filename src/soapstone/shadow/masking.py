@@ -32,10 +32,13 @@ _SHORTEST_BASE64 = 16
 _MOST_LAYERS = 3
 
 
+MASKED_DOMAIN = "masked.example.com"
+
+
 class Mask:
     """Masks calls. The same text gets the same mask in all calls of one `Mask`, and nobody can tell it from the mask.
 
-    A masked address is an address of `masked.example.com`.
+    A masked address is one of `MASKED_DOMAIN`.
     """
 
     def __init__(self) -> None:
@@ -121,7 +124,7 @@ class Mask:
         if "@" not in match[0]:
             return match[0]
         # Whoever writes it in another way means the same one.
-        return f"{self._hashed('m', match[0].lower().strip('.'))}@masked.example.com"
+        return f"{self._hashed('m', match[0].lower().strip('.'))}@{MASKED_DOMAIN}"
 
 
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}

@@ -9,7 +9,8 @@ from typing import Any
 
 from soapstone.clock import now
 from soapstone.connection import TRANSPORT
-from soapstone.http.client_address import first_headers, is_local
+from soapstone.http.client_address import Origins, first_headers, is_local
+from soapstone.shadow.descriptions import LARGEST, is_description, renamed
 from soapstone.shadow.exchange import KEPT_HEADERS, MOST_KEPT, Exchange
 from soapstone.shadow.feed import Feed
 from soapstone.shadow.upstream import BrokenOff, Headers, Reply, Unreachable, Upstream
@@ -69,11 +70,13 @@ class _Copy:
 class Proxy:
     """The ASGI app: every request goes to the live service, and its answer to the client, untouched.
 
+    Only descriptions change: they name this server as the service. `origins` reads its URL as the client has it.
     A failure of the live service reaches the client as far as HTTP lets it: a connection that it closes is closed here.
     """
 
-    def __init__(self, upstream: Upstream, feed: Feed, report: App) -> None:
+    def __init__(self, upstream: Upstream, feed: Feed, report: App, origins: Origins) -> None:
         self._upstream = upstream
+        self._origins = origins
         self._feed = feed
         self._report = report
 
@@ -100,6 +103,9 @@ class Proxy:
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers, chunked = self._request_headers(scope)
+        described = is_description(scope)
+        if described:
+            headers = [pair for pair in headers if pair[0].lower() != b"accept-encoding"]
         # Help pages and descriptions are no calls.
         copied = scope["method"] == "POST"
         request, answer = _Copy(), _Copy()
@@ -135,8 +141,11 @@ class Proxy:
             return
         whole = False
         try:
-            await send({"type": "http.response.start", "status": reply.status, "headers": _passed(reply)})
-            async for piece in reply.pieces():
+            pieces, passed = reply.pieces(), _passed(reply)
+            if described and reply.status == 200:
+                pieces, passed = await self._renamed(scope, pieces, passed)
+            await send({"type": "http.response.start", "status": reply.status, "headers": passed})
+            async for piece in pieces:
                 answer.add(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             whole = True
@@ -150,6 +159,31 @@ class Proxy:
         await send({"type": "http.response.body", "body": b""})
         if copied and whole:
             self._copy(scope, at, seconds, request, reply.status, reply.headers, answer)
+
+    async def _renamed(
+        self, scope: Scope, pieces: AsyncIterator[bytes], headers: Headers
+    ) -> tuple[AsyncIterator[bytes], Headers]:
+        """Return a description's body and headers with this server's URL. One that is too long stays as it is."""
+        kept: list[bytes] = []
+        size = 0
+        async for piece in pieces:
+            kept.append(piece)
+            size += len(piece)
+            if size > LARGEST:
+                break
+        else:
+            body = renamed(b"".join(kept), scope["raw_path"], self._origins.read(scope)[1])
+            kept = [body]
+            length = (b"content-length", str(len(body)).encode())
+            headers = [*(pair for pair in headers if pair[0].lower() != b"content-length"), length]
+
+        async def joined() -> AsyncIterator[bytes]:
+            for piece in kept:
+                yield piece
+            async for piece in pieces:
+                yield piece
+
+        return joined(), headers
 
     def _copy(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from soapstone.heap import limit_heap
+from soapstone.http.client_address import Origins
 from soapstone.server import listen, serve
 from soapstone.settings import Settings
 from soapstone.shadow import half
@@ -52,13 +53,18 @@ class Pages:
         await response(scope, receive, send)
 
 
-def shadow_app(folder: Path, live: str, record: Path | None = None, *, masks: bool = True) -> tuple[Proxy, Feed, Pages]:
-    """Return the app of a shadow that keeps its files in a folder, and its parts. Raises InvalidError for the URL."""
+def shadow_app(
+    folder: Path, live: str, record: Path | None = None, *, masks: bool = True, trusted: Sequence[str] = ()
+) -> tuple[Proxy, Feed, Pages]:
+    """Return the app of a shadow that keeps its files in a folder, and its parts. Raises InvalidError for the URL.
+
+    `trusted` are proxies before it, as for Origins.
+    """
     address = Address.of(live)
     private.make_folder(folder)
     feed = Feed(half.command(folder, str(address), record, masks=masks))
     pages = Pages(folder, str(address), feed)
-    return Proxy(Upstream(address), feed, pages), feed, pages
+    return Proxy(Upstream(address), feed, pages, Origins(trusted)), feed, pages
 
 
 def serve_shadow(
@@ -68,7 +74,8 @@ def serve_shadow(
     limit_heap()
     # The live service has limits of its own, and nginx may come from one address for all clients.
     settings = settings.changed(max_connections_per_address=settings.max_connections)
-    app, _, pages = shadow_app(settings.data_dir / "shadow", live, record, masks=masks)
+    folder, trusted = settings.data_dir / "shadow", settings.trusted_proxies
+    app, _, pages = shadow_app(folder, live, record, masks=masks, trusted=trusted)
     tls = tls_context(settings.tls_cert, settings.tls_key)
     with listen(host, port) as listener:
         name = f"[{host}]" if ":" in host else host
