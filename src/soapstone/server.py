@@ -35,7 +35,6 @@ from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.readiness import Readiness
 from soapstone.settings import Settings
-from soapstone.store.change_token import ChangeToken
 from soapstone.supervisor import Supervisor
 from soapstone.tracking.spool import Spool
 from soapstone.wire.contract import Contract
@@ -110,7 +109,8 @@ class Application:
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
-        self._watch = ChangeToken(product.database.path)
+        product.database.listen()
+        self._watch = product.database.change_token()
         self._endpoints: list[Endpoint] = []
         self._xml_calls: XmlOverHttp | None = None
         self._large_calls = LargeCalls()

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from soapstone.store.listener import Listener
 
 
 class ChangeToken:
     """Returns a token that changes with every commit of another connection, in microseconds, without waiting.
 
-    SQLite only, by `PRAGMA data_version` on a connection that does nothing else; on PostgreSQL, where `path` is None,
-    the token is None, and callers must read again. For use by one thread.
+    On SQLite, with the `path` of its file, it comes from `PRAGMA data_version` on a connection that does nothing else.
+    On PostgreSQL it comes from the `listener` of the process: commits of others change it within 100 ms, and it is
+    None, so that callers must read again, while that does not listen. For use by one thread.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, listener: Listener | None = None) -> None:
+        self._listener = listener
         self._connection: sqlite3.Connection | None = None
         if path is not None:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0)
 
     def token(self) -> int | None:
         """Return the current token, or None if unknown."""
+        if self._listener is not None:
+            return self._listener.token()
         if self._connection is None:
             return None
         try:

@@ -19,6 +19,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from soapstone.errors import InvalidError
 from soapstone.store import private
+from soapstone.store.change_token import ChangeToken
+from soapstone.store.listener import Listener
 from soapstone.store.read_cache import ReadCache
 from soapstone.store.transient_errors import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
 from soapstone.store.waiting import LONGEST_WAIT, STUCK, Waiting
@@ -82,7 +84,8 @@ class Database:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:
             raise InvalidError("PostgreSQL needs the package with its extra postgresql.") from None
-        self._recall = ReadCache(self.path)
+        self._listener = Listener(self.engine) if self.path is None else None
+        self._recall = ReadCache(self.change_token)
         if self.path is not None:
             _configure_sqlite(self.engine)
         elif not waits:
@@ -99,8 +102,20 @@ class Database:
         with translated(), self.engine.connect() as connection, connection.begin():
             yield connection
 
+    def change_token(self) -> ChangeToken:
+        """Open a change token, for one thread."""
+        return ChangeToken(self.path, self._listener)
+
+    def listen(self) -> None:
+        """Hear of the changes of other processes from now on, for change tokens and `recall`.
+
+        For web processes: on PostgreSQL it takes a connection and a thread. SQLite needs neither.
+        """
+        if self._listener is not None:
+            self._listener.start()
+
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return the result of `read`, cached under this key until the next commit: see Recall.get."""
+        """Return the result of `read`, cached under this key until the next commit: see ReadCache.get."""
         return self._recall.get(key, read)
 
     @contextmanager
@@ -126,6 +141,10 @@ class Database:
             if not hurried:
                 self._failed = time.monotonic()
             raise
+        finally:
+            # Also after an error, which may be the loss of the answer to a commit.
+            if self._listener is not None:
+                self._listener.note_change()
         self._failed = None
 
     def touch(self, statement: Executable) -> None:
@@ -264,6 +283,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._recall.close()
+        if self._listener is not None:
+            self._listener.close()
         self.engine.dispose()
 
 

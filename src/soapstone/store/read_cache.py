@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from soapstone.store.change_token import ChangeToken
@@ -17,11 +16,12 @@ MOST_VALUES = 1024
 class ReadCache:
     """Caches values by their keys until the next commit of any connection; for any number of threads.
 
-    `path` is the file of the database. On PostgreSQL, where it is None, nothing is cached: commits cannot be detected.
+    `watch` opens a change token. On PostgreSQL a process that does not listen caches nothing, and commits of other
+    processes count within 100 ms.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
+    def __init__(self, watch: Callable[[], ChangeToken]) -> None:
+        self._open = watch
         self._watch: ChangeToken | None = None
         self._token: int | None = None
         self._values: dict[Hashable, Any] = {}
@@ -32,12 +32,10 @@ class ReadCache:
 
         `read` sees its own snapshot of the database, and callers must not change the value.
         """
-        if self._path is None:
-            return read()
         with self._lock:
             # From before the read: a commit during it shows as a change afterwards.
             token = self._current()
-            if key in self._values:
+            if token is not None and key in self._values:
                 known: T = self._values[key]
                 return known
         value = read()
@@ -58,13 +56,13 @@ class ReadCache:
                 self._watch = None
 
     def _current(self) -> int | None:
-        """Return the present token; drop values of an older one."""
+        """Return the present token, None for an unknown one; drop values of an older one."""
         if self._watch is None:
-            self._watch = ChangeToken(self._path)
+            self._watch = self._open()
             # Tokens of another watch are not comparable.
             self._token = None
         token = self._watch.token()
-        if token is None or token != self._token:
+        if token is not None and token != self._token:
             self._values.clear()
             self._token = token
         return token

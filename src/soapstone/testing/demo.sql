@@ -645,7 +645,7 @@ CREATE TABLE worker (
 	CONSTRAINT pk_worker PRIMARY KEY (name)
 );
 INSERT INTO "account" VALUES (1, 'DEMO', NULL, 'email', '<zone>', 18, <micros>, 'all', '{}', 'full');
-INSERT INTO "alembic_version" VALUES ('0020');
+INSERT INTO "alembic_version" VALUES ('0021');
 INSERT INTO "audit_entry" VALUES (1, 1, NULL, '', 'rights', 'account DEMO is created', '', <micros>);
 INSERT INTO "audit_entry" VALUES (2, 1, NULL, '', 'rights', 'login demo is added: may_call_api=True, may_see_analytics=True, may_use_console=True, may_choose_numbers=False, lists=all', '', <micros>);
 INSERT INTO "contact" VALUES (1, 1, 'refused@simulator.example', 'refused@simulator.example', 'refused@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
