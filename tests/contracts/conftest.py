@@ -123,6 +123,9 @@ class Recorder:
         self.request = request
         return self.answer
 
+    def tells(self, value: Any) -> bool:
+        return True
+
     def internal_error(self, error: Exception) -> str:
         return "broken"
 

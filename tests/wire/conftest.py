@@ -216,6 +216,9 @@ class Depot:
         answer: Callable[[Any], Any] = getattr(self, f"_{operation.name}")
         return answer(request)
 
+    def tells(self, value: Any) -> bool:
+        return bool(value != 0)
+
     def internal_error(self, error: Exception) -> str:
         return "Something broke here."
 

@@ -97,6 +97,12 @@ def test_faults_and_other_operations_are_not_repeated(polled: Driver, ask: Ask) 
     assert worked(polled) == 4
 
 
+def test_what_tells_of_nothing_is_not_repeated(polled: Driver, ask: Ask) -> None:
+    for _ in range(2):
+        assert "<AddResult>0<" in ask(inner="<a>1</a><b>-1</b>").result
+    assert worked(polled) == 2
+
+
 def test_large_requests_are_not_looked_up(polled: Driver, ask: Ask) -> None:
     for _ in range(2):
         ask(inner="<a>1</a><b>2</b>" + " " * answer_cache.LARGEST_BODY)

@@ -167,12 +167,13 @@ class Accounts:
         """Return all accounts by name."""
         with self._database.read() as connection:
             rows = connection.execute(_query().order_by(accounts.c.name)).all()
-        return [_account(row) for row in rows]
+        return [account_of(row) for row in rows]
 
-    def reach(self, account_id: int) -> dict[str, int]:
-        """Return the accounts that a login of this account may name, name → number: its own and its children
-        (mm-15)."""
-        return dict(self._database.recall(("reach", account_id), lambda: self._reach(account_id)))
+    def reached(self, account_id: int, name: str) -> Account | None:
+        """Return the account of that name that a login of this account may name: its own or a child (mm-15)."""
+        key = name.upper()
+        mine = (accounts.c.id == account_id) | (accounts.c.parent_id == account_id)
+        return self._database.recall(("reached", account_id, key), lambda: self._one(mine & (accounts.c.name == key)))
 
     def has_children(self, account_id: int) -> bool:
         """Return whether other accounts name this one as their parent."""
@@ -366,16 +367,10 @@ class Accounts:
         assert changed is not None  # noqa: S101 - it was just there
         return changed
 
-    def _reach(self, account_id: int) -> dict[str, int]:
-        mine = (accounts.c.id == account_id) | (accounts.c.parent_id == account_id)
-        with self._database.read() as connection:
-            rows = connection.execute(select(accounts.c.name, accounts.c.id).where(mine)).all()
-        return {row.name: row.id for row in rows}
-
     def _one(self, condition: ColumnElement[bool]) -> Account | None:
-        with self._database.read() as connection:
+        with self._database.read(autocommit=True) as connection:
             row = connection.execute(_query().where(condition)).one_or_none()
-        return None if row is None else _account(row)
+        return None if row is None else account_of(row)
 
 
 def networks_of(connection: Connection, account_id: int) -> list[str]:
@@ -400,32 +395,31 @@ def _told(values: Mapping[str, Any]) -> str:
 
 
 _parents = accounts.alias("parent")
+_PARENT_NAME = _parents.c.name.label("parent_name")
 
 
 def account_within(connection: Connection, account_id: int) -> Account | None:
     """Return an account, read within the caller's transaction."""
     row = connection.execute(_query().where(accounts.c.id == account_id)).one_or_none()
-    return None if row is None else _account(row)
+    return None if row is None else account_of(row)
+
+
+def with_accounts(query: Select[Any]) -> Select[Any]:
+    """Add to a query that joins accounts what `account_of` needs."""
+    return query.add_columns(accounts, _PARENT_NAME).outerjoin(_parents, _parents.c.id == accounts.c.parent_id)
+
+
+def account_of(row: Row[Any]) -> Account:
+    """Build the account from a row with its columns."""
+    its = row._mapping
+    return Account(
+        parent_name=its[_PARENT_NAME],
+        **{name: its[accounts.c[name]] for name in Account.__dataclass_fields__ if name != "parent_name"},
+    )
 
 
 def _query() -> Select[Any]:
-    return select(accounts, _parents.c.name.label("parent_name")).join(
-        _parents, _parents.c.id == accounts.c.parent_id, isouter=True
-    )
-
-
-def _account(row: Row[Any]) -> Account:
-    return Account(
-        id=row.id,
-        name=row.name,
-        parent_id=row.parent_id,
-        parent_name=row.parent_name,
-        identifier=row.identifier,
-        time_zone=row.time_zone,
-        unsubscribe_type=row.unsubscribe_type,
-        tracking=row.tracking,
-        field_labels=row.field_labels,
-    )
+    return with_accounts(select().select_from(accounts))
 
 
 def _insert_account(

@@ -203,7 +203,7 @@ class Logons:
         """Find the login of a name, and count the attempt. Raises AddressProhibitedError or LoginLockedError."""
         key, address = name.casefold(), self._address(peer)
         count_key = self._digest("name", key)
-        with self._database.read() as connection:
+        with self._database.read(autocommit=True) as connection:
             row = None
             if len(name) <= LONGEST_NAME and not _UNSTORABLE.search(name):
                 query = select(logins).where(logins.c.name_key == key, logins.c.disabled_at.is_(None))

@@ -7,20 +7,37 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import Delete, delete, insert, select, update
+from sqlalchemy import Delete, bindparam, delete, insert, select, update
 
-from soapstone.accounts.account import SESSION_RIGHTS, Accounts, Login, networks_of
+from soapstone.accounts.account import SESSION_RIGHTS, Login, account_of, with_accounts
 from soapstone.accounts.audit import AuditAction, record
 from soapstone.accounts.logon import Identity, permits
 from soapstone.clock import now
 from soapstone.store.database import Database
-from soapstone.store.tables import logins, sessions
+from soapstone.store.tables import accounts, allowed_addresses, logins, sessions
 
 # A session's last use is written at most this often: polls do not write.
 TOUCH = timedelta(minutes=1)
 
 # Purpose → longest session, however busy: an open page of the console polls all the time.
 LONGEST = {"console": timedelta(hours=12)}
+
+# A session with its login and account, once for each network from which it may be used. Built once, because building it
+# takes longer than running it.
+_ONE = with_accounts(
+    select(
+        logins,
+        sessions.c.id.label("session_id"),
+        sessions.c.created_at.label("begun_at"),
+        sessions.c.last_used_at,
+        allowed_addresses.c.network,
+    )
+    .join(sessions, sessions.c.login_id == logins.c.id)
+    .join(accounts, accounts.c.id == logins.c.account_id)
+    .outerjoin(allowed_addresses, allowed_addresses.c.account_id == logins.c.account_id)
+    .where(sessions.c.token_hash == bindparam("digest"), sessions.c.purpose == bindparam("purpose"))
+    .order_by(allowed_addresses.c.network)
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,6 @@ class Sessions:
 
     def __init__(self, database: Database, purpose: str, lifetime: timedelta) -> None:
         self._database = database
-        self._accounts = Accounts(database)
         self._purpose = purpose
         self._right = SESSION_RIGHTS[purpose]
         self._lifetime = lifetime
@@ -92,24 +108,15 @@ class Sessions:
         return delete(sessions).where(sessions.c.last_used_at < moment - self._lifetime - TOUCH)
 
     def _read(self, digest: str) -> _Session | None:
-        query = (
-            select(
-                logins,
-                sessions.c.id.label("session_id"),
-                sessions.c.created_at.label("begun_at"),
-                sessions.c.last_used_at,
-            )
-            .join(sessions, sessions.c.login_id == logins.c.id)
-            .where(sessions.c.token_hash == digest, sessions.c.purpose == self._purpose)
+        with self._database.read(autocommit=True) as connection:
+            rows = connection.execute(_ONE, {"digest": digest, "purpose": self._purpose}).all()
+        if not rows:
+            return None
+        row = rows[0]
+        networks = [each.network for each in rows if each.network is not None]
+        return _Session(
+            row.session_id, row.begun_at, row.last_used_at, Identity(account_of(row), Login.of(row)), networks
         )
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-            if row is None:
-                return None
-            networks = networks_of(connection, row.account_id)
-        account = self._accounts.get(row.account_id)
-        assert account is not None  # noqa: S101 - guarded by the foreign key
-        return _Session(row.session_id, row.begun_at, row.last_used_at, Identity(account, Login.of(row)), networks)
 
 
 def _digest(token: str) -> str:

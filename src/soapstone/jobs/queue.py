@@ -106,7 +106,7 @@ class Jobs:
         return job if job is not None and (account_ids is None or job.account_id in account_ids) else None
 
     def _read(self, job_id: int) -> Job | None:
-        with self._database.read() as connection:
+        with self._database.read(autocommit=True) as connection:
             row = connection.execute(_ONE, {"job_id": job_id}).mappings().one_or_none()
         return None if row is None else Job.of(row)
 

@@ -251,7 +251,7 @@ class Lists:
 
     def _find(self, condition: ColumnElement[bool], login: Login | None) -> list[ContactList]:
         seen = and_(condition, lists.c.deleted_at.is_(None), *of_granted_list(login, lists.c.id))
-        with self._database.read() as connection:
+        with self._database.read(autocommit=True) as connection:
             found = connection.execute(select(lists).where(seen).order_by(lists.c.id)).mappings()
             return [_list(row) for row in found]
 

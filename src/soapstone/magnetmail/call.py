@@ -59,12 +59,9 @@ class Call:
         name = (user_id or "").strip()
         if not name or name.upper() == self.account.name:
             return self
-        reach = self.product.accounts.reach(self.identity.account.id)
-        if is_restricted(self.login):
-            reach = {self.identity.account.name: self.identity.account.id}
-        account_id = reach.get(name.upper())
-        account = None if account_id is None else self.product.accounts.get(account_id)
-        if account is None:
+        own = self.identity.account
+        account = self.product.accounts.reached(own.id, name)
+        if account is None or (is_restricted(self.login) and account.id != own.id):
             raise Fault(f"[AccessDenied] This session may not use account {name}.")
         return replace(self, account=account)
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from soapstone.errors import ForbiddenError
 from soapstone.magnetmail import sessions
 from soapstone.magnetmail.call import Call, OpenHandlers
+from soapstone.magnetmail.errors import IMPORT_FAILED
 from soapstone.magnetmail.operations import CONTRACT
 from soapstone.magnetmail.sessions import admit
 from soapstone.magnetmail.types import AuthenticationResult, mmAuthHeader
@@ -94,6 +95,11 @@ class MagnetMailService:
             return handler(call, request)
         except ForbiddenError as error:
             raise Fault(f"[AccessDenied] {error}") from None
+
+    def tells(self, value: Any) -> bool:
+        """Return whether a result tells of something that is there, which an error object does not (mm-51)."""
+        problem = getattr(value, "errorObj", None)
+        return problem is None or problem.errorNumber in (0, IMPORT_FAILED)
 
     def internal_error(self, error: Exception) -> str:
         """Return the fault's message for a failure of our own (mm-27)."""

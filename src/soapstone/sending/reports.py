@@ -93,7 +93,13 @@ class SendReports:
         """Return the sends of a message by number: one if it was made for a send, any number otherwise."""
         of_message = sends.c.message_id == message_id
         key = ("sends", account_id, message_id)
-        return list(self._database.recall(key, lambda: tuple(self._records(account_id, of_message))))
+
+        def read() -> tuple[SendRecord, ...] | None:
+            # None, for no sends at all, is not cached.
+            return tuple(self._records(account_id, of_message)) or None
+
+        found: tuple[SendRecord, ...] | None = self._database.recall(key, read)
+        return list(found or ())
 
     def of_source(self, account_id: int, message_id: int) -> list[SendRecord]:
         """Return the sends that sent a copy of this stored message, by number."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import shutil
 import sqlite3
 import time
@@ -88,7 +89,9 @@ class Database:
         self._recall = ReadCache(self.change_token)
         if self.path is not None:
             _configure_sqlite(self.engine)
-        elif not waits:
+            return
+        _spare_pings(self.engine)
+        if not waits:
             _limit_locks(self.engine)
 
     @cached_property
@@ -97,10 +100,17 @@ class Database:
         return Path(self.url.database) if self.kind == "sqlite" and self.url.database else None
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """Yield a read-only transaction that sees one snapshot of the database."""
-        with translated(), self.engine.connect() as connection, connection.begin():
-            yield connection
+    def read(self, *, autocommit: bool = False) -> Iterator[Connection]:
+        """Yield a connection to read by, in one transaction.
+
+        On SQLite it sees one snapshot; on PostgreSQL each statement has its own. `autocommit` is for a few short
+        statements that many clients wait for: PostgreSQL gets no BEGIN and COMMIT.
+        """
+        with translated(), self.engine.connect() as connection:
+            if autocommit and self.kind == "postgresql":
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            with connection.begin():
+                yield connection
 
     def change_token(self) -> ChangeToken:
         """Open a change token, for one thread."""
@@ -332,6 +342,20 @@ def _configure_sqlite(engine: Engine) -> None:
         # A writer's transaction has begun already: see Database._begun.
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN")
+
+
+def _spare_pings(engine: Engine) -> None:
+    """Ping a pooled connection only if there is something to read from it, as from one that the server has ended."""
+    ping = engine.dialect.do_ping
+
+    def spared(dbapi_connection: Any) -> bool:
+        if dbapi_connection.closed:
+            return False
+        waiting = select.poll()
+        waiting.register(dbapi_connection.fileno(), select.POLLIN)
+        return not waiting.poll(0) or ping(dbapi_connection)
+
+    engine.dialect.do_ping = spared  # type: ignore[method-assign]
 
 
 def _limit_locks(engine: Engine) -> None:

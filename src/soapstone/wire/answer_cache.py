@@ -74,7 +74,7 @@ class AnswerCache:
 
     def put(self, key: bytes, token: Hashable, answer: Answer, what: What) -> None:
         """Cache the answer of a repeatable operation; `token` is from before the work began."""
-        if what.operation not in self.operations or answer.status != 200:
+        if what.operation not in self.operations or not answer.repeatable:
             return
         until = time.monotonic() + LIFETIME
         self._answers[key] = Remembered(answer, what, token, until)

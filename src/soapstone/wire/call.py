@@ -45,7 +45,8 @@ class Disconnected(Exception):
 class Answer:
     """An HTTP answer. `fault` is the text of the fault in it; `close` ends the connection, with body left unread.
 
-    `retry_seconds` is the number of seconds for Retry-After; 0 for none.
+    `retry_seconds` is the number of seconds for Retry-After; 0 for none. `repeatable` says that it may be given again
+    while nothing has changed.
     """
 
     status: int
@@ -54,6 +55,7 @@ class Answer:
     fault: str = ""
     close: bool = False
     retry_seconds: int = 0
+    repeatable: bool = False
 
 
 async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
@@ -232,7 +234,7 @@ class Call:
             assert reader.operation is not None and reader.request is not None  # noqa: S101, PT018  read to the end
             value = self._service.handle(reader.operation, self._context, reader.request, self._caller)
             body = write_answer(reader.operation, self._contract.namespace, self.version, value)
-            return Answer(200, self.version.media_type, body)
+            return Answer(200, self.version.media_type, body, repeatable=self._service.tells(value))
         except Exception as error:
             return self._answer_to(error)
 

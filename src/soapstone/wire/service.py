@@ -46,6 +46,13 @@ class Service(Protocol):
     def handle(self, operation: Operation, context: Any, request: Struct, caller: Caller) -> Any:
         """Do the work; return the bare result, or the response struct if the operation declares one. Raises Fault."""
 
+    def tells(self, value: Any) -> bool:
+        """Return whether a result tells of something that is there.
+
+        One that does not is never given again from memory: what was asked for may have come into being since, by
+        another process.
+        """
+
     def internal_error(self, error: Exception) -> str:
         """Return the message of the fault for an unexpected exception, which itself goes to the log.
 

@@ -125,6 +125,9 @@ class SampleService:
         answer = {member.name: self._samples.of(member) for member in operation.response_type.all_members}
         return next(iter(answer.values())) if operation.wraps_result else operation.response(**answer)
 
+    def tells(self, value: Any) -> bool:
+        return True
+
     def internal_error(self, error: Exception) -> str:
         return "internal error"
 
