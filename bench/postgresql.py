@@ -31,6 +31,10 @@ class Server:
         """What the server calls itself."""
         return str(self._run("SHOW server_version"))
 
+    def process(self) -> int:
+        """The id of the process that starts all others of the server."""
+        return int((Path(str(self._run("SHOW data_directory"))) / "postmaster.pid").read_text().split()[0])
+
     def _run(self, statement: str) -> object:
         import psycopg
 

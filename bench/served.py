@@ -92,16 +92,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def soapstone(folder: Path, *, core: int | None = None, worker: bool = True) -> Server:
-    """`soapstone serve --demo` with its records in the folder, or `soapstone web` on those that are there."""
+def soapstone(
+    folder: Path, *, core: int | None = None, worker: bool = True, environment: Mapping[str, str] | None = None
+) -> Server:
+    """`soapstone serve --demo` with its records in the folder, or `soapstone web` on those that are there.
+
+    `environment` may name other records, and another source tree.
+    """
     port = free_port()
-    command = ["serve", "--demo"] if worker else ["web"]
+    command = [sys.executable, "-m", "soapstone", *(["serve", "--demo"] if worker else ["web"])]
     where = ["--port", str(port), "--data", str(folder / "data")]
-    return Server([sys.executable, "-m", "soapstone", *command, *where], port, folder / "soapstone.log", core=core)
+    return Server([*command, *where], port, folder / f"{port}.log", core=core, environment=environment)
 
 
 def pin(process: int, core: int) -> None:
-    """Move a process, all its threads, to one core."""
+    """Move a process, all its threads and what it starts later, to one core."""
     for thread in Path(f"/proc/{process}/task").iterdir():
         os.sched_setaffinity(int(thread.name), {core})
 

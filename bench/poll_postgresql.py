@@ -1,0 +1,201 @@
+"""Polls on PostgreSQL: getUploadJobStatus beside uvicorn's constant, two web processes, and what telling costs writers.
+
+Web processes run on the first core; the load, PostgreSQL and the worker on the second; 16 kept connections, rounds
+interleaved in one run, medians. The rows:
+
+- `repeated`: the same bytes again and again, from memory until something changes.
+- `worked out`: each request differs in a comment. Session and job are in memory.
+- `deaf`: the same two, where the web process does not hear of changes, because a trigger is disabled.
+- `two processes`: the repeated polls, half to each of two web processes on the one core.
+- `before`: the first two of another source tree, whose path is the third argument.
+
+Then commits of one row a second, over one connection and over four, in turn with and without the triggers: the state of
+a job, and a failed logon.
+
+Arguments: rounds (5), seconds of each measurement (3), the other source tree. Exit code 1 when a demand is missed.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import load
+import poll
+import served
+
+import postgresql
+
+# The part of the constant's rate that repeated polls reach at least.
+DEMAND = 0.25
+# The part of one process's polls in a second of processor time that two reach together.
+TOGETHER = 0.95
+# What telling costs at most, as a part of the time of a commit.
+COST = 0.10
+# Commits of one connection in one measurement of writes.
+COMMITS = 150
+WRITES = {
+    "a job's state": "UPDATE job SET step = step WHERE id = %(number)s",
+    "a failed logon": "INSERT INTO logon_failure (count_key, failed_at) VALUES (gen_random_uuid()::text, 0)",
+}
+
+
+def web(stack: ExitStack, folder: Path, url: str, source: Path | None = None) -> served.Server:
+    """A web process on the first core."""
+    environment = {"SOAPSTONE_DATABASE_URL": url, **({} if source is None else {"PYTHONPATH": str(source)})}
+    server = served.soapstone(folder, core=poll.SERVER_CORE, worker=False, environment=environment)
+    return stack.enter_context(server)
+
+
+@contextmanager
+def database(server: postgresql.Server, folder: Path, source: Path | None) -> Iterator[str]:
+    """The URL of a database with the demo's records, whose jobs are over. It has the name of the folder."""
+    folder.mkdir()
+    environment = {} if source is None else {"PYTHONPATH": str(source)}
+    with server.database(folder.name) as url:
+        environment["SOAPSTONE_DATABASE_URL"] = url
+        with served.soapstone(folder, environment=environment) as demo:
+            served.wait_for_job(demo.port, served.session(demo.port), poll.JOB)
+        yield url
+
+
+def polls(names: tuple[str, str], server: served.Server) -> Iterator[poll.Row]:
+    """Rows of a web process: repeated polls and those worked out."""
+    session = served.session(server.port)
+    headers = served.headers(poll.OPERATION)
+    repeated, marked = (
+        load.request(served.PATH, served.status_request(session, poll.JOB, more), headers)
+        for more in ("", f"<!-- {poll.MARK.decode()} -->")
+    )
+    yield poll.Row(names[0], server, load.same(repeated))
+    yield poll.Row(names[1], server, load.numbered(marked, poll.MARK))
+
+
+class Pair:
+    """Two web processes, measured as one: half of the connections to each."""
+
+    def __init__(self, rows: list[poll.Row]) -> None:
+        self.rows = rows
+
+    def measure(self, seconds: float) -> float:
+        """Answers in a second of processor time."""
+        half = partial(load.full, connections=poll.CONNECTIONS // 2, seconds=seconds, warm_up=0)
+        used = sum(row.server.cpu() for row in self.rows)
+        with ThreadPoolExecutor(len(self.rows)) as threads:
+            running = [threads.submit(half, row.server.port, row.make) for row in self.rows]
+            answers = sum(len(each.result().latencies) for each in running)
+        return answers / (sum(row.server.cpu() for row in self.rows) - used)
+
+
+def commits(url: str, statement: str, connections: int) -> float:
+    """Seconds that each of so many connections takes for its commits, on the average of a commit."""
+    import psycopg
+
+    def run(number: int) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            barrier.wait()
+            for _ in range(COMMITS):
+                connection.execute(statement.encode(), {"number": number})
+
+    barrier = threading.Barrier(connections + 1)
+    threads = [threading.Thread(target=run, args=(number + 1,)) for number in range(connections)]
+    for thread in threads:
+        thread.start()
+    barrier.wait()
+    began = time.perf_counter()
+    for thread in threads:
+        thread.join()
+    return (time.perf_counter() - began) / COMMITS
+
+
+def tell(url: str, tells: bool) -> None:
+    """Enable or disable the triggers."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in ("job", "logon_failure"):
+            connection.execute(
+                f"ALTER TABLE {table} {'ENABLE' if tells else 'DISABLE'} TRIGGER tell_of_change".encode()
+            )
+
+
+def writes(url: str, rounds: int) -> bool:
+    """Print what telling costs; whether it is more than it may be."""
+    missed = False
+    for name, statement in WRITES.items():
+        for connections in (1, 4):
+            ratios: list[float] = []
+            took: list[float] = []
+            for _ in range(2 * rounds):
+                both: dict[bool, float] = {}
+                for tells in (True, False):
+                    tell(url, tells)
+                    both[tells] = commits(url, statement, connections)
+                ratios.append(both[True] / both[False])
+                took.append(both[False])
+            cost = median(ratios) - 1
+            verdict = ""
+            if connections == 1:
+                verdict = f", at most {COST:.0%} demanded: {'met' if cost <= COST else 'MISSED'}"
+                missed = missed or cost > COST
+            print(f"{name}, {connections} at once: {median(took) * 1e6:,.0f} us, telling adds {cost:+.1%}{verdict}")
+    return missed
+
+
+def main() -> None:
+    """Measure and print."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 3.0
+    before = Path(sys.argv[3]) if len(sys.argv) > 3 else None
+    with TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        server = stack.enter_context(postgresql.server())
+        served.pin(server.process(), poll.LOAD_CORE)
+        url = stack.enter_context(database(server, folder / "polls", None))
+        deaf_url = stack.enter_context(database(server, folder / "deaf", None))
+        tell(deaf_url, False)
+        ours = web(stack, folder / "polls", url)
+        measured = [*polls(("repeated", "worked out"), ours)]
+        deaf = web(stack, folder / "deaf", deaf_url)
+        measured += polls(("repeated, deaf", "worked out, deaf"), deaf)
+        if before is not None:
+            old = stack.enter_context(database(server, folder / "before", before))
+            measured += polls(("repeated, before", "worked out, before"), web(stack, folder / "before", old, before))
+        pair = Pair([next(polls(("", ""), web(stack, folder / "polls", url))) for _ in range(2)])
+        body = served.status_request(served.session(ours.port), poll.JOB)
+        (folder / "answer.xml").write_bytes(served.post(ours.port, poll.OPERATION, body))
+        constant = poll.Row(poll.BARE, stack.enter_context(poll.bare(folder)), measured[0].make)
+        os.sched_setaffinity(0, {poll.LOAD_CORE})
+        for row in (*measured, *pair.rows, constant):
+            load.full(row.server.port, row.make, connections=poll.CONNECTIONS, seconds=1.0)
+        together: list[float] = []
+        for _ in range(rounds):
+            for row in (*measured, constant):
+                row.measure(seconds)
+            together.append(pair.measure(seconds) * measured[0].work[-1])
+        print(f"{poll.OPERATION} on PostgreSQL {server.version()}, {rounds} rounds of {seconds:g} s, medians")
+        print(
+            f"{'':<26} {'answers/s':>9} {'CPU us':>9} {'p50 ms':>9} {'p99 ms':>9} {'load busy':>9} {'/ constant':>10}"
+        )
+        for row in (*measured, constant):
+            ratio = median(mine / its for mine, its in zip(row.rates, constant.rates, strict=True))
+            print(f"{row.line():<76} {ratio:>10.2f}")
+        ratio = median(mine / its for mine, its in zip(measured[0].rates, constant.rates, strict=True))
+        missed = ratio < DEMAND or median(together) < TOGETHER
+        print(f"repeated / constant {ratio:.2f}, at least {DEMAND:g} demanded")
+        print(f"two processes / one, in processor time: {median(together):.2f}, at least {TOGETHER:g} demanded")
+        missed = writes(url, rounds) or missed
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    main()
