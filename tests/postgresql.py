@@ -119,6 +119,8 @@ class Databases:
         database.close()
         with psycopg.connect(self.url(name)) as connection:
             tables = _column(connection, "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'")
+            # Wake-ups of jobs, numbered without a reference to them.
+            queue = _column(connection, "SELECT tablename FROM pg_tables WHERE schemaname = 'procrastinate'")
             sequences = _column(connection, "SELECT sequencename FROM pg_sequences WHERE schemaname = 'public'")
             filled = [table for table in tables if _column(connection, f"SELECT 1 FROM {table} LIMIT 1")]
             connection.execute(_SEED.encode())
@@ -135,6 +137,7 @@ class Databases:
                 # Neither order nor triggers matter where all rows go.
                 "SET LOCAL session_replication_role = replica",
                 *(f"DELETE FROM {table}" for table in tables),
+                *(f"DELETE FROM procrastinate.{table}" for table in queue),
                 *(f"INSERT INTO {table} TABLE seed.{table}" for table in filled),
                 # Not ALTER SEQUENCE, which would count as a change of the schema.
                 *(

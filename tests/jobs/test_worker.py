@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from soapstone.accounts.account import Account
 from soapstone.clock import now
+from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import JobFailed, LeaseLost, Run
 from soapstone.jobs.worker import Worker
@@ -230,12 +231,13 @@ def test_a_worker_never_takes_over_a_job_of_its_own(database: Database, blobs: B
 def test_a_job_whose_lease_is_prolonged_while_a_claim_waits_is_not_taken_over(
     database: Database, blobs: Blobs, account: Account
 ) -> None:
-    """On PostgreSQL a claim waits for the row of a job whose chunk takes longer than its lease."""
+    """On PostgreSQL a claim waits for the row of a job whose lease expires while its worker begins a chunk."""
     jobs = Jobs(database)
     job_id = add(database, account)
     first = jobs.claim("first", ["count"], timedelta(seconds=30))
     assert first is not None
     jobs.expire_leases()
+    Heartbeats(database).begin("first")
     run = Run(database, blobs, first, lease=timedelta(seconds=30), stopping=lambda: False)
     taken: list[object] = []
     second = threading.Thread(target=lambda: taken.append(jobs.claim("second", ["count"], timedelta(seconds=30))))

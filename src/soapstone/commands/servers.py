@@ -17,8 +17,9 @@ import typer
 from soapstone.banner import NO_PUBLIC_URL, announce
 from soapstone.commands.common import Data, DatabaseUrl, opened, settings_of, stop
 from soapstone.commands.startup_checks import check_settings
+from soapstone.jobs import wakeups
 from soapstone.jobs.lock import WorkerLock
-from soapstone.jobs.worker import Worker
+from soapstone.jobs.worker import IDLE, Worker
 from soapstone.logs import configure_logs
 from soapstone.loopback import is_loopback
 from soapstone.product import Product
@@ -130,13 +131,18 @@ def worker(
         if not settings.public_url and not supervised:
             log.warning(NO_PUBLIC_URL)
         running = Worker(
-            product.database, product.blobs, runners(product), slots=workers, maintenance=maintenance(product)
+            product.database,
+            product.blobs,
+            runners(product),
+            slots=workers,
+            idle=wakeups.IDLE if product.database.kind == "postgresql" else IDLE,
+            maintenance=maintenance(product),
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: running.stop())
         if supervised:
             threading.Thread(target=_stop_with_parent, args=(running,), daemon=True).start()
-        with recorder(product).running():
+        with recorder(product).running(), wakeups.waking(product.database, running):
             running.run()
 
 

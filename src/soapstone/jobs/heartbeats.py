@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from soapstone.clock import system_now
+from soapstone.jobs import leases
 from soapstone.store.database import Database
 from soapstone.store.tables import workers
 
-# Seconds between two heartbeats of a worker, and the age of the last one at which it no longer counts as alive.
+# Seconds between two heartbeats of a worker, on PostgreSQL at most, and the age of the last one at which it no longer
+# counts as alive.
 PAUSE = 10.0
 LIVES = timedelta(seconds=60)
 # How long the last heartbeat of a worker without a clean end is kept.
@@ -69,19 +70,12 @@ class Heartbeats:
         """Return the last heartbeat of each worker that has not ended cleanly, the newest first; check `alive`."""
         query = select(workers).order_by(workers.c.beat_at.desc(), workers.c.name)
         with self._database.read() as connection:
-            rows, moment = connection.execute(query).all(), _moment(connection)
+            rows, moment = connection.execute(query).all(), leases.moment(connection)
         return [Heartbeat(row.name, row.began_at, row.beat_at, moment - row.beat_at) for row in rows]
 
 
 def _beat(connection: Connection, worker: str) -> None:
-    moment = _moment(connection)
+    moment = leases.moment(connection)
     if not connection.execute(update(workers).where(workers.c.name == worker).values(beat_at=moment)).rowcount:
         connection.execute(insert(workers).values(name=worker, began_at=moment, beat_at=moment))
     connection.execute(delete(workers).where(workers.c.beat_at < moment - KEPT))
-
-
-def _moment(connection: Connection) -> datetime:
-    if connection.dialect.name == "postgresql":
-        moment: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-        return moment
-    return system_now()

@@ -9,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, text, update
 
-from soapstone.clock import now, system_now
+from soapstone.clock import now
+from soapstone.jobs import leases, wakeups
 from soapstone.jobs.job import Job, JobEvent, log_end
 from soapstone.store.database import Database
-from soapstone.store.tables import job_events, jobs
+from soapstone.store.tables import job_events, jobs, workers
 from soapstone.store.timestamps import EPOCH, Instant
 from soapstone.vocabulary.jobs import ENDED
 
@@ -87,7 +88,10 @@ class Jobs:
             )
             .returning(jobs.c.id)
         )
-        return int(result.scalar_one())
+        job_id = int(result.scalar_one())
+        if state == "queued" and (due_at is None or due_at <= moment):
+            wakeups.defer(connection, job_id)
+        return job_id
 
     def note(self, connection: Connection, job_id: int, checkpoint: Mapping[str, Any]) -> None:
         """Set the checkpoint of a job that the caller's transaction has added."""
@@ -196,7 +200,10 @@ class Jobs:
             mine = (jobs.c.id == job_id) & jobs.c.finished_at.is_(None) & (jobs.c.paused != paused)
             if account_ids is not None:
                 mine &= jobs.c.account_id.in_(account_ids)
-            return bool(connection.execute(update(jobs).where(mine).values(paused=paused)).rowcount)
+            changed = bool(connection.execute(update(jobs).where(mine).values(paused=paused)).rowcount)
+            if changed and not paused:
+                wakeups.defer(connection, job_id)
+            return changed
 
     def retry(self, account_ids: Collection[int] | None, job_id: int) -> bool:
         """Queue a failed job again, from its last checkpoint; False if it did not fail, or its input file is gone.
@@ -217,7 +224,10 @@ class Jobs:
                 "cancel_asked": False,
                 "paused": False,
             }
-            return bool(connection.execute(query.values(**values)).rowcount)
+            changed = bool(connection.execute(query.values(**values)).rowcount)
+            if changed:
+                wakeups.defer(connection, job_id)
+            return changed
 
     def forget_inputs(self, before: datetime) -> None:
         """Detach the input files of jobs that ended before then; the jobs themselves stay."""
@@ -252,13 +262,16 @@ class Jobs:
         """
         statement = text(self._database.statement("claim_job"))
         with suppress(_HeldBack), self._database.write() as connection:
+            excluded = set(but)
             if self._database.kind == "postgresql":
                 connection.execute(select(text(f"pg_advisory_xact_lock({CLAIM_LOCK})")))
             # Not earlier: claims wait for one another.
-            moment = system_now()
+            moment = leases.moment(connection)
+            if self._database.kind == "postgresql":
+                excluded |= leases.fence_off(connection, moment, lease, excluded)
             statement = statement.bindparams(
                 bindparam("kinds", list(kinds), expanding=True),
-                bindparam("but", list(but), expanding=True),
+                bindparam("but", sorted(excluded), expanding=True),
                 bindparam("now", now(), Instant),
                 bindparam("system_now", moment, Instant),
                 bindparam("lease_until", moment + lease, Instant),
@@ -275,12 +288,18 @@ class Jobs:
         return None
 
     def renew(self, worker: str, lease: timedelta) -> None:
-        """Renew the leases of all jobs that this worker runs."""
+        """Renew the leases of all jobs that this worker runs; on PostgreSQL without those whose chunks are under way.
+
+        Each of these renews its lease at its end, and waiting for one would let the leases of the others expire.
+        """
+        kind = self._database.kind
+        mine = select(jobs.c.id).where(jobs.c.finished_at.is_(None), jobs.c.state == "running", jobs.c.worker == worker)
         with self._database.write() as connection:
             connection.execute(
                 update(jobs)
-                .where(jobs.c.finished_at.is_(None), jobs.c.state == "running", jobs.c.worker == worker)
-                .values(lease_until=system_now() + lease)
+                .where(jobs.c.id.in_(mine.with_for_update(skip_locked=True)))
+                .values(lease_until=leases.until(kind)),
+                leases.given(kind, lease),
             )
 
     def expire_leases(self) -> None:
@@ -289,6 +308,8 @@ class Jobs:
             connection.execute(
                 update(jobs).where(jobs.c.finished_at.is_(None), jobs.c.state == "running").values(lease_until=EPOCH)
             )
+            if self._database.kind == "postgresql":
+                connection.execute(update(workers).values(beat_at=EPOCH))
 
 
 def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[int, str, int]]:

@@ -9,31 +9,40 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, update
 
-from soapstone.clock import now, system_now
+from soapstone.clock import now
 from soapstone.errors import SoapstoneError
+from soapstone.jobs import leases, wakeups
 from soapstone.jobs.job import Job, log_end
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs
 
-# Built once: building these statements takes longer than running them, and every chunk needs them.
-_FENCE = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("number"), jobs.c.attempt == bindparam("mine"), jobs.c.state == "running")
-    .values(lease_until=bindparam("until", type_=jobs.c.lease_until.type))
-    .returning(jobs.c.cancel_asked, jobs.c.paused)
-)
 # Column of the job → its name in Chunk and Job.
 _KEPT = {"checkpoint": "checkpoint", "counters": "counters", "step": "step", "passes": "releases_list"}
-_KEEP = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("number"))
-    .values(
-        lease_until=bindparam("until", type_=jobs.c.lease_until.type),
-        **{column: bindparam(f"new_{name}", type_=jobs.c[column].type) for column, name in _KEPT.items()},
-    )
-)
-_KEEP_PROGRESS = _KEEP.values(deaths=0)
+
+
+class _Statements:
+    """What every chunk runs, on one kind of database: building it takes longer than running it."""
+
+    def __init__(self, kind: str) -> None:
+        # In this order: the session gets the attempt's name when it has got the row.
+        fence = update(jobs).where(
+            jobs.c.id == bindparam("number"), jobs.c.attempt == bindparam("mine"), jobs.c.state == "running"
+        )
+        told = [jobs.c.cancel_asked, jobs.c.paused, *([] if kind == "sqlite" else [leases.named("session")])]
+        self.fence = fence.values(lease_until=leases.until(kind)).returning(*told)
+        self.keep = (
+            update(jobs)
+            .where(jobs.c.id == bindparam("number"))
+            .values(
+                lease_until=leases.until(kind),
+                **{column: bindparam(f"new_{name}", type_=jobs.c[column].type) for column, name in _KEPT.items()},
+            )
+        )
+        self.keep_progress = self.keep.values(deaths=0)
+
+
+_STATEMENTS = {kind: _Statements(kind) for kind in ("sqlite", "postgresql")}
 
 
 class JobFailed(SoapstoneError):
@@ -102,6 +111,7 @@ class Run:
         self.job = job
         self.progressed = False
         self._lease = lease
+        self._statements = _STATEMENTS[database.kind]
         self.stopping = stopping
         self._connection: Connection | None = None
 
@@ -132,8 +142,8 @@ class Run:
             progressed = chunk.progress and any(values[name] != getattr(self.job, name) for name in values)
             given = {f"new_{name}": value for name, value in values.items()}
             # From now on: a chunk may have taken longer than the lease.
-            given |= {"number": self.job.id, "until": system_now() + self._lease}
-            connection.execute(_KEEP_PROGRESS if progressed else _KEEP, given)
+            given |= {"number": self.job.id, **leases.given(self.database.kind, self._lease)}
+            connection.execute(self._statements.keep_progress if progressed else self._statements.keep, given)
         if progressed:
             values["crashes"] = 0
         self._reread(values)
@@ -161,6 +171,8 @@ class Run:
                 .where(jobs.c.id == self.job.id)
                 .values(state="queued", due_at=due, lease_until=None, worker="", error=reason)
             )
+            if not delay:
+                wakeups.defer(connection, self.job.id)
 
     def _end(self, **values: Any) -> None:
         with self.database.write() as connection:
@@ -170,8 +182,10 @@ class Run:
         log_end(self.job.id, self.job.kind, self.job.account_id, values["state"], values.get("error", ""))
 
     def _fence(self, connection: Connection, *, heed: bool = True) -> None:
-        given = {"number": self.job.id, "mine": self.job.attempt, "until": system_now() + self._lease}
-        asked = connection.execute(_FENCE, given).one_or_none()
+        given = {"number": self.job.id, "mine": self.job.attempt, **leases.given(self.database.kind, self._lease)}
+        if self.database.kind == "postgresql":
+            given["session"] = leases.session_name(self.job.id, self.job.attempt)
+        asked = connection.execute(self._statements.fence, given).one_or_none()
         if asked is None:
             raise LeaseLost
         if asked.cancel_asked and heed:

@@ -30,7 +30,10 @@ from soapstone.store.transient_errors import transient_error
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=15)
+# With the pause between two looks of any worker, a dead worker's jobs go on within 15 seconds.
+LEASE = timedelta(seconds=10)
+# Seconds between two looks for jobs of a worker that nobody wakes.
+IDLE = 0.1
 # A job fails after so many transient errors in a row without progress: after an hour and a half.
 PATIENCE = 100
 # A job fails after so many crashes of its worker in a row without progress: it may be the cause.
@@ -63,7 +66,7 @@ class Worker:
         *,
         slots: int = 4,
         lease: timedelta = LEASE,
-        idle: float = 0.1,
+        idle: float = IDLE,
         maintenance: Sequence[Callable[[], object]] = (),
         patience: int = PATIENCE,
         shortest_wait: float = SHORTEST_WAIT,
@@ -92,6 +95,8 @@ class Worker:
         self._changed = threading.Condition()
         # Whether something has changed since the last attempt to claim.
         self._woken = False
+        # How often this worker had a free slot and found no job for it.
+        self._rounds = 0
         self._gate = gate
         if gate is not None:
             gate.attach(self.wake)
@@ -101,6 +106,13 @@ class Worker:
         with self._changed:
             self._woken = True
             self._changed.notify_all()
+
+    def look(self) -> None:
+        """Look for jobs now; return when a slot is free and no job may run, or when the worker stops."""
+        with self._changed:
+            before = self._rounds
+            self.wake()
+            self._changed.wait_for(lambda: self._rounds != before or self._stop.is_set())
 
     def stop(self) -> None:
         """Stop after the present chunks."""
@@ -125,7 +137,7 @@ class Worker:
                     log.warning("cannot claim a job, trying again: %s", reason, exc_info=True)
                     self._stop.wait(1)
         finally:
-            self._stop.set()
+            self.stop()
             for thread in list(self._running):
                 thread.join()
             heart.join()
@@ -139,6 +151,9 @@ class Worker:
         if claimed:
             return False
         with self._changed:
+            if claimed is False:
+                self._rounds += 1
+                self._changed.notify_all()
             resting = claimed is False and not self._running
         if resting and until():
             return True
@@ -254,19 +269,25 @@ class Worker:
 
     def _beat(self) -> None:
         self._record(self._heartbeats.begin)
-        due = time.monotonic() + heartbeats.PAUSE
-        while not self._stop.wait(min(heartbeats.PAUSE, self._lease.total_seconds() / 3)):
+        renewal = min(heartbeats.PAUSE, self._lease.total_seconds() / 3)
+        # On PostgreSQL the heartbeat tells a worker in a long chunk from a dead one.
+        pause = heartbeats.PAUSE if self._database.kind == "sqlite" else renewal
+        due = time.monotonic() + pause
+        while not self._stop.wait(renewal):
+            # A heartbeat that could not be stored is retried soon.
+            if not self._recorded or time.monotonic() >= due:
+                self._record(self._heartbeats.beat)
+                due = time.monotonic() + pause
             with self._changed:
                 busy = bool(self._running)
             if busy:
                 try:
                     self._jobs.renew(self.name, self._lease)
-                except Exception:
-                    log.exception("leases could not be renewed")
-            # A heartbeat that could not be stored is retried soon.
-            if not self._recorded or time.monotonic() >= due:
-                self._record(self._heartbeats.beat)
-                due = time.monotonic() + heartbeats.PAUSE
+                except Exception as error:
+                    if transient_error(error) is None:
+                        log.exception("leases could not be renewed")
+                    else:
+                        log.warning("leases could not be renewed: %s", error)
 
     def _record(self, heartbeat: Callable[[str], None]) -> None:
         """Store a heartbeat; log a failure, since the work goes on without it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import shutil
 import sqlite3
 import time
@@ -19,7 +18,7 @@ from sqlalchemy import Connection, Engine, Executable, Transaction, create_engin
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from soapstone.errors import InvalidError
-from soapstone.store import private
+from soapstone.store import postgresql, private
 from soapstone.store.change_token import ChangeToken
 from soapstone.store.listener import Listener
 from soapstone.store.read_cache import ReadCache
@@ -79,8 +78,9 @@ class Database:
         if self.kind == "postgresql":
             # After a restart of the server all pooled connections are broken.
             limits["pool_pre_ping"] = True
+            limits["connect_args"] = postgresql.client_parameters(parsed)
             if "connect_timeout" not in parsed.query:
-                limits["connect_args"] = {"connect_timeout": CONNECT_TIMEOUT}
+                limits["connect_args"]["connect_timeout"] = CONNECT_TIMEOUT
         try:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:
@@ -89,10 +89,8 @@ class Database:
         self._recall = ReadCache(self.change_token)
         if self.path is not None:
             _configure_sqlite(self.engine)
-            return
-        _spare_pings(self.engine)
-        if not waits:
-            _limit_locks(self.engine)
+        else:
+            postgresql.configure(self.engine, lock_timeout=None if waits else LONGEST_WAIT)
 
     @cached_property
     def path(self) -> Path | None:
@@ -342,28 +340,6 @@ def _configure_sqlite(engine: Engine) -> None:
         # A writer's transaction has begun already: see Database._begun.
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN")
-
-
-def _spare_pings(engine: Engine) -> None:
-    """Ping a pooled connection only if there is something to read from it, as from one that the server has ended."""
-    ping = engine.dialect.do_ping
-
-    def spared(dbapi_connection: Any) -> bool:
-        if dbapi_connection.closed:
-            return False
-        waiting = select.poll()
-        waiting.register(dbapi_connection.fileno(), select.POLLIN)
-        return not waiting.poll(0) or ping(dbapi_connection)
-
-    engine.dialect.do_ping = spared  # type: ignore[method-assign]
-
-
-def _limit_locks(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, _record: object) -> None:
-        connection.autocommit = True
-        connection.execute(f"SET lock_timeout = {int(1000 * LONGEST_WAIT)}")
-        connection.autocommit = False
 
 
 def _lower(text: Any) -> Any:

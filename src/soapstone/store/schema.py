@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, select, text
 
 from soapstone.clock import now
 from soapstone.errors import ConflictError
-from soapstone.store import private
+from soapstone.store import private, queue_schema
 from soapstone.store.database import Database
 from soapstone.store.numbers import handed_out, put_back
 from soapstone.store.tables import secrets
@@ -35,12 +35,12 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
     Raises ConflictError for a schema that this program does not know (made by a newer one).
     """
     found = version(database)
-    if found == NEWEST:
+    if found == NEWEST and not _queue_outdated(database):
         return
     from alembic import command
 
     config = migrations()
-    if found is not None:
+    if found not in (None, NEWEST):
         refuse_newer(database)
         if not copied:
             backup(database)
@@ -48,7 +48,10 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
         # If two servers start at once on one PostgreSQL, the second waits and then finds the work done.
         if database.kind == "postgresql":
             connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7301)")
+            if queue_schema.outdated(connection):
+                queue_schema.prepare(connection)
         if _version(connection) == NEWEST:
             return
         config.attributes["connection"] = connection
@@ -56,6 +59,13 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
         before = handed_out(connection)
         command.upgrade(config, "head")
         put_back(connection, before)
+
+
+def _queue_outdated(database: Database) -> bool:
+    if database.kind == "sqlite":
+        return False
+    with database.read() as connection:
+        return queue_schema.outdated(connection)
 
 
 def check(database: Database) -> None:
