@@ -126,9 +126,9 @@ class _Listener:
 
     def run(self) -> None:
         """Listen until `stop`."""
-        # It logs each wake-up, and each broken connection with its stack; the reason of the latter is logged here.
+        # They log each wake-up, and each broken connection with its stack; the reason of the latter is logged here.
         logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
         with suppress(asyncio.CancelledError):
             asyncio.run(self._listen())
 
@@ -141,6 +141,8 @@ class _Listener:
 
     async def _listen(self) -> None:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        # A wake-up whose end could not be stored, since the connection broke.
+        self._loop.set_exception_handler(lambda _, context: log.debug("a wake-up failed: %s", context.get("message")))
         while not self._stopped.is_set():
             app = self._app()
             try:

@@ -22,7 +22,15 @@ from soapstone.store import postgresql, private
 from soapstone.store.change_token import ChangeToken
 from soapstone.store.listener import Listener
 from soapstone.store.read_cache import ReadCache
-from soapstone.store.transient_errors import DISK_FULL, LOCKED, NO_ANSWER, READ_ONLY, RecordsUnavailable, translated
+from soapstone.store.transient_errors import (
+    DISK_FULL,
+    LOCKED,
+    NO_ANSWER,
+    READ_ONLY,
+    RecordsUnavailable,
+    transient_error,
+    translated,
+)
 from soapstone.store.waiting import LONGEST_WAIT, STUCK, Waiting
 
 T = TypeVar("T")
@@ -35,6 +43,8 @@ BUSY_TIMEOUT = 10_000
 BUSY_PAUSE = 0.005
 # Seconds that a new connection to a server may take.
 CONNECT_TIMEOUT = 10
+# Seconds from the first failed connection on during which callers wait for a server that restarts, and between two tries.
+RESTART_PATIENCE, RESTART_PAUSE = 20.0, 0.1
 # Seconds that a thread waits for a free connection of the pool.
 POOL_TIMEOUT = 10
 # Seconds that an unimportant change waits, such as the last use of a session.
@@ -72,6 +82,9 @@ class Database:
         self.kind = parsed.get_backend_name()
         self._waits = waits
         self._waiting = Waiting()
+        # Whether a server has answered; monotonic time of the first failed connection since then.
+        self._answered = False
+        self._unreachable: float | None = None
         # Monotonic time of the last failed change, unless one succeeded since.
         self._failed: float | None = None
         limits: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": POOL_TIMEOUT}
@@ -104,7 +117,7 @@ class Database:
         On SQLite it sees one snapshot; on PostgreSQL each statement has its own. `autocommit` is for a few short
         statements that many clients wait for: PostgreSQL gets no BEGIN and COMMIT.
         """
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._connected() as connection:
             if autocommit and self.kind == "postgresql":
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             with connection.begin():
@@ -123,7 +136,15 @@ class Database:
             self._listener.start()
 
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return the result of `read`, cached under this key until the next commit: see ReadCache.get."""
+        """Return the result of `read`, cached under this key until the next commit: see ReadCache.get.
+
+        A server that restarts breaks its connections; the read is repeated once, by a new one.
+        """
+        try:
+            return self._recall.get(key, read)
+        except RecordsUnavailable:
+            if self.kind == "sqlite":
+                raise
         return self._recall.get(key, read)
 
     @contextmanager
@@ -143,7 +164,7 @@ class Database:
                     with self._writing(connection, durable, patience):
                         yield connection
                 else:
-                    with self.engine.connect() as connection, self._writing(connection, durable, patience):
+                    with self._connected() as connection, self._writing(connection, durable, patience):
                         yield connection
         except RecordsUnavailable:
             if not hurried:
@@ -192,8 +213,27 @@ class Database:
     @contextmanager
     def connect(self) -> Iterator[Connection]:
         """Yield a connection for several consecutive transactions, and for statements between them."""
-        with translated(), self.engine.connect() as connection:
+        with translated(), self._connected() as connection:
             yield connection
+
+    def _connected(self) -> Connection:
+        """Return a connection. If a server that answered before does not, wait: it may be restarting.
+
+        All threads wait until `RESTART_PATIENCE` after the first failure, none for longer.
+        """
+        while True:
+            try:
+                connection = self.engine.connect()
+            except DBAPIError as error:
+                failed = time.monotonic()
+                self._unreachable = self._unreachable or failed
+                too_late = failed - self._unreachable > RESTART_PATIENCE
+                if not self._answered or too_late or transient_error(error) != NO_ANSWER:
+                    raise
+                time.sleep(RESTART_PAUSE)
+            else:
+                self._answered, self._unreachable = self.kind == "postgresql", None
+                return connection
 
     @contextmanager
     def _writing(self, connection: Connection, durable: bool, patience: float) -> Iterator[None]:
