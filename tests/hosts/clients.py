@@ -23,11 +23,15 @@ _OVER = {"completed", "2"}
 
 
 class Clients:
-    """Threads that poll all imports by both interfaces, and click each mail once. `dead` are webs that were killed."""
+    """Threads that poll all imports by both interfaces, and click each mail once.
+
+    `dying` is a web that is killed now, `dead` are those that nobody calls any more.
+    """
 
     def __init__(self, cluster: Cluster, links: Sequence[tuple[int, str]], *, pollers: int = 4, seed: int = 1) -> None:
         self._cluster = cluster
         self._webs = list(cluster.webs)
+        self.dying: Running | None = None
         self.dead: list[Running] = []
         self.polls = 0
         self.refused = 0
@@ -61,7 +65,8 @@ class Clients:
     def _log_on(self) -> str:
         members = f"<username>{USER}</username><password>{PASSWORD}</password>"
         body = f'<Authenticate xmlns="{NAMESPACE}">{members}</Authenticate>'
-        answer = httpx.post(f"{self._webs[0].base}/mmapi.asmx", **_call("Authenticate", body), timeout=TIMEOUT)
+        content, headers = _call("Authenticate", body)
+        answer = httpx.post(f"{self._webs[0].base}/mmapi.asmx", content=content, headers=headers, timeout=TIMEOUT)
         found = re.search(r"<sessionId>([0-9a-f-]+)</sessionId>", answer.text)
         assert found is not None, answer.text
         return found[1]
@@ -99,8 +104,8 @@ class Clients:
 
     def _note_refused(self, web: Running, error: Exception) -> None:
         with self._lock:
-            # It is killed before it is listed: a request under way then is broken off.
-            if web in self.dead or web.process.poll() is not None:
+            # A request under way is broken off.
+            if web is self.dying:
                 self.refused += 1
             else:
                 self.errors.append(f"{web.host.name}: {error!r}")
@@ -117,12 +122,13 @@ def _ask(
     body = (
         f'<getUploadJobStatus xmlns="{NAMESPACE}"><user_id>MAIL</user_id><jobid>{job_id}</jobid></getUploadJobStatus>'
     )
-    answer = client.post(f"{web.base}/mmapi.asmx", **_call("getUploadJobStatus", body, session))
+    content, headers = _call("getUploadJobStatus", body, session)
+    answer = client.post(f"{web.base}/mmapi.asmx", content=content, headers=headers)
     found = re.search(r"<jobStatus>(\d)</jobStatus>|<status>(\d)</status>", answer.text)
     return "SOAP", answer.status_code, answer.text, (found[1] or found[2]) if found else None
 
 
-def _call(operation: str, body: str, session: str = "") -> dict[str, object]:
+def _call(operation: str, body: str, session: str = "") -> tuple[bytes, dict[str, str]]:
     """Body and headers of a SOAP 1.1 request."""
     header = f"<sessionId>{session}</sessionId><user_id>MAIL</user_id>"
     head = f'<soap:Header><mmAuthHeader xmlns="{NAMESPACE}">{header}</mmAuthHeader></soap:Header>' if session else ""
@@ -132,4 +138,4 @@ def _call(operation: str, body: str, session: str = "") -> dict[str, object]:
         f"{head}<soap:Body>{body}</soap:Body></soap:Envelope>"
     )
     headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": f'"{NAMESPACE}{operation}"'}
-    return {"content": text.encode(), "headers": headers}
+    return text.encode(), headers

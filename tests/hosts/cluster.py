@@ -112,10 +112,12 @@ class Cluster:
         self.workers.append(self._start(host, ["worker", "--workers", "3"]))
 
     def start_web(self, host: Host) -> None:
-        """Run `soapstone web` on a host, and wait until it answers."""
-        web = self._start(host, ["web", "--host", host.address, "--port", str(PORT)])
-        self.webs.append(web)
-        self.wait(lambda: _answers(web), f"{host.name} does not answer")
+        """Run `soapstone web` on a host."""
+        self.webs.append(self._start(host, ["web", "--host", host.address, "--port", str(PORT)]))
+
+    def wait_for_webs(self) -> None:
+        """Wait until all web processes answer."""
+        self.wait(lambda: all(map(_answers, self.webs)), "a web host does not answer")
 
     def _start(self, host: Host, arguments: Sequence[str]) -> Running:
         log = self.data.parent / f"{self.data.name}-{host.name}.log"

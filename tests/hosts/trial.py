@@ -91,10 +91,11 @@ def _disturb(
     seed: int,
 ) -> None:
     links = cluster.clickable(clicks)
-    for host in hosts[3:]:
-        cluster.start_web(host)
     for host in hosts[:3]:
         cluster.start_worker(host)
+    for host in hosts[3:]:
+        cluster.start_web(host)
+    cluster.wait_for_webs()
     cluster.submit(people=people, mails=mails, seed=seed)
     clients = Clients(cluster, links, seed=seed)
     began = time.monotonic()
@@ -115,16 +116,17 @@ def _disturb(
         result.restart_seconds = time.monotonic() - down
         time.sleep(cut / 8)
         victim = cluster.webs[0]
+        clients.dying = victim
         kill(victim)
+        cluster.wait(lambda: clients.refused, "no client meets the web host that was killed")
         clients.dead.append(victim)
         time.sleep(max(0.0, back - time.monotonic()))
         lost.host.join()
         cluster.wait(lambda: not cluster.open_jobs(), "the disturbed jobs do not end")
         result.disturbed_seconds = time.monotonic() - began
-        # What was answered is recorded soon: the recorder may be on the host that was cut off.
-        cluster.wait(lambda: not set(clients.answered) - clients.recorded().keys(), "clicks are not recorded")
     finally:
         clients.stop()
+    # The recorder may be on the host that was cut off.
     cluster.wait(lambda: not set(clients.answered) - clients.recorded().keys(), "clicks are not recorded")
     recorded = clients.recorded()
     result.wrong += clients.errors[:10]

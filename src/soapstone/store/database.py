@@ -43,7 +43,7 @@ BUSY_TIMEOUT = 10_000
 BUSY_PAUSE = 0.005
 # Seconds that a new connection to a server may take.
 CONNECT_TIMEOUT = 10
-# Seconds from the first failed connection on during which callers wait for a server that restarts, and between two tries.
+# Seconds from the first failed connection on in which callers wait for a server that restarts, and between two tries.
 RESTART_PATIENCE, RESTART_PAUSE = 20.0, 0.1
 # Seconds that a thread waits for a free connection of the pool.
 POOL_TIMEOUT = 10
