@@ -349,6 +349,12 @@ def test_workers_that_live_are_counted(site: Site) -> None:
     found = site.figures()
     assert found["soapstone_workers",] == 0
     assert 299 <= found["soapstone_heartbeat_age_seconds",] < 330
+    beats.beat("host:2:b")
+    found = site.figures()
+    assert found["soapstone_worker_heartbeat_age_seconds", "host:1:a"] >= 299
+    assert 0 <= found["soapstone_worker_heartbeat_age_seconds", "host:2:b"] < 30
+    assert found["soapstone_database_connections", "in_use"] == 0
+    assert found["soapstone_database_connections", "idle"] >= 1
 
 
 def test_many_monitors_cost_what_one_does(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

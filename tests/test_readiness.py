@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ import pytest
 from sqlalchemy import update
 from tests.conftest import Served
 
+from soapstone.clock import now
 from soapstone.jobs.heartbeats import LIVES, Heartbeats
 from soapstone.product import Product
+from soapstone.readiness import Readiness
 from soapstone.server import Application
 from soapstone.settings import Settings
-from soapstone.store.database import Database
+from soapstone.store.database import POOL_SIZE, POOL_TIMEOUT, Database
 from soapstone.store.tables import workers
 
 NO_WORKER = "No worker has sent a heartbeat in the last 60 seconds: start one with soapstone serve or soapstone worker."
@@ -39,7 +43,10 @@ def ready(product: Product) -> tuple[int, Any]:
             return await client.get("/readyz")
 
     answer = asyncio.run(ask())
-    return answer.status_code, answer.json()
+    content = answer.json()
+    # They have a test of their own, and are left out where the database cannot be asked.
+    assert ("figures" in content) == ("database" not in content["missing"])
+    return answer.status_code, {name: value for name, value in content.items() if name != "figures"}
 
 
 def test_no_worker_lives(product: Product) -> None:
@@ -55,6 +62,35 @@ def test_no_worker_lives(product: Product) -> None:
     assert ready(product)[0] == 200
     heartbeats.end("two")
     assert ready(product)[0] == 503
+
+
+def test_figures_tell_of_workers_queue_and_connections(product: Product) -> None:
+    heartbeats = Heartbeats(product.database)
+    for worker in ("one", "two"):
+        heartbeats.begin(worker) if worker == "one" else heartbeats.beat(worker)
+    account = product.accounts.create("ACME", time_zone="UTC")
+    readiness = Readiness(product)
+    assert readiness.figures()["queue_seconds"] == 0
+    with product.database.write(durable=True) as connection:
+        for due in (timedelta(minutes=-2), timedelta(hours=1)):
+            product.jobs.add(connection, account_id=account.id, kind="import", due_at=now() + due)
+    figures = readiness.figures()
+    assert 120 <= figures["queue_seconds"] < 150
+    assert [0 <= seconds < 30 for seconds in figures["heartbeat_seconds"]] == [True, True]
+    assert figures["connections"].keys() == {"in_use", "idle"}
+    with product.database.read():
+        assert readiness.figures()["connections"]["in_use"] == 1
+
+
+def test_a_pool_without_a_free_connection_is_not_ready_at_once(product: Product) -> None:
+    Heartbeats(product.database).begin("one")
+    with ExitStack() as stack:
+        for _ in range(2 * POOL_SIZE):
+            stack.enter_context(product.database.connect())
+        began = time.monotonic()
+        assert ready(product)[1]["missing"].keys() == {"database"}
+        assert time.monotonic() - began < POOL_TIMEOUT / 2
+    assert ready(product)[0] == 200
 
 
 def test_the_data_folder_is_gone(product: Product) -> None:

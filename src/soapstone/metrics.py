@@ -126,6 +126,7 @@ class _RecordsCollector(Collector):
 
     def __init__(self, database: Database) -> None:
         self._activity = Activity(database)
+        self._database = database
         self._heartbeats = Heartbeats(database)
         self._lock = threading.Lock()
         self._known: list[Metric] = []
@@ -142,6 +143,12 @@ class _RecordsCollector(Collector):
                 self._known = list(self._look())
                 self._until = time.monotonic() + FRESH
             yield from self._known
+        connections = GaugeMetricFamily(
+            "soapstone_database_connections", "Connections of this process to the database.", labels=("state",)
+        )
+        for state, count in self._database.connections.items():
+            connections.add_metric((state,), count)
+        yield connections
 
     def _look(self) -> Iterator[Metric]:
         try:
@@ -158,6 +165,12 @@ class _RecordsCollector(Collector):
         if workers:
             age.add_metric((), min(abs(each.age.total_seconds()) for each in workers))
         yield age
+        ages = GaugeMetricFamily(
+            "soapstone_worker_heartbeat_age_seconds", "How old a worker's last heartbeat is.", labels=("worker",)
+        )
+        for each in workers:
+            ages.add_metric((each.worker,), abs(each.age.total_seconds()))
+        yield ages
 
 
 def _jobs(found: OpenJobs, activity: Activity) -> Iterator[Metric]:

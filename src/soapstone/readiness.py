@@ -6,11 +6,15 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 
+from soapstone.jobs.activity import oldest_queued
 from soapstone.jobs.heartbeats import LIVES, Heartbeats
 from soapstone.product import Product
 from soapstone.store import schema
 from soapstone.store.database import SPARE_BYTES
+from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.supervisor import Supervisor
 from soapstone.tracking.spool import Spool
 
@@ -64,9 +68,21 @@ class Readiness:
                 missing[name] = found
         return missing
 
+    def figures(self) -> dict[str, Any]:
+        """Return the connections to the database, how long the oldest runnable job has waited, and the age of each
+        worker's last heartbeat, in seconds. The last two are missing if the records cannot be read.
+        """
+        database = self._product.database
+        found: dict[str, Any] = {"connections": database.connections}
+        with suppress(RecordsUnavailable):
+            found["queue_seconds"] = round(oldest_queued(database), 1)
+            found["heartbeat_seconds"] = [round(each.age.total_seconds(), 1) for each in self._heartbeats.all()]
+        return found
+
     def _database(self) -> None:
-        schema.check(self._product.database)
+        # First: without a free connection any look at the records would wait for one.
         self._product.database.check_ready()
+        schema.check(self._product.database)
 
     def _folder(self) -> str | None:
         settings = self._product.settings

@@ -99,6 +99,16 @@ class Activity:
         self._latest_start = max(self._latest_start, row.started_at)
 
 
+def oldest_queued(database: Database) -> float:
+    """Return the seconds that the oldest runnable job has waited. Raises RecordsUnavailable."""
+    moment, column = now(), jobs.c
+    runnable = (column.state == "queued") & ~column.paused & (column.due_at <= moment)
+    query = select(func.min(column.due_at)).where(column.finished_at.is_(None), runnable)
+    with database.read() as connection:
+        due = connection.execute(query).scalar_one()
+    return 0.0 if due is None else float((moment - due).total_seconds())
+
+
 def _open_jobs(connection: Connection) -> OpenJobs:
     moment, column = now(), jobs.c
     state = case(

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from soapstone.errors import InvalidError
 from soapstone.store import postgresql, private
@@ -23,6 +24,7 @@ from soapstone.store.change_token import ChangeToken
 from soapstone.store.listener import Listener
 from soapstone.store.read_cache import ReadCache
 from soapstone.store.transient_errors import (
+    ALL_TAKEN,
     DISK_FULL,
     LOCKED,
     NO_ANSWER,
@@ -45,6 +47,8 @@ BUSY_PAUSE = 0.005
 CONNECT_TIMEOUT = 10
 # Seconds from the first failed connection on in which callers wait for a server that restarts, and between two tries.
 RESTART_PATIENCE, RESTART_PAUSE = 20.0, 0.1
+# Connections that are kept; as many again are made when they are needed.
+POOL_SIZE = 16
 # Seconds that a thread waits for a free connection of the pool.
 POOL_TIMEOUT = 10
 # Seconds that an unimportant change waits, such as the last use of a session.
@@ -69,7 +73,7 @@ class Database:
     # The most seconds that a writer waits for others.
     patience = LONGEST_WAIT
 
-    def __init__(self, url: str, *, pool_size: int = 16, waits: bool = False) -> None:
+    def __init__(self, url: str, *, pool_size: int = POOL_SIZE, waits: bool = False) -> None:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
@@ -87,6 +91,7 @@ class Database:
         self._unreachable: float | None = None
         # Monotonic time of the last failed change, unless one succeeded since.
         self._failed: float | None = None
+        self._most_connections = 2 * pool_size
         limits: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": POOL_TIMEOUT}
         if self.kind == "postgresql":
             # After a restart of the server all pooled connections are broken.
@@ -197,12 +202,20 @@ class Database:
             with self._begun(connection, patience) as transaction:
                 transaction.rollback()
 
+    @property
+    def connections(self) -> dict[str, int]:
+        """The connections of this process's pool, `in_use` and `idle`."""
+        pool = self.engine.pool
+        return {"in_use": pool.checkedout(), "idle": pool.checkedin()} if isinstance(pool, QueuePool) else {}
+
     def check_ready(self) -> None:
         """Raise RecordsUnavailable, within about a second, if a change would probably fail now."""
         if self._failed is not None and time.monotonic() - self._failed < FAILURE_SECONDS:
             raise RecordsUnavailable("A change could not be stored.")
         if self._waiting.full:
             raise RecordsUnavailable(LOCKED)
+        if self.connections.get("in_use", 0) >= self._most_connections:
+            raise RecordsUnavailable(ALL_TAKEN)
         if self.path is not None:
             with translated(OSError):
                 spare = shutil.disk_usage(self.path.parent).free
