@@ -27,17 +27,18 @@ from sqlalchemy import (
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
+from soapstone.imports.account_lock import hold
 from soapstone.imports.lookups import Lookups
 from soapstone.imports.matching import Matching
+from soapstone.imports.member_numbers import MemberNumbers
 from soapstone.imports.opt_out_merge import OptOutMerge
 from soapstone.imports.outcomes import CODES, NAMES, NEW, UNCONFIRMED, UNSUBSCRIBED
 from soapstone.imports.profile_json import Documents
 from soapstone.imports.rows import EVENTS
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
-from soapstone.jobs.run import JobFailed
 from soapstone.lists.external_events import active_events, numbers
-from soapstone.store.numbers import LARGEST
+from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
@@ -83,8 +84,9 @@ class Merged:
 class Merge:
     """Merges the rows of one job. The statements are built once and used for each chunk.
 
-    Rows of one chunk have different keys. The caller's transaction holds the account's row (`lock`), so that two
-    imports never store one person twice. `doubles` says that several contacts may have one mailbox.
+    Rows of one chunk have different keys. The caller's transaction holds the account (`lock`), so that two imports
+    never store one person twice. `doubles` says that several contacts may have one mailbox. On PostgreSQL, imports that
+    only add or change people run beside each other in one account: a unique key tells their people apart.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Merge:
         spec: ImportSpec,
         stage: Stage,
         *,
+        database: Database,
         doubles: bool = False,
     ) -> None:
         self._account, self._list_id, self._job_id, self._spec = account, list_id, job_id, spec
@@ -106,6 +109,12 @@ class Merge:
         self._matching = Matching(account, list_id, spec, stage, doubles=doubles)
         self._matched = self._matching.table
         self._opt_outs = OptOutMerge(account, list_id, spec, stage, self._matching)
+        # Opt-outs concern other lists too, and must not miss a membership that is not committed.
+        apart = self._unique and self._rows.key == "email" and not doubles
+        beside = apart and not (self._sqlite or spec.removes or self._rows.has_opt_outs)
+        self._may_share = beside
+        self._shared = False
+        self._numbers = MemberNumbers(account.id, job_id, database)
 
     @contextmanager
     def prepared(self, connection: Connection) -> Iterator[None]:
@@ -152,13 +161,18 @@ class Merge:
                     target.write(block)
         yield
 
-    def lock(self, connection: Connection) -> int:
-        """Lock the account's row until the transaction ends; return its last contact number."""
-        query = select(accounts.c.last_number).where(accounts.c.id == self._account.id).with_for_update()
+    def lock(self, connection: Connection, *, alone: bool = False) -> None:
+        """Hold the account until the transaction ends; `alone` keeps other imports of it out, whatever they do."""
+        self._shared = self._may_share and not alone
+        hold(connection, self._account.id, shared=self._shared)
+
+    def last_number(self, connection: Connection) -> int:
+        """Return the account's last contact number."""
+        query = select(accounts.c.last_number).where(accounts.c.id == self._account.id)
         return int(connection.execute(query).scalar_one())
 
     def apply(self, connection: Connection, moment: datetime) -> Merged:
-        """Merge the rows of the stage; the transaction must hold the account's row."""
+        """Merge the rows of the stage; the transaction must hold the account."""
         stage, matched = self._stage, self._matched
         if self._sqlite:
             connection.execute(delete(matched))
@@ -363,14 +377,12 @@ class Merge:
         if not joins:
             return
         stage, matched = self._stage, self._matched
-        last = self.lock(connection)
-        if last + joins > LARGEST:
-            raise JobFailed("The account has given out all its contact numbers.")
+        first = self._numbers.take(connection, joins, shared=self._shared)
         columns: dict[str, Any] = {
             "list_id": literal(self._list_id),
             "contact_id": matched.c.contact_id,
             "account_id": literal(self._account.id),
-            "number": last + func.row_number().over(order_by=matched.c.n),
+            "number": first - 1 + func.row_number().over(order_by=matched.c.n),
             "state": literal("subscribed"),
             "added_at": literal(moment, memberships.c.added_at.type),
             "added_by": literal("Import"),
@@ -389,7 +401,6 @@ class Merge:
         query = select(*columns.values()).select_from(source)
         query = query.where(self._has((*JOINED, *COMING)), matched.c.membership.is_(None)).order_by(matched.c.n)
         connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
-        connection.execute(update(accounts).where(accounts.c.id == self._account.id).values(last_number=last + joins))
 
     def _raise_events(self, connection: Connection, moment: datetime) -> None:
         """Raise the external events in rows that are active events of the list (lk-51, lk-71)."""

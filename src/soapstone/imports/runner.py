@@ -51,6 +51,8 @@ FREE_BYTES = 8 << 20
 MOST_GROWTH = 200
 # A call may store the same contact between look-up and insert; then the chunk is retried.
 TRIES = 5
+# Chunks that keep other imports of the account out after that: imports of the same new people would clash each time.
+ALONE = 10
 
 
 def run_import(run: Run, *, chunk_rows: int | None = None, rejects: Mapping[int, str] | None = None) -> None:
@@ -77,7 +79,9 @@ class _Import:
         stage = Stage(run.database.kind, rows, keeps_fields=self._spec.may_refuse)
         with run.database.read() as connection:
             doubles = has_doubles(connection, account.id)
-        self._merge = Merge(account, list_id, run.job.id, self._spec, stage, doubles=doubles)
+        # Chunks from here on that keep other imports of the account out.
+        self._alone = 0
+        self._merge = Merge(account, list_id, run.job.id, self._spec, stage, database=run.database, doubles=doubles)
 
     def run(self) -> None:
         if "list_members" in self._run.job.checkpoint:
@@ -130,7 +134,8 @@ class _Import:
             chunk.progress = False
             checkpoint = dict(chunk.checkpoint)
             if "rows" not in checkpoint:
-                last = self._merge.lock(chunk.connection)
+                self._merge.lock(chunk.connection)
+                last = self._merge.last_number(chunk.connection)
                 checkpoint |= {"rows": found.rows, "encoding": found.codec, "last_number": last}
                 checkpoint |= {
                     "heading": kept_heading(found.heading),
@@ -145,10 +150,12 @@ class _Import:
             try:
                 with self._merge.staged(connection, staged.path), self._run.chunk() as chunk:
                     self._apply(chunk, staged)
+                self._alone = max(0, self._alone - 1)
                 return
             except IntegrityError:
                 if attempt == TRIES:
                     raise
+                self._alone = ALONE
 
     def _apply(self, chunk: Chunk, staged: Staged) -> None:
         connection, first, lines = chunk.connection, staged.first, staged.lines
@@ -157,7 +164,7 @@ class _Import:
         codes, contact_ids = bytearray(len(lines)), [0] * len(lines)
         refused = list(staged.refused)
         if staged.staged:
-            self._merge.lock(connection)
+            self._merge.lock(connection, alone=self._alone > 0)
             merged = self._merge.apply(connection, now())
             for row, code, contact_id in merged.rows:
                 codes[row - first], contact_ids[row - first] = code, contact_id
