@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from tests.orphans import ORPHANS
 
 from soapstone.store import schema
 from soapstone.store.database import Database
@@ -167,6 +168,8 @@ class Databases:
             time.sleep(_PAUSE)
         if _column(connection, "SELECT 1 FROM seed.altered LIMIT 1"):
             return False
+        # It has no keys that would have refused them.
+        assert _column(connection, ORPHANS) == []
         with connection.transaction():
             connection.execute(self._emptying.encode())
         return True

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import func, select
+from tests.orphans import ORPHANS
 
 from soapstone.product import Product
 from soapstone.store.tables import accounts, contacts, lists, memberships, rejected_rows
@@ -47,6 +48,7 @@ def picture(product: Product, job_ids: Sequence[int]) -> Picture:
         found["lists"] = [tuple(row) for row in connection.execute(kept)]
         found["lists, counted"] = [tuple(row) for row in connection.execute(counted)]
         numbers = select(accounts.c.name, accounts.c.last_number).order_by(accounts.c.id)
+        found["orphans"] = list(connection.exec_driver_sql(ORPHANS).scalars())
         found["last numbers"] = [tuple(row) for row in connection.execute(numbers)]
     for job_id in job_ids:
         job = product.jobs.get(None, job_id)
@@ -84,6 +86,7 @@ def torn(found: Picture) -> list[str]:
     kept = [(number, members, subscribed) for number, _, members, subscribed in found["lists"] if members]
     if kept != found["lists, counted"]:
         wrong.append(f"lists say {kept}, their members {found['lists, counted']}")
+    wrong += [f"orphan: {orphan}" for orphan in found["orphans"]]
     for name, (_, counters, counts, _) in _jobs(found):
         if sum(rows for _, rows in counters) != counts.total:
             wrong.append(f"{name} counts {counters} as {counts}")
