@@ -4,7 +4,8 @@
     python bench/imports.py limit --rows 1000000 --rounds 3
     python bench/imports.py peers --rows 10000 --many 1000000
     python bench/imports.py size --small 100000 --large 10000000 --rows 100000
-    python bench/imports.py postgresql --rows 1000000
+    python bench/imports.py postgresql --rows 1000000 --listmonk ~/listmonk
+    python bench/imports.py beside --rows 300000
 
 An import here is a complete one: `soapstone worker` runs as a process of its own, and the time is that of the job, from
 its being taken on to its end: reading, checking, storing people, memberships, outcomes, counters and progress, with
@@ -22,20 +23,25 @@ limit       SQLite. Three files against bench/limits.py, where the same rows lie
 peers       SQLite. The same addresses and columns by django-import-export, and the same addresses by Mailman 3: see
             bench/peers. Ours with as many rows, and with many, since a worker has its pace after the first seconds.
 size        SQLite. New rows into a list that has few contacts, and into one that has many, all made by our imports.
-postgresql  A server that this starts, with the settings it comes with. A clean file into an empty list, against the
-            upsert of each row by psycopg's pipeline in transactions of 10,000, and against COPY of the finished rows.
+postgresql  A server that this starts, with the settings it comes with. A clean file into an empty list, and again with
+            half of its rows changed, against listmonk's own statement in its own schema, from a checkout of it, for each
+            row: by a round trip, as listmonk does it, and by psycopg's pipeline, in transactions of 10,000. The new
+            rows against COPY of the finished rows too, into the tables with and without foreign keys.
+beside      The same server: two lists of one account by one worker, and by two at once.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -44,7 +50,7 @@ from typing import Any
 import crowd
 import limits
 from installation import Installation
-from peers import mailman_members
+from peers import listmonk_upsert, mailman_members
 
 import postgresql
 
@@ -54,13 +60,14 @@ DJANGO = Path(__file__).parent / "peers" / "django_import.py"
 class Rounds:
     """Seconds of several rounds by what was measured."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "") -> None:
+        self._what = what
         self._seconds: dict[str, list[float]] = {}
 
     def add(self, name: str, seconds: float) -> None:
         """One more figure; it is shown at once, so that a long bench can be watched."""
         self._seconds.setdefault(name, []).append(seconds)
-        print(f"    {name}: {seconds:.2f} s", flush=True)
+        print(f"    {name}: {seconds:.2f} s {self._what}", flush=True)
 
     def names(self) -> set[str]:
         """What was measured."""
@@ -202,35 +209,99 @@ def size(folder: Path, given: argparse.Namespace) -> None:
 
 
 def on_postgresql(folder: Path, given: argparse.Namespace) -> None:
-    rows, rounds, file = given.rows, Rounds(), folder / "clean.csv"
-    truth = crowd.make(file, crowd.clean(rows))
-    measures: dict[str, Callable[[Installation], float]] = {
-        "ours": lambda here: imported(here, file, **truth.counters),
-        "upsert": lambda here: limits.upsert_postgresql(here, limits.taken(file, truth)),
-        "upsert each": lambda here: limits.upsert_each_postgresql(here, limits.taken(file, truth)),
-        "COPY": lambda here: limits.copy_postgresql(here, limits.taken(file, truth)),
-    }
+    rows, rounds, servers = given.rows, Rounds(), Rounds("of the server's processor")
+    files = {name: folder / f"{name}.csv" for name in ("new", "known")}
+    truth = {name: crowd.make(file, crowd.clean(rows, edition=n)) for n, (name, file) in enumerate(files.items())}
+    changed = truth["known"].changed
+    expected = {"new": truth["new"].counters, "known": {"updated": changed, "unchanged": rows - changed}}
+
+    def measured(name: str, work: Callable[[], float]) -> None:
+        before = server.processor_seconds()
+        rounds.add(name, work())
+        servers.add(name, server.processor_seconds() - before)
+
+    def ours(here: Installation) -> None:
+        for name, file in files.items():
+            measured(f"ours, {name}", partial(imported, here, file, **expected[name]))
+
+    def copy(here: Installation) -> None:
+        finished = limits.taken(files["new"], truth["new"])
+        measured("COPY without keys", partial(limits.copy_postgresql, here, finished))
+
+    def copy_with_keys(here: Installation) -> None:
+        limits.with_foreign_keys(here)
+        measured("COPY", partial(limits.copy_postgresql, here, limits.taken(files["new"], truth["new"])))
+
+    def listmonk(url: str, how: str) -> None:
+        dsn, checkout = url.replace("postgresql+psycopg:", "postgresql:"), Path(given.listmonk)
+        listmonk_upsert.prepare(dsn, checkout)
+        for name, file in files.items():
+            values = limits.taken(file, truth[name])
+            call = partial(listmonk_upsert.upsert, dsn, checkout, crowd.TARGETS, values, pipelined=how == "pipeline")
+            measured(f"listmonk by {how}, {name}", call)
+        if listmonk_upsert.stored(dsn) != (rows, rows):
+            raise SystemExit(f"listmonk has {listmonk_upsert.stored(dsn)} people and members, not {rows}")
+
     with postgresql.server() as server:
         for number in range(given.rounds):
             print(f"  round {number + 1}")
-            for name, measure in measures.items():
-                with (
-                    server.database(f"bench_{name.lower().replace(' ', '_')}") as url,
-                    fresh(folder / "data", url) as here,
-                ):
-                    rounds.add(name, measure(here))
+            for measure in (ours, copy, copy_with_keys):
+                with server.database("bench") as url, fresh(folder / "data", url) as here:
+                    measure(here)
+            for how in ("round trip", "pipeline") if given.listmonk else ():
+                with server.database("bench") as url:
+                    listmonk(url, how)
         version = server.version()
     print(f"{rows:,} rows on PostgreSQL {version}, median of {given.rounds} rounds")
-    rounds.show(rows, "ours", "upsert each", "upsert of each row into each table", 3)
-    rounds.show(rows, "ours", "upsert", "upsert of each row into both tables by one statement", 3)
-    rounds.show(rows, "ours", "COPY", "bare COPY", 0.25)
+    for name in files if given.listmonk else ():
+        rounds.show(rows, f"ours, {name}", f"listmonk by round trip, {name}", f"listmonk's upsert, {name} rows", 5)
+        rounds.show(rows, f"ours, {name}", f"listmonk by pipeline, {name}", f"the same by pipeline, {name} rows", 2.2)
+    rounds.show(rows, "ours, new", "COPY", "bare COPY with all foreign keys", 0.85)
+    for name in sorted(servers.names()):
+        print(
+            f"{name}: {rows / rounds.median(name):,.0f} rows/s, server {servers.median(name) / rows * 1e6:.1f} µs a row"
+        )
 
 
-PARTS: dict[str, tuple[Callable[[Path, argparse.Namespace], None], dict[str, int]]] = {
+def beside(folder: Path, given: argparse.Namespace) -> None:
+    """Two lists of one account by one worker after the other, and by two at once: processor time of all processes."""
+    rows, rounds = given.rows, Rounds()
+    files = [folder / f"{number}.csv" for number in range(2)]
+    for number, file in enumerate(files):
+        crowd.make(file, crowd.clean(rows, first_person=number * rows))
+    with postgresql.server() as server:
+        for number in range(given.rounds):
+            print(f"  round {number + 1}")
+            for workers in (1, 2):
+                with server.database("bench") as url, fresh(folder / "data", url) as here:
+                    lists = [here.list, here.product.lists.create(here.account.id, "Others")]
+                    jobs = [here.submit(file, to=to) for file, to in zip(files, lists, strict=True)]
+                    before = server.processor_seconds() + own_seconds()
+                    seconds = here.finish_all(jobs, workers=workers)
+                    rounds.add(f"processor, {workers}", server.processor_seconds() + own_seconds() - before)
+                    rounds.add(f"elapsed, {workers}", seconds)
+    print(f"{2 * rows:,} rows on PostgreSQL into two lists of one account, median of {given.rounds} rounds")
+    one, two = (rounds.median(f"processor, {workers}") / (2 * rows) * 1e6 for workers in (1, 2))
+    ratio = 1 / rounds.ratio("processor, 2", "processor, 1")
+    print(
+        f"one worker {one:.1f} µs of processor a row, two {two:.1f}: {ratio:.2f} times, at most 1.1 demanded: ", end=""
+    )
+    print(said(ratio <= 1.1))
+    print(f"two workers took {1 / rounds.ratio('elapsed, 2', 'elapsed, 1'):.2f} times the time of one")
+
+
+def own_seconds() -> float:
+    """Processor seconds of the processes that this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+PARTS: dict[str, tuple[Callable[[Path, argparse.Namespace], None], dict[str, int | str]]] = {
     "limit": (limit, {"rows": 200_000, "rounds": 3}),
     "peers": (peers, {"rows": 10_000, "subscribers": 2000, "many": 200_000, "rounds": 3}),
     "size": (size, {"small": 100_000, "large": 1_000_000, "rows": 100_000, "rounds": 3}),
-    "postgresql": (on_postgresql, {"rows": 200_000, "rounds": 3}),
+    "postgresql": (on_postgresql, {"rows": 200_000, "rounds": 3, "listmonk": ""}),
+    "beside": (beside, {"rows": 100_000, "rounds": 3}),
 }
 
 
@@ -240,7 +311,7 @@ def main() -> None:
     for name, (_, options) in PARTS.items():
         part = parts.add_parser(name, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
         for option, value in options.items():
-            part.add_argument(f"--{option}", type=int, default=value)
+            part.add_argument(f"--{option}", type=type(value), default=value)
     given: Any = parser.parse_args()
     print(f"load average at the start: {os.getloadavg()[0]:.2f}")
     for name in [given.part] if given.part else PARTS:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import crowd
 
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.jobs.job import Job
+from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
@@ -79,8 +80,8 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         self.database.close()
 
-    def submit(self, file: Path, **more: Any) -> int:
-        """Queue the import of a file of `crowd`; `more` for its ImportSpec. The number of the job."""
+    def submit(self, file: Path, *, to: ContactList | None = None, **more: Any) -> int:
+        """Queue the import of a file of `crowd` into its list; `more` for its ImportSpec. The number of the job."""
         upload = self.product.blobs.new()
         with file.open("rb") as source:
             while block := source.read(BLOCK):
@@ -88,7 +89,7 @@ class Installation:
         columns = tuple(Column(index=index, target=target) for index, target in enumerate(crowd.TARGETS))
         spec = ImportSpec(columns=columns, header=True, known="overwrite", reject_roles=True, **more)
         job = self.product.imports.submit(
-            account=self.account, login=None, contact_list=self.list, upload=upload, spec=spec, label=file.name
+            account=self.account, login=None, contact_list=to or self.list, upload=upload, spec=spec, label=file.name
         )
         return job.id
 
@@ -113,6 +114,21 @@ class Installation:
             raise SystemExit(f"the job took {job.attempt} attempts:\n{self._log.read_text()}")
         return Done(job=job, seconds=(job.finished_at - job.started_at).total_seconds(), memory=most)
 
+    def finish_all(self, numbers: list[int], *, workers: int) -> float:
+        """Have several jobs done by so many workers; seconds from the start of the first to the end of the last."""
+        os.sync()
+        with ExitStack() as running:
+            for _ in range(workers):
+                running.enter_context(self._worker("--workers", "1"))
+            while not all(self._job(number).over for number in numbers):
+                time.sleep(PACE)
+        jobs = [self._job(number) for number in numbers]
+        if any(job.state != "completed" or job.attempt != 1 for job in jobs):
+            raise SystemExit(f"not all jobs were completed at once:\n{self._log.read_text()}")
+        started = [job.started_at for job in jobs if job.started_at is not None]
+        finished = [job.finished_at for job in jobs if job.finished_at is not None]
+        return (max(finished) - min(started)).total_seconds()
+
     @property
     def _log(self) -> Path:
         return self.folder / "worker.log"
@@ -123,10 +139,10 @@ class Installation:
         return job
 
     @contextmanager
-    def _worker(self) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "soapstone", "worker", "--data", str(self.folder)]
+    def _worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        command = [sys.executable, "-m", "soapstone", "worker", "--data", str(self.folder), *options]
         environment = {**os.environ, "SOAPSTONE_DATABASE_URL": self._settings.database_url, **self._environment}
-        with self._log.open("wb") as log:
+        with self._log.open("ab") as log:
             process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if self._core is not None:
             os.sched_setaffinity(process.pid, {self._core})

