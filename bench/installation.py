@@ -114,20 +114,21 @@ class Installation:
             raise SystemExit(f"the job took {job.attempt} attempts:\n{self._log.read_text()}")
         return Done(job=job, seconds=(job.finished_at - job.started_at).total_seconds(), memory=most)
 
-    def finish_all(self, numbers: list[int], *, workers: int) -> float:
-        """Have several jobs done by so many workers; seconds from the start of the first to the end of the last."""
+    @contextmanager
+    def workers(self, count: int) -> Iterator[None]:
+        """Have so many workers, of one job at a time each, run in the block."""
         os.sync()
         with ExitStack() as running:
-            for _ in range(workers):
+            for _ in range(count):
                 running.enter_context(self._worker("--workers", "1"))
-            while not all(self._job(number).over for number in numbers):
-                time.sleep(PACE)
-        jobs = [self._job(number) for number in numbers]
-        if any(job.state != "completed" or job.attempt != 1 for job in jobs):
+            yield
+
+    def wait(self, *numbers: int) -> None:
+        """Wait for the end of jobs. Ends the program unless they are completed at the first attempt."""
+        while not all(self._job(number).over for number in numbers):
+            time.sleep(PACE)
+        if any((job := self._job(number)).state != "completed" or job.attempt != 1 for number in numbers):
             raise SystemExit(f"not all jobs were completed at once:\n{self._log.read_text()}")
-        started = [job.started_at for job in jobs if job.started_at is not None]
-        finished = [job.finished_at for job in jobs if job.finished_at is not None]
-        return (max(finished) - min(started)).total_seconds()
 
     @property
     def _log(self) -> Path:

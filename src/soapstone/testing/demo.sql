@@ -623,6 +623,13 @@ CREATE TABLE suppression (
 	CONSTRAINT fk_suppression_account_id FOREIGN KEY(account_id) REFERENCES account (id), 
 	CONSTRAINT uq_suppression_account_id_email_key_kind_list_id UNIQUE (account_id, email_key, kind, list_id)
 );
+CREATE TABLE taken_number (
+	job_id INTEGER NOT NULL, 
+	first BIGINT NOT NULL, 
+	numbers BIGINT NOT NULL, 
+	CONSTRAINT pk_taken_number PRIMARY KEY (job_id), 
+	CONSTRAINT fk_taken_number_job_id FOREIGN KEY(job_id) REFERENCES job (id)
+);
 CREATE TABLE tracked_link (
 	id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, 
 	account_id INTEGER NOT NULL, 
@@ -645,7 +652,7 @@ CREATE TABLE worker (
 	CONSTRAINT pk_worker PRIMARY KEY (name)
 );
 INSERT INTO "account" VALUES (1, 'DEMO', NULL, 'email', '<zone>', 18, <micros>, 'all', '{}', 'full');
-INSERT INTO "alembic_version" VALUES ('0021');
+INSERT INTO "alembic_version" VALUES ('0022');
 INSERT INTO "audit_entry" VALUES (1, 1, NULL, '', 'rights', 'account DEMO is created', '', <micros>);
 INSERT INTO "audit_entry" VALUES (2, 1, NULL, '', 'rights', 'login demo is added: may_call_api=True, may_see_analytics=True, may_use_console=True, may_choose_numbers=False, lists=all', '', <micros>);
 INSERT INTO "contact" VALUES (1, 1, 'refused@simulator.example', 'refused@simulator.example', 'refused@simulator.example', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', '', <micros>, <micros>, 0, NULL, '', NULL, NULL);
