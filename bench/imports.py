@@ -27,8 +27,8 @@ postgresql  A server that this starts, with the settings it comes with. A clean 
             half of its rows changed, against listmonk's own statement in its own schema, from a checkout, for each
             row: by a round trip, as listmonk does it, and by psycopg's pipeline, in transactions of 10,000. The new
             rows against COPY of the finished rows too, into the tables with and without foreign keys.
-beside      The same server: imports into two lists of one account by two workers, one after the other, and at once. Time
-            of all processors, that of the server too.
+beside      The same server: imports into two lists of one account by two workers, one after the other, and at once.
+            Time of all processors, that of the server too.
 """
 
 from __future__ import annotations
