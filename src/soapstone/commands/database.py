@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
 from soapstone.store.high_water_mark import HighWaterMark
+from soapstone.store.references import Fault, faults
 
 app = typer.Typer(no_args_is_help=True, help="The database's schema and backups.")
 
@@ -38,21 +40,50 @@ def upgrade(data: Data = None, database: DatabaseUrl = None) -> None:
 
 
 @app.command()
-def check(as_json: Json = False, data: Data = None, database: DatabaseUrl = None) -> None:
+def check(
+    references: Annotated[
+        bool,
+        typer.Option("--references", help="Look for missing rows that others name, and for keys that are not unique."),
+    ] = False,
+    as_json: Json = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
     """Check that this version knows the schema, and count contacts that share an older one's mailbox."""
     with _opened(data, database) as opened:
         schema.check(opened)
         doubles = Duplicates(opened).counts()
+        found = _faults(opened) if references else None
         if as_json:
-            print_json({"schema": schema.version(opened), "doubles": doubles})
-            return
-        console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
-        for account, count in doubles.items():
-            console.print(
-                f"Duplicates in account {account}: {count} contacts share an older one's mailbox. "
-                f'Merge them: soapstone account merge-doubles --account "{account}"',
-                soft_wrap=True,
-            )
+            listed = {} if found is None else {"references": [asdict(each) for each in found]}
+            print_json({"schema": schema.version(opened), "doubles": doubles, **listed})
+        else:
+            console.print(f"The schema is {schema.version(opened)}, as this version needs it.")
+            for account, count in doubles.items():
+                console.print(
+                    f"Duplicates in account {account}: {count} contacts share an older one's mailbox. "
+                    f'Merge them: soapstone account merge-doubles --account "{account}"',
+                    soft_wrap=True,
+                )
+            for fault in found or ():
+                console.print(_sentence(fault), soft_wrap=True)
+            if found == []:
+                console.print("All rows that others name are there, and all keys are unique.")
+    if found:
+        raise typer.Exit(1)
+
+
+def _faults(database: Database) -> list[Fault]:
+    with database.read() as connection:
+        return list(faults(connection))
+
+
+def _sentence(fault: Fault) -> str:
+    columns = ", ".join(fault.columns)
+    examples = "; ".join(", ".join(map(str, values)) for values in fault.examples)
+    if fault.kind == "orphan":
+        return f"Table {fault.table}: rows whose {columns} names no row of {fault.parent}: {fault.count}, such as {examples}."
+    return f"Table {fault.table}: rows that repeat a key of {columns}: {fault.count}, such as {examples}."
 
 
 @app.command()
