@@ -1,4 +1,4 @@
-"""`soapstone db …`: the database's schema, backups and restores."""
+"""`soapstone db …`: the database's schema, backups, restores and moves."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from soapstone.commands.common import Data, DatabaseUrl, console, database_of, folder_fault, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.progress import INTERRUPTED
 from soapstone.commands.restore import TakenUp, check_alone, take_up
 from soapstone.commands.restore import restore as restore_file
 from soapstone.contacts.duplicates import Duplicates
@@ -81,9 +82,8 @@ def _faults(database: Database) -> list[Fault]:
 def _sentence(fault: Fault) -> str:
     columns = ", ".join(fault.columns)
     examples = "; ".join(", ".join(map(str, values)) for values in fault.examples)
-    if fault.kind == "orphan":
-        return f"Table {fault.table}: rows whose {columns} names no row of {fault.parent}: {fault.count}, such as {examples}."
-    return f"Table {fault.table}: rows that repeat a key of {columns}: {fault.count}, such as {examples}."
+    wrong = f"rows whose {columns} names no row of {fault.parent}" if fault.parent else f"repeated keys of {columns}"
+    return f"Table {fault.table}: {wrong}: {fault.count}, such as {examples}."
 
 
 @app.command()
@@ -136,11 +136,59 @@ def restored(data: Data = None, database: DatabaseUrl = None) -> None:
     settings = settings_of(data, database)
     with _alone(settings) as opened:
         mark = HighWaterMark.of(opened, settings.data_dir)
+        schema.check_unfinished(opened)
         schema.upgrade(opened)
         taken_up = take_up(opened, mark.numbers)
         mark.replace(opened)
         console.print("The records are ready to serve.")
         _tell(taken_up)
+
+
+@app.command()
+def move(
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="The empty PostgreSQL database, postgresql://…")],
+    as_json: Json = False,
+    data: Data = None,
+    database: DatabaseUrl = None,
+) -> None:
+    """Move all records from SQLite to PostgreSQL. Stop the server first; files stay in the data folder."""
+    from soapstone.commands.step_display import step_display
+    from soapstone.store.move import Move
+
+    settings = settings_of(data, database)
+    target_settings = settings_of(data, to)
+    where = target_settings.safe_database_url
+    with _alone(settings) as source:
+        if source.path is None:
+            stop(
+                "Only the records of a SQLite file can be moved. PostgreSQL has its own tools: pg_dump and pg_restore."
+            )
+        target = Database(target_settings.database, waits=True)
+        if target.path is not None:
+            stop("The target must be a PostgreSQL database: --to postgresql://…")
+        schema.check(source)
+        HighWaterMark.of(source, settings.data_dir).check(source)
+        path = source.path.resolve()
+        # The file alone holds all records, without a write-ahead log, when nobody has it open.
+        source.engine.dispose()
+        check_alone(path)
+        mark = HighWaterMark.of(target, settings.data_dir)
+        try:
+            with step_display(quiet=as_json) as display:
+                rows = Move(path, target, display).run(where, lambda: mark.replace(target))
+        except KeyboardInterrupt:
+            typer.echo("Stopped. The same command goes on with it.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            target.close()
+    if as_json:
+        print_json({"database": where, "files": str(settings.data_dir), "rows": rows})
+        return
+    console.print(
+        f"Moved {sum(rows.values()):,} rows of {len(rows)} tables to {where}; counts and "
+        f"checksums are equal. Files stay in {settings.data_dir}: start servers with this folder and --database.",
+        soft_wrap=True,
+    )
 
 
 @contextmanager

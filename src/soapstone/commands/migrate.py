@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from soapstone.accounts.account import Account
 from soapstone.commands.accounts import PasswordFile, password_of
@@ -21,19 +18,20 @@ from soapstone.commands.common import (
     Data,
     DatabaseUrl,
     account_of,
-    console,
     opened,
     printable,
     settings_of,
     stop,
 )
 from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.step_display import step_display
 from soapstone.errors import InvalidError
 from soapstone.migration.journal import FOLDER, Journal
-from soapstone.migration.move import Display, Move
+from soapstone.migration.move import Move
 from soapstone.migration.source import Pace, Source
 from soapstone.product import Product
 from soapstone.store import private
+from soapstone.store.move import Display
 
 app = typer.Typer(no_args_is_help=True, help="Move an account here from a live service.")
 
@@ -48,8 +46,6 @@ NumberMap = Annotated[
 ]
 Zone = Annotated[str | None, typer.Option(help="Time zone of the service's dates; by default that of the account.")]
 
-# Seconds between two lines where there is no terminal.
-LINE_PACE = 5.0
 INTERRUPTED = 130
 HOURS = frozenset({str(hour) for hour in range(25)} | {f"{hour:02}" for hour in range(10)})
 
@@ -151,7 +147,7 @@ def _migrate(
         owner = account_of(product, account)
         name = hashlib.sha256(what.encode()).hexdigest()[:12]
         path = settings.data_dir / FOLDER / f"{owner.id}-{name}.sqlite"
-        with Journal(path) as journal, _display(quiet=as_json) as display:
+        with Journal(path) as journal, step_display(quiet=as_json) as display:
             its = move(product, owner, journal, display, _zone(time_zone or owner.time_zone))
             try:
                 if dry_run:
@@ -213,55 +209,3 @@ def _write_map(journal: Journal, path: Path) -> None:
             writer.writerows(journal.export())
     except OSError as trouble:
         stop(f"Cannot write {path}: {trouble.strerror}.")
-
-
-class _Bar:
-    """A bar in a terminal."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: TaskID | None = None
-
-    def step(self, name: str, total: int | None) -> None:
-        """Begin a step."""
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(name, total=total)
-
-    def advance(self, rows: int) -> None:
-        """Count rows."""
-        if self._task is not None:
-            self._progress.advance(self._task, rows)
-
-
-class _Lines:
-    """A line for each step, and one every few seconds; `err` sends them to standard error."""
-
-    def __init__(self, *, err: bool) -> None:
-        self._err = err
-        self._name, self._rows, self._at = "", 0, 0.0
-        self._total: int | None = None
-
-    def step(self, name: str, total: int | None) -> None:
-        """Begin a step."""
-        self._name, self._total, self._rows = name, total, 0
-        self._at = time.monotonic()
-        typer.echo(name, err=self._err)
-
-    def advance(self, rows: int) -> None:
-        """Count rows."""
-        self._rows += rows
-        if time.monotonic() >= self._at + LINE_PACE:
-            self._at = time.monotonic()
-            of = f" of {self._total:,}" if self._total else ""
-            typer.echo(f"{self._name}: {self._rows:,}{of}", err=self._err)
-
-
-@contextmanager
-def _display(*, quiet: bool) -> Iterator[Display]:
-    if quiet or not console.is_terminal or console.is_dumb_terminal:
-        yield _Lines(err=quiet)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bar(progress)

@@ -49,6 +49,7 @@ def prepare(database: Database, mark: HighWaterMark, *, upgrade: bool) -> None:
     new = schema.version(database) is None
     if not new:
         schema.refuse_newer(database)
+        schema.check_moved(database)
         mark.check(database)
     if upgrade or new:
         schema.upgrade(database)
@@ -87,7 +88,7 @@ def take_up(database: Database, known: Mapping[str, int]) -> TakenUp:
         at_rest = {"paused": True, "state": "queued", "lease_until": None, "worker": ""}
         connection.execute(update(jobs).where(unfinished).values(**at_rest))
         paused = list(connection.execute(select(jobs.c.id).where(unfinished).order_by(jobs.c.id)).scalars())
-        connection.execute(delete(secrets).where(secrets.c.name == schema.COPY))
+        connection.execute(delete(secrets).where(secrets.c.name.in_((schema.COPY, schema.MOVED))))
     return TakenUp(key, paused)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 from zoneinfo import ZoneInfo
 
 from soapstone.accounts.account import Account
@@ -17,6 +17,7 @@ from soapstone.errors import ConflictError
 from soapstone.migration.journal import DONE, Journal
 from soapstone.migration.source import Source
 from soapstone.product import Product
+from soapstone.store.move import Display
 from soapstone.store.numbers import LARGEST_CHOSEN
 
 T = TypeVar("T")
@@ -24,16 +25,6 @@ T = TypeVar("T")
 TOGETHER = 50
 # Pages after which SQLite's write-ahead log is moved into the database file, or it would grow with all of them.
 CHECKPOINT = 20
-
-
-class Display(Protocol):
-    """Where the progress is shown."""
-
-    def step(self, name: str, total: int | None) -> None:
-        """Begin a step of so many rows, as far as that is known."""
-
-    def advance(self, rows: int) -> None:
-        """Count rows of the step."""
 
 
 class Move(ABC):

@@ -192,6 +192,13 @@ def put_back(connection: Connection, before: Mapping[str, int]) -> None:
             _set(connection, name, last)
 
 
+def set_sequences(connection: Connection, numbers: Mapping[str, int]) -> None:
+    """Set the sequences of these tables to the last numbers given out elsewhere."""
+    for name in sorted(numbers.keys() & set(_tables(connection))):
+        if numbers[name]:
+            _set(connection, name, numbers[name])
+
+
 def _last_by_sequence(table: Table, *, choices: bool) -> Select[Any]:
     """Return the largest number in a table that is not chosen. `choices`: whether the schema has chosen ones."""
     query = select(table.c.id).order_by(table.c.id.desc()).limit(1)

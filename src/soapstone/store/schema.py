@@ -27,6 +27,9 @@ NEWEST = "0022"
 
 # Name of the row of `secret` that marks a backup.
 COPY = "copy"
+# Name of the row of `secret` that tells where records were moved to, and of the table of a move that is not complete.
+MOVED = "moved"
+UNFINISHED = "unfinished_move"
 
 
 def upgrade(database: Database, *, copied: bool = False) -> None:
@@ -126,6 +129,31 @@ def is_copy(connection: Connection) -> bool:
     if not inspect(connection).has_table(secrets.name):
         return False
     return connection.execute(select(secrets.c.value).where(secrets.c.name == COPY)).scalar_one_or_none() is not None
+
+
+def check_moved(database: Database) -> None:
+    """Raise ConflictError for records that were moved elsewhere, and for those that a move has not completed."""
+    check_unfinished(database)
+    with database.read() as connection:
+        if not inspect(connection).has_table(secrets.name):
+            return
+        where = connection.execute(select(secrets.c.value).where(secrets.c.name == MOVED)).scalar_one_or_none()
+    if where is not None:
+        raise ConflictError(
+            f"These records were moved to {where}. Name that database by --database or SOAPSTONE_DATABASE_URL. "
+            "To use these ones all the same: soapstone db restored"
+        )
+
+
+def check_unfinished(database: Database) -> None:
+    """Raise ConflictError if a move into this database has not completed."""
+    # Only PostgreSQL can be the target of a move.
+    if database.kind == "postgresql":
+        with database.read() as connection:
+            if inspect(connection).has_table(UNFINISHED):
+                raise ConflictError(
+                    "A move of records into this database is not complete. Run soapstone db move again."
+                )
 
 
 def _say_copy(path: Path) -> None:
