@@ -160,9 +160,7 @@ def move(
     where = target_settings.safe_database_url
     with _alone(settings) as source:
         if source.path is None:
-            stop(
-                "Only the records of a SQLite file can be moved. PostgreSQL has its own tools: pg_dump and pg_restore."
-            )
+            stop("Only records in SQLite can be moved. PostgreSQL has its own tools: pg_dump and pg_restore.")
         target = Database(target_settings.database, waits=True)
         if target.path is not None:
             stop("The target must be a PostgreSQL database: --to postgresql://…")

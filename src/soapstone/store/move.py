@@ -193,8 +193,8 @@ class Move:
         ours = self._checksum(table, _with_booleans(table, source.execute(_selection(table))))
         with target.begin():
             streamed = {"yield_per": 5_000}
-            stored = target.exec_driver_sql(_selection(table, "::text"), execution_options=streamed)
-            theirs = self._checksum(table, map(tuple, stored))
+            with target.exec_driver_sql(_selection(table, "::text"), execution_options=streamed) as stored:
+                theirs = self._checksum(table, map(tuple, stored))
         if ours != theirs:
             raise ConflictError(f"Table {table.name} differs in the target: {theirs[0]} rows for {ours[0]}. {AGAIN}")
 
