@@ -72,6 +72,7 @@ ON_TOP = {
     "testing",
     "uvicorn_check",
     "supervisor",
+    "web_processes",
     "demo",
     "banner",
     "logs",

@@ -22,14 +22,16 @@ _NOT_TOLD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 _PLAIN = frozenset("!#$%&()*+,-./0123456789:;<>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~")
 
 
-def configure_logs(form: str = "text", level: str = "info") -> None:
+def configure_logs(form: str = "text", level: str = "info", process: str = "") -> None:
     """Send the logs of this process to standard error. `form` is "text" or "json", `level` a level's name.
+
+    `process` is its name where several ones do the same work; each line has it.
 
     The level applies to this program's own loggers. Libraries log from warnings on: at lower levels they
     would log their data, including addresses and credentials.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter(form))
+    handler.setFormatter(LineFormatter(form, process))
     least = logging.getLevelNamesMapping()[level.upper()]
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -49,8 +51,9 @@ class LineFormatter(logging.Formatter):
     it is one object, with the stack trace as its member `exception`.
     """
 
-    def __init__(self, form: str) -> None:
+    def __init__(self, form: str, process: str = "") -> None:
         super().__init__()
+        self._own = {"process": process} if process else {}
         self._line = _json_line if form == "json" else _text_line
 
     def format(self, record: logging.LogRecord) -> str:
@@ -63,6 +66,7 @@ class LineFormatter(logging.Formatter):
             "event": record.getMessage().strip(),
             **{name: value for name, value in record.__dict__.items() if name not in _NOT_TOLD},
             **{name: known[name] for name in CONTEXT if name in known},
+            **self._own,
         }
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)

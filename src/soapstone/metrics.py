@@ -1,9 +1,13 @@
-"""Metrics of this process and of the records, in the format of Prometheus."""
+"""Metrics of this process and of the records, in the format of Prometheus.
+
+Several web processes count in files of one folder, so that each of them tells the sum of all.
+"""
 
 from __future__ import annotations
 
 import hmac
 import logging
+import os
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -15,9 +19,11 @@ from prometheus_client import (
     Histogram,
     ProcessCollector,
     generate_latest,
+    values,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from soapstone.jobs.activity import Activity, OpenJobs
@@ -26,6 +32,7 @@ from soapstone.store.database import Database
 from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.vocabulary.jobs import SENDS
 from soapstone.vocabulary.rows import ImportOutcome
+from soapstone.web_processes import WebProcess
 
 log = logging.getLogger(__name__)
 
@@ -60,36 +67,50 @@ class Metrics:
     """The metrics. Calls are counted on the event loop; `page` is thread-safe.
 
     `operations` holds the operations by contract, which bound the labels. `token`
-    is the monitors' credential.
+    is the monitors' credential, `process` the one of several web processes that this is.
     """
 
-    def __init__(self, database: Database, operations: Mapping[str, Collection[str]], token: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        operations: Mapping[str, Collection[str]],
+        token: str,
+        process: WebProcess | None = None,
+    ) -> None:
         self._token = token.encode()
         self._operations = {contract: frozenset(names) for contract, names in operations.items()}
         self._registry = CollectorRegistry()
+        if process is None:
+            counted: CollectorRegistry | None = self._registry
+            ProcessCollector(registry=self._registry)
+        else:
+            # By its number: a process that takes the place of another one counts on from there.
+            values.ValueClass = values.MultiProcessValue(lambda: process.number)  # type: ignore[no-untyped-call]
+            counted = None
+            MultiProcessCollector(self._registry, str(process.folder))  # type: ignore[no-untyped-call]
+            self._registry.register(_ProcessesCollector(process))
         self._requests = Counter(
-            "soapstone_requests", "HTTP requests answered.", ("interface", "status"), registry=self._registry
+            "soapstone_requests", "HTTP requests answered.", ("interface", "status"), registry=counted
         )
         self._seconds = Histogram(
             "soapstone_call_seconds",
             "Duration of calls, until their answer is handed over.",
             ("contract", "operation"),
             buckets=DURATIONS,
-            registry=self._registry,
+            registry=counted,
         )
         self._faults = Counter(
             "soapstone_faults",
             "Calls that were answered by a fault or broken off.",
             ("contract", "operation", "code"),
-            registry=self._registry,
+            registry=counted,
         )
         self._unrecorded = Counter(
             "soapstone_unrecorded",
             "Opens, reads and clicks that were answered and are not recorded.",
             ("reason",),
-            registry=self._registry,
+            registry=counted,
         )
-        ProcessCollector(registry=self._registry)
         self._registry.register(_RecordsCollector(database))
 
     def add_request(self, interface: str, status: int) -> None:
@@ -119,6 +140,24 @@ class Metrics:
     def page(self) -> tuple[bytes, str]:
         """Return all figures as text, and its media type."""
         return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class _ProcessesCollector(Collector):
+    """Time and memory of each web process, by its name."""
+
+    def __init__(self, process: WebProcess) -> None:
+        self._folder = process.folder
+        (self._folder / f"{process.name}.pid").write_text(str(os.getpid()))
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures of the processes that run."""
+        found: dict[str, Metric] = {}
+        for path in sorted(self._folder.glob("*.pid")):
+            for metric in ProcessCollector(pid=path.read_text, registry=None).collect():
+                kept = found.setdefault(metric.name, Metric(metric.name, metric.documentation, metric.type))
+                for sample in metric.samples:
+                    kept.add_sample(sample.name, {**sample.labels, "process": path.stem}, sample.value)
+        yield from found.values()
 
 
 class _RecordsCollector(Collector):

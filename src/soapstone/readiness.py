@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from soapstone.jobs.activity import oldest_queued
 from soapstone.jobs.heartbeats import LIVES, Heartbeats
@@ -15,7 +15,6 @@ from soapstone.product import Product
 from soapstone.store import schema
 from soapstone.store.database import SPARE_BYTES
 from soapstone.store.transient_errors import RecordsUnavailable
-from soapstone.supervisor import Supervisor
 from soapstone.tracking.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -31,10 +30,18 @@ SPOOL = "Opens and clicks cannot be recorded: no file can be written in the data
 FAILING = "The worker ends again and again: jobs do not get on."
 
 
-class Readiness:
-    """Checks the database, the data folder, the workers and the spool. `supervisor` runs this server's own worker."""
+class Failing(Protocol):
+    """Whoever knows how this server's own worker is."""
 
-    def __init__(self, product: Product, supervisor: Supervisor | None = None, spool: Spool | None = None) -> None:
+    @property
+    def fails(self) -> bool:
+        """Whether the worker has ended repeatedly of late."""
+
+
+class Readiness:
+    """Checks the database, the data folder, the workers and the spool. `supervisor` knows this server's own worker."""
+
+    def __init__(self, product: Product, supervisor: Failing | None = None, spool: Spool | None = None) -> None:
         self._product = product
         self._supervisor = supervisor
         self._spool = spool

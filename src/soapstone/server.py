@@ -33,9 +33,8 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.magnetmail.prefill import prefill as magnetmail_prefill
 from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
-from soapstone.readiness import Readiness
+from soapstone.readiness import Failing, Readiness
 from soapstone.settings import Settings
-from soapstone.supervisor import Supervisor
 from soapstone.tracking.spool import Spool
 from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import CallRecord, Endpoint
@@ -46,6 +45,7 @@ from soapstone.xmlhttp.paths import PATHS, REFUSED
 
 if TYPE_CHECKING:
     from soapstone.metrics import Metrics
+    from soapstone.web_processes import WebProcess
     from soapstone.xmlhttp.app import XmlOverHttp
 
 Scope = MutableMapping[str, Any]
@@ -93,19 +93,21 @@ class Application:
         product: Product,
         *,
         demo: bool = False,
-        supervisor: Supervisor | None = None,
+        supervisor: Failing | None = None,
+        process: WebProcess | None = None,
         lazy: bool = False,
         repeatable: Collection[str] = POLLS,
         read_seconds: float | None = None,
     ) -> None:
         """With `lazy`, apps are loaded on their first call: a test server may not need them all.
 
-        `repeatable` operations may be answered from a cache while the records are unchanged. A mail that is open for
+        `process` says which one this is, if several ones serve; `supervisor` knows how the worker is. `repeatable`
+        operations may be answered from a cache while the records are unchanged. A mail that is open for
         `read_seconds` is read.
         """
         self._repeatable = repeatable
         self._spool = Spool(product.settings.spool, on_lost=partial(self._add_unrecorded, "not written"))
-        self._readiness = Readiness(product, supervisor, self._spool)
+        self._readiness = Readiness(product, supervisor or process, self._spool)
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
@@ -116,7 +118,7 @@ class Application:
         self._large_calls = LargeCalls()
         origins = Origins(settings.trusted_proxies, allowed=settings.allowed_origins, public_url=settings.public_url)
         self._origins = origins
-        self._metrics = _metrics(product) if settings.metrics_token else None
+        self._metrics = _metrics(product, process) if settings.metrics_token else None
         self._known = (LOGIN, PASSWORD) if demo else ()
         prefill = magnetmail_prefill(*self._known)
         service = MagnetMailService(product)
@@ -410,14 +412,14 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _metrics(product: Product) -> Metrics:
+def _metrics(product: Product, process: WebProcess | None) -> Metrics:
     from soapstone.listrak.operations import CONTRACT
 
     # Only servers with a monitor load the library.
     from soapstone.metrics import Metrics
 
     operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": CONTRACT.operations_by_name}
-    return Metrics(product.database, {**operations, "xml": PATHS.values()}, product.settings.metrics_token)
+    return Metrics(product.database, {**operations, "xml": PATHS.values()}, product.settings.metrics_token, process)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""The supervisor: keeps one worker process beside the web process."""
+"""The supervisor: keeps a process beside this one, such as the worker."""
 
 from __future__ import annotations
 
@@ -14,50 +14,66 @@ from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
-# A worker that exits by itself within these seconds is restarted with a delay; a killed one is restarted at once.
+# A process that exits by itself within these seconds is restarted with a delay; a killed one is restarted at once.
 SHORT_LIFE = 2.0
 LONGEST_PAUSE = 10.0
-# A worker that exits by itself this many times within these seconds counts as failing.
+# A process that exits by itself this many times within these seconds counts as failing.
 MOST_ENDS = 3
 ENDS_SECONDS = 120.0
 
 
 class Supervisor:
-    """Runs `soapstone worker` with these arguments and restarts it whenever it ends, until `stop`.
+    """Runs `soapstone COMMAND` with these arguments and restarts it whenever it ends, until `stop`.
 
-    The worker's standard input is the other end of a pipe: however this process dies, the worker
-    reads its end and stops too.
+    The process's standard input is the other end of a pipe: however this process dies, that one reads its end and stops
+    too. It inherits the open files of these numbers.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._command = [sys.executable, "-m", "soapstone", "worker", "--supervised", *arguments]
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        command: str = "worker",
+        name: str = "worker",
+        inherited: Sequence[int] = (),
+    ) -> None:
+        self._name = name
+        self._command = [sys.executable, "-m", "soapstone", command, "--supervised", *arguments]
         self._environment = {**os.environ, **environment}
+        self._inherited = inherited
         self._stop = threading.Event()
-        # Times at which the last workers ended, on the monotonic clock.
+        # Times at which the last processes ended, on the monotonic clock.
         self._ends: deque[float] = deque(maxlen=MOST_ENDS)
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._watch, name="supervisor")
+        self._thread = threading.Thread(target=self._watch, name=f"supervisor of a {self._name}")
 
     def start(self) -> None:
-        """Start the worker and watch it."""
+        """Start the process and watch it."""
         self._thread.start()
 
     @property
     def fails(self) -> bool:
-        """Whether the worker has ended repeatedly of late."""
+        """Whether the process has ended repeatedly of late."""
         ends = list(self._ends)
         return len(ends) == MOST_ENDS and time.monotonic() - ends[0] < ENDS_SECONDS
 
-    def stop(self, timeout: float = 30.0) -> None:
-        """Let the worker finish its current chunks, then end it; kill it after `timeout` seconds."""
+    def ask(self) -> None:
+        """Ask the process to end, and start no other one."""
         self._stop.set()
         process = self._process
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Let the process finish what it does, then end it; kill it after `timeout` seconds."""
+        self.ask()
+        process = self._process
+        if process is not None and process.poll() is None:
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:
-                log.warning("the worker did not end in time and is killed; its jobs go on at the next start")
+                log.warning("the %s did not end in time and is killed; its jobs go on at the next start", self._name)
                 process.kill()
         self._thread.join()
 
@@ -66,7 +82,9 @@ class Supervisor:
         while not self._stop.is_set():
             began = time.monotonic()
             # The command is our own interpreter with our own arguments.
-            self._process = subprocess.Popen(self._command, env=self._environment, stdin=subprocess.PIPE)  # noqa: S603
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._inherited
+            )
             if self._stop.is_set():
                 self._process.send_signal(signal.SIGTERM)
             code = self._process.wait()
@@ -77,10 +95,11 @@ class Supervisor:
             killed, short = code < 0, time.monotonic() - began < SHORT_LIFE
             pause = min(pause * 2, LONGEST_PAUSE) if short and not killed else 0.1
             self._ends.append(time.monotonic())
-            log.warning("the worker ended with code %d; starting another in %.1f s", code, pause)
+            log.warning("the %s ended with code %d; starting another in %.1f s", self._name, code, pause)
             if self.fails:
                 log.error(
-                    "THE WORKER ENDS AGAIN AND AGAIN, %d times within %.0f s: jobs do not get on; see the lines above",
+                    "THE %s ENDS AGAIN AND AGAIN, %d times within %.0f s: see the lines above",
+                    self._name.upper(),
                     MOST_ENDS,
                     ENDS_SECONDS,
                 )

@@ -71,6 +71,14 @@ def client_of(product: Product) -> httpx.Client:
     return httpx.Client(transport=Within(rest(product)), base_url=BASE, auth=("ann", "secret"))
 
 
+def content(answer: httpx.Response) -> Any:
+    """What an answer says; PostgreSQL keeps the members of a document in an order of its own."""
+    if "json" in answer.headers["content-type"]:
+        return answer.json()
+    # One event, with a digest of the document's text in its id.
+    return json.loads(answer.text.partition("data: ")[2]) if answer.text.startswith("id: ") else answer.content
+
+
 def said(answer: Any) -> str:
     """An answer, without names that are drawn by lot and the clock's time."""
     return re.sub("[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "*", repr(answer))
@@ -100,7 +108,7 @@ def test_all_answers_are_the_same(tmp_path: Path, target: str) -> None:
                 if route.startswith("GET "):
                     one, other = (client.get(asked(things)[0]) for client in clients)
                     assert one.status_code == 200, route
-                    assert (route, other.status_code, other.content) == (route, one.status_code, one.content)
+                    assert (route, other.status_code, content(other)) == (route, one.status_code, content(one))
         for contract, (calls, others, available) in TABLES.items():
             for operation in sorted(available, key=lambda name: (name.startswith("Delete"), name)):
                 make = calls[operation][0] if operation in calls else others[operation]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,7 @@ Unmasked = Annotated[
     bool, typer.Option("--unmasked", help="With --record: keep credentials, e-mail addresses and card data.")
 ]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
+WebWorkers = Annotated[int, typer.Option(min=1, max=64, help="Web processes that share the port.")]
 
 # How long a worker waits for the one before it to end.
 LOCK_PATIENCE = 60.0
@@ -55,6 +57,7 @@ def serve(
         bool, typer.Option("--demo", help="With a demo account, and no mail by SMTP; only on a loopback address.")
     ] = False,
     workers: Workers = 4,
+    web_workers: WebWorkers = 1,
     test: Annotated[
         bool, typer.Option("--test", help="A test server: new records in a temporary folder, controlled under /_test/.")
     ] = False,
@@ -72,6 +75,8 @@ def serve(
     unmasked: Unmasked = False,
 ) -> None:
     """Serve both contracts, the console and the worker."""
+    if web_workers > 1 and (shadow or test):
+        stop("A test server and a shadow are one process: leave out --web-workers.")
     if shadow:
         from soapstone.shadow.serving import serve_shadow
 
@@ -93,7 +98,7 @@ def serve(
         serve_test(host, port, seed, any_address=test_on_any_address)
         return
     settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
-    _web(settings, host, port, demo=demo, workers=workers)
+    _web(settings, host, port, demo=demo, workers=workers, web_workers=web_workers)
 
 
 @app.command()
@@ -104,9 +109,43 @@ def web(
     database: DatabaseUrl = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    web_workers: WebWorkers = 1,
+    process: Annotated[str, typer.Option(hidden=True)] = "",
+    demo: Annotated[bool, typer.Option("--demo", hidden=True)] = False,
+    supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Serve both contracts and the console; workers run elsewhere."""
-    _web(settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key), host, port, demo=False, workers=0)
+    settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
+    if supervised:
+        _web_process(settings, host, process, demo=demo)
+        return
+    _web(settings, host, port, demo=False, workers=0, web_workers=web_workers)
+
+
+def _web_process(settings: Settings, host: str, process: str, *, demo: bool) -> None:
+    """Serve as one of several web processes, as WebProcesses starts it."""
+    from soapstone.heap import limit_heap
+    from soapstone.server import Application, serve
+    from soapstone.tls import tls_context
+    from soapstone.web_processes import WebProcess, end_with_parent
+
+    number, listener, pipe, folder = process.split(":", 3)
+    own = WebProcess(int(number), Path(folder))
+    configure_logs(settings.log_format, settings.log_level, own.name)
+    limit_heap()
+    end_with_parent()
+    tls = tls_context(settings.tls_cert, settings.tls_key)
+    with socket.socket(fileno=int(listener)) as accepting, opened(settings) as product:
+        if not is_loopback(host):
+            product.logons.refuse_published()
+        app = Application(product, demo=demo, process=own)
+        serve(app, [accepting], settings, ready=lambda: _tell_ready(int(pipe)), tls=tls)
+
+
+def _tell_ready(pipe: int) -> None:
+    # Nobody reads it any more when the server ends.
+    with suppress(OSError):
+        os.write(pipe, b".")
 
 
 @app.command()
@@ -146,13 +185,14 @@ def worker(
             running.run()
 
 
-def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) -> None:
+def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int, web_workers: int) -> None:
     from soapstone.demo import demo_settings, prepare_demo, refusal
     from soapstone.heap import limit_heap
     from soapstone.server import Application, listen, serve
     from soapstone.supervisor import Supervisor
     from soapstone.tls import tls_context
     from soapstone.uvicorn_check import check_uvicorn
+    from soapstone.web_processes import WebProcesses
 
     configure_logs(settings.log_format, settings.log_level)
     limit_heap()
@@ -177,28 +217,31 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int) 
             prepare_demo(product)
         elif settings.admin_login:
             _make_first_account(product)
-        supervisor = Supervisor(*_worker_call(settings, workers)) if workers else None
+        arguments, environment = _call(settings)
+        supervisor = Supervisor([*arguments, "--workers", str(workers)], environment) if workers else None
         if supervisor:
             supervisor.start()
+
+        def ready() -> None:
+            announce(base, settings, demo=demo, smtp_unused=smtp_unused)
+
         try:
-            app = Application(product, demo=demo, supervisor=supervisor)
             with taking_bounces(product):
-                serve(
-                    app,
-                    [listener],
-                    settings,
-                    ready=lambda: announce(base, settings, demo=demo, smtp_unused=smtp_unused),
-                    tls=tls,
-                )
+                if web_workers == 1:
+                    app = Application(product, demo=demo, supervisor=supervisor)
+                    serve(app, [listener], settings, ready=ready, tls=tls)
+                else:
+                    arguments += ["--host", host, *(["--demo"] if demo else [])]
+                    WebProcesses(web_workers, listener, arguments, environment, supervisor).run(ready)
         finally:
             if supervisor:
                 supervisor.stop()
 
 
-def _worker_call(settings: Settings, workers: int) -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment of a worker with these settings; a password in a URL stays out of the arguments."""
-    arguments = ["--data", str(settings.data_dir), "--workers", str(workers)]
-    # The worker checks all settings as well: it has to see the same ones.
+def _call(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of a process with these settings; a password in a URL stays out of the arguments."""
+    arguments = ["--data", str(settings.data_dir)]
+    # The process checks all settings as well: it has to see the same ones.
     variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
     # A file must not override the flags or the demo.
     files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
