@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -212,12 +212,15 @@ def wait_for_jobs(jobs: Jobs) -> None:
 class Served:
     """A server process of its own, with the demo account, on a free port of 127.0.0.1.
 
-    `settings` are further ones, by the names of their variables without the beginning: `smtp_url`.
+    `settings` are further ones, by the names of their variables without the beginning: `smtp_url`. `options` are those
+    of the command.
     """
 
-    def __init__(self, data: Path, *, database_url: str = "", demo: bool = True, **settings: str) -> None:
+    def __init__(
+        self, data: Path, *, database_url: str = "", demo: bool = True, options: Sequence[str] = (), **settings: str
+    ) -> None:
         self.data = data
-        command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", "--data", str(data)]
+        command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", "--data", str(data), *options]
         environment = {**os.environ, "SOAPSTONE_DATABASE_URL": database_url}
         environment |= {f"SOAPSTONE_{name.upper()}": value for name, value in settings.items()}
         self._log = (data.parent / f"{data.name}.log").open("ab")
