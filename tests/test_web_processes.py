@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,22 @@ CLIENTS = 6
 @pytest.fixture(params=["sqlite", "postgresql"])
 def serving(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     """A demo server with two web processes."""
-    settings = {"metrics_token": TOKEN, "lock_failures": str(LOCK)}
-    options = ("--web-workers", "2")
     if request.param == "sqlite":
-        served = Served(tmp_path / "data", options=options, **settings)
-        yield served
-        served.stop()
+        with two_processes(tmp_path / "data") as served:
+            yield served
         return
     databases: Databases = request.getfixturevalue("postgresql_databases")
-    with databases.fresh() as url:
-        served = Served(tmp_path / "data", database_url=url, options=options, **settings)
+    with databases.fresh() as url, two_processes(tmp_path / "data", url) as served:
         yield served
+
+
+@contextmanager
+def two_processes(data: Path, url: str = "") -> Iterator[Served]:
+    options = ("--web-workers", "2")
+    served = Served(data, database_url=url, options=options, metrics_token=TOKEN, lock_failures=str(LOCK))
+    try:
+        yield served
+    finally:
         served.stop()
 
 
@@ -75,6 +81,12 @@ def wait_for(reached: Callable[[], Any], what: str) -> None:
         time.sleep(0.05)
 
 
+def wait_for_more(results: Counter[str], count: int) -> None:
+    """Wait until so many more polls are answered."""
+    known = results["right"]
+    wait_for(lambda: results["right"] > known + count, "polls are not answered")
+
+
 def polls(known: dict[str, float]) -> float:
     return known.get('soapstone_call_seconds_count{contract="listrak",operation="GetProcessStatus"}', 0.0)
 
@@ -100,12 +112,10 @@ def test_one_is_killed_under_its_clients(serving: Served) -> None:
         each.start()
     try:
         for number in ("1", "2"):
-            known = results["right"]
-            wait_for(lambda known=known: results["right"] > known + 20, "polls are not answered")
+            wait_for_more(results, 20)
             os.kill(processes(serving)[number], signal.SIGKILL)
             wait_for(lambda: processes(serving).keys() == {"1", "2"}, "no other process is started")
-            known = results["right"]
-            wait_for(lambda known=known: results["right"] > known + 20, "polls are not answered after a kill")
+            wait_for_more(results, 20)
     finally:
         stopping.set()
         for each in clients:

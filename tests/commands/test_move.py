@@ -113,10 +113,10 @@ def test_all_answers_are_the_same(tmp_path: Path, target: str) -> None:
             for operation in sorted(available, key=lambda name: (name.startswith("Delete"), name)):
                 make = calls[operation][0] if operation in calls else others[operation]
                 for things in (ground.mine, ground.foreign):
-                    one, other = (
+                    first, second = (
                         said(each.call(contract, operation, ground.ann, make(things, each))) for each in there
                     )
-                    assert (operation, other) == (operation, one)
+                    assert (operation, second) == (operation, first)
         for client in clients:
             client.close()
     assert "All rows that others name are there" in run("db", "check", "--references", "--database", target)

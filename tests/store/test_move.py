@@ -125,7 +125,7 @@ def value(table: Table, column: Column[Any], number: int) -> Any:
         return number
     if column.name == "steps":
         return 1 << 30
-    kind = str(column.type.compile(sqlite.dialect()))  # type: ignore[no-untyped-call]
+    kind = str(column.type.compile(sqlite.dialect()))
     if "INT" in kind:
         return (1 << 52) + number if kind == "BIGINT" else number
     return f"{number} {column.name} {TEXT}"

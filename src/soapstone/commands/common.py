@@ -9,7 +9,7 @@ import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
@@ -142,11 +142,14 @@ def settings_of(data: Path | None = None, database: str | None = None, **others:
 
 
 @contextmanager
-def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) -> Iterator[Product]:
+def opened(
+    settings: Settings, *, upgrade: bool = False, waits: bool = False, keeps_mark: bool = True
+) -> Iterator[Product]:
     """Yield the product on the settings' records. An old schema is changed only with `upgrade`.
 
     `waits` is as for Database. Records are opened to serve with `upgrade` or `waits`: then new ones are set up where
-    there are none, and a database that takes no changes ends the command.
+    there are none, and a database that takes no changes ends the command. Without `keeps_mark` another process keeps
+    the high-water mark.
     """
     serves = upgrade or waits
     with database_of(settings, waits=waits, makes=serves) as database:
@@ -157,7 +160,7 @@ def opened(settings: Settings, *, upgrade: bool = False, waits: bool = False) ->
         prepare(database, mark, upgrade=upgrade)
         if serves:
             database.check_writable()
-        with mark.kept(database):
+        with mark.kept(database) if keeps_mark else nullcontext():
             with translated(OSError):
                 product = Product.open(settings, database)
             yield product

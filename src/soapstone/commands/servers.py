@@ -135,7 +135,7 @@ def _web_process(settings: Settings, host: str, process: str, *, demo: bool) -> 
     limit_heap()
     end_with_parent()
     tls = tls_context(settings.tls_cert, settings.tls_key)
-    with socket.socket(fileno=int(listener)) as accepting, opened(settings) as product:
+    with socket.socket(fileno=int(listener)) as accepting, opened(settings, keeps_mark=False) as product:
         if not is_loopback(host):
             product.logons.refuse_published()
         app = Application(product, demo=demo, process=own)
