@@ -162,6 +162,9 @@ def _guess(file: BinaryIO) -> str:
 def _count_lines(text: bytes) -> tuple[int, int]:
     """Count the lines with bytes beyond ASCII, and those of them that are not UTF-8."""
     lines = list(filterfalse(bytes.isascii, text.splitlines()))
+    if _valid(text):
+        # A line break is no part of a character: each line is valid.
+        return len(lines), 0
     return len(lines), sum(not _valid(line) for line in lines)
 
 

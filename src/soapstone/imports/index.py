@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, NamedTuple
 
 from soapstone.imports.blocks import Block
 from soapstone.imports.records import Place
@@ -21,8 +20,18 @@ PARTS = 128
 RANGE_BYTES = 16 << 20
 # Separates keys on disk: no text of a file holds it.
 BETWEEN = "\0"
-# A row's rank is stored above the bits of its number.
+# A row's rank is stored above the bits of its number, with a bit between them for a checked row.
 RANK_BITS = 48
+CHECKED = 1 << RANK_BITS - 1
+
+
+class Found(NamedTuple):
+    """Keys of a block's rows, "" for a row that supersedes none; their ranks, empty if all are 0; whether the rows have
+    been checked, so that each of these keys counts."""
+
+    keys: Sequence[str]
+    ranks: Sequence[int] = ()
+    checked: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,17 +67,18 @@ class FileIndex:
 
 def build(
     blocks: Iterable[Block],
-    keys_of: Callable[[Block], tuple[Sequence[str], Sequence[int]]],
+    keys_of: Callable[[Block], Found],
     *,
     header: bool,
     range_rows: int,
     scratch: Path,
+    holds: Callable[[str], bool] = lambda _: True,
 ) -> Generator[int, None, FileIndex]:
     """Read the file once, block by block; yield the number of rows so far and return the index.
 
-    `keys_of` returns the keys of a block's rows, "" for a row that supersedes none, and their ranks, empty if all are
-    0. Of the rows with one key the last of the highest rank supersedes the others. Memory stays small: ranges and one
-    bit per row; keys go through a nameless file in the folder `scratch`.
+    `keys_of` returns the keys of a block's rows. Of the rows with one key the last of the highest rank supersedes the
+    others. `holds` tells whether unchecked rows with a key count; it is asked only about keys that recur. Memory stays
+    small: ranges and one bit per row; keys go through a nameless file in the folder `scratch`.
     """
     ranges: list[Range] = []
     # The next row, and the first one of the present range.
@@ -76,12 +86,12 @@ def build(
     start: Place | None = None
     with Keys(scratch) as keys:
         for block in blocks:
-            (found, ranks), skipped = keys_of(block), 0
+            (found, ranks, checked), skipped = keys_of(block), 0
             if header:
                 header, skipped, found, ranks = False, 1, found[1:], ranks[1:]
             if start is None:
                 start = block.place(skipped)
-            keys.add(found, row, ranks)
+            keys.add(found, row, ranks, checked=checked)
             # A range ends when it has its rows, also within a block, or at the end of a block when it is large.
             read, row = row, row + len(found)
             while row - first >= range_rows:
@@ -96,7 +106,7 @@ def build(
         if start is not None and row > first:
             ranges.append(Range(first, row - first, start, last.offset))
         superseded = bytearray(row + 7 >> 3)
-        for earlier in keys.superseded():
+        for earlier in keys.superseded(holds):
             superseded[earlier >> 3] |= 1 << (earlier & 7)
     return FileIndex(row, ranges, superseded)
 
@@ -121,9 +131,10 @@ class Keys:
         if self._file is not None:
             self._file.close()
 
-    def add(self, keys: Sequence[str], first: int, ranks: Sequence[int] = ()) -> None:
+    def add(self, keys: Sequence[str], first: int, ranks: Sequence[int] = (), *, checked: bool = True) -> None:
         """Add the keys of the rows from `first` on, in ascending order; rows without a key count too."""
         held, rows = self._held, self._rows
+        first |= CHECKED * checked
         numbers: Iterable[int] = range(first, first + len(keys))
         if any(ranks):
             self._ranked = True
@@ -137,8 +148,8 @@ class Keys:
         if self._count >= HELD_KEYS:
             self._spill()
 
-    def superseded(self) -> Iterator[int]:
-        """Yield rows whose key recurs later, or occurred earlier with a higher rank."""
+    def superseded(self, holds: Callable[[str], bool]) -> Iterator[int]:
+        """Yield rows whose key holds, and recurs later or occurred earlier with a higher rank."""
         for keys, rows, pieces in zip(self._held, self._rows, self._pieces, strict=True):
             all_keys, all_rows = [], array("q")
             for offset, key_bytes, row_bytes in pieces:
@@ -148,11 +159,20 @@ class Keys:
                 all_rows.frombytes(self._file.read(row_bytes))
             all_keys += keys
             all_rows += rows
-            pairs = zip(all_keys, all_rows, strict=True)
-            last = dict(sorted(pairs, key=itemgetter(1)) if self._ranked else pairs)
-            if len(last) < len(all_keys):
-                mask = (1 << RANK_BITS) - 1
-                yield from (row & mask for key, row in zip(all_keys, all_rows, strict=True) if last[key] != row)
+            if len(last := dict(zip(all_keys, all_rows, strict=True))) < len(all_keys):
+                again = {key for key, row in zip(all_keys, all_rows, strict=True) if last[key] != row}
+                yield from self._superseded_in(zip(all_keys, all_rows, strict=True), again, set(filter(holds, again)))
+
+    def _superseded_in(
+        self, pairs: Iterable[tuple[str, int]], again: Collection[str], held: Collection[str]
+    ) -> Iterator[int]:
+        """Yield those of some rows whose key is among `again` and, unless they are checked, among `held`."""
+        found = [(key, row) for key, row in pairs if key in again and (row & CHECKED or key in held)]
+        if self._ranked:
+            # The order of rows of one rank stays.
+            found.sort(key=lambda pair: pair[1] >> RANK_BITS)
+        last = dict(found)
+        yield from (row & CHECKED - 1 for key, row in found if last[key] != row)
 
     def _spill(self) -> None:
         if self._file is None:

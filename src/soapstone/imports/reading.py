@@ -124,9 +124,11 @@ def read(task: Task) -> Iterator[Event]:
         if rows.doubtful:
             yield from _settled(rows, found_in(start, end, rows.key_columns), header=spec.header)
 
-        def keys_of(block: Block) -> tuple[list[str], list[int]]:
+        def keys_of(block: Block) -> index.Found:
+            if (keys := rows.unchecked_keys(block.rows, block.flaws)) is not None:
+                return index.Found(keys, checked=False)
             checked = rows.check(block.rows, block.flaws)
-            return checked.keys, checked.ranks
+            return index.Found(checked.keys, checked.ranks)
 
         building = index.build(
             found_in(start, end, rows.key_columns),
@@ -134,6 +136,7 @@ def read(task: Task) -> Iterator[Event]:
             header=spec.header,
             range_rows=task.chunk_rows,
             scratch=folder,
+            holds=rows.is_key,
         )
         found = yield from _news(building)
         heading = next(iter(Records(file, dialect, start)), None) if spec.header else None

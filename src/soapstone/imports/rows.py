@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from soapstone.address_repair import repaired
@@ -22,6 +23,11 @@ Record = Sequence[str]
 
 # White space beside an address that is no error.
 _WHITE_SPACE = " \t\n\r\v\f"
+
+# No text of a file holds it.
+_BETWEEN = "\0"
+# Plain characters without which no address is repaired, if there is no white space beside it.
+_DECORATION = ";,<>\"':"
 
 # The column of a stage with the external events that a row raises.
 EVENTS = "events"
@@ -131,6 +137,28 @@ class Rows:
         self.meaningless = [self._only_opt_outs[i] for i, reader in none if reader.seen and i in self._only_opt_outs]
         self._opt_outs = settled
 
+    def unchecked_keys(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> list[str] | None:
+        """Return the keys of plain rows without a check of their addresses: of those by `is_key`, each is that of
+        `check`, and `check` has none for the others. None if `check` must tell.
+
+        In a file without duplicates no key has to be checked before its row is.
+        """
+        if self.key != "email" or self._opt_outs:
+            return None
+        emails = [value.strip(self._space) for value in _values(_padded(rows, self.key_columns), self._email)]
+        joined = _BETWEEN.join(emails)
+        # What a repair might change, and labels of the DNS that are decoded, take the long way.
+        if not joined.isascii() or "--" in joined or (self._repairs and any(each in joined for each in _DECORATION)):
+            return None
+        keys = joined.lower().split(_BETWEEN)
+        for position in flaws:
+            keys[position] = ""
+        return keys
+
+    def is_key(self, key: str) -> bool:
+        """Return whether `check` keeps this key of `unchecked_keys`."""
+        return not invalid([key]) and not (self._reject_roles and roles([key]))
+
     def check(self, rows: Sequence[Record], flaws: Mapping[int, str]) -> Checked:
         """Check rows, of which some have flaws already."""
         rows = _padded(rows, self.key_columns)
@@ -180,6 +208,19 @@ class Rows:
             if reader.read(row[index]) in OUT and (moment := time_of(row[index])) is not None:
                 return str((moment - EPOCH) // timedelta(microseconds=1))
         return ""
+
+    def plain_values(self, rows: Sequence[Record], checked: Checked) -> Callable[[int], Sequence[str]] | None:
+        """Return what gives the `values` of the row at a position, without its key; None unless they are just its
+        address and fields as they stand."""
+        plain = all(not column.part and not column.default for column in self._mapped)
+        if self.key != "email" or not plain or len(self.texts) != 2 + len(self._mapped) or self.has_profile:
+            return None
+        self.misfits = {}
+        rows, emails = _padded(rows, self.all_columns), checked.emails
+        if len(self._mapped) < 2:
+            return lambda at: [emails[at], *(rows[at][column.index] for column in self._mapped)]
+        fields = itemgetter(*(column.index for column in self._mapped))
+        return lambda at: (emails[at], *fields(rows[at]))
 
     def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
         """Return the columns of `texts`, and last the profiles if any.

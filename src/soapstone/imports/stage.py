@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
@@ -55,24 +55,24 @@ class Stage:
 
     def write(self, path: Path, rows: Sequence[Record], checked: Checked, first: int) -> int:
         """Write the rows with a key and return their count. `first` is the number of the first row."""
-        columns = [checked.keys, range(first, first + len(rows)), *self.rows.values(rows, checked)[1:]]
+        keys = checked.keys
+        # By the key; keys are unique.
+        order = sorted([position for position, key in enumerate(keys) if key], key=keys.__getitem__)
+        if self.kind == "sqlite" and not self.keeps_fields and (values := self.rows.plain_values(rows, checked)):
+            # Each row as a whole, once: its values lie beside each other in memory.
+            self._write_database(path, ((keys[at], first + at, *values(at)) for at in order))
+            return len(order)
+        columns = [keys, range(first, first + len(rows)), *self.rows.values(rows, checked)[1:]]
         if self.keeps_fields:
             columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
-        # By the key, which comes first for that; keys are unique.
-        lines = sorted(zip(*columns, strict=True))
-        for place, line in enumerate(lines):
-            if line[0]:
-                lines = lines[place:]
-                break
-        else:
-            lines = []
+        lines = list(map(list(zip(*columns, strict=True)).__getitem__, order))
         if self.kind == "sqlite":
             self._write_database(path, lines)
         else:
             self._write_copy(path, lines)
         return len(lines)
 
-    def _write_database(self, path: Path, lines: Sequence[Sequence[object]]) -> None:
+    def _write_database(self, path: Path, lines: Iterable[Sequence[object]]) -> None:
         path.unlink(missing_ok=True)
         connection = sqlite3.connect(path, isolation_level=None)
         try:
