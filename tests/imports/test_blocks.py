@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from soapstone.imports import blocks as module
 from soapstone.imports.blocks import blocks
+from soapstone.imports.charsets import _BY_BYTES
 from soapstone.imports.records import Dialect, Place, Record, Records, UnreadableError
 
 DATA = (
@@ -74,6 +75,16 @@ def test_the_first_columns_are_the_same_when_only_they_are_wanted(data: bytes, d
     assert [row[:columns] for row in found] == [record.fields[:columns] for record in everything]
 
 
+@given(DATA, DIALECTS, st.integers(1, 3))
+def test_fields_that_are_needed_later_are_the_same(data: bytes, dialect: Dialect, columns: int) -> None:
+    everything, found = truth(data, dialect), []
+    for block in blocks(io.BytesIO(data), dialect, Place(0, 1), columns=columns, texts=True):
+        whole = [text.split(dialect.delimiter) for text in block.texts] or block.rows
+        assert [row[:columns] for row in block.rows] == [row[:columns] for row in whole]
+        found += whole
+    assert found == [record.fields for record in everything]
+
+
 def test_a_file_without_regard_for_its_quotes_is_given_up() -> None:
     """Each line leaves a value open, whether one is open before it or not."""
     with pytest.raises(UnreadableError, match="no end"):
@@ -84,3 +95,11 @@ def test_a_record_of_too_many_lines_is_none_in_a_block_either() -> None:
     fits, too_long = (b'"' + b"x\n" * lines + b'",1\n' for lines in (999, 1000))
     for data in (fits, too_long, b"a,b\n" + too_long + b"c,d\n" + fits):
         assert read(data, Dialect(",", '"', "utf-8")) == truth(data, Dialect(",", '"', "utf-8"))
+
+
+@pytest.mark.parametrize("codec", sorted(_BY_BYTES))
+def test_special_bytes_are_those_characters_and_no_others_are(codec: str) -> None:
+    """Blocks are searched for them before they are decoded."""
+    for special in "\0\n\r":
+        found = [byte for byte in range(256) if special in bytes([byte]).decode(codec, "surrogateescape")]
+        assert found == [ord(special)]

@@ -46,7 +46,8 @@ class Block:
     """Consecutive records.
 
     `rows` are their fields, `lines` the physical line that each begins on, `flaws` the outcomes of bad ones (position →
-    outcome). `start` and `end` are the beginnings of this block and the next.
+    outcome). `start` and `end` are the beginnings of this block and the next. `texts` are the records before they are
+    split at the delimiter, where they were requested and `rows` hold only the first fields.
     """
 
     rows: list[list[str]]
@@ -54,6 +55,7 @@ class Block:
     start: Place
     end: Place
     flaws: dict[int, str] = field(default_factory=dict)
+    texts: Sequence[str] = ()
     # Either the bytes of the block, or the ends of its records.
     _raw: bytes = b""
     _ends: Sequence[Place] = ()
@@ -72,11 +74,18 @@ class Block:
 
 
 def blocks(
-    file: BinaryIO, dialect: Dialect, start: Place, stop: int | None = None, columns: int | None = None
+    file: BinaryIO,
+    dialect: Dialect,
+    start: Place,
+    stop: int | None = None,
+    columns: int | None = None,
+    *,
+    texts: bool = False,
 ) -> Iterator[Block]:
     """Yield the records from `start` on, or only those that begin before the byte `stop`.
 
-    With `columns` only so many first columns are needed: further fields may be missing or still joined.
+    With `columns` only so many first columns are needed: further fields may be missing or still joined. With `texts`
+    they are needed later: a block of such rows has the texts of all of them.
     """
     place = start
     most = BLOCK_BYTES
@@ -91,7 +100,7 @@ def blocks(
         whole = len(raw) < size or place.offset + size == stop
         cut = len(raw) if whole else max(raw.rfind(b"\n"), raw.rfind(b"\r", 0, len(raw) - 1)) + 1
         cut = _before_quotes(raw, cut, dialect)
-        block = _quick(raw[:cut], dialect, place, columns) if cut else None
+        block = _quick(raw[:cut], dialect, place, columns, texts) if cut else None
         if block is None:
             block = _thorough(file, dialect, place, place.offset + max(cut, 1))
         elif block.end == place:
@@ -140,17 +149,22 @@ def _thorough(file: BinaryIO, dialect: Dialect, start: Place, stop: int) -> Bloc
     return Block(rows=rows, lines=lines, flaws=flaws, start=start, end=records.place, _ends=ends)
 
 
-def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None) -> Block | None:
+def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None, texts: bool) -> Block | None:
     """Read the block on the fast path, up to a record that needs `Records`; None if it is the first."""
-    text, all_text = _decoded(raw, dialect.encoding)
-    if "\0" in text:
+    # Bytes are searched faster than text. In all codecs here these characters are their bytes (Dialect).
+    if b"\0" in raw:
         return None
+    text, all_text = _decoded(raw, dialect.encoding)
+    escaped = may_be_escaped(text, dialect.qualifier)
+    if texts and (escaped or not all_text or text.startswith(MARK)):
+        # These rows do not stay as they stand in the file.
+        columns = None
     block = (
         _parsed(raw, text, all_text, dialect, start)
         if dialect.qualifier and dialect.qualifier in text
-        else _split(raw, text, all_text, dialect, start, columns)
+        else _split(raw, text, all_text, dialect, start, columns, texts)
     )
-    if block is not None and may_be_escaped(text, dialect.qualifier):
+    if block is not None and escaped:
         for row in block.rows:
             # Checking each value would cost far more, and apostrophes are rare.
             if "'" in "".join(row):
@@ -202,11 +216,16 @@ def _decoded(raw: bytes, codec: str) -> tuple[str, bool]:
         return raw.decode(codec, "surrogateescape"), False
 
 
-def _split(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place, columns: int | None) -> Block:
+def _split(
+    raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place, columns: int | None, texts: bool
+) -> Block:
     """Return a block without qualifiers, where each line is a record."""
-    if "\r" in text:
+    end_of_line = "\n"
+    if (returns := raw.count(b"\r")) and returns == raw.count(b"\n") == raw.count(b"\r\n"):
+        end_of_line = "\r\n"
+    elif returns:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    physical = text.split("\n")
+    physical = text.split(end_of_line)
     if not physical[-1]:
         physical.pop()
     end = Place(start.offset + len(raw), start.line + len(physical))
@@ -217,7 +236,8 @@ def _split(raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place
     most = -1 if columns is None else columns
     rows = [content.split(dialect.delimiter, most) for content in physical]
     flaws = {} if all_text else _flawed(_without_text(physical), rows, dialect.encoding)
-    return Block(rows=rows, lines=lines, flaws=flaws, start=start, end=end, _raw=raw)
+    kept = physical if texts and columns is not None else ()
+    return Block(rows=rows, lines=lines, flaws=flaws, texts=kept, start=start, end=end, _raw=raw)
 
 
 def _without_text(physical: list[str]) -> list[int]:

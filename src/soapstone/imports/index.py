@@ -117,10 +117,12 @@ class Keys:
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._file: IO[bytes] | None = None
-        self._held: list[list[str]] = [[] for _ in range(PARTS)]
-        self._rows = [array("q") for _ in range(PARTS)]
+        # Keys in memory, their rows, and the positions of both by part.
+        self._keys: list[str] = []
+        self._rows: list[int] = []
+        self._held: list[list[int]] = [[] for _ in range(PARTS)]
+        self._add = [held.append for held in self._held]
         self._ranked = False
-        self._count = 0
         # The pieces of each part on disk: offset, bytes of keys, bytes of row numbers.
         self._pieces: list[list[tuple[int, int, int]]] = [[] for _ in range(PARTS)]
 
@@ -133,35 +135,33 @@ class Keys:
 
     def add(self, keys: Sequence[str], first: int, ranks: Sequence[int] = (), *, checked: bool = True) -> None:
         """Add the keys of the rows from `first` on, in ascending order; rows without a key count too."""
-        held, rows = self._held, self._rows
         first |= CHECKED * checked
         numbers: Iterable[int] = range(first, first + len(keys))
         if any(ranks):
             self._ranked = True
             numbers = [row | rank << RANK_BITS for row, rank in zip(numbers, ranks, strict=True)]
-        for row, key in zip(numbers, keys, strict=True):
-            if key:
-                part = hash(key) % PARTS
-                held[part].append(key)
-                rows[part].append(row)
-        self._count += len(keys)
-        if self._count >= HELD_KEYS:
+        add = self._add
+        for position, found in enumerate(map(hash, keys), len(self._keys)):
+            add[found % PARTS](position)
+        self._keys += keys
+        self._rows += numbers
+        if len(self._keys) >= HELD_KEYS:
             self._spill()
 
     def superseded(self, holds: Callable[[str], bool]) -> Iterator[int]:
         """Yield rows whose key holds, and recurs later or occurred earlier with a higher rank."""
-        for keys, rows, pieces in zip(self._held, self._rows, self._pieces, strict=True):
-            all_keys, all_rows = [], array("q")
+        for held, pieces in zip(self._held, self._pieces, strict=True):
+            keys, rows = [], array("q")
             for offset, key_bytes, row_bytes in pieces:
                 assert self._file is not None  # noqa: S101 - pieces exist only on disk
                 self._file.seek(offset)
-                all_keys += self._file.read(key_bytes).decode("utf-8", "surrogatepass").split(BETWEEN)
-                all_rows.frombytes(self._file.read(row_bytes))
-            all_keys += keys
-            all_rows += rows
-            if len(last := dict(zip(all_keys, all_rows, strict=True))) < len(all_keys):
-                again = {key for key, row in zip(all_keys, all_rows, strict=True) if last[key] != row}
-                yield from self._superseded_in(zip(all_keys, all_rows, strict=True), again, set(filter(holds, again)))
+                keys += self._file.read(key_bytes).decode("utf-8", "surrogatepass").split(BETWEEN)
+                rows.frombytes(self._file.read(row_bytes))
+            keys += map(self._keys.__getitem__, held)
+            rows.extend(map(self._rows.__getitem__, held))
+            if len(last := dict(zip(keys, rows, strict=True))) < len(keys):
+                again = {key for key, row in zip(keys, rows, strict=True) if last[key] != row and key}
+                yield from self._superseded_in(zip(keys, rows, strict=True), again, set(filter(holds, again)))
 
     def _superseded_in(
         self, pairs: Iterable[tuple[str, int]], again: Collection[str], held: Collection[str]
@@ -179,12 +179,13 @@ class Keys:
             # A file without a name disappears with the process, however that ends: nothing is left to sweep.
             self._file = TemporaryFile(dir=self._scratch)  # noqa: SIM115 - closed by __exit__
         self._file.seek(0, 2)
-        for part, (keys, rows) in enumerate(zip(self._held, self._rows, strict=True)):
-            if keys:
-                key_bytes, row_bytes = BETWEEN.join(keys).encode("utf-8", "surrogatepass"), rows.tobytes()
-                self._pieces[part].append((self._file.tell(), len(key_bytes), len(row_bytes)))
-                self._file.write(key_bytes)
-                self._file.write(row_bytes)
-                keys.clear()
-                del rows[:]
-        self._count = 0
+        for held, pieces in zip(self._held, self._pieces, strict=True):
+            if held:
+                keys = BETWEEN.join(map(self._keys.__getitem__, held)).encode("utf-8", "surrogatepass")
+                rows = array("q", map(self._rows.__getitem__, held)).tobytes()
+                pieces.append((self._file.tell(), len(keys), len(rows)))
+                self._file.write(keys)
+                self._file.write(rows)
+                held.clear()
+        self._keys.clear()
+        self._rows.clear()

@@ -117,8 +117,8 @@ def read(task: Task) -> Iterator[Event]:
     with opened.path.open("rb") as file:
         start, end = behind(file, Place(opened.skip, 1), spec.skip), _end(file)
 
-        def found_in(start: Place, stop: int | None, columns: int | None = None) -> Iterator[Block]:
-            found = blocks(file, dialect, start, stop, columns)
+        def found_in(start: Place, stop: int, columns: int | None, *, texts: bool = False) -> Iterator[Block]:
+            found = blocks(file, dialect, start, stop, columns, texts=texts)
             return _rejecting(found, task.rejects) if task.rejects else found
 
         if rows.doubtful:
@@ -149,8 +149,9 @@ def read(task: Task) -> Iterator[Event]:
                 superseded = found.superseded_in(part.first, part.rows)
                 # Three names in turn: one chunk is merged, one is ready, one is being staged.
                 path = folder / f"stage-{number % 3}"
-                records = found_in(part.start, part.stop)
-                yield _staged(stage, records, part.first, task.done, superseded, path, columns)
+                wanted = rows.key_columns if stage.takes_texts else None
+                records = found_in(part.start, part.stop, wanted, texts=True)
+                yield _staged(stage, records, dialect.delimiter, part.first, task.done, superseded, path, columns)
 
 
 def _rejecting(found: Iterator[Block], rejects: Mapping[int, str]) -> Iterator[Block]:
@@ -196,6 +197,7 @@ def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking,
 def _staged(
     stage: Stage,
     found: Iterator[Block],
+    delimiter: str,
     first: int,
     done: int,
     superseded: list[int],
@@ -203,7 +205,8 @@ def _staged(
     columns: int | None,
 ) -> Staged:
     """Stage the rows from `first` on, except those done. Values after `columns` columns are surplus."""
-    records: list[list[str]] = []
+    # A record that is a text is split when its fields are needed: a chunk of them takes far less memory so.
+    records: list[str | list[str]] = []
     lines: list[int] = []
     keys: list[str] = []
     emails: list[str] = []
@@ -214,7 +217,7 @@ def _staged(
         checked = stage.rows.check(block.rows, block.flaws)
         flaws |= {len(records) + position: flaw for position, flaw in checked.flaws.items()}
         repaired.update(len(records) + position for position in checked.repaired)
-        records += block.rows
+        records += block.texts or block.rows
         lines += block.lines
         keys += checked.keys
         emails += checked.emails
@@ -229,8 +232,15 @@ def _staged(
         opt_outs = opt_outs[gone:]
         flaws = {position - gone: flaw for position, flaw in flaws.items() if position >= gone}
         repaired = {position - gone for position in repaired if position >= gone}
-    staged = stage.write(path, records, Checked(keys, emails, flaws, opt_outs), first)
-    refused = [Rejection(position, reason, records[position]) for position, reason in sorted(flaws.items())]
-    surplus = [] if columns is None else surplus_positions(records, keys, columns)
+
+    def fields(position: int) -> list[str]:
+        record = records[position]
+        return record.split(delimiter) if isinstance(record, str) else record
+
+    staged = stage.write(path, len(records), fields, Checked(keys, emails, flaws, opt_outs), first)
+    refused = [Rejection(position, reason, fields(position)) for position, reason in sorted(flaws.items())]
+    surplus = []
+    if columns is not None:
+        surplus = surplus_positions(records, keys, columns, delimiter)
     count = len(repaired - flaws.keys())
     return Staged(first, lines, staged, str(path), refused, count, stage.rows.misfits, surplus)

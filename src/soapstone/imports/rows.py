@@ -209,18 +209,27 @@ class Rows:
                 return str((moment - EPOCH) // timedelta(microseconds=1))
         return ""
 
-    def plain_values(self, rows: Sequence[Record], checked: Checked) -> Callable[[int], Sequence[str]] | None:
-        """Return what gives the `values` of the row at a position, without its key; None unless they are just its
-        address and fields as they stand."""
-        plain = all(not column.part and not column.default for column in self._mapped)
-        if self.key != "email" or not plain or len(self.texts) != 2 + len(self._mapped) or self.has_profile:
-            return None
+    @property
+    def plain(self) -> bool:
+        """Whether the `values` of a row are just its key, its address, and fields as they stand."""
+        usual = self.key == "email" and not any(column.part or column.default for column in self._mapped)
+        return usual and len(self.texts) == 2 + len(self._mapped) and not self.has_profile
+
+    def plain_values(self, fields: Callable[[int], Record], checked: Checked) -> Callable[[int], Record]:
+        """Return what gives the `values`, without the key, of a plain row at a position, of which `fields` gives the
+        fields."""
         self.misfits = {}
-        rows, emails = _padded(rows, self.all_columns), checked.emails
+        emails, columns = checked.emails, self.all_columns
         if len(self._mapped) < 2:
-            return lambda at: [emails[at], *(rows[at][column.index] for column in self._mapped)]
-        fields = itemgetter(*(column.index for column in self._mapped))
-        return lambda at: (emails[at], *fields(rows[at]))
+            indexes = [column.index for column in self._mapped]
+            return lambda at: [emails[at], *(_padded([fields(at)], columns)[0][index] for index in indexes)]
+        pick = itemgetter(*(column.index for column in self._mapped))
+
+        def values(at: int) -> Record:
+            row = fields(at)
+            return (emails[at], *pick(row if len(row) >= columns else _padded([row], columns)[0]))
+
+        return values
 
     def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
         """Return the columns of `texts`, and last the profiles if any.

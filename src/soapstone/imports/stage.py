@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
@@ -53,16 +53,26 @@ class Stage:
             prefixes=[] if kind == "sqlite" else ["TEMPORARY"],
         )
 
-    def write(self, path: Path, rows: Sequence[Record], checked: Checked, first: int) -> int:
-        """Write the rows with a key and return their count. `first` is the number of the first row."""
+    @property
+    def takes_texts(self) -> bool:
+        """Whether `write` needs the fields of a row once, and those of rejected rows not at all."""
+        return self.kind == "sqlite" and not self.keeps_fields and self.rows.plain
+
+    def write(self, path: Path, count: int, fields: Callable[[int], Record], checked: Checked, first: int) -> int:
+        """Write those of `count` rows that have a key, and return their count.
+
+        `fields` gives the fields of the row at a position; `first` is the number of the first row.
+        """
         keys = checked.keys
         # By the key; keys are unique.
         order = sorted([position for position, key in enumerate(keys) if key], key=keys.__getitem__)
-        if self.kind == "sqlite" and not self.keeps_fields and (values := self.rows.plain_values(rows, checked)):
-            # Each row as a whole, once: its values lie beside each other in memory.
+        if self.takes_texts:
+            # Row by row: its fields are gone before those of the next one are made.
+            values = self.rows.plain_values(fields, checked)
             self._write_database(path, ((keys[at], first + at, *values(at)) for at in order))
             return len(order)
-        columns = [keys, range(first, first + len(rows)), *self.rows.values(rows, checked)[1:]]
+        rows = [fields(position) for position in range(count)]
+        columns = [keys, range(first, first + count), *self.rows.values(rows, checked)[1:]]
         if self.keeps_fields:
             columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
         lines = list(map(list(zip(*columns, strict=True)).__getitem__, order))
