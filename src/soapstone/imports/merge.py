@@ -273,7 +273,7 @@ class Merge:
             if out:
                 self._opt_outs.unsubscribe(connection, moment, UNSUBSCRIBED)
             coming = sum(counted.get((outcome, None), 0) for outcome in COMING)
-            self._add_memberships(connection, new_members, moment, coming)
+            self._add_memberships(connection, new_members, moment, coming, only=new_members == counted.total())
             if self._rows.has_events:
                 self._raise_events(connection, moment)
         if self._spec.replace and any(state is not None for _, state in counted):
@@ -372,8 +372,10 @@ class Merge:
                 one = (member.list_id == self._list_id) & (member.contact_id == row.contact_id)
                 connection.execute(update(memberships).where(one).values(form_values=marks or null()))
 
-    def _add_memberships(self, connection: Connection, joins: int, moment: datetime, coming: int) -> None:
-        """Add `joins` memberships, `coming` of them unsubscribed or unconfirmed."""
+    def _add_memberships(
+        self, connection: Connection, joins: int, moment: datetime, coming: int, *, only: bool
+    ) -> None:
+        """Add `joins` memberships, `coming` of them unsubscribed or unconfirmed; `only` them, if each row joins."""
         if not joins:
             return
         stage, matched = self._stage, self._matched
@@ -382,7 +384,10 @@ class Merge:
             "list_id": literal(self._list_id),
             "contact_id": matched.c.contact_id,
             "account_id": literal(self._account.id),
-            "number": first - 1 + func.row_number().over(order_by=matched.c.n),
+            # The rows of a stage are numbered from 1.
+            "number": first
+            - 1
+            + (matched.c.n if only and self._sqlite else func.row_number().over(order_by=matched.c.n)),
             "state": literal("subscribed"),
             "added_at": literal(moment, memberships.c.added_at.type),
             "added_by": literal("Import"),

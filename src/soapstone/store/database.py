@@ -317,10 +317,13 @@ class Database:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.
 
         TRUNCATE holds the write lock while it works: the known bug of old SQLite versions needs a checkpoint that races
-        a writer. A busy database is skipped until the next time.
+        a writer. A busy database is skipped until the next time. The log is synced before: others need not wait for
+        that.
         """
         if self.kind != "sqlite":
             return
+        with suppress(OSError):
+            self.settle()
         with self.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             driver.execute("PRAGMA busy_timeout=200")
