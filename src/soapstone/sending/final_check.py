@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, or_, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from soapstone.contacts.erased_addresses import erased_among
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
 from soapstone.sending.audience import Audience, Rules, skip_reason
 from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.store.bulk import among, listed
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, memberships, suppressions
 
@@ -55,6 +56,7 @@ class FinalCheck:
         self._include_states = frozenset(rules.reach)
         self._is_for_members = is_for_members or rules.members
         self._is_by_address = is_by_address
+        self._kind = database.kind
         self._query = self._statement(message_id)
 
     def settle(self, chunk: Chunk, rows: Sequence[Row[Any]]) -> Checked:
@@ -88,7 +90,7 @@ class FinalCheck:
         keys = {row.id: row.email_key for row in rows}
         # The new addresses in this batch.
         taken: set[str] = set()
-        found = connection.execute(self._query, {"numbers": list(keys)}).all()
+        found = connection.execute(self._query, {"numbers": listed(connection, keys)}).all()
         # A recipient from a file may be a contact by now; contacts sharing an address may have unsubscribed.
         unsure = {
             seen.id: keys[seen.id] if seen.key is None else seen.key
@@ -161,5 +163,5 @@ class FinalCheck:
                 (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.contact_id),
                 isouter=True,
             )
-            .where(table.id.in_(bindparam("numbers", expanding=True)))
+            .where(among(table.id, self._kind, "numbers"))
         )

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, bindparam, func, select
 
 # One value for each of the columns.
 Values = tuple[Any, ...]
@@ -37,6 +37,23 @@ def select_by_key(
     return rows
 
 
+def among(column: Column[Any], kind: str, name: str) -> ColumnElement[bool]:
+    """Return the condition that a column has one of the numbers of the parameter `name`, for a kind of database.
+
+    `listed` makes its value. The statement's text is the same for any count of numbers, so that it is compiled once.
+    """
+    if kind == "sqlite":
+        return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
+    from sqlalchemy.dialects.postgresql import ARRAY
+
+    return column == any_(bindparam(name, type_=ARRAY(BigInteger)))
+
+
+def listed(connection: Connection, numbers: Collection[int]) -> Any:
+    """Return numbers as the value of a parameter of `among`."""
+    return json.dumps(list(numbers)) if connection.dialect.name == "sqlite" else list(numbers)
+
+
 def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
     """Insert rows with these columns."""
     _run(connection, table, names, rows, "")
@@ -47,6 +64,22 @@ def upsert_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     keys = [column.name for column in table.primary_key]
     changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
     _run(connection, table, names, rows, f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}")
+
+
+def update_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+    """Change the rows whose key is the first of these columns."""
+    if not rows:
+        return
+    key, *changed = names
+    if connection.dialect.name == "sqlite":
+        sets = ", ".join(f"{name} = ?" for name in changed)
+        statement = f"UPDATE {table.name} SET {sets} WHERE {key} = ?"  # noqa: S608 - names of our own
+        connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
+        return
+    sets = ", ".join(f"{name} = new.{name}" for name in changed)
+    new = f"unnest({_arrays(table, names)}) AS new ({', '.join(names)})"
+    statement = f"UPDATE {table.name} SET {sets} FROM {new} WHERE {table.name}.{key} = new.{key}"  # noqa: S608
+    connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
 def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> None:
@@ -65,9 +98,14 @@ def _statement(table: Table, names: tuple[str, ...], end: str, kind: str) -> str
     head = f"INSERT INTO {table.name} ({', '.join(names)})"
     if kind == "sqlite":
         return f"{head} VALUES ({', '.join('?' * len(names))}) {end}"
+    return f"{head} SELECT * FROM unnest({_arrays(table, names)}) {end}"  # noqa: S608
+
+
+@cache
+def _arrays(table: Table, names: tuple[str, ...]) -> str:
+    """Return the parameters of PostgreSQL that take an array for each column."""
     from sqlalchemy.dialects import postgresql
 
     types = [table.c[name].type.compile(postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
     # An array has no collation.
-    types = [each.partition(" COLLATE ")[0] for each in types]
-    return f"{head} SELECT * FROM unnest({', '.join(f'%s::{each}[]' for each in types)}) {end}"  # noqa: S608
+    return ", ".join(f"%s::{each.partition(' COLLATE ')[0]}[]" for each in types)

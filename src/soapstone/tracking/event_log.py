@@ -13,13 +13,12 @@ from functools import cache
 from itertools import count, repeat
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Executable, tuple_, update
+from sqlalchemy import Connection
 
 from soapstone.clock import now
 from soapstone.store.bulk import insert_rows
-from soapstone.store.tables import event_counters, mail_events
+from soapstone.store.tables import mail_events
 from soapstone.store.timestamps import EPOCH
-from soapstone.store.unique import insert_into
 from soapstone.vocabulary.tracking import MailEventKind
 
 # Dates lie ahead by this much, so that the commit comes before the date: a report up to now, whose reader continues
@@ -43,7 +42,8 @@ _COLUMNS = (
     "first_number",
     "link_number",
 )
-_KEY = tuple_(event_counters.c.scope, event_counters.c.scope_id, event_counters.c.kind)
+# Counters in one statement.
+_BATCH = 200
 
 
 class NewEvent(NamedTuple):
@@ -101,7 +101,7 @@ def append(connection: Connection, events: Sequence[NewEvent]) -> datetime:
     numbers: dict[_Key | None, Iterator[int | None]] = {key: count(last + 1) for key, last in reached.items()}
     numbers[None] = repeat(None)
     given = {group: tuple(numbers[key] for key in keys) for group, keys in counters.items()}
-    moment = (at - EPOCH) // timedelta(microseconds=1)
+    moment = _microseconds(at)
     names = {kind: kind.value for kind in MailEventKind}
     rows = []
     for group, event in zip(groups, events, strict=True):
@@ -118,26 +118,51 @@ def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, 
     """Lock the counters and move them on; return where each one stood, and the date of the events."""
     # All transactions lock counters in the same order.
     ordered = sorted(wanted)
-    query = _advancing(connection.dialect.name)
-    moment = now()
+    pieces = [ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)]
+    moment = _microseconds(now())
     reached: dict[_Key, int] = {}
     latest = moment
-    for scope, scope_id, kind in ordered:
-        values = {"scope": scope, "scope_id": scope_id, "kind": kind, "last_at": moment}
-        row = connection.execute(query, values | {"last": wanted[scope, scope_id, kind]}).one()
-        reached[scope, scope_id, kind] = row.last - wanted[scope, scope_id, kind]
-        latest = max(latest, row.last_at)
+    for keys in pieces:
+        given = tuple(value for key in keys for value in (*key, wanted[key], moment))
+        rows = connection.exec_driver_sql(_advancing(len(keys), connection.dialect.name), given)
+        for scope, scope_id, kind, last, last_at in rows:
+            reached[scope, scope_id, kind] = last - wanted[scope, scope_id, kind]
+            latest = max(latest, last_at)
     # The clock may have been set back since the last event.
-    at = max(now() + AHEAD, latest)
-    connection.execute(update(event_counters).where(_KEY.in_(ordered)).values(last_at=at))
-    return reached, at
+    at = max(_microseconds(now() + AHEAD), latest)
+    for keys in pieces:
+        given = (at, *(part for key in keys for part in key))
+        connection.exec_driver_sql(_dating(len(keys), connection.dialect.name), given)
+    return reached, EPOCH + timedelta(microseconds=at)
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+# Statements of the driver: those of SQLAlchemy take several times as long, and each group of events needs them.
+@cache
+def _advancing(counters: int, kind: str) -> str:
+    """Return the statement that moves counters on and returns them."""
+    return f"""
+        INSERT INTO event_counter (scope, scope_id, kind, last, last_at) VALUES {_rows(counters, 5, kind)}
+        ON CONFLICT (scope, scope_id, kind) DO UPDATE SET last = event_counter.last + excluded.last
+        RETURNING scope, scope_id, kind, last, last_at
+    """  # noqa: S608 - placeholders
 
 
 @cache
-def _advancing(kind: str) -> Executable:
-    """Return the statement that moves one counter on and returns its row, for a kind of database."""
-    adding = insert_into(event_counters, kind)
-    return adding.on_conflict_do_update(
-        index_elements=[event_counters.c.scope, event_counters.c.scope_id, event_counters.c.kind],
-        set_={"last": event_counters.c.last + adding.excluded.last},
-    ).returning(*event_counters.c)
+def _dating(counters: int, kind: str) -> str:
+    """Return the statement that dates counters."""
+    among = _rows(counters, 3, kind)
+    return f"""
+        UPDATE event_counter SET last_at = {_PLACEHOLDERS[kind]} WHERE (scope, scope_id, kind) IN (VALUES {among})
+    """  # noqa: S608 - placeholders
+
+
+_PLACEHOLDERS = {"sqlite": "?", "postgresql": "%s"}
+
+
+def _rows(count: int, columns: int, kind: str) -> str:
+    row = f"({', '.join([_PLACEHOLDERS[kind]] * columns)})"
+    return ", ".join([row] * count)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from soapstone.store.bulk import select_by_key, upsert_rows
 from soapstone.store.tables import bounces, deliveries, delivery_activities, mail_events, sends
@@ -22,7 +22,19 @@ from soapstone.vocabulary.tracking import MailEventKind
 # Delivery ids in one query.
 BATCH = 500
 
-_DELIVERY = [deliveries.c[name] for name in ("id", "account_id", "message_id", "job_id", "contact_id", "is_test")]
+
+class _Delivery(NamedTuple):
+    """What events need of a mail."""
+
+    id: int
+    account_id: int
+    message_id: int
+    job_id: int
+    contact_id: int | None
+    is_test: bool
+
+
+_DELIVERY = [deliveries.c[name] for name in _Delivery._fields]
 # The kinds of which a recipient's first event counts: each one proves those before it. The figures that count mails
 # with such an event, and the columns that remember them.
 _PERSONAL = (MailEventKind.OPEN, MailEventKind.READ, MailEventKind.CLICK)
@@ -76,7 +88,7 @@ def record_results(connection: Connection, results: Sequence[FinalResult]) -> No
     _hold_accounts(connection, refusals)
     rows = _deliveries(connection, [result.delivery_id for result in results])
     changes, events = FigureChanges(), []
-    refused: list[tuple[Row[Any], Bounce]] = []
+    refused: list[tuple[_Delivery, Bounce]] = []
     for result in results:
         row = rows[result.delivery_id]
         events.append(_event(MailEventKind.SENT, row))
@@ -279,26 +291,21 @@ class _Batch:
         )
 
 
-def _event(kind: MailEventKind, row: Row[Any], **more: Any) -> NewEvent:
-    return NewEvent(
-        kind=kind,
-        account_id=row.account_id,
-        message_id=row.message_id,
-        job_id=row.job_id,
-        is_test=row.is_test,
-        delivery_id=row.id,
-        has_contact=row.contact_id is not None,
-        **more,
-    )
+def _event(kind: MailEventKind, row: _Delivery) -> NewEvent:
+    known = row.contact_id is not None
+    return NewEvent(kind, row.account_id, row.message_id, row.job_id, bool(row.is_test), row.id, known)
 
 
-def _deliveries(connection: Connection, numbers: Iterable[int]) -> dict[int, Row[Any]]:
-    """Lock the rows of these deliveries, in one order; return them by number."""
-    found: dict[int, Row[Any]] = {}
-    for these in _pieces(numbers):
-        query = select(*_DELIVERY).where(deliveries.c.id.in_(these)).order_by(deliveries.c.id).with_for_update()
-        found |= {row.id: row for row in connection.execute(query)}
-    return found
+def _locked(connection: Connection, numbers: Collection[int]) -> list[tuple[Any, ...]]:
+    """Lock the rows of these deliveries, in one order; return them with the columns of `_Delivery`."""
+    lock = "ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    return select_by_key(connection, _DELIVERY, deliveries.c.id, numbers, also=lock)
+
+
+def _deliveries(connection: Connection, numbers: Iterable[int]) -> dict[int, _Delivery]:
+    """Lock the rows of these deliveries; return them by number, which ascends."""
+    rows = sorted(_locked(connection, set(numbers)))
+    return {row[0]: _Delivery(*row) for row in rows}
 
 
 def _hold_accounts(connection: Connection, numbers: Iterable[int]) -> None:
@@ -318,9 +325,7 @@ def _follow_up(connection: Connection, numbers: Iterable[int]) -> None:
 
 def _mails(connection: Connection, numbers: Collection[int]) -> dict[int, _Mail]:
     """Lock these deliveries, in one order; return them by number, with what their recipients did so far."""
-    lock = "ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
-    rows = select_by_key(connection, _DELIVERY, deliveries.c.id, numbers, also=lock)
-    found = {values[0]: _Mail(values) for values in rows}
+    found = {values[0]: _Mail(values) for values in _locked(connection, numbers)}
     columns = [delivery_activities.c[name] for name in ("delivery_id", *_DATES, "opens", "clicks")]
     for values in select_by_key(connection, columns, delivery_activities.c.delivery_id, found.keys()):
         found[values[0]].restore(values)
@@ -336,7 +341,7 @@ def _clicked_links(connection: Connection, acts: Sequence[Act | AnonymousAct]) -
     return {(delivery_id, link_id) for delivery_id, link_id in rows}
 
 
-def _store_bounces(connection: Connection, found: Sequence[tuple[Row[Any], Bounce]], at: datetime) -> None:
+def _store_bounces(connection: Connection, found: Sequence[tuple[_Delivery, Bounce]], at: datetime) -> None:
     for row, bounce in found:
         values = {
             "delivery_id": row.id,
@@ -351,7 +356,7 @@ def _store_bounces(connection: Connection, found: Sequence[tuple[Row[Any], Bounc
         connection.execute(insert(bounces).values(**values))
 
 
-def _earlier_bounces(connection: Connection, row: Row[Any]) -> int:
+def _earlier_bounces(connection: Connection, row: _Delivery) -> int:
     """Return the number of bounces so far of this contact in sends to the same list."""
     if row.contact_id is None:
         return 0

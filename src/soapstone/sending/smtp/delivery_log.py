@@ -16,9 +16,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Executable, Row, bindparam, select, update
 
 from soapstone.clock import now
 from soapstone.jobs.run import Chunk, Run
@@ -28,7 +29,9 @@ from soapstone.sending.smtp.boot_id import boot_id
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.retries import Retries, after
 from soapstone.sending.smtp.scheduling import Progress
+from soapstone.store.bulk import among, listed, update_rows
 from soapstone.store.tables import deliveries
+from soapstone.store.timestamps import microseconds
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import FinalResult, record_results
 
@@ -36,19 +39,8 @@ from soapstone.tracking.recording import FinalResult, record_results
 # send has gone back to the queue.
 _AWAY = ("away_since", "away_at", "rests")
 
-# The columns of a Standing, and when the mail was sent.
-_COLUMNS = [deliveries.c[name] for name in ("state", "attempts", "doubts", "reply", "next_try_at", "handed_at")]
-_GIVEN = ["number", *(f"new_{column.name}" for column in _COLUMNS)]
-_RECORD = (
-    update(deliveries)
-    .where(deliveries.c.id == bindparam("number"))
-    .values({column: bindparam(f"new_{column.name}", type_=column.type) for column in _COLUMNS})
-)
-_BEGIN = (
-    update(deliveries)
-    .where(deliveries.c.id.in_(bindparam("numbers", expanding=True)))
-    .values(state="handing", next_try_at=bindparam("moment", type_=deliveries.c.next_try_at.type))
-)
+# The number of a mail, the columns of its Standing, and when it was sent.
+_COLUMNS = ("id", "state", "attempts", "doubts", "reply", "next_try_at", "handed_at")
 
 
 class Result(NamedTuple):
@@ -67,6 +59,7 @@ class DeliveryLog:
         self._final_check = final_check
         self._retries = retries
         self._boot_id = boot_id() if run.database.kind == "sqlite" else ""
+        self._begin = _beginning(run.database.kind)
         # Highest delivery id durably reserved for sending; 0 if none.
         self.reserved = 0
 
@@ -97,7 +90,8 @@ class DeliveryLog:
                 began = time.monotonic()
                 checked = self._final_check.settle(chunk, beginning)
                 begin = [row.id for row in beginning if row.id not in checked.gone]
-                chunk.connection.execute(_BEGIN, {"numbers": begin, "moment": moment})
+                numbers = listed(chunk.connection, begin)
+                chunk.connection.execute(self._begin, {"numbers": numbers, "moment": moment})
                 _uncount(chunk, beginning)
             works = any(result.outcome.took_up for result in results)
             dropped = (*(_AWAY if works else ()), "refused_for")
@@ -196,10 +190,18 @@ def _record(
         if standing.state != "chosen":
             chunk.count(**{standing.state: 1})
         sent_at = moment if standing.state == "handed" else None
-        values.append(dict(zip(_GIVEN, (row.id, *standing, sent_at), strict=True)))
-    if values:
-        chunk.connection.execute(_RECORD, values)
+        *known, next_try_at = standing
+        values.append((row.id, *known, microseconds(next_try_at), microseconds(sent_at)))
+    update_rows(chunk.connection, deliveries, _COLUMNS, values)
     record_results(chunk.connection, final)
+
+
+@cache
+def _beginning(kind: str) -> Executable:
+    """Return the statement that marks mails as on their way, for a kind of database."""
+    moment = bindparam("moment", type_=deliveries.c.next_try_at.type)
+    these = among(deliveries.c.id, kind, "numbers")
+    return update(deliveries).where(these).values(state="handing", next_try_at=moment)
 
 
 def _uncount(chunk: Chunk, rows: Sequence[Row[Any]]) -> None:
