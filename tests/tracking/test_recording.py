@@ -278,3 +278,19 @@ def test_many_mails_in_one_batch(database: Database, account: Account, size: int
     found = figures.of_sends(database, [sent.job_id])[sent.job_id]
     assert (found.opens, found.openers, found.readers) == (size, size, size)
     assert (found.clicks, found.clickers, found.repeat_clickers) == (2 * size, size, size)
+
+
+def test_a_batch_moves_any_number_of_counters(database: Database, account: Account) -> None:
+    links = 450
+    sent = send(database, account, 1, links=links)
+    acts = [Act(Kind.CLICK, sent.mails[0], link) for link in sent.links.values()]
+    for _ in range(2):
+        with database.write() as connection:
+            at = record_acts(connection, acts)
+    with database.read() as connection:
+        clicks = select(mail_events).where(mail_events.c.kind == Kind.CLICK).order_by(mail_events.c.number)
+        found = connection.execute(clicks).all()
+        dates = connection.execute(select(event_counters.c.last_at).where(event_counters.c.kind == Kind.CLICK))
+        assert {date for (date,) in dates} == {at}
+    assert [each.number for each in found] == list(range(1, 2 * links + 1))
+    assert [each.link_number for each in found] == [1] * links + [2] * links

@@ -11,7 +11,7 @@ import secrets as random
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, Exists, delete, select
 
 from soapstone.addresses import address_key
 from soapstone.store.tables import accounts, erased_addresses, secrets
@@ -23,8 +23,6 @@ BYTES = 32
 BATCH = 500
 # Characters that may surround an address in a field of a file.
 _AROUND = str.maketrans(dict.fromkeys("<>(),;:|[]{}'\"", " "))
-# Built once: a send needs it for every few mails.
-_ANY = select(erased_addresses.c.erased_at).where(erased_addresses.c.account_id == bindparam("account")).limit(1)
 
 
 def keys_in(text: str) -> set[str]:
@@ -62,7 +60,12 @@ def erased_among(connection: Connection, account_id: int, keys: Collection[str])
 
 def has_erased(connection: Connection, account_id: int) -> bool:
     """Return whether contacts of an account were deleted."""
-    return connection.execute(_ANY, {"account": account_id}).first() is not None
+    return bool(connection.execute(select(any_erased(account_id))).scalar_one())
+
+
+def any_erased(account_id: int) -> Exists:
+    """Return the condition that contacts of an account were deleted."""
+    return select(erased_addresses.c.erased_at).where(erased_addresses.c.account_id == account_id).exists()
 
 
 def export(connection: Connection) -> tuple[str | None, list[tuple[int, str, datetime]]]:

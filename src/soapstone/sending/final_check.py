@@ -6,13 +6,13 @@ unsubscribe or change their address. Their state when the mail goes out decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, Row, func, literal, or_, select, update
 
-from soapstone.contacts.erased_addresses import erased_among
+from soapstone.contacts.erased_addresses import any_erased, erased_among
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk
 from soapstone.sending.audience import Audience, Rules, skip_reason
@@ -102,10 +102,11 @@ class FinalCheck:
         others_opted_out = self._audience.opted_out_among({contact_id for contact_id, _ in known.values()})
         sharing = {seen.contact_id for seen in found if seen.shares}
         shared = self._audience.shared_states(sharing, connection) if sharing else {}
+        erased: Collection[str] = ()
         # Contacts may have been erased since: during selection, or before a backup with them was restored.
-        erased = erased_among(
-            connection, self._job.account_id, {keys[seen.id] if seen.key is None else seen.key for seen in found}
-        )
+        if found and found[0].has_erased:
+            now_keys = {keys[seen.id] if seen.key is None else seen.key for seen in found}
+            erased = erased_among(connection, self._job.account_id, now_keys)
         for seen in found:
             has_moved = seen.key is not None and seen.key != keys[seen.id]
             state, opted_out = shared.get(seen.contact_id or 0, seen.state), bool(seen.opted_out)
@@ -137,7 +138,8 @@ class FinalCheck:
             .where(
                 suppressions.c.account_id == job.account_id,
                 suppressions.c.email_key == func.coalesce(contacts.c.email_key, table.email_key),
-                suppressions.c.list_id.in_((0, list_id)),
+                # Expressions rather than values, of which a list would be written into the statement for each run.
+                suppressions.c.list_id.in_((literal(0), literal(list_id))),
             )
             .scalar_subquery()
         )
@@ -156,6 +158,7 @@ class FinalCheck:
                 self._audience.state(contacts.c).label("state"),
                 blocked.label("blocked"),
                 self._audience.opted_out(table.contact_id).label("opted_out"),
+                any_erased(job.account_id).label("has_erased"),
             )
             .join(contacts, contacts.c.id == table.contact_id, isouter=True)
             .join(

@@ -93,6 +93,9 @@ class Database:
         self._failed: float | None = None
         self._most_connections = 2 * pool_size
         limits: dict[str, Any] = {"pool_size": pool_size, "max_overflow": pool_size, "pool_timeout": POOL_TIMEOUT}
+        # The connection used last first: each connection of SQLite has a cache of pages, which is only good until
+        # another one commits.
+        limits["pool_use_lifo"] = True
         if self.kind == "postgresql":
             # After a restart of the server all pooled connections are broken.
             limits["pool_pre_ping"] = True

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from soapstone.clock import now
-from soapstone.store.bulk import insert_rows
+from soapstone.store.bulk import insert_rows, run
 from soapstone.store.tables import mail_events
 from soapstone.store.timestamps import EPOCH
 from soapstone.vocabulary.tracking import MailEventKind
@@ -124,7 +124,7 @@ def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, 
     latest = moment
     for keys in pieces:
         given = tuple(value for key in keys for value in (*key, wanted[key], moment))
-        rows = connection.exec_driver_sql(_advancing(len(keys), connection.dialect.name), given)
+        rows = run(connection, _advancing(len(keys), connection.dialect.name), given)
         for scope, scope_id, kind, last, last_at in rows:
             reached[scope, scope_id, kind] = last - wanted[scope, scope_id, kind]
             latest = max(latest, last_at)
@@ -132,7 +132,7 @@ def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, 
     at = max(_microseconds(now() + AHEAD), latest)
     for keys in pieces:
         given = (at, *(part for key in keys for part in key))
-        connection.exec_driver_sql(_dating(len(keys), connection.dialect.name), given)
+        run(connection, _dating(len(keys), connection.dialect.name), given)
     return reached, EPOCH + timedelta(microseconds=at)
 
 

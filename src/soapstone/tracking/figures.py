@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Executable, Table, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list
+from soapstone.store.bulk import add_rows
 from soapstone.store.database import Database
 from soapstone.store.tables import LINK_FIGURES, SEND_FIGURES, link_figures, send_figures, sends, tracked_links
-from soapstone.store.unique import insert_into
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,19 +72,10 @@ class FigureChanges:
 
     def store(self, connection: Connection) -> None:
         """Store the additions."""
-        of_sends = [
-            {"account_id": account_id, "job_id": job_id, **amounts}
-            for (account_id, job_id), amounts in sorted(self._sends.items())
-            if any(amounts.values())
-        ]
-        of_links = [
-            {"account_id": account_id, "job_id": job_id, "link_id": link_id, **amounts}
-            for (account_id, job_id, link_id), amounts in sorted(self._links.items())
-            if any(amounts.values())
-        ]
-        for table, rows in ((send_figures, of_sends), (link_figures, of_links)):
-            if rows:
-                connection.execute(_adding(table, connection.dialect.name), rows)
+        of_sends = [(*key, *each.values()) for key, each in sorted(self._sends.items()) if any(each.values())]
+        of_links = [(*key, *each.values()) for key, each in sorted(self._links.items()) if any(each.values())]
+        add_rows(connection, send_figures, ("account_id", "job_id", *SEND_FIGURES), of_sends)
+        add_rows(connection, link_figures, ("account_id", "job_id", "link_id", *LINK_FIGURES), of_links)
 
 
 def of_sends(database: Database, job_ids: Collection[int]) -> dict[int, SendFigures]:
@@ -154,13 +143,3 @@ def _sends_of(account_id: int, message_id: int, list_id: int | None, login: Logi
 def _add(figures: dict[str, int], amounts: Mapping[str, int]) -> None:
     for name, amount in amounts.items():
         figures[name] += amount
-
-
-@cache
-def _adding(table: Table, kind: str) -> Executable:
-    """Return the statement that adds to the figures of a row, for a kind of database."""
-    adding: Any = insert_into(table, kind)
-    new = adding.excluded
-    names = LINK_FIGURES if table is link_figures else SEND_FIGURES
-    changed = {name: table.c[name] + new[name] for name in names}
-    return adding.on_conflict_do_update(index_elements=list(table.primary_key), set_=changed)  # type: ignore[no-any-return]

@@ -49,6 +49,8 @@ class Schedule:
         self._read_to = int(run.job.checkpoint.get("place", 0))
         self._last = int(run.job.checkpoint["last"])
         self._queued: deque[Row[Any]] = deque()
+        # Whether they are in the order of their numbers.
+        self._ascends = True
         self._due: deque[Row[Any]] = deque()
         self.under_way: set[int] = set()
         # First attempts whose start is not committed yet.
@@ -86,6 +88,7 @@ class Schedule:
 
     def put_back(self, row: Row[Any], *, last: bool) -> None:
         """Requeue a first attempt, before all others or (`last`) behind those in memory."""
+        self._ascends = False
         if last:
             self._queued.append(row)
         else:
@@ -98,7 +101,7 @@ class Schedule:
         after it. If it is refused, such as by a pause, the next attempt finds its recipients behind `place`.
         """
         uncommitted = self._uncommitted.difference(settled)
-        first = min((row.id for row in self._queued), default=self._read_to + 1)
+        first = self._lowest()
         place = min([first, *returned, *uncommitted]) - 1
         all_begun = self._read_to >= self._last and not (self._queued or returned or uncommitted)
         return Progress(place, self._read_to, all_begun)
@@ -118,6 +121,14 @@ class Schedule:
         with self._run.database.read() as connection:
             self.next_due = connection.execute(query).scalar_one()
 
+    def _lowest(self) -> int:
+        """Return the lowest number in the queue, or the next one that is read."""
+        if not self._queued:
+            self._ascends = True
+            return self._read_to + 1
+        lowest: int = self._queued[0].id if self._ascends else min(row.id for row in self._queued)
+        return lowest
+
     def _pick(self, most: int) -> Iterator[Row[Any]]:
         self.wait = 0.0
         for queue in (self._queued, self._due):
@@ -131,6 +142,7 @@ class Schedule:
                     continue
                 self.wait = min(self.wait or wait, wait)
                 queue.rotate(-1)
+                self._ascends = False
                 if self._rates.total_wait():
                     return
 
