@@ -69,7 +69,7 @@ def test_a_condition_takes_any_count_of_numbers(connection: Connection, numbers:
 
 def test_a_statement_without_rows_has_none(connection: Connection) -> None:
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    assert run(connection, f"UPDATE bulk_thing SET name = {mark}", ("x",)) == []  # noqa: S608
+    assert run(connection, f"UPDATE bulk_thing SET name = {mark}", ("x",)) == []
     insert_rows(connection, THING, ("id", "name", "at"), [(4, "x", 1)])
     assert run(connection, f"SELECT name, at FROM bulk_thing WHERE id = {mark}", (4,)) == [("x", 1)]
 

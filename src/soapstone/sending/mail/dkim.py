@@ -183,11 +183,12 @@ class DkimSigner:
 def _relaxed_headers(head: bytes) -> tuple[bytes, bytes]:
     """Return the value of the tag h=, and the headers that it names in their relaxed form (RFC 6376 3.4.2)."""
     found: dict[bytes, list[bytes]] = {}
-    for line in _FOLD.sub(b"", head).split(b"\r\n"):
+    # Blanks are shortened in all headers at once: no run of them goes beyond a line.
+    for line in _BLANKS.sub(b" ", _FOLD.sub(b"", head)).split(b"\r\n"):
         name, _, value = line.partition(b":")
-        name = name.rstrip(b"\t ").lower()
+        name = name.rstrip(b" ").lower()
         if name in _WANTED:
-            found.setdefault(name, []).append(b"%b:%b\r\n" % (name, _BLANKS.sub(b" ", value).strip(b" ")))
+            found.setdefault(name, []).append(b"%b:%b\r\n" % (name, value.strip(b" ")))
     names: list[bytes] = []
     fields: list[bytes] = []
     for name in HEADERS:

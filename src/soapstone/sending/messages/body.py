@@ -15,7 +15,6 @@ import base64
 import binascii
 import re
 from collections.abc import Collection, Sequence
-from functools import cached_property
 
 _LINE_BREAK = re.compile("\r\n?")
 # What RFC 5322 lets a line hold, without its end.
@@ -33,8 +32,13 @@ _SOFT_BREAK = b"=\r\n"
 class Lines:
     """Whole lines of a text, each with its end. All that is worked out is kept."""
 
+    # `cached_property` would keep these, too, but takes a lock the first time, and most lines are of one mail.
+    __slots__ = ("_as_is", "_data", "_open", "_quoted", "_text")
+
     def __init__(self, text: str) -> None:
         self._text = _LINE_BREAK.sub("\n", text) if "\r" in text else text
+        self._open: bool | None = None
+        self._as_is: bytes | None = None
         self._data: dict[str, bytes | None] = {}
         self._quoted: dict[str, bytes] = {}
 
@@ -42,19 +46,19 @@ class Lines:
         """Return the lines, encoded in this way, with the stem of the mail where it belongs."""
         return encoded
 
-    @cached_property
+    @property
     def open(self) -> bool:
         """Whether they may stand as they are: ASCII without control characters, no boundary, no line too long."""
-        text = self._text
-        if not text.isascii():
-            return False
-        data = text.encode()
-        return not (data.translate(None, _OPEN) or _MARK in data or _has_long_line(data))
+        if self._open is None:
+            self._open = self._text.isascii() and _is_open(self._text.encode())
+        return self._open
 
-    @cached_property
+    @property
     def as_is(self) -> bytes:
         """The lines as they go out, if they may stand in the open."""
-        return self._text.encode().replace(b"\n", b"\r\n")
+        if self._as_is is None:
+            self._as_is = self._text.encode().replace(b"\n", b"\r\n")
+        return self._as_is
 
     def data(self, charset: str) -> bytes | None:
         """Return the lines in a character set, with LF as line end; None when it has not all their letters."""
@@ -74,6 +78,8 @@ class Lines:
 
 class SharedLines(Lines):
     """Lines that are the same in every mail, but for its stem; `gap` finds what stands for it."""
+
+    __slots__ = ("_gap", "_pieces")
 
     def __init__(self, text: str, gap: re.Pattern[bytes] | None) -> None:
         super().__init__(text)
@@ -173,6 +179,10 @@ class Body:
             text += f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
             self._heads[charset, encoding] = text.encode()
         return self._heads[charset, encoding]
+
+
+def _is_open(data: bytes) -> bool:
+    return not (data.translate(None, _OPEN) or _MARK in data or _has_long_line(data))
 
 
 def _has_long_line(data: bytes) -> bool:

@@ -217,7 +217,9 @@ class _Progress:
 
     def hear(self, reply: Reply) -> None:
         """Record the first reply that stops the mail."""
-        verdict = classify(reply.code, enhanced_code(reply.text), self.stage)
+        # No enhanced code makes a success anything else.
+        enhanced = "" if 200 <= reply.code < 300 else enhanced_code(reply.text)
+        verdict = classify(reply.code, enhanced, self.stage)
         if self.outcome is None and verdict is not Verdict.ACCEPTED:
             self.decide(verdict, _shown(*reply))
 
