@@ -54,8 +54,6 @@ HEADERS = ONCE_AT_MOST + WHERE_PRESENT
 FEWEST_BITS = 1024
 
 _WANTED = frozenset(HEADERS)
-# Runs of white space other than a single space.
-_BLANKS = re.compile(rb"\t[\t ]*| [\t ]+")
 _FOLD = re.compile(rb"\r\n(?=[\t ])")
 _SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _LONGEST_LINE = 76
@@ -184,7 +182,7 @@ def _relaxed_headers(head: bytes) -> tuple[bytes, bytes]:
     """Return the value of the tag h=, and the headers that it names in their relaxed form (RFC 6376 3.4.2)."""
     found: dict[bytes, list[bytes]] = {}
     # Blanks are shortened in all headers at once: no run of them goes beyond a line.
-    for line in _BLANKS.sub(b" ", _FOLD.sub(b"", head)).split(b"\r\n"):
+    for line in _single_spaced(_FOLD.sub(b"", head)).split(b"\r\n"):
         name, _, value = line.partition(b":")
         name = name.rstrip(b" ").lower()
         if name in _WANTED:
@@ -207,15 +205,20 @@ def _relaxed_body(body: bytes) -> bytes:
     """Return the body in its relaxed form (RFC 6376 3.4.4); nothing is left of a body of empty lines."""
     if not body.endswith(b"\r\n"):
         body += b"\r\n"
-    # Most bodies have nothing to replace, and looking for it costs less.
-    if b"\t" in body or b"  " in body:
-        body = _BLANKS.sub(b" ", body)
-    if b" \r\n" in body:
-        body = body.replace(b" \r\n", b"\r\n")
+    body = _single_spaced(body).replace(b" \r\n", b"\r\n")
     end = len(body)
     while body.endswith(b"\r\n\r\n", 0, end):
         end -= 2
     return b"" if end == 2 and body.startswith(b"\r\n") else body[:end]
+
+
+def _single_spaced(data: bytes) -> bytes:
+    """Return the data with one space for each run of spaces and tabs."""
+    data = data.replace(b"\t", b" ")
+    # Each turn halves the runs, and takes a fraction of what a pattern takes.
+    while b"  " in data:
+        data = data.replace(b"  ", b" ")
+    return data
 
 
 @lru_cache(64)
