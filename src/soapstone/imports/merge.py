@@ -380,14 +380,13 @@ class Merge:
             return
         stage, matched = self._stage, self._matched
         first = self._numbers.take(connection, joins, shared=self._shared)
+        # The rows of a stage are numbered from 1.
+        place: Any = matched.c.n if only and self._sqlite else func.row_number().over(order_by=matched.c.n)
         columns: dict[str, Any] = {
             "list_id": literal(self._list_id),
             "contact_id": matched.c.contact_id,
             "account_id": literal(self._account.id),
-            # The rows of a stage are numbered from 1.
-            "number": first
-            - 1
-            + (matched.c.n if only and self._sqlite else func.row_number().over(order_by=matched.c.n)),
+            "number": first - 1 + place,
             "state": literal("subscribed"),
             "added_at": literal(moment, memberships.c.added_at.type),
             "added_by": literal("Import"),
