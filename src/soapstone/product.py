@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from importlib import import_module
+from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from soapstone.personal_data.dossier import Dossiers
     from soapstone.personal_data.erasure import Erasure
     from soapstone.sending.confirmations import Invitations
+    from soapstone.sending.folder.mail_store import MailStore
     from soapstone.sending.link_actions import LinkActions
     from soapstone.sending.mail.sample import Samples
     from soapstone.sending.mail.spamd import SpamScanner
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from soapstone.sending.reports import SendReports
     from soapstone.sending.sends import Sends
     from soapstone.sending.signed_links import Links
+    from soapstone.store.bucket import Bucket
     from soapstone.store.page_marks import PageMarks, RowCounts
     from soapstone.tracking.contact_messages import ContactMessages
     from soapstone.tracking.event_feed import EventFeed
@@ -104,6 +107,7 @@ class Product:
 
     settings: Settings
     database: Database
+    bucket: Bucket | None
     blobs: Blobs
     jobs: Jobs
 
@@ -132,11 +136,9 @@ class Product:
     duplicates: Duplicates = _room("contacts.duplicates")
     suppressions: Suppressions = _room("contacts.suppressions")
     erasure: Erasure = _room(
-        "personal_data.erasure", lambda its: (its.database, its.settings.blobs, its.settings.mail, its.settings.drafts)
+        "personal_data.erasure", lambda its: (its.database, its.blobs, its.mails, its.settings.drafts)
     )
-    dossiers: Dossiers = _room(
-        "personal_data.dossier", lambda its: (its.database, its.settings.mail, its.settings.drafts)
-    )
+    dossiers: Dossiers = _room("personal_data.dossier", lambda its: (its.database, its.mails, its.settings.drafts))
     imports: Imports = _room("imports.imports", lambda its: (its.database, its.blobs, its.jobs))
     attribute_updates: AttributeUpdates = _room("imports.attribute_update", lambda its: (its.database, its.jobs))
     initial_queue: InitialQueue = _room("imports.initial_queue", lambda its: (its.database, its.jobs, its.imports))
@@ -166,7 +168,8 @@ class Product:
         self.database = database
         # Held while a service is opened: threads share them.
         self.opening = RLock()
-        self.blobs = Blobs(settings.blobs)
+        self.bucket = _bucket(settings.blob_url)
+        self.blobs = Blobs(settings.blobs) if self.bucket is None else _blobs(settings.blobs, self.bucket)
         self.accounts = Accounts(database)
         self.logons = Logons(
             database,
@@ -182,6 +185,14 @@ class Product:
     def open(cls, settings: Settings, database: Database) -> Product:
         """Open the product on these records."""
         return cls(settings, database)
+
+    @cached_property
+    def mails(self) -> MailStore:
+        """The mails that were sent while no SMTP server was configured."""
+        from soapstone.sending.folder.mail_store import BucketMailStore, MailStore
+
+        folder = self.settings.mail
+        return MailStore(folder) if self.bucket is None else BucketMailStore(folder, self.bucket)
 
     def subscriptions(self, base: str = "") -> Subscriptions:
         """Return single subscriptions. Links in their mails begin with the public URL of the settings.
@@ -226,6 +237,20 @@ class Product:
         if not self.settings.public_url:
             return None
         return Links(self.settings.public_url, self.link_keys)
+
+
+def _bucket(url: str) -> Bucket | None:
+    if not url:
+        return None
+    from soapstone.store.bucket import Bucket
+
+    return Bucket.of(url)
+
+
+def _blobs(folder: Path, bucket: Bucket) -> Blobs:
+    from soapstone.store.bucket_blobs import BucketBlobs
+
+    return BucketBlobs(folder, bucket)
 
 
 # The blob behind a spooled member of a request.

@@ -44,7 +44,7 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
     simulates = simulates or product.accounts.demo_login() is not None
     sender = SendRunner(
         product.database,
-        settings.mail,
+        product.mails,
         settings.drafts,
         server=smtp_server(settings),
         stationery=stationery(product),
@@ -70,13 +70,12 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
         product.blobs.sweep(product.jobs.blobs_in_use())
         scratch.sweep(product.blobs.folder, product.jobs.unfinished())
 
-    sender = SendRunner(product.database, product.settings.mail, product.settings.drafts)
+    sender = SendRunner(product.database, product.mails, product.settings.drafts)
     settings = product.settings
     retention = Retention(
         product.database,
-        settings.mail,
-        row_days=settings.row_retention_days,
-        mail_days=settings.mail_retention_days,
+        product.mails,
+        days=settings.result_retention_days,
     )
     events = EventRetention(product.database, settings.event_retention_days)
     return [

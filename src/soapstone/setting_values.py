@@ -92,6 +92,17 @@ def database(given: str) -> str:
     return given
 
 
+def bucket(given: str) -> str:
+    """Read the URL of a bucket. Credentials have no place in it."""
+    if given:
+        parts = _split(given)
+        if parts is None or parts.scheme != "s3" or not parts.hostname:
+            raise ValueError("it is not a URL such as s3://bucket/prefix")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("credentials and options go into AWS_… variables: it is s3://bucket/prefix alone")
+    return given
+
+
 def url(given: str) -> str:
     if given:
         parts = _split(given)

@@ -51,6 +51,11 @@ class Settings:
 
     data_dir: Path = _setting(Path("./data"), "Folder for all files of this server.", values.folder)
     database_url: str = _setting("", "Database; empty means a SQLite file in the data folder.", values.database)
+    blob_url: str = _setting(
+        "",
+        "Bucket for input files and mails, s3://bucket or s3://bucket/prefix; empty means the data folder.",
+        values.bucket,
+    )
     public_url: str = _setting(
         "", "Public URL of this server, with which links in mails begin; without it mails have no links.", values.url
     )
@@ -145,14 +150,10 @@ class Settings:
         "How long input files of finished jobs are kept, at least 30 days; the jobs themselves stay.",
         values.number(int, least=30, most=36_500),
     )
-    row_retention_days: int = _setting(
+    result_retention_days: int = _setting(
         0,
-        "How long rejected rows and the outcomes of rows of finished imports are kept; 0: for ever.",
-        values.number(int, least=0, most=36_500),
-    )
-    mail_retention_days: int = _setting(
-        0,
-        "How long mails of finished sends stay in the mail folder; 0: for ever.",
+        "How long results of finished jobs are kept: rejected rows, the outcomes of rows, and mails in the mail "
+        "folder; 0: for ever.",
         values.number(int, least=0, most=36_500),
     )
     event_retention_days: int = _setting(
@@ -224,7 +225,7 @@ class Settings:
 
     @property
     def blobs(self) -> Path:
-        """Folder of input files."""
+        """Folder of input files, or of those on their way from and to the bucket."""
         return self.data_dir / "blobs"
 
     @property

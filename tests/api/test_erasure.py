@@ -334,7 +334,7 @@ def test_rows_and_mails_go_when_their_time_is_over(life: Life, product: Product)
     send = life.begun()
     figures = life.figures()
     (product.settings.mail / f"{send:08d}-0000009999.eml").write_text("To: rest@example.com")
-    retention = Retention(product.database, product.settings.mail, row_days=40, mail_days=40)
+    retention = Retention(product.database, product.mails, days=40)
     retention.sweep()
     assert len(list(product.settings.mail.iterdir())) == 5
     with product.database.write() as connection:
@@ -342,7 +342,7 @@ def test_rows_and_mails_go_when_their_time_is_over(life: Life, product: Product)
         connection.execute(update(jobs).where(jobs.c.finished_at.is_not(None)).values(finished_at=old))
     for path in product.settings.mail.iterdir():
         os.utime(path, (0, 0))
-    Retention(product.database, product.settings.mail, row_days=0, mail_days=0).sweep()
+    Retention(product.database, product.mails, days=0).sweep()
     with product.database.read() as connection:
         assert connection.execute(select(rejected_rows)).all()
     retention.sweep()

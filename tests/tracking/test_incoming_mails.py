@@ -18,6 +18,7 @@ from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.lists.lists import Lists
 from soapstone.personal_data.erasure import Erasure
+from soapstone.sending.folder.mail_store import MailStore
 from soapstone.sending.runner import SendRunner
 from soapstone.sending.simulator import Simulator
 from soapstone.sending.smtp.retries import Retries
@@ -406,7 +407,7 @@ def test_a_deleted_person_is_gone_from_what_came_in(post: Post) -> None:
     post.take(raw)
     post.take(answer(post, row, Auto_Submitted="auto-replied"))
     office = post.office
-    erasure = Erasure(office.database, office.blobs.folder, office.mail, office.drafts)
+    erasure = Erasure(office.database, office.blobs, MailStore(office.mail), office.drafts)
     erasure.delete(office.account, row.contact_id, COMMAND_LINE)
     with office.database.read() as connection:
         for found in connection.execute(select(incoming_mails)):

@@ -54,6 +54,9 @@ console = _Console(width=None if sys.stdout.isatty() else 200, markup=False, emo
 
 Data = Annotated[Path | None, typer.Option("--data", help="The server's data folder.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]
+BlobUrl = Annotated[
+    str | None, typer.Option("--blobs", help="Bucket for files, s3://bucket/prefix; the data folder by default.")
+]
 AccountName = Annotated[str | None, typer.Option("--account", help="The account; optional if there is only one.")]
 
 P = ParamSpec("P")

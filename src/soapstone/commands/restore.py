@@ -19,7 +19,7 @@ from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.accounts.link_keys import begin_key
 from soapstone.contacts import erased_addresses
 from soapstone.errors import ConflictError
-from soapstone.personal_data.erasure import Erasure
+from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
@@ -144,7 +144,7 @@ def _delete_again(path: Path, restored: Database, settings: Settings) -> None:
         return
     with restored.write(durable=True) as connection:
         erased_addresses.adopt(connection, secret, rows)
-    erasure = Erasure(restored, settings.blobs, settings.mail, settings.drafts)
+    erasure = Product.open(settings, restored).erasure
     for account in Accounts(restored).all():
         if count := erasure.repeat(account, COMMAND_LINE):
             log.warning("deleted again in account %s: %d contacts", account.name, count)

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from soapstone.banner import NO_PUBLIC_URL, announce
-from soapstone.commands.common import Data, DatabaseUrl, opened, settings_of, stop
+from soapstone.commands.common import BlobUrl, Data, DatabaseUrl, opened, settings_of, stop
 from soapstone.commands.startup_checks import check_settings
 from soapstone.jobs import wakeups
 from soapstone.jobs.lock import WorkerLock
@@ -51,6 +51,7 @@ def serve(
     port: Port = 8080,
     data: Data = None,
     database: DatabaseUrl = None,
+    blobs: BlobUrl = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     demo: Annotated[
@@ -80,8 +81,8 @@ def serve(
     if shadow:
         from soapstone.shadow.serving import serve_shadow
 
-        if test or demo or seed or database:
-            stop("--shadow has records of its own: leave out --test, --seed, --demo and --database.")
+        if test or demo or seed or database or blobs:
+            stop("--shadow has records of its own: leave out --test, --seed, --demo, --database and --blobs.")
         settings = settings_of(data, tls_cert=tls_cert, tls_key=tls_key)
         configure_logs(settings.log_format, settings.log_level)
         serve_shadow(settings, host, port, shadow, record, masks=not unmasked)
@@ -93,11 +94,14 @@ def serve(
 
         if not test:
             stop("--seed and --test-on-any-address are only for a test server: add --test.")
-        if demo or data or database or tls_cert or tls_key:
-            stop("--test has records of its own: leave out --demo, --data, --database, --tls-cert and --tls-key.")
+        if demo or data or database or blobs or tls_cert or tls_key:
+            stop(
+                "--test has records of its own: leave out --demo, --data, --database, --blobs, --tls-cert and "
+                "--tls-key."
+            )
         serve_test(host, port, seed, any_address=test_on_any_address)
         return
-    settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
+    settings = settings_of(data, database, blob_url=blobs, tls_cert=tls_cert, tls_key=tls_key)
     _web(settings, host, port, demo=demo, workers=workers, web_workers=web_workers)
 
 
@@ -107,6 +111,7 @@ def web(
     port: Port = 8080,
     data: Data = None,
     database: DatabaseUrl = None,
+    blobs: BlobUrl = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     web_workers: WebWorkers = 1,
@@ -115,7 +120,7 @@ def web(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Serve both contracts and the console; workers run elsewhere."""
-    settings = settings_of(data, database, tls_cert=tls_cert, tls_key=tls_key)
+    settings = settings_of(data, database, blob_url=blobs, tls_cert=tls_cert, tls_key=tls_key)
     if supervised:
         _web_process(settings, host, process, demo=demo)
         return
@@ -152,6 +157,7 @@ def _tell_ready(pipe: int) -> None:
 def worker(
     data: Data = None,
     database: DatabaseUrl = None,
+    blobs: BlobUrl = None,
     workers: Workers = 4,
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
@@ -159,7 +165,7 @@ def worker(
     from soapstone.heap import collect_rarely
     from soapstone.runners import maintenance, recorder, runners
 
-    settings = settings_of(data, database)
+    settings = settings_of(data, database, blob_url=blobs)
     configure_logs(settings.log_format, settings.log_level)
     collect_rarely()
     check_settings(settings)
@@ -242,7 +248,7 @@ def _call(settings: Settings) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a process with these settings; a password in a URL stays out of the arguments."""
     arguments = ["--data", str(settings.data_dir)]
     # The process checks all settings as well: it has to see the same ones.
-    variables = ("database_url", "public_url", "smtp_url", "tls_cert", "tls_key")
+    variables = ("database_url", "blob_url", "public_url", "smtp_url", "tls_cert", "tls_key")
     # A file must not override the flags or the demo.
     files = {f"{PREFIX}{name.upper()}_FILE": "" for name in variables if name in SECRETS}
     return arguments, files | {f"{PREFIX}{name.upper()}": getattr(settings, name) for name in variables}

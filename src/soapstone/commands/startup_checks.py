@@ -34,6 +34,7 @@ def faults(settings: Settings) -> Iterator[str]:
     if sentence := folder_fault(settings.data_dir):
         yield sentence
     yield from fault(lambda: _check_database(settings), InvalidError, "SOAPSTONE_DATABASE_URL cannot be used: ")
+    yield from fault(lambda: _check_bucket(settings.blob_url), ValueError, "SOAPSTONE_BLOB_URL cannot be used: ")
     yield from fault(lambda: tls_context(settings.tls_cert, settings.tls_key), InvalidError)
     yield from fault(lambda: smtp_server(settings), InvalidSmtpUrl, "SOAPSTONE_SMTP_URL cannot be used: ")
     if settings.spamd_url:
@@ -61,6 +62,14 @@ def _check_database(settings: Settings) -> None:
     # The data folder is made at the start, and no other one.
     if folder not in (None, settings.data_dir.absolute()) and not folder.is_dir():
         raise InvalidError(f"there is no folder {folder}.")
+
+
+def _check_bucket(url: str) -> None:
+    """Raise ValueError for a bucket that cannot be used here. Ask nothing of it."""
+    from soapstone.store.bucket import Bucket
+
+    if url:
+        Bucket.of(url)
 
 
 def _dkim(settings: Settings) -> Iterator[Callable[[], object]]:

@@ -45,7 +45,7 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
     """
     renderer = Renderer()
     entry = LoginPages(product, renderer, demo=demo)
-    folder = MailFolder(product.settings.mail)
+    folder = MailFolder(product.mails)
     overview = Overview(product, calls, folder, renderer)
     jobs, lists = JobPages(product, renderer), ListPages(product, renderer)
     mails, messages = MailPages(product, folder, renderer), MessagePages(product, renderer)

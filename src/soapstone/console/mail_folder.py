@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -15,8 +14,9 @@ from email.message import EmailMessage
 from email.parser import BytesHeaderParser, BytesParser
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from pathlib import Path
 from threading import Lock
+
+from soapstone.sending.folder.mail_store import MailStore
 
 log = logging.getLogger(__name__)
 
@@ -54,10 +54,10 @@ class OpenedMail:
 
 
 class MailFolder:
-    """Reads the mail folder."""
+    """Reads the mail folder, or the mails in the bucket."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, mails: MailStore) -> None:
+        self._mails = mails
         self._lock = Lock()
         self._index: dict[int, list[tuple[int, str]]] = {}
         self._fresh_until = 0.0
@@ -72,44 +72,39 @@ class MailFolder:
                 if len(letters) == limit:
                     return letters
                 with suppress(FileNotFoundError):
-                    letters.append(self.letter(self._folder / name))
+                    letters.append(self.letter(name))
             offset = max(0, offset - len(names))
         return letters
 
-    def path(self, sees: Callable[[int], bool], name: str) -> Path | None:
-        """Return the path of the mail of that name, or None. `sees` says whether a job is for the
-        reader."""
+    def has(self, sees: Callable[[int], bool], name: str) -> bool:
+        """Return whether there is a mail of that name. `sees` says whether a job is for the reader."""
         match = NAME.fullmatch(name)
-        if match is None or not sees(int(match[1])):
-            return None
-        path = self._folder / name
-        return path if path.is_file() else None
+        return match is not None and sees(int(match[1])) and self._mails.exists(name)
 
-    def open(self, path: Path) -> OpenedMail:
-        """Return a mail with its content, by the path that `path` gave."""
-        letter = self.letter(path)
+    def open(self, name: str) -> OpenedMail:
+        """Return a mail with its content, by its name. Raises FileNotFoundError."""
+        letter = self.letter(name)
         if letter.size > MOST_BYTES:
-            with path.open("rb") as file:
-                return OpenedMail(
-                    letter=letter,
-                    headers=_headers(_parse_headers(file.read(HEADER_BYTES))),
-                    plain=None,
-                    html=None,
-                    too_large=True,
-                )
-        message = BytesParser(policy=policy.default).parsebytes(path.read_bytes())
+            start, _ = self._mails.read(name, HEADER_BYTES)
+            return OpenedMail(
+                letter=letter, headers=_headers(_parse_headers(start)), plain=None, html=None, too_large=True
+            )
+        message = BytesParser(policy=policy.default).parsebytes(self.source(name))
         plain, html = _text(message, "plain"), _text(message, "html")
         return OpenedMail(letter=letter, headers=_headers(message), plain=plain, html=html, too_large=False)
 
-    def letter(self, path: Path) -> StoredMail:
-        """Return a mail as its header tells, by its path. Raises FileNotFoundError."""
-        match = NAME.fullmatch(path.name)
+    def source(self, name: str) -> bytes:
+        """Return a mail as it is, by its name. Raises FileNotFoundError."""
+        return self._mails.read(name)[0]
+
+    def letter(self, name: str) -> StoredMail:
+        """Return a mail as its header tells, by its name. Raises FileNotFoundError."""
+        match = NAME.fullmatch(name)
         assert match is not None  # noqa: S101 - all mails have such names
-        with path.open("rb") as file:
-            message = _parse_headers(file.read(HEADER_BYTES))
-            size = os.fstat(file.fileno()).st_size
+        start, size = self._mails.read(name, HEADER_BYTES)
+        message = _parse_headers(start)
         return StoredMail(
-            name=path.name,
+            name=name,
             job_id=int(match[1]),
             sender=_header(message, "From"),
             to=_header(message, "To"),
@@ -131,11 +126,9 @@ class MailFolder:
     def read(self) -> dict[int, list[tuple[int, str]]]:
         """Return delivery number and file name of each mail there is now, newest first, by the number of its job."""
         found: dict[int, list[tuple[int, str]]] = {}
-        if self._folder.is_dir():
-            with os.scandir(self._folder) as entries:
-                for entry in entries:
-                    if match := NAME.fullmatch(entry.name):
-                        found.setdefault(int(match[1]), []).append((int(match[2]), entry.name))
+        for name in self._mails.names():
+            if match := NAME.fullmatch(name):
+                found.setdefault(int(match[1]), []).append((int(match[2]), name))
         for names in found.values():
             names.sort(reverse=True)
         return found

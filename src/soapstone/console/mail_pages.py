@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from soapstone.accounts.logon import Identity
 from soapstone.console.mail_folder import MailFolder
@@ -38,17 +36,17 @@ class MailPages:
 
     def page(self, request: Request, identity: Identity) -> Response:
         """Return one mail."""
-        mail = self._folder.open(self._path(request, identity))
+        mail = self._folder.open(self._name(request, identity))
         headers = {"Content-Security-Policy": MAIL_POLICY}
         return self._renderer.page(request, "mail.html", identity, headers=headers, mail=mail)
 
     def source(self, request: Request, identity: Identity) -> Response:
         """Return one mail as the file that it is."""
-        path = self._path(request, identity)
-        return FileResponse(path, media_type="message/rfc822", headers=attachment(path.name))
+        name = self._name(request, identity)
+        return Response(self._folder.source(name), media_type="message/rfc822", headers=attachment(name))
 
-    def _path(self, request: Request, identity: Identity) -> Path:
-        path = self._folder.path(VisibleJobs(self._product, identity).sees, request.path_params["name"])
-        if path is None:
+    def _name(self, request: Request, identity: Identity) -> str:
+        name = str(request.path_params["name"])
+        if not self._folder.has(VisibleJobs(self._product, identity).sees, name):
             raise HTTPException(404)
-        return path
+        return name

@@ -97,12 +97,14 @@ class _Import:
 
     def _read_and_merge(self, connection: Connection) -> None:
         job, blobs = self._run.job, self._run.blobs
-        if job.blob is None or not blobs.path(job.blob).exists():
-            raise JobFailed("The file of this import is gone.")
         checkpoint = job.checkpoint
         with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id) as folder:
+            try:
+                path = blobs.fetch(job.blob or "", folder, self._heed)
+            except FileNotFoundError:
+                raise JobFailed("The file of this import is gone.") from None
             task = Task(
-                path=str(blobs.path(job.blob)),
+                path=str(path),
                 folder=str(folder),
                 spec=self._spec,
                 key=self._spec.key(self._account.identifier),
@@ -118,9 +120,14 @@ class _Import:
                 for event in found:
                     self._take(connection, event)
 
+    def _heed(self) -> None:
+        """Heed a request to stop or cancel, or a lost lease, while the file is fetched."""
+        with self._run.chunk() as chunk:
+            chunk.progress = False
+
     def _take(self, connection: Connection, event: Event) -> None:
         if isinstance(event, Looking):
-            # Also detects a request to stop or cancel, or a lost lease.
+            # It heeds such requests as well.
             with self._run.chunk() as chunk:
                 chunk.progress = False
                 chunk.checkpoint = dict(chunk.checkpoint) | {"read": event.rows}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from soapstone.errors import NotFoundError
 from soapstone.imports.outcomes import NAMES
 from soapstone.imports.parts import unpack_codes, unpack_lines, unpack_numbers
 from soapstone.personal_data.traces import NOBODY, Traces
-from soapstone.sending.folder.outbox import mail_files
+from soapstone.sending.folder.mail_store import MailStore
+from soapstone.sending.folder.outbox import draft_file, mail_name
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     PERSON_FIELDS,
@@ -43,11 +45,11 @@ from soapstone.vocabulary.tracking import MailEventKind
 
 
 class Dossiers:
-    """Collects the data of a person. `mail` and `drafts` are the folders of mails."""
+    """Collects the data of a person. `drafts` is the folder of mails that are not sent yet."""
 
-    def __init__(self, database: Database, mail: Path, drafts: Path) -> None:
+    def __init__(self, database: Database, mails: MailStore, drafts: Path) -> None:
         self._database = database
-        self._mail, self._drafts = mail, drafts
+        self._mails, self._drafts = mails, drafts
 
     def of(self, account: Account, who: int | str) -> dict[str, Any]:
         """Return the document of a contact, by number or by address. Raises NotFoundError.
@@ -88,7 +90,11 @@ class Dossiers:
     def _mailed(self, connection: Connection, row: Any) -> dict[str, Any]:
         query = select(messages.c.name, messages.c.subject).where(messages.c.id == row.message_id)
         message = connection.execute(query).one()
-        files = [path for path in mail_files(self._mail, self._drafts, row.job_id, row.id) if path.exists()]
+        contents = []
+        with suppress(FileNotFoundError):
+            contents.append(self._mails.read(mail_name(row.job_id, row.id))[0])
+        with suppress(FileNotFoundError):
+            contents.append(draft_file(self._drafts, row.job_id, row.id).read_bytes())
         return {
             "send": row.job_id,
             "message": message.name,
@@ -101,7 +107,7 @@ class Dossiers:
             "handed_at": _shown(row.handed_at),
             "bounce": _bounce(connection, row.id),
             "events": _events(connection, row.id),
-            "content": [path.read_bytes().decode("utf-8", "replace") for path in files],
+            "content": [content.decode("utf-8", "replace") for content in contents],
         }
 
 

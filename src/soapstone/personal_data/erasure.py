@@ -22,7 +22,9 @@ from soapstone.contacts.erased_addresses import erased_among, remember
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.imports.parts import unpack_numbers
 from soapstone.personal_data.traces import NOBODY, Traces, some
-from soapstone.sending.folder.outbox import mail_files
+from soapstone.sending.folder.mail_store import MailStore
+from soapstone.sending.folder.outbox import draft_file, mail_name
+from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import (
     bounces,
@@ -72,12 +74,12 @@ class Deleted:
 
 
 class Erasure:
-    """Deletes persons. `blobs`, `mail` and `drafts` are the folders of files."""
+    """Deletes persons, with their mails and the uploaded files that name them. `drafts` is a folder."""
 
-    def __init__(self, database: Database, blobs: Path, mail: Path, drafts: Path) -> None:
+    def __init__(self, database: Database, blobs: Blobs, mails: MailStore, drafts: Path) -> None:
         self._database = database
         self._changes = Changes(database)
-        self._blobs, self._mail, self._drafts = blobs, mail, drafts
+        self._blobs, self._mails, self._drafts = blobs, mails, drafts
 
     def delete(self, account: Account, who: int | str, actor: Actor, *, at_rest: bool = False) -> Deleted:
         """Delete a contact, by number or by present or former address. Raises NotFoundError and ConflictError.
@@ -112,12 +114,12 @@ class Erasure:
             record(change.connection, account.id, actor, AuditAction.DELETE, told)
         mails = 0
         for row in ledger:
-            for path in mail_files(self._mail, self._drafts, row.job_id, row.id):
-                if path.exists():
-                    path.unlink(missing_ok=True)
-                    mails += 1
+            mails += self._mails.remove(mail_name(row.job_id, row.id))
+            if (draft := draft_file(self._drafts, row.job_id, row.id)).exists():
+                draft.unlink(missing_ok=True)
+                mails += 1
         for name in files:
-            (self._blobs / name).unlink(missing_ok=True)
+            self._blobs.remove(name)
         return Deleted(traces.contact_ids, len(ledger), rejects, mails, len(files))
 
     def repeat(self, account: Account, actor: Actor) -> int:
@@ -178,7 +180,7 @@ class Erasure:
                         break
         texts = [text.encode(form) for text in traces.texts for form in ("utf-8", "utf-16-le", "utf-16-be")]
         return found | {
-            job_id for job_id, name in names.items() if job_id not in found and _file_holds(self._blobs / name, texts)
+            job_id for job_id, name in names.items() if job_id not in found and _file_holds(self._blobs, name, texts)
         }
 
     def _incoming(self, traces: Traces) -> list[int]:
@@ -202,11 +204,11 @@ class Erasure:
                     found.append(number)
 
 
-def _file_holds(path: Path, texts: Sequence[bytes]) -> bool:
+def _file_holds(blobs: Blobs, name: str, texts: Sequence[bytes]) -> bool:
     """Return whether an unpacked file holds one of the texts, ignoring letter case."""
     overlap = max(map(len, texts), default=1) - 1
     try:
-        with path.open("rb") as file:
+        with blobs.open(name) as file:
             rest = b""
             while block := file.read(SCAN_BYTES):
                 lowered = rest + block.lower()

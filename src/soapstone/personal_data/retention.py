@@ -5,13 +5,12 @@ Jobs themselves stay, with their counters: a client may ask for the state of an 
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import delete, exists, select, update
 
 from soapstone.clock import now
+from soapstone.sending.folder.mail_store import MailStore
 from soapstone.sending.folder.outbox import job_of_mail
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
@@ -24,17 +23,16 @@ STEP = 5000
 class Retention:
     """Deletes expired data; 0 days mean for ever."""
 
-    def __init__(self, database: Database, mail: Path, *, row_days: int, mail_days: int) -> None:
+    def __init__(self, database: Database, mails: MailStore, *, days: int) -> None:
         self._database = database
-        self._mail = mail
-        self._row_days, self._mail_days = row_days, mail_days
+        self._mails = mails
+        self._days = days
 
     def sweep(self) -> None:
         """Delete all expired data, step by step."""
         self._forget_files_of_deleted()
-        if self._row_days:
+        if self._days:
             self._forget_rows()
-        if self._mail_days:
             self._remove_mails()
 
     def _forget_files_of_deleted(self) -> None:
@@ -56,7 +54,7 @@ class Retention:
 
     def _forget_rows(self) -> None:
         """Remove rejected rows and the outcomes of rows of imports that ended long ago."""
-        old = jobs.c.finished_at < now() - timedelta(days=self._row_days)
+        old = jobs.c.finished_at < now() - timedelta(days=self._days)
         for table, place in ((rejected_rows, rejected_rows.c.line), (import_parts, import_parts.c.first_row)):
             with self._database.read() as connection:
                 query = select(table.c.job_id).join(jobs, jobs.c.id == table.c.job_id).where(old).distinct()
@@ -73,19 +71,15 @@ class Retention:
 
     def _remove_mails(self) -> None:
         """Remove mails from the folder that finished sends wrote long ago."""
-        before = (now() - timedelta(days=self._mail_days)).timestamp()
-        if not self._mail.is_dir():
-            return
+        before = (now() - timedelta(days=self._days)).timestamp()
         over: dict[int, bool] = {}
-        with os.scandir(self._mail) as entries:
-            for entry in entries:
-                job_id = job_of_mail(entry.name)
-                if job_id is None:
-                    continue
-                if job_id not in over:
-                    over[job_id] = self._is_over(job_id)
-                if over[job_id] and entry.stat(follow_symlinks=False).st_mtime < before:
-                    Path(entry.path).unlink(missing_ok=True)
+        for name, written in self._mails.entries():
+            if (job_id := job_of_mail(name)) is None:
+                continue
+            if job_id not in over:
+                over[job_id] = self._is_over(job_id)
+            if over[job_id] and written < before:
+                self._mails.remove(name)
 
     def _is_over(self, job_id: int) -> bool:
         """Return whether no attempt at the send needs its mails any more.

@@ -12,6 +12,7 @@ from soapstone.jobs.run import Run, Runner
 from soapstone.sending.audience import Rules
 from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.delivery import FolderTransport
+from soapstone.sending.folder.mail_store import MailStore
 from soapstone.sending.mail.builder import MailBuilder, MailOptions
 from soapstone.sending.selection import Selection
 from soapstone.sending.send_records import is_by_address, is_for_members
@@ -25,7 +26,7 @@ from soapstone.vocabulary.jobs import JobKind
 
 
 class SendRunner:
-    """Runs sends: over the SMTP server, or without one as files into the folder `mail`, through `drafts`.
+    """Runs sends: over the SMTP server, or without one as files into `mail`, through `drafts`.
 
     The `simulator` decides the outcome of mails to its domain that go into the folder.
     """
@@ -33,7 +34,7 @@ class SendRunner:
     def __init__(
         self,
         database: Database,
-        mail: Path,
+        mail: Path | MailStore,
         drafts: Path,
         *,
         server: SmtpServer | None = None,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 
 from soapstone.clock import now
+from soapstone.imports import scratch
 from soapstone.imports.records import Place
 from soapstone.jobs.run import JobFailed, Run, Snooze
 from soapstone.lists.profile_filter import Term
@@ -119,14 +120,23 @@ class Selection:
     def _take_from_file(self, form: FileForm) -> None:
         blob = self._run.job.blob
         assert blob is not None  # noqa: S101 - no Send to File is submitted without one
-        try:
-            file = SuppliedFile(self._run.blobs.path(blob), form)
-            if self._phase == "read":
-                self._read(file)
-            if self._phase == "choose":
-                self._choose_from(file)
-        except (InvalidFile, InvalidMessage) as error:
-            raise JobFailed(str(error)) from None
+        blobs = self._run.blobs
+        with scratch.folder(blobs.folder, self._run.job.id) as folder:
+            try:
+                file = SuppliedFile(blobs.fetch(blob, folder, self._heed), form)
+                if self._phase == "read":
+                    self._read(file)
+                if self._phase == "choose":
+                    self._choose_from(file)
+            except FileNotFoundError:
+                raise JobFailed("The file of this send is gone.") from None
+            except (InvalidFile, InvalidMessage) as error:
+                raise JobFailed(str(error)) from None
+
+    def _heed(self) -> None:
+        """Heed a request to stop or cancel, or a lost lease, while the file is fetched."""
+        with self._run.chunk() as chunk:
+            chunk.progress = False
 
     def _read(self, file: SuppliedFile) -> None:
         """Read the whole file before the first mail goes out, to refuse an unusable message or file."""

@@ -87,13 +87,14 @@ def scratch(folder: Path, settings: Settings, *, slots: int = 2) -> Iterator[Scr
     settings = settings.changed(
         data_dir=folder,
         database_url="",
+        blob_url="",
         public_url=_PUBLIC_URL,
         smtp_url="",
         bounce_listen="",
         admin_login="",
         metrics_token="",
         # Nobody reads the mails of sends that were played.
-        mail_retention_days=1,
+        result_retention_days=1,
     )
     private.make_folder(folder)
     with ExitStack() as opened:

@@ -1,9 +1,9 @@
-"""Blobs: files in a folder, which rows of the database refer to."""
+"""Blobs: files in a folder, which rows of the database refer to. `bucket_blobs` has those in a bucket."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -37,6 +37,19 @@ class Blobs:
     def path(self, name: str) -> Path:
         """Return the path of a blob."""
         return self.folder / name
+
+    def exists(self, name: str) -> bool:
+        """Return whether a blob exists."""
+        return self.path(name).exists()
+
+    def fetch(self, name: str, folder: Path, on_part: Callable[[], None] = lambda: None) -> Path:
+        """Return the path of a file with the content of a blob: the blob itself, or a copy in the folder.
+
+        Raises FileNotFoundError without the blob.
+        """
+        path = self.path(name)
+        path.stat()
+        return path
 
     def remove(self, name: str) -> None:
         """Remove a blob, if it still exists."""

@@ -75,7 +75,7 @@ class WrittenMails:
 
     def _entries(self, only: int | None = None) -> Iterator[_Entry]:
         folder = self._product().settings.mail
-        for job_id, names in MailFolder(folder).read().items():
+        for job_id, names in MailFolder(self._product().mails).read().items():
             for number, name in names:
                 with suppress(FileNotFoundError):
                     if only in (None, number):
@@ -83,7 +83,7 @@ class WrittenMails:
 
     def _search(self, entries: Sequence[_Entry], to: str, subject: str) -> Iterator[WrittenMail]:
         product = self._product()
-        folder = MailFolder(product.settings.mail)
+        folder = MailFolder(product.mails)
         accounts: dict[int, str] = {}
         for at in range(0, len(entries), _BATCH):
             batch = entries[at : at + _BATCH]
@@ -96,11 +96,11 @@ class WrittenMails:
                 with suppress(FileNotFoundError):
                     if not _may_fit(entry.path, to, subject, recipient):
                         continue
-                    letter = folder.letter(entry.path)
+                    letter = folder.letter(entry.path.name)
                     if subject in letter.subject.casefold() and (not to or to in _addresses(letter, recipient)):
                         if entry.job_id not in accounts:
                             accounts[entry.job_id] = _account(product, entry.job_id)
-                        yield _written(product, entry, accounts[entry.job_id], recipient, folder.open(entry.path))
+                        yield _written(product, entry, accounts[entry.job_id], recipient, folder.open(entry.path.name))
 
 
 def _written(product: Product, entry: _Entry, account: str, recipient: str, opened: OpenedMail) -> WrittenMail:

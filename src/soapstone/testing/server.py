@@ -303,7 +303,7 @@ def local_test_server(seed: Path | None = None, *, host: str = "127.0.0.1", port
         name = f"[{host}]" if ":" in host else host
         base = f"http://{name}:{listener.getsockname()[1]}"
         data = Path(folder) / "data"
-        settings = demo_settings(Settings(data_dir=data, database_url="", tls_cert="", tls_key=""), base)
+        settings = demo_settings(Settings(data_dir=data, database_url="", blob_url="", tls_cert="", tls_key=""), base)
         server = TestServer(base, settings, Path(folder) / "seed")
         server.prepare(seed)
         server.start()

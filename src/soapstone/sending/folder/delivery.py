@@ -15,6 +15,8 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, Chunk, JobFailed, LeaseLost, Paused, Run, Snooze, Stopped
 from soapstone.sending import ledger
 from soapstone.sending.final_check import FinalCheck
+from soapstone.sending.folder.bucket_outbox import BucketOutbox
+from soapstone.sending.folder.mail_store import BucketMailStore, MailStore
 from soapstone.sending.folder.outbox import Outbox, jobs_with_drafts
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
@@ -48,15 +50,15 @@ def _note_failed(failed: Mapping[int, str], chunk: Chunk, batch: Sequence[Row[An
 
 
 class FolderTransport:
-    """Delivers sends as files into `mail`, through `drafts` on the same file system.
+    """Delivers sends as files into `mail`, a folder through `drafts` on the same file system, or into a bucket.
 
     With a `simulator`, addresses of its domain refuse mails, or react to them.
     """
 
     phase = "build"
 
-    def __init__(self, mail: Path, drafts: Path, simulator: Simulator | None = None) -> None:
-        self._mail = mail
+    def __init__(self, mail: Path | MailStore, drafts: Path, simulator: Simulator | None = None) -> None:
+        self._mail = MailStore(mail) if isinstance(mail, Path) else mail
         self._drafts = drafts
         self._simulator = simulator
 
@@ -106,10 +108,13 @@ class FolderTransport:
         for job_id in jobs_with_drafts(self._drafts):
             job = Jobs(database).get(None, job_id)
             if job is None or job.over:
-                Outbox(self._mail, self._drafts, job_id, 0).clear()
+                Outbox(self._mail.folder, self._drafts, job_id, 0).clear()
 
     def _outbox(self, run: Run) -> Outbox:
-        return Outbox(self._mail, self._drafts, run.job.id, run.job.attempt)
+        given = self._drafts, run.job.id, run.job.attempt
+        if isinstance(self._mail, BucketMailStore):
+            return BucketOutbox(self._mail, *given)
+        return Outbox(self._mail.folder, *given)
 
 
 class FolderDelivery:
@@ -170,7 +175,7 @@ class FolderDelivery:
             self._may_be_done = False
 
     def _send_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
-        if self._may_be_done:
+        if self._may_be_done and not self._outbox.builds_again:
             # A mail in neither folder was sent by the previous attempt, and moved away since.
             batch = [row for row in batch if self._outbox.has(row.id)]
         checked = self._final_check.settle(chunk, batch)
@@ -178,9 +183,15 @@ class FolderDelivery:
             if row.id in checked.gone:
                 # The previous attempt may have sent it. Drafts are removed at the end of the send.
                 self._outbox.take_back(row.id)
-            elif row.id not in checked.moved or self._build_again(chunk, row, checked.moved[row.id]):
-                self._offer(chunk, row, checked.moved.get(row.id, row.email))
+                continue
+            address = checked.moved.get(row.id, row.email)
+            if (row.id not in checked.moved and self._has_draft(row)) or self._build_again(chunk, row, address):
+                self._offer(chunk, row, address)
         self._outbox.close()
+
+    def _has_draft(self, row: Row[Any]) -> bool:
+        """Return whether a mail need not be built again."""
+        return not self._outbox.builds_again or self._outbox.has_draft(row.id)
 
     def _build_again(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
         try:

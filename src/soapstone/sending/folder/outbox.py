@@ -21,6 +21,9 @@ class Outbox:
     Both folders are on one file system, so a mail is always whole, and in one of them.
     """
 
+    # Whether mails without a draft are built again.
+    builds_again = False
+
     def __init__(self, mail: Path, drafts: Path, job_id: int, attempt: int) -> None:
         self._mail = mail
         self._drafts = drafts / f"{job_id:08d}"
@@ -31,6 +34,9 @@ class Outbox:
         """Create both folders if missing."""
         with _told("The mail folder is not a folder that can be written to"):
             private.make_folder(self._mail)
+        self._open_drafts()
+
+    def _open_drafts(self) -> None:
         with _told("The drafts folder is not a folder that can be written to"):
             private.make_folder(self._drafts.parent)
             private.make_folder(self._drafts)
@@ -70,6 +76,10 @@ class Outbox:
                 return mail.exists()
         return True
 
+    def has_draft(self, delivery_id: int) -> bool:
+        """Return whether a mail has a draft."""
+        return self._draft(delivery_id).exists()
+
     def has(self, delivery_id: int) -> bool:
         """Return whether a mail is in the drafts or in the mail folder."""
         return self._draft(delivery_id).exists() or self._mail_file(delivery_id).exists()
@@ -92,12 +102,12 @@ class Outbox:
         return self._drafts / _draft_name(delivery_id)
 
     def _mail_file(self, delivery_id: int) -> Path:
-        return self._mail / _mail_name(self._job_id, delivery_id)
+        return self._mail / mail_name(self._job_id, delivery_id)
 
 
-def mail_files(mail: Path, drafts: Path, job_id: int, delivery_id: int) -> list[Path]:
-    """Return the possible files of a ledger row's mail: in the mail folder, or as a draft."""
-    return [mail / _mail_name(job_id, delivery_id), drafts / f"{job_id:08d}" / _draft_name(delivery_id)]
+def draft_file(drafts: Path, job_id: int, delivery_id: int) -> Path:
+    """Return the possible file of a ledger row's mail as a draft."""
+    return drafts / f"{job_id:08d}" / _draft_name(delivery_id)
 
 
 def job_of_mail(name: str) -> int | None:
@@ -107,7 +117,8 @@ def job_of_mail(name: str) -> int | None:
     return int(job_id) if is_mail else None
 
 
-def _mail_name(job_id: int, delivery_id: int) -> str:
+def mail_name(job_id: int, delivery_id: int) -> str:
+    """Return the name of a ledger row's mail."""
     return f"{job_id:08d}-{delivery_id:010d}.eml"
 
 
