@@ -66,8 +66,9 @@ MAILS = frozenset({"handed", "failed", "bounced", "skipped"})
 class Metrics:
     """The metrics. Calls are counted on the event loop; `page` is thread-safe.
 
-    `operations` holds the operations by contract, which bound the labels. `token`
-    is the monitors' credential, `process` the one of several web processes that this is.
+    `operations` holds the operations by contract, which bound the labels. `token` is the monitors' credential, `process`
+    the one of several web processes that this is. `bucket_requests` counts this process's requests to the bucket by
+    their end.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Metrics:
         operations: Mapping[str, Collection[str]],
         token: str,
         process: WebProcess | None = None,
+        bucket_requests: Mapping[str, int] | None = None,
     ) -> None:
         self._token = token.encode()
         self._operations = {contract: frozenset(names) for contract, names in operations.items()}
@@ -112,6 +114,8 @@ class Metrics:
             registry=counted,
         )
         self._registry.register(_RecordsCollector(database))
+        if bucket_requests is not None:
+            self._registry.register(_BucketCollector(bucket_requests))
 
     def add_request(self, interface: str, status: int) -> None:
         """Count a request by its interface and the class of its status, such as "2xx"."""
@@ -158,6 +162,22 @@ class _ProcessesCollector(Collector):
                 for sample in metric.samples:
                     kept.add_sample(sample.name, {**sample.labels, "process": path.stem}, sample.value)
         yield from found.values()
+
+
+class _BucketCollector(Collector):
+    """Requests of this process to the bucket."""
+
+    def __init__(self, requests: Mapping[str, int]) -> None:
+        self._requests = requests
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the counter."""
+        counter = CounterMetricFamily(
+            "soapstone_bucket_requests", "Requests of this process to the bucket.", labels=("outcome",)
+        )
+        for outcome, count in self._requests.items():
+            counter.add_metric((outcome,), count)
+        yield counter
 
 
 class _RecordsCollector(Collector):

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -26,8 +27,12 @@ WORKER = (
     f"No worker has sent a heartbeat in the last {LIVES.total_seconds():.0f} seconds: "
     "start one with soapstone serve or soapstone worker."
 )
+BUCKET = "No file can be stored in the bucket."
 SPOOL = "Opens and clicks cannot be recorded: no file can be written in the data folder."
 FAILING = "The worker ends again and again: jobs do not get on."
+
+# How long a check waits for the bucket.
+BUCKET_SECONDS = 1.0
 
 
 class Failing(Protocol):
@@ -39,22 +44,25 @@ class Failing(Protocol):
 
 
 class Readiness:
-    """Checks the database, the data folder, the workers and the spool. `supervisor` knows this server's own worker."""
+    """Checks database, data folder, bucket, workers and spool. `supervisor` knows this server's own worker."""
 
     def __init__(self, product: Product, supervisor: Failing | None = None, spool: Spool | None = None) -> None:
         self._product = product
         self._supervisor = supervisor
         self._spool = spool
         self._heartbeats = Heartbeats(product.database)
+        # The check that runs, or the last one: a bucket that hangs has no more than one.
+        self._storing: Future[None] | None = None
 
     def missing(self) -> dict[str, str]:
-        """Return a sentence for each of `database`, `folder`, `spool` and `worker` that fails.
+        """Return a sentence for each of `database`, `folder`, `bucket`, `spool` and `worker` that fails.
 
         It takes about a second at most.
         """
         checks: dict[str, tuple[Callable[[], str | None], str]] = {
             "database": (self._database, DATABASE),
             "folder": (self._folder, FOLDER),
+            "bucket": (self._bucket, BUCKET),
             "spool": (self._spooling, SPOOL),
             "worker": (self._worker, WORKER),
         }
@@ -97,6 +105,15 @@ class Readiness:
             if not os.access(folder, os.W_OK | os.X_OK):
                 return FOLDER
         return FOLDER if shutil.disk_usage(settings.blobs).free < SPARE_BYTES else None
+
+    def _bucket(self) -> str | None:
+        bucket = self._product.bucket
+        if bucket is None:
+            return None
+        if self._storing is None or self._storing.done():
+            self._storing = bucket.submit(bucket.check)
+        self._storing.result(timeout=BUCKET_SECONDS)
+        return None
 
     def _spooling(self) -> str | None:
         return SPOOL if self._spool is not None and self._spool.fails else None

@@ -419,7 +419,9 @@ def _metrics(product: Product, process: WebProcess | None) -> Metrics:
     from soapstone.metrics import Metrics
 
     operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": CONTRACT.operations_by_name}
-    return Metrics(product.database, {**operations, "xml": PATHS.values()}, product.settings.metrics_token, process)
+    requests = None if product.bucket is None else product.bucket.requests
+    named = {**operations, "xml": PATHS.values()}
+    return Metrics(product.database, named, product.settings.metrics_token, process, requests)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -41,6 +41,8 @@ Unmasked = Annotated[
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
 WebWorkers = Annotated[int, typer.Option(min=1, max=64, help="Web processes that share the port.")]
 
+# How long a web process goes on to record clicks at its end: some are judged by what comes within ten seconds.
+RECORDING_PATIENCE = 12.0
 # How long a worker waits for the one before it to end.
 LOCK_PATIENCE = 60.0
 
@@ -232,7 +234,7 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int, 
             announce(base, settings, demo=demo, smtp_unused=smtp_unused)
 
         try:
-            with taking_bounces(product):
+            with taking_bounces(product), _recording(product, workers):
                 if web_workers == 1:
                     app = Application(product, demo=demo, supervisor=supervisor)
                     serve(app, [listener], settings, ready=ready, tls=tls)
@@ -269,6 +271,18 @@ def taking_bounces(product: Product) -> Iterator[None]:
             yield
     except UnusablePlace as trouble:
         stop(str(trouble))
+
+
+@contextmanager
+def _recording(product: Product, workers: int) -> Iterator[None]:
+    """Record opens and clicks in this process, if its host may have no worker to do it."""
+    if workers or product.database.kind == "sqlite":
+        yield
+        return
+    from soapstone.runners import recorder
+
+    with recorder(product).running(patience=RECORDING_PATIENCE):
+        yield
 
 
 def _make_first_account(product: Product) -> None:

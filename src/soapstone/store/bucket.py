@@ -49,11 +49,13 @@ class Bucket:
     """
 
     def __init__(self, store: ObjectStore) -> None:
-        import obstore
+        import obstore.exceptions
 
         self._library, self._store = obstore, store
         self._threads: ThreadPoolExecutor | None = None
-        self._opening = threading.Lock()
+        self._lock = threading.Lock()
+        # Requests of this process by their end.
+        self.requests = {"answered": 0, "failed": 0}
 
     @classmethod
     def of(cls, url: str) -> Bucket:
@@ -81,12 +83,12 @@ class Bucket:
 
     def put(self, key: str, data: bytes) -> None:
         """Store an object, in place of one with this key."""
-        with _translated():
+        with self._asking():
             self._library.put(self._store, key, data, use_multipart=False)
 
     def get(self, key: str, most: int | None = None) -> tuple[bytes, int]:
         """Return the content of an object, or about its first `most` bytes, and its size. Raises FileNotFoundError."""
-        with _translated(reads=True):
+        with self._asking(reads=True):
             if most is not None:
                 size = int(self._library.head(self._store, key)["size"])
                 if size == 0:
@@ -98,7 +100,7 @@ class Bucket:
     def size(self, key: str) -> int | None:
         """Return the size of an object in bytes; None if there is none with this key."""
         try:
-            with _translated(reads=True):
+            with self._asking(reads=True):
                 return int(self._library.head(self._store, key)["size"])
         except FileNotFoundError:
             pass
@@ -110,13 +112,13 @@ class Bucket:
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects, those that still exist."""
-        with _translated():
+        with self._asking():
             for start in range(0, len(keys), 1000):
                 self._library.delete(self._store, list(keys[start : start + 1000]))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Yield the objects below a prefix, which ends with a slash, with their whole keys."""
-        with _translated():
+        with self._asking():
             for page in self._library.list(self._store, prefix=prefix.rstrip("/")):
                 for found in page:
                     yield StoredObject(found["path"], found["last_modified"].timestamp(), found["size"])
@@ -127,30 +129,33 @@ class Bucket:
 
     def submit(self, work: Callable[..., _T], *given: Any) -> Future[_T]:
         """Call a function in one of the bucket's threads."""
-        with self._opening:
+        with self._lock:
             if self._threads is None:
                 self._threads = ThreadPoolExecutor(THREADS, "bucket")
         return self._threads.submit(work, *given)
+
+    @contextmanager
+    def _asking(self, *, reads: bool = False) -> Iterator[None]:
+        """Count a request and translate its error. A missing object stays a FileNotFoundError for those who read it."""
+        exceptions, outcome = self._library.exceptions, "failed"
+        try:
+            yield
+            outcome = "answered"
+        except FileNotFoundError as error:
+            # The code of S3 for a missing bucket, which is no missing file.
+            if reads and "NoSuchBucket" not in str(error):
+                outcome = "answered"
+                raise
+            raise RecordsUnavailable(NO_BUCKET) from error
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
+            raise RecordsUnavailable(REFUSED) from error
+        except (exceptions.BaseError, OSError) as error:
+            raise RecordsUnavailable(NO_ANSWER) from error
+        finally:
+            with self._lock:
+                self.requests[outcome] += 1
 
 
 def _variable(*names: str) -> str:
     variables = {name.upper(): value for name, value in os.environ.items()}
     return next((variables[name] for name in names if variables.get(name)), "")
-
-
-@contextmanager
-def _translated(*, reads: bool = False) -> Iterator[None]:
-    """Translate the library's errors. A missing object stays a FileNotFoundError for those who read it."""
-    from obstore import exceptions
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        # The code of S3 for a missing bucket, which is no missing file.
-        if reads and "NoSuchBucket" not in str(error):
-            raise
-        raise RecordsUnavailable(NO_BUCKET) from error
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError) as error:
-        raise RecordsUnavailable(REFUSED) from error
-    except (exceptions.BaseError, OSError) as error:
-        raise RecordsUnavailable(NO_ANSWER) from error

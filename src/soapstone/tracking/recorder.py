@@ -1,7 +1,8 @@
 """The recorder: brings opens, reads and clicks from the spool of all web processes into the records.
 
-It runs as a thread of the worker. Of several workers with one data folder only the holder of a lock records. Events and
-how far each segment was read are stored in one transaction, so that each record counts once, however a process ends.
+It runs as a thread of the worker, and of a web process whose host may have no worker. Of several processes with one
+data folder only the holder of a lock records. Events and how far each segment was read are stored in one transaction,
+so that each record counts once, however a process ends.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -113,6 +115,8 @@ class Recorder:
         self._machine_seconds = machine_seconds
         self._pause = pause
         self._stop = threading.Event()
+        self._patience = 0.0
+        self._finish_by: float | None = None
         self._segments: dict[str, _Segment] = {}
         self._judgement = Judgement(machine_seconds)
         # When mails were handed over, in microseconds since 1970; and links by message and place.
@@ -120,9 +124,10 @@ class Recorder:
         self._links: dict[tuple[int, int], int] = {}
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Record in a thread until the block ends."""
+    def running(self, *, patience: float = 0) -> Iterator[None]:
+        """Record in a thread until the block ends, and for up to `patience` seconds more what the spool holds then."""
         self._stop.clear()
+        self._patience, self._finish_by = patience, None
         thread = threading.Thread(target=copy_context().run, args=(self.run,), name="recorder")
         thread.start()
         try:
@@ -136,7 +141,7 @@ class Recorder:
         lock, failures = WorkerLock(self._folder / "recorder.lock"), 0
         held = False
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() or (held and self._finishes()):
                 try:
                     if not held:
                         private.make_folder(self._folder)
@@ -150,11 +155,21 @@ class Recorder:
                     log.error("opens and clicks wait in the spool: %s", reason or "a fault", exc_info=error)
                     self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT))
                     continue
-                if not busy:
-                    self._stop.wait(self._pause if held else LOCK_PAUSE)
+                if not busy and self._stop.wait(self._pause if held else LOCK_PAUSE):
+                    time.sleep(self._pause)
         finally:
             self.close()
             lock.release()
+
+    def _finishes(self) -> bool:
+        """Return whether records still wait after the end, and there is patience. The first call returns True."""
+        if not self._patience:
+            return False
+        if self._finish_by is None:
+            self._finish_by = time.monotonic() + self._patience
+            return True
+        waiting = any(segment.queue for segment in self._segments.values())
+        return waiting and time.monotonic() < self._finish_by
 
     def round(self) -> bool:
         """Record what can be judged now, at most `MOST_RECORDS`; return whether more can be."""
