@@ -100,5 +100,5 @@ lock:
 	$(COMPILE) -c requirements/dev.txt --group bench -o requirements/bench.txt
 
 clean:
-	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/interop/node/node_modules tests/interop/openapi/environment tests/interop/tap/environment
+	rm -rf .venv build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis tests/interop/node/node_modules tests/interop/openapi/environment tests/interop/tap/environment tests/interop/buckets/environment
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -66,9 +66,9 @@ MAILS = frozenset({"handed", "failed", "bounced", "skipped"})
 class Metrics:
     """The metrics. Calls are counted on the event loop; `page` is thread-safe.
 
-    `operations` holds the operations by contract, which bound the labels. `token` is the monitors' credential, `process`
-    the one of several web processes that this is. `bucket_requests` counts this process's requests to the bucket by
-    their end.
+    `operations` holds the operations by contract, which bound the labels. `token` is the monitors' credential,
+    `process` the one of several web processes that this is. `bucket_requests` counts this process's requests to the
+    bucket by their end.
     """
 
     def __init__(

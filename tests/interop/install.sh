@@ -3,7 +3,8 @@
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
 # our log, SOAP toolkits of C++, Java, Perl, Ruby and Tcl, Thunderbird and Claws Mail with a screen for them, the test
-# runners PHPUnit, JUnit and NUnit, and openapi-python-client, PySimpleSOAP and tap-listrak in environments of their own.
+# runners PHPUnit, JUnit and NUnit, and openapi-python-client, PySimpleSOAP, tap-listrak and moto, an S3 server, in
+# environments of their own.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
@@ -73,7 +74,7 @@ if [ "$(cksum <node/package-lock.json)" != "$(cat "$stamp" 2>/dev/null || :)" ];
     cksum <node/package-lock.json >"$stamp"
 fi
 
-for each in openapi pysimplesoap tap; do
+for each in openapi pysimplesoap tap buckets; do
     stamp=$each/environment/.installed
     if [ "$(cksum <$each/requirements.txt)" != "$(cat "$stamp" 2>/dev/null || :)" ]; then
         printf 'Installing the packages of tests/interop/%s\n' "$each"
