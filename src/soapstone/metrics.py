@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -77,7 +78,7 @@ class Metrics:
         operations: Mapping[str, Collection[str]],
         token: str,
         process: WebProcess | None = None,
-        bucket_requests: Mapping[str, int] | None = None,
+        bucket_requests: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._token = token.encode()
         self._operations = {contract: frozenset(names) for contract, names in operations.items()}
@@ -114,8 +115,7 @@ class Metrics:
             registry=counted,
         )
         self._registry.register(_RecordsCollector(database))
-        if bucket_requests is not None:
-            self._registry.register(_BucketCollector(bucket_requests))
+        self._registry.register(_BucketCollector(bucket_requests))
 
     def add_request(self, interface: str, status: int) -> None:
         """Count a request by its interface and the class of its status, such as "2xx"."""

@@ -107,7 +107,6 @@ class Product:
 
     settings: Settings
     database: Database
-    bucket: Bucket | None
     blobs: Blobs
     jobs: Jobs
 

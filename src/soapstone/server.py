@@ -419,7 +419,7 @@ def _metrics(product: Product, process: WebProcess | None) -> Metrics:
     from soapstone.metrics import Metrics
 
     operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": CONTRACT.operations_by_name}
-    requests = None if product.bucket is None else product.bucket.requests
+    requests = product.bucket.requests if product.bucket else {}
     named = {**operations, "xml": PATHS.values()}
     return Metrics(product.database, named, product.settings.metrics_token, process, requests)
 
