@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import ExitStack
 from datetime import timedelta
@@ -15,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import obstore
 import pytest
+from obstore.exceptions import GenericError
+from obstore.store import MemoryStore
 from sqlalchemy import update
 from tests.conftest import Served
 
@@ -25,6 +29,7 @@ from soapstone.product import Product
 from soapstone.readiness import Readiness
 from soapstone.server import Application
 from soapstone.settings import Settings
+from soapstone.store.bucket import Bucket
 from soapstone.store.database import POOL_SIZE, POOL_TIMEOUT, Database
 from soapstone.store.tables import workers
 
@@ -98,6 +103,33 @@ def test_the_data_folder_is_gone(product: Product) -> None:
     shutil.rmtree(product.settings.blobs)
     missing = {"folder": "No file can be stored in the data folder."}
     assert ready(product) == (503, {"ready": False, "missing": missing})
+
+
+def test_the_bucket_is_away_or_hangs(product: Product, monkeypatch: pytest.MonkeyPatch) -> None:
+    Heartbeats(product.database).begin("one")
+    product.bucket = Bucket(MemoryStore())
+    assert ready(product) == (200, {"ready": True, "missing": {}})
+    refused = {"ready": False, "missing": {"bucket": "No file can be stored in the bucket."}}
+    calm = threading.Event()
+
+    def put(*given: object, **named: object) -> None:
+        if not calm.wait(0 if calls else 20):
+            raise GenericError("a bucket that is away")
+
+    calls: list[int] = []
+    monkeypatch.setattr(obstore, "put", put)
+    # One check hangs, and no further one begins.
+    readiness = Readiness(product)
+    for _ in range(2):
+        assert readiness.missing() == refused["missing"]
+    assert product.bucket.requests == {"answered": 1, "failed": 0}
+    calm.set()
+    deadline = time.monotonic() + 20
+    while readiness.missing():
+        assert time.monotonic() < deadline
+    calm.clear()
+    calls.append(1)
+    assert ready(product) == (503, refused)
 
 
 def test_all_that_is_missing_is_named(product: Product) -> None:

@@ -96,10 +96,8 @@ def bucket(given: str) -> str:
     """Read the URL of a bucket. Credentials have no place in it."""
     if given:
         parts = _split(given)
-        if parts is None or parts.scheme != "s3" or not parts.hostname:
-            raise ValueError("it is not a URL such as s3://bucket/prefix")
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("credentials and options go into AWS_… variables: it is s3://bucket/prefix alone")
+        if parts is None or parts.scheme != "s3" or parts.query or parts.fragment:
+            raise ValueError("it is not s3://bucket/prefix alone; credentials go into AWS_… variables")
     return given
 
 

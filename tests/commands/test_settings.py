@@ -221,6 +221,21 @@ def test_a_check_makes_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+def test_a_bucket_is_named_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "geheim")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "who")
+    for given in ("s3://acme", "s3://acme-lists/one/two", ""):
+        monkeypatch.setenv("SOAPSTONE_BLOB_URL", given)
+        run("settings", "--check")
+        assert read_settings().blob_url == given
+    assert "geheim" not in run("settings").output
+    for given in ("acme", "https://acme", "s3://", "s3://key:geheim@acme", "s3://acme?secret=geheim", "s3:///acme"):
+        monkeypatch.setenv("SOAPSTONE_BLOB_URL", given)
+        refused = run("settings", "--check", code=1)
+        assert "SOAPSTONE_BLOB_URL cannot be used: " in refused.stderr
+        assert "geheim" not in refused.stderr
+
+
 def test_a_secret_can_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").write_text("geheim\n")
     monkeypatch.setenv("SOAPSTONE_SECRET_KEY_FILE", str(tmp_path / "key"))

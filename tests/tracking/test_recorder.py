@@ -7,6 +7,7 @@ import fcntl
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -20,6 +21,9 @@ from tests.tracking.ledger import Sent, send
 
 from soapstone.accounts.account import Account
 from soapstone.clock import Shift, now, shifted
+from soapstone.commands.servers import _recording
+from soapstone.product import Product
+from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import mail_events, spool_positions
 from soapstone.store.timestamps import EPOCH
@@ -270,6 +274,40 @@ def test_it_goes_on_after_failures_and_alone(
         wait_until(lambda: counts(database) == {"open": 3})
 
 
+def test_at_its_end_it_records_what_waits(database: Database, account: Account, folder: Path) -> None:
+    """A web host that goes for good takes no click along, though a fresh one waits ten seconds to be judged."""
+    sent = send(database, account, 2, links=5, handed_at=now() - timedelta(seconds=60))
+    write(folder, [record(sent, Kind.CLICK)])
+    patient, shift = Recorder(database, folder, machine_seconds=5, pause=0.01), Shift()
+    with shifted(shift):
+        with patient.running():
+            wait_until(lambda: patient._segments != {})
+        assert counts(database) == {}
+        # Ten seconds pass after the end has begun.
+        passing = threading.Timer(0.3, lambda: setattr(shift, "ahead", timedelta(seconds=11)))
+        with patient.running(patience=60):
+            passing.start()
+        passing.join()
+    assert counts(database)["click"] == 1
+    # Nobody waits when nothing does.
+    begun = time.monotonic()
+    with patient.running(patience=20):
+        pass
+    assert time.monotonic() - begun < 10
+
+
+def test_a_web_process_records_only_where_no_worker_is_sure_to(database: Database, tmp_path: Path, sent: Sent) -> None:
+    product = Product.open(Settings(data_dir=tmp_path, machine_click_seconds=0), database)
+    product.settings.spool.mkdir(exist_ok=True)
+    write(product.settings.spool, [record(sent, Kind.OPEN)])
+    with _recording(product, workers=1):
+        pass
+    assert counts(database) == {}
+    with _recording(product, workers=0):
+        pass
+    assert counts(database) == ({"open": 1} if database.kind == "postgresql" else {})
+
+
 def test_more_segments_than_are_open_at_once(
     database: Database, folder: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -305,6 +343,8 @@ def test_with_a_real_spool(database: Database, folder: Path, sent: Sent) -> None
 RECORDER = """
 import sys
 from pathlib import Path
+from soapstone.product import Product
+from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.tracking import recorder
 recorder.MOST_RECORDS = 50
