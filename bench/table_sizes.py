@@ -8,7 +8,6 @@ each was sent, 40 of a hundred are opened, 10 clicked. `soapstone db move` bring
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import sys
@@ -28,7 +27,7 @@ from soapstone.store.move import Move
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
 NOW = 1_790_000_000_000_000
-TABLES = ("contact", "membership", "delivery", "mail_event", "delivery_activity", "import_part")
+TABLES = ("contact", "membership", "delivery", "mail_event", "delivery_activity")
 # Of a hundred mails.
 OPENED, CLICKED = 40, 10
 
@@ -62,8 +61,8 @@ def fill(connection: sqlite3.Connection) -> None:
         " VALUES (1, 1, 1, 1, 'html', 'https://example.com/', 'https://example.com/')"
     )
     connection.executemany(
-        "INSERT INTO contact (id, account_id, email, email_key, unique_email, first_name, last_name, city, zip, company,"
-        " custom1, custom2, created_at, updated_at) VALUES (?, 1, ?2, ?2, ?2, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO contact (id, account_id, email, email_key, unique_email, first_name, last_name, city, zip,"
+        " company, custom1, custom2, created_at, updated_at) VALUES (?, 1, ?2, ?2, ?2, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             (n, address(n), f"Maria{n % 900}", f"Sorensen{n % 7000}", f"City {n % 3000}", f"{n % 100000:05}", *rest(n))
             for n in numbers()
@@ -98,14 +97,6 @@ def fill(connection: sqlite3.Connection) -> None:
         "INSERT INTO delivery_activity (delivery_id, account_id, opened_at, last_opened_at, clicked_at,"
         " last_clicked_at, opens, clicks) VALUES (?1, 1, ?2, ?2, ?3, ?3, 1, ?4)",
         ((n, NOW, *((NOW, 1) if n % 100 < CLICKED else (None, 0))) for n in numbers() if n % 100 < OPENED),
-    )
-    packed = 50_000
-    connection.executemany(
-        "INSERT INTO import_part (job_id, first_row, rows, lines, outcomes, contact_ids) VALUES (1, ?, ?, ?, ?, ?)",
-        (
-            (first, packed, *(os.urandom(int(packed * each)) for each in (0.1, 0.1, 1.5)))
-            for first in range(0, ROWS, packed)
-        ),
     )
     connection.execute("COMMIT")
 
@@ -156,7 +147,7 @@ def main() -> None:
             for name in TABLES:
                 query = "SELECT pg_total_relation_size(%s), pg_indexes_size(%s)"
                 total, indexes = there.execute(query, [name, name]).fetchone() or (0, 0)
-                per = 1 / rows[name] if name != "import_part" else 1 / ROWS
+                per = 1 / rows[name]
                 ours = f"{in_sqlite[name] * per:>18,.0f}" if in_sqlite else f"{'?':>18}"
                 print(f"{name:<18} {rows[name]:>9,} {ours} {total * per:>11,.0f} {indexes * per:>14,.0f}")
         count = sum(moved.values())

@@ -46,7 +46,8 @@ def main() -> None:
             asked[count] = load.same(load.request(served.PATH, body, served.headers(OPERATION)))
         os.sched_setaffinity(0, {LOAD_CORE})
         work: dict[int, list[float]] = {1: [], 2: []}
-        shares = []
+        shares: list[float] = []
+        idle: list[float] = []
         for _ in range(rounds + 1):
             for count, server in servers.items():
                 used, each = server.cpu(), cpu_of_each(server)
@@ -55,11 +56,13 @@ def main() -> None:
                 if count == 2:
                     spent = sorted(after - before for before, after in zip(each, cpu_of_each(server), strict=True))
                     shares.append(spent[-2] / (spent[-1] + spent[-2]))
+                    idle.append(spent[0] / sum(spent))
         # The first round warms up.
         one, two = (median(work[count][1:]) for count in (1, 2))
     ratio = two / one
     print(f"{kind}: {one:,.0f} polls for a second of CPU time by one process, {two:,.0f} by two; ratio {ratio:.2f}")
-    print(f"the less busy of the two did {median(shares[1:]):.0%} of the work")
+    print(f"the less busy of the two did {median(shares[1:]):.0%} of the work, their parent {median(idle[1:]):.1%}")
+    print("rounds: " + ", ".join(f"{b / a:.2f}" for a, b in zip(work[1][1:], work[2][1:], strict=True)))
     sys.exit(0 if ratio >= DEMAND else 1)
 
 

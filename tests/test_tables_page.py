@@ -116,3 +116,10 @@ def test_expressions_work_on_both_databases(database: Database, account: Account
         connection.execute(text(f"SELECT 1 FROM login WHERE {flag}"))
     assert str(at)[:19] == f"{moment:%Y-%m-%d %H:%M:%S}"
     assert value == "green"
+
+
+def test_the_page_about_scale_names_the_tables_without_an_account() -> None:
+    page = (DOCS / "scale.md").read_text(encoding="utf-8")
+    part = page.partition("Tables without `account_id`:")[2].partition("Keys that are unique")[0]
+    named = {name for line in re.findall(r"^\| (`.*?`) \|", part, re.MULTILINE) for name in re.findall("`(.*?)`", line)}
+    assert named == {name for name, table in metadata.tables.items() if "account_id" not in table.c}

@@ -1,4 +1,7 @@
-"""The tables of the product. Every row carries its account, so that a database can be split by account later."""
+"""The tables of the product.
+
+Rows carry their account, so that a database can be split by account later; docs/scale.md names the tables without it.
+"""
 
 from __future__ import annotations
 
