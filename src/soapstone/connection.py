@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
 
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
+from soapstone.wire.shortcut import PIECE, place_of
+
+Known = Callable[[Hashable, bytes], bytes | None]
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers, or of a chunked body's framing. A guard, not an exact limit:
@@ -36,15 +39,23 @@ class Connection(HttpToolsProtocol):
     """uvicorn's protocol with limits. Call `check` about once a second.
 
     `timeout` is a client's time in seconds: for the head of a request, for each `LEAST_BODY` bytes of its body, and to
-    read some of a waiting answer.
+    read some of a waiting answer. `known` answers a whole request from memory: it takes the place and the bytes, and
+    returns what follows the default header lines of an answer with status 200, or None.
     """
 
-    def __init__(self, *arguments: Any, limits: ConnectionLimits, timeout: float, **options: Any) -> None:
+    def __init__(
+        self, *arguments: Any, limits: ConnectionLimits, timeout: float, known: Known | None = None, **options: Any
+    ) -> None:
         super().__init__(*arguments, **options)
         self._limits = limits
         self._timeout = timeout
+        self._known = known
+        self._place: Hashable = None
         self._peer = ""
         self._admitted = True
+        # Whether nothing of a request was received since the last one, if any; and how many have begun.
+        self._between = True
+        self._begun = 0
         # The part of a request that the client is sending; neither: it is answered, or none has begun.
         self._in_head = True
         self._in_body = False
@@ -68,6 +79,7 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._since = self._now = self._taken = self.loop.time()
         self._peer = self.client[0] if self.client else ""
+        self._place = place_of({"client": self.client, "server": self.server, "scheme": self.scheme})
         self._admitted = self._limits.admit(self._peer)
         if not self._admitted:
             self.app = self._limits.busy(self.app)
@@ -88,6 +100,11 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._now = self.loop.time()
+        idle = self._between and self._admitted and (self.cycle is None or self.cycle.response_complete)
+        if idle and self._answer_known(data):
+            return
+        begun = self._begun
+        self._between = False
         if self._in_body:
             self._beside += len(data)
             self._came += len(data)
@@ -98,6 +115,9 @@ class Connection(HttpToolsProtocol):
         in_head = self._in_head
         self._data = data
         super().data_received(data)
+        self._between = not self._in_head and not self._in_body
+        if idle and self._between and self._begun == begun + 1:
+            self.scope[PIECE] = data  # type: ignore[literal-required]
         if self._in_head:
             # A head that begins right after a body is counted from the next piece on.
             self._head_size += len(data) if in_head else 0
@@ -111,6 +131,22 @@ class Connection(HttpToolsProtocol):
             # The parser buffers an incomplete trailer.
             self._end(b"431 Request Header Fields Too Large")
 
+    def _answer_known(self, data: bytes) -> bool:
+        """Answer a whole request from memory, without the parser; return whether that was possible."""
+        if self._known is None or self.flow.write_paused or self.transport.is_closing():
+            return False
+        rest = self._known(self._place, data)
+        if rest is None:
+            return False
+        defaults = self.server_state.default_headers
+        self.transport.write(b"HTTP/1.1 200 OK\r\n%b%b" % (b"".join(b"%b: %b\r\n" % line for line in defaults), rest))
+        self._in_head, self._since = False, self._now
+        # As after any other answer: the client may be idle for as long.
+        self.server_state.total_requests += 1
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        return True
+
     def on_message_begin(self) -> None:
         """Begin a request."""
         if self._reframing:
@@ -120,6 +156,7 @@ class Connection(HttpToolsProtocol):
             raise ValueError("too many requests at once")
         if not self._in_head:
             self._begin_head()
+        self._begun += 1
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping, Sequence
 from functools import partial
 from threading import Lock
 from time import perf_counter
@@ -35,12 +35,14 @@ from soapstone.magnetmail.service import MagnetMailService
 from soapstone.product import Product
 from soapstone.readiness import Failing, Readiness
 from soapstone.settings import Settings
+from soapstone.store.recorded_reads import RecordWatch
 from soapstone.tracking.spool import Spool
 from soapstone.wire.contract import Contract
 from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.service import Service
+from soapstone.wire.shortcut import Shortcut
 from soapstone.xmlhttp.paths import PATHS, REFUSED
 
 if TYPE_CHECKING:
@@ -112,7 +114,8 @@ class Application:
         settings = product.settings
         self._calls = RecentCalls()
         product.database.listen()
-        self._watch = product.database.change_token()
+        self._watch = RecordWatch(product.database.change_token(), product.database.path)
+        self._shortcuts: dict[str, Shortcut] = {}
         self._endpoints: list[Endpoint] = []
         self._xml_calls: XmlOverHttp | None = None
         self._large_calls = LargeCalls()
@@ -161,9 +164,10 @@ class Application:
             origins=self._origins,
             on_call=partial(self._add_call, interface),
             repeatable=self._repeatable,
-            freshness=self._watch.token,
+            records=self._watch,
             prefill=prefill,
             large_calls=self._large_calls,
+            shortcut=self._shortcuts.setdefault(interface, Shortcut()),
         )
         self._endpoints.append(endpoint)
         return self._shared(Decompressed(endpoint))
@@ -223,6 +227,19 @@ class Application:
         """Clear the answer caches, after the clock was set. Called on the event loop."""
         for endpoint in self._endpoints:
             endpoint.forget()
+
+    def answer_known(self, place: Hashable, data: bytes) -> bytes | None:
+        """Return the answer to one whole request, if it is in memory, from behind its first header lines.
+
+        Its status is 200. `place` is that of `wire.shortcut.place_of`. Called on the event loop.
+        """
+        for interface, shortcut in self._shortcuts.items():
+            reply = shortcut.answer(place, data)
+            if reply is not None:
+                if self._metrics is not None:
+                    self._metrics.add_request(interface, 200)
+                return b"%bx-request-id: %b\r\n\r\n%b" % (reply[0], secrets.token_hex(8).encode(), reply[1])
+        return None
 
     def close(self) -> None:
         """Wait for the calls under way, end the threads, and close the records."""
@@ -355,6 +372,7 @@ class WebServer(uvicorn.Server):
         date_header: bool = True,
     ) -> None:
         """Give calls under way `grace` seconds at shutdown. Without `date_header` the app sends a Date itself."""
+        known = app.answer_known if isinstance(app, Application) else None
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )
@@ -362,7 +380,9 @@ class WebServer(uvicorn.Server):
             uvicorn.Config(
                 limits.per_client(app),
                 # uvicorn calls it as it would call the class.
-                http=partial(Connection, limits=limits, timeout=settings.client_timeout_seconds),  # type: ignore[arg-type]
+                http=partial(  # type: ignore[arg-type]
+                    Connection, limits=limits, timeout=settings.client_timeout_seconds, known=known
+                ),
                 # An upgraded connection would escape these limits.
                 ws="none",
                 loop="uvloop",

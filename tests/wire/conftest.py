@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -192,6 +193,41 @@ class MemoryUpload:
         self.discarded = not self.kept
 
 
+class Rows:
+    """Records of a few rows: the accounts of callers, what is added to each sum. Every change moves the token."""
+
+    def __init__(self) -> None:
+        self.version: int | None = 1
+        self.rows: dict[str, int] = {"caller": 0, "sum": 0}
+        self.comparable = True
+        self.compared = 0
+        self._reads: list[str] | None = None
+
+    def change(self, row: str = "another") -> None:
+        """Commit a change of one row."""
+        assert self.version is not None
+        self.version += 1
+        self.rows[row] = self.rows.get(row, 0) + 1
+
+    def read(self, row: str) -> int:
+        if self._reads is not None:
+            self._reads.append(row)
+        return self.rows[row]
+
+    def token(self) -> int | None:
+        return self.version
+
+    @contextmanager
+    def recorded(self) -> Iterator[Sequence[Any]]:
+        self._reads = []
+        yield self._reads
+        self._reads = None
+
+    def digest(self, reads: Sequence[Any]) -> bytes | None:
+        self.compared += 1
+        return repr([self.rows[row] for row in reads]).encode() if self.comparable else None
+
+
 class Depot:
     """The service. `log` holds what it was asked, in order."""
 
@@ -199,6 +235,7 @@ class Depot:
         self.log: list[tuple[str, Any]] = []
         self.requests: list[Struct] = []
         self.callers: list[Caller] = []
+        self.rows = Rows()
 
     def authorise(self, operation: Operation, header: Struct | None, caller: Caller) -> Any:
         self.log.append(("authorise", operation.name))
@@ -208,6 +245,7 @@ class Depot:
             return "anyone"
         if not isinstance(header, Ticket) or header.Token != "good":
             raise Fault("[Denied] No such ticket.")
+        self.rows.read("caller")
         return header.Account or "somebody"
 
     def handle(self, operation: Operation, context: Any, request: Struct, caller: Caller) -> Any:
@@ -232,7 +270,7 @@ class Depot:
         return request.value
 
     def _Add(self, request: Add) -> Any:
-        return request.a + request.b
+        return request.a + request.b + self.rows.read("sum")
 
     def _Store(self, request: Store) -> Any:
         parts = []
@@ -306,6 +344,8 @@ class Driver:
         self._runner = runner
         self.contract = contract
         self.service: Any = options.pop("service", None) or Depot()
+        if "records" in options:
+            self.service.rows = options["records"]
         self.uploads: list[Any] = []
         self.records: list[CallRecord] = []
         self._make_upload = options.pop("make_upload", MemoryUpload)
@@ -425,6 +465,9 @@ class Kit:
 
     def envelope(self, body: str, **options: Any) -> str:
         return envelope(body, **options)
+
+    def rows(self) -> Rows:
+        return Rows()
 
     def __getattr__(self, name: str) -> Any:
         """A declared class by its name."""

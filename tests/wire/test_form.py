@@ -232,7 +232,7 @@ def test_lk_7_the_host_that_a_trusted_proxy_names_is_our_own(kit: Kit) -> None:
 
 
 def test_lk_7_an_answer_from_memory_is_no_way_around(kit: Kit) -> None:
-    driver = kit.driver(repeatable=["Add"], freshness=lambda: 1)
+    driver = kit.driver(repeatable=["Add"], records=kit.rows())
     body = kit.envelope(f'<Add xmlns="{kit.namespace}"><a>1</a></Add>')
     length = ("Content-Length", str(len(body)))
     statuses = [

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from soapstone.errors import InvalidError
-from soapstone.store import postgresql, private
+from soapstone.store import postgresql, private, recorded_reads
 from soapstone.store.change_token import ChangeToken
 from soapstone.store.listener import Listener
 from soapstone.store.read_cache import ReadCache
@@ -106,6 +106,7 @@ class Database:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:
             raise InvalidError("PostgreSQL needs the package with its extra postgresql.") from None
+        recorded_reads.listen(self.engine)
         self._listener = Listener(self.engine) if self.path is None else None
         self._recall = ReadCache(self.change_token)
         if self.path is not None:

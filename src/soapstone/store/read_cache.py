@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 from soapstone.store.change_token import ChangeToken
+from soapstone.store.recorded_reads import Statement, note, recorded
 
 T = TypeVar("T")
 
@@ -24,7 +25,8 @@ class ReadCache:
         self._open = watch
         self._watch: ChangeToken | None = None
         self._token: int | None = None
-        self._values: dict[Hashable, Any] = {}
+        # With the statements that each was read by.
+        self._values: dict[Hashable, tuple[Any, Sequence[Statement]]] = {}
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, read: Callable[[], T]) -> T:
@@ -35,14 +37,17 @@ class ReadCache:
         with self._lock:
             # From before the read: a commit during it shows as a change afterwards.
             token = self._current()
-            if token is not None and key in self._values:
-                known: T = self._values[key]
-                return known
-        value = read()
+            known = self._values.get(key) if token is not None else None
+        if known is not None:
+            note(known[1])
+            found: T = known[0]
+            return found
+        with recorded() as statements:
+            value = read()
         if value is not None and token is not None:
             with self._lock:
                 if token == self._token:
-                    self._values[key] = value
+                    self._values[key] = value, statements
                     if len(self._values) > MOST_VALUES:
                         del self._values[next(iter(self._values))]
         return value

@@ -7,7 +7,7 @@ else is wrong with its body, and however the body is split into pieces.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from concurrent.futures import Executor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from soapstone.wire.large_calls import RETRY_SECONDS, SMALL, Busy, LargeCalls
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import Plans
 from soapstone.wire.reader import EARLY_PIECE, PIECE, Reader, UnsupportedMedia
-from soapstone.wire.service import Caller, Service
+from soapstone.wire.service import Caller, Records, Service
 from soapstone.wire.types import Upload
 from soapstone.wire.writer import write_answer
 
@@ -57,6 +57,18 @@ class Answer:
     retry_seconds: int = 0
     repeatable: bool = False
 
+    @property
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Names and values, as they are sent."""
+        headers = [(b"cache-control", b"private, max-age=0"), (b"content-length", str(len(self.body)).encode())]
+        if self.content_type:
+            headers.insert(0, (b"content-type", f"{self.content_type}; charset=utf-8".encode()))
+        if self.retry_seconds:
+            headers.append((b"retry-after", str(self.retry_seconds).encode()))
+        if self.close:
+            headers.append((b"connection", b"close"))
+        return headers
+
 
 async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
     """Run work in a thread, in the caller's context. A cancelled task still waits for the work."""
@@ -73,7 +85,10 @@ async def in_thread(executor: Executor, work: Callable[[], T]) -> T:
 
 
 class Call:
-    """The state of one call. After `run`, `operation_name`, `version` and the caller identify it."""
+    """The state of one call. After `run`, `operation_name`, `version` and the caller identify it.
+
+    `caller_reads` and `answer_reads` are what authorising and handling read from the `records`.
+    """
 
     def __init__(
         self,
@@ -88,6 +103,7 @@ class Call:
         max_member: int,
         peer: str,
         base_url: str,
+        records: Records,
     ) -> None:
         self._contract: Contract = plans.contract
         self._service = service
@@ -104,7 +120,10 @@ class Call:
         self._received = 0
         self._given_up = False
         self._authorised = False
-        self._context: Any = None
+        self._records = records
+        self.context: Any = None
+        self.caller_reads: Sequence[Any] = ()
+        self.answer_reads: Sequence[Any] = ()
         self._uploads: list[Upload] = []
         self._closed = 0
 
@@ -113,18 +132,23 @@ class Call:
         return self._reader.version or self._negotiation.assumed
 
     @property
+    def charset(self) -> str | None:
+        """The charset that the HTTP headers name."""
+        return self._negotiation.charset
+
+    @property
     def operation_name(self) -> str:
         return self._reader.operation.name if self._reader.operation else ""
 
     @property
     def caller_name(self) -> str:
         """Empty for a call that was not authorised."""
-        return self._service.caller_name(self._context) if self._authorised else ""
+        return self._service.caller_name(self.context) if self._authorised else ""
 
     @property
     def account_id(self) -> int | None:
         """None for a call that was not authorised."""
-        return self._service.account_id(self._context) if self._authorised else None
+        return self._service.account_id(self.context) if self._authorised else None
 
     @property
     def _caller(self) -> Caller:
@@ -152,6 +176,8 @@ class Call:
             self._turn.end()
             # Its traceback references this call.
             self._error = None
+            # The caller of this function keeps the call while a slow client reads the answer.
+            self._reader.request = self._reader.header = None
             if self._uploads:
                 await in_thread(self._executor, self._discard)
 
@@ -232,7 +258,8 @@ class Call:
             for spool, upload in zip(reader.spools, self._uploads, strict=True):
                 spool.place(upload)
             assert reader.operation is not None and reader.request is not None  # noqa: S101, PT018  read to the end
-            value = self._service.handle(reader.operation, self._context, reader.request, self._caller)
+            with self._records.recorded() as self.answer_reads:
+                value = self._service.handle(reader.operation, self.context, reader.request, self._caller)
             body = write_answer(reader.operation, self._contract.namespace, self.version, value)
             return Answer(200, self.version.media_type, body, repeatable=self._service.tells(value))
         except Exception as error:
@@ -243,7 +270,8 @@ class Call:
         assert reader.operation is not None  # noqa: S101  the reader is ready
         self._asked = True
         header = reader.header if reader.operation.header else None
-        self._context = self._service.authorise(reader.operation, header, self._caller)
+        with self._records.recorded() as self.caller_reads:
+            self.context = self._service.authorise(reader.operation, header, self._caller)
         self._authorised = True
         reader.trust()
 

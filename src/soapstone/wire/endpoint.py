@@ -2,16 +2,17 @@
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping
+from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from datetime import datetime
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from soapstone.clock import now
 from soapstone.http.client_address import FOREIGN, Origins, first_headers, is_local
 from soapstone.http.draining import pace
-from soapstone.wire.answer_cache import LARGEST_BODY, AnswerCache, What
+from soapstone.wire.answer_cache import LARGEST_BODY, AnswerCache, Found
 from soapstone.wire.call import Answer, Call, Disconnected, Receive
 from soapstone.wire.contract import Contract
 from soapstone.wire.envelope import SOAP_11, SOAP_12
@@ -20,7 +21,8 @@ from soapstone.wire.help_pages import FORM_POLICY, POLICY, error_page, index_pag
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.negotiation import negotiate
 from soapstone.wire.plan import Plans
-from soapstone.wire.service import Caller, CallRecord, Service
+from soapstone.wire.service import Caller, CallRecord, NoRecords, Records, Service
+from soapstone.wire.shortcut import Reply, Shortcut, place_of
 from soapstone.wire.types import Upload
 from soapstone.wire.values import escape_attribute
 from soapstone.wire.wsdl import discovery, service_description
@@ -59,9 +61,8 @@ class Endpoint:
     CORS headers. `on_call` receives every SOAP call, on the event loop. `threads` bounds how many calls are in
     the product at once.
 
-    `repeatable` names operations whose answer depends on the records alone: the same request gets a cached answer
-    for some seconds, while `freshness` returns the same token. It is called on the event loop and must not block;
-    None means unknown.
+    `repeatable` names operations whose answer depends on the `records` alone: it is worked out anew only when they
+    may have changed. Whole requests of them are told to the `shortcut`.
 
     `prefill` holds the initial values of the help pages' test forms. Endpoints of one process share
     `large_calls`.
@@ -79,9 +80,10 @@ class Endpoint:
         on_call: Callable[[CallRecord], None] | None = None,
         threads: int = 16,
         repeatable: Collection[str] = (),
-        freshness: Callable[[], Hashable | None] = lambda: None,
+        records: Records | None = None,
         prefill: Prefill | None = None,
         large_calls: LargeCalls | None = None,
+        shortcut: Shortcut | None = None,
     ) -> None:
         self.contract = contract
         self._service = service
@@ -94,8 +96,9 @@ class Endpoint:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix=f"soap-{contract.service_name}")
         self._prefill = prefill or Prefill()
         self._operation_pages: dict[tuple[str, bool], str] = {}
-        self._memory = AnswerCache(repeatable)
-        self._freshness = freshness
+        self._memory = AnswerCache(repeatable, records or NoRecords())
+        self._largest_known = min(LARGEST_BODY, max_body)
+        self._shortcut = shortcut or Shortcut()
         self._large_calls = large_calls or LargeCalls()
 
     def forget(self) -> None:
@@ -117,7 +120,7 @@ class Endpoint:
             await _send_text(send, 500, "text/html", unrecognized_page(rest.rpartition("/")[2]))
         elif scope["method"] == "POST":
             foreign = self._origins.is_foreign(scope, base_url)
-            await self._post(first_headers(scope), peer, base_url, receive, send, foreign=foreign)
+            await self._post(scope, peer, base_url, receive, send, foreign=foreign)
         elif scope["method"] == "GET":
             media, text, policy = self._document(scope, base_url)
             await _send_text(send, 200, media, text, policy=policy)
@@ -161,63 +164,98 @@ class Endpoint:
     # --- POST ----------------------------------------------------------------------------------------------------
 
     async def _post(
-        self, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive, send: Send, *, foreign: bool
+        self, scope: Scope, peer: str, base_url: str, receive: Receive, send: Send, *, foreign: bool
     ) -> None:
-        began = time.perf_counter()
-        at = now()
-        key = token = None
-        what = What()
+        began, at = time.perf_counter(), now()
+        headers = first_headers(scope)
+        kind = b"\0".join(headers.get(name, b"") for name in _KEY_HEADERS)
+        sender = f"{peer}\0{base_url}".encode()
+        body = found = token = call = None
         try:
-            if not foreign and 0 < (_length(headers) or 0) <= LARGEST_BODY and b"expect" not in headers:
+            if not foreign and 0 < (_length(headers) or 0) <= self._largest_known and b"expect" not in headers:
                 body, receive = await _peek(receive)
-                token = None if body is None else self._freshness()
-                if token is not None and body is not None:
-                    key = self._memory.key(peer.encode(), *(headers.get(name, b"") for name in _KEY_HEADERS), body)
-            known = None if key is None else self._memory.get(key, token)
-            if known is not None:
-                answer, what = known.answer, known.what
+                token = self._memory.records.token()
+                found = None if body is None else self._memory.find(kind, sender, body)
+            if found is not None:
+                answer = found.answer.answer
             elif foreign:
                 await self._drain(receive)
                 answer = _FOREIGN
+            elif (call := self._call(headers, peer, base_url)) is not None:
+                answer = await call.run(receive, _length(headers), b"expect" in headers)
             else:
-                answer = await self._call(what, headers, peer, base_url, receive)
+                await self._drain(receive)
+                assumed = SOAP_11 if b"soapaction" in headers else SOAP_12
+                answer = Answer(415, assumed.media_type, fault="unsupported media type")
         except Disconnected:
             answer = Answer(499, fault="the client disconnected")
         else:
             await _send_answer(send, answer)
-            if key is not None and known is None:
-                self._memory.put(key, token, answer, what)
-        if self._on_call is not None:
-            seconds = time.perf_counter() - began
-            record = CallRecord(
+            if body is not None and token is not None:
+                if call is not None:
+                    self._memory.put(token, kind, sender, body, call, answer)
+                if found is not None or (call is not None and call.operation_name in self._memory.operations):
+                    reply = partial(self._reply, kind, sender, peer)
+                    self._shortcut.learn(place_of(scope), scope, body, reply)
+        if found is not None:
+            self._record_found(found, at, began, peer)
+        else:
+            self._record(
+                CallRecord(
+                    at,
+                    self.contract.name,
+                    "" if call is None else call.operation_name,
+                    SOAP_11.name if call is None else call.version.name,
+                    answer.status,
+                    answer.fault[:FAULT_CHARACTERS],
+                    time.perf_counter() - began,
+                    peer,
+                    "" if call is None else call.caller_name,
+                    None if call is None else call.account_id,
+                )
+            )
+
+    def _reply(self, kind: bytes, sender: bytes, peer: str, body: bytes) -> Reply | None:
+        """Answer a whole request from memory, for the shortcut."""
+        began, at = time.perf_counter(), now()
+        found = self._memory.find(kind, sender, body)
+        if found is None:
+            return None
+        self._record_found(found, at, began, peer)
+        return found.answer.lines, found.answer.answer.body
+
+    def _record_found(self, found: Found, at: datetime, began: float, peer: str) -> None:
+        layout, caller = found.layout, found.caller
+        self._record(
+            CallRecord(
                 at,
                 self.contract.name,
-                what.operation,
-                what.soap_version,
-                answer.status,
-                answer.fault[:FAULT_CHARACTERS],
-                seconds,
+                layout.operation,
+                layout.soap_version,
+                200,
+                "",
+                time.perf_counter() - began,
                 peer,
-                what.caller_name,
-                what.account_id,
+                caller.name,
+                caller.account_id,
             )
+        )
+
+    def _record(self, record: CallRecord) -> None:
+        if self._on_call is not None:
             try:
                 self._on_call(record)
             except Exception:
                 _log.exception("a call could not be recorded")
 
-    async def _call(
-        self, what: What, headers: dict[bytes, bytes], peer: str, base_url: str, receive: Receive
-    ) -> Answer:
-        """Answer a call, and fill `what` as far as known. Raises Disconnected."""
+    def _call(self, headers: dict[bytes, bytes], peer: str, base_url: str) -> Call | None:
+        """Return a new call; None for a request that is no SOAP."""
         action = headers.get(b"soapaction")
         content_type = headers.get(b"content-type", b"").decode("latin-1")
         negotiation = negotiate(self.contract, content_type, None if action is None else action.decode("latin-1"))
         if negotiation is None:
-            await self._drain(receive)
-            assumed = SOAP_12 if action is None else SOAP_11
-            return Answer(415, assumed.media_type, fault="unsupported media type")
-        call = Call(
+            return None
+        return Call(
             self._plans,
             negotiation,
             self._service,
@@ -228,12 +266,8 @@ class Endpoint:
             max_member=self._max_member,
             peer=peer,
             base_url=base_url,
+            records=self._memory.records,
         )
-        try:
-            return await call.run(receive, _length(headers), b"expect" in headers)
-        finally:
-            what.soap_version, what.operation = call.version.name, call.operation_name
-            what.caller_name, what.account_id = call.caller_name, call.account_id
 
     async def _drain(self, receive: Receive) -> None:
         """Read and discard the rest of a body, within the limit."""
@@ -269,14 +303,7 @@ def _length(headers: dict[bytes, bytes]) -> int | None:
 
 
 async def _send_answer(send: Send, answer: Answer) -> None:
-    headers = [(b"cache-control", b"private, max-age=0"), (b"content-length", str(len(answer.body)).encode())]
-    if answer.content_type:
-        headers.insert(0, (b"content-type", f"{answer.content_type}; charset=utf-8".encode()))
-    if answer.retry_seconds:
-        headers.append((b"retry-after", str(answer.retry_seconds).encode()))
-    if answer.close:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     await send({"type": "http.response.body", "body": answer.body})
 
 

@@ -1,8 +1,10 @@
 """The interface between an endpoint and the product, and the record of each call."""
 
 import datetime
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from soapstone.wire.contract import Operation
 from soapstone.wire.types import Struct
@@ -17,8 +19,7 @@ class Caller:
     soap_version: str
 
 
-@dataclass(frozen=True)
-class CallRecord:
+class CallRecord(NamedTuple):
     """One SOAP call, answered or broken off (status 499). Holds no credentials and no values."""
 
     time: datetime.datetime
@@ -65,3 +66,31 @@ class Service(Protocol):
 
     def account_id(self, context: Any) -> int | None:
         """Return the account of the calling login; None without a known login."""
+
+
+class Records(Protocol):
+    """What a service's answers are made of. `token` and `digest` are called on the event loop and must not wait."""
+
+    def token(self) -> Hashable | None:
+        """Return what changes with every change of the records; None for unknown."""
+
+    def recorded(self) -> AbstractContextManager[Sequence[Any]]:
+        """Record what is read in a block, in any thread; the sequence is complete at its end."""
+
+    def digest(self, reads: Sequence[Any]) -> bytes | None:
+        """Return a digest of what these reads return now; None for unknown."""
+
+
+class NoRecords:
+    """Records of which nothing is known."""
+
+    def token(self) -> None:
+        """Return None."""
+
+    @contextmanager
+    def recorded(self) -> Iterator[Sequence[Any]]:
+        """Record nothing."""
+        yield ()
+
+    def digest(self, reads: Sequence[Any]) -> None:
+        """Return None."""
