@@ -30,7 +30,7 @@ from soapstone.product import Product
 from soapstone.server import POLLS, Application, listen
 from soapstone.settings import Settings
 from soapstone.store.database import Database
-from soapstone.store.tables import jobs, sessions
+from soapstone.store.tables import job_events, jobs, sessions
 
 MAGNETMAIL = "http://www.magnetmail.net/"
 LISTRAK = "http://webservices.listrak.com/v31/"
@@ -350,6 +350,7 @@ def test_a_changed_job_is_seen_at_once(servers: Servers) -> None:
         for _ in range(3):
             assert f"<status>{number}</status>".encode() in servers.ask(customer.polls()[0])
     with servers.product.database.write() as connection:
+        connection.execute(delete(job_events).where(job_events.c.job_id == customer.job))
         connection.execute(delete(jobs).where(jobs.c.id == customer.job))
     assert b"There is no upload job" in servers.ask(customer.polls()[0])
 
