@@ -153,7 +153,8 @@ def main() -> None:
         count = sum(moved.values())
         print(f"SQLite file {size / 1e6:,.0f} MB; bytes per row are MB per million rows")
         print(
-            f"move: {count:,} rows in {elapsed:.0f} s, {count / elapsed:,.0f} rows/s, {used / count * 1e6:.1f} us CPU/row"
+            f"move: {count:,} rows in {elapsed:.0f} s, {count / elapsed:,.0f} rows/s,"
+            f" {used / count * 1e6:.1f} us CPU/row"
         )
     finally:
         server.cleanup()

@@ -355,6 +355,8 @@ TEXTS: dict[str, Worst] = {
         "http://|[:]|",
         "http://|a|:x",
     ),
+    "wire.answer_cache _BODY": octets("<|a|", "<|a:|", "<|:Body|", "|<|", meet="findall"),
+    "wire.answer_cache _TEXT": octets(">|a|", ">|a |", ">a|  |", "|>|", "|>a|", meet="findall"),
     "wire.negotiation _PARAMETER": repeated(
         "|;|", ";| |", ";|a|", ";a| |", ';a="|\\|', ';|a="\\";|', "|;a|", "|; |", '|;a="|', meet="findall"
     ),

@@ -20,7 +20,7 @@ from soapstone.store.tables import accounts, jobs
 
 @pytest.fixture
 def watch(database: Database) -> Iterator[RecordWatch]:
-    with closing(RecordWatch(database.path)) as found:
+    with closing(RecordWatch(database.change_token(), database.path)) as found:
         yield found
 
 
