@@ -26,7 +26,7 @@ def unguarded(database: Database, account: Account) -> Database:
                     ("membership", "fk_membership_account_id"),
                     ("account", "fk_account_parent_id"),
                 ):
-                    connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT {key}"))
+                    connection.execute(text(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {key}"))
                 connection.execute(text("DROP INDEX ix_message_account_id_unique_name"))
         else:
             driver: Any = connection.connection.driver_connection
