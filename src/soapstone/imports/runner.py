@@ -44,8 +44,8 @@ from soapstone.store.tables import lists, rejected_rows
 
 log = logging.getLogger(__name__)
 
-# Rows of one transaction by kind of database: see docs/decisions. It must take less than a second.
-CHUNK_ROWS = {"sqlite": 50_000, "postgresql": 20_000}
+# Rows of one transaction by kind of database: see docs/decisions. SQLite's other writers wait for its end.
+CHUNK_ROWS = {"sqlite": 25_000, "postgresql": 20_000}
 # The most bytes of an unpacked file, or the most times its packed size.
 FREE_BYTES = 8 << 20
 MOST_GROWTH = 200
