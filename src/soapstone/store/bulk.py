@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, bindparam, func, select
@@ -91,10 +92,11 @@ def add_rows(connection: Connection, table: Table, names: tuple[str, ...], rows:
 
 
 def update_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
-    """Change the rows whose key is the first of these columns."""
+    """Change the rows whose key is the first of these columns, in the order of their keys."""
     if not rows:
         return
     key, *changed = names
+    rows = sorted(rows, key=itemgetter(0))
     if connection.dialect.name == "sqlite":
         sets = ", ".join(f"{name} = ?" for name in changed)
         statement = f"UPDATE {table.name} SET {sets} WHERE {key} = ?"  # noqa: S608 - names of our own
