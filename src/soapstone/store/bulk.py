@@ -22,15 +22,11 @@ def run(connection: Connection, statement: str, given: Values) -> list[Values]:
 
     They are the driver's tuples: rows of SQLAlchemy take twice the time.
     """
-    rows: list[Values]
-    if connection.dialect.name == "sqlite":
-        rows = _driver(connection).execute(statement, given).fetchall()
-        return rows
     found = connection.exec_driver_sql(statement, given)
     if not found.returns_rows:
         return []
     cursor: Any = found.cursor
-    rows = cursor.fetchall()
+    rows: list[Values] = cursor.fetchall()
     found.close()
     return rows
 
@@ -100,7 +96,7 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     if connection.dialect.name == "sqlite":
         sets = ", ".join(f"{name} = ?" for name in changed)
         statement = f"UPDATE {table.name} SET {sets} WHERE {key} = ?"  # noqa: S608 - names of our own
-        _driver(connection).executemany(statement, [(*row[1:], row[0]) for row in rows])
+        connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
         return
     sets = ", ".join(f"{name} = new.{name}" for name in changed)
     new = f"unnest({_arrays(table, names)}) AS new ({', '.join(names)})"
@@ -108,20 +104,12 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
 
 
-def _driver(connection: Connection) -> Any:
-    """Return the connection of SQLite's driver, which takes a tenth of the time that SQLAlchemy adds to a statement.
-
-    Its errors are translated with SQLAlchemy's, where a transaction ends.
-    """
-    return connection.connection.driver_connection
-
-
 def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> None:
     if not rows:
         return
     statement = _statement(table, names, end, connection.dialect.name)
     if connection.dialect.name == "sqlite":
-        _driver(connection).executemany(statement, rows)
+        connection.exec_driver_sql(statement, list(rows))
     else:
         # An array for each column: one statement, however many rows.
         connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
