@@ -140,6 +140,9 @@ class Keys:
         if any(ranks):
             self._ranked = True
             numbers = [row | rank << RANK_BITS for row, rank in zip(numbers, ranks, strict=True)]
+        if "" in keys:
+            numbers = [number for number, key in zip(numbers, keys, strict=True) if key]
+            keys = [key for key in keys if key]
         add = self._add
         for position, found in enumerate(map(hash, keys), len(self._keys)):
             add[found % PARTS](position)
@@ -160,19 +163,19 @@ class Keys:
             keys += map(self._keys.__getitem__, held)
             rows.extend(map(self._rows.__getitem__, held))
             if len(last := dict(zip(keys, rows, strict=True))) < len(keys):
-                again = {key for key, row in zip(keys, rows, strict=True) if last[key] != row and key}
-                yield from self._superseded_in(zip(keys, rows, strict=True), again, set(filter(holds, again)))
+                again = {key for key, row in zip(keys, rows, strict=True) if last[key] != row}
+                yield from self._superseded_in(keys, rows, again, set(filter(holds, again)))
 
     def _superseded_in(
-        self, pairs: Iterable[tuple[str, int]], again: Collection[str], held: Collection[str]
+        self, keys: Sequence[str], rows: Sequence[int], again: Collection[str], held: Collection[str]
     ) -> Iterator[int]:
         """Yield those of some rows whose key is among `again` and, unless they are checked, among `held`."""
-        found = [(key, row) for key, row in pairs if key in again and (row & CHECKED or key in held)]
+        found = [at for at, key in enumerate(keys) if key in again and (rows[at] & CHECKED or key in held)]
         if self._ranked:
             # The order of rows of one rank stays.
-            found.sort(key=lambda pair: pair[1] >> RANK_BITS)
-        last = dict(found)
-        yield from (row & CHECKED - 1 for key, row in found if last[key] != row)
+            found.sort(key=lambda at: rows[at] >> RANK_BITS)
+        last = {keys[at]: rows[at] for at in found}
+        yield from (rows[at] & CHECKED - 1 for at in found if last[keys[at]] != rows[at])
 
     def _spill(self) -> None:
         if self._file is None:

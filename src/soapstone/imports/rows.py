@@ -143,7 +143,7 @@ class Rows:
 
         In a file without duplicates no key has to be checked before its row is.
         """
-        if self.key != "email" or self._opt_outs:
+        if self.key != "email" or self._opt_outs or not rows:
             return None
         emails = [value.strip(self._space) for value in _values(_padded(rows, self.key_columns), self._email)]
         joined = _BETWEEN.join(emails)
@@ -151,6 +151,9 @@ class Rows:
         if not joined.isascii() or "--" in joined or (self._repairs and any(each in joined for each in _DECORATION)):
             return None
         keys = joined.lower().split(_BETWEEN)
+        if joined.count("@") < len(keys):
+            # Such as "unknown" in most rows: one key that recurs all the time would be held in memory.
+            keys = [key if "@" in key else "" for key in keys]
         for position in flaws:
             keys[position] = ""
         return keys

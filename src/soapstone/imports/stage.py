@@ -55,7 +55,7 @@ class Stage:
 
     @property
     def takes_texts(self) -> bool:
-        """Whether `write` needs the fields of a row once, and those of rejected rows not at all."""
+        """Whether `write` takes the fields of one row at a time, so that they may be split then."""
         return self.kind == "sqlite" and not self.keeps_fields and self.rows.plain
 
     def write(self, path: Path, count: int, fields: Callable[[int], Record], checked: Checked, first: int) -> int:
