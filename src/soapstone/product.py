@@ -18,7 +18,7 @@ from soapstone.imports.initial_queue import InitialQueue
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
 from soapstone.loopback import is_loopback
-from soapstone.settings import Settings
+from soapstone.settings import Settings, UnusableSetting
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.transient_errors import RecordsUnavailable as RecordsUnavailable
@@ -243,7 +243,10 @@ def _bucket(url: str) -> Bucket | None:
         return None
     from soapstone.store.bucket import Bucket
 
-    return Bucket.of(url)
+    try:
+        return Bucket.of(url)
+    except ValueError as trouble:
+        raise UnusableSetting(f"SOAPSTONE_BLOB_URL cannot be used: {trouble}.") from None
 
 
 def _blobs(folder: Path, bucket: Bucket) -> Blobs:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from soapstone.cli import app
+from soapstone.product import Product
 from soapstone.settings import UnusableSetting, read_settings
+from soapstone.store.database import Database
 
 STARTS = [("serve", "--port", "0"), ("web", "--port", "0"), ("worker",), ("settings", "--check")]
 
@@ -234,6 +237,19 @@ def test_a_bucket_is_named_without_credentials(monkeypatch: pytest.MonkeyPatch) 
         refused = run("settings", "--check", code=1)
         assert "SOAPSTONE_BLOB_URL cannot be used: " in refused.stderr
         assert "geheim" not in refused.stderr
+
+
+def test_a_bucket_needs_its_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every command that opens the records says so in a line, not only the check."""
+    run("db", "upgrade")
+    monkeypatch.setenv("SOAPSTONE_BLOB_URL", "s3://acme")
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    line = "SOAPSTONE_BLOB_URL cannot be used: a bucket needs the extra s3: pip install 'soapstone[s3]'"
+    assert line in run("settings", "--check", code=1).stderr
+    records = Database(f"sqlite:///{tmp_path / 'data' / 'soapstone.sqlite'}")
+    with pytest.raises(UnusableSetting, match="needs the extra s3"):
+        Product(read_settings(), records)
+    records.close()
 
 
 def test_a_secret_can_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
