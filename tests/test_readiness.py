@@ -89,13 +89,14 @@ def test_figures_tell_of_workers_queue_and_connections(product: Product) -> None
 
 def test_a_pool_without_a_free_connection_is_not_ready_at_once(product: Product) -> None:
     Heartbeats(product.database).begin("one")
+    readiness = Readiness(product)
     with ExitStack() as stack:
         for _ in range(2 * POOL_SIZE):
             stack.enter_context(product.database.connect())
         began = time.monotonic()
-        assert ready(product)[1]["missing"].keys() == {"database"}
+        assert readiness.missing().keys() == {"database"}
         assert time.monotonic() - began < POOL_TIMEOUT / 2
-    assert ready(product)[0] == 200
+    assert readiness.missing() == {}
 
 
 def test_the_data_folder_is_gone(product: Product) -> None:

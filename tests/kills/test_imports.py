@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.kills.assignments import submit_all
-from tests.kills.site import opened_site
+from tests.kills.picture import picture, torn, unfinished
+from tests.kills.site import PATIENCE, Site, opened_site
 from tests.kills.trial import hold
 from tests.postgresql import Databases
 
+from soapstone.clock import now
 from soapstone.jobs.worker import LEASE
 
 # The work may be over before the last kills came to their turn, on a fast machine.
@@ -54,3 +59,40 @@ def test_a_lease_runs_out_by_itself(tmp_path: Path, postgresql_urls: tuple[str, 
             assert job.lease_until is not None
             assert events[0].at >= job.lease_until
             assert events[0].at - job.lease_until < LEASE
+
+
+@pytest.mark.long
+def test_a_frozen_worker_holds_nothing(tmp_path: Path, postgresql_urls: tuple[str, str]) -> None:
+    """Frozen inside a chunk, it holds rows of its jobs; another worker goes on with them while it is still frozen."""
+    with opened_site(tmp_path / "data", postgresql_urls[0]) as site:
+        frozen = site.workers.now
+        job_ids = submit_all(site.product, 3000, seed=4)
+        site.await_rows(job_ids)
+        site.workers.next()
+        end = time.monotonic() + PATIENCE
+        while True:
+            frozen.freeze()
+            at = now()
+            held = [job for job in site.open_jobs() if job.state == "running" and f":{frozen.pid}:" in job.worker]
+            if held and site.writing():
+                break
+            frozen.process.send_signal(signal.SIGCONT)
+            assert time.monotonic() < end, "it is never inside a chunk"
+            time.sleep(0.05)
+        first = {job.id: job.attempt for job in held}
+        while missing := [each for each in first if _attempts(site, each)[-1][0] == first[each]]:
+            assert time.monotonic() < end, f"nobody goes on with {missing}: {site.log()}"
+            time.sleep(0.2)
+        frozen.process.send_signal(signal.SIGCONT)
+        site.wait()
+        frozen.stop()
+        found = picture(site.product, job_ids)
+        assert [*torn(found), *unfinished(found)] == []
+        # The first event of each further attempt. With the sessions of the frozen one there would be none.
+        taken = [next(at for attempt, at in _attempts(site, each) if attempt > first[each]) for each in first]
+        assert max(taken) - at < timedelta(seconds=15), [str(each - at) for each in taken]
+
+
+def _attempts(site: Site, job_id: int) -> list[tuple[int, datetime]]:
+    """Attempt and time of each event of a job."""
+    return [(event.attempt, event.at) for event in site.product.jobs.events(job_id)]

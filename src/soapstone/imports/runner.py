@@ -98,7 +98,7 @@ class _Import:
     def _read_and_merge(self, connection: Connection) -> None:
         job, blobs = self._run.job, self._run.blobs
         checkpoint = job.checkpoint
-        with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id) as folder:
+        with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id, job.attempt) as folder:
             try:
                 path = blobs.fetch(job.blob or "", folder, self._heed)
             except FileNotFoundError:

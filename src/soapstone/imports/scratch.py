@@ -12,14 +12,18 @@ PREFIX = "import-"
 
 
 @contextmanager
-def folder(parent: Path, job_id: int) -> Iterator[Path]:
+def folder(parent: Path, job_id: int, attempt: int) -> Iterator[Path]:
     """Yield a new folder for one attempt at a job; delete those of earlier attempts before, and this one after.
 
-    No two attempts share a name: the reader of a dead worker may still write for a moment.
+    No two attempts share a name: the reader of a dead worker may still write for a moment. A worker that was frozen
+    before it came here leaves the folder of the attempt that took over alone.
     """
     for path in parent.glob(f"{PREFIX}{job_id}-*"):
-        shutil.rmtree(path, ignore_errors=True)
-    path = Path(mkdtemp(prefix=f"{PREFIX}{job_id}-", dir=parent))
+        earlier, _, rest = path.name.removeprefix(f"{PREFIX}{job_id}-").partition("-")
+        # Earlier versions named folders without the attempt.
+        if not rest or not earlier.isdecimal() or int(earlier) < attempt:
+            shutil.rmtree(path, ignore_errors=True)
+    path = Path(mkdtemp(prefix=f"{PREFIX}{job_id}-{attempt}-", dir=parent))
     try:
         yield path
     finally:
