@@ -25,6 +25,9 @@ command -v phpunit >/dev/null || missing="$missing phpunit"
 command -v node >/dev/null || missing="$missing nodejs"
 command -v npm >/dev/null || missing="$missing npm"
 command -v curl >/dev/null || missing="$missing curl"
+# Hosts are network namespaces.
+command -v ip >/dev/null || missing="$missing iproute2"
+command -v nsenter >/dev/null || missing="$missing util-linux"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
     missing="$missing chromium"
@@ -55,7 +58,7 @@ command -v Xvfb >/dev/null || missing="$missing xvfb"
 command -v xdotool >/dev/null || missing="$missing xdotool"
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension and PHPUnit, Node.js 18 or newer, npm, curl, openssl, Chromium, nginx, a JDK with JAX-WS and JUnit 4, Mono with NUnit, SpamAssassin, fail2ban, gSOAP, KDSoap, SOAP::Lite, SOAP::WSDL, Axis, soap4r, tclws, Thunderbird, Claws Mail with its litehtml viewer, Xvfb, xdotool and the system's Python 3; missing:$missing"
+    command -v apt-get >/dev/null || fail "needs PHP with its SOAP extension and PHPUnit, Node.js 18 or newer, npm, curl, iproute2, openssl, Chromium, nginx, a JDK with JAX-WS and JUnit 4, Mono with NUnit, SpamAssassin, fail2ban, gSOAP, KDSoap, SOAP::Lite, SOAP::WSDL, Axis, soap4r, tclws, Thunderbird, Claws Mail with its litehtml viewer, Xvfb, xdotool and the system's Python 3; missing:$missing"
     as_root=
     if [ "$(id -u)" != 0 ]; then
         command -v sudo >/dev/null || fail "run as root: apt-get install$missing"
