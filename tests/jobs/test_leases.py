@@ -19,7 +19,7 @@ from soapstone.jobs.queue import CLAIM_LOCK, Jobs
 from soapstone.jobs.run import LeaseLost, Run
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.postgresql import SILENCE
+from soapstone.store.postgresql import IDLE, SILENCE
 from soapstone.store.tables import accounts, workers
 from soapstone.store.transient_errors import RecordsUnavailable
 
@@ -146,7 +146,7 @@ def test_a_frozen_claim_holds_up_the_others_for_seconds_only(
     def freeze_in_a_claim() -> None:
         with host.write() as connection:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({CLAIM_LOCK})"))
-            assert claimed(database, patience=SILENCE + 10) is not None
+            assert claimed(database, patience=IDLE + 10) is not None
             connection.execute(text("SELECT 1"))
 
     with pytest.raises(RecordsUnavailable):
