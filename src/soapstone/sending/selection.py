@@ -121,7 +121,7 @@ class Selection:
         blob = self._run.job.blob
         assert blob is not None  # noqa: S101 - no Send to File is submitted without one
         blobs = self._run.blobs
-        with scratch.folder(blobs.folder, self._run.job.id) as folder:
+        with scratch.folder(blobs.folder, self._run.job.id, self._run.job.attempt) as folder:
             try:
                 file = SuppliedFile(blobs.fetch(blob, folder, self._heed), form)
                 if self._phase == "read":
