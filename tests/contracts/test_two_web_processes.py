@@ -152,7 +152,7 @@ class World:
 
     def listening(self) -> Sequence[int]:
         """The server's processes of the listening connections."""
-        query = b"SELECT pid FROM pg_stat_activity WHERE application_name = 'soapstone listener' ORDER BY pid"
+        query = b"SELECT pid FROM pg_stat_activity WHERE application_name = 'soapstone_listener' ORDER BY pid"
         return [pid for (pid,) in self.plain.execute(query)]
 
     def change(self, what: str, product: Product) -> None:

@@ -67,7 +67,7 @@ def known(token: Callable[[], int | None]) -> int:
 
 def backend(other: psycopg.Connection[Any]) -> int:
     """The process of the server that serves the listening connection."""
-    here = "datname = current_database() AND application_name = 'soapstone listener'"
+    here = "datname = current_database() AND application_name = 'soapstone_listener'"
     query = f"SELECT pid FROM pg_stat_activity WHERE {here}".encode()
     (found,) = other.execute(query).fetchone() or (0,)
     return int(found)

@@ -106,7 +106,7 @@ class Listener:
 
     def _connect(self) -> Connection[Any]:
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
-        options = {"connect_timeout": 10, "application_name": "soapstone listener", **_LOST, **options}
+        options = {"connect_timeout": 10, "application_name": "soapstone_listener", **_LOST, **options}
         connection: Connection[Any] = self._engine.dialect.loaded_dbapi.connect(*arguments, **options, autocommit=True)
         return connection
 
