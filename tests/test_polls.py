@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
@@ -19,11 +20,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, update
+from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.logon import LogonError
 from soapstone.accounts.passwords import cheap_hashes
 from soapstone.clock import now
+from soapstone.connection import Connection
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.local_server import serving
 from soapstone.product import Product
@@ -148,7 +151,9 @@ def mode(request: pytest.FixtureRequest) -> Mode:
 
 
 @pytest.fixture
-def servers(database_url: str, tmp_path: Path, mode: Mode) -> Iterator[Servers]:
+def servers(database_url: str, tmp_path: Path, mode: Mode, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servers]:
+    # On a busy machine seconds pass between two polls.
+    monkeypatch.setattr("soapstone.wire.answer_cache.LIFETIME", 600.0)
     configured = Settings(data_dir=tmp_path / "data", database_url=database_url)
     with ExitStack() as stack:
         database = stack.enter_context(closing(Database(database_url)))
@@ -490,6 +495,25 @@ def test_a_client_that_reads_nothing_is_not_served_without_end(servers: Servers,
     assert status(servers.ask(poll)) == 200
 
 
+def test_an_idle_connection_is_closed(servers: Servers, poll: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long after an answer from memory as after any other."""
+    made = Connection.connection_made
+
+    def hurried(connection: Connection, transport: Any) -> None:
+        connection.timeout_keep_alive = 1
+        made(connection, transport)
+
+    monkeypatch.setattr(Connection, "connection_made", hurried)
+    servers.again()
+    for _ in range(3):
+        began = time.monotonic()
+        assert status(servers.ask(poll)) == 200
+        # The timer of the first answer goes off before the last one.
+        time.sleep(max(0.0, began + 0.6 - time.monotonic()))
+    assert servers.answer() == b""
+    assert 0.9 < time.monotonic() - began < 30
+
+
 # --- any order of things ---------------------------------------------------------------------------------------------
 
 _WAYS: dict[str, Callable[[Customer], object]] = {
@@ -528,6 +552,6 @@ def test_every_answer_is_right_whatever_happens(servers: Servers, data: st.DataO
                 servers.ask(each)
             happens = data.draw(st.sampled_from([*_WAYS, "nothing"]))
             if happens != "nothing":
-                # The login may be gone, or locked already.
-                with suppress(LogonError, LookupError):
+                # The login may be gone or locked already, the job be over.
+                with suppress(LogonError, LookupError, IntegrityError):
                     _WAYS[happens](customer)

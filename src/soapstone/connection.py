@@ -51,6 +51,9 @@ class Connection(HttpToolsProtocol):
         self._timeout = timeout
         self._known = known
         self._place: Hashable = None
+        self._known_at = 0.0
+        self._defaults: list[tuple[bytes, bytes]] = []
+        self._first_lines = b""
         self._peer = ""
         self._admitted = True
         # Whether nothing of a request was received since the last one, if any; and how many have begun.
@@ -138,14 +141,27 @@ class Connection(HttpToolsProtocol):
         rest = self._known(self._place, data)
         if rest is None:
             return False
-        defaults = self.server_state.default_headers
-        self.transport.write(b"HTTP/1.1 200 OK\r\n%b%b" % (b"".join(b"%b: %b\r\n" % line for line in defaults), rest))
-        self._in_head, self._since = False, self._now
-        # As after any other answer: the client may be idle for as long.
+        if self._defaults is not self.server_state.default_headers:
+            # uvicorn replaces them when the date changes.
+            self._defaults = self.server_state.default_headers
+            self._first_lines = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % line for line in self._defaults)
+        self.transport.write(self._first_lines + rest)
+        self._in_head, self._since, self._known_at = False, self._now, self._now
         self.server_state.total_requests += 1
-        self._unset_keepalive_if_required()
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        if self.timeout_keep_alive_task is None:
+            self._await_next(self.timeout_keep_alive)
         return True
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection. Answers from memory leave the timer as it is, because they are many."""
+        left = self._known_at + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._await_next(left)
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _await_next(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def on_message_begin(self) -> None:
         """Begin a request."""
