@@ -12,7 +12,7 @@ from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
-from soapstone.wire.shortcut import PIECE, place_of
+from soapstone.wire.shortcut import LARGEST_PIECE, PIECE, place_of
 
 Known = Callable[[Hashable, bytes], bytes | None]
 
@@ -103,8 +103,9 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._now = self.loop.time()
-        idle = self._between and self._admitted and (self.cycle is None or self.cycle.response_complete)
-        if idle and self._answer_known(data):
+        answered = self.cycle is None or self.cycle.response_complete
+        alone = self._between and self._admitted and answered and len(data) <= LARGEST_PIECE
+        if alone and self._answer_known(data):
             return
         begun = self._begun
         self._between = False
@@ -119,7 +120,7 @@ class Connection(HttpToolsProtocol):
         self._data = data
         super().data_received(data)
         self._between = not self._in_head and not self._in_body
-        if idle and self._between and self._begun == begun + 1:
+        if alone and self._between and self._begun == begun + 1:
             self.scope[PIECE] = data  # type: ignore[literal-required]
         if self._in_head:
             # A head that begins right after a body is counted from the next piece on.

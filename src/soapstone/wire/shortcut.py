@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 PIECE = "soapstone.piece"
 """Key of the received bytes in the scope of a request that arrived alone, as one piece, on an idle connection."""
 
+LARGEST_PIECE = 10 * 1024
+"""Bytes of such a request; polls are far smaller."""
 MOST_HEADS = 4096
 LARGEST_HEAD = 2048
 """Bytes of the largest head that is learned."""
