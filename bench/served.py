@@ -133,10 +133,10 @@ def logon() -> bytes:
     return envelope(f'<Authenticate xmlns="{NAMESPACE}">{members}</Authenticate>')
 
 
-def status_request(session: str, job: int, more: str = "") -> bytes:
+def status_request(session: str, job: int) -> bytes:
     """A poll for a job."""
     members = f"<user_id>DEMO</user_id><jobid>{job}</jobid>"
-    return envelope(f'<getUploadJobStatus xmlns="{NAMESPACE}">{members}</getUploadJobStatus>{more}', session)
+    return envelope(f'<getUploadJobStatus xmlns="{NAMESPACE}">{members}</getUploadJobStatus>', session)
 
 
 def post(port: int, operation: str, body: bytes) -> bytes:
