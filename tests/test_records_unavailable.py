@@ -117,6 +117,8 @@ def locked(database: Database) -> Iterator[None]:
     other = Database(database.url.render_as_string(hide_password=False))
     with other.write() as connection:
         if database.kind == "postgresql":
+            # The sessions of our own processes are ended when they are stopped; others' are not.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             names = ", ".join(f'"{table}"' for table in tables.metadata.tables)
             connection.execute(text(f"LOCK TABLE {names} IN SHARE MODE"))
         yield

@@ -7,7 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
+from sqlalchemy.exc import DBAPIError
 
 from soapstone.clock import clock
 from soapstone.jobs import heartbeats
@@ -85,8 +86,11 @@ def test_clocks_of_machines_need_not_agree(database: Database) -> None:
 def test_work_goes_on_when_heartbeats_cannot_be_stored(
     database: Database, blobs: Blobs, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with database.write() as connection:
-        connection.exec_driver_sql("DROP TABLE worker")
+    def refuse(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(("INSERT INTO worker", "UPDATE worker")):
+            raise DBAPIError(statement, None, OSError("refused"))
+
+    event.listen(database.engine, "before_cursor_execute", refuse)
     turns: list[int] = []
 
     def enough() -> bool:

@@ -196,6 +196,8 @@ class MemoryUpload:
 class Rows:
     """Records of a few rows: the accounts of callers, what is added to each sum. Every change moves the token."""
 
+    exact = True
+
     def __init__(self) -> None:
         self.version: int | None = 1
         self.rows: dict[str, int] = {"caller": 0, "sum": 0}

@@ -183,10 +183,14 @@ def test_faults_and_other_operations_are_not_repeated(polled: Driver, ask: Ask) 
     assert worked(polled) == 4
 
 
-def test_what_tells_of_nothing_is_not_repeated(polled: Driver, ask: Ask) -> None:
+@pytest.mark.parametrize(("exact", "times"), [(True, 1), (False, 2)])
+def test_what_tells_of_nothing_is_repeated_only_if_changes_show_at_once(
+    polled: Driver, ask: Ask, rows: Rows, exact: bool, times: int
+) -> None:
+    rows.exact = exact
     for _ in range(2):
         assert "<AddResult>0<" in ask(inner="<a>1</a><b>-1</b>").result
-    assert worked(polled) == 2
+    assert worked(polled) == times
 
 
 def test_large_requests_are_not_looked_up(polled: Driver, ask: Ask) -> None:

@@ -67,6 +67,8 @@ class RecordWatch:
     def __init__(self, watch: ChangeToken, path: Path | None) -> None:
         self._watch = watch
         self.token = watch.token
+        # PostgreSQL's changes by other processes are heard of a little later.
+        self.exact = path is not None
         self._connection: sqlite3.Connection | None = None
         if path is not None:
             self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=0)

@@ -144,7 +144,9 @@ class AnswerCache:
 
     def put(self, token: Hashable, kind: bytes, sender: bytes, body: bytes, call: Call, answer: Answer) -> None:
         """Cache what a call of a repeatable operation told; `token` is from before the work began."""
-        if call.operation_name not in self.operations or not answer.repeatable:
+        if call.operation_name not in self.operations or answer.status != 200:
+            return
+        if not (answer.repeatable or self.records.exact):
             return
         parts = _TEXT.split(body)
         layout = self._layout(kind, body, parts, call)

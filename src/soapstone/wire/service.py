@@ -69,7 +69,12 @@ class Service(Protocol):
 
 
 class Records(Protocol):
-    """What a service's answers are made of. `token` and `digest` are called on the event loop and must not wait."""
+    """What a service's answers are made of. `token` and `digest` are called on the event loop and must not wait.
+
+    `exact` says that a change shows in the token at once, whoever made it.
+    """
+
+    exact: bool
 
     def token(self) -> Hashable | None:
         """Return what changes with every change of the records; None for unknown."""
@@ -83,6 +88,8 @@ class Records(Protocol):
 
 class NoRecords:
     """Records of which nothing is known."""
+
+    exact = False
 
     def token(self) -> None:
         """Return None."""
