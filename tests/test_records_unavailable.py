@@ -310,3 +310,40 @@ def test_a_poll_does_not_wait_for_the_moment_of_its_session(site: Site) -> None:
         asking.start()
         asking.join(5)
     assert found == [identity]
+
+
+@contextmanager
+def breaking(database: Database, statement: str) -> Iterator[None]:
+    """The server ends the connection of the first statement like this one, as when it restarts."""
+    met: list[str] = []
+
+    def end(connection: Any, _cursor: Any, sql: str, *_: Any) -> None:
+        if statement in sql:
+            met.append(sql)
+            if len(met) == 1:
+                number = connection.connection.driver_connection.info.backend_pid
+                with database.engine.connect() as other:
+                    other.execute(text("SELECT pg_terminate_backend(:number, 2000)"), {"number": number})
+
+    event.listen(database.engine, "before_cursor_execute", end)
+    try:
+        yield
+    finally:
+        event.remove(database.engine, "before_cursor_execute", end)
+    assert met
+
+
+@pytest.mark.parametrize("statement", ["FROM job", "FROM login"])
+def test_a_read_is_repeated_when_its_connection_breaks(site: Site, statement: str) -> None:
+    """By REST and by SOAP; a change is not, since it may have been made."""
+    if site.database.kind == "sqlite":
+        return
+    with breaking(site.database, statement):
+        answer = site.ask("GET", f"/api/v1/jobs?list_id={site.list.id}", auth=("ann", "secret"))
+    assert answer.status_code == 200
+    site.product.accounts.permit(site.account, "ann", may_see_analytics=True)
+    with breaking(site.database, statement):
+        answer = site.listrak("GetLegacyProcessStatus", f"<ListID>{site.list.id}</ListID>")
+    assert "<WSLegacyProcessStatus>" in answer.text
+    with breaking(site.database, "INSERT INTO list"):
+        assert site.listrak("CreateContactList", CREATE).status_code == 500

@@ -35,6 +35,7 @@ from soapstone.api.authentication import OwnPages
 from soapstone.api.description import Described, operation_id
 from soapstone.api.limits import Limited
 from soapstone.api.problems import RESPONSES, install
+from soapstone.api.repeated_reads import RepeatedReads
 from soapstone.http.client_address import Origins
 from soapstone.product import Product
 
@@ -82,6 +83,7 @@ def rest(product: Product) -> FastAPI:
     app.state.origins = origins
     app.add_middleware(Limited, files=settings.max_upload_bytes)
     app.add_middleware(OwnPages, origins=origins)
+    app.add_middleware(RepeatedReads)
     install(app)
     return app
 

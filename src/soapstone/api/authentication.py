@@ -25,7 +25,7 @@ from soapstone.accounts.logon import (
     log_refusal,
 )
 from soapstone.accounts.visibility import require_all_lists
-from soapstone.api.problems import INTERNAL, ProblemError, answer, not_found, translated
+from soapstone.api.problems import BROKEN, INTERNAL, ProblemError, answer, not_found, translated
 from soapstone.errors import ForbiddenError, SoapstoneError
 from soapstone.http.client_address import FOREIGN, Origins, without_cookies
 from soapstone.lists.lists import ContactList
@@ -114,6 +114,7 @@ async def admit(scope: dict[str, Any]) -> None:
             raise translated(refused) from None
         except RecordsUnavailable as error:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            request.scope.get(BROKEN, []).append(error.broken)
             raise HTTPException(503, error.sentence, {"Retry-After": str(error.retry_seconds)}) from None
         except Exception:
             log.exception("%s %s failed by a fault of the server", request.method, request.url.path)

@@ -25,6 +25,8 @@ from soapstone.store.transient_errors import RecordsUnavailable
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+BROKEN = "soapstone.broken"
+"""Key of a request's scope, for a list of whether each failure was a connection to the database that broke."""
 INTERNAL = "The server met an internal error. Its log has the details."
 
 
@@ -102,6 +104,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RecordsUnavailable)
     def unavailable(request: Request, error: RecordsUnavailable) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        request.scope.get(BROKEN, []).append(error.broken)
         return answer(503, error.sentence, {"Retry-After": str(error.retry_seconds)})
 
     @app.exception_handler(Exception)

@@ -65,7 +65,9 @@ class ListrakService:
         """Return the call of the header's user; reports need the analytics permission (lk-9)."""
         analytics = operation.name.startswith("Report")
         user = cast(WSUser | None, header)
-        return admit(self._product, user, caller.peer, analytics=analytics, base_url=caller.base_url)
+        return self._product.database.repeated(
+            lambda: admit(self._product, user, caller.peer, analytics=analytics, base_url=caller.base_url)
+        )
 
     def handle(self, operation: Operation, context: Call, request: Struct, caller: Caller) -> Any:
         """Return the operation's result or answer. Raises Fault for an operation that is not available yet."""
@@ -75,6 +77,8 @@ class ListrakService:
             log.warning("operation is not available", extra={**told, "account": context.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         try:
+            if operation.name.startswith(("Get", "Report")):
+                return self._product.database.repeated(lambda: handler(context, request))
             return handler(context, request)
         except SoapstoneError as error:
             raise Fault(described(error)) from None

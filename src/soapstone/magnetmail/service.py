@@ -75,7 +75,9 @@ class MagnetMailService:
         """Return the call behind the session header, or one of the operations that have none (mm-2)."""
         if not operation.header:
             return OpenCall()
-        return admit(self._product, cast(mmAuthHeader | None, header), caller.peer)
+        return self._product.database.repeated(
+            lambda: admit(self._product, cast(mmAuthHeader | None, header), caller.peer)
+        )
 
     def handle(self, operation: Operation, context: Call | OpenCall, request: Struct, caller: Caller) -> Any:
         """Return the operation's result. Raises Fault for an operation that is not available yet."""
@@ -92,6 +94,8 @@ class MagnetMailService:
             log.warning("operation is not available", extra={**told, "account": call.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         try:
+            if operation.name.startswith("get"):
+                return self._product.database.repeated(lambda: handler(call, request))
             return handler(call, request)
         except ForbiddenError as error:
             raise Fault(f"[AccessDenied] {error}") from None

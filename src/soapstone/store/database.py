@@ -145,16 +145,20 @@ class Database:
             self._listener.start()
 
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
-        """Return the result of `read`, cached under this key until the next commit: see ReadCache.get.
+        """Return the result of `read`, cached under this key until the next commit: see ReadCache.get."""
+        return self.repeated(lambda: self._recall.get(key, read))
 
-        A server that restarts breaks its connections; the read is repeated once, by a new one.
+    def repeated(self, read: Callable[[], T]) -> T:
+        """Return the result of `read`, which changes nothing; repeat it once if its connection broke.
+
+        A PostgreSQL server that restarts ends the statements under way, and answers new connections soon.
         """
         try:
-            return self._recall.get(key, read)
-        except RecordsUnavailable:
-            if self.kind == "sqlite":
+            return read()
+        except RecordsUnavailable as reason:
+            if not reason.broken:
                 raise
-        return self._recall.get(key, read)
+        return read()
 
     @contextmanager
     def write(

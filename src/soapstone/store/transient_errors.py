@@ -97,6 +97,11 @@ class RecordsUnavailable(Exception):
         super().__init__(message)
         self.undone = undone
 
+    @property
+    def broken(self) -> bool:
+        """Whether the connection to a database server broke; SQLite has none."""
+        return str(self) == NO_ANSWER
+
 
 class RecordsDamaged(Exception):
     """The database file is damaged, or is no database."""
