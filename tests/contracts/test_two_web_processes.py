@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -16,7 +17,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.sql import visitors
 from sqlalchemy.sql.schema import Table
 from tests.postgresql import Databases
@@ -243,10 +244,13 @@ TROUBLES = ("none", "none", "a connection is ended", "all connections are ended"
 def world(postgresql_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with ExitStack() as stack:
         url = stack.enter_context(postgresql_databases.fresh())
+        numbers = count()
 
         def product() -> Product:
             folder: Path = tmp_path_factory.mktemp("data")
-            database = stack.enter_context(closing(Database(url)))
+            # Those of one URL would count as one process.
+            own = make_url(url).update_query_dict({"application_name": f"process {next(numbers)}"})
+            database = stack.enter_context(closing(Database(own.render_as_string(hide_password=False))))
             return Product.open(Settings(data_dir=folder), database)
 
         def web(repeatable: Sequence[str]) -> Web:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -118,6 +118,17 @@ def test_what_the_process_wrote_counts_at_once(database: Database, token: Callab
     for number in range(20):
         before = known(token)
         Accounts(database).create(f"A{number}", time_zone="UTC")
+        assert token() != before
+
+
+def test_so_does_what_it_wrote_by_another_pool(
+    database: Database, database_url: str, token: Callable[[], int | None]
+) -> None:
+    """A worker beside the web server in one process has its own, and so do tests."""
+    with closing(Database(database_url)) as beside:
+        before = known(token)
+        with beside.write() as connection:
+            connection.execute(select(1))
         assert token() != before
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
+from weakref import WeakSet
 
 from sqlalchemy import Engine
 
@@ -47,8 +48,12 @@ class Listener:
     token is valid: without a newer round trip, for whatever reason, it is None.
     """
 
+    # All of this process: what a process wrote it sees at once, by whichever connections.
+    _here: ClassVar[WeakSet[Listener]] = WeakSet()
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._here.add(self)
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._closed = threading.Event()
@@ -76,7 +81,12 @@ class Listener:
         return None
 
     def note_change(self) -> None:
-        """Count a commit of this process, after it: what a process wrote it sees at once."""
+        """Count a commit of this process on this database, after it."""
+        for each in list(self._here):
+            if each._engine.url == self._engine.url:
+                each._count()
+
+    def _count(self) -> None:
         with self._changing:
             self._changes += 1
 
@@ -134,12 +144,12 @@ class Listener:
     def _follow(self, connection: Connection[Any]) -> None:
         """Keep the token valid until the connection breaks or is closed."""
         # Before the first round trip is over, the token is None.
-        self.note_change()
+        self._count()
         while not self._closed.is_set():
             began = time.monotonic()
             connection.execute("SELECT 1")
             for _ in connection.notifies(timeout=0):
-                self.note_change()
+                self._count()
             self._known_at = began
             # Ends early when somebody asks for a token that is out of date.
             self._wake.wait(PAUSE if began - self._asked_at < ASKED else IDLE_PAUSE)
