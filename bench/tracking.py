@@ -6,11 +6,17 @@ app that answers the same 302 to all. Both on the first core, the load on the se
 Recorder: spooled opens (70 %) and clicks (30 %) on one message, in batches as the worker takes them; events a second of
 its own CPU time, since other programs of the machine take part of the clock's.
 
-Arguments: rounds (5) and seconds of each measurement (3). Exit code 1 when a demand is missed.
+With a checkout of listmonk, redirects are compared with its statement for a click, by psycopg on eight connections, and
+so is the recorder on PostgreSQL; see peers/listmonk_clicks.py. That statement runs on all cores.
+
+    python bench/tracking.py [--rounds 5] [--seconds 3] [--listmonk ~/listmonk]
+
+Exit code 1 when a demand is missed.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import shutil
@@ -23,7 +29,10 @@ from tempfile import TemporaryDirectory
 
 import load
 import served
+from peers.listmonk_clicks import Clicks
 from sqlalchemy import func, select
+
+import postgresql
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.tracking.ledger import Sent, send
@@ -46,22 +55,24 @@ SERVER_CORE, LOAD_CORE = 0, 1
 MAILS = 20_000
 # Redirects for one of the constant, and events a second.
 LEAST_SHARE, LEAST_EVENTS = 0.55, 40_000
+# Redirects, and events that are recorded on PostgreSQL, for one click by listmonk's statement.
+LEAST_REDIRECTS, LEAST_RECORDED = 5, 10
 RECORDS = 200_000
 AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 PEERS = Path(__file__).parent / "peers"
 
 
-def records(folder: Path) -> tuple[Product, Sent]:
-    """A data folder with one send."""
-    database = Database(f"sqlite:///{folder / 'soapstone.sqlite'}")
+def records(folder: Path, url: str = "") -> tuple[Product, Sent]:
+    """A data folder with one send; its records are in SQLite, or in the named database."""
+    database = Database(url or f"sqlite:///{folder / 'soapstone.sqlite'}")
     schema.upgrade(database)
     account = Accounts(database).create("ACME", time_zone="UTC")
     sent = send(database, account, MAILS, links=20)
     return Product.open(Settings(data_dir=folder), database), sent
 
 
-def redirects(folder: Path, rounds: int, seconds: float) -> float:
-    """Print and return the share of the constant."""
+def redirects(folder: Path, rounds: int, seconds: float) -> tuple[float, float]:
+    """Print and return redirects a second, and their share of the constant."""
     product, sent = records(folder)
     head = f"Host: 127.0.0.1\r\nUser-Agent: {AGENT.decode()}\r\nAccept: */*\r\n\r\n"
     paths = [f"/c/{product.stems.make(sent.message_id, mail)}/{mail % 20 + 1}" for mail in sent.mails]
@@ -91,12 +102,12 @@ def redirects(folder: Path, rounds: int, seconds: float) -> float:
     ours, constant = (rates[port] for port in ports)
     share = median(mine / its for mine, its in zip(ours, constant, strict=True))
     print(f"redirects/s {median(ours):.0f}, constant {median(constant):.0f}, share {share:.2f}")
-    return share
+    return median(ours), share
 
 
-def recorded(folder: Path) -> float:
-    """Print and return the events a second of CPU time."""
-    product, sent = records(folder)
+def recorded(folder: Path, url: str = "") -> tuple[float, float]:
+    """Print and return the events a second by the clock and of CPU time."""
+    product, sent = records(folder, url)
     dice, moment = random.Random(17), (now() - EPOCH).total_seconds() - 3600
     spool = folder / "spool"
     spool.mkdir()
@@ -123,22 +134,39 @@ def recorded(folder: Path) -> float:
     print(
         f"events/s {events / spent:.0f} by the clock, {events / worked:.0f} of CPU time ({events} of {RECORDS} records)"
     )
-    return float(events / worked)
+    return events / spent, events / worked
+
+
+def against_listmonk(checkout: Path, folder: Path, rate: float, rounds: int, seconds: float) -> bool:
+    """Print how many of listmonk's clicks go into our redirects and into our events; whether both are enough."""
+    with postgresql.server() as server, server.database("listmonk") as theirs, server.database("soapstone") as ours:
+        clicks = Clicks(theirs.replace("postgresql+psycopg:", "postgresql:"), checkout)
+        clicks.rate(0.5)
+        found = median(clicks.rate(seconds) for _ in range(rounds))
+        events, _ = recorded(folder, ours)
+    print(f"listmonk's clicks/s {found:.0f}: redirects are {rate / found:.1f} times, events {events / found:.1f} times")
+    return rate >= LEAST_REDIRECTS * found and events >= LEAST_RECORDED * found
 
 
 def main() -> None:
     if not hasattr(os, "sched_setaffinity") or len(os.sched_getaffinity(0)) < 2:
         raise SystemExit("this needs Linux and two cores: one for the server, one for the load")
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 3.0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--listmonk", type=Path)
+    given = parser.parse_args()
     with TemporaryDirectory() as name:
-        folders = [Path(name) / each / "data" for each in ("redirects", "recorder")]
+        folders = [Path(name) / each / "data" for each in ("redirects", "recorder", "postgresql")]
         for folder in folders:
             folder.mkdir(parents=True)
-        share = redirects(folders[0], rounds, seconds)
+        rate, share = redirects(folders[0], given.rounds, given.seconds)
         shutil.rmtree(folders[0].parent)
-        events = recorded(folders[1])
-    sys.exit(1 if share < LEAST_SHARE or events < LEAST_EVENTS else 0)
+        _, events = recorded(folders[1])
+        met = share >= LEAST_SHARE and events >= LEAST_EVENTS
+        if given.listmonk is not None:
+            met &= against_listmonk(given.listmonk, folders[2], rate, given.rounds, given.seconds)
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":
