@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.hosts.clients import Clients
 from tests.hosts.cluster import Cluster, Running, kill
-from tests.hosts.network import HERE, NETWORK, Host, make_bridge
+from tests.hosts.network import HERE, SOURCES, Host, make_bridge
 from tests.hosts.postgresql_server import PostgresqlServer
 from tests.kills.picture import differences, torn, unfinished
 
@@ -47,7 +47,7 @@ def hold(folder: Path, *, people: int, mails: int, clicks: int, cut: float, seed
     """Hold a trial in a folder, in a network namespace of this process."""
     make_bridge()
     result = Result(mails=2 * mails)
-    server = PostgresqlServer(folder / "postgresql", HERE, f"{NETWORK}.0/24")
+    server = PostgresqlServer(folder / "postgresql", HERE, SOURCES)
     hosts = [Host.make(number) for number in range(11, 16)]
     try:
         calm = Cluster(folder / "calm", server.create("calm"))
