@@ -21,6 +21,7 @@ from email.parser import BytesParser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,6 @@ pytestmark = pytest.mark.interop
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0.0.0 Safari/537.36"
 LEFT, STAYED = 3.0, 8.0
 SECONDS = 60
-STARTS = 3
 STEM = re.compile(r"/o/([a-z2-7]{32})")
 TARGET = "/sale.html?a=1&b=2"
 READERS = ("webmail", "thunderbird", "claws")
@@ -189,20 +189,10 @@ def wait_until(true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def show(reader: Any, mailing: Mailing, who: str) -> float:
-    """Open a mail; the time of that. A reader whose start hangs is started again, as its user would do."""
-    for _ in range(STARTS - 1):
-        reader.open(mailing.mails[who])
-        with contextlib.suppress(AssertionError):
-            return mailing.opened(who)
-        reader.close()
-    reader.open(mailing.mails[who])
-    return mailing.opened(who)
-
-
 def leave(reader: Any, mailing: Mailing, who: str) -> None:
     """Open a mail, and go on to something else before it counts as read."""
-    opened = show(reader, mailing, who)
+    reader.open(mailing.mails[who])
+    opened = mailing.opened(who)
     time.sleep(max(0, opened + LEFT - time.time()))
     reader.close()
     mailing.asked_for(who)
@@ -211,7 +201,8 @@ def leave(reader: Any, mailing: Mailing, who: str) -> None:
 
 def stay(reader: Any, mailing: Mailing, who: str) -> str | None:
     """Open a mail, stay, and click its link; return the address for a browser, if the reader is none itself."""
-    time.sleep(max(0, show(reader, mailing, who) + STAYED - time.time()))
+    reader.open(mailing.mails[who])
+    time.sleep(max(0, mailing.opened(who) + STAYED - time.time()))
     before = mailing.did(who)
     mailing.asked_for(who)
     found: str | None = reader.click()
@@ -234,13 +225,17 @@ def test_what_they_did_is_what_the_reports_say(
         done = []
         for name, prepare in programs.items():
             for how in ("left", "stayed"):
-                folder = tmp_path / f"{name}-{how}"
-                folder.mkdir()
+                # Claws Mail takes the first 107 bytes of its socket's path: with a long one it does not start.
+                folder = Path(
+                    stack.enter_context(
+                        TemporaryDirectory(prefix=f"{name[0]}{how[0]}-", dir="/tmp", ignore_cleanup_errors=True)
+                    )
+                )
                 program = readers.Program(folder, stack.enter_context(readers.screen(folder)), prepare)
                 stack.callback(program.close)
                 done.append(pool.submit(leave if how == "left" else stay, program, mailing, f"{name}-{how}"))
         # The programs hand the link to a browser.
-        for address in filter(None, [each.result((STARTS + 1) * SECONDS) for each in done]):
+        for address in filter(None, [each.result(2 * SECONDS) for each in done]):
             assert "/c/" in address
             browser.open(address)
         assert site.paths.count(TARGET) == 3
