@@ -5,7 +5,6 @@ Both are read from a checkout of https://github.com/knadh/listmonk, which has it
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import uuid
@@ -16,23 +15,13 @@ from peers import listmonk_upsert
 CONNECTIONS, PEOPLE, LINKS = 8, 5_000, 20
 
 
-def statement(checkout: Path) -> str:
-    """The published SQL of a click, wherever this version keeps it."""
-    for path in (checkout / "queries.sql", checkout / "queries" / "links.sql"):
-        if path.exists() and (
-            found := re.search(r"^-- name: register-link-click\n(.*?)(?=^-- name: |\Z)", path.read_text(), re.M | re.S)
-        ):
-            return found[1].strip().rstrip(";")
-    raise SystemExit(f"{checkout} is no checkout of listmonk: it has no statement register-link-click")
-
-
 class Clicks:
     """A campaign with links and people in an empty database, and the rate at which it takes clicks."""
 
     def __init__(self, dsn: str, checkout: Path) -> None:
         import psycopg
 
-        self._dsn, self._sql = dsn, statement(checkout).encode()
+        self._dsn, self._sql = dsn, listmonk_upsert.statement(checkout, "register-link-click", "links.sql").encode()
         listmonk_upsert.prepare(dsn, checkout)
         self._campaign = uuid.uuid4()
         self._people = [str(uuid.uuid4()) for _ in range(PEOPLE)]

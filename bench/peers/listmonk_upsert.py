@@ -21,14 +21,14 @@ BATCH = 10_000
 ADDRESS, FIRST, LAST = 0, 1, 2
 
 
-def statement(checkout: Path) -> str:
-    """The published SQL of the upsert, wherever this version keeps it."""
-    for path in (checkout / "queries.sql", checkout / "queries" / "subscribers.sql"):
+def statement(checkout: Path, name: str = "upsert-subscriber", file: str = "subscribers.sql") -> str:
+    """The published SQL of this name, wherever this version keeps it: in one file, or in a file for each subject."""
+    for path in (checkout / "queries.sql", checkout / "queries" / file):
         if path.exists() and (
-            found := re.search(r"^-- name: upsert-subscriber\n(.*?)(?=^-- name: |\Z)", path.read_text(), re.M | re.S)
+            found := re.search(rf"^-- name: {name}\n(.*?)(?=^-- name: |\Z)", path.read_text(), re.M | re.S)
         ):
             return found[1].strip().rstrip(";")
-    raise SystemExit(f"{checkout} is no checkout of listmonk: it has no statement upsert-subscriber")
+    raise SystemExit(f"{checkout} is no checkout of listmonk: it has no statement {name}")
 
 
 def prepare(dsn: str, checkout: Path) -> None:

@@ -167,7 +167,7 @@ def move(
         schema.check(source)
         HighWaterMark.of(source, settings.data_dir).check(source)
         path = source.path.resolve()
-        # The file alone holds all records, without a write-ahead log, when nobody has it open.
+        # A file that no process has open holds all records: it has no write-ahead log.
         source.engine.dispose()
         check_alone(path)
         mark = HighWaterMark.of(target, settings.data_dir)
