@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -138,15 +139,16 @@ def test_the_clocks_of_hosts_need_not_agree(database: Database, blobs: Blobs, ac
 
 
 def test_a_frozen_claim_holds_up_the_others_for_seconds_only(
-    database: Database, host: Database, account: Account
+    database: Database, database_url: str, host: Database, account: Account
 ) -> None:
-    """The server ends a transaction whose client does nothing."""
+    """The server ends a transaction whose client does nothing. Workers wait for it as long as it takes."""
     add(database, account)
 
     def freeze_in_a_claim() -> None:
         with host.write() as connection:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({CLAIM_LOCK})"))
-            assert claimed(database, patience=IDLE + 10) is not None
+            with closing(Database(database_url, waits=True)) as third:
+                assert claimed(third, patience=IDLE + 10) is not None
             connection.execute(text("SELECT 1"))
 
     with pytest.raises(RecordsUnavailable):

@@ -48,8 +48,8 @@ def test_two_servers_do_not_meet(server: TestServer) -> None:
 def test_resets_leave_nothing_behind(server: TestServer) -> None:
     def held() -> tuple[int, int, list[str]]:
         folder = server.product.settings.data_dir
-        # The recorder makes its lock anew some time after a reset.
-        passing = ("-wal", "-shm", "recorder.lock")
+        # The recorder makes its lock and its folder anew some time after a reset.
+        passing = ("-wal", "-shm", "recorder.lock", "spool")
         names = sorted(path.name for path in folder.rglob("*") if not path.name.endswith(passing))
         return threading.active_count(), len(list(Path("/dev/fd").iterdir())), names
 
