@@ -11,7 +11,7 @@ LEAST = 0.004
 LONGEST = 1 << 19
 # Twice the text may take so many times as long; with the square of the length it would be four times.
 RATIO = 2.5
-TRIES = 8
+TRIES = 16
 
 
 def check_growth(
