@@ -1,8 +1,8 @@
 """Leases: how long a worker keeps a job, and how one that is dead or cut off loses it.
 
 On PostgreSQL the server's clock times all leases: the clocks of the hosts need not agree. Each transaction of an
-attempt names its session after the attempt. So whoever takes a job over ends the sessions of the attempt before, which
-would hold the job's row for as long as its frozen worker likes.
+attempt names its session after the attempt. A worker that takes a job over ends the sessions of the earlier attempt:
+they would lock the job's row as long as that worker is frozen.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def fence_off(connection: Connection, now: datetime, lease: timedelta, own: Coll
 
     Jobs that are this worker's `own` are left alone.
 
-    A live worker that is in a chunk longer than its lease cannot renew it: the chunk holds the row, and whoever waited
-    for it would hold up all other claims. The worker's heartbeat is then as young as a lease. For PostgreSQL.
+    A live worker cannot renew its lease during a long chunk, because the chunk locks the row. A claim that waited for
+    this lock would delay all other claims. The worker's heartbeat shows that it lives. For PostgreSQL.
     """
     living = set()
     for job_id, attempt, worker, alive in connection.execute(_EXPIRED, {"silent": now - lease, "now": now}):

@@ -1,8 +1,8 @@
 """Wake-ups of workers on PostgreSQL, by Procrastinate: it says that there may be work, the job rows say which.
 
 A wake-up is deferred in the transaction that makes a job runnable. One worker with a free slot gets it and claims jobs
-by the rule of the rows, until there is none for it. A full worker takes no further one, so others get those. A periodic
-task wakes workers for jobs that have become due or lost their worker. What is lost of all this costs a delay and no
+by the rule of the rows until it finds none. A worker without a free slot takes no wake-ups, so other workers get them.
+A periodic task wakes workers for jobs that have become due or lost their worker. A lost wake-up costs a delay and no
 more: each worker looks by itself every few seconds. SQLite has one worker, which needs none of it.
 """
 
