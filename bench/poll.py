@@ -46,7 +46,7 @@ REPEATED, NEW, NEW_12, BUSY = "repeated", "new", "new, SOAP 1.2", "new, 20 commi
 PROCESS, LEGACY = "new, GetProcessStatus", "new, GetLegacyProcess…"
 # How many times as many polls as the other one.
 DEMANDS = {
-    REPEATED: {SPYNE: 8.0, NODE: 2.5, GSOAP: 1.0, BARE: 0.5},
+    REPEATED: {SPYNE: 8.0, NODE: 2.5, GSOAP: 1.0, BARE: 1.2},
     **{name: {NODE: 2.5, GSOAP: 1.0, BARE: 0.5} for name in (NEW, NEW_12, PROCESS, LEGACY)},
     BUSY: {BARE: 0.3},
 }

@@ -12,6 +12,7 @@ import ssl
 import sys
 from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping, Sequence
 from functools import partial
+from itertools import count
 from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,8 @@ class Application:
         product.database.listen()
         self._watch = RecordWatch(product.database.change_token(), product.database.path)
         self._shortcuts: dict[str, Shortcut] = {}
+        # Ids of the requests that are answered from memory: random ones would cost a system call each.
+        self._ids = count(secrets.randbits(63))
         self._endpoints: list[Endpoint] = []
         self._xml_calls: XmlOverHttp | None = None
         self._large_calls = LargeCalls()
@@ -238,7 +241,7 @@ class Application:
             if reply is not None:
                 if self._metrics is not None:
                     self._metrics.add_request(interface, 200)
-                return b"%bx-request-id: %b\r\n\r\n%b" % (reply[0], secrets.token_hex(8).encode(), reply[1])
+                return b"%bx-request-id: %b\r\n\r\n%b" % (reply[0], b"%016x" % next(self._ids), reply[1])
         return None
 
     def close(self) -> None:

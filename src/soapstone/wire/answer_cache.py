@@ -118,8 +118,8 @@ class AnswerCache:
         self._answers: OrderedDict[tuple[Any, ...], KnownAnswer] = OrderedDict()
         self._contexts = _Contexts()
 
-    def find(self, kind: bytes, sender: bytes, body: bytes) -> Found | None:
-        """Return the answer to a request; None if anything of it is unknown or may have changed.
+    def find(self, kind: bytes, sender: bytes, body: bytes, token: Hashable | None) -> Found | None:
+        """Return the answer to a request; None if anything of it is unknown or may have changed since the `token`.
 
         `kind` are the HTTP headers that decide how a body is read, `sender` says where the request comes from; they
         have no NUL between their parts that a part may hold.
@@ -128,10 +128,7 @@ class AnswerCache:
         texts = parts[1::2]
         layout = self._layouts.get(self._digest(kind, parts[::2]))
         # By their number no text can pass for a piece of markup with a NUL in it.
-        if layout is None or len(texts) != layout.texts:
-            return None
-        token = self.records.token()
-        if token is None:
+        if token is None or layout is None or len(texts) != layout.texts:
             return None
         split = layout.header_texts
         caller = self._callers.get(self._digest(layout.key + sender, texts[:split]))

@@ -22,7 +22,7 @@ from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.negotiation import negotiate
 from soapstone.wire.plan import Plans
 from soapstone.wire.service import Caller, CallRecord, NoRecords, Records, Service
-from soapstone.wire.shortcut import Reply, Shortcut, place_of
+from soapstone.wire.shortcut import Reply, Shortcut, Turn, place_of
 from soapstone.wire.types import Upload
 from soapstone.wire.values import escape_attribute
 from soapstone.wire.wsdl import discovery, service_description
@@ -99,6 +99,7 @@ class Endpoint:
         self._memory = AnswerCache(repeatable, records or NoRecords())
         self._largest_known = min(LARGEST_BODY, max_body)
         self._shortcut = shortcut or Shortcut()
+        self._turn = Turn(self._memory.records.token)
         self._large_calls = large_calls or LargeCalls()
 
     def forget(self) -> None:
@@ -175,7 +176,7 @@ class Endpoint:
             if not foreign and 0 < (_length(headers) or 0) <= self._largest_known and b"expect" not in headers:
                 body, receive = await _peek(receive)
                 token = self._memory.records.token()
-                found = None if body is None else self._memory.find(kind, sender, body)
+                found = None if body is None else self._memory.find(kind, sender, body, token)
             if found is not None:
                 answer = found.answer.answer
             elif foreign:
@@ -218,7 +219,7 @@ class Endpoint:
     def _reply(self, kind: bytes, sender: bytes, peer: str, body: bytes) -> Reply | None:
         """Answer a whole request from memory, for the shortcut."""
         began, at = time.perf_counter(), now()
-        found = self._memory.find(kind, sender, body)
+        found = self._memory.find(kind, sender, body, self._turn.token())
         if found is None:
             return None
         self._record_found(found, at, began, peer)

@@ -6,6 +6,7 @@ piece and has nothing in its head that concerns the connection. See docs/decisio
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NamedTuple
@@ -89,6 +90,31 @@ class Shortcut:
             self._heads[place, data[:end]] = _Head(len(body), reply)
             if len(self._heads) > MOST_HEADS:
                 self._heads.popitem(last=False)
+
+
+class Turn:
+    """The change token of one turn of the event loop, read once for all requests that the turn brings.
+
+    They had arrived before it was read, so that each is answered by what was true after it came. Only for callbacks of
+    received bytes: a task may run before the loop looks for more of them. `read` returns the token, or None.
+    """
+
+    def __init__(self, read: Callable[[], Hashable | None]) -> None:
+        self._read = read
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._token: Hashable | None = None
+
+    def token(self) -> Hashable | None:
+        """Return the token of this turn, or None for unknown."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # Runs in the next turn, before the loop looks for bytes again.
+            loop.call_soon(self._end)
+            self._loop, self._token = loop, self._read()
+        return self._token
+
+    def _end(self) -> None:
+        self._loop = None
 
 
 def place_of(scope: Mapping[str, Any]) -> Hashable:
