@@ -31,8 +31,6 @@ from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.vocabulary.jobs import JobKind
 from soapstone.vocabulary.rows import ImportOutcome
 
-# The job kinds of an import and of a dry run, which a list's history omits.
-
 
 class Imports:
     """All imports of one installation. Each is a job of kind "import" with one step."""

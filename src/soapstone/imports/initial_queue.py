@@ -16,8 +16,6 @@ from soapstone.store.blobs import Upload
 from soapstone.store.database import Database
 from soapstone.vocabulary.jobs import JobKind
 
-# The kind of an entry's job record. No worker runs it: it is over when it is added.
-
 
 @dataclass(frozen=True, kw_only=True)
 class InitialQueueEntry:

@@ -13,8 +13,6 @@ from soapstone.vocabulary.messages import MessageKind
 # Character sets of mails; text outside an older one is written as UTF-8 (lk-105, mm-95).
 CHARSETS = ("utf-8", "iso-8859-1")
 
-# Kinds of stored messages in the contracts' words, and "send": made for one send.
-
 
 # Bounds of what a message holds: characters of a body, and of its subject and names; merge tags of all parts together,
 # and words and signs in them; pieces of markup of an HTML body: tags, attributes, comments, character references.
