@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from soapstone.jobs.lock import WorkerLock
+from soapstone.listening import PortTaken
 from soapstone.local_server import local_server
-from soapstone.server import PortTaken
 from soapstone.settings import Settings
 
 

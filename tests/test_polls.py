@@ -28,9 +28,10 @@ from soapstone.accounts.passwords import cheap_hashes
 from soapstone.clock import now
 from soapstone.connection import Connection
 from soapstone.imports.spec import Column, ImportSpec
+from soapstone.listening import listen
 from soapstone.local_server import serving
 from soapstone.product import Product
-from soapstone.server import POLLS, Application, listen
+from soapstone.server import POLLS, Application
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import job_events, jobs, sessions

@@ -15,8 +15,9 @@ from soapstone.demo import demo_settings, prepare_demo
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
+from soapstone.listening import listen
 from soapstone.product import Product
-from soapstone.server import App, Application, WebServer, listen
+from soapstone.server import App, Application, WebServer
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database

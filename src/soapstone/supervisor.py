@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,8 @@ class Supervisor:
     """Runs `soapstone COMMAND` with these arguments and restarts it whenever it ends, until `stop`.
 
     The process's standard input is the other end of a pipe: however this process dies, that one reads its end and stops
-    too. It inherits the open files of these numbers.
+    too. A byte in it says that the records are ready: a worker starts beside their preparation, and then waits for it.
+    The process inherits the open files of these numbers.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Supervisor:
         self._environment = {**os.environ, **environment}
         self._inherited = inherited
         self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._records_are_ready = False
         # Times at which the last processes ended, on the monotonic clock.
         self._ends: deque[float] = deque(maxlen=MOST_ENDS)
         self._process: subprocess.Popen[bytes] | None = None
@@ -51,6 +55,12 @@ class Supervisor:
     def start(self) -> None:
         """Start the process and watch it."""
         self._thread.start()
+
+    def tell_ready(self) -> None:
+        """Tell the process, and those that take its place, that the records are ready."""
+        with self._lock:
+            self._records_are_ready = True
+            self._write_ready()
 
     @property
     def fails(self) -> bool:
@@ -81,10 +91,12 @@ class Supervisor:
         pause = 0.1
         while not self._stop.is_set():
             began = time.monotonic()
-            # The command is our own interpreter with our own arguments.
-            self._process = subprocess.Popen(  # noqa: S603
-                self._command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._inherited
-            )
+            with self._lock:
+                # The command is our own interpreter with our own arguments.
+                self._process = subprocess.Popen(  # noqa: S603
+                    self._command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._inherited, bufsize=0
+                )
+                self._write_ready()
             if self._stop.is_set():
                 self._process.send_signal(signal.SIGTERM)
             code = self._process.wait()
@@ -104,3 +116,9 @@ class Supervisor:
                     ENDS_SECONDS,
                 )
             self._stop.wait(pause)
+
+    def _write_ready(self) -> None:
+        if self._records_are_ready and self._process is not None and self._process.stdin is not None:
+            # It may have ended: the next one is told.
+            with suppress(OSError, ValueError):
+                self._process.stdin.write(b".")

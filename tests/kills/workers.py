@@ -37,6 +37,10 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stderr=file,
             )
+        if supervised and self.process.stdin is not None:
+            # As its parent does once the records are ready.
+            self.process.stdin.write(b".")
+            self.process.stdin.flush()
 
     @property
     def pid(self) -> int:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from tests.conftest import LocalServed, locally_served
 
+from soapstone.listening import listen
 from soapstone.local_server import serving
-from soapstone.server import listen
 from soapstone.settings import Settings
 from soapstone.shadow.feed import Feed
 from soapstone.shadow.serving import Pages, shadow_app

@@ -20,9 +20,10 @@ from sqlalchemy import update
 from tests.tracking.ledger import send
 
 from soapstone.http.client_address import Origins
+from soapstone.listening import listen
 from soapstone.local_server import serving
 from soapstone.product import Product
-from soapstone.server import Application, listen
+from soapstone.server import Application
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import tracked_links

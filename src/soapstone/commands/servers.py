@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -18,13 +18,16 @@ import typer
 from soapstone.banner import NO_PUBLIC_URL, announce
 from soapstone.commands.common import BlobUrl, Data, DatabaseUrl, opened, settings_of, stop
 from soapstone.commands.startup_checks import check_settings
+from soapstone.demo import demo_settings
 from soapstone.jobs import wakeups
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import IDLE, Worker
+from soapstone.listening import listen
 from soapstone.logs import configure_logs
 from soapstone.loopback import is_loopback
 from soapstone.product import Product
 from soapstone.settings import PREFIX, SECRETS, Settings
+from soapstone.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -171,6 +174,9 @@ def worker(
     configure_logs(settings.log_format, settings.log_level)
     collect_rarely()
     check_settings(settings)
+    if supervised and not os.read(sys.stdin.fileno(), 1):
+        # The process that prepares the records has ended.
+        return
     with opened(settings, waits=True) as product:
         lock = WorkerLock(settings.worker_lock)
         if product.database.kind == "sqlite" and not lock.acquire(LOCK_PATIENCE if supervised else 0):
@@ -194,28 +200,53 @@ def worker(
 
 
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int, web_workers: int) -> None:
-    from soapstone.demo import demo_settings, prepare_demo, refusal
     from soapstone.heap import limit_heap
-    from soapstone.server import Application, listen, serve
-    from soapstone.supervisor import Supervisor
-    from soapstone.tls import tls_context
-    from soapstone.uvicorn_check import check_uvicorn
-    from soapstone.web_processes import WebProcesses
 
     configure_logs(settings.log_format, settings.log_level)
     limit_heap()
     if demo and not is_loopback(host):
         stop("--demo has a well-known password and is only for a loopback address such as 127.0.0.1.")
     check_settings(settings)
+    smtp_unused = demo and bool(settings.smtp_url)
+    with listen(host, port) as listener:
+        scheme, name = "https" if settings.tls_cert else "http", f"[{host}]" if ":" in host else host
+        base = f"{scheme}://{name}:{listener.getsockname()[1]}"
+        if demo:
+            settings = demo_settings(settings, base)
+
+        def ready() -> None:
+            announce(base, settings, demo=demo, smtp_unused=smtp_unused)
+
+        # It loads its modules while this process prepares the records.
+        supervisor = Supervisor(*_call(settings, "--workers", str(workers))) if workers else None
+        if supervisor:
+            supervisor.start()
+        try:
+            _serve(settings, host, listener, supervisor, ready, demo=demo, web_workers=web_workers)
+        finally:
+            if supervisor:
+                supervisor.stop()
+
+
+def _serve(
+    settings: Settings,
+    host: str,
+    listener: socket.socket,
+    supervisor: Supervisor | None,
+    ready: Callable[[], None],
+    *,
+    demo: bool,
+    web_workers: int,
+) -> None:
+    from soapstone.demo import prepare_demo, refusal
+    from soapstone.server import Application, serve
+    from soapstone.tls import tls_context
+    from soapstone.uvicorn_check import check_uvicorn
+    from soapstone.web_processes import WebProcesses
+
     check_uvicorn()
     tls = tls_context(settings.tls_cert, settings.tls_key)
-    listener = listen(host, port)
-    scheme, name = "https" if tls else "http", f"[{host}]" if ":" in host else host
-    base = f"{scheme}://{name}:{listener.getsockname()[1]}"
-    smtp_unused = demo and bool(settings.smtp_url)
-    if demo:
-        settings = demo_settings(settings, base)
-    with listener, opened(settings, upgrade=True) as product:
+    with opened(settings, upgrade=True) as product:
         if sentence := refusal(product, demo=demo, loopback=is_loopback(host)):
             stop(sentence)
         if not is_loopback(host):
@@ -225,30 +256,20 @@ def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int, 
             prepare_demo(product)
         elif settings.admin_login:
             _make_first_account(product)
-        arguments, environment = _call(settings)
-        supervisor = Supervisor([*arguments, "--workers", str(workers)], environment) if workers else None
         if supervisor:
-            supervisor.start()
-
-        def ready() -> None:
-            announce(base, settings, demo=demo, smtp_unused=smtp_unused)
-
-        try:
-            with taking_bounces(product), _recording(product, workers):
-                if web_workers == 1:
-                    app = Application(product, demo=demo, supervisor=supervisor)
-                    serve(app, [listener], settings, ready=ready, tls=tls)
-                else:
-                    arguments += ["--host", host, *(["--demo"] if demo else [])]
-                    WebProcesses(web_workers, listener, arguments, environment, supervisor).run(ready)
-        finally:
-            if supervisor:
-                supervisor.stop()
+            supervisor.tell_ready()
+        with taking_bounces(product), _recording(product, has_worker=supervisor is not None):
+            if web_workers == 1:
+                app = Application(product, demo=demo, supervisor=supervisor)
+                serve(app, [listener], settings, ready=ready, tls=tls)
+            else:
+                arguments, environment = _call(settings, "--host", host, *(["--demo"] if demo else []))
+                WebProcesses(web_workers, listener, arguments, environment, supervisor).run(ready)
 
 
-def _call(settings: Settings) -> tuple[list[str], dict[str, str]]:
+def _call(settings: Settings, *more: str) -> tuple[list[str], dict[str, str]]:
     """Arguments and environment of a process with these settings; a password in a URL stays out of the arguments."""
-    arguments = ["--data", str(settings.data_dir)]
+    arguments = ["--data", str(settings.data_dir), *more]
     # The process checks all settings as well: it has to see the same ones.
     variables = ("database_url", "blob_url", "public_url", "smtp_url", "tls_cert", "tls_key")
     # A file must not override the flags or the demo.
@@ -274,9 +295,9 @@ def taking_bounces(product: Product) -> Iterator[None]:
 
 
 @contextmanager
-def _recording(product: Product, workers: int) -> Iterator[None]:
+def _recording(product: Product, *, has_worker: bool) -> Iterator[None]:
     """Record opens and clicks in this process, if its host may have no worker to do it."""
-    if workers or product.database.kind == "sqlite":
+    if has_worker or product.database.kind == "sqlite":
         yield
         return
     from soapstone.runners import recorder

@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from soapstone.heap import limit_heap
 from soapstone.http.client_address import Origins
-from soapstone.server import listen, serve
+from soapstone.listening import listen
+from soapstone.server import serve
 from soapstone.settings import Settings
 from soapstone.shadow import half
 from soapstone.shadow.feed import Feed

@@ -43,9 +43,9 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
     """Serve until SIGTERM or SIGINT, then remove all records."""
     # Loading creates no garbage: collecting it would take a tenth of the time.
     gc.disable()
+    from soapstone.listening import PortTaken
     from soapstone.logs import configure_logs
     from soapstone.loopback import is_loopback
-    from soapstone.server import PortTaken
     from soapstone.settings import UnusableSetting, read_settings
     from soapstone.testing.errors import UnusableSeed
     from soapstone.testing.server import local_test_server

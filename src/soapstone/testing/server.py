@@ -22,9 +22,10 @@ from soapstone.clock import Shift, now, shifted, system_now
 from soapstone.demo import demo_settings
 from soapstone.jobs.run import Run, Runner
 from soapstone.jobs.worker import Worker
+from soapstone.listening import listen
 from soapstone.local_server import serving, working
 from soapstone.product import Product
-from soapstone.server import App, Application, LateApp, Receive, Scope, Send, listen
+from soapstone.server import App, Application, LateApp, Receive, Scope, Send
 from soapstone.settings import Settings
 from soapstone.store import private
 from soapstone.store.database import Database
