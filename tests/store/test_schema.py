@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -77,3 +79,26 @@ def test_the_template_of_a_migration_imports_what_there_is() -> None:
     imports = [line for line in template.splitlines() if line.startswith(("import ", "from "))]
     assert len(imports) == 3
     exec("\n".join(imports), {})
+
+
+def test_new_databases_share_no_secret(tmp_path: Path) -> None:
+    found = set()
+    for number in range(2):
+        database = Database(f"sqlite:///{tmp_path}/{number}.sqlite")
+        schema.upgrade(database)
+        with database.read() as connection:
+            found |= set(connection.execute(text("SELECT value FROM secret UNION SELECT salt FROM link_key")).scalars())
+        database.close()
+    assert len(found) == 4
+    assert all(len(each) >= 32 and "<" not in each for each in found)
+
+
+def test_a_new_database_is_made_once_by_servers_that_start_at_once(tmp_path: Path) -> None:
+    def start(_: int) -> str | None:
+        with closing(Database(f"sqlite:///{tmp_path}/new.sqlite")) as database:
+            schema.upgrade(database)
+            return schema.version(database)
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(start, range(4))) == {schema.NEWEST}
+    assert list(tmp_path.glob("*.backup")) == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex, token_urlsafe
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, select, text
@@ -15,6 +18,7 @@ from soapstone.store import private, queue_schema
 from soapstone.store.database import Database
 from soapstone.store.numbers import handed_out, put_back
 from soapstone.store.tables import secrets
+from soapstone.store.timestamps import EPOCH
 from soapstone.store.transient_errors import translated
 
 if TYPE_CHECKING:
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 # not load them.
 NEWEST = "0022"
 
+
+# In the script of a new SQLite database: what each one has of its own, and where the indexes and triggers begin.
+_OWN = re.compile(r"<(\w+)>")
+INDEXES = "-- indexes and triggers"
 
 # Name of the row of `secret` that marks a backup.
 COPY = "copy"
@@ -40,9 +48,36 @@ def upgrade(database: Database, *, copied: bool = False) -> None:
     found = version(database)
     if found == NEWEST and not _queue_outdated(database):
         return
+    if found is None and database.kind == "sqlite":
+        with database.write(durable=True) as connection:
+            # Another process may have made it meanwhile.
+            if _version(connection) is None:
+                for statement in (each for part in new_database(database) for each in part):
+                    connection.exec_driver_sql(statement)
+                return
+    migrate(database, copied=copied)
+
+
+def new_database(database: Database) -> tuple[list[str], list[str]]:
+    """Return the statements that make a new SQLite database: tables with first rows, then indexes and triggers.
+
+    They make what the migrations make, in a tenth of the time.
+    """
+    own = {
+        "micros": str((now() - EPOCH) // timedelta(microseconds=1)),
+        "records": token_hex(16),
+        "salt": token_urlsafe(32),
+    }
+    script = _OWN.sub(lambda found: own[found[1]], database.statement("new"))
+    tables, _, rest = script.partition(f"{INDEXES}\n\n")
+    return tables.strip().split("\n\n"), rest.strip().split("\n\n")
+
+
+def migrate(database: Database, *, copied: bool = False) -> None:
+    """Run the migrations that a database lacks, as `upgrade` does."""
     from alembic import command
 
-    config = migrations()
+    found, config = version(database), migrations()
     if found not in (None, NEWEST):
         refuse_newer(database)
         if not copied:
