@@ -71,6 +71,7 @@ ON_TOP = {
     "shadow",
     "testing",
     "uvicorn_check",
+    "listening",
     "supervisor",
     "web_processes",
     "demo",

@@ -129,7 +129,8 @@ def test_one_is_killed_under_its_clients(serving: Served) -> None:
     wait_for(lambda: len([name for name in metrics(serving) if name.startswith("process_start")]) == 2, "not counted")
     counted = {polls(metrics(serving)) for _ in range(10)}
     assert len(counted) == 1
-    assert counted.pop() >= results["right"] + 1
+    # A call is counted right behind its answer: each of the two may have died in between.
+    assert counted.pop() >= results["right"] + 1 - 2
     assert httpx.get(f"{serving.base}/readyz", timeout=60).status_code == 200
     assert "the web process 1 ended with code -9" in serving.log()
     # A lock counts the failures of all processes (lk-13).
