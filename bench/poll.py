@@ -173,13 +173,13 @@ def bare(folder: Path) -> served.Server:
     return served.Server(command, port, folder / "uvicorn.log", core=SERVER_CORE, environment=environment)
 
 
-def add_jobs(records: Path) -> None:
+def add_jobs(records: Path, numbers: range = JOBS) -> None:
     """Store copies of the finished upload, and one more that nobody asks for, behind them."""
     with closing(sqlite3.connect(records, timeout=60)) as connection, connection:
         columns = [row[1] for row in connection.execute("PRAGMA table_info(job)") if row[1] != "id"]
         names = ", ".join(columns)
         copy = f"INSERT INTO job (id, {names}) SELECT ?, {names} FROM job WHERE id = {JOB}"
-        connection.executemany(copy, [(number,) for number in (*JOBS, JOBS.stop)])
+        connection.executemany(copy, [(number,) for number in (*numbers, numbers.stop)])
 
 
 @contextmanager

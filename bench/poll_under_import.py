@@ -96,6 +96,13 @@ class Waiting(threading.Thread):
             self.over.set()
 
 
+def waiting(server: served.Server, session: str, job: int) -> Waiting:
+    """Begin to look whether an import is over."""
+    wait = Waiting(lambda: served.wait_for_job(server.port, session, job, seconds=PATIENCE, pause=0.25))
+    wait.start()
+    return wait
+
+
 def beside_import(folder: Path, number: int, rows: int) -> tuple[list[load.Load], float, str, int, int]:
     """(loads, seconds, session, job, niceness of the worker) of one import."""
     with served.soapstone(folder) as server:
@@ -103,8 +110,7 @@ def beside_import(folder: Path, number: int, rows: int) -> tuple[list[load.Load]
         served.wait_for_job(server.port, session, 1)
         niceness = os.getpriority(os.PRIO_PROCESS, server.children()[0])
         job = upload(server, session, number, rows, folder / "upload.csv")
-        wait = Waiting(lambda: served.wait_for_job(server.port, session, job, seconds=PATIENCE, pause=0.25))
-        wait.start()
+        wait = waiting(server, session, job)
         loads = load.steady(server.port, streams(session, job, f"i{number}"), going=lambda _: not wait.over.is_set())
         wait.join()
         if wait.record.get("new_added") != str(rows):
