@@ -1,16 +1,13 @@
-"""Polls on PostgreSQL: getUploadJobStatus beside uvicorn's constant, two web processes, and what telling costs writers.
+"""Polls on PostgreSQL: getUploadJobStatus beside uvicorn's constant, and two web processes.
 
 Web processes run on the first core; the load, PostgreSQL and the worker on the second; 16 kept connections, rounds
 interleaved in one run, medians. The rows:
 
 - `repeated`: the same bytes again and again, from memory until something changes.
 - `new`: sessions ask for jobs in turn, so that no request comes twice within 127,000 of them.
-- `deaf`: the same two, where the web process does not hear of changes, because a trigger is disabled.
+- `unaware`: the same two, where the web process does not know of changes, because a trigger is disabled.
 - `two processes`: the repeated polls, half to each of two web processes on the one core.
 - `before`: the first two of another source tree, whose path is the third argument.
-
-Then commits of one row a second, over one connection and over four, in turn with and without the triggers: the state of
-a job, and a failed logon.
 
 Arguments: rounds (5), seconds of each measurement (3), the other source tree. Exit code 1 when a demand is missed.
 """
@@ -19,8 +16,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -39,14 +34,6 @@ import postgresql
 DEMAND = 0.25
 # The part of one process's polls in a second of processor time that two reach together.
 TOGETHER = 0.95
-# What telling costs at most, as a part of the time of a commit.
-COST = 0.10
-# Commits of one connection that are measured in a row, those before them, and how often in each round.
-COMMITS, WARM_UP, BLOCKS = 30, 5, 5
-WRITES = {
-    "a job's state": "UPDATE job SET step = step WHERE id = %(number)s",
-    "a failed logon": "INSERT INTO logon_failure (count_key, failed_at) VALUES (gen_random_uuid()::text, 0)",
-}
 
 
 def web(stack: ExitStack, folder: Path, url: str, source: Path | None = None) -> served.Server:
@@ -107,61 +94,12 @@ class Pair:
         return answers / (sum(row.server.cpu() for row in self.rows) - used)
 
 
-def commits(url: str, statement: str, connections: int) -> list[float]:
-    """Seconds that each commit takes, of so many connections at once."""
-    import psycopg
-
-    took: list[float] = []
-
-    def run(number: int) -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
-            for _ in range(WARM_UP):
-                connection.execute(statement.encode(), {"number": number})
-            barrier.wait()
-            for _ in range(COMMITS):
-                began = time.perf_counter()
-                connection.execute(statement.encode(), {"number": number})
-                took.append(time.perf_counter() - began)
-
-    barrier = threading.Barrier(connections)
-    threads = [threading.Thread(target=run, args=(number + 1,)) for number in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return took
-
-
-def tell(url: str, tells: bool) -> None:
-    """Enable or disable the triggers."""
+def stop_counting(url: str) -> None:
+    """Disable a trigger, so that no web process can know of changes."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        for table in ("job", "logon_failure"):
-            connection.execute(
-                f"ALTER TABLE {table} {'ENABLE' if tells else 'DISABLE'} TRIGGER tell_of_change".encode()
-            )
-
-
-def writes(url: str, rounds: int) -> bool:
-    """Print what telling costs; whether it is more than it may be."""
-    missed = False
-    for name, statement in WRITES.items():
-        for connections in (1, 4):
-            took: dict[bool, list[float]] = {True: [], False: []}
-            for _ in range(BLOCKS * rounds):
-                for tells in (True, False):
-                    tell(url, tells)
-                    took[tells] += commits(url, statement, connections)
-            cost = median(took[True]) / median(took[False]) - 1
-            verdict = ""
-            if connections == 1:
-                verdict = f", at most {COST:.0%} demanded: {'met' if cost <= COST else 'MISSED'}"
-                missed = missed or cost > COST
-            print(
-                f"{name}, {connections} at once: {median(took[False]) * 1e6:,.0f} us, telling adds {cost:+.1%}{verdict}"
-            )
-    return missed
+        connection.execute("ALTER TABLE job DISABLE TRIGGER count_change")
 
 
 def main() -> None:
@@ -174,12 +112,12 @@ def main() -> None:
         server = stack.enter_context(postgresql.server())
         served.pin(server.process(), poll.LOAD_CORE)
         url = stack.enter_context(database(server, folder / "polls", None))
-        deaf_url = stack.enter_context(database(server, folder / "deaf", None))
-        tell(deaf_url, False)
+        unaware_url = stack.enter_context(database(server, folder / "unaware", None))
+        stop_counting(unaware_url)
         ours = web(stack, folder / "polls", url)
         measured = [*polls(("repeated", "new"), ours)]
-        deaf = web(stack, folder / "deaf", deaf_url)
-        measured += polls(("repeated, deaf", "new, deaf"), deaf)
+        unaware = web(stack, folder / "unaware", unaware_url)
+        measured += polls(("repeated, unaware", "new, unaware"), unaware)
         if before is not None:
             old = stack.enter_context(database(server, folder / "before", before))
             measured += polls(("repeated, before", "new, before"), web(stack, folder / "before", old, before))
@@ -206,7 +144,6 @@ def main() -> None:
         missed = ratio < DEMAND or median(together) < TOGETHER
         print(f"repeated / constant {ratio:.2f}, at least {DEMAND:g} demanded")
         print(f"two processes / one, in processor time: {median(together):.2f}, at least {TOGETHER:g} demanded")
-        missed = writes(url, rounds) or missed
     sys.exit(1 if missed else 0)
 
 

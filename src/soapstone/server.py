@@ -112,7 +112,7 @@ class Application:
         self._product = product
         settings = product.settings
         self._calls = RecentCalls()
-        product.database.listen()
+        product.database.follow_changes()
         self._watch = RecordWatch(product.database.change_token(), product.database.path)
         self._shortcuts: dict[str, Shortcut] = {}
         # Ids of the requests that are answered from memory: random ones would cost a system call each.

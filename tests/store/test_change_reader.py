@@ -1,7 +1,8 @@
-"""A listening process knows what others committed 100 ms ago, or knows that it does not know."""
+"""A process knows what others committed 100 ms ago, or knows that it does not know."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -14,17 +15,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url, select
 from tests.postgresql import Databases
 
 from soapstone.accounts.account import Accounts
-from soapstone.store import listener
+from soapstone.store import change_reader
+from soapstone.store.change_reader import ChangeReader, ChangeState
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, metadata
 
-TRIGGERED: dict[str, str] = import_module(
-    "soapstone.store.migrations.versions.0021_changes_that_web_processes_hear_of"
-).TABLES
+TRIGGERED: dict[str, str] = import_module("soapstone.store.migrations.versions.0026_changes_that_are_counted").TABLES
 PATIENCE = 20.0
 
 
@@ -43,9 +45,9 @@ def other(database_url: str) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture
 def token(database: Database) -> Callable[[], int | None]:
-    """The token of a process that listens already."""
+    """The token of a process that follows changes already."""
     watch = database.change_token()
-    database.listen()
+    database.follow_changes()
     wait_until(lambda: watch.token() is not None)
     return watch.token
 
@@ -66,8 +68,8 @@ def known(token: Callable[[], int | None]) -> int:
 
 
 def backend(other: psycopg.Connection[Any]) -> int:
-    """The process of the server that serves the listening connection."""
-    here = "datname = current_database() AND application_name = 'soapstone_listener'"
+    """The process of the server that serves the reading connection."""
+    here = "datname = current_database() AND application_name = 'soapstone_changes'"
     query = f"SELECT pid FROM pg_stat_activity WHERE {here}".encode()
     (found,) = other.execute(query).fetchone() or (0,)
     return int(found)
@@ -88,7 +90,7 @@ def add_account(other: psycopg.Connection[Any], name: str) -> int:
     return int(number)
 
 
-def test_a_process_that_does_not_listen_knows_nothing(database: Database) -> None:
+def test_a_process_that_follows_no_changes_knows_nothing(database: Database) -> None:
     assert database.change_token().token() is None
 
 
@@ -109,9 +111,88 @@ def test_a_commit_of_another_program_counts_within_100_ms(
     ):
         before = known(token)
         other.execute(change.encode())
-        # Not before: a token that is given out later is of a round trip that began after the commit.
-        time.sleep(listener.FRESH)
+        # Not before: a token that is given out later is of a reading that began after the commit.
+        time.sleep(change_reader.FRESH)
         assert token() != before, change
+
+
+@pytest.mark.parametrize("ends", ["at once", "after another began", "after another ended"])
+def test_a_commit_long_after_its_change_was_counted(
+    token: Callable[[], int | None], other: psycopg.Connection[Any], database_url: str, ends: str
+) -> None:
+    """The sequence moves before the commit: the transactions that are under way then are watched to their end."""
+    add_account(other, "ONE")
+    with psycopg.connect(database_url) as slow, psycopg.connect(database_url) as beside:
+        slow.execute("UPDATE account SET name = 'OTHER'")
+        time.sleep(change_reader.FRESH)
+        known(token)
+        if ends != "at once":
+            beside.execute("INSERT INTO secret (name, value) VALUES ('x', 'y')")
+        if ends == "after another ended":
+            beside.commit()
+        time.sleep(change_reader.FRESH)
+        before = known(token)
+        time.sleep(2 * change_reader.FRESH)
+        assert known(token) == before
+        slow.commit()
+        time.sleep(change_reader.FRESH)
+        assert token() != before
+        # What began later and counted nothing is no change.
+        after = known(token)
+        beside.commit()
+        time.sleep(change_reader.FRESH)
+        assert known(token) == after
+
+
+class Transactions:
+    """A model of the server: transactions that begin, count and commit; a reading in two steps."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.next_id = 3
+        self.running: list[int] = []
+        self.counted: set[int] = set()
+        # Of those that counted, in the order of their commits.
+        self.committed: list[int] = []
+
+    def do(self, step: str, which: int) -> None:
+        if step == "begin":
+            self.running.append(self.next_id)
+            self.next_id += 1
+        elif self.running:
+            each = self.running[which % len(self.running)]
+            if step == "count":
+                self.number += 1
+                self.counted.add(each)
+            else:
+                self.running.remove(each)
+                self.committed += [each] if each in self.counted and step == "commit" else []
+
+    def snapshot(self) -> str:
+        first = min(self.running, default=self.next_id)
+        return f"{first}:{self.next_id}:{','.join(map(str, self.running))}"
+
+
+STEP = st.tuples(
+    st.sampled_from(["begin", "begin", "count", "count", "commit", "commit", "roll back"]), st.integers(0, 9)
+)
+
+
+@given(st.lists(st.tuples(st.lists(STEP, max_size=6), st.lists(STEP, max_size=3)), min_size=2, max_size=12))
+def test_readings_that_do_not_differ_have_no_commit_between_them(rounds: list[tuple[list[Any], list[Any]]]) -> None:
+    """`rounds`: what happens before a reading, and between its number and its snapshot."""
+    server, state = Transactions(), ChangeState()
+    seen = 0
+    for before, within in rounds:
+        for step in before:
+            server.do(*step)
+        # What is committed by now must show in this reading, if it was not before the snapshot of the last one.
+        missed, number = len(server.committed) > seen, server.number
+        for step in within:
+            server.do(*step)
+        seen_now = len(server.committed)
+        assert state.differs(f"{number} {server.snapshot()}") or not missed
+        seen = seen_now
 
 
 def test_what_the_process_wrote_counts_at_once(database: Database, token: Callable[[], int | None]) -> None:
@@ -133,20 +214,20 @@ def test_so_does_what_it_wrote_by_another_pool(
 
 
 def test_what_changes_no_answer_does_not_count(token: Callable[[], int | None], other: psycopg.Connection[Any]) -> None:
-    """Looks for a job, numbers of contacts, counts of members, and what was rolled back."""
+    """Looks for a job, leases, failed logons, numbers of contacts, and counts of members."""
     account = add_account(other, "ONE")
     other.execute("INSERT INTO list (account_id, name, created_at) VALUES (%s, 'x', 0)", [account])
-    other.execute("INSERT INTO logon_failure (count_key, failed_at) VALUES ('x', 0)")
-    time.sleep(2 * listener.FRESH)
+    other.execute("INSERT INTO job (account_id, kind, submitted_at, due_at) VALUES (%s, 'import', 0, 0)", [account])
+    time.sleep(2 * change_reader.FRESH)
     before = known(token)
+    other.execute("INSERT INTO logon_failure (count_key, failed_at) VALUES ('x', 0)")
     other.execute("UPDATE job SET state = state WHERE false")
+    other.execute("UPDATE job SET lease_until = 7")
     other.execute("UPDATE account SET last_number = last_number + 1")
     other.execute("UPDATE list SET subscribed = subscribed + 1")
     other.execute("INSERT INTO secret (name, value) VALUES ('x', 'y')")
     other.execute("DELETE FROM logon_failure")
-    with other.transaction(force_rollback=True):
-        add_account(other, "TWO")
-    time.sleep(2 * listener.FRESH)
+    time.sleep(2 * change_reader.FRESH)
     assert known(token) == before
 
 
@@ -158,13 +239,13 @@ def test_a_connection_that_was_ended_is_noticed_and_comes_back(
         before = known(token)
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [backend(other)])
         add_account(other, f"A{number}")
-        time.sleep(listener.FRESH)
+        time.sleep(change_reader.FRESH)
         assert token() != before
         known(token)
-    told = [each.getMessage() for each in caplog.records if each.name == listener.__name__]
+    told = [each.getMessage() for each in caplog.records if each.name == change_reader.__name__]
     assert [line.partition(":")[0] for line in told] == [
-        "changes are not heard of, so each poll is worked out",
-        "changes are heard of again",
+        "changes are not known, so each poll is worked out",
+        "changes are known again",
     ] * 3
 
 
@@ -174,84 +255,132 @@ def test_a_server_process_that_stands_still_is_noticed(
     """Nobody commits meanwhile: it may stand still with a lock that commits wait for."""
     known(token)
     with stopped(backend(other)):
-        time.sleep(listener.FRESH)
+        time.sleep(change_reader.FRESH)
         assert token() is None
-        time.sleep(listener.FRESH)
+        time.sleep(change_reader.FRESH)
         assert token() is None
     before = known(token)
     add_account(other, "ONE")
-    time.sleep(listener.FRESH)
+    time.sleep(change_reader.FRESH)
     assert token() != before
 
 
 def test_a_thread_that_stands_still_is_noticed(
     token: Callable[[], int | None], other: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It sleeps between a round trip and the next, as a thread does that gets no turn."""
+    """It sleeps between a reading and the next, as a thread does that gets no turn."""
     goes_on, stands = threading.Event(), threading.Event()
-    real = psycopg.Connection.execute
+    real = ChangeReader._read
 
-    def execute(connection: Any, query: Any, *arguments: Any, **options: Any) -> Any:
-        if query == "SELECT 1":
-            stands.set()
-            assert goes_on.wait(PATIENCE)
-        return real(connection, query, *arguments, **options)
+    def read(reader: ChangeReader, connection: Any) -> str:
+        stands.set()
+        assert goes_on.wait(PATIENCE)
+        return real(reader, connection)
 
     before = known(token)
-    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    monkeypatch.setattr(ChangeReader, "_read", read)
+    wait_until(lambda: token() is None)
     assert stands.wait(PATIENCE)
     add_account(other, "ONE")
-    time.sleep(listener.FRESH)
+    time.sleep(change_reader.FRESH)
     assert token() is None
     goes_on.set()
     assert known(token) > before
 
 
 def test_nobody_asks_and_the_connection_rests(
-    database: Database, token: Callable[[], int | None], other: psycopg.Connection[Any]
+    database: Database, token: Callable[[], int | None], other: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first who asks after a while is told that nothing is known, and wakes it."""
+    """The first who asks after a while is told that nothing is known, and makes it read."""
+    readings: list[str] = []
+    real = ChangeReader._read
+
+    def read(reader: ChangeReader, connection: Any) -> str:
+        readings.append(real(reader, connection))
+        return readings[-1]
+
     known(token)
-    time.sleep(listener.ASKED + listener.FRESH)
-    resting = database._listener
-    assert resting is not None
-    # Some time after one of its rare round trips.
-    wait_until(lambda: time.monotonic() - resting._known_at > 2 * listener.FRESH)
-    before = token()
-    assert before is None
+    time.sleep(2 * change_reader.FRESH)
+    monkeypatch.setattr(ChangeReader, "_read", read)
+    time.sleep(4 * change_reader.FRESH)
+    assert len(readings) <= 1
+    assert token() is None
     add_account(other, "ONE")
     known(token)
+    assert readings
 
 
-def test_without_its_triggers_it_does_not_listen(
+def test_calls_wait_for_a_reading_together(
+    database: Database, token: Callable[[], int | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many calls that find the token out of date cost one reading; what stands still costs them little time."""
+    readings: list[str] = []
+    real = ChangeReader._read
+
+    def read(reader: ChangeReader, connection: Any) -> str:
+        readings.append(real(reader, connection))
+        return readings[-1]
+
+    known(token)
+    watch = database.change_token()
+
+    async def ask() -> list[int | None]:
+        return await asyncio.gather(*(watch.renewed() for _ in range(100)))
+
+    time.sleep(2 * change_reader.FRESH)
+    monkeypatch.setattr(ChangeReader, "_read", read)
+    wait_until(lambda: None not in asyncio.run(ask()))
+    few = len(readings)
+    time.sleep(2 * change_reader.FRESH)
+    asyncio.run(ask())
+    assert len(readings) - few <= 3
+    goes_on = threading.Event()
+    monkeypatch.setattr(ChangeReader, "_read", lambda *given: str(goes_on.wait(PATIENCE) and real(*given)))
+    time.sleep(2 * change_reader.FRESH)
+    began = time.monotonic()
+    assert set(asyncio.run(ask())) == {None}
+    assert time.monotonic() - began < 20 * change_reader.PATIENCE
+    goes_on.set()
+
+
+def test_without_its_triggers_it_knows_nothing(
     database: Database, other: psycopg.Connection[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     """An operator may have left them disabled after loading rows."""
     other.execute("ALTER TABLE job DISABLE TRIGGER USER")
     watch = database.change_token()
-    database.listen()
-    wait_until(lambda: "the triggers that tell of changes are missing or disabled" in caplog.text)
+    database.follow_changes()
+    wait_until(lambda: "the triggers that count changes are missing or disabled" in caplog.text)
     assert watch.token() is None
     other.execute("ALTER TABLE job ENABLE TRIGGER USER")
     known(watch.token)
-    assert caplog.text.count("changes are not heard of") == 1
+    assert caplog.text.count("changes are not known") == 1
 
 
-def test_a_pooler_that_drops_notifications_is_noticed(
-    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_transactions_are_of_the_usual_kind(
+    database: Database, database_url: str, other: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As pgbouncer in transaction mode: what comes while no query runs is lost."""
-    monkeypatch.setattr(psycopg.Connection, "notifies", lambda *_, **__: iter(()))
-    monkeypatch.setattr(listener, "PROOF", 0.2)
-    watch = database.change_token()
-    database.listen()
-    wait_until(lambda: "notifications do not arrive through this connection" in caplog.text)
-    assert watch.token() is None
-    time.sleep(3 * listener.RETRY)
-    assert caplog.text.count("each poll is worked out") == 1
+    """In others the snapshot would be from before the number."""
+    found: list[Any] = []
+    real = ChangeReader._read
+
+    def read(reader: ChangeReader, connection: Any) -> str:
+        found.append(connection.execute("SHOW transaction_isolation").fetchone())
+        return real(reader, connection)
+
+    monkeypatch.setattr(ChangeReader, "_read", read)
+    name = make_url(database_url).database
+    other.execute(f"ALTER DATABASE {name} SET default_transaction_isolation TO 'repeatable read'".encode())
+    try:
+        watch = database.change_token()
+        database.follow_changes()
+        known(watch.token)
+        assert set(found) == {("read committed",)}
+    finally:
+        other.execute(f"ALTER DATABASE {name} RESET default_transaction_isolation".encode())
 
 
-def test_values_are_cached_while_it_listens(
+def test_values_are_cached_while_changes_are_known(
     database: Database, token: Callable[[], int | None], other: psycopg.Connection[Any]
 ) -> None:
     readings: list[int] = []
@@ -269,7 +398,7 @@ def test_values_are_cached_while_it_listens(
         recall()
     assert len(readings) < 50
     add_account(other, "ONE")
-    time.sleep(listener.FRESH)
+    time.sleep(change_reader.FRESH)
     assert database.recall("accounts", read) == 1
     database.close()
     assert token() is None
@@ -277,15 +406,13 @@ def test_values_are_cached_while_it_listens(
 
 def test_each_trigger_is_there(database: Database, other: psycopg.Connection[Any]) -> None:
     """The number that a process expects is that of the migration, and columns that are left out change no answer."""
-    assert 2 * len(TRIGGERED) == listener.TRIGGERS
+    assert 2 * len(TRIGGERED) == change_reader.TRIGGERS
     columns = TRIGGERED["account"].partition(" UPDATE OF ")[2].split(", ")
-    assert set(metadata.tables["account"].columns.keys()) - set(columns) == {
-        "id",
-        "last_number",
-        "created_at",
-    }
-    (found,) = other.execute("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'tell_of_%'").fetchone() or (0,)
-    assert found == listener.TRIGGERS
+    assert set(metadata.tables["account"].columns.keys()) - set(columns) == {"id", "last_number", "created_at"}
+    columns = TRIGGERED["job"].partition(" UPDATE OF ")[2].split(", ")
+    assert set(metadata.tables["job"].columns.keys()) - set(columns) == {"id", "lease_until"}
+    (found,) = other.execute("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'count_%'").fetchone() or (0,)
+    assert found == change_reader.TRIGGERS
 
 
 def test_closing_ends_its_connection(

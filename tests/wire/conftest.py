@@ -216,6 +216,9 @@ class Rows:
             self._reads.append(row)
         return self.rows[row]
 
+    async def renewed(self) -> int | None:
+        return self.token()
+
     def token(self) -> int | None:
         return self.version
 

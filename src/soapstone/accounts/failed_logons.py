@@ -77,10 +77,16 @@ class FailedLogons:
                         connection.execute(select(func.pg_advisory_xact_lock(number)))
                 moment = now()
                 connection.execute(self._too_old(moment))
-                if self.reached(connection, counts):
-                    raise CountReached
+                known = self._rows(connection, counts, moment)
+                with self._lock:
+                    if self._reached(known, counts, moment):
+                        raise CountReached
+                    locks = self._reached([*known, *((count.key, moment) for count in counts)], counts, moment)
                 values = [{"count_key": count.key, "failed_at": moment} for count in counts]
                 rows = connection.execute(insert(logon_failures).returning(logon_failures.c.id), values).scalars().all()
+                if locks:
+                    # A caller who is known is refused from now on.
+                    self._database.count_change(connection)
                 return Attempt(counts, moment, rows)
         except RecordsUnavailable as reason:
             return self._begin_in_memory(counts, reason)

@@ -1,12 +1,13 @@
-"""Hearing of changes: a connection to PostgreSQL that listens to what the triggers of the tables tell."""
+"""Changes on PostgreSQL: a connection that reads how far the triggers of the tables have counted them."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
-from uuid import uuid4
 from weakref import WeakSet
 
 from sqlalchemy import Engine
@@ -18,67 +19,110 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# What the function of the triggers (migration 0021) notifies.
-CHANNEL = "soapstone_change"
-# How many triggers there are: two for each of ten tables.
-TRIGGERS = 20
+# How many triggers there are (migration 0026): two for each of nine tables.
+TRIGGERS = 18
 # Seconds after which a change of another process counts at the latest.
 FRESH = 0.1
-# Seconds between two round trips while somebody asks, and while nobody does.
-PAUSE, IDLE_PAUSE = 0.025, 1.0
-# Seconds after which nobody asks any more.
-ASKED = 1.0
-# Seconds that a notification of another connection may take at the start.
-PROOF = 2.0
+# Age of what is known, in seconds, from which on who asks makes the thread read again.
+AGED = FRESH / 2
+# Seconds between two readings while nobody asks, which find out that a connection is lost.
+IDLE_PAUSE = 5.0
+# Seconds that a call waits for a reading, rather than to work out an answer.
+PATIENCE = 0.1
 # Seconds between two attempts to connect: the first, and the longest.
 RETRY, LONGEST_RETRY = 0.1, 30.0
 # Seconds until a connection to a host that does not answer counts as lost.
 _LOST = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 
 
-class _Deaf(Exception):
-    """Notifications do not arrive here; the message says why."""
+class Uncounted(Exception):
+    """Changes are not counted; the message says why."""
 
 
-class Listener:
-    """One listening connection of a process, in a thread of its own, and the token that follows from it.
+class ChangeState:
+    """What follows from one reading after the other.
 
-    PostgreSQL hands a listening connection all notifications of commits that were acknowledged before it answers a
-    query. So after a round trip everything is known that others committed before it began, and for `FRESH` seconds the
-    token is valid: without a newer round trip, for whatever reason, it is None.
+    A reading is the last number of the sequence that the triggers advance, and then a snapshot. The number moves before
+    its transaction commits. So until all transactions have ended that were under way when a new number was seen, those
+    of them that are still under way are part of the state: each of their ends may be the change. Everything that
+    commits between two readings of the same state is no change: it would have moved the number, or ended.
+    """
+
+    def __init__(self) -> None:
+        self._number = ""
+        # The transaction that was to begin next when the number was seen first, and those before it that still run.
+        self._border = 0
+        self._running: frozenset[int] = frozenset()
+
+    def differs(self, reading: str) -> bool:
+        """Take a reading, `NUMBER XMIN:XMAX:XID,XID…`; return whether there may be a change since the one before."""
+        number, _, snapshot = reading.partition(" ")
+        _, following, running = snapshot.split(":")
+        moved = number != self._number
+        if moved:
+            self._number, self._border = number, int(following)
+        left = frozenset(each for each in map(int, filter(None, running.split(","))) if each < self._border)
+        if not moved and left == self._running:
+            return False
+        self._running = left
+        return True
+
+
+class ChangeReader:
+    """One connection of a process that reads what is counted, in a thread of its own, and the token that follows.
+
+    A reading tells of everything that others committed before it began. For `FRESH` seconds from then on the token is
+    valid: without a newer reading, for whatever reason, it is None.
     """
 
     # All of this process: what a process wrote it sees at once, by whichever connections.
-    _here: ClassVar[WeakSet[Listener]] = WeakSet()
+    _here: ClassVar[WeakSet[ChangeReader]] = WeakSet()
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._here.add(self)
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        self._asked = False
         self._closed = threading.Event()
-        # Changes so far: commits of this process, those heard of, and each beginning of listening.
+        # Changes so far: commits of this process, changed states, and each beginning of a connection.
         self._changes = 0
-        self._changing = threading.Lock()
-        # Monotonic times: when the last successful round trip began, and when somebody last asked.
+        self._lock = threading.Lock()
+        # Monotonic time at which the last successful reading began.
         self._known_at = float("-inf")
-        self._asked_at = float("-inf")
+        # Those who wait for the next reading, by their event loops.
+        self._waiting: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._told = False
 
     def start(self) -> None:
-        """Begin to listen. Once for all."""
+        """Begin to read. Once for all."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="changes", daemon=True)
             self._thread.start()
 
     def token(self) -> int | None:
         """Return a number that is another one after each change; None if changes may have been missed."""
-        self._asked_at = moment = time.monotonic()
-        if moment - self._known_at < FRESH:
-            # Read after the age: a number from before that round trip would lack what came to light in it.
-            return self._changes
-        self._wake.set()
-        return None
+        age = time.monotonic() - self._known_at
+        if age >= AGED and not self._asked:
+            self._asked = True
+            self._wake.set()
+        # Read after the age: a number from before that reading would lack what came to light in it.
+        return self._changes if age < FRESH else None
+
+    async def renewed(self) -> int | None:
+        """Return the token, after a new reading if it is out of date; None if there is none soon.
+
+        All calls that wait share one reading, which costs less than to work out an answer.
+        """
+        token = self.token()
+        if token is None and self._known_at > float("-inf"):
+            loop = asyncio.get_running_loop()
+            with self._lock:
+                reading = self._waiting.setdefault(loop, loop.create_future())
+            self._wake.set()
+            await asyncio.wait([reading], timeout=PATIENCE)
+            token = self.token()
+        return token
 
     def note_change(self) -> None:
         """Count a commit of this process on this database, after it."""
@@ -87,7 +131,7 @@ class Listener:
                 each._count()
 
     def _count(self) -> None:
-        with self._changing:
+        with self._lock:
             self._changes += 1
 
     def close(self) -> None:
@@ -98,70 +142,77 @@ class Listener:
             self._thread.join(5.0)
         self._known_at = float("-inf")
 
-    def _listen(self) -> None:
+    def _run(self) -> None:
         pause = RETRY
         while not self._closed.is_set():
             try:
                 with self._connect() as connection:
                     self._prepare(connection)
                     pause = RETRY
-                    self._say_heard()
+                    self._say_known()
                     self._follow(connection)
             except Exception as error:
                 self._known_at = float("-inf")
                 if not self._closed.is_set():
-                    self._say_deaf(error)
+                    self._say_unknown(error)
             self._closed.wait(pause)
             pause = min(2 * pause, LONGEST_RETRY)
 
     def _connect(self) -> Connection[Any]:
         arguments, options = self._engine.dialect.create_connect_args(self._engine.url)
-        options = {"connect_timeout": 10, "application_name": "soapstone_listener", **_LOST, **options}
+        options = {"connect_timeout": 10, "application_name": "soapstone_changes", **_LOST, **options}
         connection: Connection[Any] = self._engine.dialect.loaded_dbapi.connect(*arguments, **options, autocommit=True)
         return connection
 
     def _prepare(self, connection: Connection[Any]) -> None:
-        """Begin to listen. Raises _Deaf if changes would be missed.
-
-        A pooler in transaction mode accepts LISTEN, and drops what is notified later, while no query runs. So a
-        notification of another connection must arrive by itself.
-        """
-        query = "SELECT count(*) FROM pg_trigger WHERE tgfoid = to_regproc('tell_of_change') AND tgenabled = 'O'"
+        """Raise Uncounted if changes are not counted."""
+        query = "SELECT count(*) FROM pg_trigger WHERE tgfoid = to_regproc('count_change') AND tgenabled = 'O'"
         found = connection.execute(query).fetchone()
         if found is None or found[0] != TRIGGERS:
-            raise _Deaf("the triggers that tell of changes are missing or disabled")
-        word = uuid4().hex
-        connection.execute(f"LISTEN {CHANNEL}".encode())
-        with self._engine.connect() as other:
-            other.exec_driver_sql("SELECT pg_notify(%s, %s)", (CHANNEL, word))
-            other.commit()
-        end = time.monotonic() + PROOF
-        while time.monotonic() < end and not self._closed.is_set():
-            if any(each.payload == word for each in connection.notifies(timeout=0.1)):
-                return
-        raise _Deaf("notifications do not arrive through this connection")
+            raise Uncounted("the triggers that count changes are missing or disabled")
+        # In other transactions the snapshot would be older than the number.
+        connection.execute("SET default_transaction_isolation TO 'read committed'")
 
     def _follow(self, connection: Connection[Any]) -> None:
-        """Keep the token valid until the connection breaks or is closed."""
-        # Before the first round trip is over, the token is None.
-        self._count()
+        """Keep the token valid, as long as somebody asks, until the connection breaks or is closed."""
+        state = ChangeState()
         while not self._closed.is_set():
+            self._wake.clear()
+            self._asked = False
             began = time.monotonic()
-            connection.execute("SELECT 1")
-            for _ in connection.notifies(timeout=0):
+            if state.differs(self._read(connection)):
                 self._count()
             self._known_at = began
-            # Ends early when somebody asks for a token that is out of date.
-            self._wake.wait(PAUSE if began - self._asked_at < ASKED else IDLE_PAUSE)
-            self._wake.clear()
+            self._tell_waiting()
+            self._wake.wait(IDLE_PAUSE)
 
-    def _say_deaf(self, error: Exception) -> None:
+    def _read(self, connection: Connection[Any]) -> str:
+        # In one call that needs the interpreter's lock at its end only: in a busy process each turn takes 5 ms.
+        result = connection.pgconn.exec_(b"SELECT change_state()")
+        if result.ntuples != 1 or (value := result.get_value(0, 0)) is None:
+            raise Uncounted(result.error_message.decode(errors="replace").strip() or "the connection is lost")
+        return value.decode()
+
+    def _tell_waiting(self) -> None:
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for loop, reading in waiting.items():
+            # A loop that is closed waits for nothing.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_finish, reading)
+
+    def _say_unknown(self, error: Exception) -> None:
         if not self._told:
             self._told = True
-            words = str(error) if isinstance(error, _Deaf) else driver_words(error)
-            log.warning("changes are not heard of, so each poll is worked out: %s", words)
+            words = str(error) if isinstance(error, Uncounted) else driver_words(error)
+            log.warning("changes are not known, so each poll is worked out: %s", words)
 
-    def _say_heard(self) -> None:
+    def _say_known(self) -> None:
         if self._told:
             self._told = False
-            log.info("changes are heard of again")
+            log.info("changes are known again")
+
+
+def _finish(reading: asyncio.Future[None]) -> None:
+    if not reading.done():
+        reading.set_result(None)

@@ -20,8 +20,8 @@ from sqlalchemy.pool import QueuePool
 
 from soapstone.errors import InvalidError
 from soapstone.store import postgresql, private, recorded_reads
+from soapstone.store.change_reader import ChangeReader
 from soapstone.store.change_token import ChangeToken
-from soapstone.store.listener import Listener
 from soapstone.store.read_cache import ReadCache
 from soapstone.store.transient_errors import (
     ALL_TAKEN,
@@ -107,7 +107,7 @@ class Database:
         except ModuleNotFoundError:
             raise InvalidError("PostgreSQL needs the package with its extra postgresql.") from None
         recorded_reads.listen(self.engine)
-        self._listener = Listener(self.engine) if self.path is None else None
+        self._reader = ChangeReader(self.engine) if self.path is None else None
         self._recall = ReadCache(self.change_token)
         if self.path is not None:
             _configure_sqlite(self.engine)
@@ -134,15 +134,20 @@ class Database:
 
     def change_token(self) -> ChangeToken:
         """Open a change token, for one thread."""
-        return ChangeToken(self.path, self._listener)
+        return ChangeToken(self.path, self._reader)
 
-    def listen(self) -> None:
-        """Hear of the changes of other processes from now on, for change tokens and `recall`.
+    def follow_changes(self) -> None:
+        """Know of the changes of other processes from now on, for change tokens and `recall`.
 
         For web processes: on PostgreSQL it takes a connection and a thread. SQLite needs neither.
         """
-        if self._listener is not None:
-            self._listener.start()
+        if self._reader is not None:
+            self._reader.start()
+
+    def count_change(self, connection: Connection) -> None:
+        """Let other processes know that what a transaction has written changes answers, where no trigger counts it."""
+        if self.kind == "postgresql":
+            connection.exec_driver_sql("SELECT nextval('change_number')")
 
     def recall(self, key: Hashable, read: Callable[[], T]) -> T:
         """Return the result of `read`, cached under this key until the next commit: see ReadCache.get."""
@@ -185,8 +190,8 @@ class Database:
             raise
         finally:
             # Also after an error, which may be the loss of the answer to a commit.
-            if self._listener is not None:
-                self._listener.note_change()
+            if self._reader is not None:
+                self._reader.note_change()
         self._failed = None
 
     def touch(self, statement: Executable) -> None:
@@ -355,8 +360,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._recall.close()
-        if self._listener is not None:
-            self._listener.close()
+        if self._reader is not None:
+            self._reader.close()
         self.engine.dispose()
 
 

@@ -17,7 +17,7 @@ MOST_VALUES = 1024
 class ReadCache:
     """Caches values by their keys until the next commit of any connection; for any number of threads.
 
-    `watch` opens a change token. On PostgreSQL a process that does not listen caches nothing, and commits of other
+    `watch` opens a change token. On PostgreSQL a process that follows no changes caches nothing, and commits of other
     processes count within 100 ms.
     """
 

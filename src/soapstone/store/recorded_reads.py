@@ -66,8 +66,8 @@ class RecordWatch:
 
     def __init__(self, watch: ChangeToken, path: Path | None) -> None:
         self._watch = watch
-        self.token = watch.token
-        # PostgreSQL's changes by other processes are heard of a little later.
+        self.token, self.renewed = watch.token, watch.renewed
+        # PostgreSQL's changes by other processes are known a little later.
         self.exact = path is not None
         self._connection: sqlite3.Connection | None = None
         if path is not None:

@@ -112,11 +112,16 @@ class AnswerCache:
     def __init__(self, operations: Collection[str], records: Records) -> None:
         self.operations = frozenset(operations)
         self.records = records
+        self._names = [name.encode() for name in self.operations]
         self._key = secrets.token_bytes(32)
         self._layouts: OrderedDict[bytes, Layout] = OrderedDict()
         self._callers: OrderedDict[bytes, KnownCaller] = OrderedDict()
         self._answers: OrderedDict[tuple[Any, ...], KnownAnswer] = OrderedDict()
         self._contexts = _Contexts()
+
+    def concerns(self, body: bytes) -> bool:
+        """Return whether a request may be for one of the operations."""
+        return any(name in body for name in self._names)
 
     def find(self, kind: bytes, sender: bytes, body: bytes, token: Hashable | None) -> Found | None:
         """Return the answer to a request; None if anything of it is unknown or may have changed since the `token`.

@@ -176,6 +176,8 @@ class Endpoint:
             if not foreign and 0 < (_length(headers) or 0) <= self._largest_known and b"expect" not in headers:
                 body, receive = await _peek(receive)
                 token = self._memory.records.token()
+                if token is None and body is not None and self._memory.concerns(body):
+                    token = await self._memory.records.renewed()
                 found = None if body is None else self._memory.find(kind, sender, body, token)
             if found is not None:
                 answer = found.answer.answer

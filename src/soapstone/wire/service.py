@@ -79,6 +79,9 @@ class Records(Protocol):
     def token(self) -> Hashable | None:
         """Return what changes with every change of the records; None for unknown."""
 
+    async def renewed(self) -> Hashable | None:
+        """Return the same, after a short wait if that makes it known."""
+
     def recorded(self) -> AbstractContextManager[Sequence[Any]]:
         """Record what is read in a block, in any thread; the sequence is complete at its end."""
 
@@ -92,6 +95,9 @@ class NoRecords:
     exact = False
 
     def token(self) -> None:
+        """Return None."""
+
+    async def renewed(self) -> None:
         """Return None."""
 
     @contextmanager
