@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from types import MappingProxyType
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -68,8 +67,7 @@ class Metrics:
     """The metrics. Calls are counted on the event loop; `page` is thread-safe.
 
     `operations` holds the operations by contract, which bound the labels. `token` is the monitors' credential,
-    `process` the one of several web processes that this is. `bucket_requests` counts this process's requests to the
-    bucket by their end.
+    `process` the one of several web processes that this is.
     """
 
     def __init__(
@@ -78,7 +76,6 @@ class Metrics:
         operations: Mapping[str, Collection[str]],
         token: str,
         process: WebProcess | None = None,
-        bucket_requests: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._token = token.encode()
         self._operations = {contract: frozenset(names) for contract, names in operations.items()}
@@ -115,7 +112,9 @@ class Metrics:
             registry=counted,
         )
         self._registry.register(_RecordsCollector(database))
-        self._registry.register(_BucketCollector(bucket_requests))
+        self._bucket_requests = Counter(
+            "soapstone_bucket_requests", "Requests to the bucket.", ("outcome",), registry=counted
+        )
 
     def add_request(self, interface: str, status: int) -> None:
         """Count a request by its interface and the class of its status, such as "2xx"."""
@@ -135,6 +134,10 @@ class Metrics:
     def add_unrecorded(self, reason: str, count: int) -> None:
         """Count opens, reads and clicks that are not recorded: "not written" to the spool, or "not held" as reads."""
         self._unrecorded.labels(reason).inc(count)
+
+    def add_bucket_request(self, outcome: str) -> None:
+        """Count a request to the bucket, "answered" or "failed"; in any thread."""
+        self._bucket_requests.labels(outcome).inc()
 
     def may_be_read(self, authorization: bytes) -> bool:
         """Return whether a header `Authorization` holds the token."""
@@ -162,22 +165,6 @@ class _ProcessesCollector(Collector):
                 for sample in metric.samples:
                     kept.add_sample(sample.name, {**sample.labels, "process": path.stem}, sample.value)
         yield from found.values()
-
-
-class _BucketCollector(Collector):
-    """Requests of this process to the bucket."""
-
-    def __init__(self, requests: Mapping[str, int]) -> None:
-        self._requests = requests
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield the counter."""
-        counter = CounterMetricFamily(
-            "soapstone_bucket_requests", "Requests of this process to the bucket.", labels=("outcome",)
-        )
-        for outcome, count in self._requests.items():
-            counter.add_metric((outcome,), count)
-        yield counter
 
 
 class _RecordsCollector(Collector):

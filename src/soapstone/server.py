@@ -418,9 +418,11 @@ def _metrics(product: Product, process: WebProcess | None) -> Metrics:
     from soapstone.metrics import Metrics
 
     operations = {"magnetmail": MAGNETMAIL.operations_by_name, "listrak": CONTRACT.operations_by_name}
-    requests = product.bucket.requests if product.bucket else {}
     named = {**operations, "xml": PATHS.values()}
-    return Metrics(product.database, named, product.settings.metrics_token, process, requests)
+    metrics = Metrics(product.database, named, product.settings.metrics_token, process)
+    if product.bucket is not None:
+        product.bucket.on_request = metrics.add_bucket_request
+    return metrics
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -22,6 +22,7 @@ import httpx
 import pytest
 from tests.magnetmail.conftest import MagnetMail
 from tests.postgresql import Databases
+from tests.test_metrics import parsed
 
 from soapstone.clock import clock, system_now
 from soapstone.jobs.job import Job
@@ -38,6 +39,7 @@ BUCKET = "soapstone-files"
 # s3rver knows these credentials alone; moto takes any.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER", "AWS_REGION": "us-east-1"}
 LOGIN, PASSWORD = "api", "a password of its own"
+TOKEN = "a-token-of-a-monitor"
 PATIENCE = 90
 ROWS, BAD = 20_000, 200
 # s3rver 3.7.1 lists no more than 1,000 objects on today's Node.js: findings/s3rver-lists-1000-objects.sh.
@@ -118,6 +120,7 @@ class Site:
             "SOAPSTONE_DATABASE_URL": self.database_url,
             "SOAPSTONE_ADMIN_LOGIN": f"ACME/{LOGIN}",
             "SOAPSTONE_ADMIN_PASSWORD": PASSWORD,
+            "SOAPSTONE_METRICS_TOKEN": TOKEN,
         }
         with (self.folder / "hosts.log").open("ab") as log:
             process = subprocess.Popen(
@@ -130,9 +133,9 @@ class Site:
         self._running.append(process)
         return process
 
-    def web(self) -> tuple[subprocess.Popen[str], str]:
+    def web(self, *arguments: str) -> tuple[subprocess.Popen[str], str]:
         """Start a web host; return its process and its URL."""
-        process, base = self.host("web", "--port", "0"), ""
+        process, base = self.host("web", "--port", "0", *arguments), ""
         assert process.stdout is not None
         for line in process.stdout:
             if "serves on" in line:
@@ -294,11 +297,21 @@ def test_hosts_share_a_bucket(site: Site) -> None:
     assert site.server.multipart_uploads() == 0
 
 
+def figures(base: str) -> dict[tuple[str, ...], float]:
+    """The metrics, by name and values of labels, from whichever web process answers."""
+    answer = httpx.get(f"{base}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60)
+    assert answer.status_code == 200
+    return parsed(answer.text)
+
+
 # moto forgets its objects when it ends.
 @pytest.mark.parametrize("server", ["s3rver"], indirect=True)
 def test_a_bucket_that_is_away(site: Site) -> None:
-    """An upload is refused for now, and a job waits; both go on when the bucket is back."""
-    _, base = site.web()
+    """An upload is refused for now, and a job waits; both go on when the bucket is back.
+
+    Meanwhile monitors see what is missing, and any of the web processes tells them the same.
+    """
+    _, base = site.web("--web-workers", "2")
     worker = site.host("worker")
     client = MagnetMail(base, "1.1", LOGIN, PASSWORD)
     wait_for(lambda: httpx.get(f"{base}/readyz").status_code == 200, "the web host is not ready")
@@ -308,6 +321,13 @@ def test_a_bucket_that_is_away(site: Site) -> None:
         return client.uploadListQueue(groupid=0, csvData="ann@example.com\r\n", MM_1="Email", **flags)
 
     assert client.wait(int(upload()["jobid"]))["good_records"] == 1
+    found = figures(base)
+    assert found["soapstone_records_up",] == found["soapstone_workers",] == 1
+    assert found["soapstone_bucket_requests_total", "answered"] > 0
+    assert ("soapstone_bucket_requests_total", "failed") not in found
+    assert found["soapstone_database_connections", "idle"] >= 1
+    assert [key[0] for key in found].count("soapstone_worker_heartbeat_age_seconds") == 1
+    assert found["soapstone_oldest_queued_job_seconds",] == 0
     worker.kill()
     worker.wait()
     waiting = int(upload()["jobid"])
@@ -315,6 +335,12 @@ def test_a_bucket_that_is_away(site: Site) -> None:
     answer = httpx.get(f"{base}/readyz")
     assert answer.status_code == 503
     assert answer.json()["missing"]["bucket"] == "No file can be stored in the bucket."
+    assert answer.json()["figures"].keys() == {"connections", "queue_seconds", "heartbeat_seconds"}
+    wait_for(lambda: figures(base)["soapstone_oldest_queued_job_seconds",] > 5, "the queue's delay does not show")
+    told = {figures(base)["soapstone_bucket_requests_total", "answered"] for _ in range(10)}
+    assert len(told) == 1
+    failed = ("soapstone_bucket_requests_total", "failed")
+    wait_for(lambda: figures(base).get(failed, 0) > 0, "no failed request is counted")
     count = len(site.product.jobs.find(limit=100))
     with pytest.raises(Exception, match="try again later"):
         upload()

@@ -54,8 +54,8 @@ class Bucket:
         self._library, self._store = obstore, store
         self._threads: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
-        # Requests of this process by their end.
-        self.requests = {"answered": 0, "failed": 0}
+        # Is told of each request, "answered" or "failed", by the thread that made it.
+        self.on_request: Callable[[str], None] = lambda _: None
 
     @classmethod
     def of(cls, url: str) -> Bucket:
@@ -152,8 +152,7 @@ class Bucket:
         except (exceptions.BaseError, OSError) as error:
             raise RecordsUnavailable(NO_ANSWER) from error
         finally:
-            with self._lock:
-                self.requests[outcome] += 1
+            self.on_request(outcome)
 
 
 def _variable(*names: str) -> str:
