@@ -95,7 +95,9 @@ def maintenance(product: Product) -> list[Callable[[], object]]:
 def recorder(product: Product) -> Recorder:
     """Return what records the opens, reads and clicks that web processes spool."""
     settings = product.settings
-    return Recorder(product.database, settings.spool, machine_seconds=settings.machine_click_seconds)
+    return Recorder(
+        product.database, settings.spool, machine_seconds=settings.machine_click_seconds, bucket=product.bucket
+    )
 
 
 def smtp_server(settings: Settings) -> SmtpServer | None:

@@ -296,6 +296,28 @@ def test_at_its_end_it_records_what_waits(database: Database, account: Account, 
     assert time.monotonic() - begun < 10
 
 
+def test_at_its_end_it_tries_again_and_opens_all_segments(
+    database: Database, folder: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database fails for a moment, and more segments wait than are open at the same time."""
+    monkeypatch.setattr(recorder_module, "MOST_SEGMENTS", 3)
+    for number in range(10):
+        write(folder, [record(sent, Kind.OPEN, number, ago=60)], f"{number:016x}-00000001")
+    failures = [0]
+    real = record_acts
+
+    def flaky(*arguments: Any) -> Any:
+        failures[0] += 1
+        if failures[0] < 4:
+            fail()
+        return real(*arguments)
+
+    monkeypatch.setattr(recorder_module, "record_acts", flaky)
+    with Recorder(database, folder, machine_seconds=5, pause=0.01).running(patience=60):
+        pass
+    assert counts(database) == {"open": 10}
+
+
 def test_a_web_process_records_only_where_no_worker_is_sure_to(database: Database, tmp_path: Path, sent: Sent) -> None:
     product = Product.open(Settings(data_dir=tmp_path, machine_click_seconds=0), database)
     product.settings.spool.mkdir(exist_ok=True)

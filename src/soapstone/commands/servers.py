@@ -44,7 +44,7 @@ Unmasked = Annotated[
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Jobs that run at the same time.")]
 WebWorkers = Annotated[int, typer.Option(min=1, max=64, help="Web processes that share the port.")]
 
-# How long a web process goes on to record clicks at its end: some are judged by what comes within ten seconds.
+# How long a process goes on to record clicks at its end: some are judged by what comes within ten seconds.
 RECORDING_PATIENCE = 12.0
 # How long a worker waits for the one before it to end.
 LOCK_PATIENCE = 60.0
@@ -195,7 +195,7 @@ def worker(
             signal.signal(number, lambda *_: running.stop())
         if supervised:
             threading.Thread(target=_stop_with_parent, args=(running,), daemon=True).start()
-        with recorder(product).running(), wakeups.waking(product.database, running):
+        with recorder(product).running(patience=_patience(product)), wakeups.waking(product.database, running):
             running.run()
 
 
@@ -302,8 +302,13 @@ def _recording(product: Product, *, has_worker: bool) -> Iterator[None]:
         return
     from soapstone.runners import recorder
 
-    with recorder(product).running(patience=RECORDING_PATIENCE):
+    with recorder(product).running(patience=_patience(product)):
         yield
+
+
+def _patience(product: Product) -> float:
+    """Return for how long clicks are recorded at the end: the disk of one host of many may be gone then."""
+    return RECORDING_PATIENCE if product.database.kind == "postgresql" else 0
 
 
 def _make_first_account(product: Product) -> None:

@@ -27,12 +27,14 @@ from soapstone.backoff import backoff
 from soapstone.clock import now
 from soapstone.jobs.lock import WorkerLock
 from soapstone.store import private
+from soapstone.store.bucket import Bucket
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, sends, spool_positions, tracked_links
 from soapstone.store.timestamps import EPOCH
-from soapstone.store.transient_errors import transient_error
+from soapstone.store.transient_errors import RecordsUnavailable, transient_error
 from soapstone.tracking.judgement import REPEAT, Judgement
 from soapstone.tracking.recording import BATCH, Act, AnonymousAct, record_acts
+from soapstone.tracking.segment_shipping import SHIPPED, fetch, is_written, ship
 from soapstone.tracking.spool import SUFFIX, SpoolRecord, read_records
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -47,6 +49,8 @@ MOST_SEGMENTS = 64
 # Seconds between two attempts to become the recorder.
 LOCK_PAUSE = 2.0
 LONGEST_WAIT = 60.0
+# Seconds between two looks for segments that other hosts have shipped.
+FETCH_PAUSE = 60.0
 # Numbers of deliveries and links that are remembered.
 MOST_KNOWN = 100_000
 
@@ -60,7 +64,7 @@ class _Segment:
 
     def __init__(self, path: Path, taken: int) -> None:
         self.path = path
-        self.spool, _, self.number = path.name.removesuffix(SUFFIX).partition("-")
+        self.spool, _, self.number = path.stem.partition("-")
         self.stored = taken > 0
         self.taken = taken
         # Records that were read and are not taken, each with the place of its end.
@@ -107,16 +111,28 @@ class _Segment:
 
 
 class Recorder:
-    """Records what the web processes of one data folder have spooled."""
+    """Records what the web processes of one data folder have spooled, and what others have shipped to the bucket."""
 
-    def __init__(self, database: Database, folder: Path, *, machine_seconds: float, pause: float = PAUSE) -> None:
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        machine_seconds: float,
+        pause: float = PAUSE,
+        bucket: Bucket | None = None,
+    ) -> None:
         self._database = database
         self._folder = folder
         self._machine_seconds = machine_seconds
         self._pause = pause
+        self._bucket = bucket
+        self._fetch_at = float("-inf")
         self._stop = threading.Event()
         self._patience = 0.0
         self._finish_by: float | None = None
+        # Whether records may wait whose writers have ended: they are read, or in segments that are not open yet.
+        self._unfinished = True
         self._segments: dict[str, _Segment] = {}
         self._judgement = Judgement(machine_seconds)
         # When mails were handed over, in microseconds since 1970; and links by message and place.
@@ -125,7 +141,10 @@ class Recorder:
 
     @contextmanager
     def running(self, *, patience: float = 0) -> Iterator[None]:
-        """Record in a thread until the block ends, and for up to `patience` seconds more what the spool holds then."""
+        """Record in a thread until the block ends, and for up to `patience` seconds more what the spool holds then.
+
+        What is left after that time goes into the bucket, if there is one.
+        """
         self._stop.clear()
         self._patience, self._finish_by = patience, None
         thread = threading.Thread(target=copy_context().run, args=(self.run,), name="recorder")
@@ -142,10 +161,13 @@ class Recorder:
         held = False
         try:
             while not self._stop.is_set() or (held and self._finishes()):
+                self._unfinished = True
                 try:
                     if not held:
                         private.make_folder(self._folder)
                         held = lock.acquire()
+                    if held:
+                        self._fetch()
                     busy = held and self.round()
                     failures = 0
                 except Exception as error:
@@ -153,12 +175,15 @@ class Recorder:
                     self.close()
                     reason = transient_error(error)
                     log.error("opens and clicks wait in the spool: %s", reason or "a fault", exc_info=error)
-                    self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT))
+                    if self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT)):
+                        time.sleep(min(failures * self._pause, 1.0))
                     continue
                 if not busy and self._stop.wait(self._pause if held else LOCK_PAUSE):
                     time.sleep(self._pause)
         finally:
             self.close()
+            if held and self._patience and self._unfinished:
+                self._ship()
             lock.release()
 
     def _finishes(self) -> bool:
@@ -168,12 +193,40 @@ class Recorder:
         if self._finish_by is None:
             self._finish_by = time.monotonic() + self._patience
             return True
-        waiting = any(segment.queue for segment in self._segments.values())
-        return waiting and time.monotonic() < self._finish_by
+        return self._unfinished and time.monotonic() < self._finish_by
+
+    def _fetch(self) -> None:
+        """Look now and then for segments that others have shipped."""
+        if self._bucket is None or time.monotonic() < self._fetch_at or self._stop.is_set():
+            return
+        self._fetch_at = time.monotonic() + FETCH_PAUSE
+        try:
+            fetch(self._folder, self._bucket)
+        except (OSError, RecordsUnavailable) as error:
+            log.warning("opens and clicks of other hosts wait in the bucket: %s", error)
+
+    def _ship(self) -> None:
+        """Leave to others what is not recorded."""
+        try:
+            if is_written(self._folder):
+                # By another process, which records, too.
+                return
+            if self._bucket is not None:
+                ship(self._folder, self._bucket)
+                log.warning("opens and clicks that could not be recorded in time are in the bucket, for another host")
+                return
+            reason = "there is no bucket"
+        except (OSError, RecordsUnavailable) as error:
+            reason = str(error)
+        log.error(
+            "OPENS AND CLICKS ARE LEFT IN %s (%s): start soapstone web or worker with this folder again to record them",
+            self._folder,
+            reason,
+        )
 
     def round(self) -> bool:
         """Record what can be judged now, at most `MOST_RECORDS`; return whether more can be."""
-        self._find()
+        more = self._find()
         for segment in self._segments.values():
             room = AHEAD - sum(len(each.queue) for each in self._segments.values())
             for known, record in segment.read(room):
@@ -183,6 +236,7 @@ class Recorder:
                     self._judgement.judge(record, None)
         taken = self._take()
         self._remove_ended()
+        self._unfinished = more or any(segment.queue and segment.complete for segment in self._segments.values())
         return taken >= MOST_RECORDS // 2
 
     def close(self) -> None:
@@ -192,21 +246,23 @@ class Recorder:
         self._segments.clear()
         self._judgement = Judgement(self._machine_seconds)
 
-    def _find(self) -> None:
-        """Open segments that have appeared."""
+    def _find(self) -> bool:
+        """Open segments that have appeared, up to `MOST_SEGMENTS`; return whether there are more."""
         with os.scandir(self._folder) as entries:
-            names = sorted(each.name for each in entries if each.name.endswith(SUFFIX))
-        new = [name for name in names if name not in self._segments][: MOST_SEGMENTS - len(self._segments)]
+            names = sorted(each.name for each in entries if each.name.endswith((SUFFIX, SHIPPED)))
+        unknown = [name for name in names if name not in self._segments]
+        new = unknown[: MOST_SEGMENTS - len(self._segments)]
         if not new:
-            return
+            return bool(unknown)
         spools = {name.partition("-")[0] for name in new}
         stored: dict[str, int] = {}
         with self._database.read() as connection:
             for these in _pieces(spools):
                 for row in connection.execute(select(spool_positions).where(_POSITION.spool.in_(these))):
-                    stored[f"{row.spool}-{row.segment}{SUFFIX}"] = row.position
+                    stored[f"{row.spool}-{row.segment}"] = row.position
         for name in new:
-            self._segments[name] = _Segment(self._folder / name, stored.get(name, 0))
+            self._segments[name] = _Segment(self._folder / name, stored.get(name.partition(".")[0], 0))
+        return len(new) < len(unknown)
 
     def _take(self) -> int:
         """Judge and record the next records of each segment; return their number."""
@@ -310,7 +366,9 @@ class Recorder:
             del self._segments[segment.path.name]
         # A file that came back after a power cut would be recorded again without its position.
         private.sync(self._folder)
-        keys = [(segment.spool, segment.number) for segment in ended if segment.stored]
+        keys = [
+            (segment.spool, segment.number) for segment in ended if segment.stored and segment.path.suffix == SUFFIX
+        ]
         if keys:
             with self._database.write() as connection:
                 connection.execute(delete(spool_positions).where(tuple_(_POSITION.spool, _POSITION.segment).in_(keys)))
