@@ -2,9 +2,9 @@
 # Bring what the foreign programs need: PHP with its SOAP extension, Node.js with the packages of node/package.json,
 # curl, which the example scripts use, Chromium for the test forms, nginx for the page of the manual about it, Mono
 # behind nginx, whose answers are compared with ours, SpamAssassin's spamd, which scores messages, fail2ban, which reads
-# our log, SOAP toolkits of C++, Java, Perl, Ruby and Tcl, Thunderbird and Claws Mail with a screen for them, the test
-# runners PHPUnit, JUnit and NUnit, and openapi-python-client, PySimpleSOAP, tap-listrak and moto, an S3 server, in
-# environments of their own.
+# our log, pgbouncer before PostgreSQL, SOAP toolkits of C++, Java, Perl, Ruby and Tcl, Thunderbird and Claws Mail with
+# a screen for them, the test runners PHPUnit, JUnit and NUnit, and openapi-python-client, PySimpleSOAP, tap-listrak and
+# moto, an S3 server, in environments of their own.
 # Mail servers are not among it: mail_servers.py installs each in a root of its own.
 # Debian's packages are installed only when something is missing; sudo is used only when we are not root.
 set -eu
@@ -51,6 +51,7 @@ command -v ruby >/dev/null && ruby -e "require 'soap/wsdlDriver'" 2>/dev/null ||
 ls -d /usr/lib/tcltk/tclws* >/dev/null 2>&1 || missing="$missing tclws"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v fail2ban-regex >/dev/null || missing="$missing fail2ban"
+command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
 command -v thunderbird >/dev/null || missing="$missing thunderbird"
 ls /usr/lib/*/claws-mail/plugins/litehtml_viewer.so >/dev/null 2>&1 ||
     missing="$missing claws-mail claws-mail-litehtml-viewer"

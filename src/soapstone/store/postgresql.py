@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event
 
+from soapstone.errors import ConflictError
+
 log = logging.getLogger(__name__)
 
 # Seconds after which either side gives up a peer that does not answer.
@@ -25,6 +27,12 @@ CLIENT = {
 }
 # The schema of the queue, which comes last: nothing of it hides a table of ours.
 QUEUE_SCHEMA = "procrastinate"
+TRANSACTION_POOLING = (
+    "The pooler before PostgreSQL gives each transaction another session, so that sessions lose their limits and "
+    "workers are not woken. Let it be in session mode for this database: in pgbouncer, pool_mode = session."
+)
+# How often a pooler is tried: one that others use may give the same session again by chance.
+_TRIES = 3
 _SESSION = f"""
     SELECT set_config('search_path', concat_ws(', ', nullif(current_setting('search_path'), ''), '{QUEUE_SCHEMA}'),
                       false),
@@ -46,16 +54,48 @@ def client_parameters(url: URL) -> dict[str, Any]:
 
 
 def configure(engine: Engine, *, lock_timeout: float | None) -> None:
-    """Give each new session its limits. A statement waits for locks at most `lock_timeout` seconds; None: any time."""
+    """Give each new session its limits. A statement waits for locks at most `lock_timeout` seconds; None: any time.
+
+    The first connection raises ConflictError behind a pooler in transaction mode.
+    """
     _spare_pings(engine)
+    known = False
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: object) -> None:
+        nonlocal known
         connection.autocommit = True
+        if not known:
+            if _pools_transactions(connection, engine):
+                raise ConflictError(TRANSACTION_POOLING)
+            known = True
         prepare_session(connection)
         if lock_timeout is not None:
             connection.execute(f"SET lock_timeout = {int(1000 * lock_timeout)}")
         connection.autocommit = False
+
+
+def _pools_transactions(connection: Any, engine: Engine) -> bool:
+    """Return whether statements of a connection in autocommit mode, which was just made, run in changing sessions.
+
+    A pooler makes up the number that tells clients whom to cancel, which otherwise is that of the session's process.
+    """
+    mine = _process(connection)
+    if mine == connection.info.backend_pid:
+        return False
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    options = {"connect_timeout": 10, **options}
+    for _ in range(_TRIES):
+        with engine.dialect.loaded_dbapi.connect(*arguments, **options) as other:
+            # In a transaction, so that a session that was given to it is not free meanwhile.
+            if _process(other) == mine or _process(connection) != mine:
+                return True
+    return False
+
+
+def _process(connection: Any) -> int:
+    (process,) = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return int(process)
 
 
 def _spare_pings(engine: Engine) -> None:
