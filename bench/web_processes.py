@@ -1,16 +1,18 @@
 """Polls per second of processor time: one web process, and two of `--web-workers 2`, on one core.
 
-    python bench/web_processes.py [sqlite|postgresql] [ROUNDS] [SECONDS]
+    python bench/web_processes.py [sqlite|postgresql] [ROUNDS] [SECONDS] [CONNECTIONS]
 
 Both servers run on the first core, the load on the second; rounds interleaved, medians. Exit code 1 if two processes
 answer fewer than 0.95 of one process's polls for each second of processor time. PostgreSQL is not counted: it runs on
-the second core.
+the second core. For each poll it prints what the kernel counted: time in the program and in the system, and how often a
+process waited or was preempted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -30,6 +32,7 @@ def main() -> None:
     kind = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 3.0
+    connections = int(sys.argv[4]) if len(sys.argv) > 4 else CONNECTIONS
     with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         urls = dict.fromkeys((1, 2), "") if kind == "sqlite" else databases(stack, folder / "pg")
@@ -48,11 +51,14 @@ def main() -> None:
         work: dict[int, list[float]] = {1: [], 2: []}
         shares: list[float] = []
         idle: list[float] = []
+        counted: dict[int, list[dict[str, float]]] = {1: [], 2: []}
         for _ in range(rounds + 1):
             for count, server in servers.items():
-                used, each = server.cpu(), cpu_of_each(server)
-                found = load.full(server.port, asked[count], connections=CONNECTIONS, seconds=seconds, warm_up=0)
+                used, each, before = server.cpu(), cpu_of_each(server), counters(server)
+                found = load.full(server.port, asked[count], connections=connections, seconds=seconds, warm_up=0)
                 work[count].append(len(found.latencies) / (server.cpu() - used))
+                after = counters(server)
+                counted[count].append({name: (after[name] - before[name]) / len(found.latencies) for name in after})
                 if count == 2:
                     spent = sorted(after - before for before, after in zip(each, cpu_of_each(server), strict=True))
                     shares.append(spent[-2] / (spent[-1] + spent[-2]))
@@ -62,6 +68,9 @@ def main() -> None:
     ratio = two / one
     print(f"{kind}: {one:,.0f} polls for a second of CPU time by one process, {two:,.0f} by two; ratio {ratio:.2f}")
     print(f"the less busy of the two did {median(shares[1:]):.0%} of the work, their parent {median(idle[1:]):.1%}")
+    for count, found_in in counted.items():
+        each_poll = {name: median(one_round[name] for one_round in found_in[1:]) for name in found_in[0]}
+        print(f"{count}: for a poll " + ", ".join(f"{number:.3g} {name}" for name, number in each_poll.items()))
     print("rounds: " + ", ".join(f"{b / a:.2f}" for a, b in zip(work[1][1:], work[2][1:], strict=True)))
     sys.exit(0 if ratio >= DEMAND else 1)
 
@@ -77,6 +86,20 @@ def cpu_of_each(server: served.Server) -> list[float]:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         spent.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
     return spent
+
+
+def counters(server: served.Server) -> Counter[str]:
+    """What the kernel has counted for all threads of the processes that are counted, times in microseconds."""
+    found: Counter[str] = Counter()
+    for pid in {server.process.pid, *server.children()} - server.apart:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            fields = (task / "stat").read_text().rpartition(")")[2].split()
+            found["us in the program"] += int(fields[11]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+            found["us in the system"] += int(fields[12]) * 1_000_000 // os.sysconf("SC_CLK_TCK")
+            status = dict(line.split(":", 1) for line in (task / "status").read_text().splitlines())
+            found["waits"] += int(status["voluntary_ctxt_switches"])
+            found["preemptions"] += int(status["nonvoluntary_ctxt_switches"])
+    return found
 
 
 def databases(stack: ExitStack, folder: Path) -> dict[int, str]:

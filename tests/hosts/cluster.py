@@ -29,7 +29,6 @@ from soapstone.store import schema
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, deliveries, jobs, lists, memberships
 
-PATIENCE = 300.0
 PORT = 8080
 TEN = tuple(ASSIGNMENTS[place] for place in (0, 2, 3, 6, 8, 9, 10, 11, 12, 13))
 USER, PASSWORD = "mail", "secret"
@@ -60,6 +59,9 @@ class Running:
 
 class Cluster:
     """The records and the folder, opened from the host where this runs, and what runs elsewhere."""
+
+    # Seconds that anything may take.
+    patience = 300.0
 
     def __init__(self, data: Path, url: str) -> None:
         data.mkdir(parents=True)
@@ -144,7 +146,7 @@ class Cluster:
 
     def wait(self, condition: Callable[[], Any], trouble: str) -> Any:
         """Wait until the condition holds, and return what it returns."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while not (found := condition()):
             assert time.monotonic() < end, f"{trouble}\n{self.open_jobs()}\n{self.logs()}"
             time.sleep(0.05)

@@ -177,7 +177,9 @@ def main() -> None:
     parser.add_argument("--clicks", type=int, default=3_000)
     parser.add_argument("--cut", type=float, default=18.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patience", type=float, default=Cluster.patience)
     given = vars(parser.parse_args())
+    Cluster.patience = given.pop("patience")
     print(json.dumps(asdict(hold(given.pop("folder"), **given))))
 
 
