@@ -26,7 +26,7 @@ from soapstone.store.change_reader import ChangeReader, ChangeState
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, metadata
 
-TRIGGERED: dict[str, str] = import_module("soapstone.store.migrations.versions.0026_changes_that_are_counted").TABLES
+TRIGGERED: dict[str, str] = import_module("soapstone.store.migrations.versions.0023_changes_that_are_counted").TABLES
 PATIENCE = 20.0
 
 

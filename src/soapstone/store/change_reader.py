@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How many triggers there are (migration 0026): two for each of nine tables.
+# How many triggers there are (migration 0023): two for each of nine tables.
 TRIGGERS = 18
 # Seconds after which a change of another process counts at the latest.
 FRESH = 0.1

@@ -7,7 +7,7 @@ needs the transactions that are under way, too: see `soapstone.store.change_read
 
 from alembic import op
 
-revision = "0026"
+revision = "0023"
 down_revision = "0022"
 branch_labels = None
 depends_on = None
