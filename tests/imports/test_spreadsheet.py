@@ -85,6 +85,58 @@ def test_cells(tmp_path: Path, cell: Cell, text: str) -> None:
         assert stored(kind, text)
 
 
+# Gnumeric and SheetJS indent; Gnumeric writes line breaks within a paragraph, and SheetJS the zone of a date.
+INDENTED = """<?xml version="1.0"?>
+<office:document-content xmlns:office="urn:oasis:names:tc:opendocument:xmlns:office:1.0"
+  xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0"
+  xmlns:text="urn:oasis:names:tc:opendocument:xmlns:text:1.0">
+ <office:body>
+  <office:spreadsheet>
+   <table:table table:name="People">
+    <table:table-column table:number-columns-repeated="3"/>
+    <table:table-row>
+     <table:table-cell office:value-type="string"><text:p>ann@example.org</text:p></table:table-cell>
+     <table:table-cell office:value-type="string"><text:p>High St 1<text:line-break/>York</text:p>
+     </table:table-cell>
+     <table:table-cell office:value-type="date" office:date-value="2024-02-29T13:05:07.000Z">
+      <text:p>29/02/24</text:p>
+     </table:table-cell>
+    </table:table-row>
+    <table:table-row>
+     <table:table-cell/>
+     <table:table-cell office:value-type="string">
+      <text:p>a<text:tab/><text:s text:c="2"/><text:span>b</text:span> <text:span>c</text:span></text:p>
+     </table:table-cell>
+     <table:table-cell office:value-type="time" office:time-value="PT26H03M00S"/>
+    </table:table-row>
+   </table:table>
+  </office:spreadsheet>
+ </office:body>
+</office:document-content>
+"""
+
+
+def test_open_documents_of_other_programs(tmp_path: Path) -> None:
+    rows = ["ann@example.org,High St 1 York,2024-02-29 13:05:07", ",a   b c,26:03:00"]
+    assert written(tmp_path, opened(INDENTED), "people.ods").splitlines() == rows
+    # Whatever the size of its pieces.
+    long = INDENTED.replace("High St 1", "High St 1" + " x" * (1 << 20))
+    assert written(tmp_path, opened(long), "people.ods").replace(" x", "").splitlines() == rows
+
+
+def opened(content: str) -> bytes:
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    return zipped({"mimetype": kind, "META-INF/manifest.xml": "<manifest/>", "content.xml": content})
+
+
+def test_binary_workbooks_are_refused(tmp_path: Path) -> None:
+    """The library reads only the first column of some, and nothing tells."""
+    data = zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.bin": ""})
+    for name in ("people.xlsb", "people.xlsx"):
+        with pytest.raises(UnreadableError, match=r"binary workbook \(\.xlsb\)"):
+            written(tmp_path, data, name)
+
+
 # What XML can hold and the format does not use for escapes.
 texts = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn"]), max_size=10).filter(
     lambda text: "_x" not in text

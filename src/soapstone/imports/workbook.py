@@ -10,12 +10,16 @@ import io
 import re
 import resource
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from python_calamine import (
     CalamineError,
@@ -40,6 +44,16 @@ DIGITS = 15
 Cell = str | int | float | bool | date | datetime | time | timedelta
 
 _LINE_BREAK = re.compile(r"\r\n|\r|\n")
+
+# What other programs than LibreOffice write into OpenDocument and calamine 0.9 does not read: white space between
+# elements, which Gnumeric and SheetJS indent; the blanks within a text that have elements of their own; the zone of a
+# date. A duration it gives as it is written.
+_INDENTATION = re.compile(rb"(<(?!/?text:)[^<]*>|</text:p>)\s+(?=<)")
+_BLANK = re.compile(rb"<text:(?:line-break|tab)\b[^<]*?/>")
+_ZONE = re.compile(rb"(office:date-value=\"[0-9T:.-]+)Z(?=\")")
+_DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
+_BLOCK = 1 << 20
+_LARGEST_PIECE = 16 << 20
 
 
 def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
@@ -66,9 +80,9 @@ def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
 
 def _workbook(path: Path) -> CalamineWorkbook:
     # Names of files are often wrong, so the content goes first. Opening by name gives more precise errors.
-    with path.open("rb") as file:
+    with TemporaryFile() as copy, path.open("rb") as file:
         try:
-            return CalamineWorkbook.from_filelike(file)
+            return CalamineWorkbook.from_filelike(copy if _copied(path, copy) else file)
         except CalamineError:
             pass
     try:
@@ -79,6 +93,41 @@ def _workbook(path: Path) -> CalamineWorkbook:
         raise UnreadableError(
             "The file cannot be read: it is no workbook, broken, or protected by a password."
         ) from damage
+
+
+def _copied(path: Path, copy: IO[bytes]) -> bool:
+    """Write an OpenDocument file as calamine reads it; False for another file, or a damaged one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if "xl/workbook.bin" in names:
+                raise UnreadableError("The file is a binary workbook (.xlsb). Save it as .xlsx.")
+            if "content.xml" not in names:
+                return False
+            with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as target:
+                for name in ("mimetype", "META-INF/manifest.xml"):
+                    if name in names:
+                        target.writestr(name, archive.read(name))
+                with archive.open("content.xml") as content, target.open("content.xml", "w", force_zip64=True) as file:
+                    _rewrite(content, file)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        return False
+    copy.seek(0)
+    return True
+
+
+def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
+    rest = b""
+    while block := content.read(_BLOCK):
+        text = rest + block
+        # What comes before the last tag is whole; `<` stands in no text and no attribute.
+        cut = text.rfind(b"<")
+        if len(text) - cut > _LARGEST_PIECE:
+            raise UnreadableError("The sheet cannot be read: a cell is too large.")
+        # The tag itself tells that white space before it ends.
+        target.write(_ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", text[: cut + 1])))[:-1])
+        rest = text[cut:]
+    target.write(rest)
 
 
 def _sheet(workbook: CalamineWorkbook, name: str | None) -> CalamineSheet:
@@ -96,7 +145,8 @@ def _sheet(workbook: CalamineWorkbook, name: str | None) -> CalamineSheet:
 def _text(cell: Cell) -> str:
     """Return a cell as text."""
     if isinstance(cell, str):
-        return _LINE_BREAK.sub(" ", cell)
+        duration = _DURATION.fullmatch(cell)
+        return _duration(*map(int, duration.groups())) if duration else _LINE_BREAK.sub(" ", cell)
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
@@ -109,8 +159,12 @@ def _text(cell: Cell) -> str:
         return cell.isoformat("seconds")
     if isinstance(cell, timedelta):
         minutes, seconds = divmod(int(cell.total_seconds()), 60)
-        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+        return _duration(minutes // 60, minutes % 60, seconds)
     return str(cell)
+
+
+def _duration(hours: int, minutes: int, seconds: int) -> str:
+    return f"{hours}:{minutes:02}:{seconds:02}"
 
 
 def _number(value: float) -> str:
