@@ -15,6 +15,7 @@ from tests.shadow.conftest import LISTRAK, LOGIN, PASSWORD, Client
 
 from soapstone.errors import InvalidError
 from soapstone.shadow.exchange import Exchange, frame, read_frame
+from soapstone.shadow.masking import unmasked
 from soapstone.shadow.numbers import Numbers
 from soapstone.shadow.player import Player
 from soapstone.shadow.recording import Recording, read_recording
@@ -116,6 +117,21 @@ def test_a_har_file_is_played(live: LocalServed, tmp_path: Path) -> None:
         player.play(call)
     assert decision(report.document) == "1 operation used, 1 available, 0 unexplained differences in 1 second"
     assert report.document["calls"] == 2
+
+
+@pytest.mark.parametrize("content_type", ["text/xml", "text/xml; charset=iso-8859-1", "Text/XML; Charset=utf-8"])
+def test_a_har_file_is_decoded_whatever_its_declarations_say(tmp_path: Path, content_type: str) -> None:
+    """As mitmproxy 11 writes it: the text is decoded, and its XML declaration names the encoding of before."""
+    text = '<?xml version="1.0" encoding="iso-8859-1"?><Name>Zoé</Name>'
+    path = tmp_path / "calls.har"
+    body = {"mimeType": content_type, "text": text}
+    sent = {"method": "POST", "url": "https://api.vendor.example/x", "postData": body}
+    sent["headers"] = [{"name": "Content-Type", "value": content_type}]
+    found = {"startedDateTime": "2026-01-01T10:00:00Z", "request": sent, "response": {"status": 200, "content": body}}
+    path.write_text(json.dumps({"log": {"entries": [found]}}))
+    (call,) = map(unmasked, read_recording(path))
+    assert call is not None
+    assert call.request.decode() == call.answer.decode() == '<?xml version="1.0" encoding="utf-8"?><Name>Zoé</Name>'
 
 
 def test_a_server_that_is_not_there_answers_nothing(live: LocalServed, tmp_path: Path) -> None:

@@ -136,9 +136,15 @@ def _har_entry(entry: dict[str, Any]) -> Exchange | None:
 def _as_utf8(exchange: Exchange, posted: dict[str, Any], content: dict[str, Any]) -> Exchange:
     headers = dict(exchange.headers)
     if posted.get("encoding") != "base64" and "content-type" in headers:
-        headers["content-type"] = in_utf8(headers["content-type"])
-    answer_type = exchange.answer_type if content.get("encoding") == "base64" else in_utf8(exchange.answer_type)
+        headers["content-type"] = _decoded(headers["content-type"])
+    answer_type = exchange.answer_type if content.get("encoding") == "base64" else _decoded(exchange.answer_type)
     return replace(exchange, headers=headers, answer_type=answer_type)
+
+
+def _decoded(content_type: str) -> str:
+    """Return the type of a text that was decoded: its XML declaration still names the old encoding."""
+    found = in_utf8(content_type)
+    return found if "charset=" in found.lower() else f"{found}; charset=utf-8"
 
 
 def _har_body(part: dict[str, Any]) -> bytes:
