@@ -125,7 +125,7 @@ def test_a_har_file_is_decoded_whatever_its_declarations_say(tmp_path: Path, con
     text = '<?xml version="1.0" encoding="iso-8859-1"?><Name>Zoé</Name>'
     path = tmp_path / "calls.har"
     body = {"mimeType": content_type, "text": text}
-    sent = {"method": "POST", "url": "https://api.vendor.example/x", "postData": body}
+    sent: dict[str, Any] = {"method": "POST", "url": "https://api.vendor.example/x", "postData": body}
     sent["headers"] = [{"name": "Content-Type", "value": content_type}]
     found = {"startedDateTime": "2026-01-01T10:00:00Z", "request": sent, "response": {"status": 200, "content": body}}
     path.write_text(json.dumps({"log": {"entries": [found]}}))
