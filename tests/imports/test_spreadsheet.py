@@ -129,6 +129,13 @@ def opened(content: str) -> bytes:
     return zipped({"mimetype": kind, "META-INF/manifest.xml": "<manifest/>", "content.xml": content})
 
 
+@pytest.mark.parametrize("charset", [0, 1200, 1252, 1251])
+def test_texts_of_old_workbooks_are_utf_16_whatever_they_name(tmp_path: Path, charset: int) -> None:
+    """Perl's Spreadsheet::WriteExcel names Windows-1252."""
+    data = xls({"Größen": [["Email", "Zoë", "Łódź", "株式"]]}, charset=charset)
+    assert written(tmp_path, data, "people.xls", "Größen") == "Email,Zoë,Łódź,株式\n"
+
+
 def test_binary_workbooks_are_refused(tmp_path: Path) -> None:
     """The library reads only the first column of some, and nothing tells."""
     data = zipped({"[Content_Types].xml": "<Types/>", "xl/workbook.bin": ""})

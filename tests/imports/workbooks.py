@@ -106,10 +106,11 @@ def ods(sheets: Sheets) -> bytes:
     )
 
 
-def xls(sheets: Sheets) -> bytes:
-    """A workbook of BIFF8; texts, numbers and truth values only."""
+def xls(sheets: Sheets, *, charset: int = 0) -> bytes:
+    """A workbook of BIFF8; texts, numbers and truth values only. It may name a charset by its number."""
     names = [(name, struct.pack("<BB", len(name), 1) + name.encode("utf-16-le")) for name in sheets]
     begin, end = _biff(0x0809, struct.pack("<HHHHII", 0x0600, 0x0005, 0, 0, 0, 0)), _biff(0x000A, b"")
+    begin += _biff(0x0042, struct.pack("<H", charset)) if charset else b""
     place = len(begin) + sum(len(name) + 10 for _, name in names) + len(end)
     overview, contents = b"", b""
     for name, packed in names:

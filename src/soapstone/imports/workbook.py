@@ -9,6 +9,7 @@ import csv
 import io
 import re
 import resource
+import struct
 import sys
 import zipfile
 import zlib
@@ -54,6 +55,10 @@ _ZONE = re.compile(rb"(office:date-value=\"[0-9T:.-]+)Z(?=\")")
 _DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 _BLOCK = 1 << 20
 _LARGEST_PIECE = 16 << 20
+# The beginning of the first stream of a workbook in BIFF8, a record that names a charset, and the number of UTF-16.
+_GLOBALS = b"\x09\x08\x10\x00\x00\x06\x05\x00"
+_CHARSET, _UTF_16 = 0x42, struct.pack("<H", 1200)
+_SECTOR = 512
 
 
 def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
@@ -82,7 +87,8 @@ def _workbook(path: Path) -> CalamineWorkbook:
     # Names of files are often wrong, so the content goes first. Opening by name gives more precise errors.
     with TemporaryFile() as copy, path.open("rb") as file:
         try:
-            return CalamineWorkbook.from_filelike(copy if _copied(path, copy) else file)
+            is_copied = _copied(path, copy) or _with_its_charset(file, copy)
+            return CalamineWorkbook.from_filelike(copy if is_copied else file)
         except CalamineError:
             pass
     try:
@@ -114,6 +120,31 @@ def _copied(path: Path, copy: IO[bytes]) -> bool:
         return False
     copy.seek(0)
     return True
+
+
+def _with_its_charset(file: IO[bytes], copy: IO[bytes]) -> bool:
+    """Write a workbook in BIFF8 that names a wrong charset; False for another file.
+
+    Its texts are UTF-16, but Perl's Spreadsheet::WriteExcel names Windows-1252, and calamine believes it.
+    """
+    place = None
+    for start in range(0, 1 << 40, _SECTOR):
+        if not (sector := file.read(_SECTOR)):
+            break
+        copy.write(sector)
+        if place is None and sector.startswith(_GLOBALS):
+            at = 0
+            while at + 6 <= len(sector) and place is None:
+                kind, size = struct.unpack_from("<HH", sector, at)
+                if kind == _CHARSET and sector[at + 4 : at + 6] != _UTF_16:
+                    place = start + at + 4
+                at += 4 + size
+    if place is not None:
+        copy.seek(place)
+        copy.write(_UTF_16)
+    copy.seek(0)
+    file.seek(0)
+    return place is not None
 
 
 def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
