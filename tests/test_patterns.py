@@ -137,6 +137,14 @@ TEXTS: dict[str, Worst] = {
     ),
     "imports.stage _SPECIAL": repeated("|a|", meet="search"),
     "imports.double_base64 _TEXT": octets("|a|!", "|a=|", "|=|"),
+    "imports.workbook _BLANK": octets("|<text:tab |", "<text:tab|/|", "|<text:tab|", "|<text:tab/>|", meet="findall"),
+    "imports.workbook _DURATION": repeated("PT|1|", "PT1H1M1.|1|"),
+    "imports.workbook _INDENTATION": octets(
+        "|<|", "<a|>|", "<a|> |", "<a>| |x", "|<a> |", "|</text:p> |", "<a>|\n|", meet="findall"
+    ),
+    "imports.workbook _ZONE": octets(
+        'office:date-value="|1|', '|office:date-value="|', '|office:date-value="1Z|', meet="findall"
+    ),
     "imports.workbook _LINE_BREAK": repeated("|\r|", "|\r\n|", meet="sub"),
     "listrak.transactional _EXTERNAL_CONTENT": repeated("|{%|", "{%| |", "|{%-|", "|{% |", meet="search"),
     "listrak.transactional _SYSTEM_LINK": repeated("|unsubscribe_lin |", "|unsubscribe_link_|", meet="search"),
