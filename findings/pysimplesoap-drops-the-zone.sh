@@ -1,8 +1,7 @@
 #!/bin/sh
-# PySimpleSOAP 1.16.2 drops the zone of each dateTime that it reads, by a RuntimeWarning alone, unless iso8601, isodate or
-# python-dateutil is installed, of which its package requires none: 13:05:07Z and 13:05:07-05:00 are both 13:05:07. With
-# a zone and more than six digits behind the point it drops these, too.
-# It writes a float with ten digits behind the point, so 1e-11 goes out as 0. Install python-dateutil with it.
+# PySimpleSOAP 1.16.2 drops the zone of each dateTime that it reads, with no more than a RuntimeWarning, unless iso8601,
+# isodate or python-dateutil is installed, of which its package requires none: 13:05:07Z and 13:05:07-05:00 are both
+# 13:05:07. It writes a float with ten digits behind the point, so 1e-11 goes out as 0. Install python-dateutil with it.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,7 +1,7 @@
 #!/bin/sh
-# zeep 4.3.3 and suds-community 1.2.0 leave out a None within an array whose items are nillable, so later items move up;
-# None as a single nillable member goes out as xsi:nil. In an answer both give None for a nil item and for an empty text.
-# Of two arrays that belong together the pairs are wrong. Send zeep.xsd.Nil, or an empty text.
+# zeep 4.3.3 and suds-community 1.2.0 leave out a None within an array whose items are nillable, so later items move up:
+# of two arrays that belong together, such as names and values, the pairs are wrong. None as a single nillable member
+# goes out as xsi:nil. Send zeep.xsd.Nil, or an empty text.
 # An infinite float goes out as "inf", where XML Schema has INF: a strict server refuses it.
 set -eu
 work=$(mktemp -d)
