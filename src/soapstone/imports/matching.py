@@ -44,8 +44,10 @@ from soapstone.vocabulary.rows import ImportOutcome
 class Matching:
     """Matches the rows of one import's stages.
 
-    `statement` fills the temporary `table` with a row for each row of the stage. `doubles` says that several contacts
-    of the account may have one mailbox (soapstone.contacts.mailboxes).
+    `statement` fills the temporary `table` with a row for each row of the stage. Its values are in `staged` then, in
+    the same `row` as its match; `joined` has both. On PostgreSQL all of them are the `table`, which costs less than
+    joining two without statistics. `doubles` says that several contacts of the account may have one mailbox
+    (soapstone.contacts.mailboxes).
     """
 
     def __init__(
@@ -60,11 +62,13 @@ class Matching:
         self._doubles = doubles
         # The contacts as the statement finds them.
         self._person: FromClause = contacts
+        self._state: ColumnElement[Any] = null() if list_id is None else memberships.c.state
+        self._profile: ColumnElement[Any] = memberships.c.profile
         self.table = Table(
             "import_matched",
             MetaData(),
             # The row's place in the stage, its contact, the contact's state on the list so far, and the outcome.
-            TableColumn("n", Integer, primary_key=True, autoincrement=False),
+            TableColumn("n", Integer, primary_key=self._sqlite, autoincrement=False),
             TableColumn("contact_id", Id),
             TableColumn("membership", Text),
             TableColumn("outcome", Integer, nullable=False),
@@ -72,6 +76,16 @@ class Matching:
             TableColumn("profile_changed", Boolean, nullable=False),
             prefixes=["TEMPORARY"],
         )
+        self.staged: FromClause = self._stage
+        self.joined: FromClause
+        self.row: ColumnElement[bool]
+        if self._sqlite:
+            self.row = self._stage.c.n == self.table.c.n
+            self.joined = self.table.join(self._stage, self.row)
+        else:
+            for column in list(self._stage.c)[1:]:
+                self.table.append_column(TableColumn(column.name, column.type))
+            self.staged, self.joined, self.row = self.table, self.table, true()
         self.statement = self._statement()
 
     def has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
@@ -121,10 +135,16 @@ class Matching:
             if self._sqlite:
                 source = staged.outerjoin(contacts, mine)
             else:
-                # A query of its own, so that PostgreSQL looks each row up: see Lookups.
+                # A query of its own, so that PostgreSQL looks each row up: see Lookups. Who is new is not looked for on
+                # the list.
                 names = {"id", "email_key", "unsubscribed_at", *self._rows.columns}
                 query = select(*(contacts.c[name] for name in sorted(names))).where(mine).correlate(staged)
+                if self._list_id is not None:
+                    query = query.outerjoin(memberships, self._member(contacts.c.id))
+                    query = query.add_columns(memberships.c.state.label("member"), memberships.c.profile)
                 self._person = query.offset(0).lateral("person")
+                if self._list_id is not None:
+                    self._state, self._profile = self._person.c.member, self._person.c.profile
                 source = staged.outerjoin(self._person, true())
             contact_id: ColumnElement[Any] = self._person.c.id
         else:
@@ -139,10 +159,9 @@ class Matching:
                 # All of the row, so that nothing is joined with the rows found, which have no index.
                 source = staged = found
             source = source.outerjoin(contacts, self._lookups.same(contacts.c.id, contact_id))
-        state: ColumnElement[Any] = null()
-        if self._list_id is not None:
+        state = self._state
+        if state is memberships.c.state:
             source = source.outerjoin(memberships, self._member(contact_id))
-            state = memberships.c.state
         known = self._person.c.id.is_not(None)
         left: ColumnElement[bool] = false()
         if self._list_id is not None and not self._spec.removes:
@@ -154,17 +173,22 @@ class Matching:
         outcome = self._outcome(staged, known, state, left, or_(record_changed, profile_changed))
         columns = {"n": staged.c.n, "contact_id": contact_id, "membership": state, "outcome": outcome}
         columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
+        if not self._sqlite:
+            columns = {column.name: staged.c[column.name] for column in self._stage.c} | columns
         query = select(*(value.label(name) for name, value in columns.items())).select_from(source)
-        if not self._sqlite and not self._spec.dry_run:
-            # New contacts take the next number of the sequence; SQLite has none to take it from.
-            matched = query.subquery("matched")
+        if self._sqlite:
+            query = query.order_by(text("n"))
+        elif not self._spec.dry_run:
+            # New contacts take the next number of the sequence; SQLite has none to take it from. A query of its own, or
+            # PostgreSQL would decide each outcome twice. Look-ups keep the order of the stage.
+            matched = query.offset(0).subquery("matched")
             new = matched.c.outcome.in_([CODES[outcome] for outcome in NEW])
             number = case((new, func.nextval(text("'contact_id_seq'"))))
             columns = {name: matched.c[name] for name in columns} | {
                 "contact_id": func.coalesce(number, matched.c.contact_id)
             }
             query = select(*columns.values())
-        return insert(self.table).from_select(list(columns), query.order_by(text("n")), include_defaults=False)
+        return insert(self.table).from_select(list(columns), query, include_defaults=False)
 
     def _outcome(
         self,
@@ -305,8 +329,8 @@ class Matching:
 
     def new_value(self, name: str, follower: str | None = None) -> ColumnElement[str]:
         """Return the new value of a contact's column, or of `follower`, which depends on it."""
-        old, new = contacts.c[name], self._stage.c[name]
-        taken, kept = self._stage.c[follower or name], contacts.c[follower or name]
+        old, new = contacts.c[name], self.staged.c[name]
+        taken, kept = self.staged.c[follower or name], contacts.c[follower or name]
         if self._spec.known == "append":
             return case((old == "", taken), else_=kept)
         if self._spec.known == "update":
@@ -314,12 +338,16 @@ class Matching:
         return taken
 
     def _profile_changed(self, staged: Any) -> ColumnElement[bool]:
-        old = memberships.c.profile
-        return self._documents.differ(old, self.new_profile(staged.c.profile))
+        return self._documents.differ(self._profile, self._merged(self._profile, staged.c.profile))
 
-    def new_profile(self, patch: ColumnElement[Any]) -> ColumnElement[Any]:
+    @property
+    def new_profile(self) -> ColumnElement[Any]:
+        """The new profile of a row's member."""
+        return self._merged(memberships.c.profile, self.staged.c.profile)
+
+    def _merged(self, old: ColumnElement[Any], patch: ColumnElement[Any]) -> ColumnElement[Any]:
         merge = self._documents.filled if self._spec.known == "append" else self._documents.patched
-        return merge(memberships.c.profile, patch)
+        return merge(old, patch)
 
     def email_key(self, staged: Any) -> ColumnElement[Any]:
         """Return the comparable form of the row's address, blank for a row without one."""

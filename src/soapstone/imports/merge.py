@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    LargeBinary,
+    Select,
     case,
     delete,
     func,
@@ -24,6 +29,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.schema import CreateTable
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import erased_among, has_erased
@@ -61,12 +67,15 @@ RAISING = (*JOINED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 # nothing.
 CACHE_KIB = 16 << 10
 COPY_BLOCK = 256 << 10
+# What PostgreSQL keeps in memory of the temporary tables, before it writes them to files: a chunk of them takes 12 MB.
+MEMORY = "SELECT set_config('temp_buffers', '32MB', false)"
 # PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
-# hashing all contacts costs more as they grow, with memory for one chunk. The costs that it thinks of are no reason to
-# compile its plans.
+# hashing all contacts costs more as they grow, with memory for one chunk. Of two indexes it takes the one that leads to
+# fewer rows: by its own weights they cost the same while it takes a table for small. No cost is a reason to compile.
 _WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
 PLAN = "SELECT set_config('work_mem', '32MB', true), set_config('jit', 'off', true)" + "".join(
-    f", set_config('enable_{way}', 'off', true)" for way in _WAYS
+    [f", set_config('enable_{way}', 'off', true)" for way in _WAYS]
+    + [f", set_config('cpu_{each}_cost', '1', true)" for each in ("tuple", "index_tuple")]
 )
 
 
@@ -75,7 +84,7 @@ class Merged:
     """The result of a chunk: outcome code and contact (0 for none) by row number, the counts of new memberships and of
     rows about present members, and the `refused` rows with their fields."""
 
-    rows: Sequence[tuple[int, int, int]]
+    rows: Iterable[tuple[int, int, int]]
     new_members: int
     old_members: int
     refused: list[tuple[int, str, list[str]]]
@@ -107,13 +116,20 @@ class Merge:
         self._lookups = Lookups(stage.kind)
         self._unique = account.identifier == "email"
         self._matching = Matching(account, list_id, spec, stage, doubles=doubles)
-        self._matched = self._matching.table
+        matched = self._matched = self._matching.table
+        self._joined, self._row = self._matching.joined, self._matching.row
+        self._found = func.coalesce(matched.c.contact_id, 0)
+        groups = [matched.c.outcome, matched.c.membership, func.count()]
+        if not self._sqlite:
+            groups += [_packed(matched.c.row), _packed(self._found)]
+        self._groups = select(*groups).group_by(matched.c.outcome, matched.c.membership)
         self._opt_outs = OptOutMerge(account, list_id, spec, stage, self._matching)
         # Opt-outs concern other lists too, and must not miss a membership that is not committed.
         apart = self._unique and self._rows.key == "email" and not doubles
         beside = apart and not (self._sqlite or spec.removes or self._rows.has_opt_outs)
         self._may_share = beside
         self._shared = False
+        self._path = ""
         self._numbers = MemberNumbers(account.id, job_id, database)
 
     @contextmanager
@@ -126,8 +142,12 @@ class Merge:
         tables = [self._matched] if self._sqlite else [self._matched, self._stage]
         try:
             with connection.begin():
+                if not self._sqlite:
+                    connection.execute(text(MEMORY))
                 for table in tables:
-                    table.create(connection, checkfirst=False)
+                    # Each transaction of PostgreSQL fills them anew; without indexes, because all rows are used.
+                    made = str(CreateTable(table).compile(connection))
+                    connection.exec_driver_sql(made if self._sqlite else f"{made} ON COMMIT DELETE ROWS")
             yield
         finally:
             try:
@@ -142,24 +162,17 @@ class Merge:
 
     @contextmanager
     def staged(self, connection: Connection, path: str) -> Iterator[None]:
-        """Load or attach the stage at this path for one chunk, outside of its transaction."""
-        driver: Any = connection.connection.driver_connection
-        if self._sqlite:
-            driver.execute(f"ATTACH ? AS {SCHEMA}", (path,))
-            try:
-                yield
-            finally:
-                driver.execute(f"DETACH {SCHEMA}")
+        """Make the stage at this path that of one chunk, outside of its transaction."""
+        if not self._sqlite:
+            self._path = path
+            yield
             return
-        # In a transaction of its own, which does not lock the job's row.
-        with connection.begin():
-            connection.execute(text(f"TRUNCATE {self._stage.name}"))
-            names = ", ".join(column.name for column in self._stage.c)
-            copy = f"COPY {self._stage.name} ({names}) FROM STDIN"
-            with Path(path).open("rb") as file, driver.cursor() as cursor, cursor.copy(copy) as target:
-                while block := file.read(COPY_BLOCK):
-                    target.write(block)
-        yield
+        driver: Any = connection.connection.driver_connection
+        driver.execute(f"ATTACH ? AS {SCHEMA}", (path,))
+        try:
+            yield
+        finally:
+            driver.execute(f"DETACH {SCHEMA}")
 
     def lock(self, connection: Connection, *, alone: bool = False) -> None:
         """Hold the account until the transaction ends; `alone` keeps other imports of it out, whatever they do."""
@@ -173,49 +186,52 @@ class Merge:
 
     def apply(self, connection: Connection, moment: datetime) -> Merged:
         """Merge the rows of the stage; the transaction must hold the account."""
-        stage, matched = self._stage, self._matched
+        stage, matched = self._matching.staged, self._matched
         if self._sqlite:
             connection.execute(delete(matched))
         else:
             connection.execute(text(PLAN))
-            connection.execute(text(f"TRUNCATE {matched.name}"))
+            self._load(connection)
         ends = self._list_id is not None and (self._spec.removes or self._rows.has_opt_outs)
         if not self._sqlite and ends and not self._spec.dry_run:
             self._hold_memberships(connection)
         connection.execute(self._matching.statement)
         self._refuse_deleted(connection)
-        groups = select(matched.c.outcome, matched.c.membership, func.count()).group_by(
-            matched.c.outcome, matched.c.membership
-        )
-        counted: Counter[tuple[str, str | None]] = Counter(
-            {(NAMES[code], membership): count for code, membership, count in connection.execute(groups)}
-        )
+        groups = connection.execute(self._groups).all()
+        counted = Counter({(NAMES[code], state): count for code, state, count, *_ in groups})
         joins = sum(count for (outcome, state), count in counted.items() if outcome in (*JOINED, *COMING) and not state)
         new_members = joins if self._list_id is not None else 0
         if not self._spec.dry_run:
             self._store(connection, counted, new_members, moment)
-        result = select(stage.c.row, matched.c.outcome, func.coalesce(matched.c.contact_id, 0)).join(
-            matched, self._staged()
-        )
-        refused = []
-        reasons = {outcome for outcome, _ in counted if outcome in REJECTED}
-        if reasons - {ImportOutcome.DELETED}:
-            codes = [CODES[outcome] for outcome in REJECTED if outcome != ImportOutcome.DELETED]
-            query = select(stage.c.row, matched.c.outcome, stage.c.fields).join(matched, self._staged())
-            found = connection.execute(query.where(matched.c.outcome.in_(codes)).order_by(stage.c.row))
-            refused = [(row, NAMES[code], fields) for row, code, fields in found]
-        if ImportOutcome.DELETED in reasons:
-            query = select(stage.c.row).join(matched, self._staged())
-            deleted = connection.execute(query.where(matched.c.outcome == CODES[ImportOutcome.DELETED])).scalars()
-            # Nothing of these rows is stored.
-            refused += [(row, ImportOutcome.DELETED, []) for row in deleted]
-        return Merged(
+        rows: Iterable[tuple[int, int, int]]
+        if self._sqlite:
             # Raw rows of the driver: building SQLAlchemy's would cost more than the query.
-            rows=connection.execute(result).cursor.fetchall(),
+            query = select(stage.c.row, matched.c.outcome, self._found).select_from(self._joined)
+            rows = connection.execute(query).cursor.fetchall()
+        else:
+            rows = chain(*(zip(_numbers(places), repeat(code), _numbers(ids)) for code, _, _, places, ids in groups))
+        refused: list[tuple[int, str, list[str]]] = []
+        if codes := [CODES[outcome] for outcome in {outcome for outcome, _ in counted} if outcome in REJECTED]:
+            fields = stage.c.fields if "fields" in stage.c else null()
+            query = select(stage.c.row, matched.c.outcome, fields).select_from(self._joined).order_by(stage.c.row)
+            for row, code, values in connection.execute(query.where(matched.c.outcome.in_(codes))):
+                # Nothing of a deleted contact's row is stored.
+                refused.append((row, NAMES[code], [] if code == CODES[ImportOutcome.DELETED] else values))
+        return Merged(
+            rows=rows,
             new_members=new_members,
             old_members=sum(count for (_, state), count in counted.items() if state is not None),
             refused=refused,
         )
+
+    def _load(self, connection: Connection) -> None:
+        """Copy the stage to the server, until the transaction ends."""
+        driver: Any = connection.connection.driver_connection
+        names = ", ".join(column.name for column in self._stage.c)
+        copy = f"COPY {self._stage.name} ({names}) FROM STDIN"
+        with Path(self._path).open("rb") as file, driver.cursor() as cursor, cursor.copy(copy) as target:
+            while block := file.read(COPY_BLOCK):
+                target.write(block)
 
     def _refuse_deleted(self, connection: Connection) -> None:
         """Refuse the rows of deleted contacts, whatever the action."""
@@ -288,7 +304,7 @@ class Merge:
             )
 
     def _add_contacts(self, connection: Connection, only: bool, moment: datetime) -> None:
-        stage, matched = self._stage, self._matched
+        stage, matched = self._matching.staged, self._matched
         self._number_contacts(connection, only)
         columns: dict[str, Any] = {"id": matched.c.contact_id, self._rows.key: stage.c.key}
         columns |= {name: stage.c[name] for name in self._rows.record}
@@ -297,8 +313,7 @@ class Merge:
         columns["unique_email"] = columns["email_key"] if self._unique else null()
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
-        query = select(*columns.values()).join_from(matched, stage, self._staged())
-        query = query.where(self._has(NEW)).order_by(matched.c.n)
+        query = self._in_order(select(*columns.values()).select_from(self._joined).where(self._has(NEW)))
         connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
 
     def _number_contacts(self, connection: Connection, only: bool) -> None:
@@ -328,7 +343,7 @@ class Merge:
                 update(contacts)
                 .where(
                     self._lookups.same(contacts.c.id, matched.c.contact_id),
-                    self._staged(),
+                    self._row,
                     matched.c.record_changed,
                     self._has(CHANGED),
                 )
@@ -337,15 +352,15 @@ class Merge:
 
     def _change_memberships(self, connection: Connection, outcomes: set[str]) -> int:
         """Change profiles, and subscribe unconfirmed members; return the number of these."""
-        stage, matched, member = self._stage, self._matched, memberships.c
+        matched, member = self._matched, memberships.c
         here = self._membership(matched.c.contact_id)
         if self._rows.has_blocks and self._spec.known in ("update", "overwrite"):
             self._forget_form_values(connection)
         if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
             connection.execute(
                 update(memberships)
-                .where(here, self._staged(), matched.c.profile_changed, self._has(CHANGED))
-                .values(profile=self._matching.new_profile(stage.c.profile))
+                .where(here, self._row, matched.c.profile_changed, self._has(CHANGED))
+                .values(profile=self._matching.new_profile)
             )
         if outcomes.isdisjoint((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)):
             return 0
@@ -361,10 +376,10 @@ class Merge:
 
         Few members have written any.
         """
-        stage, matched, member = self._stage, self._matched, memberships.c
+        stage, matched, member = self._matching.staged, self._matched, memberships.c
         here = self._membership(matched.c.contact_id)
         kept = select(member.contact_id, member.form_values, stage.c.profile)
-        kept = kept.join_from(matched, stage, self._staged()).join(memberships, here)
+        kept = kept.join_from(self._joined, memberships, here)
         named = self._has((*CHANGED, ImportOutcome.UNCHANGED, ImportOutcome.JOINED, ImportOutcome.STILL_UNSUBSCRIBED))
         for row in connection.execute(kept.where(member.form_values.is_not(None), named)).all():
             marks = {name: value for name, value in row.form_values.items() if name not in row.profile}
@@ -378,10 +393,10 @@ class Merge:
         """Add `joins` memberships, `coming` of them unsubscribed or unconfirmed; `only` them, if each row joins."""
         if not joins:
             return
-        stage, matched = self._stage, self._matched
+        stage, matched = self._matching.staged, self._matched
         first = self._numbers.take(connection, joins, shared=self._shared)
         # The rows of a stage are numbered from 1.
-        place: Any = matched.c.n if only and self._sqlite else func.row_number().over(order_by=matched.c.n)
+        place: Any = matched.c.n if only else func.row_number().over(order_by=matched.c.n)
         columns: dict[str, Any] = {
             "list_id": literal(self._list_id),
             "contact_id": matched.c.contact_id,
@@ -401,15 +416,15 @@ class Merge:
         if self._rows.has_profile:
             columns["profile"] = self._documents.fresh(stage.c.profile)
         if self._rows.has_profile or self._rows.has_opt_outs:
-            source = matched.join(stage, self._staged())
+            source = self._joined
         query = select(*columns.values()).select_from(source)
-        query = query.where(self._has((*JOINED, *COMING)), matched.c.membership.is_(None)).order_by(matched.c.n)
+        query = self._in_order(query.where(self._has((*JOINED, *COMING)), matched.c.membership.is_(None)))
         connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
 
     def _raise_events(self, connection: Connection, moment: datetime) -> None:
         """Raise the external events in rows that are active events of the list (lk-51, lk-71)."""
-        stage, matched = self._stage, self._matched
-        query = select(matched.c.contact_id, stage.c[EVENTS]).join(stage, self._staged())
+        stage, matched = self._matching.staged, self._matched
+        query = select(matched.c.contact_id, stage.c[EVENTS]).select_from(self._joined)
         asked = connection.execute(query.where(self._has(RAISING), stage.c[EVENTS] != "").order_by(stage.c.row)).all()
         wanted = [(contact_id, numbers(text)) for contact_id, text in asked]
         assert self._list_id is not None  # noqa: S101 - asked for only with a list
@@ -436,12 +451,25 @@ class Merge:
             .values(last_job=self._job_id)
         )
 
-    def _staged(self) -> ColumnElement[bool]:
-        return self._lookups.same(self._stage.c.n, self._matched.c.n)
-
     def _membership(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
         member = memberships.c
         return self._lookups.both((member.list_id, member.contact_id), (self._list_id, contact_id))
 
+    def _in_order(self, query: Select[Any]) -> Select[Any]:
+        """Return the query in the order of keys. PostgreSQL finds the rows in it."""
+        return query.order_by(self._matched.c.n) if self._sqlite else query
+
     def _has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
         return self._matching.has(outcomes)
+
+
+def _packed(numbers: ColumnElement[int]) -> ColumnElement[bytes]:
+    """Return PostgreSQL's aggregate of numbers as bytes: rows of its protocol would cost more than the query."""
+    return func.string_agg(func.int8send(numbers), literal(b"", LargeBinary), type_=LargeBinary)
+
+
+def _numbers(packed: bytes) -> Iterable[int]:
+    numbers = array("q", packed)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers

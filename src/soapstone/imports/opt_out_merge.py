@@ -46,11 +46,10 @@ class OptOutMerge:
         self, account: Account, list_id: int | None, spec: ImportSpec, stage: Stage, matching: Matching
     ) -> None:
         self._account, self._list_id, self._spec = account, list_id, spec
-        self._stage, self._rows = stage.table, stage.rows
+        self._stage, self._rows = matching.staged, stage.rows
         self._matching, self._matched = matching, matching.table
         self._lookups = Lookups(stage.kind)
         self._sqlite = stage.kind == "sqlite"
-        self._staged = self._lookups.same(self._stage.c.n, self._matched.c.n)
 
     def unsubscribe(self, connection: Connection, moment: datetime, outcomes: tuple[str, ...]) -> None:
         """End the memberships, unless ended already, of the contacts of rows with these outcomes."""
@@ -68,7 +67,7 @@ class OptOutMerge:
         connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
         here = self._lookups.both((member.list_id, member.contact_id), (self._list_id, matched.c.contact_id))
         if self._rows.has_opt_outs:
-            ending.append(self._staged)
+            ending.append(self._matching.row)
         connection.execute(
             update(memberships)
             .where(here, *ending)
@@ -116,7 +115,7 @@ class OptOutMerge:
         connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
         connection.execute(
             update(contacts)
-            .where(self._lookups.same(contacts.c.id, matched.c.contact_id), self._staged)
+            .where(self._lookups.same(contacts.c.id, matched.c.contact_id), self._matching.row)
             .where(self._matching.has(UNSUBSCRIBED))
             .where(contacts.c.unsubscribed_at.is_(None))
             .values(unsubscribed_at=self.since(moment), updated_at=moment)
@@ -136,7 +135,7 @@ class OptOutMerge:
         )
         connection.execute(
             update(memberships)
-            .where(*people, self._staged, *on)
+            .where(*people, self._matching.row, *on)
             .values(state="unsubscribed", removed_at=self.since(moment), removed_by="Import")
         )
         for list_id, subscribed in counted:
@@ -159,8 +158,7 @@ class OptOutMerge:
             query = (
                 select(*columns.values())
                 .distinct()
-                .join_from(matched, stage, self._staged)
-                .join(contacts, self._lookups.same(contacts.c.id, matched.c.contact_id))
+                .join_from(self._matching.joined, contacts, self._lookups.same(contacts.c.id, matched.c.contact_id))
                 .where(self._matching.has(UNSUBSCRIBED), stage.c[OPT_OUT] == "suppressed", address != "")
             )
             adding = insert_into(suppressions, connection.dialect.name).from_select(

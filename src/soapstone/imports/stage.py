@@ -7,10 +7,11 @@ Rows are sorted by their keys, so that the merge walks its indexes from end to e
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Column, Integer, MetaData, Table, Text
 
@@ -20,8 +21,8 @@ from soapstone.store.tables import Id, Key, contacts
 
 # The name under which SQLite attaches a stage.
 SCHEMA = "stage"
-# Characters that COPY's text format must escape.
-_SPECIAL = re.compile(r"[\\\t\n\r]")
+# Rows of one piece of a text for COPY, whose format must escape these characters.
+BLOCK_ROWS = 500
 _ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
@@ -40,7 +41,7 @@ class Stage:
             "import_stage",
             MetaData(),
             # The place in the order of keys, from 1; the key; the number of the row in the file; its values.
-            Column("n", Integer, primary_key=True, autoincrement=False),
+            Column("n", Integer, primary_key=kind == "sqlite", autoincrement=False),
             Column("key", Key, nullable=False),
             Column("row", Id, nullable=False),
             # Of the type of the columns that they are compared with.
@@ -56,7 +57,7 @@ class Stage:
     @property
     def takes_texts(self) -> bool:
         """Whether `write` takes the fields of one row at a time, so that they may be split then."""
-        return self.kind == "sqlite" and not self.keeps_fields and self.rows.plain
+        return not self.keeps_fields and self.rows.plain
 
     def write(self, path: Path, count: int, fields: Callable[[int], Record], checked: Checked, first: int) -> int:
         """Write those of `count` rows that have a key, and return their count.
@@ -66,21 +67,25 @@ class Stage:
         keys = checked.keys
         # By the key; keys are unique.
         order = sorted([position for position, key in enumerate(keys) if key], key=keys.__getitem__)
+        numbers: Sequence[object] = range(first, first + count)
+        if self.kind == "postgresql":
+            numbers = list(map(str, numbers))
+        lines: Iterator[Sequence[Any]]
         if self.takes_texts:
             # Row by row: its fields are gone before those of the next one are made.
             values = self.rows.plain_values(fields, checked)
-            self._write_database(path, ((keys[at], first + at, *values(at)) for at in order))
-            return len(order)
-        rows = [fields(position) for position in range(count)]
-        columns = [keys, range(first, first + count), *self.rows.values(rows, checked)[1:]]
-        if self.keeps_fields:
-            columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
-        lines = list(map(list(zip(*columns, strict=True)).__getitem__, order))
+            lines = ((keys[at], numbers[at], *values(at)) for at in order)
+        else:
+            rows = [fields(position) for position in range(count)]
+            columns = [keys, numbers, *self.rows.values(rows, checked)[1:]]
+            if self.keeps_fields:
+                columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
+            lines = map(list(zip(*columns, strict=True)).__getitem__, order)
         if self.kind == "sqlite":
             self._write_database(path, lines)
         else:
-            self._write_copy(path, lines)
-        return len(lines)
+            _write_copy(path, lines)
+        return len(order)
 
     def _write_database(self, path: Path, lines: Iterable[Sequence[object]]) -> None:
         path.unlink(missing_ok=True)
@@ -98,12 +103,19 @@ class Stage:
         finally:
             connection.close()
 
-    def _write_copy(self, path: Path, lines: Sequence[Sequence[object]]) -> None:
-        columns: list[Sequence[object]] = list(zip(*lines, strict=True)) if lines else []
-        for position, column in enumerate(columns):
-            if position != 1 and _SPECIAL.search("".join(map(str, column))):
-                columns[position] = [str(value).translate(_ESCAPES) for value in column]
-        if columns:
-            columns[1] = list(map(str, columns[1]))
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(f"{n}\t" + "\t".join(line) + "\n" for n, line in enumerate(zip(*columns, strict=True), 1))
+
+def _write_copy(path: Path, lines: Iterator[Sequence[str]]) -> None:
+    first = 1
+    with path.open("w", encoding="utf-8", newline="") as file:
+        while block := list(islice(lines, BLOCK_ROWS)):
+            text = "".join([f"{n}\t{line}\n" for n, line in enumerate(map("\t".join, block), first)])
+            ends = text.count("\t") + text.count("\n")
+            if ends > len(block) * (len(block[0]) + 1) or "\\" in text or "\r" in text:
+                masked = (map(_masked, line) for line in block)
+                text = "".join([f"{n}\t{line}\n" for n, line in enumerate(map("\t".join, masked), first)])
+            file.write(text)
+            first += len(block)
+
+
+def _masked(value: str) -> str:
+    return value.translate(_ESCAPES)
