@@ -133,6 +133,28 @@ def test_an_import_waits_for_no_lock_of_one_that_stands_still(
         assert connection.execute(select(taken_numbers)).all() == []
 
 
+def test_a_session_may_have_had_temporary_tables(
+    database: Database,
+    account: Account,
+    submit: Callable[..., Job],
+    work_off: Callable[..., None],
+    look: Callable[[int], dict[str, Any]],
+) -> None:
+    """PostgreSQL does not let such a session choose anew how much of them it keeps in memory."""
+    database.engine.dispose()
+
+    @event.listens_for(database.engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.autocommit = True
+        connection.execute("CREATE TEMPORARY TABLE used (n integer)")
+        connection.execute("INSERT INTO used VALUES (1)")
+        connection.autocommit = False
+
+    submit(account, None, people(0, 100, "Ann"), ADD)
+    work_off()
+    assert len(look(account.id)["contacts"]) == 100
+
+
 @pytest.mark.parametrize("identifier", ["email", "custom_id"])
 def test_a_change_waits_for_the_chunk_and_sees_what_it_made(
     database: Database,

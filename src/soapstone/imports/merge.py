@@ -6,7 +6,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, repeat
@@ -29,6 +29,7 @@ from sqlalchemy import (
     true,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from soapstone.accounts.account import Account
@@ -143,7 +144,9 @@ class Merge:
         try:
             with connection.begin():
                 if not self._sqlite:
-                    connection.execute(text(MEMORY))
+                    # Too late in a session that has used such tables, perhaps by way of a pooler.
+                    with suppress(DBAPIError), connection.begin_nested():
+                        connection.execute(text(MEMORY))
                 for table in tables:
                     # Each transaction of PostgreSQL fills them anew; without indexes, because all rows are used.
                     made = str(CreateTable(table).compile(connection))
