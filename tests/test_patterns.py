@@ -135,7 +135,6 @@ TEXTS: dict[str, Worst] = {
     "imports.opt_outs _TIME": repeated(
         "2024-02-29T10:00:00.|1|x", "2024-02-29| |x", "2024-02-29Z| |x", bound=LONGEST_TIME
     ),
-    "imports.stage _SPECIAL": repeated("|a|", meet="search"),
     "imports.double_base64 _TEXT": octets("|a|!", "|a=|", "|=|"),
     "imports.workbook _BLANK": octets("|<text:tab |", "<text:tab|/|", "|<text:tab|", "|<text:tab/>|", meet="findall"),
     "imports.workbook _DURATION": repeated("PT|1|", "PT1H1M1.|1|"),
