@@ -23,6 +23,8 @@ from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.search import Search
 from soapstone.http.client_address import cookie
 from soapstone.imports.opt_outs import LONGEST_TIME
+from soapstone.listrak.operations import CONTRACT as LISTRAK
+from soapstone.listrak.operations import ReportSubscribedContactsResponse
 from soapstone.magnetmail.messages import sender_of, sender_text
 from soapstone.sending.messages.body import Body
 from soapstone.sending.messages.link_places import places_in_text
@@ -36,7 +38,10 @@ from soapstone.tracking.delivery_reports import _recipient
 from soapstone.tracking.mail_parts import _split, read_mail
 from soapstone.tracking.report_texts import _elsewhere, reply_in
 from soapstone.tracking.stems import LENGTH
+from soapstone.wire.answer_rows import AnswerRows
+from soapstone.wire.envelope import SOAP_11
 from soapstone.wire.values import LONGEST_DATE
+from soapstone.wire.writer import write_answer
 from soapstone.xmlhttp.base64_stream import Base64Stream
 from soapstone.xmlhttp.request import RequestReader
 
@@ -104,6 +109,17 @@ def _recipient_of(text: str) -> object:
 
 def _returned_to(text: str) -> object:
     return list(_elsewhere(read_mail(b"\nReturn-Path: x\n" + text.encode())))
+
+
+def _rows_of(text: str) -> object:
+    """Read an answer with this text in its array."""
+    operation = LISTRAK.operations_by_name["ReportSubscribedContacts"]
+    nothing = ReportSubscribedContactsResponse(ReportSubscribedContactsResult=[], WSException=None)
+    body = write_answer(operation, LISTRAK.namespace, SOAP_11, nothing)
+    array = "<ReportSubscribedContactsResult>%s</ReportSubscribedContactsResult>"
+    rows = AnswerRows.of(LISTRAK, operation)
+    assert rows is not None
+    return rows.cut(body.replace(b"<ReportSubscribedContactsResult />", (array % text).encode()))
 
 
 NUMBERS = ("|1|x", "1.|1|x", "1e|1|x", "|1.|x")
@@ -361,6 +377,20 @@ TEXTS: dict[str, Worst] = {
         "http://a?|?|",
         "http://|[:]|",
         "http://|a|:x",
+    ),
+    "wire.answer_rows __init__": repeated(
+        "|<WSContactSubscriptionInfo>|",
+        "|<WSContactSubscriptionInfo><ContactID>|",
+        "|<WSContactSubscriptionInfo></WSContactSubscriptionInfo>|x",
+        "<WSContactSubscriptionInfo><EmailAddress>|a|",
+        "|<WSContactSubscriptionInfo><EmailAddress>a</EmailAddress>|",
+        meet=_rows_of,
+    ),
+    "wire.answer_rows _HEAD": octets(
+        '<?xml version="1.0" encoding="utf-8"?>| |x',
+        '<?xml version="1.0" encoding="utf-8"?><|a|',
+        '<?xml version="1.0" encoding="utf-8"?><a:Envelope |a|',
+        meet="match",
     ),
     "wire.answer_cache _BODY": octets("<|a|", "<|a:|", "<|:Body|", "|<|", meet="findall"),
     "wire.answer_cache _TEXT": octets(">|a|", ">|a |", ">a|  |", "|>|", "|>a|", meet="findall"),

@@ -43,7 +43,7 @@ PLACES = {
         False,
     ),
     "replay": Place("replay", "Play recorded calls on a server, and report how its answers compare.", False),
-    "migrate": Place("migrate", "Move an account here from a live service."),
+    "migrate": Place("migrate", "Move an account here from a live service.", False),
     "account": Place("accounts", "Accounts and logins."),
     "list": Place("lists", "Lists of contacts."),
     "message": Place("messages", "Stored messages."),

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from soapstone.sending.mail.spamd import SpamScanner
     from soapstone.sending.messages.messages import Messages
     from soapstone.sending.messages.preview import Previews
+    from soapstone.sending.past_sends import PastSends
     from soapstone.sending.reports import SendReports
     from soapstone.sending.sends import Sends
     from soapstone.sending.signed_links import Links
@@ -145,6 +146,7 @@ class Product:
     sends: Sends = _room(
         "sending.sends", lambda its: (its.database, its.blobs, its.jobs, bool(its.settings.public_url))
     )
+    past_sends: PastSends = _room("sending.past_sends", lambda its: (its.database, its.jobs))
     reports: SendReports = _room("sending.reports")
     event_reports: EventReports = _room("tracking.reports")
     event_feed: EventFeed = _room("tracking.event_feed")

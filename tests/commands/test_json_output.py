@@ -52,7 +52,7 @@ SHOWN: dict[str, tuple[list[str], str | None]] = {
     "dkim": ([], None),
 }
 # Those that report on what they did with a server; their own tests look at their JSON.
-REPORTS = {"db move", "replay", "migrate listrak", "migrate magnetmail"}
+REPORTS = {"db move", "replay", "migrate"}
 
 # Numbers of what the tests made, by their words in SHOWN.
 NUMBERS: dict[str, str] = {}

@@ -20,9 +20,10 @@ from soapstone.vocabulary.tracking import MailEventKind
 
 class Maker:
     """Makes a history of at least `acts` acts: two lists, five messages, of which one goes to both lists and one is a
-    test. Lists and batches grow with the number of acts."""
+    test. Lists and batches grow with the number of acts. With `repeats` a list gets one of them twice, and another one
+    was a test before."""
 
-    def __init__(self, mailings: Mailings, seed: int, acts: int) -> None:
+    def __init__(self, mailings: Mailings, seed: int, acts: int, *, repeats: bool = True) -> None:
         self._mailings, self._random, self._acts = mailings, random.Random(seed), acts
         self._now = datetime(2026, 3, 7, 12, tzinfo=UTC)
         one, two = mailings.new_list(), mailings.new_list()
@@ -33,7 +34,8 @@ class Maker:
         shared = mailings.message(None)
         tested = mailings.message(None)
         plan = [(one, None, False), (two, None, False), (one, shared, False), (two, shared, False), (one, None, True)]
-        plan += [(two, shared, False), (one, tested, True), (one, tested, False)]
+        plan += [(two, shared, False), (one, tested, True)] if repeats else []
+        plan += [(one, tested, False)]
         names = {each: mailings.product.lists.get(mailings.account.id, each) for each in (one, two)}
         lists = {each: found.name for each, found in names.items() if found is not None}
         self._history = History(LONG_AGO, lists=lists, people=told)

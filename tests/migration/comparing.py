@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-RENUMBERED = {"ContactID", "ImportFileID", "id"}
+RENUMBERED = {"ContactID", "ImportFileID", "LinkID", "MMId", "id", "linkid"}
 # Logins are those of each server.
 NOT_MOVED = {"loginid", "LoginId", "last_updated_loginid"}
 

@@ -120,9 +120,7 @@ def _moved(
     account = here.product.accounts.named(here.account.name)
     assert account is not None
     with Journal(here.product.settings.data_dir / "migrations" / "1.sqlite") as journal:
-        move = kind(here.product, account, source, journal, Silence(at), account.zone)
-        for name, value in options.items():
-            setattr(move, name, value)
+        move = kind(here.product, account, source, journal, Silence(at), account.zone, **options)
         if at is not None:
             # Between what the records hold and what the journal holds: the worst moment.
             save = move.save

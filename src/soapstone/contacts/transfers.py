@@ -12,16 +12,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, null, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, null, or_, select, update
 
 from soapstone.accounts.account import Account
-from soapstone.addresses import address_key, is_address
+from soapstone.addresses import address_keys, invalid
 from soapstone.clock import now
 from soapstone.contacts.changes import NumbersExhaustedError
 from soapstone.contacts.erased_addresses import erased_among
-from soapstone.store.bulk import insert_rows
+from soapstone.store.bulk import insert_rows, take_numbers
 from soapstone.store.database import Database
 from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
@@ -29,6 +29,7 @@ from soapstone.store.timestamps import EPOCH
 from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState, OptOutKind
 
+T = TypeVar("T")
 # Most values in one query.
 BATCH = 2_500
 _MEMBERSHIP = (
@@ -43,25 +44,24 @@ _MEMBERSHIP = (
     "removed_by",
     "profile",
 )
+_CONTACT = ("id", "account_id", "email", "email_key", "unique_email", "custom_id", "created_at", "updated_at")
 _EVENT = ("account_id", "contact_id", "list_id", "kind", "at", "by", "message_id", "detail")
 # Values of columns that are not empty text when nothing is told.
 _NONE: Mapping[str, Any] = {"unsubscribed_at": None, "suppressed_at": None, "text_only": False}
 _EVENT_CAUSES = ("message_category_id", "list_category_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(NamedTuple):
     """A person. `values` are columns of the contact; a column that is not named stays as it is, and so does a custom id
     that is None. `unsubscribed_at` counts for who is not unsubscribed from everything yet."""
 
     email: str = ""
     custom_id: str | None = None
-    values: Mapping[str, Any]
+    values: Mapping[str, Any] = {}
     created_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """A contact's membership of a list. A date that is None stands for the present moment."""
 
     contact_id: int
@@ -133,43 +133,41 @@ class Transfer:
         here. Of several with one identifier the last one counts.
         """
         by_mail = self.account.identifier == "email"
-        keys: list[tuple[str, str] | None] = []
+        mail_keys = address_keys([each.email for each in told])
+        for place in invalid([each.email for each in told]):
+            mail_keys[place] = ""
         stored = Stored()
-        for each in told:
-            mail_key = address_key(each.email) if each.email and is_address(each.email) else ""
-            right = bool(mail_key) if by_mail else bool(each.custom_id and (mail_key or not each.email))
-            keys.append((mail_key if by_mail else each.custom_id or "", mail_key) if right else None)
-        erased = erased_among(self.connection, self.account.id, {key[1] for key in keys if key and key[1]})
-        wanted: dict[str, Told] = {}
-        mail_keys: dict[str, str] = {}
-        for key, each in zip(keys, told, strict=True):
-            if key is not None and key[1] not in erased:
-                wanted[key[0]] = each
-                mail_keys[key[0]] = key[1]
-        found = self._known(list(wanted), by_mail)
-        fresh = {known: each for known, each in wanted.items() if known not in found}
-        for known, each in wanted.items():
-            if known in fresh:
-                continue
-            row, values = found[known], dict(each.values)
+        erased = erased_among(self.connection, self.account.id, set(mail_keys) - {""})
+        keys: list[str] = []
+        wanted: dict[str, tuple[Told, str]] = {}
+        for each, mail_key in zip(told, mail_keys, strict=True):
+            key = mail_key if by_mail else (each.custom_id or "") if mail_key or not each.email else ""
+            if key and mail_key not in erased:
+                wanted[key] = each, mail_key
+            keys.append(key)
+        found = self._known(list(wanted), by_mail, {name for each, _ in wanted.values() for name in each.values})
+        numbers = {key: row["id"] for key, row in found.items()}
+        for key, row in found.items():
+            each, mail_key = wanted[key]
+            values = dict(each.values)
             if row["unsubscribed_at"] is not None:
                 values.pop("unsubscribed_at", None)
             if by_mail and each.custom_id is not None:
                 values["custom_id"] = each.custom_id
-            if not by_mail and row["email_key"] != mail_keys[known]:
-                values |= {"email": each.email, "email_key": mail_keys[known]}
+            if not by_mail and row["email_key"] != mail_key:
+                values |= {"email": each.email, "email_key": mail_key}
             changed = {name: value for name, value in values.items() if row[name] != value}
             if changed:
                 here = update(contacts).where(contacts.c.id == row["id"])
                 self.connection.execute(here.values(**changed, updated_at=self.moment))
             stored.changed += bool(changed)
             stored.same += not changed
-        for known, new in zip(fresh, self._insert(fresh, mail_keys), strict=True):
-            found[known] = {"id": new}
+        fresh = {key: each for key, each in wanted.items() if key not in found}
+        numbers |= zip(fresh, self._insert(fresh), strict=True)
         stored.new = len(fresh)
-        numbers = [None if key is None or key[0] not in found else int(found[key[0]]["id"]) for key in keys]
-        stored.refused = sum(number is None for number in numbers)
-        return numbers, stored
+        told_numbers = [numbers.get(key) for key in keys]
+        stored.refused = told_numbers.count(None)
+        return told_numbers, stored
 
     def _among(self, column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
         """Return a condition for many values. SQLite takes them as one document, which is much less work."""
@@ -177,54 +175,42 @@ class Transfer:
             return column.in_(values)
         return column.in_(select(func.json_each(json.dumps(list(values))).table_valued("value").c.value))
 
-    def _known(self, keys: Sequence[str], by_mail: bool) -> dict[str, Mapping[str, Any]]:
-        column = contacts.c.unique_email if by_mail else contacts.c.custom_id
+    def _known(self, keys: Sequence[str], by_mail: bool, names: Collection[str]) -> dict[str, Mapping[str, Any]]:
+        """Return contacts by their keys, with these columns and those that decide."""
+        key = contacts.c.unique_email if by_mail else contacts.c.custom_id
+        columns = {*names, key.name, "id", "email_key", "custom_id", "unsubscribed_at"}
+        query = select(*(contacts.c[name] for name in columns)).where(contacts.c.account_id == self.account.id)
         found: dict[str, Mapping[str, Any]] = {}
-        for start in range(0, len(keys), BATCH):
-            query = select(contacts).where(contacts.c.account_id == self.account.id)
-            query = query.where(self._among(column, keys[start : start + BATCH])).order_by(contacts.c.id.desc())
-            found |= {row[column.name]: row for row in self.connection.execute(query).mappings()}
+        for some in _batches(keys):
+            # The lowest number of several counts.
+            these = query.where(self._among(key, some)).order_by(contacts.c.id.desc())
+            found |= {row[key.name]: row for row in self.connection.execute(these).mappings()}
         return found
 
-    def _insert(self, fresh: Mapping[str, Told], mail_keys: Mapping[str, str]) -> list[int]:
+    def _insert(self, fresh: Mapping[str, tuple[Told, str]]) -> list[int]:
         """Insert contacts and return their numbers."""
         if not fresh:
             return []
-        numbers = self._numbers("contact", len(fresh))
-        names = sorted({name for each in fresh.values() for name in each.values})
-        stamp = _instant(self.moment)
-        by_mail = self.account.identifier == "email"
-        rows = []
-        for number, (key, each) in zip(numbers, fresh.items(), strict=True):
-            mail_key, created = mail_keys[key], _instant(each.created_at) or stamp
-            custom_id = each.custom_id or ""
-            fixed = (number, self.account.id, each.email, mail_key, mail_key if by_mail else None, custom_id)
-            rows.append(
-                (*fixed, created, stamp, *(_bare(each.values.get(name, _NONE.get(name, ""))) for name in names))
+        numbers = take_numbers(self.connection, "contact", len(fresh))
+        names = sorted({name for each, _ in fresh.values() for name in each.values})
+        absent = {name: _NONE.get(name, "") for name in names}
+        stamp, account_id, by_mail = _instant(self.moment), self.account.id, self.account.identifier == "email"
+        rows = [
+            (
+                number,
+                account_id,
+                each.email,
+                mail_key,
+                mail_key if by_mail else None,
+                each.custom_id or "",
+                _instant(each.created_at) or stamp,
+                stamp,
+                *(_bare(each.values.get(name, missing)) for name, missing in absent.items()),
             )
-        fixed_names = (
-            "id",
-            "account_id",
-            "email",
-            "email_key",
-            "unique_email",
-            "custom_id",
-            "created_at",
-            "updated_at",
-        )
-        insert_rows(self.connection, contacts, (*fixed_names, *names), rows)
+            for number, (each, mail_key) in zip(numbers, fresh.values(), strict=True)
+        ]
+        insert_rows(self.connection, contacts, (*_CONTACT, *names), rows)
         return numbers
-
-    def _numbers(self, table: str, count: int) -> list[int]:
-        """Take the next numbers of a table that has a sequence of its own alone."""
-        if self.connection.dialect.name == "sqlite":
-            # This transaction is the only writer, so no other one takes these.
-            query = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
-            last = self.connection.execute(query, {"name": table}).scalar_one_or_none() or 0
-            return list(range(last + 1, last + 1 + count))
-        sequence = func.nextval(func.pg_get_serial_sequence(table, "id"))
-        taken = select(sequence).select_from(func.generate_series(1, count).alias())
-        return sorted(self.connection.execute(taken).scalars())
 
     def join(self, list_id: int, places: Sequence[Place]) -> tuple[dict[int, int], Stored]:
         """Put people on a list, or change their places; return contact → number on the list, and the counts.
@@ -454,6 +440,6 @@ def _bare(value: Any) -> Any:
     return _instant(value) if isinstance(value, datetime) else value
 
 
-def _batches(values: Sequence[int]) -> Iterator[Sequence[int]]:
+def _batches(values: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(values), BATCH):
         yield values[start : start + BATCH]

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from soapstone.errors import ConflictError
 from soapstone.store import private
@@ -25,6 +25,9 @@ CREATE TABLE IF NOT EXISTS number (
 CREATE TABLE IF NOT EXISTS position (step TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS count (what TEXT PRIMARY KEY, number INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS remark (sentence TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS staged (
+    at INTEGER, kind INTEGER, place INTEGER PRIMARY KEY, message INTEGER, delivery INTEGER, link INTEGER);
+CREATE INDEX IF NOT EXISTS staged_order ON staged (at, kind, place);
 """
 DONE = "done"
 _CONTRACT = "contract"
@@ -39,6 +42,21 @@ def read_numbers(path: Path) -> tuple[str, list[tuple[str, int, int]]]:
         told = file.execute("SELECT value FROM fact WHERE name = ?", (_CONTRACT,)).fetchone()
         rows = file.execute("SELECT kind, theirs, ours FROM number ORDER BY kind, theirs").fetchall()
     return ("" if told is None else str(json.loads(told[0]))), rows
+
+
+class Staged(NamedTuple):
+    """An event of a sent mail, until it can be recorded in the order of dates.
+
+    `at` is in microseconds since 1970, `kind` a place in an order of kinds, `place` its own number; the others are
+    numbers of ours.
+    """
+
+    at: int
+    kind: int
+    place: int
+    message: int
+    delivery: int
+    link: int | None
 
 
 class Journal:
@@ -83,7 +101,7 @@ class Journal:
         if not state["over"] and not again:
             return True
         self._file.executescript(
-            "BEGIN IMMEDIATE; DELETE FROM position; DELETE FROM count; DELETE FROM remark; COMMIT;"
+            "BEGIN IMMEDIATE; DELETE FROM position; DELETE FROM count; DELETE FROM remark; DELETE FROM staged; COMMIT;"
         )
         self.counts.clear()
         self._remarks.clear()
@@ -99,12 +117,29 @@ class Journal:
         row = self._file.execute("SELECT value FROM position WHERE step = ?", (step,)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def save(self, step: str, position: Any, numbers: Mapping[str, Iterable[tuple[int, int]]] | None = None) -> None:
-        """Store what a call has brought: the position behind it, pairs of numbers by kind, counts and remarks."""
+    def positions(self, beginning: str) -> dict[str, Any]:
+        """Return where the steps of this run are whose names begin so."""
+        rows = self._file.execute(
+            "SELECT step, value FROM position WHERE substr(step, 1, ?) = ?", (len(beginning), beginning)
+        )
+        return {step: json.loads(value) for step, value in rows}
+
+    def save(
+        self,
+        step: str,
+        position: Any,
+        numbers: Mapping[str, Iterable[tuple[int, int]]] | None = None,
+        staged: Iterable[Staged] = (),
+    ) -> None:
+        """Store what a call has brought: the position behind it, pairs of numbers by kind, events, counts, remarks."""
         with self._writing():
+            rows = ((each.at, each.kind, each.message, each.delivery, each.link) for each in staged)
+            self._file.executemany(
+                "INSERT INTO staged (at, kind, message, delivery, link) VALUES (?, ?, ?, ?, ?)", rows
+            )
             for kind, pairs in (numbers or {}).items():
-                rows = ((kind, theirs, ours) for theirs, ours in pairs)
-                self._file.executemany("INSERT OR REPLACE INTO number VALUES (?, ?, ?)", rows)
+                renamed = ((kind, theirs, ours) for theirs, ours in pairs)
+                self._file.executemany("INSERT OR REPLACE INTO number VALUES (?, ?, ?)", renamed)
             self._file.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (step, json.dumps(position)))
             self._file.executemany("INSERT OR REPLACE INTO count VALUES (?, ?)", self.counts.items())
             self._file.executemany("INSERT OR IGNORE INTO remark VALUES (?)", ((each,) for each in self._remarks))
@@ -124,6 +159,24 @@ class Journal:
             return dict(self._file.execute("SELECT theirs, ours FROM number WHERE kind = ?", (kind,)))
         query = "SELECT theirs, ours FROM number WHERE kind = ? AND theirs IN (SELECT value FROM json_each(?))"
         return dict(self._file.execute(query, (kind, json.dumps(list(theirs)))))
+
+    def staged(self, after: Sequence[int], limit: int) -> list[Staged]:
+        """Return staged events by date, kind and place, from the one after these three on."""
+        query = "SELECT * FROM staged WHERE (at, kind, place) > (?, ?, ?) ORDER BY at, kind, place LIMIT ?"
+        return [Staged(*row) for row in self._file.execute(query, (*after, limit))]
+
+    def staged_until(self, last: Sequence[int]) -> Counter[tuple[int, int]]:
+        """Return how many events are staged up to this one, by message and kind."""
+        query = "SELECT message, kind, count(*) FROM staged WHERE (at, kind, place) <= (?, ?, ?) GROUP BY message, kind"
+        return Counter({(message, kind): number for message, kind, number in self._file.execute(query, last)})
+
+    def staged_messages(self) -> list[int]:
+        """Return the messages with staged events."""
+        return [row[0] for row in self._file.execute("SELECT DISTINCT message FROM staged")]
+
+    def unstage(self) -> None:
+        """Forget the staged events, which are recorded."""
+        self._file.execute("DELETE FROM staged")
 
     def remark(self, sentence: str) -> None:
         """Note a sentence for the report, once."""

@@ -17,7 +17,7 @@ from soapstone.listrak.import_history import PROFILE_TEXTS
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_values import stored
 from soapstone.lists.profiles import ProfileAttribute
-from soapstone.migration.listrak_lists import ListrakLists
+from soapstone.migration.listrak_sent import ListrakSent
 from soapstone.migration.move import TOGETHER
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
 from soapstone.vocabulary.rows import ImportOutcome
@@ -49,7 +49,7 @@ OUTCOMES = {
 BLOCKED = {t.WSImportResultEnum.Suppressed: "suppressed", t.WSImportResultEnum.Banned: "banned"}
 
 
-class ListrakMove(ListrakLists):
+class ListrakMove(ListrakSent):
     """Fills an account from the lists that the login may see."""
 
     STEPS = (
@@ -62,10 +62,15 @@ class ListrakMove(ListrakLists):
         "import_history",
         "messages",
         "contacts",
+        "sent_mails",
         "profiles",
     )
-    profiles_of: str = "all"
-    """Whose profiles are read, at one call for each contact: "all", "new" for those not read yet, or "none"."""
+
+    def __init__(self, *given: Any, profiles_of: str = "all") -> None:
+        """`profiles_of` says whose profiles are read, at one call for each: "all", "new" for those not read yet, or
+        "none"."""
+        super().__init__(*given)
+        self.profiles_of = profiles_of
 
     def removals(self) -> None:
         """Store who left the lists, with the dates, before anybody else."""
@@ -124,7 +129,7 @@ class ListrakMove(ListrakLists):
             for number, row in zip(numbers, rows, strict=True)
             if number is not None and (row.ContactID or "").isdecimal()
         )
-        self.save(step, page, **{f"contact of list {found.id}": pairs})
+        self.save(step, page, (), **{f"contact of list {found.id}": pairs})
         self.display.advance(len(rows))
 
     def complaints(self) -> None:

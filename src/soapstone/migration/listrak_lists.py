@@ -97,14 +97,20 @@ class ListrakLists(Move):
             **{name: getattr(told, member) for member, name in SWITCHES.items()},
         }
 
-    def _each_list(self, step: str) -> Iterator[tuple[int, ContactList]]:
-        """Yield the lists that a step has still to read: their number, and the list here."""
+    def _lists_here(self) -> Iterator[tuple[int, ContactList]]:
+        """Yield the lists: their number, and the list here."""
         for told in self._lists:
-            place = f"{step} of list {told.ListID}"
             ours = self.journal.number("list", told.ListID)
             found = None if ours is None else self.product.lists.get(self.account.id, ours)
-            if found is not None and self.journal.position(place) != "done":
+            if found is not None:
                 yield told.ListID, found
+
+    def _each_list(self, step: str) -> Iterator[tuple[int, ContactList]]:
+        """Yield the lists that a step has still to read."""
+        for theirs, found in self._lists_here():
+            place = f"{step} of list {theirs}"
+            if self.journal.position(place) != "done":
+                yield theirs, found
                 self.save(place, "done")
 
     def profile_headers(self) -> None:

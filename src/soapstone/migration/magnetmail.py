@@ -16,7 +16,8 @@ from soapstone.magnetmail import types as t
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.recipient import MEMBERS
 from soapstone.magnetmail.suppression import CHANNELS as COMBINATIONS
-from soapstone.migration.magnetmail_account import KIND, OPEN, YEAR, MagnetMailAccount
+from soapstone.migration.magnetmail_account import KIND, OPEN, YEAR
+from soapstone.migration.magnetmail_sent import MagnetMailSent
 from soapstone.migration.move import TOGETHER
 from soapstone.migration.source import TooLargeError
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
@@ -28,7 +29,7 @@ TYPES: dict[str, AbstractSet[str]] = {kind.value: channels for kind, channels in
 RECIPIENT, UNCONFIRMED = "recipient", "unconfirmed"
 
 
-class MagnetMailMove(MagnetMailAccount):
+class MagnetMailMove(MagnetMailSent):
     """Fills an account with that of the login."""
 
     STEPS = (
@@ -43,6 +44,7 @@ class MagnetMailMove(MagnetMailAccount):
         "recipients",
         "arrivals",
         "members",
+        "sent_mails",
         "mappings",
     )
 

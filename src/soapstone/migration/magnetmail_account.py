@@ -57,7 +57,9 @@ class Session:
 class MagnetMailAccount(Move):
     """The account of the login, without its people."""
 
-    session: Session
+    def __init__(self, *given: Any, session: Session) -> None:
+        super().__init__(*given)
+        self.session = session
 
     def ask(self, operation: type[Struct], **members: Any) -> Any:
         """Call an operation and return its result."""

@@ -14,7 +14,7 @@ from soapstone.accounts.account import Account
 from soapstone.clock import clock, now
 from soapstone.contacts.transfers import Stored
 from soapstone.errors import ConflictError
-from soapstone.migration.journal import DONE, Journal
+from soapstone.migration.journal import DONE, Journal, Staged
 from soapstone.migration.source import Source
 from soapstone.product import Product
 from soapstone.store.move import Display
@@ -62,10 +62,12 @@ class Move(ABC):
     def count(self) -> dict[str, int]:
         """Return how much there is to move, by as few calls as possible, after `prepare`. Stores nothing."""
 
-    def save(self, step: str, position: Any, **numbers: Iterable[tuple[int, int]]) -> None:
+    def save(
+        self, step: str, position: Any, staged: Iterable[Staged] = (), **numbers: Iterable[tuple[int, int]]
+    ) -> None:
         """Store where a step is. What it has stored until here is on the disk before."""
         self.product.database.settle()
-        self.journal.save(step, position, numbers)
+        self.journal.save(step, position, numbers, staged)
         self._saves += 1
         if self._saves % CHECKPOINT == 0:
             # A server's worker does so too, but none may run.

@@ -24,7 +24,9 @@ _KINDS = {
             "campaign": ["campaign"],
             "external event": ["event"],
             "import": ["job"],
-            "message": ["message", "saved message", "transactional message"],
+            "message": ["saved message", "transactional message"],
+            "sent message": ["message"],
+            "link": ["link"],
         },
     ),
     "magnetmail": (
@@ -35,6 +37,7 @@ _KINDS = {
             "group category": ["group category"],
             "message category": ["message category"],
             "message": ["message"],
+            "link": ["link"],
         },
     ),
 }

@@ -174,9 +174,9 @@ class Upstream:
         try:
             lines = [b"%b %b HTTP/1.1\r\n" % (method.encode(), target)]
             lines += [b"%b: %b\r\n" % pair for pair in headers]
-            connection.writer.write(b"".join(lines) + b"\r\n")
             answer = _Answer(has_body=method != "HEAD")
-            sending = asyncio.ensure_future(_write(connection, body, chunked=chunked))
+            head = b"".join(lines) + b"\r\n"
+            sending = asyncio.ensure_future(_write(connection, head, body, chunked=chunked))
             reading = asyncio.ensure_future(_read_head(connection, answer))
             try:
                 await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
@@ -227,18 +227,22 @@ async def _read_head(connection: _Connection, answer: _Answer) -> None:
         await connection.read_into(answer)
 
 
-async def _write(connection: _Connection, body: AsyncIterator[bytes], *, chunked: bool) -> None:
-    """Write the body, then wait for what ends the call: the end of this task is always an exception."""
+async def _write(connection: _Connection, head: bytes, body: AsyncIterator[bytes], *, chunked: bool) -> None:
+    """Write head and body, then wait for what ends the call: the end of this task is always an exception.
+
+    The head goes along with the first piece of the body: most requests are one packet.
+    """
     try:
         async for piece in body:
             if piece:
-                connection.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                connection.writer.write(head + (b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece))
                 await connection.writer.drain()
             else:
                 # The body is whole; what follows is the wait for the end of the client.
                 connection.whole = True
-                if chunked:
-                    connection.writer.write(b"0\r\n\r\n")
+                if end := head + (b"0\r\n\r\n" if chunked else b""):
+                    connection.writer.write(end)
+            head = b""
     except OSError:
         # The server has closed: its answer may be there, or reading says what happened.
         await asyncio.Event().wait()

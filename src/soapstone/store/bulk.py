@@ -64,6 +64,17 @@ def listed(connection: Connection, numbers: Collection[int]) -> Any:
     return json.dumps(list(numbers)) if connection.dialect.name == "sqlite" else list(numbers)
 
 
+def take_numbers(connection: Connection, table: str, count: int) -> list[int]:
+    """Take the next numbers of a table that has a sequence of its own alone."""
+    if connection.dialect.name == "sqlite":
+        # This transaction is the only writer, so no other one takes these.
+        found = run(connection, "SELECT seq FROM sqlite_sequence WHERE name = ?", (table,))
+        last = found[0][0] if found else 0
+        return list(range(last + 1, last + 1 + count))
+    taken = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+    return sorted(row[0] for row in run(connection, taken, (table, count)))
+
+
 def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
     """Insert rows with these columns."""
     _run(connection, table, names, rows, "")

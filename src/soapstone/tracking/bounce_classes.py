@@ -94,6 +94,22 @@ _ENHANCED = re.compile(r"(?<![\d.])([245])\.([0-7]\.\d{1,3})(?![\d.])")
 _REPLY = re.compile(r"\s*([2-5]\d\d)(?!\d)")
 
 
+# Reason → class, the more usual one where a reason has several.
+_BY_REASON = {
+    reason: found
+    for found, reason in (
+        *((each[1], each[2]) for each in reversed(_WORDS)),
+        *_BY_SUBJECT.values(),
+        *_BY_DETAIL.values(),
+    )
+}
+
+
+def of_reason(reason: str) -> BounceClass:
+    """Return the class of a reason as lk-111 names it."""
+    return _BY_REASON.get(reason, BounceClass.UNKNOWN)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bounce:
     """Why a mail came back: class, reason as lk-111 names it, status code, and the server's words."""

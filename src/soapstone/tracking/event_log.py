@@ -81,10 +81,16 @@ class NewEvent(NamedTuple):
         )
 
 
-def append(connection: Connection, events: Sequence[NewEvent]) -> datetime:
-    """Store events in their order and return their date; the caller's transaction should end soon afterwards."""
+def append(connection: Connection, events: Sequence[NewEvent], dates: Sequence[int] | None = None) -> datetime:
+    """Store events in their order and return their date; the caller's transaction should end soon afterwards.
+
+    `dates` are those of events of the past, which ascend, in microseconds since 1970. Where the account has a later
+    event of their kind already, they get no number within the account.
+    """
     if not events:
         return now()
+    if dates:
+        events = _outside_the_account(connection, events, dates[0])
     # Many events have the same counters.
     groups = [(event.kind, event[1], event[2], event[4], event[6], event[7], event[9]) for event in events]
     sizes = Counter(groups)
@@ -97,29 +103,46 @@ def append(connection: Connection, events: Sequence[NewEvent]) -> datetime:
         for key in counters[group]:
             if key is not None:
                 wanted[key] += size
-    reached, at = _advance(connection, wanted)
+    reached, at = _advance(connection, wanted, dates[-1] if dates else None)
     numbers: dict[_Key | None, Iterator[int | None]] = {key: count(last + 1) for key, last in reached.items()}
     numbers[None] = repeat(None)
     given = {group: tuple(numbers[key] for key in keys) for group, keys in counters.items()}
     moment = _microseconds(at)
     names = {kind: kind.value for kind in MailEventKind}
     rows = []
-    for group, event in zip(groups, events, strict=True):
+    for group, event, date in zip(groups, events, dates or repeat(moment, len(events)), strict=True):
         kind, account_id, message_id, job_id, is_test, delivery_id, _, link_id, previous_at, _, repeats = event
         if repeats and previous_at is None:
             previous_at = moment
-        plain = (account_id, message_id, is_test, names[kind], moment, job_id, delivery_id, previous_at, link_id)
+        plain = (account_id, message_id, is_test, names[kind], date, job_id, delivery_id, previous_at, link_id)
         rows.append((*plain, *map(next, given[group])))
     insert_rows(connection, mail_events, _COLUMNS, rows)
     return at
 
 
-def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, int], datetime]:
-    """Lock the counters and move them on; return where each one stood, and the date of the events."""
+def _outside_the_account(connection: Connection, events: Sequence[NewEvent], first: int) -> list[NewEvent]:
+    """Return the events, those without a contact that would come behind later ones of their account."""
+    keys = sorted({("account", each.account_id, each.kind.value) for each in events if each.has_contact})
+    late: set[tuple[int, str]] = set()
+    if keys:
+        given = tuple(value for key in keys for value in (*key, 0, 0))
+        rows = run(connection, _advancing(len(keys), connection.dialect.name), given)
+        late = {(account_id, kind) for _, account_id, kind, _, last_at in rows if last_at > first}
+    return [
+        each._replace(has_contact=False) if late and (each.account_id, each.kind.value) in late else each
+        for each in events
+    ]
+
+
+def _advance(connection: Connection, wanted: Counter[_Key], past: int | None) -> tuple[dict[_Key, int], datetime]:
+    """Lock the counters and move them on; return where each one stood, and the date of the events.
+
+    `past` is the date of the last one, if they are of the past.
+    """
     # All transactions lock counters in the same order.
     ordered = sorted(wanted)
     pieces = [ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)]
-    moment = _microseconds(now())
+    moment = _microseconds(now()) if past is None else past
     reached: dict[_Key, int] = {}
     latest = moment
     for keys in pieces:
@@ -129,7 +152,7 @@ def _advance(connection: Connection, wanted: Counter[_Key]) -> tuple[dict[_Key, 
             reached[scope, scope_id, kind] = last - wanted[scope, scope_id, kind]
             latest = max(latest, last_at)
     # The clock may have been set back since the last event.
-    at = max(_microseconds(now() + AHEAD), latest)
+    at = max(_microseconds(now() + AHEAD) if past is None else past, latest)
     for keys in pieces:
         given = (at, *(part for key in keys for part in key))
         run(connection, _dating(len(keys), connection.dialect.name), given)

@@ -51,6 +51,9 @@ _GROSS_FIGURES = {
     MailEventKind.MACHINE_CLICK: "machine_clicks",
 }
 
+# The figures of mails.
+_MAIL_FIGURES = {MailEventKind.SENT: "sent", MailEventKind.BOUNCE: "bounced"}
+
 
 class Act(NamedTuple):
     """An act of a mail's recipient, or of a program: an open, a read or a click, with the link of a click."""
@@ -68,6 +71,15 @@ class AnonymousAct(NamedTuple):
     message_id: int
     job_id: int
     is_test: bool
+    link_id: int | None = None
+
+
+class PastEvent(NamedTuple):
+    """An event of a mail that another service has sent, with its date in microseconds since 1970."""
+
+    kind: MailEventKind
+    delivery_id: int
+    at: int
     link_id: int | None = None
 
 
@@ -140,6 +152,19 @@ def record_acts(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> d
     return batch.store(connection)
 
 
+def record_past(connection: Connection, found: Sequence[PastEvent]) -> None:
+    """Record events of the past, which come in the order of their dates.
+
+    They prove no others, and nothing follows from them: the other service has told all that there was.
+    """
+    mails = _mails(connection, {each.delivery_id for each in found})
+    acts = [Act(each.kind, each.delivery_id) for each in found]
+    batch = _Batch(mails, _clicked_links(connection, acts))
+    for each in found:
+        batch.add_past(each)
+    batch.store(connection)
+
+
 class _Mail:
     """A mail, and what its recipient did so far: dates in microseconds since 1970."""
 
@@ -192,6 +217,8 @@ class _Batch:
         # Pairs of delivery and link that were clicked already.
         self._clicked = clicked
         self._events: list[NewEvent] = []
+        # Those of events of the past.
+        self._dates: list[int] = []
         # Additions to figures of sends by account, job and name; and to those of links, whose number is the third.
         self._sends: Counter[tuple[int, int, str]] = Counter()
         self._links: Counter[tuple[int, int, int, str]] = Counter()
@@ -208,6 +235,33 @@ class _Batch:
                 if not mail.has(proved):
                     self._add_personal(proved, mail, None)
             self._add_personal(place, mail, link_id)
+        self._add_to_link(mail, kind, link_id)
+
+    def add_past(self, event: PastEvent) -> None:
+        """Add an event of the past of a known mail."""
+        mail, kind, at = self._mails[event.delivery_id], event.kind, event.at
+        place, previous = _PLACES.get(kind), None
+        if place is None:
+            self._count(mail, _MAIL_FIGURES[kind])
+        else:
+            previous = mail.last[place]
+            mail.first[place], mail.last[place] = mail.first[place] or at, at
+            if previous is None:
+                self._count(mail, _PEOPLE[place])
+            if place == _OPEN:
+                mail.opens += 1
+                self._count(mail, "opens")
+            elif place == _CLICK:
+                mail.clicks += 1
+                self._count(mail, "clicks")
+                if mail.clicks == 2:
+                    self._count(mail, "repeat_clickers")
+        self._events.append(self._event(kind, mail, event.link_id, previous, previous is None))
+        self._dates.append(at)
+        self._add_to_link(mail, kind, event.link_id)
+
+    def _add_to_link(self, mail: _Mail, kind: MailEventKind, link_id: int | None) -> None:
+        """Add a click to the figures of its link, if there is one."""
         if link_id is None:
             return
         link = (mail.account_id, mail.job_id, link_id)
@@ -241,9 +295,9 @@ class _Batch:
 
     def store(self, connection: Connection) -> datetime:
         """Store the batch; return the date of its events."""
-        at = append(connection, self._events)
+        at = append(connection, self._events, self._dates or None)
         moment = (at - EPOCH) // timedelta(microseconds=1)
-        changed = [mail.row(moment) for _, mail in sorted(self._mails.items()) if any(mail.new)]
+        changed = [mail.row(moment) for _, mail in sorted(self._mails.items()) if any(mail.new) or any(mail.first)]
         upsert_rows(connection, delivery_activities, _ACTIVITY, changed)
         changes = FigureChanges()
         for (account_id, job_id, name), count in self._sends.items():

@@ -6,11 +6,10 @@ size.
 
 from __future__ import annotations
 
-import datetime
-from contextlib import suppress
 from typing import Any
 from xml.parsers import expat
 
+from soapstone.wire.answer_rows import AnswerRows, quick
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import VERSIONS
 from soapstone.wire.faults import MalformedXml, ValueFault
@@ -18,12 +17,12 @@ from soapstone.wire.frames import Attributes, Frame, Place, Source, SpooledConte
 from soapstone.wire.plan import SEPARATOR, MemberPlan, Plans
 from soapstone.wire.reader import MAX_ATTRIBUTES, MAX_DEPTH, MAX_NAMES, PIECE
 from soapstone.wire.types import Struct
-from soapstone.wire.values import READERS, ValueRefused
+from soapstone.wire.values import ValueRefused
 
 # Characters that are kept of the text of a fault.
 LONGEST_FAULT = 2_000
-# Most dates are such: 2024-02-29T10:00:00.
-_DATE, _LENGTH = READERS["dateTime"], 19
+# Bytes of an answer that is held as a whole, for the shortcut; of a larger one the parser reads piece by piece.
+LARGEST_WHOLE = 8 * 1024 * 1024
 
 
 class AnswerError(Exception):
@@ -38,8 +37,12 @@ class AnswerReader:
     """One answer. `feed` it pieces, then `finish`."""
 
     def __init__(self, contract: Contract, operation: Operation) -> None:
+        self._contract = contract
         self._plans = Plans.of(contract)
         self._operation = operation
+        self._rows = AnswerRows.of(contract, operation)
+        # What the parser has not got yet.
+        self._whole = bytearray()
         self.answer: Struct | None = None
         self.fault: list[str] = []
         self.is_fault = False
@@ -60,16 +63,45 @@ class AnswerReader:
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece. Raises AnswerError."""
-        self._parse(piece, False)
+        if self._rows is None:
+            self._parse(piece, False)
+            return
+        self._whole += piece
+        if len(self._whole) > LARGEST_WHOLE:
+            self._rows = None
+            self._parse(bytes(self._whole), False)
+            self._whole.clear()
 
     def finish(self) -> Struct:
         """End the answer and return it. Raises AnswerError and AnswerFault."""
-        self._parse(b"", True)
+        body = bytes(self._whole)
+        cut = None if self._rows is None else self._rows.cut(body)
+        if cut is not None and (answer := self._with_rows(*cut)) is not None:
+            return answer
+        self._parse(body, True)
         if self.is_fault:
             raise AnswerFault(" ".join("".join(self.fault).split())[:LONGEST_FAULT])
         if self.answer is None:
             raise AnswerError(f"The answer holds no {self._operation.response.__name__}.")
         return self.answer
+
+    def _with_rows(self, rest: bytes, rows: list[Struct]) -> Struct | None:
+        """Return the answer of the rest with these rows in its array; None if the rest is no answer with that array."""
+        assert self._rows is not None  # noqa: S101  it has cut them
+        other = AnswerReader(self._contract, self._operation)
+        other._rows = None
+        try:
+            other.feed(rest)
+            answer: Any = other.finish()
+        except (AnswerError, AnswerFault):
+            return None
+        place = answer
+        for name in self._rows.path[:-1]:
+            place = getattr(place, name, None)
+        if getattr(place, self._rows.path[-1], None) != []:
+            return None
+        setattr(place, self._rows.path[-1], rows)
+        return answer  # type: ignore[no-any-return]
 
     def _parse(self, piece: bytes, final: bool) -> None:
         try:
@@ -163,13 +195,9 @@ class AnswerReader:
             self._frame.text(self, data)
 
     def _value(self, member: MemberPlan, text: str) -> Any:
-        convert = member.convert
-        if convert is _DATE and len(text) == _LENGTH and text[4] == text[7] == "-" and text[10] == "T":
-            with suppress(ValueError):
-                return datetime.datetime.fromisoformat(text)
-        assert convert is not None  # noqa: S101  asked for before
+        assert member.convert is not None  # noqa: S101  asked for before
         try:
-            return convert(text)
+            return quick(member.convert)(text)
         except ValueRefused as refused:
             raise ValueFault(str(refused), *self.position()) from None
 
