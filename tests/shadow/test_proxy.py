@@ -124,6 +124,40 @@ def test_nothing_of_an_answer_changes(folder: Path) -> None:
     assert b"x-hop" not in head.lower()
 
 
+def calls_and_connections(folder: Path, rest: bytes, head: bytes = b"") -> tuple[list[tuple[int, bytes]], int]:
+    """What four calls get of a service that sends a rest behind each answer, and how many connections it sees."""
+    seen: set[socket.socket] = set()
+
+    def answer(connection: socket.socket, _: bytes) -> None:
+        seen.add(connection)
+        connection.sendall(HEAD + head + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY)
+        if rest:
+            time.sleep(0.05)
+            connection.sendall(rest)
+
+    with scripted(answer) as (live, _), shadowing(live, folder) as shadow:
+        found = []
+        for _ in range(4):
+            response = ask(shadow.base)
+            found.append((response.status, response.read()))
+            time.sleep(0.2)
+    return found, len(seen)
+
+
+def test_connections_to_the_live_service_are_kept(folder: Path) -> None:
+    """Another one for each call would cost its client a handshake, and with TLS several."""
+    assert calls_and_connections(folder, b"") == ([(200, BODY)] * 4, 1)
+
+
+@pytest.mark.parametrize("rest", [b"\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong", b"x"])
+def test_what_follows_an_answer_is_no_answer_to_the_next_call(folder: Path, rest: bytes) -> None:
+    assert calls_and_connections(folder, rest) == ([(200, BODY)] * 4, 4)
+
+
+def test_a_connection_that_the_service_closes_is_not_kept(folder: Path) -> None:
+    assert calls_and_connections(folder, b"", b"Connection: close\r\n") == ([(200, BODY)] * 4, 4)
+
+
 @pytest.mark.parametrize("framing", ["chunked", "until the end"])
 def test_answers_without_a_length(folder: Path, framing: str) -> None:
     def answer(connection: socket.socket, _: bytes) -> None:

@@ -95,7 +95,7 @@ class Proxy:
             if message["type"] == "lifespan.startup":
                 self._feed.start()
             else:
-                self._upstream.close()
+                await self._upstream.close()
                 await self._feed.stop()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":

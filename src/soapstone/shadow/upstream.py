@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -70,9 +71,12 @@ class _Answer:
         self.has_body = has_body
         self.status = 0
         self.whole = False
+        # The server leaves the connection open, and has sent nothing behind the answer.
+        self.keeps = False
 
     def on_message_begin(self) -> None:
         self.headers = []
+        self.keeps = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.status:
@@ -88,6 +92,8 @@ class _Answer:
 
     def on_message_complete(self) -> None:
         self.whole = self.status != 0
+        # The parser forgets it as soon as this method returns.
+        self.keeps = self.whole and self.parser.should_keep_alive()
 
 
 class Reply:
@@ -107,7 +113,7 @@ class Reply:
             for piece in waiting:
                 yield piece
             if answer.whole:
-                self._connection.reusable = answer.parser.should_keep_alive()
+                self._connection.reusable = answer.keeps
                 return
             await self._connection.read_into(answer)
 
@@ -141,8 +147,13 @@ class _Connection:
             # The parser does not know that an answer to HEAD has none.
             answer.whole, answer.pieces = True, []
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether the server has neither closed it nor sent anything: that would be taken for the next answer."""
+        return not self.reader.at_eof() and not self.reader._buffer  # type: ignore[attr-defined]
+
     def release(self) -> None:
-        if self.reusable and self.whole and not self.reader.at_eof():
+        if self.reusable and self.whole and self.is_silent:
             self.reusable = self.whole = False
             self._upstream.keep(self)
         else:
@@ -200,16 +211,20 @@ class Upstream:
         if len(self._idle) > MOST_IDLE:
             self._idle.pop(0).writer.transport.abort()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the unused connections."""
         while self._idle:
-            self._idle.pop().writer.transport.abort()
+            writer = self._idle.pop().writer
+            writer.transport.abort()
+            # The loop ends soon, and would leave it half closed.
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _connect(self) -> _Connection:
         while self._idle:
             connection = self._idle.pop()
             # A request on a connection that the server is about to close would be lost, and must not be repeated.
-            if not connection.reader.at_eof() and time.monotonic() - connection.idle_since < IDLE_SECONDS:
+            if connection.is_silent and time.monotonic() - connection.idle_since < IDLE_SECONDS:
                 return connection
             connection.writer.transport.abort()
         address = self.address
