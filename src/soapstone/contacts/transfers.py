@@ -225,7 +225,7 @@ class Transfer:
             known |= {row.contact_id: row for row in self.connection.execute(select(*columns).where(here))}
         stored, numbers, ended = Stored(), {number: row.number for number, row in known.items()}, []
         away = self._away(list_id, [number for number in wanted if number not in known])
-        rows, subscribed = [], 0
+        rows, subscribed, texts = [], 0, {each: each.value for each in MembershipState}
         for contact_id, place in wanted.items():
             row = known.get(contact_id)
             if row is None:
@@ -236,7 +236,7 @@ class Transfer:
                 removed = (place.removed_at or away.get(contact_id) or self.moment) if gone else None
                 state = MembershipState.UNSUBSCRIBED if gone else place.state
                 dates = (_instant(place.added_at or self.moment), place.added_by, _instant(removed), place.removed_by)
-                rows.append((list_id, contact_id, self.account.id, self._last_number, state.value, *dates, "{}"))
+                rows.append((list_id, contact_id, self.account.id, self._last_number, texts[state], *dates, "{}"))
                 subscribed += state == MembershipState.SUBSCRIBED
                 stored.new += 1
                 if left and place.removed_at is not None:

@@ -138,7 +138,7 @@ class Journal:
                 "INSERT INTO staged (at, kind, message, delivery, link) VALUES (?, ?, ?, ?, ?)", rows
             )
             for kind, pairs in (numbers or {}).items():
-                renamed = ((kind, theirs, ours) for theirs, ours in pairs)
+                renamed = [(kind, theirs, ours) for theirs, ours in pairs]
                 self._file.executemany("INSERT OR REPLACE INTO number VALUES (?, ?, ?)", renamed)
             self._file.execute("INSERT OR REPLACE INTO position VALUES (?, ?)", (step, json.dumps(position)))
             self._file.executemany("INSERT OR REPLACE INTO count VALUES (?, ?)", self.counts.items())

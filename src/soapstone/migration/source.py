@@ -218,6 +218,8 @@ class Source:
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
         self._connection = connection = kind(self._host, self._port, timeout=PATIENCE)
         connection.connect()
+        # It would open a closed connection again, also one that another thread has stopped.
+        connection.auto_open = 0
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._pace.stopped.is_set():
             # Whoever stopped it did not see this connection.

@@ -109,11 +109,11 @@ class PastSends:
             keys = ["" if key in erased else key for key in keys]
             mail = deliveries.c
             query = select(mail.email_key, mail.id).where(mail.job_id == send.job_id, mail.email_key.in_(set(keys)))
-            found = dict(connection.execute(query).tuples().all())
+            found = {row[0]: row[1] for row in connection.execute(query)}
             fresh = {key: each for key, each in zip(keys, told, strict=True) if key not in found}
             if fresh:
                 query = select(contacts.c.email_key, contacts.c.id).where(_by_address(account, fresh))
-                people = dict(connection.execute(query.order_by(contacts.c.id.desc())).tuples().all())
+                people = {row[0]: row[1] for row in connection.execute(query.order_by(contacts.c.id.desc()))}
                 numbers = take_numbers(connection, "delivery", len(fresh))
                 rows = [
                     (
@@ -167,7 +167,7 @@ class PastSends:
         link = tracked_links.c
         query = select(link.position, link.id).where(link.message_id == message_id)
         with self._database.read() as connection:
-            numbers = dict(connection.execute(query).tuples().all())
+            numbers = {row[0]: row[1] for row in connection.execute(query)}
         return [numbers[place] for place in places]
 
     def blame(
