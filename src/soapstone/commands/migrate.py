@@ -44,7 +44,9 @@ HOURS = frozenset({str(hour) for hour in range(25)} | {f"{hour:02}" for hour in 
 
 @app.command()
 def migrate(
-    contract: Annotated[Literal["listrak", "magnetmail"], typer.Argument(help="The contract of the service: listrak or magnetmail.")],
+    contract: Annotated[
+        Literal["listrak", "magnetmail"], typer.Argument(help="The contract of the service: listrak or magnetmail.")
+    ],
     url: Annotated[str, typer.Argument(help="The address of the service's .asmx page.")],
     login: Annotated[str, typer.Option("--login", help="The login at the service.")],
     password_file: PasswordFile = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 from soapstone.addresses import address_key
@@ -100,27 +99,23 @@ class ListrakMove(ListrakSent):
 
     def _members(self, step: str, page: int, found: ContactList, rows: list[Any], *, subscribed: bool) -> None:
         """Store one page of members of a list."""
-        dates: dict[datetime, datetime | None] = {}
-        state = MembershipState.SUBSCRIBED if subscribed else MembershipState.UNSUBSCRIBED
-
-        def date(told: datetime) -> datetime | None:
-            if told not in dates:
-                dates[told] = self.instant(told)
-            return dates[told]
-
-        told = [Told(email=row.EmailAddress or "", values={}, created_at=date(row.AdditionDate)) for row in rows]
+        told_dates = {row.AdditionDate for row in rows}
+        if not subscribed:
+            told_dates |= {row.RemovalDate for row in rows}
+        dates = {each: self.instant(each) for each in told_dates}
+        told = [Told(email=row.EmailAddress or "", created_at=dates[row.AdditionDate]) for row in rows]
         with self.product.transfers.begin(self.account) as transfer:
             numbers, people = transfer.people(told)
             places = {}
             for number, row in zip(numbers, rows, strict=True):
                 if number is None:
                     continue
-                dated: dict[str, Any] = {"added_at": date(row.AdditionDate)}
+                added = dates[row.AdditionDate]
                 if subscribed:
-                    dated |= {"added_by": row.AdditionMethod or ""}
+                    places[number] = Place(number, MembershipState.SUBSCRIBED, added, row.AdditionMethod or "")
                 else:
-                    dated |= {"removed_at": date(row.RemovalDate), "removed_by": row.RemovalMethod or ""}
-                places[number] = Place(contact_id=number, state=state, **dated)
+                    removed, by = dates[row.RemovalDate], row.RemovalMethod or ""
+                    places[number] = Place(number, MembershipState.UNSUBSCRIBED, added, "", removed, by)
             ours, stored_places = transfer.join(found.id, list(places.values()))
         self.counts["address that is none, or of a deleted contact: refused"] += people.refused
         self.tally("subscriber" if subscribed else "removal", stored_places)
