@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Table, Text, UniqueConstraint
 
 from soapstone.store.documents import Document
-from soapstone.store.tables import CUSTOM_FIELDS, metadata
+from soapstone.store.person_fields import CUSTOM_FIELDS
+from soapstone.store.tables import metadata
 from soapstone.store.timestamps import Instant
 
 DOCS = Path(__file__).parent

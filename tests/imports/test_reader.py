@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -61,6 +62,13 @@ def test_a_process_of_its_own_tells_the_same(task: MakeTask, kind: str, done: in
         : len(staged)
     ]
     assert sum(len(event.lines) for event in staged) == 6 - done
+
+
+def test_it_loads_no_tables() -> None:
+    """Each large import starts a reader: its start is a part of the import's time, and its memory is beside it."""
+    program = "import soapstone.imports.reader, sys; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_what_a_stage_holds(task: MakeTask) -> None:

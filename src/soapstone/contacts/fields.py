@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.store.tables import CUSTOM_FIELDS as CUSTOM_FIELDS
+from soapstone.store.person_fields import CUSTOM_FIELDS as CUSTOM_FIELDS
 
 # Name in a file or merge field → column of the contact, in the order of the contract's field names.
 FIELDS: dict[str, str] = {

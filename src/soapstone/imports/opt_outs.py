@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from soapstone.clock import now
+from soapstone.clock import EPOCH, now
 from soapstone.imports.opt_out_columns import (
     COLUMNS,
     KNOWN_VALUES,
@@ -25,7 +25,6 @@ from soapstone.imports.opt_out_columns import (
     OptOutColumn,
     plain,
 )
-from soapstone.store.timestamps import EPOCH
 
 _YES = frozenset({"1", "true", "t", "yes", "y", "x", "on", "checked"})
 _NO = frozenset({"0", "false", "f", "no", "n", "off", "unchecked"})

@@ -24,7 +24,7 @@ from soapstone.imports.rows import Checked, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_positions
-from soapstone.lists.profiles import ProfileAttribute
+from soapstone.lists.profile_values import ProfileAttribute
 from soapstone.vocabulary.rows import ImportOutcome
 
 # Seconds between two reports of the first pass.

@@ -10,12 +10,11 @@ from typing import NamedTuple
 
 from soapstone.address_repair import repaired
 from soapstone.addresses import address_keys, invalid, roles
+from soapstone.clock import EPOCH
 from soapstone.imports.opt_out_columns import OUT, STRENGTH, Meaning
 from soapstone.imports.opt_outs import Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
-from soapstone.lists.profile_values import emptied, fits, is_cut, stored
-from soapstone.lists.profiles import ProfileAttribute
-from soapstone.store.timestamps import EPOCH
+from soapstone.lists.profile_values import ProfileAttribute, emptied, fits, is_cut, stored
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.rows import ImportOutcome
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from soapstone.jobs.job import Job
+if TYPE_CHECKING:
+    from soapstone.jobs.job import Job
 
 # Its key in a job's checkpoint.
 _KEY = "surplus"

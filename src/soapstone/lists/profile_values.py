@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 
 from soapstone.vocabulary.attributes import AttributeKind
@@ -15,6 +16,23 @@ _SWITCHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", 
 _BOXES_OFF = frozenset({"off", "false", "no", "0"})
 # Kinds whose values are never cut.
 _WORDED = frozenset({AttributeKind.CHECK_BOX, AttributeKind.RADIO_BUTTON, AttributeKind.NUMERIC, AttributeKind.DATE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProfileAttribute:
+    """One attribute of a list. The memberships' `profile` documents hold its values under `str(id)`.
+
+    `position` counts from 1 within the header. `max_length` is in characters, 0 means no limit; it applies to text
+    only.
+    """
+
+    id: int
+    list_id: int
+    header_id: int
+    name: str
+    kind: str
+    position: int
+    max_length: int
 
 
 def stored(kind: str, value: str, max_length: int = 0) -> str | None:

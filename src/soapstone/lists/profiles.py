@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.jobs.queue import Jobs
+from soapstone.lists.profile_values import ProfileAttribute as ProfileAttribute
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, lists, profile_attributes, profile_headers
@@ -28,23 +29,6 @@ from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.jobs import JobKind
 
 LONGEST_NAME = 255
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProfileAttribute:
-    """One attribute of a list. The memberships' `profile` documents hold its values under `str(id)`.
-
-    `position` counts from 1 within the header. `max_length` is in characters, 0 means no limit; it applies to text
-    only.
-    """
-
-    id: int
-    list_id: int
-    header_id: int
-    name: str
-    kind: str
-    position: int
-    max_length: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.schema import SchemaItem
 
 from soapstone.store.documents import Document
+from soapstone.store.person_fields import PERSON_FIELDS as PERSON_FIELDS
 from soapstone.store.timestamps import Instant
 from soapstone.vocabulary.contacts import ContactEventKind, Identifier, MembershipState, OptOutKind, SuppressionKind
 from soapstone.vocabulary.deliveries import DeliveryState
@@ -226,23 +227,6 @@ lists = _table(
     Column("category_id", Id),
     # One of TrackingMode; empty for that of the account.
     _text("tracking"),
-)
-
-CUSTOM_FIELDS = tuple(f"custom{n}" for n in range(1, 31))
-
-# The fields of a contact besides address and custom id, in the order of the upload field names (mm-43).
-PERSON_FIELDS = (
-    "first_name",
-    "last_name",
-    "phone",
-    "fax",
-    "address",
-    "address2",
-    "city",
-    "state",
-    "zip",
-    "company",
-    *CUSTOM_FIELDS,
 )
 
 # PostgreSQL has no foreign keys of these columns: it looks up each row's parent by a trigger, which took half of the
