@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
@@ -325,6 +325,54 @@ def test_somebody_who_was_stored_meanwhile_is_found_on_the_second_try(
     monkeypatch.setattr(Merge, "apply", racing)
     job = run_file(account, here, b"z@x.com\n", ImportSpec(columns=(EMAIL,)))
     assert (job.state, job.counters, len(tries)) == ("completed", {"added": 1}, 2)
+
+
+def test_a_chunk_that_meets_a_key_is_undone_whole(
+    database: Database,
+    prepare: Callable[[str], tuple[Account, ContactList]],
+    run_file: RunFile,
+    look: Look,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    account, here = prepare("add")
+    add, tries = Merge._add_contacts, []
+
+    def met(self: Merge, connection: Connection, only: bool, moment: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            values = {"email": "Z@x.com", "email_key": "z@x.com", "unique_email": "z@x.com"}
+            stamps = {"created_at": moment, "updated_at": moment}
+            connection.execute(insert(contacts).values(account_id=account.id, **values, **stamps))
+        add(self, connection, only, moment)
+
+    monkeypatch.setattr(Merge, "_add_contacts", met)
+    job = run_file(account, here, b"y@x.com\nz@x.com\n", ImportSpec(columns=(EMAIL,)))
+    assert (job.state, job.counters, len(tries)) == ("completed", {"added": 2}, 2)
+    found = [dict(person)["email"] for person in look(account.id)["contacts"]]
+    assert found.count("z@x.com") == 1
+    assert "Z@x.com" not in found
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_import_leaves_no_orphan_and_its_connection_as_it_was(
+    database: Database, prepare: Callable[[str], tuple[Account, ContactList]], run_file: RunFile, case: str
+) -> None:
+    """SQLite's import does without the checks of foreign keys; tests/postgresql.py looks for orphans there."""
+    if database.kind == "postgresql":
+        return
+    pragmas = ("foreign_keys", "cache_size", "busy_timeout", "synchronous")
+
+    def settings() -> list[Any]:
+        with database.connect() as connection:
+            return [connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in pragmas]
+
+    account, here = prepare(case)
+    before = settings()
+    assert before[0] == 1
+    run_file(account, here, SECOND, CASES[case])
+    assert settings() == before
+    with database.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
 
 
 def test_imports_of_one_account_run_at_once_and_store_nobody_twice(

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Insert,
     LargeBinary,
     Select,
+    Update,
     case,
     delete,
     func,
@@ -48,6 +50,8 @@ from soapstone.lists.external_events import active_events, numbers
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
+
+ChangeT = TypeVar("ChangeT", Insert, Update)
 
 # Only rows with these outcomes change a known contact's fields or profile, and only the next ones add memberships.
 CHANGED = (
@@ -140,6 +144,7 @@ class Merge:
         if self._sqlite:
             cache = driver.execute("PRAGMA cache_size").fetchone()[0]
             driver.execute(f"PRAGMA cache_size=-{CACHE_KIB}")
+            driver.execute("PRAGMA foreign_keys=OFF")
         tables = [self._matched] if self._sqlite else [self._matched, self._stage]
         try:
             with connection.begin():
@@ -159,6 +164,7 @@ class Merge:
                         table.drop(connection, checkfirst=False)
                 if self._sqlite:
                     driver.execute(f"PRAGMA cache_size={cache}")
+                    driver.execute("PRAGMA foreign_keys=ON")
             except Exception:
                 # The pool must not reuse a connection with these tables: closing it drops them.
                 connection.invalidate()
@@ -317,7 +323,7 @@ class Merge:
         stamp = literal(moment, contacts.c.created_at.type)
         columns |= {"account_id": literal(self._account.id), "created_at": stamp, "updated_at": stamp}
         query = self._in_order(select(*columns.values()).select_from(self._joined).where(self._has(NEW)))
-        connection.execute(insert(contacts).from_select(list(columns), query, include_defaults=False))
+        connection.execute(_whole(insert(contacts)).from_select(list(columns), query, include_defaults=False))
 
     def _number_contacts(self, connection: Connection, only: bool) -> None:
         """Give the new contacts their numbers, in the order of their keys."""
@@ -343,7 +349,7 @@ class Merge:
             values["email_key"] = self._matching.new_value("email", "email_key")
         if values:
             connection.execute(
-                update(contacts)
+                _whole(update(contacts))
                 .where(
                     self._lookups.same(contacts.c.id, matched.c.contact_id),
                     self._row,
@@ -361,7 +367,7 @@ class Merge:
             self._forget_form_values(connection)
         if self._rows.has_profile and not outcomes.isdisjoint(CHANGED):
             connection.execute(
-                update(memberships)
+                _whole(update(memberships))
                 .where(here, self._row, matched.c.profile_changed, self._has(CHANGED))
                 .values(profile=self._matching.new_profile)
             )
@@ -372,7 +378,7 @@ class Merge:
             member.state == "waiting",
             self._has((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED)),
         ]
-        return connection.execute(update(memberships).where(here, *waited).values(state="subscribed")).rowcount
+        return connection.execute(_whole(update(memberships)).where(here, *waited).values(state="subscribed")).rowcount
 
     def _forget_form_values(self, connection: Connection) -> None:
         """Mark content blocks in rows as the sender's from now on, even if equal.
@@ -422,7 +428,7 @@ class Merge:
             source = self._joined
         query = select(*columns.values()).select_from(source)
         query = self._in_order(query.where(self._has((*JOINED, *COMING)), matched.c.membership.is_(None)))
-        connection.execute(insert(memberships).from_select(list(columns), query, include_defaults=False))
+        connection.execute(_whole(insert(memberships)).from_select(list(columns), query, include_defaults=False))
 
     def _raise_events(self, connection: Connection, moment: datetime) -> None:
         """Raise the external events in rows that are active events of the list (lk-51, lk-71)."""
@@ -446,7 +452,7 @@ class Merge:
         """Mark members in the file, which stay when an import replaces the others."""
         matched = self._matched
         connection.execute(
-            update(memberships)
+            _whole(update(memberships))
             .where(
                 self._membership(matched.c.contact_id),
                 matched.c.membership.is_not(None),
@@ -476,3 +482,11 @@ def _numbers(packed: bytes) -> Iterable[int]:
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers
+
+
+def _whole(statement: ChangeT) -> ChangeT:
+    """Return a statement whose failure ends its transaction on SQLite.
+
+    Otherwise SQLite first copies each page that the statement changes, to undo the statement alone.
+    """
+    return statement.prefix_with("OR ROLLBACK", dialect="sqlite")
