@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,40 @@ def test_only_the_worker_moves_the_log(tmp_path: Path, sqlite_template: Path) ->
     assert connection.execute("SELECT count(*) FROM account").fetchone() == (50,)
     connection.close()
     database.close()
+
+
+def test_the_log_is_moved_beside_a_writer_that_never_rests(tmp_path: Path, sqlite_template: Path) -> None:
+    path = tmp_path / "log.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}")
+    stopped, added = threading.Event(), list[int]()
+
+    def write() -> None:
+        while not stopped.is_set():
+            with database.write() as connection:
+                row = {"name": f"B{len(added)}", "time_zone": "UTC", "created_at": now()}
+                connection.execute(insert(accounts).values(**row))
+                time.sleep(0.05)
+            added.append(1)
+
+    for number in range(100):
+        add(database, f"A{number}")
+    log = path.with_name("log.sqlite-wal")
+    before = log.stat().st_size
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(5):
+            database.checkpoint()
+            assert log.stat().st_size < before / 2
+    finally:
+        stopped.set()
+        writer.join()
+    database.close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT count(*) FROM account").fetchone() == (100 + len(added),)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
 
 
 @pytest.mark.parametrize(

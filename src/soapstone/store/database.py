@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
@@ -43,6 +44,8 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 10_000
 # Seconds between two attempts of a waiting writer.
 BUSY_PAUSE = 0.005
+# Most times that SQLite's log is moved beside writers, and milliseconds to wait for them before the rest is moved.
+MOVES, MOVE_TIMEOUT = 4, 1000
 # Seconds that a new connection to a server may take.
 CONNECT_TIMEOUT = 10
 # Seconds from the first failed connection on in which callers wait for a server that restarts, and between two tries.
@@ -86,6 +89,7 @@ class Database:
         self.kind = parsed.get_backend_name()
         self._waits = waits
         self._waiting = Waiting()
+        self._moving = threading.Lock()
         # Whether a server has answered; monotonic time of the first failed connection since then.
         self._answered = False
         self._unreachable: float | None = None
@@ -287,6 +291,8 @@ class Database:
         """
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA busy_timeout=0")
+        with self._moving:
+            pass
         try:
             with self._waiting.one() as me:
                 while True:
@@ -329,23 +335,30 @@ class Database:
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.
 
-        TRUNCATE holds the write lock while it works: the known bug of old SQLite versions needs a checkpoint that races
-        a writer. A busy database is skipped until the next time. The log is synced before: others need not wait for
-        that.
+        Most of it is moved, and synced, while others write. TRUNCATE then holds the write lock to move the rest. A busy
+        database is skipped until the next time.
         """
         if self.kind != "sqlite":
             return
-        with suppress(OSError):
-            self.settle()
-        with self.engine.connect() as connection:
-            driver: Any = connection.connection.driver_connection
-            driver.execute("PRAGMA busy_timeout=200")
-            try:
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            except sqlite3.OperationalError:
-                pass
-            finally:
-                driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+        with self.engine.connect() as mover, self.engine.connect() as other:
+            driver: Any = mover.connection.driver_connection
+            reader: Any = other.connection.driver_connection
+            with suppress(sqlite3.OperationalError):
+                for _ in range(MOVES):
+                    # While somebody reads, no writer begins the log anew: old versions of SQLite may damage the file
+                    # if one does so during a checkpoint.
+                    reader.execute("BEGIN")
+                    reader.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+                    _, frames, moved = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    reader.execute("ROLLBACK")
+                    # Only then the file has been synced.
+                    if moved == frames:
+                        break
+                driver.execute(f"PRAGMA busy_timeout={MOVE_TIMEOUT}")
+                # This process begins no other transaction meanwhile: imports leave gaps too short for SQLite's waiting.
+                with self._moving:
+                    driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
     def settle(self) -> None:
         """Sync all commits to the disk; PostgreSQL does so at each commit."""
