@@ -220,12 +220,10 @@ def _split(
     raw: bytes, text: str, all_text: bool, dialect: Dialect, start: Place, columns: int | None, texts: bool
 ) -> Block:
     """Return a block without qualifiers, where each line is a record."""
-    end_of_line = "\n"
-    if (returns := raw.count(b"\r")) and returns == raw.count(b"\n") == raw.count(b"\r\n"):
-        end_of_line = "\r\n"
-    elif returns:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    physical = text.split(end_of_line)
+    returns = raw.count(b"\r")
+    physical = text.split("\r\n" if returns else "\n")
+    if returns and not len(physical) - 1 == returns == raw.count(b"\n"):
+        physical = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not physical[-1]:
         physical.pop()
     end = Place(start.offset + len(raw), start.line + len(physical))

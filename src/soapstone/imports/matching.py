@@ -67,8 +67,10 @@ class Matching:
         self.table = Table(
             "import_matched",
             MetaData(),
-            # The row's place in the stage, its contact, the contact's state on the list so far, and the outcome.
+            # The row's place in the stage and in the file, its contact, the contact's state on the list so far, and the
+            # outcome.
             TableColumn("n", Integer, primary_key=self._sqlite, autoincrement=False),
+            *([TableColumn("row", Id, nullable=False)] if self._sqlite else []),
             TableColumn("contact_id", Id),
             TableColumn("membership", Text),
             TableColumn("outcome", Integer, nullable=False),
@@ -171,8 +173,8 @@ class Matching:
         if self._list_id is not None and self._rows.has_profile and self._spec.known != "keep":
             profile_changed = and_(state.is_not(None), self._profile_changed(staged))
         outcome = self._outcome(staged, known, state, left, or_(record_changed, profile_changed))
-        columns = {"n": staged.c.n, "contact_id": contact_id, "membership": state, "outcome": outcome}
-        columns |= {"record_changed": record_changed, "profile_changed": profile_changed}
+        columns = {"n": staged.c.n, "row": staged.c.row, "contact_id": contact_id, "membership": state}
+        columns |= {"outcome": outcome, "record_changed": record_changed, "profile_changed": profile_changed}
         if not self._sqlite:
             columns = {column.name: staged.c[column.name] for column in self._stage.c} | columns
         query = select(*(value.label(name) for name, value in columns.items())).select_from(source)

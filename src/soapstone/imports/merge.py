@@ -215,7 +215,7 @@ class Merge:
         rows: Iterable[tuple[int, int, int]]
         if self._sqlite:
             # Raw rows of the driver: building SQLAlchemy's would cost more than the query.
-            query = select(stage.c.row, matched.c.outcome, self._found).select_from(self._joined)
+            query = select(matched.c.row, matched.c.outcome, self._found)
             rows = connection.execute(query).cursor.fetchall()
         else:
             rows = chain(*(zip(_numbers(places), repeat(code), _numbers(ids)) for code, _, _, places, ids in groups))
