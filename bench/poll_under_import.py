@@ -6,7 +6,7 @@ Each round uploads a file of rows that are all new to a running `soapstone serve
 niceness. Nothing is bound to a core. Latencies count from when a request was due.
 
 Demanded, of the medians over the rounds: the 99th percentile of the polls is at most twice that beside the loops, and
-the 99th percentile of the writes at most one second.
+the 99th percentile of the writes at most half a second.
 
 Arguments: rows (1000000) and rounds (3). Exit code 1 when a demand is missed.
 """
@@ -28,7 +28,7 @@ import served
 
 POLLS_A_SECOND, WRITES_A_SECOND = 200, 5
 LOOPS = 2
-MOST_TIMES_SLOWER, SLOWEST_WRITE = 2.0, 1.0
+MOST_TIMES_SLOWER, SLOWEST_WRITE = 2.0, 0.5
 # Seconds that one import may take.
 PATIENCE = 900.0
 MARK = b"#" * 12

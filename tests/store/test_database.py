@@ -127,6 +127,41 @@ def test_only_the_worker_moves_the_log(tmp_path: Path, sqlite_template: Path) ->
     database.close()
 
 
+def test_a_writer_that_gives_way_leaves_no_gap_and_nobody_waits_long(tmp_path: Path, sqlite_template: Path) -> None:
+    """Each waits for the transaction under way, not for several of them, with other processes' locks too."""
+    path = tmp_path / "ways.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    database, other = Database(f"sqlite:///{path}"), Database(f"sqlite:///{path}")
+    stopped, begun = threading.Event(), list[int]()
+
+    def write() -> None:
+        while not stopped.is_set():
+            with database.write(gives_way=True):
+                begun.append(1)
+                time.sleep(0.1)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    waited = []
+    try:
+        for turn in range(10):
+            before = len(begun)
+            three = [threading.Thread(target=add, args=(other, f"C{turn}-{n}")) for n in range(3)]
+            for thread in three:
+                thread.start()
+            for thread in three:
+                thread.join()
+            waited.append(len(begun) - before)
+    finally:
+        stopped.set()
+        writer.join()
+    assert len(names(other)) == 30
+    # One, if the machine has nothing else to do.
+    assert sum(waited) <= 30
+    database.close()
+    other.close()
+
+
 def test_the_log_is_moved_beside_a_writer_that_never_rests(tmp_path: Path, sqlite_template: Path) -> None:
     path = tmp_path / "log.sqlite"
     path.write_bytes(sqlite_template.read_bytes())

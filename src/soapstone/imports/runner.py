@@ -155,7 +155,7 @@ class _Import:
     def _merge_chunk(self, connection: Connection, staged: Staged) -> None:
         for attempt in range(1, TRIES + 1):
             try:
-                with self._merge.staged(connection, staged.path), self._run.chunk() as chunk:
+                with self._merge.staged(connection, staged.path), self._run.chunk(gives_way=True) as chunk:
                     self._apply(chunk, staged)
                 self._alone = max(0, self._alone - 1)
                 return

@@ -24,7 +24,7 @@ def sweep(run: Run) -> None:
     here = member.list_id == run.job.list_id
     more = True
     while more:
-        with run.chunk() as chunk:
+        with run.chunk(gives_way=True) as chunk:
             connection, checkpoint = chunk.connection, chunk.checkpoint
             behind = [here, member.contact_id > checkpoint.get("swept", 0)]
             query = select(member.contact_id).where(*behind).order_by(member.contact_id).offset(SWEEP_ROWS - 1).limit(1)

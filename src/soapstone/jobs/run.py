@@ -125,15 +125,16 @@ class Run:
                 self._connection = None
 
     @contextmanager
-    def chunk(self, *, last_words: bool = False, durable: bool = False) -> Iterator[Chunk]:
+    def chunk(self, *, last_words: bool = False, durable: bool = False, gives_way: bool = False) -> Iterator[Chunk]:
         """Yield a fenced transaction for the next piece of work.
 
         Raises LeaseLost, Cancelled, Paused or Stopped before any work; a runner does not catch them. `last_words`
-        raises only LeaseLost: results of finished work must be stored. `durable` survives a power loss.
+        raises only LeaseLost: results of finished work must be stored. `durable` survives a power loss. `gives_way`
+        lets other writers go first: see Database.write.
         """
         if self.stopping() and not last_words:
             raise Stopped
-        with self.database.write(durable=durable, connection=self._connection) as connection:
+        with self.database.write(durable=durable, connection=self._connection, gives_way=gives_way) as connection:
             self._fence(connection, heed=not last_words)
             chunk, progressed = Chunk(connection, self.job), False
             yield chunk

@@ -42,8 +42,8 @@ log = logging.getLogger(__name__)
 
 # Milliseconds that a statement of SQLite waits for a checkpoint or another reader's recovery.
 BUSY_TIMEOUT = 10_000
-# Seconds between two attempts of a waiting writer.
-BUSY_PAUSE = 0.005
+# Seconds between two attempts of a waiting writer, and of one that gives way to the others.
+BUSY_PAUSE, LONG_PAUSE = 0.002, 0.02
 # Most times that SQLite's log is moved beside writers, and milliseconds to wait for them before the rest is moved.
 MOVES, MOVE_TIMEOUT = 4, 1000
 # Seconds that a new connection to a server may take.
@@ -171,22 +171,28 @@ class Database:
 
     @contextmanager
     def write(
-        self, *, durable: bool = False, connection: Connection | None = None, patience: float | None = None
+        self,
+        *,
+        durable: bool = False,
+        connection: Connection | None = None,
+        patience: float | None = None,
+        gives_way: bool = False,
     ) -> Iterator[Connection]:
         """Yield a transaction that may change rows; commit it at the end, roll it back on an exception.
 
         It holds SQLite's write lock from its begin, so that it never fails half way because of another writer.
         `durable` makes the commit survive a power loss (PostgreSQL's always does). `connection` is one of `connect`,
-        outside a transaction. `patience` overrides the seconds to wait for other writers.
+        outside a transaction. `patience` overrides the seconds to wait for other writers. `gives_way` is for long
+        transactions, one after another, on SQLite: all who wait for the end of one get their turn before the next.
         """
         hurried, patience = patience is not None, self.patience if patience is None else patience
         try:
             with translated():
                 if connection is not None:
-                    with self._writing(connection, durable, patience):
+                    with self._writing(connection, durable, patience, gives_way):
                         yield connection
                 else:
-                    with self._connected() as connection, self._writing(connection, durable, patience):
+                    with self._connected() as connection, self._writing(connection, durable, patience, gives_way):
                         yield connection
         except RecordsUnavailable:
             if not hurried:
@@ -266,7 +272,7 @@ class Database:
                 return connection
 
     @contextmanager
-    def _writing(self, connection: Connection, durable: bool, patience: float) -> Iterator[None]:
+    def _writing(self, connection: Connection, durable: bool, patience: float, gives_way: bool) -> Iterator[None]:
         connection.execution_options(durable=durable)
         if self.kind == "postgresql":
             with self._locking(connection, patience):
@@ -277,18 +283,23 @@ class Database:
         if durable:
             driver.execute("PRAGMA synchronous=FULL")
         try:
-            with self._begun(connection, patience):
+            with self._begun(connection, patience, gives_way=gives_way):
                 yield
         finally:
             if durable:
                 driver.execute("PRAGMA synchronous=NORMAL")
 
-    def _begun(self, connection: Connection, patience: float) -> Transaction:
+    def _begun(self, connection: Connection, patience: float, *, gives_way: bool = False) -> Transaction:
         """Begin a transaction of SQLite that holds the write lock.
 
         SQLite's own busy handler soon tries only every 100 ms, and an import leaves shorter gaps between its
         transactions: other writers would miss them repeatedly.
         """
+        pause = BUSY_PAUSE
+        if gives_way:
+            # Whoever waits tries in this time, and then again before this writer does.
+            time.sleep(1.5 * BUSY_PAUSE)
+            pause = LONG_PAUSE
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA busy_timeout=0")
         with self._moving:
@@ -305,7 +316,7 @@ class Database:
                     else:
                         self._waiting.got_on()
                         return connection.begin()
-                    time.sleep(BUSY_PAUSE)
+                    time.sleep(pause)
         finally:
             driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
