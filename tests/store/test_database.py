@@ -170,7 +170,7 @@ def test_the_log_is_moved_beside_a_writer_that_never_rests(tmp_path: Path, sqlit
 
     def write() -> None:
         while not stopped.is_set():
-            with database.write() as connection:
+            with database.write(gives_way=True) as connection:
                 row = {"name": f"B{len(added)}", "time_zone": "UTC", "created_at": now()}
                 connection.execute(insert(accounts).values(**row))
                 time.sleep(0.05)

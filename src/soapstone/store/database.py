@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 10_000
 # Seconds between two attempts of a waiting writer, and of one that gives way to the others.
 BUSY_PAUSE, LONG_PAUSE = 0.002, 0.02
-# Most times that SQLite's log is moved beside writers, and milliseconds to wait for them before the rest is moved.
-MOVES, MOVE_TIMEOUT = 4, 1000
+# Most times that SQLite's log is moved beside writers, and milliseconds to wait for others before the rest is moved.
+MOVES, MOVE_TIMEOUT = 4, 200
 # Seconds that a new connection to a server may take.
 CONNECT_TIMEOUT = 10
 # Seconds from the first failed connection on in which callers wait for a server that restarts, and between two tries.
@@ -89,7 +89,8 @@ class Database:
         self.kind = parsed.get_backend_name()
         self._waits = waits
         self._waiting = Waiting()
-        self._moving = threading.Lock()
+        # Held by a writer that gives way, and while the rest of SQLite's log is moved.
+        self._turn = threading.Lock()
         # Whether a server has answered; monotonic time of the first failed connection since then.
         self._answered = False
         self._unreachable: float | None = None
@@ -282,8 +283,11 @@ class Database:
         driver: Any = connection.connection.driver_connection
         if durable:
             driver.execute("PRAGMA synchronous=FULL")
+        if gives_way:
+            # Whoever waits tries in this time.
+            time.sleep(1.5 * BUSY_PAUSE)
         try:
-            with self._begun(connection, patience, gives_way=gives_way):
+            with self._turn if gives_way else nullcontext(), self._begun(connection, patience, gives_way=gives_way):
                 yield
         finally:
             if durable:
@@ -295,15 +299,8 @@ class Database:
         SQLite's own busy handler soon tries only every 100 ms, and an import leaves shorter gaps between its
         transactions: other writers would miss them repeatedly.
         """
-        pause = BUSY_PAUSE
-        if gives_way:
-            # Whoever waits tries in this time, and then again before this writer does.
-            time.sleep(1.5 * BUSY_PAUSE)
-            pause = LONG_PAUSE
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA busy_timeout=0")
-        with self._moving:
-            pass
         try:
             with self._waiting.one() as me:
                 while True:
@@ -316,7 +313,7 @@ class Database:
                     else:
                         self._waiting.got_on()
                         return connection.begin()
-                    time.sleep(pause)
+                    time.sleep(LONG_PAUSE if gives_way else BUSY_PAUSE)
         finally:
             driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
@@ -366,8 +363,8 @@ class Database:
                     if moved == frames:
                         break
                 driver.execute(f"PRAGMA busy_timeout={MOVE_TIMEOUT}")
-                # This process begins no other transaction meanwhile: imports leave gaps too short for SQLite's waiting.
-                with self._moving:
+                # Imports leave gaps that are too short for SQLite's way of waiting.
+                with self._turn:
                     driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
