@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -78,6 +79,27 @@ def test_calls_of_every_interface_have_their_members(server: Soapstone, magnetma
     assert [call.operation for call in server.calls_of("Authenticate")] == ["Authenticate"]
     server.clear_calls()
     assert server.calls == []
+
+
+def test_members_of_packed_requests_and_of_forms(server: Soapstone) -> None:
+    envelope = (
+        '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
+        '<Authenticate xmlns="http://www.magnetmail.net/"><username>dämo</username></Authenticate></s:Body></s:Envelope>\n'
+    )
+    headers = {"Content-Type": "text/xml", "SOAPAction": '"http://www.magnetmail.net/Authenticate"'}
+    for body, more in (
+        (gzip.compress(envelope.encode()), {"Content-Encoding": "gzip"}),
+        (b"\xfe\xff" + envelope.encode("utf-16-be"), {"Content-Type": "text/xml; charset=utf-16"}),
+    ):
+        httpx.post(f"{server.url}/mmapi.asmx", content=body, headers=headers | more)
+    server.assert_called("Authenticate", times=2, username="dämo")
+    document = "<SendToFile><UserName>demo</UserName><ListID>1</ListID></SendToFile>"
+    files = {"request": ("request.xml", document), "file": ("people.csv", "EmailAddress\nann@example.org\n")}
+    httpx.post(f"{server.url}/xml/SendToFile", files=files)
+    server.assert_called("SendToFile", times=1, ListID=1)
+    # What is damaged has no members.
+    httpx.post(f"{server.url}/mmapi.asmx", content=b"\x1f\x8b", headers=headers | {"Content-Encoding": "gzip"})
+    assert server.calls[-1].members == {}
 
 
 def test_a_large_request_is_there_as_a_whole(server: Soapstone, magnetmail: Any) -> None:

@@ -104,6 +104,22 @@ def test_json_and_an_account_that_is_there(server: TestServer) -> None:
     assert account["lists"][0]["contacts"][0]["name"] == "new@example.org"
 
 
+@pytest.mark.parametrize("identifier", ["email", "custom_id"])
+def test_a_contact_on_several_lists_is_one_with_all_that_is_said_of_it(server: TestServer, identifier: str) -> None:
+    first = {"email": "ann@example.org", "custom_id": "7", "fields": {"first_name": "Ann", "city": "Rome"}}
+    second = {"email": "Ann@example.org", "custom_id": "7", "fields": {"first_name": "Anna"}}
+    lists = [{"name": "A", "contacts": [first]}, {"name": "B", "contacts": [second]}]
+    answer = plant(server, json.dumps({"accounts": [{"name": "SHOP", "identifier": identifier, "lists": lists}]}))
+    assert answer.status_code == 200, answer.text
+    made = [each["contacts"][0]["number"] for each in answer.json()["accounts"][0]["lists"]]
+    assert made[0] == made[1]
+    account = server.product.accounts.named("SHOP")
+    assert account is not None
+    found = server.product.contacts.get(account.id, made[0])
+    assert found is not None
+    assert tuple(found.fields[name] for name in ("first_name", "city", "custom_id")) == ("Anna", "Rome", "7")
+
+
 def test_a_reset_undoes_a_seed_unless_it_is_kept(server: TestServer) -> None:
     def there() -> bool:
         return member(logon(server.base, "shop", "secret"), "authenticated") == "true"
@@ -157,6 +173,21 @@ def test_a_body_has_a_largest_size(server: TestServer, path: str, media_type: st
             "accounts: [{name: A, lists: [{contacts: [{email: a@example.org, attributes: {X: '1'}}]}]}]",
             409,
             "accounts.0.lists.0.contacts.0: The list has no attribute X.",
+        ),
+        (
+            f"accounts: [{{name: A, lists: [{{jobs: [{{rejected_rows: [{{line: {10**30}, reason: duplicate}}]}}]}}]}}]",
+            422,
+            "body.accounts.0.lists.0.jobs.0.rejected_rows.0.line",
+        ),
+        (
+            f"accounts: [{{name: A, lists: [{{jobs: [{{counters: {{added: {10**30}}}}}]}}]}}]",
+            422,
+            "body.accounts.0.lists.0.jobs.0.counters.added",
+        ),
+        (
+            f"accounts: [{{name: A, lists: [{{jobs: [{{counters: {{added: {2**31 - 1}, joined: 1}}}}]}}]}}]",
+            422,
+            "body.accounts.0.lists.0.jobs.0",
         ),
         ("accounts: [", 400, "line 1, column 12"),
         ("accounts: [{name: A,\n name: B}]", 400, "line 2: name stands there twice."),

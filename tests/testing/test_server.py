@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -17,6 +19,7 @@ import httpx
 import pytest
 from tests.testing.wire import logon, member, poll, session_of
 
+from soapstone.settings import UnusableSetting
 from soapstone.testing.server import TestServer, local_test_server
 
 
@@ -115,7 +118,7 @@ def test_calls_of_many_clients_are_answered_whole_while_others_reset(server: Tes
     assert answers[204] == 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_it_and_the_folder_is_gone(tmp_path: Path, number: signal.Signals) -> None:
     command = [sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0"]
     with subprocess.Popen(
@@ -132,6 +135,59 @@ def test_a_signal_ends_it_and_the_folder_is_gone(tmp_path: Path, number: signal.
         process.send_signal(number)
         assert process.wait(30) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_it_outlives_its_terminal_if_told_so(tmp_path: Path) -> None:
+    command = ["nohup", sys.executable, "-m", "soapstone", "serve", "--test", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        base = process.stdout.readline().split()[-1]
+        process.send_signal(signal.SIGHUP)
+        assert member(logon(base), "authenticated") == "true"
+        process.terminate()
+
+
+def test_a_start_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A signal may come at any moment: here the worker's thread runs, and nothing serves yet."""
+
+    def interrupt(*_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(TestServer, "_recorder", interrupt)
+    threads = threading.active_count()
+    with pytest.raises(SystemExit), local_test_server():
+        pass
+    assert threading.active_count() == threads
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_secrets_in_files_count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-long-token-of-a-monitor\n")
+    monkeypatch.setenv("SOAPSTONE_METRICS_TOKEN_FILE", str(token))
+    with local_test_server() as server:
+        headers = {"Authorization": f"Bearer {token.read_text().strip()}"}
+        assert httpx.get(f"{server.base}/metrics", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("DKIM_KEYS", "example.com:s:/missing/key.pem", "/missing/key.pem"),
+        ("RELAY_KEY", "secret", "SOAPSTONE_RELAY is not set"),
+        ("SPAMD_URL", "http://127.0.0.1", "SOAPSTONE_SPAMD_URL cannot be used"),
+        ("TIME_ZONE", "Europe/Nowhere", "SOAPSTONE_TIME_ZONE cannot be used"),
+        ("TIMEZONE", "Europe/Berlin", "is it SOAPSTONE_TIME_ZONE?"),
+    ],
+)
+def test_settings_that_it_cannot_use_are_told_before_it_serves(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """Otherwise its first job meets them, and every other one after it."""
+    monkeypatch.setenv(f"SOAPSTONE_{name}", value)
+    with pytest.raises(UnusableSetting, match=re.escape(told)), local_test_server():
+        pass
 
 
 def test_it_ends_soon_while_a_client_follows_a_job() -> None:

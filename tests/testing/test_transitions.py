@@ -208,6 +208,7 @@ def test_a_job_that_is_told_goes_on_when_it_is(client: Client) -> None:
     over = client.control.post(f"/jobs/{job}/advance")
     assert (over.status_code, over.json()["detail"]) == (409, "The job is over.")
     assert client.control.post("/jobs/987654/advance").status_code == 404
+    assert client.control.post(f"/jobs/{10**30}/advance").status_code == 422
 
 
 def test_a_job_that_stays_holds_up_its_list_alone(client: Client) -> None:
@@ -359,6 +360,7 @@ def test_rows_of_both_contracts_are_rejected_as_told(client: Client, ways: Ways)
     [
         {"jobs": "some"},
         {"jobs": 0},
+        {"jobs": 10**30},
         {"start": "soon"},
         {"start": {"after_polls": -1}},
         {"end": {"after_seconds": -1}},
@@ -367,6 +369,7 @@ def test_rows_of_both_contracts_are_rejected_as_told(client: Client, ways: Ways)
         {"reason": "without an outcome"},
         {"outcome": "failed", "reason": "No.", "reject_rows": [{"row": 1}]},
         {"reject_rows": [{"row": 0}]},
+        {"reject_rows": [{"row": 10**30}]},
         {"reject_rows": [{"row": 1, "reason": "no reason of ours"}]},
         {"unknown": 1},
     ],

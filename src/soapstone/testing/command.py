@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import NoReturn
 
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - asked for by a flag
+# A closed terminal sends SIGHUP; `nohup` ignores it.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def run(arguments: list[str]) -> None:
@@ -41,6 +43,10 @@ def run(arguments: list[str]) -> None:
 
 def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) -> None:
     """Serve until SIGTERM or SIGINT, then remove all records."""
+    # The first process of a container gets no signal that it does not handle.
+    for number in _ENDING:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _end)
     # Loading creates no garbage: collecting it would take a tenth of the time.
     gc.disable()
     from soapstone.listening import PortTaken
@@ -50,8 +56,6 @@ def serve_test(host: str, port: int, seed: Path | None, *, any_address: bool) ->
     from soapstone.testing.errors import UnusableSeed
     from soapstone.testing.server import local_test_server
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _end)
     try:
         settings = read_settings()
         configure_logs(settings.log_format, settings.log_level)
@@ -83,6 +87,6 @@ def _end_with_input() -> None:
 
 def _end(*_: object) -> None:
     # Another signal must not interrupt the shutdown.
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
     sys.exit()

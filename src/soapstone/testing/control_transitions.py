@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from soapstone.api.values import LARGEST, Number
 from soapstone.clock import now
 from soapstone.testing.transitions import Transition, Transitions
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
@@ -62,7 +63,7 @@ Moment = Literal["at_once", "told", "never"] | AfterPolls | AfterSeconds
 class RejectRow(_In):
     """A row that an import rejects: the physical line that it begins on, from 1, and the reason as reports name it."""
 
-    row: int = Field(ge=1)
+    row: int = Field(ge=1, le=LARGEST)
     reason: RejectReason = ImportOutcome.INVALID_ADDRESS
 
 
@@ -73,7 +74,7 @@ class TransitionIn(_In):
     has no other transition. A job with the outcome "failed" ends with this `reason` and does no work.
     """
 
-    jobs: Literal["next", "all"] | Annotated[int, Field(ge=1, strict=True)] = "next"
+    jobs: Literal["next", "all"] | Annotated[int, Field(ge=1, le=LARGEST, strict=True)] = "next"
     start: Moment = "at_once"
     end: Moment = "at_once"
     outcome: Literal["completed", "failed"] = "completed"
@@ -139,7 +140,7 @@ def router(transitions: Transitions) -> APIRouter:
         transitions.clear()
 
     @routes.post("/jobs/{number}/advance")
-    def advance_job(number: int) -> Advanced:
+    def advance_job(number: Number) -> Advanced:
         """Bring a job that a transition holds into its next state, and answer when it is there."""
         job = transitions.advance(number)
         return Advanced(job=job.id, state=job.state)

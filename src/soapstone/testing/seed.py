@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from sqlalchemy import insert, update
 
 from soapstone.accounts.account import Account, Login
 from soapstone.addresses import is_address
-from soapstone.api.values import Body, Email, Name, OneOf, Text
+from soapstone.api.values import LARGEST, Body, Email, Name, OneOf, Text
 from soapstone.clock import now
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.subscriptions import InvalidValueError
@@ -30,6 +30,8 @@ from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
 ChosenNumber = Annotated[int, Field(ge=1, le=LARGEST_CHOSEN)]
 MOST = 100_000
+# The contracts count rows in 32 bits.
+MOST_ROWS = (1 << 31) - 1
 
 
 class LoginSeed(Body):
@@ -84,7 +86,7 @@ class MessageSeed(Body):
 class RejectedRowSeed(Body):
     """A row that the import rejected: its line in the file, from 1, the reason, and its values."""
 
-    line: Annotated[int, Field(ge=1)]
+    line: Annotated[int, Field(ge=1, le=LARGEST)]
     reason: Literal[tuple(sorted(REJECTED))]  # type: ignore[valid-type]
     fields: list[Text] = Field(default_factory=list)
 
@@ -99,8 +101,14 @@ class JobSeed(Body):
     error: Text = ""
     label: Annotated[str, Field(max_length=255)] = "people.csv"
     login: Name | None = None
-    counters: dict[OneOf[ImportOutcome], Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
+    counters: dict[OneOf[ImportOutcome], Annotated[int, Field(ge=0, le=MOST_ROWS)]] = Field(default_factory=dict)
     rejected_rows: list[RejectedRowSeed] = Field(default_factory=list, max_length=MOST)
+
+    @model_validator(mode="after")
+    def _countable(self) -> JobSeed:
+        if sum(self.counters.values()) + len(self.rejected_rows) > MOST_ROWS:
+            raise ValueError(f"an import has at most {MOST_ROWS} rows")
+        return self
 
 
 class ListSeed(Body):
@@ -244,9 +252,13 @@ def _contact(
         raise LookupError(f"The list has no attribute {min(unknown)}.")
     state = given.state
     with Changes(product.database).begin(account, by="API") as change:
-        contact_id = change.find(given.email) if account.identifier == "email" else None
+        values = given.fields | ({"custom_id": given.custom_id} if given.custom_id else {})
+        by_email = account.identifier == "email"
+        contact_id = change.find(given.email) if by_email else change.find_custom(given.custom_id)
         if contact_id is None:
-            contact_id = change.add(email=given.email, custom_id=given.custom_id, **given.fields)
+            contact_id = change.add(email=given.email, **values)
+        else:
+            change.edit(contact_id, values if by_email else values | {"email": given.email})
         if change.membership(contact_list.id, contact_id) is not None:
             raise ValueError(f"{given.email} is on the list already.")
         change.join(contact_list.id, contact_id, state=state)

@@ -26,7 +26,7 @@ from soapstone.listening import listen
 from soapstone.local_server import serving, working
 from soapstone.product import Product
 from soapstone.server import App, Application, LateApp, Receive, Scope, Send
-from soapstone.settings import Settings
+from soapstone.settings import Settings, UnusableSetting, read_settings
 from soapstone.store import private
 from soapstone.store.database import Database
 from soapstone.store.timestamps import EPOCH
@@ -76,6 +76,7 @@ class TestServer:
         _follow_clock(self._database.engine)
         self.transitions = Transitions(self._database)
         self._changing = asyncio.Lock()
+        self._working = ExitStack()
         # FastAPI takes a while to load: a server answers its first call without it.
         self._control = LateApp(self._make_control)
 
@@ -114,7 +115,6 @@ class TestServer:
 
     def start(self) -> None:
         """Begin to work on the jobs."""
-        self._working = ExitStack()
         with shifted(self.clock):
             self._working.enter_context(working(self._worker()))
             self._working.enter_context(self._recorder().running())
@@ -294,21 +294,36 @@ def _follow_clock(engine: Engine) -> None:
         connection.create_function("julianday", 1, lambda _: 2440587.5 + (now() - EPOCH) / timedelta(days=1))
 
 
+def _settings(data_dir: Path, base: str) -> Settings:
+    """Return the settings of the environment, with records in a folder. Raises UnusableSetting."""
+    own = {"database_url": "", "blob_url": "", "tls_cert": "", "tls_key": ""}
+    settings = demo_settings(read_settings(data_dir=data_dir, **own), base)
+    # The checks load more than the server; all others are made when settings are read.
+    if settings.dkim_keys or settings.spamd_url or settings.relay or settings.relay_key:
+        from soapstone.commands.startup_checks import faults
+
+        if found := list(faults(settings)):
+            raise UnusableSetting("\n".join(found))
+    return settings
+
+
 @contextmanager
 def local_test_server(seed: Path | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[TestServer]:
-    """Serve until the block ends. Nothing is left of it then. Raises PortTaken and UnusableSeed."""
+    """Serve until the block ends. Nothing is left of it then.
+
+    Raises PortTaken, UnusableSeed and UnusableSetting.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="soapstone-") as folder,
         listen(host, port) as listener,
     ):
         name = f"[{host}]" if ":" in host else host
         base = f"http://{name}:{listener.getsockname()[1]}"
-        data = Path(folder) / "data"
-        settings = demo_settings(Settings(data_dir=data, database_url="", blob_url="", tls_cert="", tls_key=""), base)
+        settings = _settings(Path(folder) / "data", base)
         server = TestServer(base, settings, Path(folder) / "seed")
         server.prepare(seed)
-        server.start()
         try:
+            server.start()
             with serving(server, listener, settings, grace=GRACE):
                 yield server
         finally:
