@@ -90,9 +90,10 @@ def test_members_of_packed_requests_and_of_forms(server: Soapstone) -> None:
     for body, more in (
         (gzip.compress(envelope.encode()), {"Content-Encoding": "gzip"}),
         (b"\xfe\xff" + envelope.encode("utf-16-be"), {"Content-Type": "text/xml; charset=utf-16"}),
+        (envelope.encode("latin-1"), {"Content-Type": "text/xml; charset=ISO-8859-1"}),
     ):
         httpx.post(f"{server.url}/mmapi.asmx", content=body, headers=headers | more)
-    server.assert_called("Authenticate", times=2, username="dämo")
+    server.assert_called("Authenticate", times=3, username="dämo")
     document = "<SendToFile><UserName>demo</UserName><ListID>1</ListID></SendToFile>"
     files = {"request": ("request.xml", document), "file": ("people.csv", "EmailAddress\nann@example.org\n")}
     httpx.post(f"{server.url}/xml/SendToFile", files=files)
