@@ -60,8 +60,8 @@ def test_resets_leave_nothing_behind(server: TestServer) -> None:
     def use() -> None:
         session = session_of(server.base)
         assert member(poll(server.base, 1, session), "status") == "2"
-        assert httpx.get(f"{server.base}/api/v1/lists", auth=("demo", "demo")).status_code == 200
-        assert httpx.get(f"{server.base}/v31/IntegrationService.asmx?WSDL").status_code == 200
+        assert httpx.get(f"{server.base}/api/v1/lists", auth=("demo", "demo"), timeout=60).status_code == 200
+        assert httpx.get(f"{server.base}/v31/IntegrationService.asmx?WSDL", timeout=60).status_code == 200
 
     for _ in range(3):
         use()
