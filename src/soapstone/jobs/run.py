@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from soapstone.clock import now
 from soapstone.errors import SoapstoneError
@@ -124,6 +124,21 @@ class Run:
             finally:
                 self._connection = None
 
+    @property
+    def held(self) -> Connection:
+        """The connection of `connected`."""
+        if self._connection is None:
+            raise LookupError("the run holds no connection")
+        return self._connection
+
+    def heed(self) -> None:
+        """Raise LeaseLost, Cancelled, Paused or Stopped as a chunk does, without a change."""
+        if self.stopping():
+            raise Stopped
+        mine = (jobs.c.id == self.job.id) & (jobs.c.attempt == self.job.attempt) & (jobs.c.state == "running")
+        with self.database.read() as connection:
+            _heed(connection.execute(select(jobs.c.cancel_asked, jobs.c.paused).where(mine)).one_or_none())
+
     @contextmanager
     def chunk(self, *, last_words: bool = False, durable: bool = False, gives_way: bool = False) -> Iterator[Chunk]:
         """Yield a fenced transaction for the next piece of work.
@@ -186,16 +201,20 @@ class Run:
         given = {"number": self.job.id, "mine": self.job.attempt, **leases.given(self.database.kind, self._lease)}
         if self.database.kind == "postgresql":
             given["session"] = leases.session_name(self.job.id, self.job.attempt)
-        asked = connection.execute(self._statements.fence, given).one_or_none()
-        if asked is None:
-            raise LeaseLost
-        if asked.cancel_asked and heed:
-            raise Cancelled
-        if asked.paused and heed:
-            raise Paused
+        _heed(connection.execute(self._statements.fence, given).one_or_none(), heed=heed)
 
     def _reread(self, values: Mapping[str, Any]) -> None:
         self.job = Job(**(self.job.__dict__ | dict(values)))
+
+
+def _heed(asked: Any, *, heed: bool = True) -> None:
+    """Raise what the row of a running job asks for; None if another attempt has it."""
+    if asked is None:
+        raise LeaseLost
+    if asked.cancel_asked and heed:
+        raise Cancelled
+    if asked.paused and heed:
+        raise Paused
 
 
 Runner = Callable[[Run], None]

@@ -65,7 +65,7 @@ class FinalCheck:
         A recipient that may have the mail becomes uncertain, not skipped. Ledger rows need `id`, `contact_id`,
         `email_key` and `doubts`.
         """
-        gone, moved = self._check(chunk.connection, rows)
+        gone, moved = self.check(chunk.connection, rows)
         uncertain = {row.id for row in rows if row.doubts} & gone.keys()
         for number, reason in gone.items():
             values = {"state": "skipped", "reason": reason, "next_try_at": None}
@@ -82,9 +82,10 @@ class FinalCheck:
             chunk.count(uncertain=len(uncertain))
         return Checked(gone, {number: email for number, (email, _) in moved.items()})
 
-    def _check(
+    def check(
         self, connection: Connection, rows: Sequence[Row[Any]]
     ) -> tuple[dict[int, str], dict[int, tuple[str, str]]]:
+        """Return, by ledger row, why recipients are no longer mailed, and changed addresses with their keys."""
         gone: dict[int, str] = {}
         moved: dict[int, tuple[str, str]] = {}
         keys = {row.id: row.email_key for row in rows}
@@ -108,7 +109,8 @@ class FinalCheck:
             now_keys = {keys[seen.id] if seen.key is None else seen.key for seen in found}
             erased = erased_among(connection, self._job.account_id, now_keys)
         for seen in found:
-            has_moved = seen.key is not None and seen.key != keys[seen.id]
+            # The ledger may know of an earlier move since the row was read.
+            has_moved = seen.key is not None and not seen.key == keys[seen.id] == seen.noted
             state, opted_out = shared.get(seen.contact_id or 0, seen.state), bool(seen.opted_out)
             if (since := known.get(unsure.get(seen.id, ""))) is not None:
                 state, opted_out = since[1], opted_out or since[0] in others_opted_out
@@ -151,6 +153,7 @@ class FinalCheck:
             select(
                 table.id,
                 table.contact_id,
+                table.email_key.label("noted"),
                 shares.label("shares"),
                 contacts.c.email,
                 contacts.c.email_key.label("key"),

@@ -17,6 +17,7 @@ from soapstone.sending.mail.builder import MailBuilder, MailOptions
 from soapstone.sending.selection import Selection
 from soapstone.sending.send_records import is_by_address, is_for_members
 from soapstone.sending.simulator import Simulator
+from soapstone.sending.smtp import journal
 from soapstone.sending.smtp.delivery import SmtpTransport
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.sending.supplied_file import FileForm
@@ -60,8 +61,9 @@ class SendRunner:
         self._run(run, FileForm(**run.job.request["file"]))
 
     def sweep(self) -> None:
-        """Remove drafts of jobs that were ended while not running."""
+        """Remove drafts and journals of jobs that were ended while not running."""
         self._folder.sweep(self._database)
+        journal.sweep(self._database)
 
     def _run(self, run: Run, form: FileForm | None) -> None:
         self.sweep()

@@ -25,7 +25,7 @@ class DeliveryState(Labelled):
     QUEUED = "chosen", "queued", "The recipient gets the mail, which is not built yet."
     SKIPPED = "skipped", "skipped", "The recipient gets no mail; the skip reason says why."
     BUILT = "built", "built", "The mail is built and waits in the drafts folder."
-    SENDING = "handing", "sending", "The mail is on its way to the SMTP server."
+    SENDING = "handing", "sending", "The mail is taken for sending, or on its way to the SMTP server."
     SENT = "handed", "sent", "The file is in the mail folder, or the SMTP server has accepted the mail."
     DEFERRED = "deferred", "deferred", "The SMTP server refused the mail for now; it is tried again later."
     UNKNOWN = (

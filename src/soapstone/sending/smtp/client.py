@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from soapstone.backoff import backoff
 from soapstone.sending.smtp.connection import Envelope
 from soapstone.sending.smtp.errors import SmtpConnectError, SmtpRefusedError
+from soapstone.sending.smtp.journal import Journal
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.server import SmtpServer
 
@@ -57,39 +58,45 @@ Report = Idle | Finished | Refused | Resting
 
 
 class Reports:
-    """The queue of reports from the clients of a send. For tasks of one event loop, with one consumer."""
+    """Gives each report of a send's clients to `hear` at once, and wakes the consumer when that returns True.
 
-    def __init__(self) -> None:
-        self._reports: deque[Report] = deque()
-        self._finished = self._wanted = 0
+    For tasks of one event loop, with one consumer.
+    """
+
+    def __init__(self, hear: Callable[[Report], bool]) -> None:
+        self._hear = hear
+        # Whether a report calls for the consumer, and how many mails must finish before; negative for none.
+        self._calls = False
+        self._left = -1
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, report: Report) -> None:
-        """Add a report and wake the consumer."""
-        self._reports.append(report)
-        self._finished += isinstance(report, Finished)
-        if self._waiter is not None and self._finished >= self._wanted and not self._waiter.done():
+        """Hear a report."""
+        self._calls |= self._hear(report)
+        self._left -= isinstance(report, Finished)
+        if self._left == 0 or (self._calls and self._left < 0):
+            self.wake()
+
+    def wake(self) -> None:
+        """Wake the consumer, now or when it waits next."""
+        self._calls = True
+        if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    def take(self) -> list[Report]:
-        """Return all reports since the last call."""
-        taken = list(self._reports)
-        self._reports.clear()
-        self._finished = 0
-        return taken
-
     async def wait(self, seconds: float, *, finished: int = 0) -> bool:
-        """Wait for a report, or for this number of finished mails; False on timeout."""
-        if self._reports and self._finished >= finished:
+        """Wait for a report that calls for the consumer, or for this number of finished mails; False on timeout."""
+        if self._calls and not finished:
+            self._calls = False
             return True
-        self._wanted, self._waiter = finished, asyncio.get_running_loop().create_future()
+        self._left, self._waiter = finished or -1, asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(seconds):
                 await self._waiter
         except TimeoutError:
             return False
         finally:
-            self._waiter = None
+            self._left, self._waiter = -1, None
+        self._calls = False
         return True
 
 
@@ -104,7 +111,7 @@ class SmtpClient:
         self._reports = reports
         self._server = server
         self._connection = server.connection()
-        self._next: asyncio.Queue[tuple[Row[Any], Envelope, float] | None] = asyncio.Queue()
+        self._next: asyncio.Queue[tuple[Row[Any], Envelope, float, Journal | None] | None] = asyncio.Queue()
         self._wanted = True
         # Consecutive connections that carried no mail.
         self._failures = 0
@@ -112,9 +119,9 @@ class SmtpClient:
         self._carried = self._refusals = 0
         self.task = asyncio.ensure_future(self._work())
 
-    def send(self, row: Row[Any], envelope: Envelope, checked_at: float) -> None:
+    def send(self, row: Row[Any], envelope: Envelope, checked_at: float, journal: Journal | None) -> None:
         """Send this mail next; the client must be idle. `checked_at` is the loop's time of the final check."""
-        self._next.put_nowait((row, envelope, checked_at))
+        self._next.put_nowait((row, envelope, checked_at, journal))
 
     def dismiss(self) -> None:
         """End after the current mail."""
@@ -131,13 +138,14 @@ class SmtpClient:
                 given = await self._next.get()
                 if given is None:
                     break
-                row, envelope, checked_at = given
+                row, envelope, checked_at, journal = given
                 if clock() - checked_at > LONGEST_WAY:
                     outcome = Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply="")
                     self._reports.put(Finished(row, outcome))
                     continue
                 began = clock()
-                outcome = await self._connection.send(envelope, begin_by=checked_at + LONGEST_WAY)
+                begin_by = checked_at + LONGEST_WAY
+                outcome = await self._connection.send(envelope, begin_by=begin_by, journal=journal, number=row.id)
                 self._reports.put(Finished(row, outcome))
                 await self._after(outcome, clock() - began)
         finally:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponseException
 
+from soapstone.clock import now
 from soapstone.sending.smtp.errors import SmtpConnectError, SmtpDisconnectedError, SmtpRefusedError
+from soapstone.sending.smtp.journal import Journal, JournalError
 from soapstone.sending.smtp.protocol import Reply, SmtpProtocol
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict, classify, closes, enhanced_code
 from soapstone.sending.smtp.url import SmtpAddress
@@ -96,12 +98,14 @@ class SmtpConnection:
         # aiosmtplib sends one command at a time, so our own protocol takes over here.
         self._protocol, self._must_reset = SmtpProtocol.taking_over(client.transport), False
 
-    async def send(self, envelope: Envelope, *, begin_by: float = math.inf) -> Outcome:
+    async def send(
+        self, envelope: Envelope, *, begin_by: float = math.inf, journal: Journal | None = None, number: int = 0
+    ) -> Outcome:
         """Send a mail. The connection may be lost afterwards: see `connected`.
 
-        After `begin_by`, by the loop's clock, it is not begun.
+        After `begin_by`, by the loop's clock, it is not begun. The `journal` knows it by its `number`.
         """
-        mail = _Progress()
+        mail = _Progress(journal, number)
         protocol = self._protocol
         if protocol is None or not protocol.is_open:
             return mail.lost("Connection lost")
@@ -110,7 +114,7 @@ class SmtpConnection:
         except (SmtpDisconnectedError, OSError, TimeoutError) as error:
             self.drop()
             return mail.lost(_SPACE.sub(" ", str(error)) or type(error).__name__)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, JournalError):
             self.drop()
             return mail.stopped()
         return mail.outcome or mail.lost("Connection lost")
@@ -149,7 +153,7 @@ class SmtpConnection:
             if b"\n." in content or content.startswith(b"."):
                 content = _AT_LINE.sub(b"..", content)
             # Without its end the server has no mail (RFC 5321 4.1.1.4); from here on it may have all of it.
-            mail.stage = Stage.CONTENT
+            mail.begin_content()
             async with asyncio.timeout(self._timeout * CONTENT_PATIENCE):
                 protocol.write(content + b".\r\n")
                 reply = await protocol.read_reply()
@@ -209,11 +213,19 @@ class SmtpConnection:
 class _Progress:
     """Progress of a mail: the stage whose reply is awaited, and the outcome once it is known."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal | None, number: int) -> None:
+        self._journal = journal
+        self._number = number
         self.stage = Stage.MAIL
         self.outcome: Outcome | None = None
         # Whether the server has accepted the recipient.
         self.accepted = False
+
+    def begin_content(self) -> None:
+        """Record that the server gets the content. Raises JournalError if it must not."""
+        if self._journal is not None:
+            self._journal.intend(self._number)
+        self.stage = Stage.CONTENT
 
     def hear(self, reply: Reply) -> None:
         """Record the first reply that stops the mail."""
@@ -226,6 +238,8 @@ class _Progress:
     def decide(self, verdict: Verdict, reply: str) -> None:
         """Record the outcome of the mail at its current stage."""
         self.outcome = Outcome(verdict=verdict, stage=self.stage, reply=reply)
+        if self._journal is not None:
+            self._journal.note(self._number, self.outcome, now())
 
     def lost(self, why: str) -> Outcome:
         """Return the outcome after the connection ended; an earlier outcome stands."""

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
@@ -22,7 +23,7 @@ from soapstone.sending.folder.delivery import FolderTransport
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.smtp.availability import Availability
-from soapstone.sending.smtp.client import Finished, Idle, Refused, Reports, Resting, SmtpClient
+from soapstone.sending.smtp.client import Finished, Idle, Refused, Report, Reports, Resting, SmtpClient
 from soapstone.sending.smtp.connection import Envelope
 from soapstone.sending.smtp.delivery_log import DeliveryLog, Result, adopt
 from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Stage, Verdict
@@ -33,6 +34,12 @@ log = logging.getLogger(__name__)
 
 # Most seconds that the first replies wait for others, so that one commit stores them all.
 LONGEST_GATHERING = 0.02
+# With a journal: most mails in one batch, and the share of it that is left when the next one is taken.
+MOST_TAKEN, REFILL = 500, 4
+# With a journal: results that wait for a commit, and seconds for which they do.
+MOST_RESULTS, COMMIT_PAUSE = 500, 0.25
+# Seconds after which mails in hand are checked again in any case.
+LONGEST_TRUST = 1.5
 # Seconds into a commit, which then mostly waits for the disk, after which mails are built beside it.
 COMMIT_START = 0.001
 # Most seconds that an idle send waits in its run; for longer waits it goes back to the queue.
@@ -73,21 +80,26 @@ class SmtpTransport:
 
         Exceptions of the run's chunks pass through once the results of mails under way are stored.
         """
-        delivery = SmtpDelivery(run, builder, self._server, final_check)
-        with self._server.shared(), asyncio.Runner(loop_factory=self._server.loop_factory) as runner:
-            runner.run(delivery.run())
+        # On PostgreSQL a connection that broke is replaced between two chunks.
+        held = run.connected() if run.database.kind == "sqlite" else nullcontext()
+        with held, self._server.shared(), asyncio.Runner(loop_factory=self._server.loop_factory) as runner:
+            runner.run(SmtpDelivery(run, builder, self._server, final_check).run())
 
 
-class Assignment(NamedTuple):
-    """A client and the mail that it sends next."""
+class InHand(NamedTuple):
+    """A mail that is taken for sending: its recipient, the address if it has changed, and when that was checked."""
 
-    client: SmtpClient
     row: Row[Any]
-    envelope: Envelope
+    email: str
+    checked_at: float
 
 
 class SmtpDelivery:
-    """One attempt at sending the mails of one send whose recipients are chosen."""
+    """One attempt at sending the mails of one send whose recipients are chosen.
+
+    Mails are taken in batches, each in one commit with its final check. Clients get them one after another, as long as
+    nobody else changes the database; then the rest is checked again.
+    """
 
     def __init__(self, run: Run, builder: MailBuilder, server: SmtpServer, final_check: FinalCheck) -> None:
         self._run = run
@@ -96,15 +108,25 @@ class SmtpDelivery:
         self._log = DeliveryLog(run, final_check, server.retries)
         self._schedule = Schedule(run, builder, server.rates)
         self._availability = Availability(run.job.checkpoint.get("refused_for"))
-        self._reports = Reports()
+        self._reports = Reports(self._hear)
         self._clients: list[SmtpClient] = []
         self._idle: deque[SmtpClient] = deque()
+        self._in_hand: deque[InHand] = deque()
+        # Numbers of the mails that clients are sending.
+        self._sending: set[int] = set()
         # Results that are not in the log yet.
         self._results: list[Result] = []
-        # Duration of the last commit, in seconds.
-        self._commit_seconds = 0.0
+        # Duration of the last commit, in seconds, and the loop's time of its end.
+        self._commit_seconds = self._committed_at = 0.0
+        self._is_committing = False
+        # Whether mails in hand must be checked again.
+        self._is_stale = False
+        # Mails in one batch, if a journal allows more than one for each idle client.
+        self._batch = server.share
         # Mails built ahead, by recipient.
         self._built: dict[int, Envelope] = {}
+        # An error of a client's task, which ends the attempt.
+        self._error: Exception | None = None
 
     async def run(self) -> None:
         """Send all due mails."""
@@ -116,21 +138,22 @@ class SmtpDelivery:
             await self._end()
 
     async def _turn(self) -> bool:
-        """Store results and send what is due; False if nothing is left to do in this run."""
+        """Store results and take what is due; False if nothing is left to do in this run."""
         schedule, server = self._schedule, self._server
-        self._take_reports()
+        self._raise_error()
         self._hire()
         finished = [result.row.id for result in self._results]
         await schedule.fill(is_idle=bool(self._idle), finished=finished)
-        self._take_reports()
-        assigned = self._assign()
+        if self._is_stale and not await self._check_again():
+            await self._exchange([], again=True)
+            return True
+        taken = schedule.take(self._most())
         wait = schedule.wait
-        if self._results or assigned:
-            was_put_back = await self._exchange(assigned)
-            if assigned or was_put_back:
+        if taken or self._must_commit():
+            was_put_back = await self._exchange(taken)
+            if taken or was_put_back:
                 return True
         # First handle replies that arrived during the commit: they may set the next retry.
-        self._take_reports()
         if self._availability.refusal:
             raise JobFailed(f"The SMTP server {server.address.shown} refuses to work: {self._availability.refusal}")
         if schedule.is_empty and not (self._results or schedule.under_way):
@@ -140,30 +163,43 @@ class SmtpDelivery:
             if wait > SHORT_WAIT:
                 raise Snooze(timedelta(seconds=wait), "The SMTP server asked to try some recipients again later.")
         self._check_server()
-        may_go = self._idle and not schedule.is_empty and len(schedule.under_way) < server.share
+        if self._in_hand:
+            await self._reports.wait(max(0.0, self._commit_due() - asyncio.get_running_loop().time()))
+            return True
+        may_go = self._idle and not schedule.is_empty and len(self._sending) < server.share
         if not self._results and (not may_go or wait > 0):
-            if not await self._reports.wait(min(LOOK_PAUSE, max(0.005, wait)) if wait else LOOK_PAUSE):
+            seconds = min(LOOK_PAUSE, max(0.005, wait)) if wait else LOOK_PAUSE
+            if not await self._reports.wait(seconds):
                 await self._commit()
-            self._take_reports()
-        if self._results and schedule.under_way:
+        if self._results and self._sending:
             # Wait for imminent replies, no longer than another commit would take.
             seconds = min(self._commit_seconds, LONGEST_GATHERING)
-            await self._reports.wait(seconds, finished=len(schedule.under_way))
+            await self._reports.wait(seconds, finished=len(self._sending))
         return True
 
-    def _take_reports(self) -> None:
-        for report in self._reports.take():
-            match report:
-                case Idle(client):
-                    self._idle.append(client)
-                case Finished(row, outcome):
-                    self._schedule.under_way.remove(row.id)
-                    outcome = self._availability.judge(row.id, outcome, self._schedule.under_way)
-                    self._results.append(Result(row, outcome))
-                case Refused(why):
-                    self._availability.refuse(why)
-                case Resting(why):
-                    self._availability.rest(why, asyncio.get_running_loop().time())
+    def _raise_error(self) -> None:
+        journal = self._log.journal
+        if error := self._error or (journal and journal.trouble):
+            raise error
+
+    def _hear(self, report: Report) -> bool:
+        """Take note of a client's report, and give it its next mail; return whether a turn is needed."""
+        match report:
+            case Idle(client):
+                self._idle.append(client)
+                self._serve()
+                return bool(self._idle) or self._is_stale or len(self._in_hand) == self._batch // REFILL
+            case Finished(row, outcome):
+                self._sending.remove(row.id)
+                self._schedule.under_way.remove(row.id)
+                outcome = self._availability.judge(row.id, outcome, self._sending)
+                self._results.append(Result(row, outcome, now()))
+                return len(self._results) >= MOST_RESULTS or bool(self._availability.refusal)
+            case Refused(why):
+                self._availability.refuse(why)
+            case Resting(why):
+                self._availability.rest(why, asyncio.get_running_loop().time())
+        return True
 
     def _hire(self) -> None:
         """Start clients up to this send's share; a single one if the server accepted nothing before."""
@@ -171,89 +207,155 @@ class SmtpDelivery:
         while len(self._clients) < wanted:
             self._clients.append(SmtpClient(self._reports, self._server))
 
-    def _assign(self) -> list[Assignment]:
-        """Assign the next mails to idle clients."""
-        assigned = []
-        free = min(len(self._idle), self._server.share - len(self._schedule.under_way))
-        most = free if not self._availability.refusal else 0
-        for row in self._schedule.take(most):
-            try:
-                envelope = self._built.pop(row.id, None) or self._builder.envelope(row)
-            except MergedTooLarge as error:
-                self._give_up(row, str(error), begun=False)
-            else:
-                assigned.append(Assignment(self._idle.popleft(), row, envelope))
-        return assigned
+    def _most(self) -> int:
+        """Return how many mails may be taken now."""
+        if self._availability.refusal or not (self._idle or self._sending):
+            return 0
+        if self._log.journal is None:
+            return max(0, min(len(self._idle), self._server.share - len(self._sending)) - len(self._in_hand))
+        if len(self._in_hand) > self._batch // REFILL and not self._must_commit():
+            return 0
+        return max(0, self._batch - len(self._in_hand))
 
-    async def _exchange(self, assigned: Sequence[Assignment]) -> bool:
-        """Store results and what goes out; send the latter. Return whether any recipient was put back."""
-        came_back = self._results[:]
-        checked = await self._commit(assigned)
-        checked_at = asyncio.get_running_loop().time() - checked.age
-        for client, row, envelope in assigned:
+    def _must_commit(self) -> bool:
+        if not self._in_hand or len(self._results) >= MOST_RESULTS:
+            return bool(self._results)
+        return asyncio.get_running_loop().time() >= self._commit_due()
+
+    def _commit_due(self) -> float:
+        return self._committed_at + (COMMIT_PAUSE if self._results else LOOK_PAUSE)
+
+    def _serve(self) -> None:
+        """Give the mails in hand to idle clients, as far as they may go out now."""
+        while self._idle and self._in_hand and self._may_send():
+            mail = self._in_hand.popleft()
+            row, journal = mail.row, self._log.journal
+            try:
+                envelope = self._built.pop(row.id, None) or self._builder.envelope(row, mail.email)
+            except MergedTooLarge as error:
+                self._give_up(row, str(error))
+            except Exception as error:
+                # It would end the client's task alone.
+                self._in_hand.appendleft(mail)
+                self._error = error
+                self._reports.wake()
+            else:
+                self._sending.add(row.id)
+                self._idle.popleft().send(row, envelope, mail.checked_at, journal)
+
+    def _may_send(self) -> bool:
+        if self._is_committing or self._is_stale or self._error or self._availability.refusal:
+            return False
+        if len(self._sending) >= self._server.share:
+            return False
+        if self._log.journal is None:
+            return True
+        age = asyncio.get_running_loop().time() - self._in_hand[0].checked_at
+        self._is_stale = age > LONGEST_TRUST or not self._log.is_current()
+        return not self._is_stale and self._log.journal.trouble is None
+
+    async def _check_again(self) -> bool:
+        """Check the mails in hand again without a change of the records; return whether nothing was different."""
+        moment, rows = asyncio.get_running_loop().time(), [mail.row for mail in self._in_hand]
+        if not await asyncio.to_thread(self._log.holds, rows):
+            return False
+        self._in_hand = deque(mail._replace(checked_at=moment) for mail in self._in_hand)
+        self._is_stale = False
+        self._serve()
+        return True
+
+    async def _exchange(self, taken: Sequence[Row[Any]], *, again: bool = False) -> bool:
+        """Store results and what goes out, and serve the clients. Return whether any recipient was put back.
+
+        With `again` the mails in hand are checked, too.
+        """
+        loop, came_back, since = asyncio.get_running_loop(), self._results[:], self._committed_at
+        checking = [*self._in_hand] if again else []
+        checked = await self._commit(taken, again=[mail.row for mail in checking])
+        checked_at = loop.time() - checked.age
+        if again:
+            self._in_hand.clear()
+            self._is_stale = False
+        for row in [*(mail.row for mail in checking), *taken]:
+            if row.id in checked.gone or row.id in checked.moved:
+                self._built.pop(row.id, None)
             if row.id in checked.gone:
                 self._schedule.under_way.remove(row.id)
-                self._idle.append(client)
-                continue
-            if row.id in checked.moved:
-                try:
-                    envelope = self._builder.envelope(row, checked.moved[row.id])
-                except MergedTooLarge as error:
-                    self._give_up(row, str(error))
-                    self._idle.append(client)
-                    continue
-            client.send(row, envelope, checked_at)
+            else:
+                self._in_hand.append(InHand(row, checked.moved.get(row.id, ""), checked_at))
         returned = _returned(came_back)
         for row, outcome, _ in returned:
             self._schedule.put_back(row, last=outcome.verdict is Verdict.REFUSES_SENDER)
+        if taken:
+            # What goes out within a second, in the end.
+            within_second = len(came_back) / max(loop.time() - since, 0.001)
+            self._batch = int(min(MOST_TAKEN, 2 * self._batch, max(self._server.share, within_second)))
+        self._serve()
         return bool(returned)
 
-    def _give_up(self, row: Row[Any], why: str, *, begun: bool = True) -> None:
+    def _give_up(self, row: Row[Any], why: str) -> None:
         """Record that no mail can be built for a recipient (who may have an earlier one if uncertain)."""
         self._schedule.under_way.remove(row.id)
         verdict = Verdict.UNKNOWN if row.state == "uncertain" else Verdict.FAILED
-        self._results.append(Result(row, Outcome(verdict=verdict, stage=Stage.MAIL, reply=why), begun))
+        self._results.append(Result(row, Outcome(verdict=verdict, stage=Stage.MAIL, reply=why), now()))
 
     async def _commit(
-        self, assigned: Sequence[Assignment] = (), *, last_words: bool = False, durable: bool = False
+        self,
+        taken: Sequence[Row[Any]] = (),
+        *,
+        again: Sequence[Row[Any]] = (),
+        last_words: bool = False,
+        durable: bool = False,
     ) -> Checked:
         """Commit; meanwhile build the mails that go out next."""
         loop = asyncio.get_running_loop()
-        began, results, beginning = loop.time(), self._results[:], [row for _, row, _ in assigned]
+        began, results = loop.time(), self._results[:]
         returned = [result.row.id for result in _returned(results)]
-        settled = {row.id for row in beginning} | {result.row.id for result in results}.difference(returned)
-        availability = self._availability
+        ended = [result.row.id for result in results]
+        settled = {row.id for row in taken} | set(ended).difference(returned)
+        availability, journal = self._availability, self._log.journal
+        if journal is not None:
+            journal.begin([row.id for row in taken])
         # A retried send gets a fresh judgement: the cause may be fixed.
         refused_for = None if availability.refusal else availability.refused_for
-        progress = self._schedule.progress(settled, returned)
-        commit = partial(self._log.commit, refused_for=refused_for, last_words=last_words, durable=durable)
-        storing = loop.run_in_executor(None, copy_context().run, commit, results, beginning, progress)
-        if assigned or results:
-            await self._build_ahead(storing)
-        checked = await storing
-        self._commit_seconds = loop.time() - began
+        progress = self._schedule.progress(settled, returned, len(self._in_hand))
+        commit = partial(self._log.commit, again=again, refused_for=refused_for, last_words=last_words, durable=durable)
+        self._is_committing = True
+        try:
+            storing = loop.run_in_executor(None, copy_context().run, commit, results, taken, progress)
+            if taken or results:
+                await self._build_ahead(storing, taken)
+            checked = await storing
+        finally:
+            self._is_committing = False
+        self._committed_at = loop.time()
+        self._commit_seconds = self._committed_at - began
         self._schedule.commit(settled)
         del self._results[: len(results)]
+        if journal is not None:
+            journal.settle(ended)
         if any(outcome.verdict not in (Verdict.ACCEPTED, Verdict.FAILED) for _, outcome, _ in results):
             await asyncio.to_thread(self._schedule.look_ahead)
         return checked
 
-    async def _build_ahead(self, storing: asyncio.Future[Checked]) -> None:
+    async def _build_ahead(self, storing: asyncio.Future[Checked], taken: Sequence[Row[Any]]) -> None:
         share = self._server.share
+        mails = chain(((mail.row, mail.email) for mail in self._in_hand), ((row, "") for row in taken))
         try:
             await asyncio.wait((storing,), timeout=COMMIT_START)
-            for row in self._schedule.upcoming(share):
-                if storing.done() or len(self._built) >= share:
+            for row, email in chain(mails, ((row, "") for row in self._schedule.upcoming(share))):
+                if storing.done() or len(self._built) >= 2 * share:
                     break
                 if row.id not in self._built:
-                    self._built[row.id] = self._builder.envelope(row)
+                    self._built[row.id] = self._builder.envelope(row, email)
                     await asyncio.sleep(0)
         except Exception:
             # It fails again at this mail's turn, where the failure is handled.
             log.debug("a mail could not be built ahead", exc_info=True)
 
     async def _end(self) -> None:
-        """Wait briefly for mails under way, and store their results."""
+        """Wait briefly for mails under way, store their results, and put back what is still in hand."""
+        self._is_stale = True
         for client in self._clients:
             client.dismiss()
         tasks = [client.task for client in self._clients]
@@ -263,18 +365,22 @@ class SmtpDelivery:
                 task.cancel()
             if late:
                 await asyncio.wait(late)
-        self._take_reports()
-        if self._results or self._log.reserved:
-            try:
+        not_sent, moment = Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply=""), now()
+        self._results += [Result(mail.row, not_sent, moment) for mail in self._in_hand]
+        self._in_hand.clear()
+        try:
+            if self._results or self._log.is_open:
                 await self._commit(last_words=True, durable=True)
-            except LeaseLost:
-                # The attempt that took over has marked them as uncertain.
-                log.warning("job %d: %d replies came too late", self._run.job.id, len(self._results))
+        except LeaseLost:
+            # The attempt that took over has read the journal, or marked them as uncertain.
+            log.warning("job %d: %d replies came too late", self._run.job.id, len(self._results))
+        finally:
+            self._log.close()
 
     def _check_server(self) -> None:
         """Requeue the send if the server has accepted nothing for a while; at once if it was requeued before."""
         rests, availability = self._log.rests, self._availability
-        if self._schedule.under_way or self._idle:
+        if self._sending or self._idle:
             return
         if not availability.is_away(asyncio.get_running_loop().time(), was_away=rests > 0):
             return

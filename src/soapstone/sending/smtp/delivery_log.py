@@ -1,37 +1,43 @@
 """The delivery log of a send by SMTP: keeps the ledger correct even if the process dies.
 
-The start of a mail is committed before the server gets its first byte, and the server's reply before the
-same connection takes the next mail. So after a crash at most one mail per connection is `uncertain`: its result is
-unknown. It is retried once, with the same Message-ID.
+That mails are on their way is committed before the server gets the first byte of them. On SQLite this is done for many
+mails at once, and their journal (`journal`) says which of them the server may have; what it says outlives the process.
+On PostgreSQL, where an attempt on another host may follow, a mail is committed for each idle connection, and the
+server's reply before the same connection takes the next mail. Either way at most one mail per connection is `uncertain`
+after a crash: its result is unknown. It is retried once, with the same Message-ID.
 
-A power loss is worse than a crash: it loses commits that are not yet on the disk. On SQLite a
+A power loss is worse than a crash: it loses the journal, and commits that are not yet on the disk. On SQLite a
 commit waits for the disk only to store a reservation, once for some hundred recipients: the highest number whose mail
-may go out. After a reboot, recipients up to that number that the disk has as `chosen` become `uncertain`.
-If reboots cannot be detected, and for retries, each commit waits for the disk.
+may go out. After a reboot, recipients up to that number that the disk has as `chosen` become `uncertain`, and so do all
+whose mails were on their way. If reboots cannot be detected there is no journal; then, and for retries, each commit
+waits for the disk.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Executable, Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Row, bindparam, select, update
 
 from soapstone.clock import now
 from soapstone.jobs.run import Chunk, Run
 from soapstone.sending import ledger
 from soapstone.sending.final_check import Checked, FinalCheck
+from soapstone.sending.smtp import journal as journals
 from soapstone.sending.smtp.boot_id import boot_id
-from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
-from soapstone.sending.smtp.retries import Retries, after
+from soapstone.sending.smtp.journal import Journal
+from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Stage, Verdict
+from soapstone.sending.smtp.retries import Earlier, Retries, after
 from soapstone.sending.smtp.scheduling import Progress
 from soapstone.store.bulk import among, listed, update_rows
 from soapstone.store.tables import deliveries
-from soapstone.store.timestamps import microseconds
+from soapstone.store.timestamps import EPOCH, microseconds
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import FinalResult, record_results
 
@@ -43,16 +49,23 @@ _AWAY = ("away_since", "away_at", "rests")
 _COLUMNS = ("id", "state", "attempts", "doubts", "reply", "next_try_at", "handed_at")
 
 
-class Result(NamedTuple):
-    """The outcome for the recipient of a row; `begun` unless the row is still counted in its state."""
+# A mail that the journal does not know.
+_NOT_SENT = journals.Heard(Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply=""), EPOCH)
 
-    row: Row[Any]
+
+class Result(NamedTuple):
+    """The outcome for the recipient of a row (or an Earlier) whose mail was on its way, and when it was known."""
+
+    row: Any
     outcome: Outcome
-    begun: bool = True
+    at: datetime
 
 
 class DeliveryLog:
-    """The log of one attempt at a send: commits which mails go out, and their results."""
+    """The log of one attempt at a send: commits which mails go out, and their results.
+
+    `journal` is None where the next attempt could not read it.
+    """
 
     def __init__(self, run: Run, final_check: FinalCheck, retries: Retries) -> None:
         self._run = run
@@ -60,6 +73,9 @@ class DeliveryLog:
         self._retries = retries
         self._boot_id = boot_id() if run.database.kind == "sqlite" else ""
         self._begin = _beginning(run.database.kind)
+        self.journal = Journal(run.database, run.job) if self._boot_id else None
+        # The database's state in which the mails that are taken and not yet sent were checked.
+        self._checked_in: int | None = None
         # Highest delivery id durably reserved for sending; 0 if none.
         self.reserved = 0
 
@@ -69,13 +85,15 @@ class DeliveryLog:
         beginning: Sequence[Row[Any]],
         progress: Progress,
         *,
+        again: Sequence[Row[Any]] = (),
         refused_for: int | None,
         last_words: bool = False,
         durable: bool = False,
     ) -> Checked:
         """Store results and the recipients to send to next; return the final check of the latter.
 
-        `refused_for` is as in Availability. `last_words` means that no mail is under way.
+        It is made `again` for recipients that were taken before. `refused_for` is as in Availability. `last_words`
+        means that no mail is under way.
         """
         moment = now()
         first_tries = [row.id for row in beginning if row.state == "chosen"]
@@ -85,22 +103,23 @@ class DeliveryLog:
         checked, began = Checked(), 0.0
         with self._run.chunk(last_words=last_words, durable=durable) as chunk:
             _record(chunk, results, self._retries, moment)
-            _uncount(chunk, [result.row for result in results if not result.begun])
-            if beginning:
+            if checking := [*again, *beginning]:
                 began = time.monotonic()
-                checked = self._final_check.settle(chunk, beginning)
+                checked = self._final_check.settle(chunk, checking)
                 begin = [row.id for row in beginning if row.id not in checked.gone]
                 numbers = listed(chunk.connection, begin)
                 chunk.connection.execute(self._begin, {"numbers": numbers, "moment": moment})
                 _uncount(chunk, beginning)
             works = any(result.outcome.took_up for result in results)
-            dropped = (*(_AWAY if works else ()), "refused_for")
+            dropped = (*(_AWAY if works else ()), "refused_for", *(("journal",) if last_words else ()))
             checkpoint = {name: value for name, value in chunk.checkpoint.items() if name not in dropped}
             checkpoint["place"] = progress.place
             if last_words:
                 checkpoint["reserved"] = 0
+            elif self.journal is not None:
+                checkpoint |= {"journal": self.journal.name, "boot": self._boot_id}
             if reserve:
-                checkpoint |= {"reserved": reserve, "boot": self._boot_id}
+                checkpoint["reserved"] = reserve
             if refused_for is not None:
                 # The last recipients of a send may come due one by one, each in an attempt of its own.
                 checkpoint["refused_for"] = refused_for
@@ -108,11 +127,50 @@ class DeliveryLog:
             if progress.all_begun:
                 # Every mail has been built once.
                 chunk.step = max(chunk.step, self._run.job.steps - 1)
+            # If the process ends before it sends any of these mails, the next attempt takes them again.
+            chunk.progress = bool(results) or self.journal is None
+            version = self._version(chunk.connection)
+        if not progress.in_hand or again:
+            self._checked_in = version
         self.reserved = reserve or self.reserved
         if self._run.database.kind != "sqlite":
             # On SQLite no other process can write before the commit.
             checked = replace(checked, age=time.monotonic() - began)
         return checked
+
+    def is_current(self) -> bool:
+        """Whether nobody has changed the database since the mails in hand were checked; always on PostgreSQL."""
+        return self.journal is None or self._version() == self._checked_in
+
+    def holds(self, rows: Sequence[Row[Any]]) -> bool:
+        """Return whether the final check of mails in hand gives the same again. Raises what a chunk raises."""
+        version = self._version()
+        self._run.heed()
+        with self._run.database.read() as connection:
+            found = self._final_check.check(connection, rows)
+        if any(found):
+            return False
+        self._checked_in = version
+        return True
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the records name a reservation or a journal."""
+        return self.reserved > 0 or "journal" in self._run.job.checkpoint
+
+    def close(self) -> None:
+        """Close the journal. Without last words it is kept: the next attempt reads it."""
+        if self.journal is not None:
+            self.journal.close(remove="journal" not in self._run.job.checkpoint)
+
+    def _version(self, connection: Connection | None = None) -> int | None:
+        """Return what changes with each commit of other connections than that of the run; None on PostgreSQL."""
+        if self.journal is None:
+            return None
+        held = connection or self._run.held
+        driver: Any = held.connection.driver_connection
+        version: int = driver.execute("PRAGMA data_version").fetchone()[0]
+        return version
 
     @property
     def rests(self) -> int:
@@ -140,39 +198,60 @@ class DeliveryLog:
 
 
 def adopt(run: Run, retries: Retries) -> None:
-    """Mark mails that the previous attempt was sending, or may have sent, as uncertain."""
+    """Take over from the previous attempt: mails that it was sending, or may have sent, are uncertain.
+
+    Its journal tells which of them it did not send, and the results of others.
+    """
+    checkpoint, database = run.job.checkpoint, run.database
+    name, heard = checkpoint.get("journal", ""), None
+    if name and checkpoint["boot"] == boot_id():
+        heard = journals.take_over(database, name)
     mine = (deliveries.c.job_id == run.job.id) & deliveries.c.next_try_at.is_not(None)
     begun, lost = mine & (deliveries.c.state == "handing"), _lost_with_power(run)
     with run.chunk(last_words=True, durable=True) as chunk:
-        found = _note_unknown(chunk, begun, "The sending process ended before the server's reply came.", retries)
+        results = _unknown(chunk, begun, "The sending process ended before the server's reply came.")
+        if heard is not None:
+            results = [_as_heard(result, heard) for result in results]
         if lost is not None:
-            found += _note_unknown(chunk, lost, "The machine stopped before the server's reply was stored.", retries)
-            chunk.checkpoint = {**chunk.checkpoint, "reserved": 0}
-        chunk.progress = found > 0
+            results += _unknown(chunk, lost, "The machine stopped before the server's reply was stored.")
+        _record(chunk, results, retries, now(), at_once=True)
+        kept = {key: value for key, value in checkpoint.items() if key not in ("journal", "reserved")}
+        untouched = [row.id for row, outcome, _ in results if outcome.verdict in UNTOUCHED and row.state == "chosen"]
+        if untouched:
+            kept["place"] = min(kept["place"], min(untouched) - 1)
+        chunk.checkpoint = kept
+        chunk.progress = len(results) > len(untouched)
+    if name:
+        journals.forget(database, name)
 
 
 def release(run: Run, phase: str) -> None:
     """Hand unsent mails over to another transport, whose first phase is `phase`."""
+    adopt(run, Retries())
     first, last = run.job.checkpoint["first"], run.job.checkpoint["last"]
     with run.chunk() as chunk:
         these = ledger.within(run.job.id, first - 1, last)
         at_no_time: dict[str, Any] = {"next_try_at": None}
-        lost = _lost_with_power(run)
-        if lost is not None:
-            chunk.count(uncertain=ledger.move(chunk, lost, "chosen", "uncertain", doubts=1, attempts=1))
         chunk.count(deferred=-ledger.move(chunk, these, "deferred", "chosen", **at_no_time))
-        chunk.count(uncertain=ledger.move(chunk, these, "handing", "uncertain", **at_no_time))
         # No other transport retries them.
         ledger.move(chunk, these, "uncertain", "uncertain", **at_no_time)
-        chunk.checkpoint = {**chunk.checkpoint, "phase": phase, "place": first - 1, "reserved": 0}
+        chunk.checkpoint = {**chunk.checkpoint, "phase": phase, "place": first - 1}
 
 
-def _note_unknown(chunk: Chunk, these: ColumnElement[bool], why: str, retries: Retries) -> int:
-    """Give rows of the ledger an unknown outcome; return their number."""
-    outcome = Outcome(verdict=Verdict.UNKNOWN, stage=Stage.CONTENT, reply=why)
-    rows = chunk.connection.execute(select(deliveries).where(these)).all()
-    _record(chunk, [Result(row, outcome) for row in rows], retries, now(), at_once=True)
-    return len(rows)
+def _unknown(chunk: Chunk, these: ColumnElement[bool], why: str) -> list[Result]:
+    """Return an unknown outcome for rows of the ledger."""
+    outcome, moment = Outcome(verdict=Verdict.UNKNOWN, stage=Stage.CONTENT, reply=why), now()
+    return [Result(row, outcome, moment) for row in chunk.connection.execute(select(deliveries).where(these))]
+
+
+def _as_heard(result: Result, heard: Mapping[int, journals.Heard | None]) -> Result:
+    """Return the result of a mail that was on its way, by the journal."""
+    found = heard.get(result.row.id, _NOT_SENT)
+    if found is None:
+        return result
+    if found.outcome.verdict in UNTOUCHED:
+        return Result(Earlier.of(result.row), found.outcome, result.at)
+    return Result(result.row, found.outcome, found.at)
 
 
 def _record(
@@ -181,17 +260,19 @@ def _record(
     """Write the results of mails; `at_once` is as in `after`."""
     values = []
     final: list[FinalResult] = []
-    for row, outcome, _ in results:
+    counts: Counter[str] = Counter()
+    for row, outcome, at in results:
         standing = after(row, outcome, retries, moment, at_once=at_once)
         if standing.state == "handed":
             final.append(FinalResult(delivery_id=row.id))
         elif standing.state == "failed":
             final.append(FinalResult(delivery_id=row.id, refusal=of_reply(standing.reply)))
         if standing.state != "chosen":
-            chunk.count(**{standing.state: 1})
-        sent_at = moment if standing.state == "handed" else None
+            counts[standing.state] += 1
+        sent_at = at if standing.state == "handed" else None
         *known, next_try_at = standing
         values.append((row.id, *known, microseconds(next_try_at), microseconds(sent_at)))
+    chunk.count(**counts)
     update_rows(chunk.connection, deliveries, _COLUMNS, values)
     record_results(chunk.connection, final)
 

@@ -52,7 +52,25 @@ class Standing(NamedTuple):
     next_try_at: datetime | None
 
 
-def after(row: Row[Any], outcome: Outcome, retries: Retries, moment: datetime, *, at_once: bool = False) -> Standing:
+class Earlier(NamedTuple):
+    """A recipient as it was before its mail was taken for sending."""
+
+    id: int
+    state: str
+    attempts: int
+    doubts: int
+    reply: str
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Earlier:
+        """Return it for a row of the ledger. A mail that may have been sent stays uncertain until it surely was."""
+        state = "uncertain" if row.doubts else "deferred" if row.attempts else "chosen"
+        return cls(row.id, state, row.attempts, row.doubts, row.reply)
+
+
+def after(
+    row: Row[Any] | Earlier, outcome: Outcome, retries: Retries, moment: datetime, *, at_once: bool = False
+) -> Standing:
     """Return the state of a recipient after an attempt that ended at `moment`.
 
     With `at_once` a mail whose outcome is unknown is retried without delay.

@@ -18,7 +18,7 @@ from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.store.tables import deliveries
 
 # Recipients read at once, and most that wait in memory while their domains are rate-limited.
-READ_AHEAD = 250
+READ_AHEAD = 500
 MOST_WAITING = 2_000
 
 
@@ -26,12 +26,13 @@ class Progress(NamedTuple):
     """The progress of a send.
 
     First attempts have begun for all recipients up to `place`; recipients are read up to `read_to`. `all_begun`
-    says that every first attempt has begun.
+    says that every first attempt has begun. `in_hand` mails are taken and not yet given to a client.
     """
 
     place: int
     read_to: int
     all_begun: bool
+    in_hand: int
 
 
 class Schedule:
@@ -94,7 +95,7 @@ class Schedule:
         else:
             self._queued.appendleft(row)
 
-    def progress(self, settled: Collection[int], returned: Sequence[int]) -> Progress:
+    def progress(self, settled: Collection[int], returned: Sequence[int], in_hand: int) -> Progress:
         """Return the progress after a commit.
 
         `settled` holds the recipients that it records as begun or ended; `returned` those put back
@@ -104,7 +105,7 @@ class Schedule:
         first = self._lowest()
         place = min([first, *returned, *uncommitted]) - 1
         all_begun = self._read_to >= self._last and not (self._queued or returned or uncommitted)
-        return Progress(place, self._read_to, all_begun)
+        return Progress(place, self._read_to, all_begun and not in_hand, in_hand)
 
     def commit(self, settled: Collection[int]) -> None:
         """Record that the commit of these succeeded."""
