@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 # Most seconds that the first replies wait for others, so that one commit stores them all.
 LONGEST_GATHERING = 0.02
-# With a journal: most mails in one batch, and the share of it that is left when the next one is taken.
-MOST_TAKEN, REFILL = 500, 4
+# With a journal: the share of a batch that is left when the next one is taken.
+REFILL = 4
 # With a journal: results that wait for a commit, and seconds for which they do.
 MOST_RESULTS, COMMIT_PAUSE = 500, 0.25
 # Seconds after which mails in hand are checked again in any case.
@@ -194,7 +194,7 @@ class SmtpDelivery:
                 self._schedule.under_way.remove(row.id)
                 outcome = self._availability.judge(row.id, outcome, self._sending)
                 self._results.append(Result(row, outcome, now()))
-                return len(self._results) >= MOST_RESULTS or bool(self._availability.refusal)
+                return not self._in_hand or len(self._results) >= MOST_RESULTS or bool(self._availability.refusal)
             case Refused(why):
                 self._availability.refuse(why)
             case Resting(why):
@@ -289,7 +289,7 @@ class SmtpDelivery:
         if taken:
             # What goes out within a second, in the end.
             within_second = len(came_back) / max(loop.time() - since, 0.001)
-            self._batch = int(min(MOST_TAKEN, 2 * self._batch, max(self._server.share, within_second)))
+            self._batch = int(min(self._schedule.most, 2 * self._batch, max(self._server.share, within_second)))
         self._serve()
         return bool(returned)
 

@@ -15,6 +15,7 @@ waits for the disk.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -139,8 +140,11 @@ class DeliveryLog:
         return checked
 
     def is_current(self) -> bool:
-        """Whether nobody has changed the database since the mails in hand were checked; always on PostgreSQL."""
-        return self.journal is None or self._version() == self._checked_in
+        """Return whether nobody has changed the database since the mails in hand were checked, as far as known."""
+        try:
+            return self.journal is None or self._version() == self._checked_in
+        except sqlite3.Error:
+            return False
 
     def holds(self, rows: Sequence[Row[Any]]) -> bool:
         """Return whether the final check of mails in hand gives the same again. Raises what a chunk raises."""

@@ -61,6 +61,11 @@ class Schedule:
         self.look_ahead()
 
     @property
+    def most(self) -> int:
+        """The most recipients that may be taken at once: fewer than are read ahead, which bounds a power loss."""
+        return READ_AHEAD // 2
+
+    @property
     def is_empty(self) -> bool:
         """Whether no recipient is left in memory."""
         return not (self._queued or self._due)
