@@ -15,7 +15,7 @@ from tests.sending.model.replay import report, tried, workshop
 from tests.sending.model.trial import Trial
 
 from soapstone.sending.final_check import Checked, FinalCheck
-from soapstone.sending.smtp import client, connection
+from soapstone.sending.smtp import client, connection, journal
 from soapstone.sending.smtp.replies import Stage, Verdict, classify
 from soapstone.store.database import Database
 
@@ -82,6 +82,14 @@ def _without_pauses(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(client, "FIRST_PAUSE", 0.01)
 
 
+def _without_intents(patch: pytest.MonkeyPatch) -> None:
+    def read(data: bytes) -> Iterator[tuple[int, journal.Heard | None]]:
+        return ((number, heard) for number, heard in read_journal(data) if heard is not None)
+
+    read_journal = journal.read
+    patch.setattr(journal, "read", read)
+
+
 def _read(stage: Stage, codes: range, verdict: Verdict, *, lost: bool = False) -> Callable[[pytest.MonkeyPatch], None]:
     """Replies with these codes, or lost ones, are read wrongly at a stage."""
 
@@ -99,6 +107,7 @@ NONE = range(0)
 # What is broken → the number of the rule by which it shows, and how.
 MUTATIONS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "no recipient is checked again": ("1", _without_final_check),
+    "a mail with an intent and no reply was not sent": ("5", _without_intents),
     "no pause after a refusal": ("2", _without_pauses),
     "421 at RCPT says nothing of the mail": ("5", _read(Stage.RCPT, range(421, 422), Verdict.BUSY)),
     "4xx at MAIL is about the recipient": ("5", _read(Stage.MAIL, range(400, 500), Verdict.DEFERRED)),
