@@ -338,6 +338,28 @@ def test_where_the_journal_counts_for_nothing_all_mails_on_their_way_are_uncerta
 
 
 @ONLY_SQLITE
+def test_a_folder_that_takes_over_gets_what_the_server_surely_does_not_have(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ScriptedServer(lambda said: None) as server:
+        ticket = begin(office, server, 14, 1)
+        made = copies(office, tmp_path / "copies", server, monkeypatch)
+    copy = next(each for each in made if journal_ends_with_intent(each) and len(each.accepted) >= 4)
+    copy.restore(office)
+    office.sender = SendRunner(office.database, office.mail, office.drafts)
+    office.work()
+    rows = office.rows(ticket)
+    (unknown,) = [row for row in rows if row.state == "uncertain"]
+    assert (unknown.doubts, unknown.next_try_at) == (1, None)
+    others = {row.email for row in rows if row.state == "handed"}
+    assert len(others) == 13
+    assert office.mails().keys() == others - set(copy.accepted)
+    counters = {name: count for name, count in office.job(ticket).counters.items() if count}
+    assert counters["handed"] == 13
+    assert counters["uncertain"] == 1
+
+
+@ONLY_SQLITE
 def test_journals_of_sends_that_are_over_are_removed(office: Any) -> None:
     office.contact("ann@example.com")
     ticket = office.to_list()
