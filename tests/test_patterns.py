@@ -233,6 +233,7 @@ TEXTS: dict[str, Worst] = {
     "testing.calls _FAULT": repeated(
         "|<faultstring |", "|<faultstring>|", "|<Error><Code>|", meet="search", bound=65536
     ),
+    "subscriber.tracking _AS_SENT": octets("GET /c/|a|", f"GET /c/{STEM}/|1|", f"|GET /c/{STEM}/1|", meet="match"),
     "subscriber.tracking _CLICK": repeated(
         f"/c/{STEM}/1/|a|", f"/c/{STEM}/1|!|", f"/c/{STEM}/|1|", "/c/|a|/", f"|/c/{STEM}/1|"
     ),

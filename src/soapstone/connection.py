@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from soapstone.connection_limits import BUSY, RETRY_SECONDS, ConnectionLimits
-from soapstone.wire.shortcut import LARGEST_PIECE, PIECE, place_of
-
-Known = Callable[[Hashable, bytes], bytes | None]
+from soapstone.wire.shortcut import LARGEST_PIECE, PIECE, Place, place_of
 
 MAX_HEAD = 64 * 1024
 """Bytes of request line and headers, or of a chunked body's framing. A guard, not an exact limit:
@@ -35,12 +33,27 @@ _BUSY_HEAD = (
 ).encode()
 
 
+class Known(Protocol):
+    """Answers whole requests before the parser reads them, from their place and bytes.
+
+    An answer is its status line, and what follows the default header lines.
+    """
+
+    def answer_known(self, place: Place, data: bytes) -> bytes | None:
+        """Return the second part of an answer with status 200 from memory, or None."""
+
+    def answer_tracked(self, place: Place, data: bytes, reply: Callable[[bytes, bytes], None]) -> bool:
+        """Return whether `reply` gets both parts in this turn of the event loop, or when `settle` is called."""
+
+    def settle(self) -> None:
+        """Give the answers that were promised."""
+
+
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol with limits. Call `check` about once a second.
 
     `timeout` is a client's time in seconds: for the head of a request, for each `LEAST_BODY` bytes of its body, and to
-    read some of a waiting answer. `known` answers a whole request from memory: it takes the place and the bytes, and
-    returns what follows the default header lines of an answer with status 200, or None.
+    read some of a waiting answer.
     """
 
     def __init__(
@@ -50,10 +63,12 @@ class Connection(HttpToolsProtocol):
         self._limits = limits
         self._timeout = timeout
         self._known = known
-        self._place: Hashable = None
+        self._place: Place = (None, None, None)
         self._known_at = 0.0
+        # Whether an answer was promised and not given yet.
+        self._promised = False
         self._defaults: list[tuple[bytes, bytes]] = []
-        self._first_lines = b""
+        self._default_lines = b""
         self._peer = ""
         self._admitted = True
         # Whether nothing of a request was received since the last one, if any; and how many have begun.
@@ -102,6 +117,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes from the client."""
+        self._settle()
         self._now = self.loop.time()
         answered = self.cycle is None or self.cycle.response_complete
         alone = self._between and self._admitted and answered and len(data) <= LARGEST_PIECE
@@ -136,22 +152,42 @@ class Connection(HttpToolsProtocol):
             self._end(b"431 Request Header Fields Too Large")
 
     def _answer_known(self, data: bytes) -> bool:
-        """Answer a whole request from memory, without the parser; return whether that was possible."""
-        if self._known is None or self.flow.write_paused or self.transport.is_closing():
+        """Answer a whole request that is known, without the parser; return whether that was possible."""
+        known = self._known
+        if known is None or self.flow.write_paused or self.transport.is_closing():
             return False
-        rest = self._known(self._place, data)
+        if data.startswith(b"GET "):
+            self._promised = known.answer_tracked(self._place, data, self._reply)
+            return self._promised
+        rest = known.answer_known(self._place, data)
         if rest is None:
             return False
+        self._reply(b"HTTP/1.1 200 OK\r\n", rest)
+        return True
+
+    def _reply(self, first: bytes, rest: bytes) -> None:
+        """Write the answer to a request that the parser has not read."""
+        self._promised = False
+        if self.transport.is_closing():
+            return
         if self._defaults is not self.server_state.default_headers:
             # uvicorn replaces them when the date changes.
             self._defaults = self.server_state.default_headers
-            self._first_lines = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b: %b\r\n" % line for line in self._defaults)
-        self.transport.write(self._first_lines + rest)
+            self._default_lines = b"".join(b"%b: %b\r\n" % line for line in self._defaults)
+        self.transport.write(b"%b%b%b" % (first, self._default_lines, rest))
         self._in_head, self._since, self._known_at = False, self._now, self._now
         self.server_state.total_requests += 1
         if self.timeout_keep_alive_task is None:
             self._await_next(self.timeout_keep_alive)
-        return True
+
+    def _settle(self) -> None:
+        if self._promised and self._known is not None:
+            self._known.settle()
+
+    def shutdown(self) -> None:
+        """End the connection, or let it end behind the answer under way."""
+        self._settle()
+        super().shutdown()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection. Answers from memory leave the timer as it is, because they are many."""

@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Collection, Hashable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
 from functools import partial
 from itertools import count
 from threading import Lock
@@ -41,11 +41,12 @@ from soapstone.wire.endpoint import CallRecord, Endpoint
 from soapstone.wire.form import Prefill
 from soapstone.wire.large_calls import LargeCalls
 from soapstone.wire.service import Service
-from soapstone.wire.shortcut import Shortcut
+from soapstone.wire.shortcut import Place, Shortcut
 from soapstone.xmlhttp.paths import PATHS, REFUSED
 
 if TYPE_CHECKING:
     from soapstone.metrics import Metrics
+    from soapstone.subscriber.tracking import TrackingApp
     from soapstone.web_processes import WebProcess
     from soapstone.xmlhttp.app import XmlOverHttp
 
@@ -133,6 +134,7 @@ class Application:
         self._rest = LateApp(self._make_rest)
         self._subscriber = LateApp(self._make_subscriber)
         self._tracking = LateApp(self._make_tracking)
+        self._tracked: TrackingApp | None = None
         self._read_seconds = read_seconds
         self._relay = LateApp(self._make_relay)
         self._console = LateApp(partial(self._make_console, demo=demo))
@@ -203,7 +205,7 @@ class Application:
     def _make_tracking(self) -> App:
         from soapstone.subscriber.tracking import MOST_HELD, READ_SECONDS, TrackingApp
 
-        return TrackingApp(
+        self._tracked = TrackingApp(
             self._product.database,
             self._product.stems,
             self._spool,
@@ -213,6 +215,7 @@ class Application:
             read_seconds=READ_SECONDS if self._read_seconds is None else self._read_seconds,
             on_unheld=partial(self._add_unrecorded, "not held", 1),
         )
+        return self._tracked
 
     def _make_relay(self) -> App:
         from soapstone.relay_calls import relay_calls
@@ -229,10 +232,10 @@ class Application:
         for endpoint in self._endpoints:
             endpoint.forget()
 
-    def answer_known(self, place: Hashable, data: bytes) -> bytes | None:
+    def answer_known(self, place: Place, data: bytes) -> bytes | None:
         """Return the answer to one whole request, if it is in memory, from behind its first header lines.
 
-        Its status is 200. `place` is that of `wire.shortcut.place_of`. Called on the event loop.
+        Its status is 200. Called on the event loop.
         """
         for interface, shortcut in self._shortcuts.items():
             reply = shortcut.answer(place, data)
@@ -241,6 +244,20 @@ class Application:
                     self._metrics.add_request(interface, 200)
                 return b"%bx-request-id: %b\r\n\r\n%b" % (reply[0], b"%016x" % next(self._ids), reply[1])
         return None
+
+    def answer_tracked(self, place: Place, data: bytes, reply: Callable[[bytes, bytes], None]) -> bool:
+        """Return whether one whole request is for a known link or image; then `reply` gets the answer in this turn.
+
+        That is its status line, and what follows its first header lines. Called on the event loop.
+        """
+        status = 0 if self._tracked is None else self._tracked.answer_known(place, data, reply)
+        if status and self._metrics is not None:
+            self._metrics.add_request("tracking", status)
+        return status > 0
+
+    def settle(self) -> None:
+        """Give the answers to tracked requests that wait for the spool."""
+        self._spool.flush()
 
     def close(self) -> None:
         """Wait for the calls under way, end the threads, and close the records."""
@@ -373,7 +390,7 @@ class WebServer(uvicorn.Server):
         date_header: bool = True,
     ) -> None:
         """Give calls under way `grace` seconds at shutdown. Without `date_header` the app sends a Date itself."""
-        known = app.answer_known if isinstance(app, Application) else None
+        known = app if isinstance(app, Application) else None
         limits = ConnectionLimits(
             settings.max_connections, settings.max_connections_per_address, settings.trusted_proxies
         )

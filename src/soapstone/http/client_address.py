@@ -119,9 +119,14 @@ class Origins:
         return peer
 
 
+def peer_address(host: object) -> str:
+    """Return the address of a connection's other end; empty for none, as on a local socket."""
+    return _plain(str(host)) if host else ""
+
+
 def _peer(scope: Mapping[str, Any]) -> str:
     client = scope.get("client")
-    return _plain(str(client[0])) if client else ""
+    return peer_address(client[0]) if client else ""
 
 
 @lru_cache(maxsize=4096)

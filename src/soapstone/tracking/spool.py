@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -39,9 +40,11 @@ SUFFIX = ".segment"
 # Seconds for which a failure shows.
 FAILURE_SECONDS = 10.0
 
+# Length of the content, and its checksum.
 _HEAD = struct.Struct("<HI")
 # Time in microseconds, kind, message, delivery, link, and length of the address.
 _FIXED = struct.Struct("<qBIQIB")
+_WHOLE = struct.Struct(_HEAD.format + _FIXED.format[1:])
 _KINDS = (MailEventKind.OPEN, MailEventKind.READ, MailEventKind.CLICK)
 _CODES = {kind: code for code, kind in enumerate(_KINDS)}
 
@@ -71,23 +74,26 @@ class SpoolRecord(NamedTuple):
 
 def read_records(data: bytes) -> Iterator[tuple[int, SpoolRecord]]:
     """Yield the records from the beginning of `data`, each with the place of its end; stop at the first torn one."""
-    start, size = 0, len(data)
-    while size - start >= _HEAD.size:
-        length, checksum = _HEAD.unpack_from(data, start)
-        begin = start + _HEAD.size
+    start, last, unpack = 0, len(data) - _WHOLE.size, _WHOLE.unpack_from
+    while start <= last:
+        length, checksum, at, code, message_id, delivery_id, position, split = unpack(data, start)
+        begin, agent = start + _HEAD.size, start + _WHOLE.size + split
         start = begin + length
         content = data[begin:start]
         # A disk may hold zeros where a power cut came before the content.
         if length < _FIXED.size or len(content) < length or crc32(content) != checksum:
             return
-        at, code, message_id, delivery_id, position, split = _FIXED.unpack_from(content)
-        agent = _FIXED.size + split
+        address = data[agent - split : agent]
         yield (
             start,
-            SpoolRecord(
-                at, _KINDS[code], message_id, delivery_id, position, content[_FIXED.size : agent], content[agent:]
-            ),
+            SpoolRecord(at, _KINDS[code], message_id, delivery_id, position, address, data[agent:start]),
         )
+
+
+def _finish(done: asyncio.Future[None]) -> None:
+    # The request may have been cancelled.
+    if not done.done():
+        done.set_result(None)
 
 
 class Spool:
@@ -113,7 +119,7 @@ class Spool:
         self._file: int | None = None
         self._size = 0
         self._waiting: list[bytes] = []
-        self._written: asyncio.Future[None] | None = None
+        self._then: list[Callable[[], object]] = []
         self._syncing = False
         # One thread, so that a segment is synced before it is closed.
         self._disk = ThreadPoolExecutor(1, "spool")
@@ -122,16 +128,20 @@ class Spool:
         self._on_lost = on_lost
 
     def add(self, record: SpoolRecord) -> asyncio.Future[None]:
-        """Return a future that is done when the record is written, or cannot be: it never fails.
+        """Return a future that is done when the record is written, or cannot be: it never fails."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.append(record, partial(_finish, done))
+        return done
+
+    def append(self, record: SpoolRecord, then: Callable[[], object]) -> None:
+        """Call `then` when the record is written, or cannot be.
 
         All records of one turn of the event loop are written together.
         """
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
         self._waiting.append(record.encoded())
-        if self._written is None:
-            loop = asyncio.get_running_loop()
-            self._written = loop.create_future()
-            loop.call_soon(self._flush, loop)
-        return self._written
+        self._then.append(then)
 
     @property
     def fails(self) -> bool:
@@ -145,18 +155,19 @@ class Spool:
         self._end_segment()
         self._disk.shutdown()
 
-    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
-        done, self._written = self._written, None
+    def flush(self) -> None:
+        """Write what waits now."""
+        then, self._then = self._then, []
         self._write()
-        if done is not None and not done.done():
-            done.set_result(None)
+        for each in then:
+            each()
         if self._file is None:
             return
         if self._size >= self._segment_bytes:
             self._end_segment()
         elif not self._syncing:
             self._syncing = True
-            loop.call_later(SYNC_SECONDS, self._sync)
+            asyncio.get_running_loop().call_later(SYNC_SECONDS, self._sync)
 
     def _write(self) -> None:
         """Write the waiting records. A failure is noted; the answers go out all the same."""

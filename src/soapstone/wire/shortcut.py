@@ -42,6 +42,8 @@ _END = b"\r\n\r\n"
 
 Reply = tuple[bytes, bytes]
 """Header lines and content of an answer with status 200."""
+Place = tuple[Hashable, Hashable, Hashable]
+"""All that a request does not tell itself: the client's address, ours, the scheme."""
 
 
 class _Head(NamedTuple):
@@ -53,13 +55,10 @@ class Shortcut:
     """Known heads of requests. For the event loop alone."""
 
     def __init__(self) -> None:
-        self._heads: OrderedDict[tuple[Hashable, bytes], _Head] = OrderedDict()
+        self._heads: OrderedDict[tuple[Place, bytes], _Head] = OrderedDict()
 
-    def answer(self, place: Hashable, data: bytes) -> Reply | None:
-        """Return the answer to the one whole request in `data`; None for anything else.
-
-        `place` stands for all that a request does not tell itself: the client's address, ours, the scheme.
-        """
+    def answer(self, place: Place, data: bytes) -> Reply | None:
+        """Return the answer to the one whole request in `data`; None for anything else."""
         end = data.find(_END, 0, LARGEST_HEAD) + len(_END)
         head = self._heads.get((place, data[:end]))
         # The head says the length of the body, so that nothing of a second request can follow in these bytes.
@@ -68,26 +67,15 @@ class Shortcut:
         return head.reply(data[end:])
 
     def learn(
-        self, place: Hashable, scope: Mapping[str, Any], body: bytes, reply: Callable[[bytes], Reply | None]
+        self, place: Place, scope: Mapping[str, Any], body: bytes, reply: Callable[[bytes], Reply | None]
     ) -> None:
         """Learn the head of a request that was answered, if it arrived as one piece and says nothing special.
 
         `reply` answers a request with this head from its body, or returns None.
         """
-        data = scope.get(PIECE)
-        if data is None or scope["http_version"] != "1.1" or not data.endswith(body):
-            return
-        end = len(data) - len(body)
-        names = [name for name, _ in scope["headers"]]
-        values = dict(scope["headers"])
-        if (
-            data.find(_END, 0, LARGEST_HEAD) == end - len(_END)
-            and len(names) == len(values)
-            and _HEADERS.issuperset(names)
-            and values.get(b"content-length") == b"%d" % len(body)
-            and values.get(b"connection", b"keep-alive").lower() == b"keep-alive"
-        ):
-            self._heads[place, data[:end]] = _Head(len(body), reply)
+        end = plain_head(scope, body, _HEADERS)
+        if end:
+            self._heads[place, scope[PIECE][:end]] = _Head(len(body), reply)
             if len(self._heads) > MOST_HEADS:
                 self._heads.popitem(last=False)
 
@@ -117,7 +105,28 @@ class Turn:
         self._loop = None
 
 
-def place_of(scope: Mapping[str, Any]) -> Hashable:
+def plain_head(scope: Mapping[str, Any], body: bytes, allowed: frozenset[bytes]) -> int:
+    """Return the length of a request's head; 0 if it did not arrive as one piece or its head says anything special.
+
+    `allowed` are the names that its headers may have, each once.
+    """
+    data = scope.get(PIECE)
+    if data is None or scope["http_version"] != "1.1" or not data.endswith(body):
+        return 0
+    end = len(data) - len(body)
+    names = [name for name, _ in scope["headers"]]
+    values = dict(scope["headers"])
+    plain = (
+        data.find(_END, 0, LARGEST_HEAD) == end - len(_END)
+        and len(names) == len(values)
+        and allowed.issuperset(names)
+        and values.get(b"content-length", b"0") == b"%d" % len(body)
+        and values.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+    )
+    return end if plain else 0
+
+
+def place_of(scope: Mapping[str, Any]) -> Place:
     """Return the place of a request or of a connection: it has `client`, `server` and `scheme`."""
     client = scope["client"]
     return (client[0] if client else None, scope["server"], scope["scheme"])
