@@ -87,8 +87,8 @@ class Side:
         self.spooled: list[int] = []
         at_once = self.application.answer_tracked
 
-        def counted(place: Place, piece: bytes, reply: Callable[[bytes, bytes], None]) -> bool:
-            known = knows and at_once(place, piece, reply)
+        def counted(place: Place, data: bytes, reply: Callable[[bytes, bytes], None]) -> bool:
+            known = knows and at_once(place, data, reply)
             self.hits += known
             return known
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -222,6 +223,19 @@ def test_any_acts_in_any_batches(
         moment += timedelta(seconds=step)
         acts = [scene.act(*each) for each in chosen]
         with clock(lambda at=moment: at), database.write() as connection:  # type: ignore[misc]
+            dates.append(record_acts(connection, acts))
+        model.batch(number, acts, {each.job_id: each for each in scene.sends})
+    check(database, model, dates)
+    check_order(database)
+
+
+def test_thousands_of_acts_in_a_batch(database: Database, scene: Scene) -> None:
+    """They are stored another way than a few are."""
+    dice, model, dates = random.Random(17), Model(scene.sends, scene.strangers), []
+    kinds = (*PERSONAL, Kind.MACHINE_OPEN, Kind.MACHINE_CLICK)
+    for number in range(3):
+        acts = [scene.act(dice.choice(kinds), dice.randint(0, 11), dice.randint(1, 3)) for _ in range(2_000)]
+        with database.write() as connection:
             dates.append(record_acts(connection, acts))
         model.batch(number, acts, {each.job_id: each for each in scene.sends})
     check(database, model, dates)

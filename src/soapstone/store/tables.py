@@ -235,6 +235,8 @@ WITHOUT_KEYS = {
     "contact": ("account_id",),
     "membership": ("list_id", "contact_id", "account_id"),
     "contact_event": ("account_id", "contact_id"),
+    "mail_event": ("message_id", "account_id"),
+    "delivery_activity": ("delivery_id", "account_id"),
 }
 
 contacts = _table(
@@ -810,6 +812,7 @@ mail_events = Table(
         "kind",
         "first_number",
         unique=True,
+        postgresql_where=text("first_number IS NOT NULL"),
         sqlite_where=text("first_number IS NOT NULL"),
     ),
     Index(
@@ -819,6 +822,7 @@ mail_events = Table(
         "kind",
         "link_number",
         unique=True,
+        postgresql_where=text("link_number IS NOT NULL"),
         sqlite_where=text("link_number IS NOT NULL"),
     ),
     Index("ix_mail_event_delivery_id", "delivery_id", "kind"),

@@ -7,16 +7,18 @@ rows are locked until the commit, and the date is read under these locks: so dat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count, repeat
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from soapstone.clock import now
-from soapstone.store.bulk import insert_rows, run
+from soapstone.store.bulk import Values, copy_rows, insert_rows, run
 from soapstone.store.tables import mail_events
 from soapstone.store.timestamps import EPOCH
 from soapstone.vocabulary.tracking import MailEventKind
@@ -25,18 +27,21 @@ from soapstone.vocabulary.tracking import MailEventKind
 # from there next time, misses no event that is being stored.
 AHEAD = timedelta(milliseconds=500)
 
+# The date of an earlier event in the same transaction.
+NOW = -1
+
 # A counter: scope, number of the message, account or link, and kind.
 _Key = tuple[str, int, str]
 _COLUMNS = (
     "account_id",
     "message_id",
+    "job_id",
     "is_test",
     "kind",
     "at",
-    "job_id",
+    "link_id",
     "delivery_id",
     "previous_at",
-    "link_id",
     "number",
     "account_number",
     "first_number",
@@ -44,94 +49,139 @@ _COLUMNS = (
 )
 # Counters in one statement.
 _BATCH = 200
+# Events from which on COPY is faster.
+_MANY = 500
 
 
-class NewEvent(NamedTuple):
-    """An event without its numbers and date.
+class Origin(NamedTuple):
+    """Where events come from. `has_contact` is False for addresses that are no contacts."""
 
-    `delivery_id` is None for mails tracked without persons. `has_contact` is False for addresses that are no contacts.
-    `is_first` marks the first event of its kind of a mail. An event that `repeats` an earlier one has its date as
-    `previous_at`, in microseconds since 1970, or None if that one is in the same batch. These matter for opens, reads
-    and clicks only.
-    """
-
-    kind: MailEventKind
     account_id: int
     message_id: int
     job_id: int
     is_test: bool
-    delivery_id: int | None
     has_contact: bool
-    link_id: int | None = None
-    previous_at: int | None = None
-    is_first: bool = False
-    repeats: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class EventGroup:
+    """Events whose numbers come from the same counters. `is_first`: the first ones of their kind of their mails."""
+
+    kind: MailEventKind
+    origin: Origin
+    link_id: int | None
+    is_first: bool
 
     @property
     def counters(self) -> tuple[_Key | None, ...]:
         """The counters that give `number`, `account_number`, `first_number` and `link_number`; None for no number."""
-        scope = "test" if self.is_test else "message"
-        counted = self.has_contact and not self.is_test
-        link_scope = "test link" if self.is_test else "link"
+        account_id, message_id, _, is_test, has_contact = self.origin
+        scope = "test" if is_test else "message"
+        link_scope = "test link" if is_test else "link"
         return (
-            (scope, self.message_id, self.kind),
-            ("account", self.account_id, self.kind) if counted else None,
-            (scope, self.message_id, f"first {self.kind}") if self.is_first else None,
+            (scope, message_id, self.kind),
+            ("account", account_id, self.kind) if has_contact and not is_test else None,
+            (scope, message_id, f"first {self.kind}") if self.is_first else None,
             None if self.link_id is None else (link_scope, self.link_id, self.kind),
         )
 
 
-def append(connection: Connection, events: Sequence[NewEvent], dates: Sequence[int] | None = None) -> datetime:
+class NewEvents:
+    """Events of one transaction, in their order, without their numbers and date."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[MailEventKind, Origin, int | None, bool], EventGroup] = {}
+        self.events: list[tuple[EventGroup, int | None, int | None]] = []
+        # The dates of events of the past, which ascend, in microseconds since 1970.
+        self.dates: list[int] = []
+
+    def add(
+        self,
+        kind: MailEventKind,
+        origin: Origin,
+        delivery_id: int | None,
+        link_id: int | None = None,
+        previous_at: int | None = None,
+        is_first: bool = False,
+        at: int | None = None,
+    ) -> None:
+        """Add an event. `delivery_id` is None for mails tracked without persons. Either all or none have a date `at`.
+
+        An event that repeats an earlier one has its date as `previous_at`, in microseconds since 1970, or `NOW` if that
+        one is in the same transaction.
+        """
+        key = (kind, origin, link_id, is_first)
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = EventGroup(*key)
+        self.events.append((group, delivery_id, previous_at))
+        if at is not None:
+            self.dates.append(at)
+
+    def sizes(self) -> Counter[EventGroup]:
+        """Return the numbers of events by group."""
+        return Counter(map(itemgetter(0), self.events))
+
+
+def append(connection: Connection, new: NewEvents) -> datetime:
     """Store events in their order and return their date; the caller's transaction should end soon afterwards.
 
-    `dates` are those of events of the past, which ascend, in microseconds since 1970. Where the account has a later
-    event of their kind already, they get no number within the account.
+    Where the account has a later event of their kind already, events of the past get no number within the account.
     """
-    if not events:
+    if not new.events:
         return now()
-    if dates:
-        events = _outside_the_account(connection, events, dates[0])
-    # Many events have the same counters.
-    groups = [(event.kind, event[1], event[2], event[4], event[6], event[7], event[9]) for event in events]
-    sizes = Counter(groups)
-    counters: dict[tuple[object, ...], tuple[_Key | None, ...]] = {}
-    for group, event in zip(groups, events, strict=True):
-        if group not in counters:
-            counters[group] = event.counters
+    late = _late(connection, new)
+    counters: dict[EventGroup, tuple[_Key | None, ...]] = {}
     wanted: Counter[_Key] = Counter()
-    for group, size in sizes.items():
+    for group, size in new.sizes().items():
+        of_message, of_account, *others = group.counters
+        counters[group] = (of_message, None if of_account in late else of_account, *others)
         for key in counters[group]:
             if key is not None:
                 wanted[key] += size
-    reached, at = _advance(connection, wanted, dates[-1] if dates else None)
+    reached, at = _advance(connection, wanted, new.dates[-1] if new.dates else None)
+    moment = _microseconds(at)
     numbers: dict[_Key | None, Iterator[int | None]] = {key: count(last + 1) for key, last in reached.items()}
     numbers[None] = repeat(None)
-    given = {group: tuple(numbers[key] for key in keys) for group, keys in counters.items()}
-    moment = _microseconds(at)
-    names = {kind: kind.value for kind in MailEventKind}
-    rows = []
-    for group, event, date in zip(groups, events, dates or repeat(moment, len(events)), strict=True):
-        kind, account_id, message_id, job_id, is_test, delivery_id, _, link_id, previous_at, _, repeats = event
-        if repeats and previous_at is None:
-            previous_at = moment
-        plain = (account_id, message_id, is_test, names[kind], date, job_id, delivery_id, previous_at, link_id)
-        rows.append((*plain, *map(next, given[group])))
-    insert_rows(connection, mail_events, _COLUMNS, rows)
+    given = {
+        group: ((*group.origin[:4], group.kind.value), group.link_id, *(numbers[key] for key in keys))
+        for group, keys in counters.items()
+    }
+    rows = _rows_of(new, given, moment)
+    if len(new.events) < _MANY:
+        insert_rows(connection, mail_events, _COLUMNS, list(rows))
+    else:
+        copy_rows(connection, mail_events, _COLUMNS, rows)
     return at
 
 
-def _outside_the_account(connection: Connection, events: Sequence[NewEvent], first: int) -> list[NewEvent]:
-    """Return the events, those without a contact that would come behind later ones of their account."""
-    keys = sorted({("account", each.account_id, each.kind.value) for each in events if each.has_contact})
-    late: set[tuple[int, str]] = set()
-    if keys:
-        given = tuple(value for key in keys for value in (*key, 0, 0))
-        rows = run(connection, _advancing(len(keys), connection.dialect.name), given)
-        late = {(account_id, kind) for _, account_id, kind, _, last_at in rows if last_at > first}
-    return [
-        each._replace(has_contact=False) if late and (each.account_id, each.kind.value) in late else each
-        for each in events
-    ]
+def _rows_of(new: NewEvents, given: Mapping[EventGroup, tuple[Any, ...]], moment: int) -> Iterator[Values]:
+    dates = new.dates or repeat(moment)
+    for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
+        same, link_id, number, account_number, first_number, link_number = given[group]
+        yield (
+            *same,
+            at,
+            link_id,
+            delivery_id,
+            moment if previous_at == NOW else previous_at,
+            next(number),
+            next(account_number),
+            next(first_number),
+            next(link_number),
+        )
+
+
+def _late(connection: Connection, new: NewEvents) -> set[_Key]:
+    """Lock the counters of the accounts of events of the past; return those that have a later event."""
+    if not new.dates:
+        return set()
+    keys = sorted({key for group in new.sizes() if (key := group.counters[1]) is not None})
+    if not keys:
+        return set()
+    given = tuple(value for key in keys for value in (*key, 0, 0))
+    rows = run(connection, _advancing(len(keys), connection.dialect.name), given)
+    return {(scope, scope_id, kind) for scope, scope_id, kind, _, last_at in rows if last_at > new.dates[0]}
 
 
 def _advance(connection: Connection, wanted: Counter[_Key], past: int | None) -> tuple[dict[_Key, int], datetime]:

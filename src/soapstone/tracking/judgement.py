@@ -64,15 +64,15 @@ class Judgement:
 
     def judge(self, record: SpoolRecord, handed_at: int | None) -> MailEventKind | None:
         """Return the kind of event that a record becomes; None if it repeats another one or tells nothing."""
-        agent = record.agent.decode("latin-1")
-        known = is_machine_agent(agent) or is_machine_address(record.address.decode("latin-1"))
-        if record.kind is MailEventKind.CLICK:
+        _, kind, _, _, _, address, agent = record
+        known = is_machine_agent(agent.decode("latin-1")) or is_machine_address(address.decode("latin-1"))
+        if kind is MailEventKind.CLICK:
             # Browsers open links, and they have an agent. An image may come from a mail program without one.
             machine = known or not agent or self._is_hasty(record, handed_at)
-            return _MACHINE[record.kind] if machine else record.kind
+            return _MACHINE[kind] if machine else kind
         if self._repeats(record):
             return None
-        return _MACHINE.get(record.kind) if known else record.kind
+        return _MACHINE.get(kind) if known else kind
 
     def forget(self, before: int) -> None:
         """Forget what is too old to matter for records from this time on, once there is enough of it."""
@@ -83,11 +83,12 @@ class Judgement:
         self._forgot, self._room = before, 2 * (len(self._images) + len(self._clicks)) + ROOM
 
     def _repeats(self, record: SpoolRecord) -> bool:
-        key = (record.message_id, record.delivery_id, record.kind.value, hash((record.address, record.agent)))
+        at, kind, message_id, delivery_id, _, *client = record
+        key = (message_id, delivery_id, kind, hash(tuple(client)))
         before = self._images.get(key)
-        if before is not None and abs(record.at - before) < REPEAT:
+        if before is not None and abs(at - before) < REPEAT:
             return True
-        self._images[key] = record.at
+        self._images[key] = at
         return False
 
     def _is_hasty(self, record: SpoolRecord, handed_at: int | None) -> bool:

@@ -13,13 +13,15 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import BigInteger, Connection, Row, delete, insert, select, tuple_, type_coerce, update
 
@@ -40,9 +42,10 @@ from soapstone.vocabulary.tracking import MailEventKind
 
 log = logging.getLogger(__name__)
 
-# Seconds between two rounds, and records in one transaction.
+# Seconds between two rounds, records in one transaction, and transactions in a round.
 PAUSE = 0.25
 MOST_RECORDS = 10_000
+MOST_BATCHES = 4
 # Records that are read ahead of the judgement, which looks some seconds ahead; and segments that are open.
 AHEAD = 50_000
 MOST_SEGMENTS = 64
@@ -83,18 +86,28 @@ class _Segment:
             complete = self.complete or self._left()
             data = os.pread(self._file, _PIECE, self._read)
             end = 0
+            start = self._read
             for end, record in read_records(data):
-                known = self._read + end <= self.taken
+                known = start + end <= self.taken
                 if not known:
-                    self.queue.append((self._read + end, record))
-                self.newest = record.at
+                    self.queue.append((start + end, record))
                 yield known, record
+            if end:
+                self.newest = record.at
             self._read += end
             if not end:
                 if complete and data:
                     log.warning("%d bytes at the end of %s are no whole record", len(data), self.path.name)
                 self.exhausted = complete
                 return
+
+    def take(self, end: int, count: int) -> _Move:
+        """Take so many records out of the queue, the last of which ends there."""
+        move = _Move(self, not self.stored, self.taken, end)
+        self.stored, self.taken = True, end
+        for _ in range(count):
+            self.queue.popleft()
+        return move
 
     def close(self) -> None:
         """Close the file."""
@@ -108,6 +121,26 @@ class _Segment:
             return False
         self.complete = True
         return True
+
+
+class _Move(NamedTuple):
+    """How far a segment was read, and where that began."""
+
+    segment: _Segment
+    is_first: bool
+    begin: int
+    end: int
+
+
+class _Batch(NamedTuple):
+    """Records of one transaction: their number, where they came from, and what they were judged to be, by message.
+
+    Acts of delivery 0 are those of mails without persons.
+    """
+
+    records: int
+    judged: list[tuple[Act, int]]
+    moves: list[_Move]
 
 
 class Recorder:
@@ -138,6 +171,8 @@ class Recorder:
         # When mails were handed over, in microseconds since 1970; and links by message and place.
         self._handed: dict[int, int] = {}
         self._links: dict[tuple[int, int], int] = {}
+        # SQLite would hand Python's lock to and fro with each row.
+        self._storing = ThreadPoolExecutor(1, "recorder") if database.kind == "postgresql" else None
 
     @contextmanager
     def running(self, *, patience: float = 0) -> Iterator[None]:
@@ -172,7 +207,6 @@ class Recorder:
                     failures = 0
                 except Exception as error:
                     failures += 1
-                    self.close()
                     reason = transient_error(error)
                     log.error("opens and clicks wait in the spool: %s", reason or "a fault", exc_info=error)
                     if self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT)):
@@ -225,12 +259,20 @@ class Recorder:
         )
 
     def round(self) -> bool:
-        """Record what can be judged now, at most `MOST_RECORDS`; return whether more can be."""
+        """Record what can be judged now, up to a bound; return whether more can be. An error makes all begin anew."""
+        try:
+            return self._round()
+        except BaseException:
+            self.close()
+            raise
+
+    def _round(self) -> bool:
         more = self._find()
         for segment in self._segments.values():
             room = AHEAD - sum(len(each.queue) for each in self._segments.values())
             for known, record in segment.read(room):
-                self._judgement.see(record)
+                if record.kind is MailEventKind.CLICK:
+                    self._judgement.see(record)
                 if known:
                     # Its successors are judged as if this recorder had taken it.
                     self._judgement.judge(record, None)
@@ -265,65 +307,82 @@ class Recorder:
         return len(new) < len(unknown)
 
     def _take(self) -> int:
-        """Judge and record the next records of each segment; return their number."""
+        """Judge and record the next records of each segment; return their number.
+
+        PostgreSQL stores some of them while the next ones are judged.
+        """
+        taken = 0
+        storing: Future[None] | None = None
+        try:
+            while taken < MOST_BATCHES * MOST_RECORDS and (batch := self._next_batch()):
+                taken += batch.records
+                if self._storing is None:
+                    self._store(batch)
+                    break
+                if storing is not None:
+                    storing.result()
+                storing = self._storing.submit(copy_context().run, self._store, batch)
+                if batch.records < MOST_RECORDS // 2:
+                    break
+        finally:
+            if storing is not None:
+                storing.result()
+        return taken
+
+    def _next_batch(self) -> _Batch | None:
+        """Judge the next records of each segment, as far as they can be, and take them out of the queues."""
         waiting = [segment for segment in self._segments.values() if segment.queue]
         if not waiting:
-            return 0
+            return None
         share = max(MOST_RECORDS // len(waiting), 1)
+        next_ones = {segment: list(islice(segment.queue, share)) for segment in waiting}
         moment = _microseconds_now()
-        self._learn(record for segment in waiting for _, record in islice(segment.queue, share))
+        self._learn([each for records in next_ones.values() for _, each in records if each.kind is MailEventKind.CLICK])
         found: list[SpoolRecord] = []
-        counts: dict[_Segment, int] = {}
-        for segment in waiting:
-            for _, record in islice(segment.queue, share):
-                if self._judgement.must_wait(record, self._handed.get(record.delivery_id), moment):
+        moves = []
+        for segment, records in next_ones.items():
+            count = len(records)
+            for place, (_, record) in enumerate(records):
+                if record.kind is MailEventKind.CLICK and self._judgement.must_wait(
+                    record, self._handed.get(record.delivery_id), moment
+                ):
+                    count = place
                     break
-                found.append(record)
-                counts[segment] = counts.get(segment, 0) + 1
-        if found:
-            found.sort(key=lambda record: record.at)
-            self._store(found, {segment: segment.queue[count - 1][0] for segment, count in counts.items()})
-            for segment, count in counts.items():
-                segment.taken, segment.stored = segment.queue[count - 1][0], True
-                for _ in range(count):
-                    segment.queue.popleft()
+            if count:
+                moves.append(segment.take(records[count - 1][0], count))
+                found += [record for _, record in records[:count]]
+        found.sort(key=itemgetter(0))
+        judged = []
+        for record in found:
+            kind = self._judgement.judge(record, self._handed.get(record.delivery_id))
+            if kind is None:
+                continue
+            link_id = None
+            if record.kind is MailEventKind.CLICK:
+                link_id = self._links.get((record.message_id, record.position))
+                if link_id is None:
+                    continue
+            judged.append((Act(kind, record.delivery_id, link_id), record.message_id))
         oldest = min((segment.queue[0][1].at for segment in waiting if segment.queue), default=moment)
         self._judgement.forget(min(oldest, moment))
-        return len(found)
+        return _Batch(len(found), judged, moves) if found else None
 
-    def _store(self, records: Sequence[SpoolRecord], ends: Mapping[_Segment, int]) -> None:
-        judged = []
-        for record in records:
-            kind = self._judgement.judge(record, self._handed.get(record.delivery_id))
-            if kind is not None:
-                judged.append((kind, record))
+    def _store(self, batch: _Batch) -> None:
         with self._database.write() as connection:
-            for segment, end in ends.items():
-                _move(connection, segment, end)
-            newest = _newest_sends(connection, {record.message_id for _, record in judged if not record.delivery_id})
+            for move in batch.moves:
+                _move(connection, move)
+            newest = _newest_sends(connection, {number for act, number in batch.judged if not act.delivery_id})
             acts: list[Act | AnonymousAct] = []
-            for kind, record in judged:
-                link_id = self._links.get((record.message_id, record.position))
-                if record.kind is MailEventKind.CLICK and link_id is None:
-                    continue
-                if record.delivery_id:
-                    acts.append(Act(kind=kind, delivery_id=record.delivery_id, link_id=link_id))
-                elif (send := newest.get(record.message_id)) is not None:
-                    acts.append(
-                        AnonymousAct(
-                            kind=kind,
-                            account_id=send.account_id,
-                            message_id=record.message_id,
-                            job_id=send.job_id,
-                            is_test=send.is_test,
-                            link_id=link_id,
-                        )
-                    )
+            for act, message_id in batch.judged:
+                if act.delivery_id:
+                    acts.append(act)
+                elif (send := newest.get(message_id)) is not None:
+                    of = (send.account_id, message_id, send.job_id, send.is_test)
+                    acts.append(AnonymousAct(act.kind, *of, act.link_id))
             record_acts(connection, acts)
 
-    def _learn(self, records: Iterable[SpoolRecord]) -> None:
+    def _learn(self, clicks: Sequence[SpoolRecord]) -> None:
         """Look up the links of clicks, and when their mails were handed over."""
-        clicks = [record for record in records if record.kind is MailEventKind.CLICK]
         messages = {each.message_id for each in clicks if (each.message_id, each.position) not in self._links}
         mails = {each.delivery_id for each in clicks if each.delivery_id and each.delivery_id not in self._handed}
         if not self._machine_seconds:
@@ -374,14 +433,15 @@ class Recorder:
                 connection.execute(delete(spool_positions).where(tuple_(_POSITION.spool, _POSITION.segment).in_(keys)))
 
 
-def _move(connection: Connection, segment: _Segment, end: int) -> None:
+def _move(connection: Connection, move: _Move) -> None:
     """Store how far a segment was read. Raises RuntimeError if another recorder has moved it meanwhile."""
-    if not segment.stored:
-        connection.execute(insert(spool_positions).values(spool=segment.spool, segment=segment.number, position=end))
+    spool, number = move.segment.spool, move.segment.number
+    if move.is_first:
+        connection.execute(insert(spool_positions).values(spool=spool, segment=number, position=move.end))
         return
-    here = (_POSITION.spool == segment.spool, _POSITION.segment == segment.number, _POSITION.position == segment.taken)
-    if connection.execute(update(spool_positions).where(*here).values(position=end)).rowcount != 1:
-        raise RuntimeError(f"another recorder reads {segment.path.name}")
+    here = (_POSITION.spool == spool, _POSITION.segment == number, _POSITION.position == move.begin)
+    if connection.execute(update(spool_positions).where(*here).values(position=move.end)).rowcount != 1:
+        raise RuntimeError(f"another recorder reads {move.segment.path.name}")
 
 
 def _newest_sends(connection: Connection, message_ids: Collection[int]) -> dict[int, Row[Any]]:

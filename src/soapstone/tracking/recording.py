@@ -15,7 +15,7 @@ from soapstone.store.tables import bounces, deliveries, delivery_activities, mai
 from soapstone.store.timestamps import EPOCH
 from soapstone.tracking import consequences
 from soapstone.tracking.bounce_classes import Bounce
-from soapstone.tracking.event_log import NewEvent, append
+from soapstone.tracking.event_log import NOW, NewEvents, Origin, append
 from soapstone.tracking.figures import FigureChanges
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -33,6 +33,11 @@ class _Delivery(NamedTuple):
     contact_id: int | None
     is_test: bool
 
+    @property
+    def origin(self) -> Origin:
+        """Where its events come from."""
+        return Origin(self.account_id, self.message_id, self.job_id, bool(self.is_test), self.contact_id is not None)
+
 
 _DELIVERY = [deliveries.c[name] for name in _Delivery._fields]
 # The kinds of which a recipient's first event counts: each one proves those before it. The figures that count mails
@@ -40,8 +45,9 @@ _DELIVERY = [deliveries.c[name] for name in _Delivery._fields]
 _PERSONAL = (MailEventKind.OPEN, MailEventKind.READ, MailEventKind.CLICK)
 _PLACES = {kind: place for place, kind in enumerate(_PERSONAL)}
 _OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
-_PEOPLE = ("openers", "readers", "clickers")
+_PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
 _DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
+_NO_DATES = (None,) * len(_DATES)
 _ACTIVITY = ("delivery_id", "account_id", *_DATES, "opens", "clicks")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
@@ -50,6 +56,7 @@ _GROSS_FIGURES = {
     MailEventKind.MACHINE_OPEN: "machine_opens",
     MailEventKind.MACHINE_CLICK: "machine_clicks",
 }
+
 
 # The figures of mails.
 _MAIL_FIGURES = {MailEventKind.SENT: "sent", MailEventKind.BOUNCE: "bounced"}
@@ -99,15 +106,15 @@ def record_results(connection: Connection, results: Sequence[FinalResult]) -> No
     refusals = [result.delivery_id for result in results if result.refusal is not None and result.refusal.is_hard]
     _hold_accounts(connection, refusals)
     rows = _deliveries(connection, [result.delivery_id for result in results])
-    changes, events = FigureChanges(), []
+    changes, events = FigureChanges(), NewEvents()
     refused: list[tuple[_Delivery, Bounce]] = []
     for result in results:
         row = rows[result.delivery_id]
-        events.append(_event(MailEventKind.SENT, row))
+        events.add(MailEventKind.SENT, row.origin, row.id)
         changes.of_send(row.account_id, row.job_id, sent=1)
         if result.refusal is not None:
             refused.append((row, result.refusal))
-            events.append(_event(MailEventKind.BOUNCE, row))
+            events.add(MailEventKind.BOUNCE, row.origin, row.id)
             changes.of_send(row.account_id, row.job_id, bounced=1)
     at = append(connection, events)
     _store_bounces(connection, refused, at)
@@ -124,10 +131,11 @@ def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[
     rows = _deliveries(connection, found)
     known = _bounced(connection, rows)
     new = [(row, found[number]) for number, row in rows.items() if number not in known]
-    changes = FigureChanges()
+    changes, events = FigureChanges(), NewEvents()
     for row, _ in new:
+        events.add(MailEventKind.BOUNCE, row.origin, row.id)
         changes.of_send(row.account_id, row.job_id, bounced=1)
-    at = append(connection, [_event(MailEventKind.BOUNCE, row) for row, _ in new])
+    at = append(connection, events)
     _store_bounces(connection, new, at)
     these = deliveries.c.id.in_([row.id for row, _ in new])
     connection.execute(update(deliveries).where(these, deliveries.c.state == "handed").values(state="bounced"))
@@ -143,7 +151,7 @@ def record_acts(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> d
     does a read for an open. Acts on mails that do not exist any more are left out.
     """
     mails = _mails(connection, {act.delivery_id for act in acts if isinstance(act, Act)})
-    batch = _Batch(mails, _clicked_links(connection, acts))
+    batch = _Batch(mails, _clicked_links(connection, acts, mails))
     for act in acts:
         if isinstance(act, AnonymousAct):
             batch.add_anonymous(act)
@@ -159,54 +167,52 @@ def record_past(connection: Connection, found: Sequence[PastEvent]) -> None:
     """
     mails = _mails(connection, {each.delivery_id for each in found})
     acts = [Act(each.kind, each.delivery_id) for each in found]
-    batch = _Batch(mails, _clicked_links(connection, acts))
+    batch = _Batch(mails, _clicked_links(connection, acts, mails))
     for each in found:
         batch.add_past(each)
     batch.store(connection)
 
 
 class _Mail:
-    """A mail, and what its recipient did so far: dates in microseconds since 1970."""
+    """A mail, and what its recipient did so far."""
 
-    __slots__ = (
-        "account_id",
-        "clicks",
-        "first",
-        "id",
-        "is_test",
-        "job_id",
-        "known",
-        "last",
-        "message_id",
-        "new",
-        "opens",
-    )
+    __slots__ = ("clicks", "dates", "id", "new", "opens", "origin")
 
     def __init__(self, values: tuple[Any, ...]) -> None:
-        self.id, self.account_id, self.message_id, self.job_id, contact_id, self.is_test = values
-        self.known = contact_id is not None
-        # By the places of _PERSONAL: dates of the first and the last event, and events of this batch.
-        self.first: list[int | None] = [None, None, None]
-        self.last: list[int | None] = [None, None, None]
-        self.new = [0, 0, 0]
+        self.id, account_id, message_id, job_id, contact_id, is_test = values
+        self.origin = Origin(account_id, message_id, job_id, bool(is_test), contact_id is not None)
+        # Dates of the first and the last event of each kind, in microseconds since 1970; and events of this batch.
+        self.dates: Sequence[int | None] = _NO_DATES
         self.opens = self.clicks = 0
+        self.new = [0, 0, 0]
 
     def restore(self, values: tuple[Any, ...]) -> None:
         """Take over what is stored."""
-        _, *dates, self.opens, self.clicks = values
-        self.first, self.last = dates[::2], dates[1::2]
+        _, *self.dates, self.opens, self.clicks = values
 
     def has(self, place: int) -> bool:
-        """Whether there was an event of the kind at this place."""
-        return self.first[place] is not None or self.new[place] > 0
+        """Whether there was an event of the kind at this place of `_PERSONAL`."""
+        return self.new[place] > 0 or self.dates[2 * place] is not None
+
+    def put_past(self, place: int, at: int) -> int | None:
+        """Take an event of the past of the kind at this place; return the date of the one before it."""
+        first, previous = self.dates[2 * place : 2 * place + 2]
+        dates = list(self.dates)
+        dates[2 * place : 2 * place + 2] = at if first is None else first, at
+        self.dates = dates
+        self.opens += place == _OPEN
+        self.clicks += place == _CLICK
+        return previous
 
     def row(self, at: int) -> tuple[Any, ...]:
         """Return the row of what its recipient did, with the events of this batch, whose date is `at`."""
-        dates: list[int | None] = []
+        dates = list(self.dates)
         for place, new in enumerate(self.new):
-            first, last = self.first[place], self.last[place]
-            dates += (at if first is None else first, at) if new else (first, last)
-        return (self.id, self.account_id, *dates, self.opens + self.new[_OPEN], self.clicks + self.new[_CLICK])
+            if new:
+                dates[2 * place + 1] = at
+                if dates[2 * place] is None:
+                    dates[2 * place] = at
+        return (self.id, self.origin.account_id, *dates, self.opens + self.new[_OPEN], self.clicks + self.new[_CLICK])
 
 
 class _Batch:
@@ -216,138 +222,85 @@ class _Batch:
         self._mails = mails
         # Pairs of delivery and link that were clicked already.
         self._clicked = clicked
-        self._events: list[NewEvent] = []
-        # Those of events of the past.
-        self._dates: list[int] = []
-        # Additions to figures of sends by account, job and name; and to those of links, whose number is the third.
-        self._sends: Counter[tuple[int, int, str]] = Counter()
-        self._links: Counter[tuple[int, int, int, str]] = Counter()
+        self._events = NewEvents()
+        # New clickers of links, and mails that were clicked for the second time.
+        self._clickers: Counter[tuple[Origin, int]] = Counter()
+        self._repeat_clickers: Counter[Origin] = Counter()
+        # Mails with events of the past.
+        self._past: set[int] = set()
 
     def add(self, act: Act) -> None:
         """Add an act of a known mail, and the events that it proves."""
-        mail, kind, link_id = self._mails[act.delivery_id], act.kind, act.link_id
+        kind, delivery_id, link_id = act
+        mail = self._mails[delivery_id]
         place = _PLACES.get(kind)
         if place is None:
-            self._count(mail, _GROSS_FIGURES[kind])
-            self._events.append(self._event(kind, mail, link_id))
-        else:
-            for proved in range(place):
-                if not mail.has(proved):
-                    self._add_personal(proved, mail, None)
-            self._add_personal(place, mail, link_id)
-        self._add_to_link(mail, kind, link_id)
+            self._events.add(kind, mail.origin, delivery_id, link_id)
+            return
+        for proved in range(place):
+            if not mail.has(proved):
+                self._add_personal(proved, mail, None)
+        self._add_personal(place, mail, link_id)
+        self._add_clicker(mail, link_id)
 
     def add_past(self, event: PastEvent) -> None:
         """Add an event of the past of a known mail."""
-        mail, kind, at = self._mails[event.delivery_id], event.kind, event.at
-        place, previous = _PLACES.get(kind), None
-        if place is None:
-            self._count(mail, _MAIL_FIGURES[kind])
-        else:
-            previous = mail.last[place]
-            mail.first[place], mail.last[place] = mail.first[place] or at, at
-            if previous is None:
-                self._count(mail, _PEOPLE[place])
-            if place == _OPEN:
-                mail.opens += 1
-                self._count(mail, "opens")
-            elif place == _CLICK:
-                mail.clicks += 1
-                self._count(mail, "clicks")
-                if mail.clicks == 2:
-                    self._count(mail, "repeat_clickers")
-        self._events.append(self._event(kind, mail, event.link_id, previous, previous is None))
-        self._dates.append(at)
-        self._add_to_link(mail, kind, event.link_id)
+        mail, place, previous = self._mails[event.delivery_id], _PLACES.get(event.kind), None
+        if place is not None:
+            previous = mail.put_past(place, event.at)
+            self._past.add(mail.id)
+            if place == _CLICK and mail.clicks == 2:
+                self._repeat_clickers[mail.origin] += 1
+            self._add_clicker(mail, event.link_id)
+        is_first = place is not None and previous is None
+        self._events.add(event.kind, mail.origin, mail.id, event.link_id, previous, is_first, event.at)
 
-    def _add_to_link(self, mail: _Mail, kind: MailEventKind, link_id: int | None) -> None:
-        """Add a click to the figures of its link, if there is one."""
-        if link_id is None:
-            return
-        link = (mail.account_id, mail.job_id, link_id)
-        if kind is not MailEventKind.CLICK:
-            self._links[*link, "machine_clicks"] += 1
-            return
-        self._links[*link, "clicks"] += 1
-        if (mail.id, link_id) not in self._clicked:
+    def _add_clicker(self, mail: _Mail, link_id: int | None) -> None:
+        if link_id is not None and (mail.id, link_id) not in self._clicked:
             self._clicked.add((mail.id, link_id))
-            self._links[*link, "clickers"] += 1
+            self._clickers[mail.origin, link_id] += 1
 
     def add_anonymous(self, act: AnonymousAct) -> None:
         """Add an act without a person; reads are not counted then."""
-        name = _GROSS_FIGURES.get(act.kind)
-        if name is None:
-            return
-        self._sends[act.account_id, act.job_id, name] += 1
-        if act.link_id is not None:
-            self._links[act.account_id, act.job_id, act.link_id, name] += 1
-        event = NewEvent(
-            act.kind,
-            act.account_id,
-            act.message_id,
-            act.job_id,
-            act.is_test,
-            None,
-            has_contact=False,
-            link_id=act.link_id,
-        )
-        self._events.append(event)
+        if act.kind in _GROSS_FIGURES:
+            origin = Origin(act.account_id, act.message_id, act.job_id, act.is_test, has_contact=False)
+            self._events.add(act.kind, origin, None, act.link_id)
 
     def store(self, connection: Connection) -> datetime:
         """Store the batch; return the date of its events."""
-        at = append(connection, self._events, self._dates or None)
+        at = append(connection, self._events)
         moment = (at - EPOCH) // timedelta(microseconds=1)
-        changed = [mail.row(moment) for _, mail in sorted(self._mails.items()) if any(mail.new) or any(mail.first)]
+        changed = [mail.row(moment) for _, mail in sorted(self._mails.items()) if any(mail.new) or mail.id in self._past]
         upsert_rows(connection, delivery_activities, _ACTIVITY, changed)
-        changes = FigureChanges()
-        for (account_id, job_id, name), count in self._sends.items():
-            changes.of_send(account_id, job_id, **{name: count})
-        for (account_id, job_id, link_id, name), count in self._links.items():
-            changes.of_link(account_id, job_id, link_id, **{name: count})
-        changes.store(connection)
+        self._changes().store(connection)
         return at
 
+    def _changes(self) -> FigureChanges:
+        changes = FigureChanges()
+        for group, size in self._events.sizes().items():
+            of = (group.origin.account_id, group.origin.job_id)
+            if group.kind in _GROSS_FIGURES:
+                changes.of_send(*of, **{_GROSS_FIGURES[group.kind]: size})
+            if group.kind in _MAIL_FIGURES:
+                changes.of_send(*of, **{_MAIL_FIGURES[group.kind]: size})
+            if group.is_first:
+                changes.of_send(*of, **{_PEOPLE[group.kind]: size})
+            if group.link_id is not None:
+                changes.of_link(*of, group.link_id, **{_GROSS_FIGURES[group.kind]: size})
+        for (origin, link_id), size in self._clickers.items():
+            changes.of_link(origin.account_id, origin.job_id, link_id, clickers=size)
+        for origin, size in self._repeat_clickers.items():
+            changes.of_send(origin.account_id, origin.job_id, repeat_clickers=size)
+        return changes
+
     def _add_personal(self, place: int, mail: _Mail, link_id: int | None) -> None:
-        previous, new = mail.last[place], mail.new[place]
-        first = previous is None and not new
-        if first:
-            self._count(mail, _PEOPLE[place])
-        if place == _OPEN:
-            self._count(mail, "opens")
-        elif place == _CLICK:
-            self._count(mail, "clicks")
-            if mail.clicks + new == 1:
-                self._count(mail, "repeat_clickers")
+        previous, new = mail.dates[2 * place + 1], mail.new[place]
         mail.new[place] = new + 1
+        if place == _CLICK and mail.clicks + new == 1:
+            self._repeat_clickers[mail.origin] += 1
         # The last event of this batch has its date, which is not known yet.
-        event = self._event(_PERSONAL[place], mail, link_id, None if new else previous, first)
-        self._events.append(event)
-
-    def _count(self, mail: _Mail, name: str) -> None:
-        self._sends[mail.account_id, mail.job_id, name] += 1
-
-    def _event(
-        self, kind: MailEventKind, mail: _Mail, link_id: int | None, previous_at: int | None = None, first: bool = True
-    ) -> NewEvent:
-        personal = kind in _PLACES
-        return NewEvent(
-            kind,
-            mail.account_id,
-            mail.message_id,
-            mail.job_id,
-            mail.is_test,
-            mail.id,
-            mail.known,
-            link_id,
-            previous_at,
-            personal and first,
-            personal and not first,
-        )
-
-
-def _event(kind: MailEventKind, row: _Delivery) -> NewEvent:
-    known = row.contact_id is not None
-    return NewEvent(kind, row.account_id, row.message_id, row.job_id, bool(row.is_test), row.id, known)
+        is_first = previous is None and not new
+        self._events.add(_PERSONAL[place], mail.origin, mail.id, link_id, NOW if new else previous, is_first)
 
 
 def _locked(connection: Connection, numbers: Collection[int]) -> list[tuple[Any, ...]]:
@@ -386,10 +339,13 @@ def _mails(connection: Connection, numbers: Collection[int]) -> dict[int, _Mail]
     return found
 
 
-def _clicked_links(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> set[tuple[int, int]]:
+def _clicked_links(
+    connection: Connection, acts: Sequence[Act | AnonymousAct], mails: Mapping[int, _Mail]
+) -> set[tuple[int, int]]:
     """Return the pairs of delivery and link that were clicked before, of the deliveries with a click among the acts."""
     event = mail_events.c
     clicking = {act.delivery_id for act in acts if isinstance(act, Act) and act.kind is MailEventKind.CLICK}
+    clicking = {number for number in clicking if number in mails and mails[number].clicks}
     clicks = f"AND kind = '{MailEventKind.CLICK.value}' AND link_id IS NOT NULL"
     rows = select_by_key(connection, [event.delivery_id, event.link_id], event.delivery_id, clicking, also=clicks)
     return {(delivery_id, link_id) for delivery_id, link_id in rows}
