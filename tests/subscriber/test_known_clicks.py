@@ -26,9 +26,10 @@ from uvicorn.server import ServerState
 
 from soapstone.connection import Connection
 from soapstone.connection_limits import ConnectionLimits
+from soapstone.listening import listen
 from soapstone.local_server import serving
 from soapstone.product import Product
-from soapstone.server import Application, listen
+from soapstone.server import Application
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.store.tables import tracked_links

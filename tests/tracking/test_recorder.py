@@ -322,10 +322,10 @@ def test_a_web_process_records_only_where_no_worker_is_sure_to(database: Databas
     product = Product.open(Settings(data_dir=tmp_path, machine_click_seconds=0), database)
     product.settings.spool.mkdir(exist_ok=True)
     write(product.settings.spool, [record(sent, Kind.OPEN)])
-    with _recording(product, workers=1):
+    with _recording(product, has_worker=True):
         pass
     assert counts(database) == {}
-    with _recording(product, workers=0):
+    with _recording(product, has_worker=False):
         pass
     assert counts(database) == ({"open": 1} if database.kind == "postgresql" else {})
 

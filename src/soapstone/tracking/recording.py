@@ -270,7 +270,8 @@ class _Batch:
         """Store the batch; return the date of its events."""
         at = append(connection, self._events)
         moment = (at - EPOCH) // timedelta(microseconds=1)
-        changed = [mail.row(moment) for _, mail in sorted(self._mails.items()) if any(mail.new) or mail.id in self._past]
+        mails = [mail for _, mail in sorted(self._mails.items()) if any(mail.new) or mail.id in self._past]
+        changed = [mail.row(moment) for mail in mails]
         upsert_rows(connection, delivery_activities, _ACTIVITY, changed)
         self._changes().store(connection)
         return at

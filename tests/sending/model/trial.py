@@ -45,11 +45,11 @@ class ModelRun(Run):
         self._process = process
 
     @contextmanager
-    def chunk(self, *, last_words: bool = False, durable: bool = False) -> Iterator[Chunk]:
+    def chunk(self, *, last_words: bool = False, durable: bool = False, gives_way: bool = False) -> Iterator[Chunk]:
         self._live()
         self._world.point()
         self._live()
-        with super().chunk(last_words=last_words, durable=durable) as chunk:
+        with super().chunk(last_words=last_words, durable=durable, gives_way=gives_way) as chunk:
             yield chunk
         self._world.point()
         self._live()

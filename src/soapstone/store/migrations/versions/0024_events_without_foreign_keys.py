@@ -41,5 +41,5 @@ def downgrade() -> None:
 def _index(*, partial: bool) -> None:
     for name, columns in INDEXES.items():
         op.drop_index(name, "mail_event")
-        given = {"postgresql_where": sa.text(f"{columns[-1]} IS NOT NULL")} if partial else {}
-        op.create_index(name, "mail_event", columns, unique=True, **given)
+        where = sa.text(f"{columns[-1]} IS NOT NULL") if partial else None
+        op.create_index(name, "mail_event", columns, unique=True, postgresql_where=where)

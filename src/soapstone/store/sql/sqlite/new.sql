@@ -687,7 +687,7 @@ CREATE TABLE worker (
 	CONSTRAINT pk_worker PRIMARY KEY (name)
 );
 
-INSERT INTO "alembic_version" VALUES ('0023');
+INSERT INTO "alembic_version" VALUES ('0024');
 
 INSERT INTO "link_key" VALUES (1, '<salt>', 0, NULL, 0, NULL, <micros>);
 
