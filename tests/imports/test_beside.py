@@ -15,7 +15,7 @@ from tests.postgresql import Databases
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
-from soapstone.imports import account_lock
+from soapstone.imports import account_lock, merge
 from soapstone.imports.merge import Merge
 from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec, OptOut
@@ -26,6 +26,7 @@ from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, lists, memberships, taken_numbers
+from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.vocabulary.jobs import IMPORTS
 
 EMAIL, NAME = Column(index=0, target="email"), Column(index=1, target="first_name")
@@ -153,6 +154,19 @@ def test_a_session_may_have_had_temporary_tables(
     submit(account, None, people(0, 100, "Ann"), ADD)
     work_off()
     assert len(look(account.id)["contacts"]) == 100
+
+
+def test_a_session_may_end_before_its_memory_is_chosen(
+    account: Account,
+    submit: Callable[..., Job],
+    work_off: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As when PostgreSQL restarts: a worker tries again after such an error, and no fault of ours has ended the job."""
+    monkeypatch.setattr(merge, "MEMORY", "SELECT pg_terminate_backend(pg_backend_pid())")
+    submit(account, None, people(0, 100, "Ann"), ADD)
+    with pytest.raises(RecordsUnavailable, match="does not answer"):
+        work_off()
 
 
 @pytest.mark.parametrize("identifier", ["email", "custom_id"])

@@ -6,7 +6,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, repeat
@@ -49,6 +49,7 @@ from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.lists.external_events import active_events, numbers
 from soapstone.store.database import Database
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
+from soapstone.store.transient_errors import transient_error
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
 
 ChangeT = TypeVar("ChangeT", Insert, Update)
@@ -149,9 +150,7 @@ class Merge:
         try:
             with connection.begin():
                 if not self._sqlite:
-                    # Too late in a session that has used such tables, perhaps by way of a pooler.
-                    with suppress(DBAPIError), connection.begin_nested():
-                        connection.execute(text(MEMORY))
+                    _use_memory(connection)
                 for table in tables:
                     # Each transaction of PostgreSQL fills them anew; without indexes, because all rows are used.
                     made = str(CreateTable(table).compile(connection))
@@ -470,6 +469,16 @@ class Merge:
 
     def _has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
         return self._matching.has(outcomes)
+
+
+def _use_memory(connection: Connection) -> None:
+    try:
+        with connection.begin_nested():
+            connection.execute(text(MEMORY))
+    except DBAPIError as error:
+        # It is too late in a session that has used such tables, perhaps by way of a pooler.
+        if transient_error(error) is not None:
+            raise
 
 
 def _packed(numbers: ColumnElement[int]) -> ColumnElement[bytes]:
