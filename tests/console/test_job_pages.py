@@ -140,10 +140,10 @@ def test_an_import_goes_through_its_phases(
     seen: list[tuple[str, str]] = []
     chunk = Run.chunk
 
-    def watched(run: Run) -> Any:
+    def watched(run: Run, **how: bool) -> Any:
         view = views.of(read(product, job))
         seen.append((view.phase, view.advance))
-        return chunk(run)
+        return chunk(run, **how)
 
     monkeypatch.setattr(Run, "chunk", watched)
     Worker(product.database, product.blobs, runners(product), idle=0.01).run(until=lambda: read(product, job).over)

@@ -99,8 +99,8 @@ def on_chunk(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Run], objec
 
     def install(act: Callable[[Run], object]) -> None:
         @contextmanager
-        def watched(run: Run) -> Iterator[Chunk]:
-            with chunk(run) as made:
+        def watched(run: Run, **how: bool) -> Iterator[Chunk]:
+            with chunk(run, **how) as made:
                 yield made
             act(run)
 
