@@ -230,6 +230,7 @@ TEXTS: dict[str, Worst] = {
     "shadow.masking _WORD": repeated("|a|", "|a |", "|<|", meet="findall"),
     "store.migrations.versions.0001_the_first_tables upgrade": Worst(()),
     "testing.records _DIFFERENT": Worst(()),
+    "store.schema _OWN": Worst(()),
     "testing.calls _FAULT": repeated(
         "|<faultstring |", "|<faultstring>|", "|<Error><Code>|", meet="search", bound=65536
     ),
