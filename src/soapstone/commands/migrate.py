@@ -74,7 +74,10 @@ def migrate(
     data: Data = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Move an account here from a live service: lists, people, opt-outs, messages and history."""
+    """Move an account here from a live service.
+
+    Lists, people, opt-outs, messages and history come along.
+    """
     secret = password_of(password_file, new=False)
     start, source = CONTRACTS[contract](url, login, secret, _pace(rate, hours), profiles)
     settings = settings_of(data, database)
