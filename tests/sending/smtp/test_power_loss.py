@@ -35,10 +35,10 @@ class Disk:
         write = office.database.write
 
         @contextmanager
-        def watched(*, durable: bool = False, connection: Connection | None = None) -> Iterator[Connection]:
+        def watched(*, durable: bool = False, **how: Any) -> Iterator[Connection]:
             if durable and self.copies:
                 self.accepted.append(len(sink.lines()))
-            with write(durable=durable, connection=connection) as inner:
+            with write(durable=durable, **how) as inner:
                 yield inner
             if durable:
                 copy = folder / f"{len(self.copies)}.sqlite"
