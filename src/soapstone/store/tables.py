@@ -797,8 +797,8 @@ mail_events = Table(
     Column("link_id", Id),
     Column("link_number", Id),
     _one_of("kind", MailEventKind),
-    # The last two of these have their condition on PostgreSQL too. Only the migration says so: to say it here would load
-    # that dialect at each start.
+    # The last two of these have their condition on PostgreSQL, too, by the migration alone: to name it here would load
+    # its dialect at each start.
     Index(
         "ix_mail_event_account_id_kind",
         "account_id",
