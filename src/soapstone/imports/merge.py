@@ -73,7 +73,8 @@ RAISING = (*JOINED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 # nothing.
 CACHE_KIB = 16 << 10
 COPY_BLOCK = 256 << 10
-# What PostgreSQL keeps in memory of the temporary tables, before it writes them to files: a chunk of them takes 12 MB.
+# What PostgreSQL keeps in memory of the temporary tables: a chunk of them takes 12 MB. It is too late to choose in a
+# session that has used such tables, perhaps by way of a pooler.
 MEMORY = "SELECT set_config('temp_buffers', '32MB', false)"
 # PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
 # hashing all contacts costs more as they grow, with memory for one chunk. Of two indexes it takes the one that leads to
@@ -211,11 +212,10 @@ class Merge:
         new_members = joins if self._list_id is not None else 0
         if not self._spec.dry_run:
             self._store(connection, counted, new_members, moment)
-        rows: Iterable[tuple[int, int, int]]
         if self._sqlite:
             # Raw rows of the driver: building SQLAlchemy's would cost more than the query.
             query = select(matched.c.row, matched.c.outcome, self._found)
-            rows = connection.execute(query).cursor.fetchall()
+            rows: Iterable[tuple[int, int, int]] = connection.execute(query).cursor.fetchall()
         else:
             rows = chain(*(zip(_numbers(places), repeat(code), _numbers(ids)) for code, _, _, places, ids in groups))
         refused: list[tuple[int, str, list[str]]] = []
@@ -476,7 +476,6 @@ def _use_memory(connection: Connection) -> None:
         with connection.begin_nested():
             connection.execute(text(MEMORY))
     except DBAPIError as error:
-        # It is too late in a session that has used such tables, perhaps by way of a pooler.
         if transient_error(error) is not None:
             raise
 
