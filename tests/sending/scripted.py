@@ -95,6 +95,9 @@ class ScriptedServer:
             reply = usual if given is None else given
             if reply == DROP:
                 raise ConnectionError
+            if stage == "END" and reply.startswith(b"2"):
+                # Before the client can hear of it, and a test ask.
+                self.accepted.append(recipient)
             writer.write(reply + b"\r\n")
             if reply.startswith(b"421"):
                 raise ConnectionError
@@ -117,9 +120,7 @@ class ScriptedServer:
                         while (line := await reader.readline()) != b".\r\n":
                             if not line:
                                 return
-                        if answered("END", b"250 queued").startswith(b"2"):
-                            self.accepted.append(recipient)
-                            accepted += 1
+                        accepted += answered("END", b"250 queued").startswith(b"2")
                 elif command.startswith(b"QUIT"):
                     writer.write(b"221 bye\r\n")
                     return
