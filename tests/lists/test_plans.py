@@ -16,11 +16,12 @@ from soapstone.contacts.changes import Changes
 from soapstone.contacts.contacts import Contacts
 from soapstone.contacts.members import Members
 from soapstone.contacts.search import Example, Search, Walk
+from soapstone.contacts.transfers import Departure, Place, Told, Transfers
 from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.lists.lists import Lists
 from soapstone.store import schema
 from soapstone.store.database import Database
-from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
 
 
 @pytest.fixture
@@ -128,9 +129,10 @@ def test_searches_on_postgresql(
     assert bound in plan
 
 
-def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
-    """All that is asked about people while they are read and changed one by one."""
-    account = Accounts(database).create("ACME", time_zone="UTC")
+@pytest.mark.parametrize("identifier", ["email", "custom_id"])
+def test_nothing_is_looked_through_from_end_to_end(database: Database, identifier: str) -> None:
+    """All that is asked about people while they are read, changed one by one, and taken over from another service."""
+    account = Accounts(database).create("ACME", time_zone="UTC", identifier=identifier)
     made = Lists(database).create(account.id, "News")
     asked: list[tuple[str, Any]] = []
 
@@ -140,8 +142,9 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
             asked.append((statement, parameters))
 
     recipients = Contacts(database)
-    number = recipients.add(account, {"email": "ann@example.com"}, [made.id])
-    recipients.edit(account, number, {"email": "ann@example.com", "city": "Rome"})
+    ann = {"email": "ann@example.com", "custom_id": "C1"}
+    number = recipients.add(account, ann, [made.id])
+    recipients.edit(account, number, {**ann, "city": "Rome"})
     recipients.get(account.id, number)
     recipients.lists_of(account.id, number)
     Members(database).page(made.id, state="subscribed", after=5)
@@ -154,6 +157,14 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
         change.clear_opt_outs(number, made.id)
         change.move(made.id, number, MembershipState.SUBSCRIBED)
         change.leave(made.id, number)
+    with Transfers(database).begin(account) as transfer:
+        people = [Told(email=f"{name}@example.com", custom_id=name) for name in ("C1", "C2")]
+        numbers = [number for number in transfer.people(people)[0] if number is not None]
+        transfer.join(made.id, [Place(each, MembershipState.SUBSCRIBED) for each in numbers])
+        transfer.states(made.id, numbers)
+        transfer.set_profiles(made.id, {number: {}})
+        transfer.return_to(made.id, numbers)
+        transfer.depart([Departure(contact_id=number, kind=ContactEventKind.COMPLAINED, at=now(), by="Bob")])
     event.remove(database.engine, "before_cursor_execute", note)
     with database.read() as connection:
         for statement, parameters in asked:
@@ -161,6 +172,8 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
             for row in rows:
                 big = ("SCAN contact", "SCAN membership", "SCAN contact_event", "SCAN opt_out", "SCAN suppression")
                 assert not row[3].startswith(big), f"{row[3]}: {statement}"
+                whole = "ix_contact_account_id_id (account_id=?)"
+                assert not row[3].endswith(whole), f"{row[3]}: {statement}"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
