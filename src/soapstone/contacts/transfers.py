@@ -49,6 +49,7 @@ _CONTACT = ("id", "account_id", "email", "email_key", "unique_email", "custom_id
 _EVENT = ("account_id", "contact_id", "list_id", "kind", "at", "by", "message_id", "detail")
 # Values of columns that are not empty text when nothing is told.
 _NONE: Mapping[str, Any] = {"unsubscribed_at": None, "suppressed_at": None, "text_only": False}
+_MICROSECOND = timedelta(microseconds=1)
 _EVENT_CAUSES = ("message_category_id", "list_category_id")
 
 
@@ -126,6 +127,8 @@ class Transfer:
         self.account = account
         self.moment = now()
         self._last_number = last_number
+        # Those who are new in this transaction: they are on no list and have left none.
+        self._fresh: set[int] = set()
 
     def people(self, told: Sequence[Told]) -> tuple[list[int | None], Stored]:
         """Store people; return their numbers, None for those who were not taken, and the counts.
@@ -214,6 +217,7 @@ class Transfer:
             for number, (each, mail_key) in zip(numbers, fresh.values(), strict=True)
         ]
         insert_rows(self.connection, contacts, (*_CONTACT, *names), rows)
+        self._fresh.update(numbers)
         return numbers
 
     def join(self, list_id: int, places: Sequence[Place]) -> tuple[dict[int, int], Stored]:
@@ -223,26 +227,27 @@ class Transfer:
         """
         wanted = {each.contact_id: each for each in places}
         known: dict[int, Any] = {}
-        for some in _batches(list(wanted)):
+        here_before = [number for number in wanted if number not in self._fresh]
+        for some in _batches(here_before):
             here = (memberships.c.list_id == list_id) & self._among(memberships.c.contact_id, some)
             columns = [memberships.c[name] for name in _MEMBERSHIP[:-1]]
             known |= {row.contact_id: row for row in self.connection.execute(select(*columns).where(here))}
         stored, numbers, ended = Stored(), {number: row.number for number, row in known.items()}, []
-        away = self._away(list_id, [number for number in wanted if number not in known])
+        away = self._away(list_id, [number for number in here_before if number not in known])
         rows, subscribed, texts = [], 0, {each: each.value for each in MembershipState}
+        unsubscribed = MembershipState.UNSUBSCRIBED
         for contact_id, place in wanted.items():
             row = known.get(contact_id)
             if row is None:
                 self._last_number += 1
                 numbers[contact_id] = self._last_number
-                left = place.state == MembershipState.UNSUBSCRIBED
+                left = place.state is unsubscribed
                 gone = left or contact_id in away
                 removed = (place.removed_at or away.get(contact_id) or self.moment) if gone else None
-                state = MembershipState.UNSUBSCRIBED if gone else place.state
+                state = unsubscribed if gone else place.state
                 dates = (_instant(place.added_at or self.moment), place.added_by, _instant(removed), place.removed_by)
                 rows.append((list_id, contact_id, self.account.id, self._last_number, texts[state], *dates, "{}"))
-                subscribed += state == MembershipState.SUBSCRIBED
-                stored.new += 1
+                subscribed += state is MembershipState.SUBSCRIBED
                 if left and place.removed_at is not None:
                     ended.append((contact_id, removed, place.removed_by))
                 continue
@@ -261,6 +266,7 @@ class Transfer:
                     ended.append((contact_id, values["removed_at"], place.removed_by))
         if self._last_number > LARGEST:
             raise NumbersExhaustedError
+        stored.new = len(rows)
         insert_rows(self.connection, memberships, _MEMBERSHIP, rows)
         self._count(list_id, len(rows), subscribed)
         self._log([(number, list_id, ContactEventKind.UNSUBSCRIBED, at, by, None, "{}") for number, at, by in ended])
@@ -435,7 +441,7 @@ def _new_place(row: Any, place: Place, moment: datetime) -> dict[str, Any] | Non
 
 
 def _instant(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+    return None if moment is None else (moment - EPOCH) // _MICROSECOND
 
 
 def _bare(value: Any) -> Any:

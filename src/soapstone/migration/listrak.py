@@ -103,27 +103,24 @@ class ListrakMove(ListrakSent):
         if not subscribed:
             told_dates |= {row.RemovalDate for row in rows}
         dates = {each: self.instant(each) for each in told_dates}
-        told = [Told(email=row.EmailAddress or "", created_at=dates[row.AdditionDate]) for row in rows]
+        told = [Told(row.EmailAddress or "", None, {}, dates[row.AdditionDate]) for row in rows]
+        state = MembershipState.SUBSCRIBED if subscribed else MembershipState.UNSUBSCRIBED
         with self.product.transfers.begin(self.account) as transfer:
             numbers, people = transfer.people(told)
-            places = {}
-            for number, row in zip(numbers, rows, strict=True):
-                if number is None:
-                    continue
-                added = dates[row.AdditionDate]
-                if subscribed:
-                    places[number] = Place(number, MembershipState.SUBSCRIBED, added, row.AdditionMethod or "")
-                else:
-                    removed, by = dates[row.RemovalDate], row.RemovalMethod or ""
-                    places[number] = Place(number, MembershipState.UNSUBSCRIBED, added, "", removed, by)
-            ours, stored_places = transfer.join(found.id, list(places.values()))
+            known = [(number, row) for number, row in zip(numbers, rows, strict=True) if number is not None]
+            if subscribed:
+                places = [
+                    Place(number, state, dates[row.AdditionDate], row.AdditionMethod or "") for number, row in known
+                ]
+            else:
+                places = [
+                    Place(number, state, dates[row.AdditionDate], "", dates[row.RemovalDate], row.RemovalMethod or "")
+                    for number, row in known
+                ]
+            ours, stored_places = transfer.join(found.id, places)
         self.counts["address that is none, or of a deleted contact: refused"] += people.refused
         self.tally("subscriber" if subscribed else "removal", stored_places)
-        pairs = (
-            (int(row.ContactID), ours[number])
-            for number, row in zip(numbers, rows, strict=True)
-            if number is not None and (row.ContactID or "").isdecimal()
-        )
+        pairs = ((int(row.ContactID), ours[number]) for number, row in known if (row.ContactID or "").isdecimal())
         self.save(step, page, (), **{f"contact of list {found.id}": pairs})
         self.display.advance(len(rows))
 
