@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from tests.postgresql import Databases
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.contacts import Contacts
+from soapstone.contacts.duplicates import Duplicates
+from soapstone.contacts.mailboxes import sharing
 from soapstone.contacts.members import Members
 from soapstone.contacts.search import Example, Search, Walk
 from soapstone.contacts.transfers import Departure, Place, Told, Transfers
 from soapstone.contacts.unsubscribes import Unsubscribes
+from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
+from soapstone.sending.audience import Audience, Rules
+from soapstone.sending.messages.message import Draft
+from soapstone.sending.messages.messages import Messages
+from soapstone.sending.past_sends import PastMail, PastSends
 from soapstone.store import schema
 from soapstone.store.database import Database
+from soapstone.store.tables import contacts
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
 
 
@@ -129,6 +138,25 @@ def test_searches_on_postgresql(
     assert bound in plan
 
 
+def look_up_recipients(database: Database, account: Account, list_id: int, numbers: list[int]) -> None:
+    """Look up people of sends, and of mails that another service has sent; then merge duplicates."""
+    with database.write() as connection:
+        last = contacts.c.id == numbers[-1]
+        connection.execute(update(contacts).where(last).values(double_of=numbers[0], unique_email=None))
+        assert sharing(connection, account.id, [numbers[0]]) == {numbers[0]: [numbers[0], numbers[-1]]}
+    emails = ["ann@example.com", "c1@example.com", "nobody@example.com"]
+    for of_list in (list_id, None):
+        job: Any = SimpleNamespace(id=1, account_id=account.id, list_id=of_list)
+        audience = Audience(database, job, 1, Rules())
+        assert any(each.contact_id for each in audience.addresses(emails, {}))
+        audience.judge(audience.people(numbers))
+        audience.failures(1, 0, 10)
+    message = Messages(database).save(account.id, list_id, Draft(subject="Hello", plain="Hello"))
+    past = PastSends(database, Jobs(database))
+    past.mails(past.begin(account, message.id, list_id, now()), [PastMail(each, now()) for each in emails])
+    assert len(list(Duplicates(database).merge(account))) == 1
+
+
 @pytest.mark.parametrize("identifier", ["email", "custom_id"])
 def test_nothing_is_looked_through_from_end_to_end(database: Database, identifier: str) -> None:
     """All that is asked about people while they are read, changed one by one, and taken over from another service."""
@@ -165,6 +193,7 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database, identifie
         transfer.set_profiles(made.id, {number: {}})
         transfer.return_to(made.id, numbers)
         transfer.depart([Departure(contact_id=number, kind=ContactEventKind.COMPLAINED, at=now(), by="Bob")])
+    look_up_recipients(database, account, made.id, numbers)
     event.remove(database.engine, "before_cursor_execute", note)
     with database.read() as connection:
         for statement, parameters in asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, exists, func, insert, or_, select, update
@@ -86,8 +87,10 @@ def _next(change: Change) -> list[RowMapping] | None:
     oldest = change.connection.execute(query).scalar_one()
     if oldest is None:
         return None
-    both = or_(contacts.c.id == oldest, contacts.c.double_of == oldest)
-    return list(change.connection.execute(select(contacts).where(mine, both).order_by(contacts.c.id)).mappings())
+    others = mine & contacts.c.double_of.is_not(None) & (contacts.c.double_of == oldest)
+    query = select(contacts).where(or_(mine & (contacts.c.id == oldest), others))
+    # Ordered by the database, or with the account beside both, SQLite would read the whole account.
+    return sorted(change.connection.execute(query).mappings(), key=itemgetter("id"))
 
 
 def _require_rest(change: Change) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from operator import itemgetter
 
 from sqlalchemy import Connection, or_, select
 
@@ -34,8 +35,9 @@ def sharing(connection: Connection, account_id: int, contact_ids: Collection[int
         mine, oldest.is_not(None), or_(contacts.c.id.in_(contact_ids), oldest.in_(contact_ids))
     )
     members: dict[int, list[int]] = defaultdict(list)
-    query = select(contacts.c.id, oldest).where(mine, oldest.in_(asked)).order_by(contacts.c.id)
-    for contact_id, first in connection.execute(query):
+    query = select(contacts.c.id, oldest).where(mine, oldest.is_not(None), oldest.in_(asked))
+    # Ordered by the database, SQLite would read the whole account.
+    for contact_id, first in sorted(connection.execute(query), key=itemgetter(0)):
         members[first].append(contact_id)
     mailboxes = [[first, *others] for first, others in members.items()]
     wanted = set(contact_ids)

@@ -42,10 +42,15 @@ class Campaigns:
 
     def all(self, list_id: int) -> list[Campaign]:
         """Return the campaigns of a list by number."""
-        counted = select(func.count()).where(messages.c.campaign_id == campaigns.c.id).scalar_subquery()
-        query = select(campaigns, counted.label("messages")).where(campaigns.c.list_id == list_id)
+        query = select(campaigns).where(campaigns.c.list_id == list_id).order_by(campaigns.c.id)
         with self._database.read() as connection:
-            return [Campaign(**row) for row in connection.execute(query.order_by(campaigns.c.id)).mappings()]
+            found = connection.execute(query).mappings().all()
+            accounts = {row["account_id"] for row in found}
+            # Once through the messages of the account, not once for each campaign.
+            counted = select(messages.c.campaign_id, func.count()).where(messages.c.account_id.in_(accounts))
+            counted = counted.where(messages.c.campaign_id.is_not(None)).group_by(messages.c.campaign_id)
+            sizes: dict[int, int] = dict(connection.execute(counted).all()) if found else {}
+        return [Campaign(**row, messages=sizes.get(row["id"], 0)) for row in found]
 
     def rename(self, account_id: int, campaign_id: int, name: str) -> bool:
         """Rename a campaign; False for an unknown one. Raises InvalidError."""

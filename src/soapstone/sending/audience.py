@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, case, func, or_, select, union_all
@@ -391,7 +392,8 @@ class Audience:
         )
         found: dict[str, tuple[int, str]] = {}
         with nullcontext(connection) if connection is not None else self._database.read() as reading:
-            for row in reading.execute(query.order_by(people.c.id)):
+            # Ordered by the database, SQLite would read the whole account.
+            for row in sorted(reading.execute(query), key=itemgetter(0)):
                 if row.email_key not in found or RANKS[row.state] > RANKS[found[row.email_key][1]]:
                     found[row.email_key] = (row.id, row.state)
         return found

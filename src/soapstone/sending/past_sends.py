@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, insert, select, update
@@ -113,7 +114,8 @@ class PastSends:
             fresh = {key: each for key, each in zip(keys, told, strict=True) if key not in found}
             if fresh:
                 query = select(contacts.c.email_key, contacts.c.id).where(_by_address(account, fresh))
-                people = {row[0]: row[1] for row in connection.execute(query.order_by(contacts.c.id.desc()))}
+                # Ordered by the database, SQLite would read the whole account.
+                people = dict(sorted(connection.execute(query), key=itemgetter(1), reverse=True))
                 numbers = take_numbers(connection, "delivery", len(fresh))
                 rows = [
                     (
