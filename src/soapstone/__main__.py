@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -38,8 +37,6 @@ def take_bounce() -> None:
 
 def main() -> None:
     """Run the command line."""
-    # Loading creates no garbage: collecting it would take a tenth of the time.
-    gc.disable()
     if sys.argv[1:2] == ["bounce"]:
         take_bounce()
     if sys.argv[1:2] == ["serve"] and "--test" in sys.argv:
@@ -47,10 +44,10 @@ def main() -> None:
 
         # A test server starts without the other commands, which are slow to load.
         run(sys.argv[2:])
-    from soapstone.cli import main as run_command
+    from soapstone.heap import loading
 
-    gc.freeze()
-    gc.enable()
+    with loading():
+        from soapstone.cli import main as run_command
     run_command()
 
 

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
 from soapstone.errors import SoapstoneError
+from soapstone.heap import loading
 
 
 class Place(NamedTuple):
@@ -73,7 +74,8 @@ class _Loading(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name not in self._loaded:
             place = PLACES[name]
-            command: Any = get_group(import_module(f"soapstone.commands.{place.module}").app)
+            with loading():
+                command: Any = get_group(import_module(f"soapstone.commands.{place.module}").app)
             if not place.is_group:
                 command = command.commands[name]
             command.name = name

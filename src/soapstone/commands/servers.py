@@ -19,6 +19,7 @@ from soapstone.banner import NO_PUBLIC_URL, announce
 from soapstone.commands.common import BlobUrl, Data, DatabaseUrl, opened, settings_of, stop
 from soapstone.commands.startup_checks import check_settings
 from soapstone.demo import demo_settings
+from soapstone.heap import collect_rarely, limit_heap, loading
 from soapstone.jobs import wakeups
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import IDLE, Worker
@@ -134,7 +135,6 @@ def web(
 
 def _web_process(settings: Settings, host: str, process: str, *, demo: bool) -> None:
     """Serve as one of several web processes, as WebProcesses starts it."""
-    from soapstone.heap import limit_heap
     from soapstone.server import Application, serve
     from soapstone.tls import tls_context
     from soapstone.web_processes import WebProcess, end_with_parent
@@ -167,8 +167,8 @@ def worker(
     supervised: Annotated[bool, typer.Option("--supervised", hidden=True)] = False,
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
-    from soapstone.heap import collect_rarely
-    from soapstone.runners import maintenance, recorder, runners
+    with loading():
+        from soapstone.runners import maintenance, recorder, runners
 
     settings = settings_of(data, database, blob_url=blobs)
     configure_logs(settings.log_format, settings.log_level)
@@ -200,8 +200,6 @@ def worker(
 
 
 def _web(settings: Settings, host: str, port: int, *, demo: bool, workers: int, web_workers: int) -> None:
-    from soapstone.heap import limit_heap
-
     configure_logs(settings.log_format, settings.log_level)
     limit_heap()
     if demo and not is_loopback(host):
@@ -238,11 +236,12 @@ def _serve(
     demo: bool,
     web_workers: int,
 ) -> None:
-    from soapstone.demo import prepare_demo, refusal
-    from soapstone.server import Application, serve
-    from soapstone.tls import tls_context
-    from soapstone.uvicorn_check import check_uvicorn
-    from soapstone.web_processes import WebProcesses
+    with loading():
+        from soapstone.demo import prepare_demo, refusal
+        from soapstone.server import Application, serve
+        from soapstone.tls import tls_context
+        from soapstone.uvicorn_check import check_uvicorn
+        from soapstone.web_processes import WebProcesses
 
     check_uvicorn()
     tls = tls_context(settings.tls_cert, settings.tls_key)
@@ -260,7 +259,8 @@ def _serve(
             supervisor.tell_ready()
         with taking_bounces(product), _recording(product, has_worker=supervisor is not None):
             if web_workers == 1:
-                app = Application(product, demo=demo, supervisor=supervisor)
+                with loading():
+                    app = Application(product, demo=demo, supervisor=supervisor)
                 serve(app, [listener], settings, ready=ready, tls=tls)
             else:
                 arguments, environment = _call(settings, "--host", host, *(["--demo"] if demo else []))
