@@ -227,9 +227,10 @@ def _advancing(counters: int, kind: str) -> str:
 @cache
 def _dating(counters: int, kind: str) -> str:
     """Return the statement that dates counters."""
-    among = _rows(counters, 3, kind)
+    # SQLite would look through all counters for `(scope, scope_id, kind) IN (VALUES …)`.
     return f"""
-        UPDATE event_counter SET last_at = {_PLACEHOLDERS[kind]} WHERE (scope, scope_id, kind) IN (VALUES {among})
+        UPDATE event_counter SET last_at = {_PLACEHOLDERS[kind]} FROM (VALUES {_rows(counters, 3, kind)}) AS given
+        WHERE scope = given.column1 AND scope_id = given.column2 AND event_counter.kind = given.column3
     """  # noqa: S608 - placeholders
 
 
