@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -12,11 +13,14 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+import uvicorn.server
 from argon2 import PasswordHasher
 from hypothesis import settings
 from sqlalchemy import URL, Dialect, Engine, create_engine
@@ -36,6 +40,7 @@ from tests.postgresql import Databases
 
 from soapstone.accounts import passwords
 from soapstone.accounts.account import Account, Accounts
+from soapstone.clock import Shift, shifted
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Runner
 from soapstone.jobs.worker import Worker
@@ -102,6 +107,16 @@ def _compiled_once() -> Iterator[None]:
         for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
             patch.setattr(dialect, "__eq__", same)
             patch.setattr(dialect, "__hash__", lambda one: hash(type(one)))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _looked_at_often() -> Iterator[None]:
+    """Web servers of this process look 100 times a second whether they shall end, and whether a connection has."""
+    often = SimpleNamespace(**vars(asyncio))
+    often.sleep = lambda seconds: asyncio.sleep(seconds / 10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(uvicorn.server, "asyncio", often)
         yield
 
 
@@ -274,9 +289,13 @@ class Served:
 
 
 class LocalServed:
-    """What `served` gives: the URL, the data folder, the records and the log of a server in this process."""
+    """What `served` gives: the URL, the data folder, the records and the log of a server in this process.
 
-    def __init__(self, server: LocalServer, data: Path) -> None:
+    The clock of its worker is ahead by `shift`.
+    """
+
+    def __init__(self, server: LocalServer, data: Path, shift: Shift) -> None:
+        self._shift = shift
         self.base = server.base
         self.product = server.product
         self.data = data
@@ -285,6 +304,13 @@ class LocalServed:
     def settle(self) -> None:
         """Wait until no job is left to do."""
         wait_for_jobs(self.product.jobs)
+
+    @contextmanager
+    def later(self, ahead: timedelta) -> Iterator[None]:
+        """Let the worker do within the block what is due after this time."""
+        self._shift.ahead = ahead
+        yield
+        self._shift.ahead = timedelta(0)
 
     def log(self) -> str:
         """What this process wrote to its log since the server began."""
@@ -317,8 +343,9 @@ def locally_served(
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        with local_server(Settings(data_dir=data, **settings), demo=demo) as server:
-            yield LocalServed(server, data)
+        shift = Shift()
+        with shifted(shift), local_server(Settings(data_dir=data, **settings), demo=demo) as server:
+            yield LocalServed(server, data, shift)
     finally:
         root.removeHandler(handler)
         root.setLevel(before)

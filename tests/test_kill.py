@@ -65,7 +65,8 @@ class Site:
             if job.state == "running" and job.attempt > attempt and kills < KILLS:
                 attempt = job.attempt
                 time.sleep(chance.uniform(0, 0.15))
-                os.kill(self.served.worker(), signal.SIGKILL)
+                # Host, process and moment of its worker.
+                os.kill(int(job.worker.split(":")[1]), signal.SIGKILL)
                 kills += 1
             time.sleep(0.005)
         assert kills == KILLS, f"the job ended after {kills} kills"

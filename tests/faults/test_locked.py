@@ -13,7 +13,8 @@ from soapstone.store.transient_errors import LOCKED
 
 
 def test_jobs_wait_for_whoever_locks_the_database(folder: Path, calm: Picture) -> None:
-    with opened_site(folder) as site:
+    program = (str(Path(__file__).with_name("hurried_worker.py")), "1")
+    with opened_site(folder, program=program) as site:
         job_ids = submit_all(site.product, PEOPLE, SEED, LARGE)
         site.await_rows(job_ids)
         with site.product.database.write():

@@ -120,6 +120,46 @@ def test_no_process_stays_when_the_reading_is_broken_off(
     assert started[0].poll() is not None
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_asks_the_worker_to_end_does_not_end_the_process(
+    task: MakeTask, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Ctrl-C goes to both: at once, and while the file is read."""
+    given = task(DATA, chunk_rows=1)
+    expected = list(read(given))
+
+    class Signalled(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.send_signal(number)
+
+    monkeypatch.setattr(subprocess, "Popen", Signalled)
+    assert list(reader.events(given, size=LARGE)) == expected
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
+
+
+def test_the_worker_may_end_a_reading_that_takes_its_time(
+    task: MakeTask, started: list[subprocess.Popen[bytes]]
+) -> None:
+    """Of a pipe that nobody writes into the reader tells nothing at all."""
+
+    class Enough(Exception):
+        pass
+
+    def heed() -> None:
+        if len(heeded) == 2:
+            raise Enough
+        heeded.append(started[0].poll())
+
+    given, heeded = task(b""), list[int | None]()
+    Path(given.path).unlink()
+    os.mkfifo(given.path)
+    with pytest.raises(Enough), closing(reader.events(given, size=LARGE, heed=heed)) as events:
+        list(events)
+    assert heeded == [None, None]
+    assert started[0].poll() is not None
+
+
 def test_a_killed_process_is_told_from_a_bad_file(task: MakeTask, started: list[subprocess.Popen[bytes]]) -> None:
     with closing(reader.events(task(DATA, chunk_rows=1), size=LARGE)) as events:
         next(events)

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tests.shadow.conftest import Client, shadowing
+from tests.shadow.conftest import Client, shadowing, wait_for
 
 from soapstone.errors import InvalidError
 from soapstone.shadow.upstream import Address
@@ -125,8 +125,12 @@ def test_nothing_of_an_answer_changes(folder: Path) -> None:
 
 
 def calls_and_connections(folder: Path, rest: bytes, head: bytes = b"") -> tuple[list[tuple[int, bytes]], int]:
-    """What four calls get of a service that sends a rest behind each answer, and how many connections it sees."""
+    """What four calls get of a service that sends a rest behind each answer, and how many connections it sees.
+
+    Each call begins when all has been sent to the one before.
+    """
     seen: set[socket.socket] = set()
+    sent: list[bytes] = []
 
     def answer(connection: socket.socket, _: bytes) -> None:
         seen.add(connection)
@@ -134,13 +138,14 @@ def calls_and_connections(folder: Path, rest: bytes, head: bytes = b"") -> tuple
         if rest:
             time.sleep(0.05)
             connection.sendall(rest)
+        sent.append(rest)
 
     with scripted(answer) as (live, _), shadowing(live, folder) as shadow:
         found = []
-        for _ in range(4):
+        for number in range(1, 5):
             response = ask(shadow.base)
             found.append((response.status, response.read()))
-            time.sleep(0.2)
+            wait_for(lambda: len(sent) == number, "nothing is sent")  # noqa: B023
     return found, len(seen)
 
 
@@ -239,9 +244,10 @@ def test_a_slow_answer_comes_piece_by_piece(folder: Path) -> None:
 
 
 def test_a_client_that_goes_ends_the_call(folder: Path) -> None:
-    gone = threading.Event()
+    begun, gone = threading.Event(), threading.Event()
 
     def wait(connection: socket.socket, _: bytes) -> None:
+        begun.set()
         connection.settimeout(60)
         if connection.recv(1) == b"":
             gone.set()
@@ -250,7 +256,7 @@ def test_a_client_that_goes_ends_the_call(folder: Path) -> None:
         parts = urlsplit(shadow.base)
         with socket.create_connection((parts.hostname or "", parts.port or 0)) as client:
             client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
-            time.sleep(0.2)
+            assert begun.wait(60)
         assert gone.wait(60)
 
 

@@ -316,8 +316,10 @@ def test_calls_wait_for_a_reading_together(
     """Many calls that find the token out of date cost one reading; what stands still costs them little time."""
     readings: list[str] = []
     real = ChangeReader._read
+    all_wait = threading.Event()
 
     def read(reader: ChangeReader, connection: Any) -> str:
+        assert all_wait.wait(PATIENCE)
         readings.append(real(reader, connection))
         return readings[-1]
 
@@ -325,7 +327,11 @@ def test_calls_wait_for_a_reading_together(
     watch = database.change_token()
 
     async def ask() -> list[int | None]:
-        return await asyncio.gather(*(watch.renewed() for _ in range(100)))
+        all_wait.clear()
+        calls = [asyncio.ensure_future(watch.renewed()) for _ in range(100)]
+        await asyncio.sleep(0)
+        all_wait.set()
+        return await asyncio.gather(*calls)
 
     time.sleep(2 * change_reader.FRESH)
     monkeypatch.setattr(ChangeReader, "_read", read)

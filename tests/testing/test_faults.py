@@ -137,13 +137,15 @@ def test_answers_without_a_length_are_truncated_as_well(client: Any) -> None:
 
 
 def test_a_delay(client: Any) -> None:
+    def seconds() -> float:
+        began = time.monotonic()
+        assert client.authenticate().status_code == 200
+        return time.monotonic() - began
+
     client.fault("delay", operation="Authenticate", seconds=0.3)
-    began = time.monotonic()
-    assert client.authenticate().status_code == 200
-    assert time.monotonic() - began >= 0.3
-    began = time.monotonic()
-    client.authenticate()
-    assert time.monotonic() - began < 0.3
+    assert seconds() >= 0.3
+    # On a busy machine some of these take as long.
+    assert min(seconds() for _ in range(5)) < 0.3
 
 
 def test_what_an_expired_session_gets_is_what_the_contract_answers(client: Any) -> None:

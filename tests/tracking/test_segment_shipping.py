@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import signal
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -218,7 +217,6 @@ def test_a_server_that_ends_records_what_waits(
             folder = served.data / "spool"
             folder.mkdir(exist_ok=True)
             write(folder, [record(sent, Kind.CLICK), record(sent, Kind.OPEN, 1)])
-            time.sleep(1)
             served.process.send_signal(signal.SIGTERM)
             assert served.process.wait(60) is not None
             with database.read() as connection:

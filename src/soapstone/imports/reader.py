@@ -8,12 +8,14 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import select
+import signal
 import sqlite3
 import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
 
@@ -24,28 +26,36 @@ from soapstone.imports.records import UnreadableError
 LARGE_BYTES = 4 << 20
 # Chunks that may be staged ahead of the merge, the one being merged included.
 AHEAD = 2
+# Milliseconds between two calls of `heed` while the process is silent.
+_PAUSE = 100
 
 
-def events(task: Task, *, size: int) -> Generator[Event, None, None]:
+def events(task: Task, *, size: int, heed: Callable[[], None] = lambda: None) -> Generator[Event, None, None]:
     """Yield the events of `read` for a file of `size` bytes.
 
-    A reader process ends when this iterator is closed, or when this process ends, however that happens. Raises
-    UnreadableError, OSError, and ChildProcessError if the process was killed from outside.
+    A reader process ends when this iterator is closed, or when this process ends, however that happens. While it is
+    silent, `heed` may end the reading by raising. Raises UnreadableError, OSError, and ChildProcessError if the process
+    was killed from outside.
     """
     if size < LARGE_BYTES:
         yield from read(task)
         return
-    # The command is our own interpreter with our own module. Ctrl-C goes to all processes of a terminal's group: in a
-    # group of its own the reader does not see it, and the worker decides when the reading ends.
-    command = [sys.executable, "-m", "soapstone.imports.reader"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0)  # noqa: S603
+    # Ctrl-C goes to all processes of a terminal's group, also to one that has just begun; the worker decides when the
+    # reading ends. A new process begins with the signals blocked that the thread blocks which starts it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        # The command is our own interpreter with our own module.
+        command = [sys.executable, "-m", "soapstone.imports.reader"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert process.stdin is not None  # noqa: S101 - as asked for
     assert process.stdout is not None  # noqa: S101
     try:
         with suppress(BrokenPipeError):
             pickle.dump(task, process.stdin)
             process.stdin.flush()
-        while (event := _next(process.stdout)) is not None:
+        while (event := _next(process.stdout, heed)) is not None:
             yield event
             if isinstance(event, Staged):
                 with suppress(BrokenPipeError):
@@ -59,7 +69,14 @@ def events(task: Task, *, size: int) -> Generator[Event, None, None]:
         process.wait()
 
 
-def _next(pipe: Any) -> Event | None:
+def _next(pipe: Any, heed: Callable[[], None]) -> Event | None:
+    more = select.poll()
+    more.register(pipe, select.POLLIN)
+    # What was read ahead of the last event's end is not in the pipe any more.
+    os.set_blocking(pipe.fileno(), False)
+    while not (pipe.peek() or more.poll(_PAUSE)):
+        heed()
+    os.set_blocking(pipe.fileno(), True)
     try:
         # The other end is our own process.
         event: Event | Exception | None = pickle.load(pipe)  # noqa: S301

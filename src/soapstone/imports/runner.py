@@ -38,7 +38,7 @@ from soapstone.imports.rows import Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_of, with_surplus
-from soapstone.jobs.run import Chunk, JobFailed, Run
+from soapstone.jobs.run import Chunk, JobFailed, Run, Stopped
 from soapstone.lists.profiles import Profiles
 from soapstone.store.tables import lists, rejected_rows
 
@@ -116,9 +116,14 @@ class _Import:
                 most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
                 rejects=self._rejects,
             )
-            with closing(events(task, size=job.blob_size)) as found:
+            with closing(events(task, size=job.blob_size, heed=self._stop)) as found:
                 for event in found:
                     self._take(connection, event)
+
+    def _stop(self) -> None:
+        """Heed a request to stop while the process that reads is silent, such as at its start."""
+        if self._run.stopping():
+            raise Stopped
 
     def _heed(self) -> None:
         """Heed a request to stop or cancel, or a lost lease, while the file is fetched."""

@@ -195,7 +195,7 @@ class Recorder:
         lock, failures = WorkerLock(self._folder / "recorder.lock"), 0
         held = False
         try:
-            while not self._stop.is_set() or (held and self._finishes()):
+            while not self._stop.is_set() or self._finishes(held=held):
                 self._unfinished = True
                 try:
                     if not held:
@@ -209,25 +209,32 @@ class Recorder:
                     failures += 1
                     reason = transient_error(error)
                     log.error("opens and clicks wait in the spool: %s", reason or "a fault", exc_info=error)
-                    if self._stop.wait(backoff(failures, 1.0, LONGEST_WAIT)):
-                        time.sleep(min(failures * self._pause, 1.0))
+                    self._wait(backoff(failures, 1.0, LONGEST_WAIT), min(failures * self._pause, 1.0))
                     continue
-                if not busy and self._stop.wait(self._pause if held else LOCK_PAUSE):
-                    time.sleep(self._pause)
+                if not busy:
+                    self._wait(self._pause if held else LOCK_PAUSE, self._pause)
         finally:
             self.close()
             if held and self._patience and self._unfinished:
                 self._ship()
             lock.release()
 
-    def _finishes(self) -> bool:
-        """Return whether records still wait after the end, and there is patience. The first call returns True."""
+    def _wait(self, seconds: float, at_the_end: float) -> None:
+        """Wait until the end begins, or the shorter time if it has begun."""
+        if self._stop.wait(seconds) and self._finish_by is not None:
+            time.sleep(at_the_end)
+
+    def _finishes(self, *, held: bool) -> bool:
+        """Return whether records still wait after the end, and there is patience.
+
+        The first call returns True: who has held the lock until now may have ended as well.
+        """
         if not self._patience:
             return False
         if self._finish_by is None:
             self._finish_by = time.monotonic() + self._patience
             return True
-        return self._unfinished and time.monotonic() < self._finish_by
+        return held and self._unfinished and time.monotonic() < self._finish_by
 
     def _fetch(self) -> None:
         """Look now and then for segments that others have shipped."""
