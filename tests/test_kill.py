@@ -59,7 +59,7 @@ class Site:
         """Kill the worker at random moments while it runs the job, then wait for the end."""
         chance = random.Random(seed)
         attempt = kills = 0
-        end = time.monotonic() + 100
+        end = time.monotonic() + 300
         while not (job := self.job(number)).over:
             assert time.monotonic() < end, f"the job does not end: {job}\n{self.served.log()}"
             if job.state == "running" and job.attempt > attempt and kills < KILLS:
