@@ -207,3 +207,46 @@ def test_changes_of_other_records_hold_nothing_up(office: Any, monkeypatch: pyte
         office.work()
     assert sorted(server.accepted) == sorted(f"p{number}@example.com" for number in range(PEOPLE))
     assert {(row.state, row.attempts) for row in office.rows(ticket)} == {("handed", 1)}
+
+
+def test_a_send_goes_on_when_others_change_something_during_each_check(
+    office: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a busy server something else is stored between a check of the mails in hand and the first of them.
+
+    One of them has moved, so that its address differs from the row that was read in each check.
+    """
+    other = office.contact("other@example.net", state="")
+    checks = 0
+    mover = 0
+
+    def change() -> None:
+        nonlocal checks
+        checks += 1
+        # A send that makes no progress would go on checking for ever.
+        assert checks < 2 * PEOPLE
+        with office.database.write() as connection:
+            connection.execute(contacts.update().where(contacts.c.id == other).values(city=str(checks)))
+        if checks == 3:
+            edit(office, mover, lambda c: c.edit(mover, {"email": "new@example.com"}))
+
+    def followed(real: Callable[..., Any]) -> Callable[..., Any]:
+        def checking(*given: Any, **named: Any) -> Any:
+            found = real(*given, **named)
+            change()
+            return found
+
+        return checking
+
+    for name in ("holds", "commit"):
+        monkeypatch.setattr(DeliveryLog, name, followed(getattr(DeliveryLog, name)))
+    for number in range(PEOPLE):
+        mover = office.contact(f"p{number}@example.com")
+    ticket = office.to_list()
+    with ScriptedServer(lambda said: None) as server:
+        smtp = SmtpServer(server.address, connections=2, local_hostname="c.example")
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
+        office.work()
+    stayed = [f"p{number}@example.com" for number in range(PEOPLE - 1)]
+    assert sorted(server.accepted) == sorted([*stayed, "new@example.com"])
+    assert {(row.state, row.attempts, row.doubts) for row in office.rows(ticket)} == {("handed", 1, 0)}

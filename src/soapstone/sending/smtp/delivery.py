@@ -225,9 +225,13 @@ class SmtpDelivery:
     def _commit_due(self) -> float:
         return self._committed_at + (COMMIT_PAUSE if self._results else LOOK_PAUSE)
 
-    def _serve(self) -> None:
-        """Give the mails in hand to idle clients, as far as they may go out now."""
-        while self._idle and self._in_hand and self._may_send():
+    def _serve(self, *, just_checked: bool = False) -> None:
+        """Give the mails in hand to idle clients, as far as they may go out now.
+
+        If all of them were `just_checked`, each idle client gets one whatever others have changed since: on a busy
+        server there is always something.
+        """
+        while self._idle and self._in_hand and self._may_send(just_checked=just_checked):
             mail = self._in_hand.popleft()
             row, journal = mail.row, self._log.journal
             try:
@@ -243,12 +247,12 @@ class SmtpDelivery:
                 self._sending.add(row.id)
                 self._idle.popleft().send(row, envelope, mail.checked_at, journal)
 
-    def _may_send(self) -> bool:
+    def _may_send(self, *, just_checked: bool) -> bool:
         if self._is_committing or self._is_stale or self._error or self._availability.refusal:
             return False
         if len(self._sending) >= self._server.share:
             return False
-        if self._log.journal is None:
+        if self._log.journal is None or just_checked:
             return True
         age = asyncio.get_running_loop().time() - self._in_hand[0].checked_at
         self._is_stale = age > LONGEST_TRUST or not self._log.is_current()
@@ -257,11 +261,12 @@ class SmtpDelivery:
     async def _check_again(self) -> bool:
         """Check the mails in hand again without a change of the records; return whether nothing was different."""
         moment, rows = asyncio.get_running_loop().time(), [mail.row for mail in self._in_hand]
-        if not await asyncio.to_thread(self._log.holds, rows):
+        moved = {mail.row.id: mail.email for mail in self._in_hand if mail.email}
+        if not await asyncio.to_thread(self._log.holds, rows, moved):
             return False
         self._in_hand = deque(mail._replace(checked_at=moment) for mail in self._in_hand)
         self._is_stale = False
-        self._serve()
+        self._serve(just_checked=True)
         return True
 
     async def _exchange(self, taken: Sequence[Row[Any]], *, again: bool = False) -> bool:

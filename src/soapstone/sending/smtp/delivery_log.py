@@ -146,13 +146,16 @@ class DeliveryLog:
         except sqlite3.Error:
             return False
 
-    def holds(self, rows: Sequence[Row[Any]]) -> bool:
-        """Return whether the final check of mails in hand gives the same again. Raises what a chunk raises."""
+    def holds(self, rows: Sequence[Row[Any]], moved: Mapping[int, str]) -> bool:
+        """Return whether the final check of mails in hand gives the same again: these changed addresses, nobody gone.
+
+        Raises what a chunk raises.
+        """
         version = self._version()
         self._run.heed()
         with self._run.database.read() as connection:
-            found = self._final_check.check(connection, rows)
-        if any(found):
+            gone, found = self._final_check.check(connection, rows)
+        if gone or moved != {number: email for number, (email, _) in found.items()}:
             return False
         self._checked_in = version
         return True
