@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,11 +19,12 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.api.conftest import Within
 from tests.contracts.calls import ADDRESS, TABLES, Ground
 from tests.postgresql import Databases
 from tests.rights.test_routes import ROUTES
+from tests.sending.smtp_trial import SmtpTrial
 from typer.testing import CliRunner
 
 from soapstone.api.app import rest
@@ -35,7 +38,7 @@ from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.settings import Settings
 from soapstone.store.move import Move
-from soapstone.store.tables import jobs
+from soapstone.store.tables import deliveries, jobs
 
 PUBLIC = "https://mail.example.com"
 BASE = "http://127.0.0.1/api/v1"
@@ -181,6 +184,42 @@ def test_jobs_go_on_in_the_target(tmp_path: Path, target: str, chunks: int) -> N
             counts = product.imports.counts(job)
             assert (job.state, counts.total, counts.good, counts.new_contacts) == ("completed", 3001, 3000, 3000)
         assert [each.members for each in product.lists.all(account.id)] == [3000, 3000]
+
+
+def test_a_send_whose_worker_was_killed_goes_on_in_the_target(tmp_path: Path, target: str) -> None:
+    """Its journal stays behind: whoever was in hand is uncertain, and nobody is left out."""
+    trial = SmtpTrial(tmp_path, people=250, connections=2)
+    data, worker = tmp_path / "data", trial.worker()
+    try:
+        for _ in range(6000):
+            if len(trial.sink.lines()) > 60:
+                break
+            time.sleep(0.01)
+    finally:
+        worker.kill()
+        worker.wait(60)
+    job = trial.jobs.get(None, trial.ticket.job.id)
+    assert job is not None
+    assert "journal" in job.checkpoint
+    trial.database.close()
+    run("db", "move", "--to", target, "--data", str(data))
+    smtp = {"smtp_url": f"smtp://127.0.0.1:{trial.sink.port}", "smtp_connections": 2, "smtp_retry_seconds": 0.1}
+    try:
+        with opened(Settings(data_dir=data, database_url=target, public_url=PUBLIC, **smtp)) as product:
+            product.jobs.expire_leases()
+            working = Worker(product.database, product.blobs, runners(product))
+            working.run(until=lambda: all(job.over for job in product.jobs.find()))
+            ended = product.jobs.get(None, job.id)
+            assert ended is not None
+            assert (ended.state, ended.error) == ("completed", "")
+            with product.database.read() as connection:
+                rows = connection.execute(select(deliveries).where(deliveries.c.state != "skipped")).all()
+    finally:
+        trial.sink.stop()
+    times = Counter(line["to"] for line in trial.sink.lines())
+    assert {row.email for row in rows} == trial.eligible
+    for row in rows:
+        assert (row.state == "handed") <= times[row.email] <= 1 + row.doubts
 
 
 def test_killed_as_a_process(tmp_path: Path, target: str) -> None:

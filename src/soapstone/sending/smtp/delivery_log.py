@@ -210,7 +210,8 @@ def adopt(run: Run, retries: Retries) -> None:
     Its journal tells which of them it did not send, and the results of others.
     """
     checkpoint, database = run.job.checkpoint, run.database
-    name, heard = checkpoint.get("journal", ""), None
+    # Records that were moved to PostgreSQL have left it behind.
+    name, heard = checkpoint.get("journal", "") if database.kind == "sqlite" else "", None
     if name and checkpoint["boot"] == boot_id():
         heard = journals.take_over(database, name)
     mine = (deliveries.c.job_id == run.job.id) & deliveries.c.next_try_at.is_not(None)
