@@ -69,10 +69,12 @@ class SendRunner:
         self.sweep()
         request, transport = run.job.request, self._transport
         with transport.opened(run):
+            if "last" in run.job.checkpoint:
+                # Recipients are chosen. Before anything that may end the send: a journal does not outlive it.
+                transport.adopt(run)
             builder = MailBuilder(run.database, run.job, request["message_id"], self._stationery)
             builder.check_unsubscribe_link()
             Selection(run, builder, form, then=transport.phase).run()
-            transport.adopt(run)
             final_check = FinalCheck(
                 run.database,
                 run.job,

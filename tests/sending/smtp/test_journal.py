@@ -17,11 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.sending.scripted import Said, ScriptedServer
 
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.clock import Shift, now, shifted
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import LeaseLost
 from soapstone.jobs.worker import Worker
+from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.runner import SendRunner
+from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp import delivery_log, journal
 from soapstone.sending.smtp.journal import Heard, Journal, JournalError
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
@@ -207,12 +210,19 @@ class Copy:
             (place / name).write_bytes(content[: len(content) - cut])
 
 
-def begin(office: Any, server: ScriptedServer, people: int, connections: int) -> Any:
+def begin(
+    office: Any,
+    server: ScriptedServer,
+    people: int,
+    connections: int,
+    parts: dict[str, str] | None = None,
+    stationery: MailOptions | None = None,
+) -> Any:
     smtp = SmtpServer(server.address, connections=connections, local_hostname="c.example")
-    office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp, stationery=stationery)
     for number in range(people):
         office.contact(f"p{number}@example.com")
-    return office.to_list()
+    return office.to_list(**(parts or {}))
 
 
 def copies(office: Any, folder: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[Copy]:
@@ -345,6 +355,34 @@ def test_where_the_journal_counts_for_nothing_all_mails_on_their_way_are_uncerta
     assert {row.id for row in rows if row.doubts} >= before
     times = Counter([*copy.accepted, *server.accepted])
     assert all(1 <= times[row.email] <= 1 + row.doubts for row in rows)
+
+
+@ONLY_SQLITE
+def test_a_send_that_cannot_begin_again_does_not_forget_what_was_sent(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a kill the server starts without its address, which the mails need. That is mended later, and retried."""
+    letter = {"html": "<a href='{{ unsubscribe_link }}'>no more</a>"}
+    links = MailOptions(links=Links("https://lists.example", LinkKeys.single("key")))
+    with ScriptedServer(lambda said: None) as server:
+        ticket = begin(office, server, 30, 1, letter, links)
+        made = copies(office, tmp_path / "copies", server, monkeypatch)
+    # Whatever the batches were, some mails of one have been sent.
+    copy = next(each for each in made[30:] if journal_ends_with_intent(each))
+    copy.restore(office)
+    with ScriptedServer(lambda said: None) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
+        office.work()
+        assert "SOAPSTONE_PUBLIC_URL" in office.job(ticket).error
+        # As the hourly maintenance does.
+        office.sender.sweep()
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp, stationery=links)
+        assert office.jobs.retry(None, ticket.job.id)
+        office.work()
+    times = Counter([*copy.accepted, *server.accepted])
+    assert times == Counter(f"p{number}@example.com" for number in range(30))
+    assert office.job(ticket).state == "completed"
 
 
 @ONLY_SQLITE
