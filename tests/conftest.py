@@ -228,19 +228,26 @@ class Served:
     """A server process of its own, with the demo account, on a free port of 127.0.0.1.
 
     `settings` are further ones, by the names of their variables without the beginning: `smtp_url`. `options` are those
-    of the command.
+    of the command, which is `web` for one without a worker.
     """
 
     def __init__(
-        self, data: Path, *, database_url: str = "", demo: bool = True, options: Sequence[str] = (), **settings: str
+        self,
+        data: Path,
+        *,
+        database_url: str = "",
+        demo: bool = True,
+        command: str = "serve",
+        options: Sequence[str] = (),
+        **settings: str,
     ) -> None:
         self.data = data
-        command = [sys.executable, "-m", "soapstone", "serve", "--port", "0", "--data", str(data), *options]
+        started = [sys.executable, "-m", "soapstone", command, "--port", "0", "--data", str(data), *options]
         environment = {**os.environ, "SOAPSTONE_DATABASE_URL": database_url}
         environment |= {f"SOAPSTONE_{name.upper()}": value for name, value in settings.items()}
         self._log = (data.parent / f"{data.name}.log").open("ab")
         self.process = subprocess.Popen(
-            [*command, *(["--demo"] if demo else [])],
+            [*started, *(["--demo"] if demo else [])],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=self._log,

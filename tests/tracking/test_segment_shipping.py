@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import signal
+import threading
+from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import obstore
 import pytest
 from obstore.exceptions import GenericError
@@ -15,11 +19,15 @@ from obstore.store import MemoryStore
 from sqlalchemy import select
 from tests.conftest import Served
 from tests.postgresql import Databases
+from tests.tracking.kill_trial import BROWSER
 from tests.tracking.ledger import Sent, send
 from tests.tracking.test_recorder import counts, fail, record, wait_until, write
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
+from soapstone.jobs.lock import WorkerLock
+from soapstone.product import Product
+from soapstone.settings import Settings
 from soapstone.store.bucket import Bucket
 from soapstone.store.database import Database
 from soapstone.store.tables import mail_events
@@ -202,26 +210,56 @@ def test_another_process_with_the_same_folder_goes_on(
     assert keys(bucket) == []
 
 
-@pytest.mark.parametrize("options", [(), ("--web-workers", "2")], ids=["one process", "two"])
-def test_a_server_that_ends_records_what_waits(
-    postgresql_databases: Databases, tmp_path: Path, options: tuple[str, ...]
-) -> None:
-    """Also the worker of `soapstone serve`: on PostgreSQL its host may be one of many, and go for good."""
+# How a server is started, and which of its processes get the signal at once.
+ENDS: dict[str, tuple[str, tuple[str, ...], bool]] = {
+    "one process": ("serve", (), False),
+    "two": ("serve", ("--web-workers", "2"), False),
+    "a signal to all": ("serve", (), True),
+    "no worker": ("web", (), False),
+}
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_a_server_that_ends_records_what_waits(postgresql_databases: Databases, tmp_path: Path, how: str) -> None:
+    """Its host may be one of many, and go for good. The last clicks are still judged when the signal comes."""
+    command, options, is_for_all = ENDS[how]
     with postgresql_databases.fresh() as url:
-        served = Served(tmp_path / "data", database_url=url, options=options)
+        served = Served(tmp_path / "data", database_url=url, demo=False, command=command, options=options)
         try:
             database = Database(url)
-            account = Accounts(database).named("DEMO")
-            assert account is not None
-            sent = send(database, account, 2, links=5, handed_at=now() - timedelta(seconds=60))
+            account = Accounts(database).create("ACME", time_zone="UTC")
+            sent = send(database, account, 3, links=5, handed_at=now() - timedelta(seconds=60))
+            stems = Product.open(Settings(data_dir=served.data), database).stems
             folder = served.data / "spool"
             folder.mkdir(exist_ok=True)
             write(folder, [record(sent, Kind.CLICK), record(sent, Kind.OPEN, 1)])
-            served.process.send_signal(signal.SIGTERM)
+            with httpx.Client(base_url=served.base, headers=BROWSER) as client:
+                if is_for_all:
+                    os.kill(served.worker(), signal.SIGTERM)
+                path = f"/c/{stems.make(sent.message_id, sent.mails[2])}/1"
+                assert client.get(path).status_code == 302
+                served.process.send_signal(signal.SIGTERM)
             assert served.process.wait(60) is not None
             with database.read() as connection:
                 query = select(mail_events.c.kind).where(mail_events.c.delivery_id.in_(sent.mails))
-                assert sorted(connection.execute(query).scalars()) == ["click", "open", "open", "read"]
+                kinds = Counter(connection.execute(query).scalars())
             database.close()
+            # A click shows that its mail was opened and read.
+            assert kinds["click"] == 2, (kinds, names(folder), served.log())
+            assert kinds["open"] == 3
         finally:
             served.stop()
+
+
+def test_who_ends_waits_for_another_one_that_ends(
+    database: Database, folders: tuple[Path, Path], sent: Sent, bucket: Bucket
+) -> None:
+    """A worker and a web process that share a folder get the signal at the same time: the worker has looked before."""
+    here, _ = folders
+    other = WorkerLock(here / "recorder.lock")
+    assert other.acquire()
+    recorder = Recorder(database, here, machine_seconds=5, pause=0.01, bucket=bucket)
+    with recorder.running(patience=0.5):
+        write(here, [record(sent, Kind.OPEN, ago=60)])
+        threading.Timer(0.5, other.release).start()
+    assert counts(database) == {"open": 1}

@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -148,8 +148,8 @@ def _web_process(settings: Settings, host: str, process: str, *, demo: bool) -> 
     with socket.socket(fileno=int(listener)) as accepting, opened(settings, keeps_mark=False) as product:
         if not is_loopback(host):
             product.logons.refuse_published()
-        app = Application(product, demo=demo, process=own)
-        serve(app, [accepting], settings, ready=lambda: _tell_ready(int(pipe)), tls=tls)
+        with closing(Application(product, demo=demo, process=own)) as app:
+            serve(app, [accepting], settings, ready=lambda: _tell_ready(int(pipe)), tls=tls)
 
 
 def _tell_ready(pipe: int) -> None:
@@ -168,7 +168,7 @@ def worker(
 ) -> None:
     """Run jobs. One worker serves a SQLite database; PostgreSQL takes any number."""
     with loading():
-        from soapstone.runners import maintenance, recorder, runners
+        from soapstone.runners import maintenance, runners
 
     settings = settings_of(data, database, blob_url=blobs)
     configure_logs(settings.log_format, settings.log_level)
@@ -195,7 +195,7 @@ def worker(
             signal.signal(number, lambda *_: running.stop())
         if supervised:
             threading.Thread(target=_stop_with_parent, args=(running,), daemon=True).start()
-        with recorder(product).running(patience=_patience(product)), wakeups.waking(product.database, running):
+        with _recorder(product), wakeups.waking(product.database, running):
             running.run()
 
 
@@ -257,11 +257,13 @@ def _serve(
             _make_first_account(product)
         if supervisor:
             supervisor.tell_ready()
-        with taking_bounces(product), _recording(product, has_worker=supervisor is not None):
+        with taking_bounces(product), _recording(product, supervisor):
             if web_workers == 1:
                 with loading():
                     app = Application(product, demo=demo, supervisor=supervisor)
-                serve(app, [listener], settings, ready=ready, tls=tls)
+                # Closed before the last opens and clicks are recorded.
+                with closing(app):
+                    serve(app, [listener], settings, ready=ready, tls=tls)
             else:
                 arguments, environment = _call(settings, "--host", host, *(["--demo"] if demo else []))
                 WebProcesses(web_workers, listener, arguments, environment, supervisor).run(ready)
@@ -295,20 +297,35 @@ def taking_bounces(product: Product) -> Iterator[None]:
 
 
 @contextmanager
-def _recording(product: Product, *, has_worker: bool) -> Iterator[None]:
-    """Record opens and clicks in this process, if its host may have no worker to do it."""
-    if has_worker or product.database.kind == "sqlite":
+def _recording(product: Product, worker: Supervisor | None) -> Iterator[None]:
+    """Record opens and clicks in this process, if its host may have no worker to do it, or has none any more."""
+    if product.database.kind == "sqlite":
         yield
         return
+    if worker is None:
+        with _recorder(product):
+            yield
+        return
+    from soapstone.tracking.spool import SUFFIX
+
+    try:
+        yield
+    finally:
+        worker.stop()
+        # A signal to all processes has ended the worker before the last click.
+        if any(product.settings.spool.glob(f"*{SUFFIX}")):
+            with _recorder(product):
+                pass
+
+
+def _recorder(product: Product) -> AbstractContextManager[None]:
+    """Return what records opens and clicks in this process while a block runs, and some time longer.
+
+    The disk of one host of many may be gone then.
+    """
     from soapstone.runners import recorder
 
-    with recorder(product).running(patience=_patience(product)):
-        yield
-
-
-def _patience(product: Product) -> float:
-    """Return for how long clicks are recorded at the end: the disk of one host of many may be gone then."""
-    return RECORDING_PATIENCE if product.database.kind == "postgresql" else 0
+    return recorder(product).running(patience=RECORDING_PATIENCE if product.database.kind == "postgresql" else 0)
 
 
 def _make_first_account(product: Product) -> None:

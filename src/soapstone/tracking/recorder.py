@@ -195,12 +195,14 @@ class Recorder:
         lock, failures = WorkerLock(self._folder / "recorder.lock"), 0
         held = False
         try:
-            while not self._stop.is_set() or self._finishes(held=held):
-                self._unfinished = True
+            while not self._stop.is_set() or self._finishes():
+                self._unfinished = held
                 try:
                     if not held:
                         private.make_folder(self._folder)
-                        held = lock.acquire()
+                        # Who held it may be ending, too, and have looked before the last web process ended.
+                        held = lock.acquire(LOCK_PAUSE if self._stop.is_set() else 0)
+                        self._unfinished = held
                     if held:
                         self._fetch()
                     busy = held and self.round()
@@ -224,7 +226,7 @@ class Recorder:
         if self._stop.wait(seconds) and self._finish_by is not None:
             time.sleep(at_the_end)
 
-    def _finishes(self, *, held: bool) -> bool:
+    def _finishes(self) -> bool:
         """Return whether records still wait after the end, and there is patience.
 
         The first call returns True: who has held the lock until now may have ended as well.
@@ -234,7 +236,7 @@ class Recorder:
         if self._finish_by is None:
             self._finish_by = time.monotonic() + self._patience
             return True
-        return held and self._unfinished and time.monotonic() < self._finish_by
+        return self._unfinished and time.monotonic() < self._finish_by
 
     def _fetch(self) -> None:
         """Look now and then for segments that others have shipped."""
