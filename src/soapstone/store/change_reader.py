@@ -31,8 +31,16 @@ IDLE_PAUSE = 5.0
 PATIENCE = 0.1
 # Seconds between two attempts to connect: the first, and the longest.
 RETRY, LONGEST_RETRY = 0.1, 30.0
+# Transactions, also those within others, that are watched of those that a snapshot does not list.
+MOST = 20_000
 # Seconds until a connection to a host that does not answer counts as lost.
 _LOST = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+
+# A number that is not known yet comes with the id of a transaction, which is later than all that have moved it so far.
+_READING = (
+    b"SELECT change_state || CASE WHEN change_state LIKE '%b %%' THEN '' ELSE ' ' || pg_current_xact_id() END"
+    b" FROM change_state()"
+)
 
 
 class Uncounted(Exception):
@@ -42,27 +50,30 @@ class Uncounted(Exception):
 class ChangeState:
     """What follows from one reading after the other.
 
-    A reading is the last number of the sequence that the triggers advance, and then a snapshot. The number moves before
-    its transaction commits. So until all transactions have ended that were under way when a new number was seen, those
-    of them that are still under way are part of the state: each of their ends may be the change. Everything that
-    commits between two readings of the same state is no change: it would have moved the number, or ended.
+    A reading is the last number of the sequence that the triggers advance, then a snapshot, and behind a new number the
+    id of a transaction of its own. The number moves before its transaction commits. So until all transactions have
+    ended that were under way when a new number was seen, those of them that are still under way are part of the state:
+    each of their ends may be the change. They are the ones before the id: a snapshot does not list those that began
+    after the last one that has ended. Everything that commits between two readings of the same state is no change: it
+    would have moved the number, or ended.
     """
 
     def __init__(self) -> None:
-        self._number = ""
-        # The transaction that was to begin next when the number was seen first, and those before it that still run.
+        self.number = ""
+        # The transaction that began when the number was seen first, and those before it that still run.
         self._border = 0
         self._running: frozenset[int] = frozenset()
 
     def differs(self, reading: str) -> bool:
-        """Take a reading, `NUMBER XMIN:XMAX:XID,XID…`; return whether there may be a change since the one before."""
-        number, _, snapshot = reading.partition(" ")
+        """Take a reading, `NUMBER XMIN:XMAX:XID,XID… ID`; return whether there may be a change since the one before."""
+        number, snapshot, *own = reading.split(" ")
         _, following, running = snapshot.split(":")
-        moved = number != self._number
-        if moved:
-            self._number, self._border = number, int(following)
-        left = frozenset(each for each in map(int, filter(None, running.split(","))) if each < self._border)
-        if not moved and left == self._running:
+        if own:
+            self.number, self._border = number, int(own[0])
+        listed = {each for each in map(int, filter(None, running.split(","))) if each < self._border}
+        # What is left out of many makes the next reading differ.
+        left = frozenset(listed.union(range(max(int(following), self._border - MOST), self._border)))
+        if not own and left == self._running:
             return False
         self._running = left
         return True
@@ -93,6 +104,7 @@ class ChangeReader:
         # Those who wait for the next reading, by their event loops.
         self._waiting: dict[asyncio.AbstractEventLoop, asyncio.Future[None]] = {}
         self._told = False
+        self._state = ChangeState()
 
     def start(self) -> None:
         """Begin to read. Once for all."""
@@ -175,12 +187,12 @@ class ChangeReader:
 
     def _follow(self, connection: Connection[Any]) -> None:
         """Keep the token valid, as long as somebody asks, until the connection breaks or is closed."""
-        state = ChangeState()
+        self._state = ChangeState()
         while not self._closed.is_set():
             self._wake.clear()
             self._asked = False
             began = time.monotonic()
-            if state.differs(self._read(connection)):
+            if self._state.differs(self._read(connection)):
                 self._count()
             self._known_at = began
             self._tell_waiting()
@@ -188,7 +200,7 @@ class ChangeReader:
 
     def _read(self, connection: Connection[Any]) -> str:
         # In one call that needs the interpreter's lock at its end only: in a busy process each turn takes 5 ms.
-        result = connection.pgconn.exec_(b"SELECT change_state()")
+        result = connection.pgconn.exec_(_READING % self._state.number.encode())
         if result.ntuples != 1 or (value := result.get_value(0, 0)) is None:
             raise Uncounted(result.error_message.decode(errors="replace").strip() or "the connection is lost")
         return value.decode()
