@@ -8,17 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from tests.conftest import locally_served
 from tests.listrak.mailings import Mailings
+from tests.listrak.reports_oracle import Mail
 from tests.listrak.tracked_history import Maker
 from tests.magnetmail.conftest import Desk
 from tests.magnetmail.tracked_world import TrackedWorld
 from tests.migration.comparing import Killed, differences, kill_at, kill_at_step, members
-from tests.migration.sites import Site, move_listrak, move_magnetmail, new_site
+from tests.migration.sites import Site, clock_at, move_listrak, move_magnetmail, new_site
 
+from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.listrak import operations as lk
 from soapstone.magnetmail import operations as mm
 from soapstone.magnetmail import types as mt
+from soapstone.migration.journal import Journal
+from soapstone.store.tables import delivery_activities
+from soapstone.tracking.recording import Act, record_acts
+from soapstone.vocabulary.tracking import MailEventKind
 
 EVER: dict[str, Any] = dict.fromkeys(("StartDate", "EndDate"), datetime(1, 1, 1))
 REPORTS = (
@@ -114,6 +121,56 @@ def test_a_second_run_brings_what_happened_since(listrak: tuple[Site, Maker], he
     assert differences(members(listrak_reports(there)), members(listrak_reports(here))) == {}
 
 
+def opens(maker: Maker, mails: list[Mail]) -> None:
+    """Let recipients open their mails."""
+    maker._pass()
+    with clock_at(maker._now), maker._mailings.database.write() as connection:
+        record_acts(connection, [Act(MailEventKind.OPEN, each.delivery) for each in mails])
+
+
+def silent(maker: Maker, message: int, list_id: int) -> list[Mail]:
+    """The mails of a message to a list that nobody has opened."""
+    mails = [each for each in maker._out if (each.message, each.list) == (message, list_id)]
+    activity = delivery_activities.c
+    with maker._mailings.database.read() as connection:
+        query = select(activity.delivery_id).where(activity.opened_at.is_not(None))
+        opened = set(connection.execute(query).scalars())
+    return [each for each in mails if each.delivery not in opened]
+
+
+def test_a_second_run_brings_what_happened_on_one_of_two_lists(listrak: tuple[Site, Maker], here: Site) -> None:
+    """A message that went to both is one message with two sends."""
+    there, maker = listrak
+    move_listrak(there, here, profiles_of="none")
+    shared = maker._history.sends[3]
+    assert maker._history.sends[2].message == shared.message
+    some = silent(maker, shared.message, shared.list)
+    assert some
+    opens(maker, some)
+    assert move_listrak(there, here, profiles_of="none").counts["event of a sent mail: new"] == len(some)
+    assert differences(members(listrak_reports(there)), members(listrak_reports(here))) == {}
+
+
+@pytest.mark.parametrize("where", ["over there", "here"])
+def test_events_of_deleted_people_hide_and_repeat_no_others(
+    listrak: tuple[Site, Maker], here: Site, where: str
+) -> None:
+    """Nor do those that the other service deletes as too old."""
+    there, maker = listrak
+    move_listrak(there, here, profiles_of="none")
+    message = maker._history.sends[0].message
+    some = silent(maker, message, maker._history.sends[0].list)
+    mine = {each.delivery for each in some}
+    others = [each for each in maker._out if each.message == message and each.delivery not in mine]
+    site = there if where == "over there" else here
+    for email in sorted({each.person.email for each in others})[:10]:
+        site.product.erasure.delete(site.account, email, COMMAND_LINE)
+    opens(maker, some)
+    assert move_listrak(there, here, profiles_of="none").counts["event of a sent mail: new"] == len(some)
+    rows = here.ask(lk.ReportMessageContactOpen, MsgID=message, Page=1)
+    assert {each.person.email for each in some} <= {row.EmailAddress for row in rows}
+
+
 # Members that are left out are nil, which the declarations of types do not say to mypy.
 _types: Any = mt
 
@@ -177,6 +234,49 @@ def test_kills_between_calls_lose_and_repeat_nothing(world: tuple[Site, TrackedW
     made.act_until(500)
     move_magnetmail(there, here)
     assert differences(members(magnetmail_reports(there, made)), members(magnetmail_reports(here, made))) == {}
+
+
+def test_a_kill_behind_the_first_send_of_a_message_leaves_nothing_out(
+    world: tuple[Site, TrackedWorld], here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, made = world
+
+    def keep(journal: Journal, kind: str, theirs: int, ours: int) -> None:
+        if kind == "send":
+            raise Killed
+        Journal.save(journal, "", None, {kind: [(theirs, ours)]})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "keep", keep)
+        with pytest.raises(Killed):
+            move_magnetmail(there, here)
+    assert not any("was sent from here" in sentence for sentence in move_magnetmail(there, here).remarks)
+    assert differences(members(magnetmail_reports(there, made)), members(magnetmail_reports(here, made))) == {}
+
+
+def test_contacts_with_one_address_keep_their_own_mails(
+    tmp_path: Path, here: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with locally_served(tmp_path / "there", demo=False) as server:
+        site = new_site(server.product, "ACME")
+        account = server.product.accounts.change(site.account, identifier="custom_id")
+        desk = server.product.accounts.add_login(account, "desk", "secret")
+        world = TrackedWorld(Desk(server.product, account, desk), monkeypatch, seed=5)
+        one, two, _ = world.groups
+        for number, group in (("A1", one), ("A2", two), ("A3", two)):
+            told = world.desk.addRecipient(
+                email="house@example.com", custom_id=number, first_name=number, Groups=[group]
+            )
+            world.people.append(int(told.id))
+            world.oracle.people[int(told.id)] = ("house@example.com", number)
+        for message, group in zip(world.messages, (one, two), strict=True):
+            world.send(message, group)
+        world.act_until(150)
+        there = Site.of(server.product, "ACME", server.base)
+        wanted = members(magnetmail_reports(there, world))
+        assert {"A1", "A2"} <= {value for path, value in wanted.items() if path.endswith("/Custom_Id")}
+        move_magnetmail(there, here)
+        assert differences(wanted, members(magnetmail_reports(here, world))) == {}
 
 
 def test_a_message_that_was_sent_from_here_stays_as_it_is(world: tuple[Site, TrackedWorld], here: Site) -> None:

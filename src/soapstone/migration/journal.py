@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -28,9 +28,27 @@ CREATE TABLE IF NOT EXISTS remark (sentence TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS staged (
     at INTEGER, kind INTEGER, place INTEGER PRIMARY KEY, message INTEGER, delivery INTEGER, link INTEGER);
 CREATE INDEX IF NOT EXISTS staged_order ON staged (at, kind, place);
+CREATE TABLE IF NOT EXISTS recorded (message INTEGER, kind INTEGER, at INTEGER, delivery INTEGER, link INTEGER);
+CREATE INDEX IF NOT EXISTS recorded_order ON recorded (message, kind, at, delivery, link);
+"""
+# Staged events that are recorded already: as many of those that are alike.
+_KNOWN = """
+WITH new AS (
+    SELECT place, message, kind, at, link, iif(delivery IN (SELECT value FROM json_each(:blank)), 0, delivery) AS who
+    FROM staged
+), counted AS (
+    SELECT *, row_number() OVER (PARTITION BY message, kind, at, who, link ORDER BY place) AS number FROM new
+)
+DELETE FROM staged WHERE place IN (
+    SELECT place FROM counted WHERE number <= (
+        SELECT count(*) FROM recorded AS old WHERE old.message = counted.message AND old.kind = counted.kind
+        AND old.at = counted.at AND old.delivery = counted.who AND old.link IS counted.link
+    )
+)
 """
 DONE = "done"
 _CONTRACT = "contract"
+_LEFT_OUT = "recorded events left out"
 
 
 def read_numbers(path: Path) -> tuple[str, list[tuple[str, int, int]]]:
@@ -174,9 +192,30 @@ class Journal:
         """Return the messages with staged events."""
         return [row[0] for row in self._file.execute("SELECT DISTINCT message FROM staged")]
 
-    def unstage(self) -> None:
-        """Forget the staged events, which are recorded."""
-        self._file.execute("DELETE FROM staged")
+    def recorded(self) -> Counter[tuple[int, int]]:
+        """Return how many events earlier runs have recorded, by message and kind."""
+        query = "SELECT message, kind, count(*) FROM recorded GROUP BY message, kind"
+        return Counter({(message, kind): number for message, kind, number in self._file.execute(query)})
+
+    def leave_out_recorded(self, of_nobody: Callable[[], Iterable[int]]) -> None:
+        """Unstage the events that earlier runs have recorded, once in a run.
+
+        `of_nobody` returns the deliveries of deleted people. Which of them an address belonged to is not known any
+        more: they count as one.
+        """
+        if self.position(_LEFT_OUT) is None and self.recorded():
+            blank = {"blank": json.dumps(list(of_nobody()))}
+            with self._writing():
+                mine = "delivery IN (SELECT value FROM json_each(:blank))"
+                self._file.execute(f"UPDATE recorded SET delivery = 0 WHERE {mine}", blank)  # noqa: S608
+                self._file.execute(_KNOWN, blank)
+                self._file.execute("INSERT INTO position VALUES (?, 'true')", (_LEFT_OUT,))
+
+    def note_recorded(self) -> None:
+        """Note that all staged events are recorded."""
+        with self._writing():
+            self._file.execute("INSERT INTO recorded SELECT message, kind, at, delivery, link FROM staged")
+            self._file.execute("DELETE FROM staged")
 
     def remark(self, sentence: str) -> None:
         """Note a sentence for the report, once."""

@@ -16,7 +16,7 @@ from soapstone.magnetmail import types as t
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.recipient import MEMBERS
 from soapstone.magnetmail.suppression import CHANNELS as COMBINATIONS
-from soapstone.migration.magnetmail_account import KIND, OPEN, YEAR
+from soapstone.migration.magnetmail_account import KIND, OPEN, RECIPIENT, YEAR
 from soapstone.migration.magnetmail_sent import MagnetMailSent
 from soapstone.migration.move import TOGETHER
 from soapstone.migration.source import TooLargeError
@@ -25,8 +25,8 @@ from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
 HOUR = timedelta(hours=1)
 # Text of a combination → the channels that are shut.
 TYPES: dict[str, AbstractSet[str]] = {kind.value: channels for kind, channels in COMBINATIONS.items()}
-# Kinds of numbers in the journal: recipients, and those among them who have not confirmed, with 0 once they have.
-RECIPIENT, UNCONFIRMED = "recipient", "unconfirmed"
+# Kind of the numbers of recipients who have not confirmed, with 0 once they have.
+UNCONFIRMED = "unconfirmed"
 
 
 class MagnetMailMove(MagnetMailSent):

@@ -24,6 +24,8 @@ YEAR = timedelta(days=365)
 # Both ends of a range that is open.
 OPEN = datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
 ANY = t.bool_special.all
+# Kind of the numbers of recipients in the journal.
+RECIPIENT = "recipient"
 UNSUBSCRIBES = {number: kind for kind, number in UNSUBSCRIBE_TYPES.items()}
 
 

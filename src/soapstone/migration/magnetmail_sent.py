@@ -11,7 +11,7 @@ from soapstone.magnetmail import types as t
 from soapstone.magnetmail.groups import LARGEST_PAGE
 from soapstone.magnetmail.types import EmailStatus
 from soapstone.magnetmail.types import tracking_report_type as Report
-from soapstone.migration.magnetmail_account import ANY, OPEN, MagnetMailAccount
+from soapstone.migration.magnetmail_account import ANY, OPEN, RECIPIENT, MagnetMailAccount
 from soapstone.migration.sent_mails import LINK, Happened, SentMails
 from soapstone.sending.past_sends import PastBounce, PastSend
 from soapstone.tracking.links import LONGEST_TEXT, TrackedLink
@@ -48,10 +48,14 @@ class MagnetMailSent(MagnetMailAccount, SentMails):
             sent_at = self.instant(message.lastSent) if message else None
             if message is None or ours is None or sent_at is None:
                 continue
-            if {record.job.id for record in self.product.reports.of_message(self.account.id, ours)} - moved:
+            departures = each.GroupsEmailSentTo or []
+            # A killed run may have stored a send without noting its number.
+            moments = {sent_at, *(self.instant(one.sent_date) for one in departures)}
+            here = [record.job for record in self.product.reports.of_message(self.account.id, ours)]
+            if any(job.id not in moved and job.started_at not in moments for job in here):
                 self.journal.remark(f"Message {ours} was sent from here: its mails over there are left out.")
                 continue
-            self._sends(message.message_id, ours, sent_at, each.GroupsEmailSentTo or [])
+            self._sends(message.message_id, ours, sent_at, departures)
         self.record_staged()
 
     def _sends(self, theirs: int, ours: int, sent_at: datetime, departures: list[t.JobToGroup]) -> None:
@@ -143,7 +147,9 @@ class MagnetMailSent(MagnetMailAccount, SentMails):
                 found = CLASSES.get(row.Status, BounceClass.UNKNOWN)
                 bounce = PastBounce(at or self.until, found, "", row.remarks or "", 1)
             link = (links or {}).get(row.remarks or "") if kind == MailEventKind.CLICK else None
-            return Happened(email, at, link, max(row.MMId, 0), bounce)
+            number = row.recipient.id or "" if row.recipient else ""
+            contact_id = self.journal.number(RECIPIENT, int(number)) if number.isdecimal() else None
+            return Happened(email, at, link, max(row.MMId, 0), bounce, contact_id)
 
         return told
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from soapstone.clock import now
@@ -33,14 +34,15 @@ MAIL, LINK = "mail", "link"
 
 
 class Happened(NamedTuple):
-    """A row of a report: the mail by its number over there, if it is told, or else by address; the link of a click, and
-    what a bounce tells."""
+    """A row of a report: the mail by its number over there, if it is told, or else by address; the link of a click,
+    what a bounce tells, and our number of the contact, where contacts share addresses."""
 
     email: str
     at: datetime | None
     link: int | None = None
     mail: int = 0
     bounce: PastBounce | None = None
+    contact_id: int | None = None
 
 
 class SentMails(Move):
@@ -82,7 +84,8 @@ class SentMails(Move):
                 mine = self.product.past_sends.among(send, numbers.values())
                 found = [each for each in found if each.mail not in numbers or numbers[each.mail] in mine]
             new = [each for each in found if each.mail not in numbers]
-            mails = self.product.past_sends.mails(send, [PastMail(each.email, each.at or send.at) for each in new])
+            told_mails = [PastMail(each.email, each.at or send.at, each.contact_id) for each in new]
+            mails = self.product.past_sends.mails(send, told_mails)
             by_row = dict(zip(map(id, new), mails, strict=True))
             staged, bounces = [], {}
             for each in found:
@@ -102,13 +105,14 @@ class SentMails(Move):
     def record_staged(self) -> None:
         """Record the staged events, and correct the figures of each send by what was told of it."""
         self.display.step("what became of sent mails", None)
-        last = self.journal.position(_RECORDING) or (0, 0, 0)
-        before = self.journal.staged_until(last)
         messages = self.journal.staged_messages()
+        self.journal.leave_out_recorded(partial(self.product.past_sends.of_nobody, messages))
+        last = self.journal.position(_RECORDING) or (0, 0, 0)
+        before, noted = self.journal.staged_until(last), self.journal.recorded()
         there = self.product.past_sends.recorded(messages)
-        # What a killed run has recorded and not noted, or an earlier one has recorded.
+        # What a killed run has recorded and not noted.
         known = {
-            (message, place): there.get((message, kind.value), 0) - before[message, place]
+            (message, place): there.get((message, kind.value), 0) - before[message, place] - noted[message, place]
             for message in messages
             for place, kind in enumerate(KINDS)
         }
@@ -128,4 +132,4 @@ class SentMails(Move):
             for job_id, figures in told["sends"]:
                 self.product.past_sends.correct(self.account, job_id, figures)
             self.journal.set_fact(place, told)
-        self.journal.unstage()
+        self.journal.note_recorded()

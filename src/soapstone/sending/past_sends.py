@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_keys
@@ -53,10 +53,11 @@ class PastSend:
 
 
 class PastMail(NamedTuple):
-    """A mail to an address, and when it was sent."""
+    """A mail to an address, when it was sent, and to which contact, where contacts share addresses."""
 
     email: str
     at: datetime
+    contact_id: int | None = None
 
 
 class PastBounce(NamedTuple):
@@ -108,14 +109,20 @@ class PastSends:
             # A deleted person's mails stay without a person.
             erased = erased_among(connection, account.id, set(keys))
             keys = ["" if key in erased else key for key in keys]
-            mail = deliveries.c
-            query = select(mail.email_key, mail.id).where(mail.job_id == send.job_id, mail.email_key.in_(set(keys)))
-            found = {row[0]: row[1] for row in connection.execute(query)}
-            fresh = {key: each for key, each in zip(keys, told, strict=True) if key not in found}
+            shared = account.identifier != "email"
+            people = _people(connection, account, keys) if shared else {}
+            names = [
+                (key, each.contact_id if each.contact_id in people.get(key, ()) else None)
+                for key, each in zip(keys, told, strict=True)
+            ]
+            mail, found = deliveries.c, dict[tuple[str, int | None], int]()
+            query = select(mail.email_key, mail.contact_id, mail.id)
+            query = query.where(mail.job_id == send.job_id, mail.email_key.in_(set(keys)))
+            for row in sorted(connection.execute(query), key=itemgetter(2), reverse=True):
+                found |= {(row[0], None): row[2]} | ({(row[0], row[1]): row[2]} if shared else {})
+            fresh = {name: each for name, each in zip(names, told, strict=True) if name not in found}
             if fresh:
-                query = select(contacts.c.email_key, contacts.c.id).where(_by_address(account, fresh))
-                # Ordered by the database, SQLite would read the whole account.
-                people = dict(sorted(connection.execute(query), key=itemgetter(1), reverse=True))
+                people = people or _people(connection, account, [key for key, _ in fresh])
                 numbers = take_numbers(connection, "delivery", len(fresh))
                 rows = [
                     (
@@ -123,17 +130,17 @@ class PastSends:
                         account.id,
                         send.job_id,
                         send.message_id,
-                        people.get(key),
+                        contact_id or next(iter(people.get(key, ())), None),
                         each.email if key else "",
                         key,
                         "handed",
                         _at(each.at),
                     )
-                    for number, (key, each) in zip(numbers, fresh.items(), strict=True)
+                    for number, ((key, contact_id), each) in zip(numbers, fresh.items(), strict=True)
                 ]
                 insert_rows(connection, deliveries, _DELIVERY, rows)
                 found |= dict(zip(fresh, numbers, strict=True))
-        return [found[key] for key in keys]
+        return [found[name] for name in names]
 
     def among(self, send: PastSend, numbers: Collection[int]) -> set[int]:
         """Return which of these mails are of a send."""
@@ -141,6 +148,13 @@ class PastSends:
         query = select(mail.id).where(mail.id.in_(numbers), mail.job_id == send.job_id)
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
+
+    def of_nobody(self, message_ids: Collection[int]) -> list[int]:
+        """Return the mails of messages whose people were deleted."""
+        mail = deliveries.c
+        query = select(mail.id).where(mail.message_id.in_(message_ids), mail.email_key == "")
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
 
     def bounced(self, account: Account, told: Mapping[int, PastBounce]) -> None:
         """Store the bounces of mails by their numbers. What followed from them is told elsewhere."""
@@ -218,6 +232,16 @@ class PastSends:
             changes.store(connection)
             counters = {"handed": told.get("sent", row["sent"])}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(counters=counters))
+
+
+def _people(connection: Connection, account: Account, keys: Collection[str]) -> dict[str, list[int]]:
+    """Return the contacts with these addresses, by number."""
+    query = select(contacts.c.email_key, contacts.c.id).where(_by_address(account, set(keys) - {""}))
+    people: dict[str, list[int]] = {}
+    # Ordered by the database, SQLite would read the whole account.
+    for key, number in sorted(connection.execute(query), key=itemgetter(1)):
+        people.setdefault(key, []).append(number)
+    return people
 
 
 def _by_address(account: Account, keys: Collection[str]) -> ColumnElement[bool]:
