@@ -163,6 +163,13 @@ def test_a_connection_that_the_service_closes_is_not_kept(folder: Path) -> None:
     assert calls_and_connections(folder, b"", b"Connection: close\r\n") == ([(200, BODY)] * 4, 4)
 
 
+@pytest.mark.parametrize(("told", "connections"), [(b"timeout=1, max=100", 4), (b"max=9, timeout=15", 1)])
+def test_a_connection_is_kept_for_less_time_than_the_service_tells(folder: Path, told: bytes, connections: int) -> None:
+    """A call that meets the end of the connection would fail, and the live service has not failed."""
+    found = calls_and_connections(folder, b"", b"Keep-Alive: " + told + b"\r\n")
+    assert found == ([(200, BODY)] * 4, connections)
+
+
 @pytest.mark.parametrize("framing", ["chunked", "until the end"])
 def test_answers_without_a_length(folder: Path, framing: str) -> None:
     def answer(connection: socket.socket, _: bytes) -> None:

@@ -18,7 +18,9 @@ Headers = list[tuple[bytes, bytes]]
 
 CONNECT_SECONDS = 30.0
 IDLE_SECONDS = 4.0
-"""How long an unused connection is kept: servers keep them for five seconds and more."""
+"""How long an unused connection is kept: servers that do not tell keep them for five seconds and more."""
+MARGIN = 1.0
+"""How many seconds earlier than the server: a request that meets its end would be lost."""
 MOST_IDLE = 100
 _PIECE = 64 * 1024
 
@@ -113,7 +115,8 @@ class Reply:
             for piece in waiting:
                 yield piece
             if answer.whole:
-                self._connection.reusable = answer.keeps
+                self._connection.patience = _patience(answer.headers)
+                self._connection.reusable = answer.keeps and self._connection.patience > 0
                 return
             await self._connection.read_into(answer)
 
@@ -130,6 +133,8 @@ class _Connection:
         self.whole = False
         self.reusable = False
         self.idle_since = 0.0
+        # Seconds for which it is kept unused.
+        self.patience = IDLE_SECONDS
 
     async def read_into(self, answer: _Answer) -> None:
         """Give the next bytes to the parser. Raises BrokenOff."""
@@ -224,7 +229,7 @@ class Upstream:
         while self._idle:
             connection = self._idle.pop()
             # A request on a connection that the server is about to close would be lost, and must not be repeated.
-            if connection.is_silent and time.monotonic() - connection.idle_since < IDLE_SECONDS:
+            if connection.is_silent and time.monotonic() - connection.idle_since < connection.patience:
                 return connection
             connection.writer.transport.abort()
         address = self.address
@@ -261,6 +266,15 @@ async def _write(connection: _Connection, head: bytes, body: AsyncIterator[bytes
     except OSError:
         # The server has closed: its answer may be there, or reading says what happened.
         await asyncio.Event().wait()
+
+
+def _patience(headers: Headers) -> float:
+    """Return for how long a connection may be kept, by what the server tells of it."""
+    told = [
+        part.partition(b"=") for name, value in headers if name.lower() == b"keep-alive" for part in value.split(b",")
+    ]
+    seconds = [float(number) for name, _, number in told if name.strip().lower() == b"timeout" and number.isdigit()]
+    return min([IDLE_SECONDS, *(each - MARGIN for each in seconds)])
 
 
 def _until_the_end(headers: Headers) -> bool:
