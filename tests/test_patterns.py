@@ -204,6 +204,7 @@ TEXTS: dict[str, Worst] = {
     ),
     "sending.mail.mail_tracking _DOMAIN": repeated("|a|!", "|a.|", "a|-|", "a:|1|", "https://|a|:"),
     "sending.mail.mime _CONTROL": repeated("|\n|", "|a\n|", meet="sub"),
+    "sending.mail.mime _LINE": repeated("|a|", "| |", "|a |", "|a|\t", "|a|é", meet="findall"),
     "sending.mail.mime _PHRASE": repeated("|a|\t", "|a |\t"),
     "sending.mail.mime _SHORT": repeated("|a|", "a| |"),
     "sending.mail.mailbox _SPACE": repeated("|a|", meet="search"),

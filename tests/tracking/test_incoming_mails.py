@@ -205,8 +205,10 @@ def test_these_are_no_bounces(post: Post) -> None:
     }
     for kind, raw in mails.items():
         assert outcome(post.take(raw.replace(b"<r1@", f"<{kind}@".encode()))) == (kind, "nothing")
-    not_spam = complaint(feedback="not-spam", returned=f"CFBL-Feedback-ID: {STEMS.make(row.message_id, row.id)}\n\n")
-    assert outcome(post.take(not_spam)) == ("success", "nothing")
+    returned = f"CFBL-Feedback-ID: {STEMS.make(row.message_id, row.id)}\n\n"
+    for number, feedback in enumerate(("not-spam", "auth-failure")):
+        report_of_it = complaint(feedback=feedback, returned=returned).replace(b"<c1@", f"<c{number}@".encode())
+        assert outcome(post.take(report_of_it)) == ("success", "nothing")
     assert post.state(row) == "handed"
 
 

@@ -9,8 +9,9 @@ from soapstone.tracking.mail_parts import Header, IncomingMail, read_header, spl
 
 FEEDBACK_TYPE = "message/feedback-report"
 RETURNED_TYPES = ("message/rfc822", "message/global", "message/rfc822-headers", "text/rfc822-headers")
-# A report of this type takes a complaint back (RFC 6430).
-NO_COMPLAINT = "not-spam"
+# Reports of these types say nothing of the recipient's wish: one takes a complaint back (RFC 6430), the other is a
+# program's, about a signature or a policy (RFC 6591).
+NO_COMPLAINT = ("not-spam", "auth-failure")
 _LONGEST_NAME = 200
 
 
@@ -24,8 +25,8 @@ class ComplaintReport:
 
     @property
     def is_complaint(self) -> bool:
-        """Whether the recipient complains; False for reports that a mail is no spam."""
-        return self.feedback_type != NO_COMPLAINT
+        """Whether the recipient complains; False for reports that a mail is no spam, and for those of DMARC."""
+        return self.feedback_type not in NO_COMPLAINT
 
 
 def read_complaint(mail: IncomingMail) -> ComplaintReport | None:

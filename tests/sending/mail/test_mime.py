@@ -40,6 +40,8 @@ TEXT = st.text(
     ),
     max_size=400,
 )
+# Long ones of ASCII are folded.
+SUBJECTS = TEXT | st.text(st.sampled_from("ab .,=?"), min_size=50, max_size=400)
 NAMES = st.one_of(TEXT, st.text(st.sampled_from("Aab é.,\"\\'@=?_-日"), max_size=90))
 
 
@@ -107,8 +109,31 @@ def test_the_same_values_make_the_same_mail() -> None:
     assert replace(MAIL, html="<p>Grüße</p>").content() == replace(MAIL, html="<p>Grüße</p>").content()
 
 
+@pytest.mark.parametrize(
+    ("subject", "lines"),
+    [
+        ("word " * 12 + "six", [f"Subject:{' word' * 12}", " six"]),
+        ("word " * 11 + "  word six", [f"Subject:{' word' * 11}", "   word six"]),
+        ("word " * 40 + "six", [f"Subject:{' word' * 12}", *[" word" * 12] * 2, " word" * 4 + " six"]),
+        ("w" * 60 + " six", [f"Subject: {'w' * 60}", " six"]),
+        ("=?word " + "word " * 12, None),
+        ("w" * 61, None),
+        ("word " * 12 + "é", None),
+        ("word " * 11 + " " * 10 + "word six", None),
+    ],
+)
+def test_a_long_subject_is_folded_where_it_needs_no_encoding(subject: str, lines: list[str] | None) -> None:
+    """RFC 5322 2.2.3; RFC 2047 is for what ASCII cannot say"""
+    mail = replace(MAIL, subject=subject)
+    head = mail.content().decode().partition("\r\n\r\n")[0]
+    written = re.search(r"^Subject:[^\r]*(?:\r\n [^\r]*)*", head, re.MULTILINE)
+    assert written is not None
+    assert written[0].split("\r\n") == lines if lines else "=?utf-8?" in written[0]
+    assert str(parse(mail)["Subject"]) == subject.strip()
+
+
 @settings(max_examples=300, deadline=None)
-@given(subject=TEXT, from_name=NAMES, to_name=NAMES, list_name=TEXT, html=st.none() | TEXT, plain=TEXT)
+@given(subject=SUBJECTS, from_name=NAMES, to_name=NAMES, list_name=TEXT, html=st.none() | TEXT, plain=TEXT)
 @example("=?utf-8?q?a?= b", '=?x?= "', "Doe, Jane", "", "--=_17.4", "--=_17.4--\r\n--=_17.4")
 @example("a\r\nBcc: x@example.com", "a\nBcc: x", "\r\n\r\nbody", "\x85\u2028", "\r", "\x0b\x0c")
 @example("x" * 300, "x" * 300, "é" * 300, "x y " * 80, "x" * 2000, "é" * 2000)

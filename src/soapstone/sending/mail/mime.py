@@ -27,6 +27,9 @@ _CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]+")
 _SHORT = re.compile(r"[!-~](?:[ -~]{0,58}[!-~])?")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
+# A line of a longer one, with the blanks before it.
+_LINE = re.compile(r" {0,9}[!-~](?:[ -~]{0,58}[!-~])?(?= |\Z)")
+
 _LONGEST_HEADER_LINE = 76
 # Longer ones are not tried as one encoded word.
 _LONGEST_WORD = 60
@@ -189,7 +192,14 @@ def _named(header: str, name: str, address: str, charset: str) -> str:
 def _unstructured(header: str, text: str, charset: str) -> str:
     text = header_text(text)
     # Readers would decode text that looks like an encoded word, so it is encoded itself.
-    return text if "=?" not in text and _SHORT.fullmatch(text) else _encoded(header, text, charset)
+    if "=?" not in text:
+        if _SHORT.fullmatch(text):
+            return text
+        # Spam filters give points for an encoded text that need not be.
+        lines = _LINE.findall(text) if text.isascii() else []
+        if "".join(lines) == text:
+            return "\r\n".join(lines)
+    return _encoded(header, text, charset)
 
 
 def _encoded(header: str, text: str, charset: str) -> str:
